@@ -1,0 +1,263 @@
+//! Exact accounting of every buffer the engine and the solvers hold.
+//!
+//! A [`Meter`] counts live and peak bytes by [`Category`]; a [`Buffer`] is a fixed-length block
+//! of scalars that tells its meter when it is made and when it is dropped. The counts are sums of
+//! lengths times scalar sizes: deterministic, and independent of the allocator and of the process.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crate::Real;
+
+/// What a buffer is held for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Category {
+    /// Recorded programs: nodes and constants.
+    Program,
+    /// Primal values and what primitives keep from them.
+    Values,
+    /// Tangents of forward sweeps.
+    Tangents,
+    /// Adjoints of reverse sweeps and their tangents.
+    Adjoints,
+    /// States of an unrolled loop that are kept for the way back.
+    Checkpoints,
+    /// Vectors of linear solvers, inner and outer loops.
+    Solver,
+}
+
+impl Category {
+    /// All categories, in the order of the fields of [`Bytes`].
+    pub const ALL: [Category; 6] = [
+        Category::Program,
+        Category::Values,
+        Category::Tangents,
+        Category::Adjoints,
+        Category::Checkpoints,
+        Category::Solver,
+    ];
+
+    /// The category's name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Category::Program => "program",
+            Category::Values => "values",
+            Category::Tangents => "tangents",
+            Category::Adjoints => "adjoints",
+            Category::Checkpoints => "checkpoints",
+            Category::Solver => "solver",
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    live: [AtomicUsize; 6],
+    total: AtomicUsize,
+    peak: AtomicUsize,
+    at_peak: [AtomicUsize; 6],
+}
+
+/// A shared counter of live and peak bytes. Cloning it shares the count.
+#[derive(Clone, Debug, Default)]
+pub struct Meter(Arc<Counters>);
+
+impl Meter {
+    /// A meter at zero.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bytes now held and the most ever held, by category.
+    pub fn read(&self) -> Bytes {
+        let load = |a: &[AtomicUsize; 6]| std::array::from_fn(|i| a[i].load(Relaxed));
+        Bytes {
+            live: load(&self.0.live),
+            at_peak: load(&self.0.at_peak),
+            peak: self.0.peak.load(Relaxed),
+        }
+    }
+
+    /// Forgets the peak: from now on it is the most held since this call.
+    pub fn reset_peak(&self) {
+        self.0.peak.store(0, Relaxed);
+        self.note_peak();
+    }
+
+    fn add(&self, category: Category, bytes: usize) {
+        self.0.live[category as usize].fetch_add(bytes, Relaxed);
+        self.0.total.fetch_add(bytes, Relaxed);
+        self.note_peak();
+    }
+
+    fn note_peak(&self) {
+        let total = self.0.total.load(Relaxed);
+        if total > self.0.peak.load(Relaxed) {
+            self.0.peak.store(total, Relaxed);
+            for (kept, live) in self.0.at_peak.iter().zip(&self.0.live) {
+                kept.store(live.load(Relaxed), Relaxed);
+            }
+        }
+    }
+
+    fn remove(&self, category: Category, bytes: usize) {
+        self.0.live[category as usize].fetch_sub(bytes, Relaxed);
+        self.0.total.fetch_sub(bytes, Relaxed);
+    }
+}
+
+/// A reading of a [`Meter`], in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bytes {
+    live: [usize; 6],
+    at_peak: [usize; 6],
+    /// The most bytes held at one time, over all categories.
+    pub peak: usize,
+}
+
+impl Bytes {
+    /// Bytes held now, over all categories.
+    pub fn live(&self) -> usize {
+        self.live.iter().sum()
+    }
+
+    /// Bytes of one category held now.
+    pub fn live_in(&self, category: Category) -> usize {
+        self.live[category as usize]
+    }
+
+    /// Bytes of one category held at the moment of the peak; these add up to `peak`.
+    pub fn peak_in(&self, category: Category) -> usize {
+        self.at_peak[category as usize]
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "peak {}", human_bytes(self.peak))?;
+        let parts: Vec<String> = Category::ALL
+            .iter()
+            .filter(|c| self.peak_in(**c) > 0)
+            .map(|c| format!("{} {}", c.name(), human_bytes(self.peak_in(*c))))
+            .collect();
+        if parts.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ({})", parts.join(", "))
+        }
+    }
+}
+
+/// A byte count for people: `"512 B"`, `"3.9 KiB"`, `"64.0 MiB"`.
+pub fn human_bytes(bytes: usize) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", units[unit])
+}
+
+/// A fixed-length block of scalars whose bytes are on a [`Meter`] for as long as it lives.
+///
+/// It dereferences to a slice. Buffers never grow: make a new one instead.
+#[derive(Debug)]
+pub struct Buffer<T: Real> {
+    data: Box<[T]>,
+    meter: Meter,
+    category: Category,
+}
+
+impl<T: Real> Buffer<T> {
+    /// A block of `len` zeros, counted under `category`.
+    pub fn zeros(len: usize, category: Category, meter: &Meter) -> Self {
+        meter.add(category, len * size_of::<T>());
+        Self {
+            data: vec![T::zero(); len].into_boxed_slice(),
+            meter: meter.clone(),
+            category,
+        }
+    }
+}
+
+impl<T: Real> Drop for Buffer<T> {
+    fn drop(&mut self) {
+        self.meter
+            .remove(self.category, self.data.len() * size_of::<T>());
+    }
+}
+
+impl<T: Real> Deref for Buffer<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.data
+    }
+}
+
+impl<T: Real> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.data
+    }
+}
+
+/// Bytes that are held elsewhere (a program's nodes), on a [`Meter`] for as long as this lives.
+#[derive(Debug)]
+pub struct Claim {
+    bytes: usize,
+    meter: Meter,
+    category: Category,
+}
+
+impl Claim {
+    /// Counts `bytes` under `category` until dropped.
+    pub fn new(bytes: usize, category: Category, meter: &Meter) -> Self {
+        meter.add(category, bytes);
+        Self {
+            bytes,
+            meter: meter.clone(),
+            category,
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.meter.remove(self.category, self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn live_and_peak_follow_the_buffers() {
+        let meter = Meter::new();
+        let a = Buffer::<f64>::zeros(10, Category::Values, &meter);
+        let b = Buffer::<f32>::zeros(10, Category::Checkpoints, &meter);
+        assert_eq!(meter.read().live(), 120);
+        drop(a);
+        let bytes = meter.read();
+        assert_eq!((bytes.live(), bytes.peak), (40, 120));
+        assert_eq!(bytes.peak_in(Category::Values), 80);
+        assert_eq!(bytes.live_in(Category::Checkpoints), 40);
+        meter.reset_peak();
+        assert_eq!(meter.read().peak, 40);
+        drop(b);
+        assert_eq!(meter.read().live(), 0);
+    }
+
+    #[test]
+    fn bytes_read_well() {
+        assert_eq!(human_bytes(1023), "1023 B");
+        assert_eq!(human_bytes(64 << 20), "64.0 MiB");
+    }
+}

@@ -1,0 +1,46 @@
+//! Tape-based automatic differentiation: record once, sweep many times, every byte counted.
+//!
+//! A closure over [`Var`]s is recorded into an immutable [`Program`]. Modes are
+//! [sweeps](crate::sweep) over it: values, tangents (JVP), adjoints (VJP) and forward-over-reverse
+//! (HVP). A [`Point`] is a program linearised once, for many Hessian-vector products; an
+//! [`Unrolled`](unroll::Unrolled) loop is a coarse tape over a recorded step.
+//!
+//! ```
+//! use autodiff::{Objective, Var, objective};
+//!
+//! // g(x, y) = ½ Σ e^{x_j} y_j²
+//! let g = objective(|x: Var, y: Var| 0.5 * x.exp().dot(y.square())).record(2, 2);
+//! let mut point = g.point();
+//! point.linearise(&[&[0.0, 0.0], &[1.0, 2.0]]);
+//! assert_eq!(point.gradient(1), [1.0, 2.0]);
+//!
+//! // One sweep gives both blocks of the Hessian times a direction in y.
+//! point.second(&[None, Some(&[1.0, 1.0])]);
+//! assert_eq!(point.product(1), [1.0, 1.0]); // ∇²_yy g · v
+//! assert_eq!(point.product(0), [1.0, 2.0]); // ∇²_xy g · v
+//! ```
+
+pub mod bytes;
+pub mod kernels;
+mod objective;
+mod point;
+mod primitive;
+mod program;
+mod real;
+mod recorder;
+pub mod rules;
+mod shape;
+pub mod sweep;
+pub mod unroll;
+mod var;
+mod workspace;
+
+pub use bytes::Meter;
+pub use objective::{Closure, Objective, objective};
+pub use point::Point;
+pub use primitive::{Need, OperandAdjoints, OperandTangents, Operands, Primitive};
+pub use program::{Inputs, NonFinite, Program};
+pub use real::Real;
+pub use shape::Shape;
+pub use var::Var;
+pub use workspace::{Sweeps, Workspace};

@@ -1,0 +1,57 @@
+//! Objectives of a bilevel problem: functions of an outer variable x and an inner variable y.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::{Program, Real, Shape, Var};
+
+/// A scalar function of two vectors that can be recorded.
+///
+/// Made from a closure by [`objective`], or a program recorded before.
+pub trait Objective<T: Real> {
+    /// The recorded function, for `x` of `dim_x` and `y` of `dim_y` entries.
+    fn record(&self, dim_x: usize, dim_y: usize) -> Arc<Program<T>>;
+}
+
+/// A closure as an objective; made by [`objective`].
+pub struct Closure<T, F> {
+    f: F,
+    scalar: PhantomData<fn() -> T>,
+}
+
+/// Makes an objective of a closure.
+///
+/// ```
+/// use autodiff::{Objective, Var, objective};
+///
+/// let g = objective(|x: Var, y: Var| 0.5 * x.exp().dot(y.square()));
+/// let program = g.record(2, 2);
+/// assert_eq!(program.point().value(&[&[0.0, 0.0], &[1.0, 2.0]]), 2.5);
+/// ```
+pub fn objective<T, F>(f: F) -> Closure<T, F>
+where
+    T: Real,
+    F: for<'r> Fn(Var<'r, T>, Var<'r, T>) -> Var<'r, T>,
+{
+    Closure {
+        f,
+        scalar: PhantomData,
+    }
+}
+
+impl<T, F> Objective<T> for Closure<T, F>
+where
+    T: Real,
+    F: for<'r> Fn(Var<'r, T>, Var<'r, T>) -> Var<'r, T>,
+{
+    fn record(&self, dim_x: usize, dim_y: usize) -> Arc<Program<T>> {
+        let shapes = [Shape::vector(dim_x), Shape::vector(dim_y)];
+        Program::record(&shapes, |v| (self.f)(v[0], v[1]))
+    }
+}
+
+impl<T: Real> Objective<T> for Arc<Program<T>> {
+    fn record(&self, _: usize, _: usize) -> Arc<Program<T>> {
+        self.clone()
+    }
+}

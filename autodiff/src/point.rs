@@ -1,0 +1,134 @@
+//! A function linearised at a point: once, for many products.
+
+use std::sync::Arc;
+
+use crate::bytes::{Category, Claim, Meter};
+use crate::program::{Inputs, NonFinite, Program};
+use crate::sweep::{primal, reverse, second, tangent};
+use crate::workspace::{Sweeps, Workspace};
+use crate::{Need, Real};
+
+/// A program with a workspace: a function that can be evaluated, differentiated, or linearised
+/// once for many Hessian-vector products.
+///
+/// # Example
+/// One sweep gives the Hessian-vector product and the cross product:
+/// ```
+/// use autodiff::{Program, Shape};
+///
+/// // g(x, y) = x y²
+/// let g = Program::<f64>::record(&[Shape::SCALAR; 2], |v| v[0] * v[1].square());
+/// let mut point = g.point();
+/// assert_eq!(point.linearise(&[&[3.0], &[5.0]]), 75.0);
+/// assert_eq!((point.gradient(0), point.gradient(1)), (&[25.0][..], &[30.0][..]));
+/// point.second(&[None, Some(&[1.0])]);
+/// assert_eq!(point.product(0), [10.0]); // ∂²g/∂x∂y = 2y
+/// assert_eq!(point.product(1), [6.0]); // ∂²g/∂y² = 2x
+/// ```
+pub struct Point<T: Real> {
+    program: Arc<Program<T>>,
+    work: Workspace<T>,
+    _program_bytes: Claim,
+}
+
+impl<T: Real> Point<T> {
+    /// A point of `program`, its bytes counted on `meter`.
+    pub fn new(program: Arc<Program<T>>, meter: &Meter) -> Self {
+        Point {
+            work: program.workspace(meter),
+            _program_bytes: Claim::new(program.bytes(), Category::Program, meter),
+            program,
+        }
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Arc<Program<T>> {
+        &self.program
+    }
+
+    /// The value at `inputs`, and nothing else.
+    ///
+    /// # Panics
+    /// Like all methods of a point: if a length is not that of its input, and where a scalar is
+    /// returned, if the program's value is not one.
+    #[track_caller]
+    pub fn value(&mut self, inputs: &[&[T]]) -> T {
+        self.evaluate(inputs, Need::Value)
+    }
+
+    /// The value at `inputs` and its [`gradient`](Point::gradient)s by the inputs `wanted`.
+    #[track_caller]
+    pub fn differentiate(&mut self, inputs: &[&[T]], wanted: Inputs) -> T {
+        let value = self.evaluate(inputs, Need::Gradient);
+        reverse(&self.program, &mut self.work, &[T::one()], wanted);
+        value
+    }
+
+    /// The value at `inputs`, the gradients by all of them, and what [`second`](Point::second)
+    /// needs.
+    #[track_caller]
+    pub fn linearise(&mut self, inputs: &[&[T]]) -> T {
+        let value = self.evaluate(inputs, Need::Curvature);
+        reverse(&self.program, &mut self.work, &[T::one()], Inputs::ALL);
+        value
+    }
+
+    /// The gradient by input `k`, after [`differentiate`](Point::differentiate) or
+    /// [`linearise`](Point::linearise).
+    pub fn gradient(&self, k: usize) -> &[T] {
+        self.work.adjoint(&self.program, k)
+    }
+
+    /// The derivative of all gradients along a direction of each input, `None` being zero.
+    #[track_caller]
+    pub fn second(&mut self, directions: &[Option<&[T]>]) {
+        second(&self.program, &mut self.work, directions, Inputs::ALL);
+    }
+
+    /// [`second`](Point::second) for the gradients by the inputs `wanted` alone.
+    #[track_caller]
+    pub fn second_by(&mut self, directions: &[Option<&[T]>], wanted: Inputs) {
+        second(&self.program, &mut self.work, directions, wanted);
+    }
+
+    /// The derivative of the gradient by input `k`, after [`second`](Point::second).
+    pub fn product(&self, k: usize) -> &[T] {
+        self.work.adjoint_tangent(&self.program, k)
+    }
+
+    /// The derivative of the value along a direction of each input, after
+    /// [`linearise`](Point::linearise).
+    #[track_caller]
+    pub fn directional(&mut self, directions: &[Option<&[T]>]) -> T {
+        tangent(&self.program, &mut self.work, directions).map_or(T::zero(), |t| t[0])
+    }
+
+    /// How often the program was swept.
+    pub fn sweeps(&self) -> Sweeps {
+        self.work.sweeps()
+    }
+
+    /// Where the first value that is not finite arose in the last evaluation.
+    pub fn first_non_finite(&self) -> Option<NonFinite> {
+        self.program.first_non_finite(&self.work)
+    }
+
+    #[track_caller]
+    fn evaluate(&mut self, inputs: &[&[T]], need: Need) -> T {
+        assert_eq!(
+            inputs.len(),
+            self.program.inputs(),
+            "number of inputs of the program"
+        );
+        assert!(
+            self.program.output_shape().is_scalar(),
+            "the program's value is {}: expected a scalar",
+            self.program.output_shape()
+        );
+        for (k, input) in inputs.iter().enumerate() {
+            self.work.set_input(&self.program, k, input);
+        }
+        primal(&self.program, &mut self.work, Inputs::ALL, need);
+        self.work.output(&self.program)[0]
+    }
+}

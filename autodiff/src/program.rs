@@ -1,0 +1,278 @@
+//! The immutable result of a recording.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::recorder::Recorder;
+use crate::rules::bilinear::Bilinear;
+use crate::rules::elementwise::{Binary, Unary};
+use crate::rules::linear::Linear;
+use crate::{Meter, Point, Primitive, Real, Shape, Var, Workspace};
+
+/// A set of a program's inputs, one bit each: which of them move, or which are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inputs(pub(crate) u64);
+
+impl Inputs {
+    /// No input.
+    pub const NONE: Inputs = Inputs(0);
+    /// Every input.
+    pub const ALL: Inputs = Inputs(u64::MAX);
+
+    /// The input with this index alone.
+    pub const fn one(index: usize) -> Inputs {
+        Inputs(1 << index)
+    }
+
+    /// The inputs of either set.
+    #[must_use]
+    pub const fn and(self, other: Inputs) -> Inputs {
+        Inputs(self.0 | other.0)
+    }
+
+    pub(crate) const fn meets(self, other: Inputs) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(crate) const fn contains(self, other: Inputs) -> bool {
+        other.0 & !self.0 == 0
+    }
+}
+
+pub(crate) enum Op<T: Real> {
+    Input,
+    Constant,
+    Unary(Unary, T),
+    Binary(Binary),
+    Linear(Linear),
+    Bilinear(Bilinear),
+    Fused(Box<dyn Primitive<T>>),
+    /// The gradient of a scalar function with respect to one of its inputs.
+    Gradient {
+        of: Arc<Program<T>>,
+        wrt: usize,
+    },
+}
+
+impl<T: Real> Op<T> {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Op::Input => "input",
+            Op::Constant => "constant",
+            Op::Unary(Unary::Neg, _) => "neg",
+            Op::Unary(f, _) => f.name(),
+            Op::Binary(f) => f.name(),
+            Op::Linear(f) => f.name(),
+            Op::Bilinear(f) => f.name(),
+            Op::Fused(f) => f.name(),
+            Op::Gradient { .. } => "gradient",
+        }
+    }
+}
+
+pub(crate) struct Node<T: Real> {
+    pub(crate) op: Op<T>,
+    pub(crate) args: SmallVec<[u32; 2]>,
+    pub(crate) shape: Shape,
+    /// Inputs the value depends on.
+    pub(crate) reads: Inputs,
+    /// Inputs the value has a derivative by: fewer than `reads` behind a stopped gradient.
+    pub(crate) depends: Inputs,
+    /// First entry in the workspace's values, or in the program's constants.
+    pub(crate) start: usize,
+    /// First entry in the workspace's stash, and the number of entries there.
+    pub(crate) stash: (usize, usize),
+    /// Index among the workspace's nested workspaces, for a gradient.
+    pub(crate) nested: usize,
+    /// The user's source line.
+    pub(crate) site: &'static Location<'static>,
+}
+
+/// A recorded function of one or more inputs: immutable, shared freely between threads.
+///
+/// It is made once by [`Program::record`] and swept many times with a [`Workspace`]; most callers
+/// use it through a [`Point`].
+///
+/// # Example
+/// ```
+/// use autodiff::{Program, Shape};
+///
+/// let program = Program::<f64>::record(&[Shape::vector(3)], |v| v[0].exp().dot(v[0]));
+/// let mut point = program.point();
+/// assert_eq!(point.linearise(&[&[0.0, 0.0, 1.0]]), 1f64.exp());
+/// ```
+pub struct Program<T: Real> {
+    pub(crate) nodes: Vec<Node<T>>,
+    pub(crate) constants: Vec<T>,
+    pub(crate) inputs: usize,
+    pub(crate) output: usize,
+    pub(crate) values_len: usize,
+    pub(crate) stash_len: usize,
+}
+
+impl<T: Real> Program<T> {
+    /// Records `f` on inputs of these shapes.
+    ///
+    /// `f` sees [`Var`]s, which have shapes but no values, so a recording holds for every value of
+    /// the inputs. A `Var` cannot leave its recording:
+    /// ```compile_fail
+    /// # use autodiff::{Program, Shape, Var};
+    /// let mut kept: Option<Var> = None;
+    /// Program::<f64>::record(&[Shape::SCALAR], |v| { kept = Some(v[0]); v[0] });
+    /// ```
+    ///
+    /// # Panics
+    /// If there are no inputs or more than 64; shape mistakes inside `f` panic at the line of `f`
+    /// where they are made, with both shapes.
+    pub fn record<F>(inputs: &[Shape], f: F) -> Arc<Program<T>>
+    where
+        F: for<'r> FnOnce(&[Var<'r, T>]) -> Var<'r, T>,
+    {
+        assert!(
+            (1..=64).contains(&inputs.len()),
+            "a program has 1 to 64 inputs, not {}",
+            inputs.len()
+        );
+        let recorder = Recorder::new();
+        let vars: Vec<Var<'_, T>> = inputs.iter().map(|s| recorder.input(*s)).collect();
+        let output = f(&vars).id();
+        Arc::new(recorder.finish(inputs.len(), output))
+    }
+
+    /// Number of inputs.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Shape of input `k`.
+    pub fn input_shape(&self, k: usize) -> Shape {
+        assert!(k < self.inputs, "input {k} of {}", self.inputs);
+        self.nodes[k].shape
+    }
+
+    /// Shape of the output.
+    pub fn output_shape(&self) -> Shape {
+        self.nodes[self.output].shape
+    }
+
+    /// Number of recorded operations, inputs and constants included.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether nothing was recorded; never true of a recorded program.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Bytes of the recording: its nodes and constants, and the programs it takes gradients of.
+    /// Data that primitives share with the caller is the caller's.
+    pub fn bytes(&self) -> usize {
+        let nested: usize = self
+            .nodes
+            .iter()
+            .map(|n| match &n.op {
+                Op::Gradient { of, .. } => of.bytes(),
+                _ => 0,
+            })
+            .sum();
+        size_of_val(&self.nodes[..]) + size_of_val(&self.constants[..]) + nested
+    }
+
+    /// Whether the output's value depends on input `k`.
+    pub fn reads(&self, k: usize) -> bool {
+        self.nodes[self.output].reads.meets(Inputs::one(k))
+    }
+
+    /// Whether the program takes a gradient inside, so that it cannot be differentiated twice.
+    pub fn has_gradients(&self) -> bool {
+        self.nodes
+            .iter()
+            .any(|n| matches!(n.op, Op::Gradient { .. }))
+    }
+
+    /// A workspace for this program's sweeps, its bytes counted on `meter`.
+    pub fn workspace(&self, meter: &Meter) -> Workspace<T> {
+        Workspace::new(self, meter)
+    }
+
+    /// A point of this program with a meter of its own.
+    pub fn point(self: &Arc<Self>) -> Point<T> {
+        Point::new(self.clone(), &Meter::new())
+    }
+
+    /// Where the first value that is not finite arose in the last primal sweep of `work`.
+    pub fn first_non_finite(&self, work: &Workspace<T>) -> Option<NonFinite> {
+        for (position, node) in self.nodes.iter().enumerate() {
+            if let Op::Gradient { of, .. } = &node.op
+                && let Some(inner) = of.first_non_finite(&work.nested[node.nested])
+            {
+                return Some(inner);
+            }
+            let bad = |v: &T| !v.is_finite();
+            let values = match node.op {
+                Op::Constant => &self.constants[node.start..][..node.shape.len()],
+                _ => &work.values[node.start..][..node.shape.len()],
+            };
+            if let Some(entry) = values.iter().position(bad) {
+                return Some(NonFinite {
+                    operation: node.op.name().to_owned(),
+                    position,
+                    entry,
+                    value: values[entry].f64(),
+                    site: node.site,
+                });
+            }
+        }
+        None
+    }
+
+    /// The value of node `id`, given the values of the nodes before some later one.
+    pub(crate) fn value<'a>(&'a self, id: u32, done: &'a [T]) -> &'a [T] {
+        let node = &self.nodes[id as usize];
+        let all = match node.op {
+            Op::Constant => &self.constants[..],
+            _ => done,
+        };
+        &all[node.start..][..node.shape.len()]
+    }
+}
+
+impl<T: Real> fmt::Debug for Program<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Program<{}> {{", T::NAME)?;
+        for (i, node) in self.nodes.iter().enumerate() {
+            let (name, args, shape) = (node.op.name(), &node.args[..], node.shape);
+            writeln!(f, "  %{i} = {name} {args:?}: {shape}  // {}", node.site)?;
+        }
+        write!(f, "  output %{} }}", self.output)
+    }
+}
+
+/// Where a value that is not finite first arose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NonFinite {
+    /// The operation's name.
+    pub operation: String,
+    /// Its position in the program.
+    pub position: usize,
+    /// The first bad entry of its value, in column-major order.
+    pub entry: usize,
+    /// That entry: NaN or an infinity.
+    pub value: f64,
+    /// The source line that recorded the operation.
+    pub site: &'static Location<'static>,
+}
+
+impl fmt::Display for NonFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} in entry {} of `{}` (operation {} of the program, recorded at {})",
+            self.value, self.entry, self.operation, self.position, self.site
+        )
+    }
+}

@@ -1,0 +1,89 @@
+//! Bilinear operations: one product and its two adjoints give every sweep.
+
+use crate::kernels::{View, axpy, dot, matmul_add};
+use crate::{Real, Shape};
+
+/// A bilinear operation `u = B(a, b)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bilinear {
+    /// `Σ aᵢ bᵢ` of two values of one shape.
+    Dot,
+    /// `op(a) · op(b)`, where `op` transposes if asked to.
+    MatMul {
+        /// Whether `a` is transposed.
+        transpose_left: bool,
+        /// Whether `b` is transposed.
+        transpose_right: bool,
+    },
+}
+
+use Bilinear::{Dot, MatMul};
+
+impl Bilinear {
+    /// The operation's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dot => "dot",
+            MatMul { .. } => "matmul",
+        }
+    }
+
+    /// `out += B(a, b)`.
+    pub(crate) fn apply<T: Real>(self, a: &[T], sa: Shape, b: &[T], sb: Shape, out: &mut [T]) {
+        match self {
+            Dot => out[0] += dot(a, b),
+            MatMul {
+                transpose_left,
+                transpose_right,
+            } => {
+                let a = View::new(a, sa.rows, sa.cols).t_if(transpose_left);
+                let b = View::new(b, sb.rows, sb.cols).t_if(transpose_right);
+                matmul_add(out, false, a, b);
+            }
+        }
+    }
+
+    /// `out += ∂⟨ū, B(a, b)⟩/∂a`, for `ū` of shape `su`.
+    pub(crate) fn left_adjoint<T: Real>(
+        self,
+        u: &[T],
+        su: Shape,
+        b: &[T],
+        sb: Shape,
+        out: &mut [T],
+    ) {
+        match self {
+            Dot => axpy(out, u[0], b),
+            MatMul {
+                transpose_left,
+                transpose_right,
+            } => {
+                let b = View::new(b, sb.rows, sb.cols).t_if(transpose_right);
+                let u = View::new(u, su.rows, su.cols);
+                matmul_add(out, transpose_left, u, b.t());
+            }
+        }
+    }
+
+    /// `out += ∂⟨ū, B(a, b)⟩/∂b`, for `ū` of shape `su`.
+    pub(crate) fn right_adjoint<T: Real>(
+        self,
+        u: &[T],
+        su: Shape,
+        a: &[T],
+        sa: Shape,
+        out: &mut [T],
+    ) {
+        match self {
+            Dot => axpy(out, u[0], a),
+            MatMul {
+                transpose_left,
+                transpose_right,
+            } => {
+                let a = View::new(a, sa.rows, sa.cols).t_if(transpose_left);
+                let u = View::new(u, su.rows, su.cols);
+                matmul_add(out, transpose_right, a.t(), u);
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Linear operations: reductions, rearrangements and copies, each with its adjoint.
+
+use std::sync::Arc;
+
+use crate::kernels::{add, sum};
+use crate::{Real, Shape};
+
+/// A linear operation of one or more operands; `u = Σₖ Lₖ aₖ`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Linear {
+    /// Sum of all entries.
+    Sum,
+    /// Sum along each column: `r×c → 1×c`.
+    SumRows,
+    /// Sum along each row: `r×c → r×1`.
+    SumCols,
+    /// Repeats a scalar, a row or a column to a shape.
+    Broadcast,
+    /// A run of consecutive entries, in column-major order, from this one on.
+    Slice(usize),
+    /// The operands' entries, one operand after the other.
+    Concat,
+    /// The same entries in another shape.
+    Reshape,
+    /// Rows and columns exchanged.
+    Transpose,
+    /// The entries at these positions; one position may stand more than once.
+    Gather(Arc<[usize]>),
+    /// The value itself, with derivative zero.
+    StopGradient,
+}
+
+impl Linear {
+    /// The operation's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Linear::Sum => "sum",
+            Linear::SumRows => "sum_rows",
+            Linear::SumCols => "sum_cols",
+            Linear::Broadcast => "broadcast",
+            Linear::Slice(_) => "slice",
+            Linear::Concat => "concat",
+            Linear::Reshape => "reshape",
+            Linear::Transpose => "transpose",
+            Linear::Gather(_) => "gather",
+            Linear::StopGradient => "stop_gradient",
+        }
+    }
+
+    /// `out += Lₖ a`, where operand `k` has shape `sa`, starts at entry `start` of a
+    /// concatenation, and `out` has shape `su`.
+    pub(crate) fn apply<T: Real>(
+        &self,
+        start: usize,
+        a: &[T],
+        sa: Shape,
+        out: &mut [T],
+        su: Shape,
+    ) {
+        match self {
+            Linear::Sum => out[0] += sum(a),
+            Linear::SumRows => {
+                for (o, column) in out.iter_mut().zip(a.chunks_exact(sa.rows.max(1))) {
+                    *o += sum(column);
+                }
+            }
+            Linear::SumCols => {
+                for column in a.chunks_exact(sa.rows.max(1)) {
+                    add(out, column);
+                }
+            }
+            Linear::Broadcast => repeated(sa, su, |to, from| out[to] += a[from]),
+            Linear::Slice(from) => add(out, &a[*from..*from + su.len()]),
+            Linear::Concat => add(&mut out[start..start + sa.len()], a),
+            Linear::Reshape | Linear::StopGradient => add(out, a),
+            Linear::Transpose => transposed(sa, |to, from| out[to] += a[from]),
+            Linear::Gather(at) => {
+                for (o, from) in out.iter_mut().zip(at.iter()) {
+                    *o += a[*from];
+                }
+            }
+        }
+    }
+
+    /// `out += Lₖᵀ ū`, with the arguments of [`apply`](Linear::apply).
+    pub(crate) fn adjoint<T: Real>(
+        &self,
+        start: usize,
+        u: &[T],
+        su: Shape,
+        out: &mut [T],
+        sa: Shape,
+    ) {
+        match self {
+            Linear::Sum => out.iter_mut().for_each(|o| *o += u[0]),
+            Linear::SumRows => {
+                for (column, v) in out.chunks_exact_mut(sa.rows.max(1)).zip(u) {
+                    column.iter_mut().for_each(|o| *o += *v);
+                }
+            }
+            Linear::SumCols => {
+                for column in out.chunks_exact_mut(sa.rows.max(1)) {
+                    add(column, u);
+                }
+            }
+            Linear::Broadcast => repeated(sa, su, |to, from| out[from] += u[to]),
+            Linear::Slice(from) => add(&mut out[*from..*from + su.len()], u),
+            Linear::Concat => add(out, &u[start..start + sa.len()]),
+            Linear::Reshape => add(out, u),
+            Linear::Transpose => transposed(sa, |to, from| out[from] += u[to]),
+            Linear::Gather(at) => {
+                for (v, from) in u.iter().zip(at.iter()) {
+                    out[*from] += *v;
+                }
+            }
+            Linear::StopGradient => {}
+        }
+    }
+}
+
+/// Calls `f(to, from)` for each entry of the broadcast of shape `from` to shape `to`.
+fn repeated(from: Shape, to: Shape, mut f: impl FnMut(usize, usize)) {
+    let row_step = usize::from(from.rows > 1);
+    let col_step = if from.cols > 1 { from.rows } else { 0 };
+    for j in 0..to.cols {
+        for i in 0..to.rows {
+            f(i + j * to.rows, i * row_step + j * col_step);
+        }
+    }
+}
+
+/// Calls `f(to, from)` for each entry of the transposition of a value of shape `from`.
+fn transposed(from: Shape, mut f: impl FnMut(usize, usize)) {
+    for j in 0..from.cols {
+        for i in 0..from.rows {
+            f(j + i * from.cols, i + j * from.rows);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The reverse sweep: adjoints, against the order of recording.
+
+use smallvec::SmallVec;
+
+use crate::program::{Inputs, Op, Program};
+use crate::rules::elementwise::Side;
+use crate::{Real, Workspace};
+
+use super::{concat_start, operand_adjoints, operands, reaching, second, slot_mut, split};
+
+/// Computes the adjoints of the `wanted` inputs for a cotangent of the output.
+///
+/// Needs a primal sweep with at least [`Need::Gradient`](crate::Need::Gradient) before it, and
+/// [`Need::Curvature`](crate::Need::Curvature) where a second sweep follows.
+///
+/// # Panics
+/// If the cotangent's length is not that of the output.
+pub fn reverse<T: Real>(
+    program: &Program<T>,
+    work: &mut Workspace<T>,
+    cotangent: &[T],
+    wanted: Inputs,
+) {
+    work.make_adjoints();
+    work.adjoints.fill(T::zero());
+    work.reversed = wanted;
+    work.sweeps.gradients += 1;
+    let output = &program.nodes[program.output];
+    assert_eq!(
+        cotangent.len(),
+        output.shape.len(),
+        "length of the cotangent"
+    );
+    if !output.depends.meets(wanted) {
+        return;
+    }
+    work.adjoints[output.start..][..cotangent.len()].copy_from_slice(cotangent);
+    for node in program.nodes[..=program.output].iter().rev() {
+        if matches!(node.op, Op::Input) || !node.depends.meets(wanted) {
+            continue;
+        }
+        let values = &work.values[..];
+        let (before, u) = split(&mut work.adjoints, node);
+        let u = &*u;
+        let arg = |k: usize| program.value(node.args[k], values);
+        let shape = |k: usize| program.nodes[node.args[k] as usize].shape;
+        match &node.op {
+            Op::Input | Op::Constant => unreachable!("constants have no adjoint"),
+            Op::Unary(f, p) => {
+                if let Some(out) = slot_mut(program, node.args[0], before, wanted) {
+                    let value = &values[node.start..][..node.shape.len()];
+                    f.first(*p, arg(0), value, u, out);
+                }
+            }
+            Op::Binary(f) => {
+                for (k, side) in [Side::Left, Side::Right].into_iter().enumerate() {
+                    let Some(out) = slot_mut(program, node.args[k], before, wanted) else {
+                        continue;
+                    };
+                    let (n, step) = (node.shape.len(), usize::from(out.len() > 1));
+                    f.first(side, arg(0), arg(1), u, n, |i, v| out[i * step] += v);
+                }
+            }
+            Op::Bilinear(f) => {
+                if let Some(out) = slot_mut(program, node.args[0], before, wanted) {
+                    f.left_adjoint(u, node.shape, arg(1), shape(1), out);
+                }
+                if let Some(out) = slot_mut(program, node.args[1], before, wanted) {
+                    f.right_adjoint(u, node.shape, arg(0), shape(0), out);
+                }
+            }
+            Op::Linear(f) => {
+                for (k, a) in node.args.iter().enumerate() {
+                    if let Some(out) = slot_mut(program, *a, before, wanted) {
+                        let start = concat_start(program, node, k);
+                        f.adjoint(start, u, node.shape, out, shape(k));
+                    }
+                }
+            }
+            Op::Fused(f) => {
+                let (start, len) = node.stash;
+                f.vjp(
+                    &operands(program, node, values),
+                    &work.stash[start..start + len],
+                    u,
+                    &mut operand_adjoints(program, node, before, wanted),
+                );
+            }
+            Op::Gradient { of, wrt } => {
+                // The Hessian is symmetric: the pullback of a gradient is its derivative along u.
+                let inner = &mut work.nested[node.nested];
+                let mut directions: SmallVec<[Option<&[T]>; 4]> =
+                    SmallVec::from_elem(None, node.args.len());
+                directions[*wrt] = Some(u);
+                second(of, inner, &directions, reaching(program, node, wanted));
+                for (k, a) in node.args.iter().enumerate() {
+                    if let Some(out) = slot_mut(program, *a, before, wanted) {
+                        crate::kernels::add(out, inner.adjoint_tangent(of, k));
+                    }
+                }
+            }
+        }
+    }
+}

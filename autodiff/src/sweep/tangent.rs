@@ -1,0 +1,120 @@
+//! The tangent sweep: forward mode.
+
+use crate::program::{Inputs, Op, Program};
+use crate::rules::elementwise::Side;
+use crate::{Real, Workspace};
+
+use super::{concat_start, operand_tangents, operands, slot, split};
+
+/// Computes the tangent of every value along the given tangents of the inputs, `None` being zero,
+/// and returns that of the output, or `None` where it is zero.
+///
+/// Needs a primal sweep with [`Need::Curvature`](crate::Need::Curvature) before it; with gradients
+/// inside the program it costs one second sweep of each.
+///
+/// # Panics
+/// If the number of tangents is not that of the inputs, or a length is not that of its input.
+pub fn tangent<'w, T: Real>(
+    program: &Program<T>,
+    work: &'w mut Workspace<T>,
+    directions: &[Option<&[T]>],
+) -> Option<&'w [T]> {
+    let moving = seed(program, work, directions);
+    forward(program, work, moving);
+    slot(program, program.output as u32, &work.tangents, moving)
+}
+
+/// Copies the directions to the inputs' tangents and says which inputs move.
+#[track_caller]
+pub(super) fn seed<T: Real>(
+    program: &Program<T>,
+    work: &mut Workspace<T>,
+    directions: &[Option<&[T]>],
+) -> Inputs {
+    assert_eq!(
+        directions.len(),
+        program.inputs,
+        "one tangent for each input"
+    );
+    work.make_tangents();
+    let mut moving = Inputs::NONE;
+    for (k, direction) in directions.iter().enumerate() {
+        let Some(direction) = direction else { continue };
+        let node = &program.nodes[k];
+        assert!(
+            direction.len() == node.shape.len(),
+            "tangent of input {k} has {} entries: expected {}",
+            direction.len(),
+            node.shape
+        );
+        work.tangents[node.start..][..direction.len()].copy_from_slice(direction);
+        moving = moving.and(Inputs::one(k));
+    }
+    moving
+}
+
+pub(super) fn forward<T: Real>(program: &Program<T>, work: &mut Workspace<T>, moving: Inputs) {
+    for node in &program.nodes {
+        if matches!(node.op, Op::Input) || !node.depends.meets(moving) {
+            continue;
+        }
+        let values = &work.values[..];
+        let (done, out) = split(&mut work.tangents, node);
+        let done = &*done;
+        let arg = |k: usize| program.value(node.args[k], values);
+        let shape = |k: usize| program.nodes[node.args[k] as usize].shape;
+        let dot = |k: usize| slot(program, node.args[k], done, moving);
+        if !matches!(node.op, Op::Fused(_) | Op::Gradient { .. }) {
+            out.fill(T::zero());
+        }
+        match &node.op {
+            Op::Input | Op::Constant => unreachable!("constants do not move"),
+            Op::Unary(f, p) => {
+                if let Some(t) = dot(0) {
+                    let u = &values[node.start..][..node.shape.len()];
+                    f.first(*p, arg(0), u, t, out);
+                }
+            }
+            Op::Binary(f) => {
+                for (k, side) in [Side::Left, Side::Right].into_iter().enumerate() {
+                    if let Some(t) = dot(k) {
+                        let n = node.shape.len();
+                        f.first(side, arg(0), arg(1), t, n, |i, v| out[i] += v);
+                    }
+                }
+            }
+            Op::Bilinear(f) => {
+                if let Some(t) = dot(0) {
+                    f.apply(t, shape(0), arg(1), shape(1), out);
+                }
+                if let Some(t) = dot(1) {
+                    f.apply(arg(0), shape(0), t, shape(1), out);
+                }
+            }
+            Op::Linear(f) => {
+                for k in 0..node.args.len() {
+                    if let Some(t) = dot(k) {
+                        let start = concat_start(program, node, k);
+                        f.apply(start, t, shape(k), out, node.shape);
+                    }
+                }
+            }
+            Op::Fused(f) => {
+                let (start, len) = node.stash;
+                f.jvp(
+                    &operands(program, node, values),
+                    &operand_tangents(program, node, done, moving),
+                    &work.stash[start..start + len],
+                    out,
+                );
+            }
+            Op::Gradient { of, wrt } => {
+                let inner = &mut work.nested[node.nested];
+                let directions: smallvec::SmallVec<[Option<&[T]>; 4]> =
+                    (0..node.args.len()).map(dot).collect();
+                super::second(of, inner, &directions, Inputs::one(*wrt));
+                out.copy_from_slice(inner.adjoint_tangent(of, *wrt));
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The buffers of a program's sweeps.
+
+use crate::bytes::{Buffer, Category, Meter};
+use crate::program::{Inputs, Op, Program};
+use crate::{Need, Real};
+
+/// How often a function was swept: the field's oracle counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sweeps {
+    /// Primal sweeps: function values.
+    pub values: usize,
+    /// Reverse sweeps: gradients.
+    pub gradients: usize,
+    /// Second sweeps: Hessian-vector products, each with its cross product.
+    pub hvps: usize,
+}
+
+impl std::ops::AddAssign for Sweeps {
+    fn add_assign(&mut self, other: Self) {
+        self.values += other.values;
+        self.gradients += other.gradients;
+        self.hvps += other.hvps;
+    }
+}
+
+impl std::ops::Sub for Sweeps {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Sweeps {
+            values: self.values - other.values,
+            gradients: self.gradients - other.gradients,
+            hvps: self.hvps - other.hvps,
+        }
+    }
+}
+
+/// The buffers of one program's sweeps, made once and used many times.
+///
+/// Values are there from the start; the buffers of the other sweeps are made at their first use,
+/// after which nothing is allocated.
+pub struct Workspace<T: Real> {
+    pub(crate) values: Buffer<T>,
+    pub(crate) stash: Buffer<T>,
+    pub(crate) adjoints: Buffer<T>,
+    pub(crate) tangents: Buffer<T>,
+    pub(crate) adjoint_tangents: Buffer<T>,
+    pub(crate) nested: Vec<Workspace<T>>,
+    pub(crate) sweeps: Sweeps,
+    /// What the last primal sweep left behind; `None` before the first.
+    pub(crate) level: Option<Need>,
+    /// The inputs whose adjoints the last reverse sweep gave.
+    pub(crate) reversed: Inputs,
+    meter: Meter,
+}
+
+impl<T: Real> Workspace<T> {
+    pub(crate) fn new(program: &Program<T>, meter: &Meter) -> Self {
+        let nested = program.nodes.iter().filter_map(|n| match &n.op {
+            Op::Gradient { of, .. } => Some(Workspace::new(of, meter)),
+            _ => None,
+        });
+        Workspace {
+            values: Buffer::zeros(program.values_len, Category::Values, meter),
+            stash: Buffer::zeros(program.stash_len, Category::Values, meter),
+            adjoints: Buffer::zeros(0, Category::Adjoints, meter),
+            tangents: Buffer::zeros(0, Category::Tangents, meter),
+            adjoint_tangents: Buffer::zeros(0, Category::Adjoints, meter),
+            nested: nested.collect(),
+            sweeps: Sweeps::default(),
+            level: None,
+            reversed: Inputs::NONE,
+            meter: meter.clone(),
+        }
+    }
+
+    /// Sets input `k`.
+    ///
+    /// # Panics
+    /// If the length is not that of the input.
+    #[track_caller]
+    pub fn set_input(&mut self, program: &Program<T>, k: usize, data: &[T]) {
+        let shape = program.input_shape(k);
+        assert!(
+            data.len() == shape.len(),
+            "input {k} has {} entries: expected {shape}",
+            data.len()
+        );
+        let start = program.nodes[k].start;
+        self.values[start..start + data.len()].copy_from_slice(data);
+    }
+
+    /// The program's value, after a primal sweep.
+    pub fn output<'a>(&'a self, program: &'a Program<T>) -> &'a [T] {
+        program.value(program.output as u32, &self.values)
+    }
+
+    /// The adjoint of input `k`, after a reverse sweep.
+    pub fn adjoint(&self, program: &Program<T>, k: usize) -> &[T] {
+        &self.adjoints[entries(program, k)]
+    }
+
+    /// The adjoint's tangent of input `k`, after a second sweep.
+    pub fn adjoint_tangent(&self, program: &Program<T>, k: usize) -> &[T] {
+        &self.adjoint_tangents[entries(program, k)]
+    }
+
+    /// How often the function `of` was swept by the gradients inside this workspace's program.
+    pub fn nested_sweeps(&self, program: &Program<T>, of: &Program<T>) -> Sweeps {
+        let mut total = Sweeps::default();
+        for node in &program.nodes {
+            if let Op::Gradient { of: inner, .. } = &node.op
+                && std::ptr::eq(&**inner, of)
+            {
+                total += self.nested[node.nested].sweeps;
+            }
+        }
+        total
+    }
+
+    /// How often this workspace's program was swept.
+    pub fn sweeps(&self) -> Sweeps {
+        self.sweeps
+    }
+
+    pub(crate) fn make_adjoints(&mut self) {
+        let len = self.values.len();
+        if self.adjoints.len() != len {
+            self.adjoints = Buffer::zeros(len, Category::Adjoints, &self.meter);
+        }
+    }
+
+    pub(crate) fn make_tangents(&mut self) {
+        let len = self.values.len();
+        if self.tangents.len() != len {
+            self.tangents = Buffer::zeros(len, Category::Tangents, &self.meter);
+        }
+    }
+
+    pub(crate) fn make_adjoint_tangents(&mut self) {
+        let len = self.values.len();
+        if self.adjoint_tangents.len() != len {
+            self.adjoint_tangents = Buffer::zeros(len, Category::Adjoints, &self.meter);
+        }
+    }
+}
+
+fn entries<T: Real>(program: &Program<T>, k: usize) -> std::ops::Range<usize> {
+    let len = program.input_shape(k).len();
+    let start = program.nodes[k].start;
+    start..start + len
+}

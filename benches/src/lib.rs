@@ -1,0 +1,3 @@
+//! The `bilevel` program: its command line, plots and report.
+
+pub mod report;

@@ -1,0 +1,2 @@
+//! The `bilevel` program.
+fn main() {}

@@ -1,0 +1,158 @@
+//! What a report holds.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A whole report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The heading of the page.
+    pub title: String,
+    /// One line on how the numbers were made: version, seed, dtype, threads, machine.
+    pub subtitle: String,
+    /// The findings in words, shown first.
+    pub claims: Vec<Claim>,
+    /// The evidence, in order.
+    pub sections: Vec<Section>,
+    /// Licences and sources of the data, shown last.
+    pub notices: Vec<String>,
+}
+
+/// A finding in words, with the number that decides it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The finding.
+    pub text: String,
+    /// The measured number beside its threshold, as the reader should see it.
+    pub value: String,
+    /// Whether the measurement supports the finding.
+    pub holds: bool,
+}
+
+/// A titled part of the report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Section {
+    /// The heading.
+    pub title: String,
+    /// Plain text; a blank line starts a new paragraph.
+    pub text: String,
+    /// The tables, shown before the plots.
+    pub tables: Vec<Table>,
+    /// The plots.
+    pub plots: Vec<Plot>,
+}
+
+/// A table that the reader can sort by any column.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// What the table shows.
+    pub caption: String,
+    /// The column headers, with units.
+    pub columns: Vec<String>,
+    /// The rows; a short row is filled up with empty cells.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// One cell of a [`Table`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// What the reader sees.
+    pub text: String,
+    /// What sorting compares. Without it a number is read from the text, with its usual
+    /// units of bytes and seconds.
+    #[serde(default)]
+    pub sort: Option<f64>,
+}
+
+impl Cell {
+    /// A cell whose text stands for `value`.
+    pub fn number(text: impl Into<String>, value: f64) -> Self {
+        Self {
+            text: text.into(),
+            sort: Some(value),
+        }
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self { text, sort: None }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+/// Curves over one pair of axes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plot {
+    /// What the plot shows.
+    pub title: String,
+    /// The horizontal quantity, with its unit.
+    pub x_label: String,
+    /// The vertical quantity, with its unit.
+    pub y_label: String,
+    /// Whether the horizontal axis is logarithmic.
+    pub x_log: bool,
+    /// Whether the vertical axis is logarithmic.
+    pub y_log: bool,
+    /// The curves, in the order of the legend.
+    pub series: Vec<Series>,
+    /// A remark shown under the plot; may be empty.
+    pub note: String,
+}
+
+/// One named curve.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// The name in the legend.
+    pub name: String,
+    /// The points, joined in this order. One that has no place on the axes (not finite, or not
+    /// positive on a log axis) interrupts the line and is counted under the plot.
+    #[serde(deserialize_with = "points")]
+    pub points: Vec<(f64, f64)>,
+    /// How the points are drawn.
+    pub style: Style,
+}
+
+/// How a [`Series`] is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Style {
+    /// A line, with a marker here and there to tell it from the others without colour.
+    Line,
+    /// A line with a marker on every point, or here and there if they are too many to tell apart.
+    #[default]
+    LineAndMarkers,
+    /// Markers alone.
+    Markers,
+}
+
+/// JSON has no word for a number that is not finite: it is written as null and read back as NaN.
+fn points<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(f64, f64)>, D::Error> {
+    let read = Vec::<(Option<f64>, Option<f64>)>::deserialize(from)?;
+    let number = |value: Option<f64>| value.unwrap_or(f64::NAN);
+    Ok(read
+        .into_iter()
+        .map(|(x, y)| (number(x), number(y)))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_that_are_not_finite_survive_json() {
+        let series = Series {
+            points: vec![(1.0, f64::NAN), (f64::INFINITY, 2.5)],
+            ..Series::default()
+        };
+        let json = serde_json::to_string(&series).unwrap();
+        let back: Series = serde_json::from_str(&json).unwrap();
+        assert_eq!(back.points.len(), 2);
+        assert_eq!((back.points[0].0, back.points[1].1), (1.0, 2.5));
+        assert!(back.points[0].1.is_nan() && back.points[1].0.is_nan());
+    }
+}

@@ -1,0 +1,207 @@
+//! The page around the plots and tables.
+
+use std::fmt::Write as _;
+
+use super::model::{Claim, Report, Section};
+use super::{escape, figure, prose, table};
+
+const STYLE: &str = concat!(include_str!("page.css"), "\n", include_str!("chart.css"));
+const SCRIPT: &str = include_str!("page.js");
+
+/// Forbids every request, so that the page is known to need none.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
+                      script-src 'unsafe-inline'; img-src data:";
+
+/// Lays out a report as one HTML document that needs no other file and no network.
+///
+/// The same report gives the same bytes.
+pub fn render(report: &Report) -> String {
+    let title = escape(&report.title);
+    let mut out = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <link rel=\"icon\" href=\"data:,\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <header>\n<h1>{title}</h1>\n"
+    );
+    if !report.subtitle.is_empty() {
+        let _ = writeln!(
+            out,
+            "<p class=\"subtitle\">{}</p>",
+            escape(&report.subtitle)
+        );
+    }
+    contents(&mut out, &report.sections);
+    out.push_str("</header>\n<main>\n");
+    claims(&mut out, &report.claims);
+    for (i, part) in report.sections.iter().enumerate() {
+        section(&mut out, i, part);
+    }
+    out.push_str("</main>\n");
+    if !report.notices.is_empty() {
+        out.push_str("<footer>\n<h2>Data and licences</h2>\n<ul>\n");
+        for notice in &report.notices {
+            let _ = writeln!(out, "<li>{}</li>", prose(notice));
+        }
+        out.push_str("</ul>\n</footer>\n");
+    }
+    let _ = write!(out, "<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
+    out
+}
+
+fn contents(out: &mut String, sections: &[Section]) {
+    if sections.len() < 2 {
+        return;
+    }
+    out.push_str("<nav aria-label=\"Contents\"><ul>\n");
+    for (i, section) in sections.iter().enumerate() {
+        let _ = writeln!(
+            out,
+            "<li><a href=\"#s{}\">{}</a></li>",
+            i + 1,
+            escape(&section.title)
+        );
+    }
+    out.push_str("</ul></nav>\n");
+}
+
+fn claims(out: &mut String, claims: &[Claim]) {
+    if claims.is_empty() {
+        return;
+    }
+    let held = claims.iter().filter(|claim| claim.holds).count();
+    let _ = writeln!(
+        out,
+        "<section class=\"claims\" id=\"claims\">\n<h2>Claims</h2>\n\
+         <p class=\"tally\">{held} of {} hold.</p>\n<ul>",
+        claims.len()
+    );
+    for claim in claims {
+        let (class, sign, word) = if claim.holds {
+            ("holds", "✓", "holds")
+        } else {
+            ("fails", "✗", "fails")
+        };
+        let _ = writeln!(
+            out,
+            "<li class=\"{class}\"><span class=\"verdict\"><span aria-hidden=\"true\">{sign}\
+             </span> {word}</span><span class=\"claim\">{}</span>\
+             <span class=\"value\">{}</span></li>",
+            prose(&claim.text),
+            prose(&claim.value)
+        );
+    }
+    out.push_str("</ul>\n</section>\n");
+}
+
+fn section(out: &mut String, i: usize, section: &Section) {
+    let _ = writeln!(
+        out,
+        "<section id=\"s{}\">\n<h2>{}</h2>",
+        i + 1,
+        escape(&section.title)
+    );
+    let text = section.text.replace("\r\n", "\n");
+    for paragraph in text.split("\n\n").map(str::trim).filter(|p| !p.is_empty()) {
+        let _ = writeln!(out, "<p>{}</p>", prose(paragraph));
+    }
+    section
+        .tables
+        .iter()
+        .for_each(|t| out.push_str(&table::table(t)));
+    if !section.plots.is_empty() {
+        out.push_str("<div class=\"plots\">\n");
+        section
+            .plots
+            .iter()
+            .for_each(|p| out.push_str(&figure::figure(p)));
+        out.push_str("</div>\n");
+    }
+    out.push_str("</section>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::{Plot, Series, Table};
+
+    const NASTY: &str = "<script>alert('x')</script> & \"quoted\"";
+
+    fn nasty() -> Report {
+        let text = || NASTY.to_owned();
+        Report {
+            title: text(),
+            subtitle: text(),
+            claims: [true, false]
+                .map(|holds| Claim {
+                    text: text(),
+                    value: text(),
+                    holds,
+                })
+                .into(),
+            sections: vec![
+                Section {
+                    title: text(),
+                    text: format!("{NASTY}\n\n{NASTY}"),
+                    tables: vec![Table {
+                        caption: text(),
+                        columns: vec![text()],
+                        rows: vec![vec![NASTY.into()]],
+                    }],
+                    plots: vec![Plot {
+                        title: text(),
+                        x_label: text(),
+                        y_label: text(),
+                        note: text(),
+                        x_log: true,
+                        series: vec![Series {
+                            name: text(),
+                            points: vec![(0.0, 1.0), (1.0, 2.0)],
+                            ..Series::default()
+                        }],
+                        ..Plot::default()
+                    }],
+                };
+                2
+            ],
+            notices: vec![text()],
+        }
+    }
+
+    #[test]
+    fn all_text_is_escaped() {
+        let html = render(&nasty());
+        assert_eq!(html.matches("<script>").count(), 1);
+        assert!(!html.contains("alert('") && !html.contains("& &quot;"));
+        assert!(html.matches("&lt;script&gt;").count() > 20);
+    }
+
+    #[test]
+    fn nothing_is_fetched() {
+        let html = render(&nasty()).replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+        for word in ["http://", "https://", "src=", "@import", "url("] {
+            assert!(!html.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn rendering_is_deterministic() {
+        assert_eq!(render(&nasty()), render(&nasty()));
+    }
+
+    #[test]
+    fn verdicts_are_words_and_signs() {
+        let html = render(&nasty());
+        assert!(html.contains("✓</span> holds") && html.contains("✗</span> fails"));
+        assert!(html.contains("1 of 2 hold."));
+    }
+
+    #[test]
+    fn an_empty_report_is_a_page() {
+        let html = render(&Report::default());
+        assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"));
+        assert!(!html.contains("<section") && !html.contains("<footer>"));
+    }
+}

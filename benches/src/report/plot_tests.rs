@@ -1,0 +1,140 @@
+use super::*;
+
+const STYLES: [Style; 3] = [Style::Line, Style::LineAndMarkers, Style::Markers];
+
+fn plot(series: Vec<Vec<(f64, f64)>>, style: Style, log: bool) -> Plot {
+    let series = series.into_iter().enumerate().map(|(i, points)| Series {
+        name: format!("series {i}"),
+        points,
+        style,
+    });
+    Plot {
+        title: "t".into(),
+        x_label: "x".into(),
+        y_label: "y".into(),
+        x_log: log,
+        y_log: log,
+        series: series.collect(),
+        note: String::new(),
+    }
+}
+
+/// Every number the drawing contains is one, and every colour is a real one.
+fn assert_clean(svg: &str) {
+    for word in [
+        "NaN",
+        "inf\"",
+        "inf,",
+        "2147483647",
+        "-2147483648",
+        "#0000",
+        "#0100",
+        "#0200",
+    ] {
+        assert!(!svg.contains(word), "{word} in {svg}");
+    }
+    assert_eq!(svg.matches("<svg").count(), svg.matches("</svg>").count());
+}
+
+#[test]
+fn every_series_has_marks_in_every_style() {
+    for style in STYLES {
+        for log in [false, true] {
+            let series = (1..=12).map(|i| {
+                let y = |x: i32| f64::from(i) * 10f64.powi(-x);
+                (1..20).map(|x| (f64::from(x), y(x))).collect()
+            });
+            let svg = svg(&plot(series.collect(), style, log));
+            assert_clean(&svg);
+            for i in 0..12 {
+                assert!(svg.contains(&format!("\"s{i} mark")), "{style:?} {i}");
+                let line = svg.contains(&format!("\"s{i} line"));
+                assert_eq!(line, style != Style::Markers);
+            }
+        }
+    }
+}
+
+#[test]
+fn odd_data_is_drawn() {
+    let cases: [Vec<(f64, f64)>; 8] = [
+        vec![(1.0, 1.0)],
+        vec![(2.0, 1.0), (2.0, 5.0), (2.0, 3.0)],
+        vec![(1.0, 4.0), (2.0, 4.0), (3.0, 4.0)],
+        vec![(1.0, 1e-3), (2e6, 1e3)],
+        vec![(1e-320, 1e300), (1e300, 1e-320)],
+        vec![
+            (1.0, f64::NAN),
+            (2.0, 1.0),
+            (f64::INFINITY, 2.0),
+            (3.0, -1.0),
+        ],
+        vec![(0.0, 0.0), (1.0, 1.0)],
+        vec![(1.0, 1.0), (1.0 + f64::EPSILON, 1.0 + f64::EPSILON)],
+    ];
+    for points in cases {
+        for style in STYLES {
+            for log in [false, true] {
+                let svg = svg(&plot(vec![points.clone()], style, log));
+                assert_clean(&svg);
+                assert!(svg.contains("\"s0 mark"), "{points:?} {style:?} {log}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_plot_without_data_says_so() {
+    let gone = vec![(0.0, -1.0), (f64::NAN, 1.0)];
+    for series in [vec![], vec![vec![]], vec![gone]] {
+        let svg = svg(&plot(series, Style::Line, true));
+        assert_clean(&svg);
+        assert!(svg.contains("no data"));
+    }
+}
+
+#[test]
+fn points_left_out_are_counted_by_reason() {
+    let points = vec![
+        (1.0, 0.0),
+        (2.0, f64::NAN),
+        (-1.0, f64::INFINITY),
+        (3.0, 1.0),
+    ];
+    let log = plot(vec![points.clone()], Style::Line, true);
+    assert_eq!(left_out(&log, &log.series[0]), (2, 1));
+    let linear = plot(vec![points], Style::Line, false);
+    assert_eq!(left_out(&linear, &linear.series[0]), (2, 0));
+}
+
+#[test]
+fn a_point_left_out_interrupts_the_line() {
+    let y = |x: u32| if x == 5 { 0.0 } else { 1.0 };
+    let points = (1..10).map(|x| (f64::from(x), y(x))).collect();
+    let svg = svg(&plot(vec![points], Style::LineAndMarkers, true));
+    assert_eq!(svg.matches("\"s0 line").count(), 2);
+}
+
+#[test]
+fn long_lines_carry_few_markers_but_every_point() {
+    let points = (0..400).map(|x| (f64::from(x), f64::from(x % 7))).collect();
+    let svg = svg(&plot(vec![points], Style::LineAndMarkers, false));
+    assert!(svg.matches("\"s0 mark").count() < 400);
+    let line = svg.lines().find(|l| l.contains("\"s0 line")).unwrap();
+    assert_eq!(line.matches(',').count(), 400);
+}
+
+#[test]
+fn drawing_is_deterministic_and_described() {
+    let p = plot(vec![vec![(1.0, 2.0)]], Style::Line, true);
+    assert_eq!(svg(&p), svg(&p));
+    assert!(svg(&p).contains("<title>t: y (log) against x (log); series 0</title>"));
+}
+
+#[test]
+fn long_axis_labels_wrap() {
+    let mut p = plot(vec![vec![(1.0, 2.0)]], Style::Line, true);
+    let short = svg(&p).matches("class=\"label\"").count();
+    p.x_label = "word ".repeat(30);
+    assert_eq!(svg(&p).matches("class=\"label\"").count(), short + 2);
+}

@@ -1,0 +1,285 @@
+//! What can be wrong with a data file.
+
+use std::io;
+
+/// Why a data file was refused.
+///
+/// Each message is one line that starts with the file and names the culprit and what was expected.
+/// Rows, columns and entries of arrays count from 0; lines and columns of text files from 1.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The operating system refused to open or read the file.
+    #[error("{file}: cannot be read: {reason}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// The operating system's reason.
+        reason: io::Error,
+    },
+
+    /// The extension of the file names no format that can be read.
+    #[error("{file}: {}, expected the file extension `.npz` or `.csv`", unknown(.extension))]
+    UnknownExtension {
+        /// The file.
+        file: String,
+        /// Its extension with the dot, or nothing.
+        extension: String,
+    },
+
+    /// The file is not a zip archive.
+    #[error("{file}: not an npz file, expected a zip archive of .npy arrays: {reason}")]
+    NotNpz {
+        /// The file.
+        file: String,
+        /// What the archive lacks.
+        reason: String,
+    },
+
+    /// A required array is not in the archive.
+    #[error("{file}: no array `{array}`, found {}", listed(.found))]
+    MissingArray {
+        /// The file.
+        file: String,
+        /// The array that is missing.
+        array: String,
+        /// The arrays that the file has.
+        found: Vec<String>,
+    },
+
+    /// The bytes of an array are not in the npy format.
+    #[error("{file}: array `{array}` is malformed: {reason}")]
+    MalformedArray {
+        /// The file.
+        file: String,
+        /// The array.
+        array: String,
+        /// What was expected of the bytes.
+        reason: String,
+    },
+
+    /// An array has fewer bytes than its shape needs.
+    #[error(
+        "{file}: array `{array}` is truncated: shape {shape:?} of dtype `{dtype}` does not fit the {found} bytes of data"
+    )]
+    TruncatedArray {
+        /// The file.
+        file: String,
+        /// The array.
+        array: String,
+        /// The shape that the array claims.
+        shape: Vec<usize>,
+        /// The element type that the array claims.
+        dtype: String,
+        /// The bytes of data that it has.
+        found: usize,
+    },
+
+    /// The elements of an array are not real numbers of a supported size.
+    #[error(
+        "{file}: array `{array}` has dtype `{dtype}`, expected bool, an integer of 8 to 64 bits or a float of 16 to 64 bits"
+    )]
+    UnsupportedDtype {
+        /// The file.
+        file: String,
+        /// The array.
+        array: String,
+        /// The element type found.
+        dtype: String,
+    },
+
+    /// An array has the wrong number of axes.
+    #[error("{file}: array `{array}` has shape {found:?}, expected {expected}")]
+    WrongRank {
+        /// The file.
+        file: String,
+        /// The array.
+        array: String,
+        /// The shape found.
+        found: Vec<usize>,
+        /// The shape expected.
+        expected: &'static str,
+    },
+
+    /// Features and labels disagree on the number of samples.
+    #[error(
+        "{file}: `{features}` has {rows} rows but `{labels}` has {entries} entries, expected as many"
+    )]
+    RowMismatch {
+        /// The file.
+        file: String,
+        /// The array of features.
+        features: String,
+        /// Its rows.
+        rows: usize,
+        /// The array of labels.
+        labels: String,
+        /// Its entries.
+        entries: usize,
+    },
+
+    /// Two splits disagree on the number of features.
+    #[error(
+        "{file}: `{array}` has {found} columns but `{reference}` has {expected}, expected as many"
+    )]
+    ColumnMismatch {
+        /// The file.
+        file: String,
+        /// The array that differs.
+        array: String,
+        /// Its columns.
+        found: usize,
+        /// The array it is compared with.
+        reference: String,
+        /// The columns of that array.
+        expected: usize,
+    },
+
+    /// An array holds NaN or an infinity.
+    #[error("{file}: array `{array}`, {}, is {value}, expected a finite number", place(.index))]
+    NotFinite {
+        /// The file.
+        file: String,
+        /// The array.
+        array: String,
+        /// One index per axis, from 0.
+        index: Vec<usize>,
+        /// The value.
+        value: f64,
+    },
+
+    /// A label does not suit the task.
+    #[error("{file}: array `{array}`, entry {index}, is {value}, expected {expected}")]
+    BadLabel {
+        /// The file.
+        file: String,
+        /// The array of labels.
+        array: String,
+        /// The index of the label, from 0.
+        index: usize,
+        /// The label.
+        value: f64,
+        /// The labels that the task admits.
+        expected: &'static str,
+    },
+
+    /// There is nothing to learn from.
+    #[error("{file}: {place} has no {what}, expected at least one")]
+    Empty {
+        /// The file.
+        file: String,
+        /// The part of the file that is empty.
+        place: String,
+        /// What it lacks: samples, features or elements.
+        what: &'static str,
+    },
+
+    /// A field of a CSV file is not a finite number.
+    #[error("{file}: line {line}, column {column}: `{text}` is not a finite number")]
+    MalformedCsv {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// The field, from 1.
+        column: usize,
+        /// The start of the field's text.
+        text: String,
+    },
+
+    /// A line of a CSV file has more or fewer fields than the first.
+    #[error("{file}: line {line} has {found} fields, expected {expected} as on the first line")]
+    RaggedCsv {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// Its fields.
+        found: usize,
+        /// The fields of the first line.
+        expected: usize,
+    },
+
+    /// A CSV file has too few rows for three splits.
+    #[error("{file}: {found} rows of numbers, expected at least {expected} to split")]
+    TooFewRows {
+        /// The file.
+        file: String,
+        /// The rows found.
+        found: usize,
+        /// The rows needed.
+        expected: usize,
+    },
+}
+
+/// The file and the array that messages name.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) file: &'a str,
+    pub(super) array: &'a str,
+}
+
+impl Place<'_> {
+    pub(super) fn malformed(&self, reason: impl ToString) -> DataError {
+        DataError::MalformedArray {
+            file: self.file.into(),
+            array: self.array.into(),
+            reason: reason.to_string(),
+        }
+    }
+
+    pub(super) fn unsupported(&self, dtype: &str) -> DataError {
+        DataError::UnsupportedDtype {
+            file: self.file.into(),
+            array: self.array.into(),
+            dtype: excerpt(dtype),
+        }
+    }
+}
+
+/// Text from a file, cut and escaped so that a message stays one short line.
+pub(super) fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 40;
+    let mut shown = String::new();
+    for (position, character) in text.chars().enumerate() {
+        match character {
+            _ if position == LONGEST => {
+                shown.push('…');
+                break;
+            }
+            '\'' | '"' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
+    shown
+}
+
+fn listed(names: &[String]) -> String {
+    const MOST: usize = 20;
+    if names.is_empty() {
+        return "no arrays".into();
+    }
+    let shown: Vec<_> = names
+        .iter()
+        .take(MOST)
+        .map(|name| format!("`{}`", excerpt(name)))
+        .collect();
+    let rest = if names.len() > MOST { ", …" } else { "" };
+    format!("{}{rest}", shown.join(", "))
+}
+
+fn unknown(extension: &str) -> String {
+    match extension {
+        "" => "no file extension".into(),
+        _ => format!("unknown file extension `{}`", excerpt(extension)),
+    }
+}
+
+fn place(index: &[usize]) -> String {
+    match index {
+        [] => "its only entry".into(),
+        [row, column] => format!("row {row}, column {column}"),
+        [entry] => format!("entry {entry}"),
+        _ => format!("entry {index:?}"),
+    }
+}

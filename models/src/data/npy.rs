@@ -1,0 +1,146 @@
+//! One array in the npy format, as real numbers in C order.
+
+use std::io::Read;
+
+use super::error::{DataError, Place};
+use super::npy_header::{Dtype, read_header};
+
+/// An array of any rank, its values in C order (last axis fastest).
+pub(super) struct Array {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Vec<f64>,
+}
+
+/// Reads a whole npy stream, which must end where the data ends.
+pub(super) fn read(mut stream: impl Read, at: Place) -> Result<Array, DataError> {
+    let header = read_header(&mut stream, at)?;
+    let (size, decode) = header
+        .dtype
+        .decoder()
+        .ok_or_else(|| at.unsupported(&header.dtype.text))?;
+    let needed = header
+        .shape
+        .iter()
+        .try_fold(size, |bytes, &axis| bytes.checked_mul(axis));
+
+    // The buffer grows with the bytes read, so a false shape cannot ask for more memory than that.
+    let most = needed.map_or(u64::MAX, |bytes| bytes as u64);
+    let mut data = Vec::new();
+    stream
+        .take(most.saturating_add(1))
+        .read_to_end(&mut data)
+        .map_err(|reason| at.malformed(format!("its data cannot be unpacked: {reason}")))?;
+    if needed.is_none_or(|needed| data.len() < needed) {
+        return Err(DataError::TruncatedArray {
+            file: at.file.into(),
+            array: at.array.into(),
+            shape: header.shape,
+            dtype: header.dtype.text,
+            found: data.len(),
+        });
+    }
+    if needed.is_some_and(|needed| data.len() > needed) {
+        return Err(at.malformed(format!(
+            "more bytes than the shape {:?} needs",
+            header.shape
+        )));
+    }
+
+    let mut values = decode(&data, header.dtype.big_endian);
+    if header.fortran_order && header.shape.len() > 1 {
+        values = fortran_to_c(&values, &header.shape);
+    }
+    Ok(Array {
+        shape: header.shape,
+        values,
+    })
+}
+
+type Decode = fn(&[u8], bool) -> Vec<f64>;
+
+impl Dtype {
+    /// The bytes of one element, and the conversion of many.
+    fn decoder(&self) -> Option<(usize, Decode)> {
+        macro_rules! numbers {
+            ($number:ty, $to_f64:expr) => {{
+                const SIZE: usize = size_of::<$number>();
+                let decode: Decode = |bytes, big_endian| {
+                    let chunks = bytes.as_chunks::<SIZE>().0.iter();
+                    if big_endian {
+                        chunks
+                            .map(|&c| $to_f64(<$number>::from_be_bytes(c)))
+                            .collect()
+                    } else {
+                        chunks
+                            .map(|&c| $to_f64(<$number>::from_le_bytes(c)))
+                            .collect()
+                    }
+                };
+                (SIZE, decode)
+            }};
+            ($number:ty) => {
+                numbers!($number, |number| number as f64)
+            };
+        }
+        let (order, code) = self.text.split_at_checked(1)?;
+        let (size, decode) = match code {
+            "b1" => numbers!(u8, |byte| f64::from(u8::from(byte != 0))),
+            "i1" => numbers!(i8),
+            "i2" => numbers!(i16),
+            "i4" => numbers!(i32),
+            "i8" => numbers!(i64),
+            "u1" => numbers!(u8),
+            "u2" => numbers!(u16),
+            "u4" => numbers!(u32),
+            "u8" => numbers!(u64),
+            "f2" => numbers!(u16, half_to_f64),
+            "f4" => numbers!(f32),
+            "f8" => numbers!(f64, |number| number),
+            _ => return None,
+        };
+        let known_order = matches!(order, "<" | ">") || (order == "|" && size == 1);
+        known_order.then_some((size, decode))
+    }
+}
+
+/// The IEEE half-precision number with these bits.
+fn half_to_f64(bits: u16) -> f64 {
+    let exponent = i32::from(bits >> 10 & 0x1f);
+    let fraction = f64::from(bits & 0x3ff);
+    let magnitude = match exponent {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
+    };
+    if bits >> 15 == 1 {
+        -magnitude
+    } else {
+        magnitude
+    }
+}
+
+fn fortran_to_c(values: &[f64], shape: &[usize]) -> Vec<f64> {
+    let strides: Vec<usize> = shape
+        .iter()
+        .scan(1, |stride, &axis| {
+            Some(std::mem::replace(stride, *stride * axis))
+        })
+        .collect();
+    let mut index = vec![0; shape.len()];
+    let mut offset = 0;
+    let mut ordered = Vec::with_capacity(values.len());
+    while ordered.len() < values.len() {
+        ordered.push(values[offset]);
+        for axis in (0..shape.len()).rev() {
+            index[axis] += 1;
+            offset += strides[axis];
+            if index[axis] < shape[axis] {
+                break;
+            }
+            offset -= shape[axis] * strides[axis];
+            index[axis] = 0;
+        }
+    }
+    ordered
+}

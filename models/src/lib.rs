@@ -1,0 +1,3 @@
+//! Models, closed-form problems and data for bilevel optimisation.
+
+pub mod data;

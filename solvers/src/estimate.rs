@@ -1,0 +1,250 @@
+//! What a strategy answers: never a bare vector.
+
+use std::fmt;
+
+use autodiff::bytes::Bytes;
+use autodiff::{Real, Sweeps};
+use nalgebra::DVector;
+
+/// How a computation ended, with a remedy in words where it did not end well.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Status {
+    /// Every tolerance was met.
+    Converged,
+    /// The loop was unrolled to the depth asked for.
+    Unrolled,
+    /// The lower level stopped before its tolerance.
+    LowerNotConverged {
+        /// ‖∇_y g‖ reached.
+        residual: f64,
+        /// ‖∇_y g‖ asked for.
+        tolerance: f64,
+    },
+    /// The unrolled lower level moved away from a stationary point.
+    LowerDiverged {
+        /// ‖∇_y g‖ at the start.
+        before: f64,
+        /// ‖∇_y g‖ after the last step.
+        after: f64,
+    },
+    /// The linear solver stopped before its tolerance.
+    LinearNotConverged {
+        /// ‖Hv − b‖ / ‖b‖ reached, recomputed.
+        residual: f64,
+        /// The same, asked for.
+        tolerance: f64,
+    },
+    /// The Hessian of the lower level is singular to working precision: the lower level has a
+    /// direction along which it is flat, and implicit differentiation has no answer.
+    SingularHessian {
+        /// The smallest curvature met, in units of the largest.
+        relative_curvature: f64,
+    },
+    /// The Hessian of the lower level has a negative eigenvalue: y is no minimiser.
+    NegativeCurvature {
+        /// The most negative curvature met, in units of the largest magnitude.
+        relative_curvature: f64,
+    },
+    /// A value is NaN or infinite.
+    NonFinite {
+        /// Where it first arose.
+        place: String,
+    },
+}
+
+impl Status {
+    /// The status as one word, for records.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Status::Converged => "converged",
+            Status::Unrolled => "unrolled",
+            Status::LowerNotConverged { .. } => "lower-not-converged",
+            Status::LowerDiverged { .. } => "lower-diverged",
+            Status::LinearNotConverged { .. } => "linear-not-converged",
+            Status::SingularHessian { .. } => "singular-hessian",
+            Status::NegativeCurvature { .. } => "negative-curvature",
+            Status::NonFinite { .. } => "non-finite",
+        }
+    }
+
+    /// Whether the estimate is what was asked for.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Status::Converged | Status::Unrolled)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Converged => write!(f, "converged"),
+            Status::Unrolled => write!(f, "unrolled to the depth asked for"),
+            Status::LowerNotConverged {
+                residual,
+                tolerance,
+            } => write!(
+                f,
+                "the lower level stopped at ‖∇_y g‖ = {residual:.2e}, above {tolerance:.2e}: allow \
+                 more iterations, or a tolerance within reach of the precision"
+            ),
+            Status::LowerDiverged { before, after } => write!(
+                f,
+                "the lower level diverged, ‖∇_y g‖ went from {before:.2e} to {after:.2e}: take a \
+                 shorter step"
+            ),
+            Status::LinearNotConverged {
+                residual,
+                tolerance,
+            } => write!(
+                f,
+                "the linear solver stopped at relative residual {residual:.2e}, above \
+                 {tolerance:.2e}: allow more iterations, or use the direct solver"
+            ),
+            Status::SingularHessian { relative_curvature } => write!(
+                f,
+                "the Hessian of the lower level is singular (relative curvature \
+                 {relative_curvature:.1e}), so the lower level has many solutions: add strong \
+                 convexity to it, or use BDA or GDA"
+            ),
+            Status::NegativeCurvature { relative_curvature } => write!(
+                f,
+                "the Hessian of the lower level has negative curvature (relative \
+                 {relative_curvature:.1e}), so y is no minimiser: solve the lower level further, \
+                 from another start"
+            ),
+            Status::NonFinite { place } => write!(
+                f,
+                "not a finite number: {place}; take a shorter step or check the data"
+            ),
+        }
+    }
+}
+
+/// How often each objective was swept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oracles {
+    /// Sweeps of F.
+    pub upper: Sweeps,
+    /// Sweeps of g.
+    pub lower: Sweeps,
+}
+
+impl Oracles {
+    /// Gradients of both levels.
+    pub fn gradients(&self) -> usize {
+        self.upper.gradients + self.lower.gradients
+    }
+
+    /// Hessian-vector products of both levels, each with its cross product.
+    pub fn hvps(&self) -> usize {
+        self.upper.hvps + self.lower.hvps
+    }
+
+    /// Gradients and Hessian-vector products together.
+    pub fn total(&self) -> usize {
+        self.gradients() + self.hvps()
+    }
+}
+
+impl std::ops::Sub for Oracles {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Oracles {
+            upper: self.upper - other.upper,
+            lower: self.lower - other.lower,
+        }
+    }
+}
+
+impl std::ops::AddAssign for Oracles {
+    fn add_assign(&mut self, other: Self) {
+        self.upper += other.upper;
+        self.lower += other.lower;
+    }
+}
+
+/// A hypergradient with the evidence for it.
+#[derive(Clone, Debug)]
+pub struct Estimate<T: Real> {
+    /// The strategy's name.
+    pub strategy: String,
+    /// The hypergradient, of `dim_x` entries. Where the status is no success this is the best there
+    /// is, for inspection.
+    pub hypergradient: DVector<T>,
+    /// The inner variable it was taken at, of `dim_y` entries.
+    pub y: DVector<T>,
+    /// F(x, y) there.
+    pub upper: f64,
+    /// How the computation ended.
+    pub status: Status,
+    /// ‖∇_y g(x, y)‖.
+    pub lower_residual: f64,
+    /// ‖Hv − ∇_yF‖ / ‖∇_yF‖, recomputed from the solution; `None` without a linear system.
+    pub linear_residual: Option<f64>,
+    /// A certified bound on the error; `None` where the problem's constants are unknown.
+    pub certificate: Option<f64>,
+    /// Iterations of the lower level.
+    pub lower_iterations: usize,
+    /// Iterations of the linear solver, or steps of the reverse pass.
+    pub linear_iterations: usize,
+    /// The lower level's step length, where it has one.
+    pub step: Option<f64>,
+    /// Sweeps of both objectives, everything included.
+    pub oracles: Oracles,
+    /// Bytes held, live and at the peak.
+    pub bytes: Bytes,
+    /// Wall-clock time.
+    pub seconds: f64,
+    /// Remarks the user should see.
+    pub warnings: Vec<String>,
+}
+
+impl<T: Real> fmt::Display for Estimate<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let norm = self.hypergradient.norm().f64();
+        writeln!(f, "{}: {}", self.strategy, self.status)?;
+        let shown: Vec<String> = self
+            .hypergradient
+            .iter()
+            .take(6)
+            .map(|v| format!("{:.6}", v.f64()))
+            .collect();
+        let rest = match self.hypergradient.len() {
+            n if n > 6 => format!(", … ({n} entries)"),
+            _ => String::new(),
+        };
+        writeln!(
+            f,
+            "  hypergradient      [{}{rest}], norm {norm:.6e}",
+            shown.join(", ")
+        )?;
+        writeln!(f, "  upper objective    {:.6e}", self.upper)?;
+        writeln!(
+            f,
+            "  lower residual     {:.2e} after {} iterations",
+            self.lower_residual, self.lower_iterations
+        )?;
+        if let Some(residual) = self.linear_residual {
+            writeln!(
+                f,
+                "  linear residual    {residual:.2e} after {} iterations",
+                self.linear_iterations
+            )?;
+        }
+        if let Some(bound) = self.certificate {
+            writeln!(f, "  certified error    ≤ {bound:.2e}")?;
+        }
+        writeln!(
+            f,
+            "  oracles            {} gradients, {} Hessian-vector products",
+            self.oracles.gradients(),
+            self.oracles.hvps()
+        )?;
+        writeln!(f, "  bytes              {}", self.bytes)?;
+        write!(f, "  seconds            {:.3e}", self.seconds)?;
+        for warning in &self.warnings {
+            write!(f, "\n  warning: {warning}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! Bilevel descent aggregation.
+
+use autodiff::unroll::{Memory, Step};
+use autodiff::{Inputs, Real, Var};
+use nalgebra::DVector;
+
+use crate::inner::StepLength;
+use crate::{Bilevel, Estimate, Schedule, Workspace};
+
+use super::session::{Session, blank, residual, unrolled_status};
+use super::{ConfigError, Strategy};
+
+/// Differentiates `F(x, y_K(x))` through K steps that descend both levels at once,
+/// `y ← y − (α_k s_u ∇_yF + (1 − α_k) s_l ∇_y g)`.
+///
+/// # Requirements on the problem
+/// F and g twice differentiable in y. The lower level need not have a single solution: the
+/// aggregation chooses among them the one that is best for F. α_k in (0, 1] must tend to 0 with an
+/// infinite sum; a summable schedule stalls, and is warned of.
+///
+/// # Cost in oracle calls
+/// Per step one gradient of each level on the way forward, and on the way back one gradient and one
+/// Hessian-vector product of each.
+///
+/// # Reference
+/// R. Liu et al., A generic first-order algorithmic framework for bi-level programming beyond
+/// lower-level singleton, ICML 2020.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bda {
+    depth: usize,
+    schedule: Schedule,
+    upper_length: StepLength,
+    lower_length: StepLength,
+    memory: Memory,
+}
+
+impl Bda {
+    /// `depth` steps with α_k = 0.5/(k+1) and automatic step lengths, all states stored.
+    pub fn new(depth: usize) -> Self {
+        Bda {
+            depth,
+            schedule: Schedule::harmonic(0.5),
+            upper_length: StepLength::Auto,
+            lower_length: StepLength::Auto,
+            memory: Memory::Stored,
+        }
+    }
+
+    /// The sequence α_k.
+    #[must_use]
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// Fixed step lengths s_u and s_l.
+    #[must_use]
+    pub fn steps(mut self, upper: f64, lower: f64) -> Self {
+        self.upper_length = StepLength::Fixed(upper);
+        self.lower_length = StepLength::Fixed(lower);
+        self
+    }
+
+    /// A fixed step length s_l of the lower level.
+    #[must_use]
+    pub fn lower_step(mut self, length: f64) -> Self {
+        self.lower_length = StepLength::Fixed(length);
+        self
+    }
+
+    /// What the loop keeps for the way back.
+    #[must_use]
+    pub fn memory(mut self, memory: Memory) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    fn record<T: Real>(&self, problem: &Bilevel<T>, upper: f64, lower: f64) -> Step<T> {
+        let schedule = self.schedule;
+        let coefficients = move |k: usize, c: &mut [T]| {
+            let alpha = schedule.at(k);
+            c[0] = T::of(alpha * upper);
+            c[1] = T::of((1.0 - alpha) * lower);
+        };
+        let (f, g) = (problem.upper(), problem.lower());
+        Step::scheduled(
+            problem.dim_x(),
+            problem.dim_y(),
+            2,
+            coefficients,
+            |x, y, c| {
+                let descent = |of, k: usize| Var::gradient(of, 1, &[x, y]) * c.at(k);
+                y - (descent(f, 0) + descent(g, 1))
+            },
+        )
+    }
+}
+
+impl<T: Real> Strategy<T> for Bda {
+    fn name(&self) -> String {
+        match self.memory {
+            Memory::Stored => "bda".into(),
+            Memory::Truncated { steps } => format!("bda-truncated:{steps}"),
+        }
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let first = self.schedule.largest();
+        let reason = if self.depth == 0 {
+            Some("depth 0: expected at least 1 step".to_owned())
+        } else if !(first > 0.0 && first <= 1.0) {
+            Some(format!("α_0 = {first}: expected α_k in (0, 1]"))
+        } else {
+            let lengths = [self.upper_length, self.lower_length];
+            lengths.into_iter().find_map(StepLength::complaint)
+        };
+        match reason {
+            Some(reason) => Err(ConfigError {
+                strategy: Strategy::<T>::name(self),
+                reason,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn hypergradient(
+        &self,
+        problem: &Bilevel<T>,
+        x: &DVector<T>,
+        work: &mut Workspace<T>,
+    ) -> Result<Estimate<T>, ConfigError> {
+        Strategy::<T>::validate(self)?;
+        work.check(problem, x);
+        let session = Session::begin(work);
+        let (x, start) = (x.as_slice(), work.start.clone());
+        let first = start.as_slice();
+        let lower = self.lower_length.resolve(&mut work.lower, x, first);
+        let upper = self.upper_length.resolve(&mut work.upper, x, first);
+        let before = residual(&mut work.lower, x, first);
+
+        let key = format!("bda {:?} {upper:e} {lower:e}", self.schedule);
+        let mut steps = work.take(&key, || self.record(problem, upper, lower));
+        let y = steps.forward(x, first, self.depth, self.memory).to_vec();
+
+        let after = residual(&mut work.lower, x, &y);
+        let value = work.upper.differentiate(&[x, &y], Inputs::ALL);
+        let (by_x, _) = steps.reverse(work.upper.gradient(1));
+        let direct = DVector::from_column_slice(work.upper.gradient(0));
+        let hypergradient = direct + DVector::from_column_slice(by_x);
+        work.put(key, steps);
+
+        let mut estimate = blank(Strategy::<T>::name(self), DVector::from_vec(y));
+        estimate.hypergradient = hypergradient;
+        estimate.upper = value.f64();
+        // The upper level pulls y off the lower level's solutions by O(α_K): only growth without
+        // bound is divergence.
+        estimate.status = unrolled_status(before.max(1.0) * 1e3, after);
+        estimate.lower_residual = after;
+        estimate.lower_iterations = self.depth;
+        estimate.linear_iterations = self.depth;
+        estimate.step = Some(lower);
+        if self.schedule.is_summable() {
+            estimate.warnings.push(format!(
+                "the schedule {:?} is summable: the aggregation stalls before the best of the lower \
+                 level's solutions; use α/(k+1)",
+                self.schedule
+            ));
+        }
+        Ok(session.finish(work, estimate))
+    }
+}

@@ -1,0 +1,57 @@
+//! The exact answer, as far as the precision goes.
+
+use autodiff::Real;
+use nalgebra::DVector;
+
+use crate::linear::Direct;
+use crate::{Bilevel, Estimate, Status, Workspace};
+
+use super::aid::Aid;
+use super::{ConfigError, Strategy};
+
+/// The hypergradient at the lower level's solution, found to rounding by Newton's method, through
+/// the dense Hessian: what the other strategies are measured against.
+///
+/// # Requirements on the problem
+/// As [`Aid`], and `dim_y` small enough for a dense matrix.
+///
+/// # Cost in oracle calls
+/// Newton's, then those of [`Direct`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exact;
+
+impl<T: Real> Strategy<T> for Exact {
+    fn name(&self) -> String {
+        "exact".into()
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    fn hypergradient(
+        &self,
+        problem: &Bilevel<T>,
+        x: &DVector<T>,
+        work: &mut Workspace<T>,
+    ) -> Result<Estimate<T>, ConfigError> {
+        // A tolerance out of reach: the lower level goes on until no step helps.
+        let out_of_reach = f64::MIN_POSITIVE;
+        let aid = Aid::with(Direct).lower_tolerance(out_of_reach);
+        let mut estimate = aid.hypergradient(problem, x, work)?;
+        estimate.strategy = Strategy::<T>::name(self);
+        if let Status::LowerNotConverged { residual, .. } = estimate.status {
+            // What is left is rounding where Newton's method has converged at all.
+            let tolerance = crate::default_tolerance::<T>();
+            estimate.status = if residual <= tolerance {
+                Status::Converged
+            } else {
+                Status::LowerNotConverged {
+                    residual,
+                    tolerance,
+                }
+            };
+        }
+        Ok(estimate)
+    }
+}

@@ -1,0 +1,132 @@
+//! Iterative differentiation.
+
+use autodiff::Real;
+use autodiff::unroll::Memory;
+use nalgebra::DVector;
+
+use crate::inner::{InnerStep, StepLength};
+use crate::{Bilevel, Estimate, Workspace};
+
+use super::session::{Session, blank, residual, unrolled_status};
+use super::{ConfigError, Strategy};
+
+/// Differentiates `F(x, y_K(x))` through the K steps that made `y_K`.
+///
+/// # Requirements on the problem
+/// g twice differentiable in y. The result is the exact derivative of the K-step map; it tends to
+/// the hypergradient as the steps converge, with error O(K qᴷ).
+///
+/// # Cost in oracle calls
+/// K gradients of g on the way forward; on the way back K gradients and K Hessian-vector products,
+/// each with its cross product from the same sweep. `K · dim_y` scalars are kept.
+///
+/// # Reference
+/// L. Franceschi et al., Forward and reverse gradient-based hyperparameter optimization, 2017.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Itd {
+    depth: usize,
+    inner: InnerStep,
+    length: StepLength,
+    memory: Memory,
+}
+
+impl Itd {
+    /// Reverse mode through `depth` gradient steps of automatic length, all states stored.
+    pub fn reverse(depth: usize) -> Self {
+        Itd {
+            depth,
+            inner: InnerStep::default(),
+            length: StepLength::default(),
+            memory: Memory::Stored,
+        }
+    }
+
+    /// What the loop keeps for the way back.
+    #[must_use]
+    pub fn memory(mut self, memory: Memory) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// The kind of step.
+    #[must_use]
+    pub fn inner(mut self, inner: InnerStep) -> Self {
+        self.inner = inner;
+        self
+    }
+
+    /// A fixed step length.
+    #[must_use]
+    pub fn step(mut self, length: f64) -> Self {
+        self.length = StepLength::Fixed(length);
+        self
+    }
+}
+
+impl<T: Real> Strategy<T> for Itd {
+    fn name(&self) -> String {
+        match self.memory {
+            Memory::Stored => "itd".into(),
+            Memory::Truncated { steps } => format!("itd-truncated:{steps}"),
+        }
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let reason = if self.depth == 0 {
+            Some("depth 0: expected at least 1 step".to_owned())
+        } else if self.memory == (Memory::Truncated { steps: 0 }) {
+            Some("truncated to 0 steps: expected at least 1".to_owned())
+        } else {
+            self.length.complaint()
+        };
+        match reason {
+            Some(reason) => Err(ConfigError {
+                strategy: Strategy::<T>::name(self),
+                reason,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn hypergradient(
+        &self,
+        problem: &Bilevel<T>,
+        x: &DVector<T>,
+        work: &mut Workspace<T>,
+    ) -> Result<Estimate<T>, ConfigError> {
+        Strategy::<T>::validate(self)?;
+        work.check(problem, x);
+        let session = Session::begin(work);
+        let (x, start) = (x.as_slice(), work.start.clone());
+        let length = self.length.resolve(&mut work.lower, x, start.as_slice());
+        let before = residual(&mut work.lower, x, start.as_slice());
+
+        let key = format!("itd {:?} {length:e}", self.inner);
+        let mut steps = work.take(&key, || self.inner.record(problem.lower(), length));
+        let first = self.inner.first_state(start.as_slice());
+        let dim_y = problem.dim_y();
+        let y = steps.forward(x, &first, self.depth, self.memory)[..dim_y].to_vec();
+
+        let after = residual(&mut work.lower, x, &y);
+        let upper = work.upper.differentiate(&[x, &y], autodiff::Inputs::ALL);
+        let mut cotangent = vec![T::zero(); first.len()];
+        cotangent[..dim_y].copy_from_slice(work.upper.gradient(1));
+        let (by_x, _) = steps.reverse(&cotangent);
+        let direct = DVector::from_column_slice(work.upper.gradient(0));
+        let hypergradient = direct + DVector::from_column_slice(by_x);
+        work.put(key, steps);
+
+        let mut estimate = blank(Strategy::<T>::name(self), DVector::from_vec(y));
+        estimate.hypergradient = hypergradient;
+        estimate.upper = upper.f64();
+        estimate.status = unrolled_status(before, after);
+        estimate.lower_residual = after;
+        estimate.lower_iterations = self.depth;
+        estimate.linear_iterations = match self.memory {
+            Memory::Stored => self.depth,
+            Memory::Truncated { steps } => steps.min(self.depth),
+        };
+        estimate.step = Some(length);
+        Ok(session.finish(work, estimate))
+    }
+}

@@ -1,0 +1,56 @@
+//! The one slot of hypergradient strategies.
+
+mod aid;
+mod bda;
+mod exact;
+mod itd;
+mod session;
+
+pub use aid::{Aid, LowerSolve};
+pub use bda::Bda;
+pub use exact::Exact;
+pub use itd::Itd;
+
+use std::fmt::Debug;
+
+use autodiff::Real;
+use nalgebra::DVector;
+
+use crate::{Bilevel, Estimate, Workspace};
+
+/// A setting that no problem could be solved with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{strategy}: {reason}")]
+pub struct ConfigError {
+    /// The strategy or method.
+    pub strategy: String,
+    /// What is wrong and what was expected.
+    pub reason: String,
+}
+
+/// A way of computing a hypergradient; each is a value of one slot.
+pub trait Strategy<T: Real>: Debug + Send + Sync {
+    /// The name in records: `itd`, `aid-cg`, `bda`, ….
+    fn name(&self) -> String;
+
+    /// Checks the settings, before any work.
+    ///
+    /// # Errors
+    /// With the reason, and what was expected.
+    fn validate(&self) -> Result<(), ConfigError>;
+
+    /// The hypergradient at `x`, the lower level started where `work` says.
+    ///
+    /// # Errors
+    /// As [`validate`](Strategy::validate). Numerical trouble is no error: it is the estimate's
+    /// [`status`](Estimate::status).
+    ///
+    /// # Panics
+    /// If `x` does not have `dim_x` entries, or `work` is of another problem.
+    fn hypergradient(
+        &self,
+        problem: &Bilevel<T>,
+        x: &DVector<T>,
+        work: &mut Workspace<T>,
+    ) -> Result<Estimate<T>, ConfigError>;
+}

@@ -1,0 +1,83 @@
+//! Minimisation of the lower level to a tolerance: Newton's method with conjugate gradients.
+
+use autodiff::bytes::{Buffer, Category};
+use autodiff::kernels::{axpy, dot, norm};
+use autodiff::{Inputs, Meter, Point, Real};
+
+use crate::linear::{Cg, LinearSolver};
+
+/// Where a minimisation ended.
+pub(crate) struct Minimum {
+    /// ‖∇_y g‖ there.
+    pub(crate) residual: f64,
+    pub(crate) iterations: usize,
+}
+
+const MAX_ITERATIONS: usize = 200;
+
+/// Replaces `y` by a minimiser of `g(x, ·)`, to `‖∇_y g‖ ≤ tolerance` or until no step helps.
+///
+/// Steps along directions of conjugate gradients, cut short by negative curvature, with
+/// backtracking (Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.1).
+pub(crate) fn newton<T: Real>(
+    point: &mut Point<T>,
+    x: &[T],
+    y: &mut [T],
+    tolerance: f64,
+    meter: &Meter,
+) -> Minimum {
+    let n = y.len();
+    let buffer = || Buffer::zeros(n, Category::Solver, meter);
+    let (mut gradient, mut step, mut next) = (buffer(), buffer(), buffer());
+    let mut value = point.linearise(&[x, y]);
+    let mut residual = norm(point.gradient(1)).f64();
+    let mut iterations = 0;
+    while residual > tolerance && iterations < MAX_ITERATIONS {
+        for i in 0..n {
+            gradient[i] = -point.gradient(1)[i];
+        }
+        step.fill(T::zero());
+        let forcing = residual.sqrt().min(0.1).max(T::EPSILON * 16.0);
+        let cg = Cg::new().tolerance(forcing);
+        let mut product = |v: &[T], out: &mut [T]| {
+            point.second_by(&[None, Some(v)], Inputs::one(1));
+            out.copy_from_slice(point.product(1));
+        };
+        cg.solve(&mut product, &gradient, &mut step, meter);
+        // The gradient itself where the curvature gave no direction of descent.
+        if dot(&gradient, &step) <= T::zero() || step.iter().any(|v| !v.is_finite()) {
+            step.copy_from_slice(&gradient);
+        }
+        let slope = dot(&gradient, &step);
+        let rounding = T::of(8.0 * T::EPSILON) * value.abs();
+        let mut length = T::one();
+        let improved = loop {
+            next.copy_from_slice(y);
+            axpy(&mut next, length, &step);
+            let reached = point.linearise(&[x, &next]);
+            let now = norm(point.gradient(1)).f64();
+            let decreases = reached <= value - T::of(1e-4) * length * slope;
+            // Near the minimum the values no longer tell: there the gradient must shrink.
+            let level = (reached - value).abs() <= rounding && now < residual;
+            if now.is_finite() && (decreases || level) {
+                value = reached;
+                residual = now;
+                break true;
+            }
+            length *= T::of(0.5);
+            if length.f64() < 1e-10 {
+                break false;
+            }
+        };
+        iterations += 1;
+        if !improved {
+            point.linearise(&[x, y]);
+            break;
+        }
+        y.copy_from_slice(&next);
+    }
+    Minimum {
+        residual,
+        iterations,
+    }
+}

@@ -1,0 +1,62 @@
+//! The steps a lower level can be unrolled with.
+
+use std::sync::Arc;
+
+use autodiff::unroll::Step;
+use autodiff::{Program, Real, Var};
+
+/// One iteration of the lower level, with the gradient of g as one of its operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum InnerStep {
+    /// `y − s ∇_y g`.
+    #[default]
+    GradientDescent,
+    /// Heavy ball: `v ← βv − s ∇_y g(y)`, `y ← y + v`.
+    ///
+    /// Reference: B. Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
+    Momentum(f64),
+    /// Nesterov: `z = y + β(y − y₋)`, `y ← z − s ∇_y g(z)`, with constant β.
+    ///
+    /// Reference: Y. Nesterov, Introductory lectures on convex optimization, 2004, (2.2.22).
+    Nesterov(f64),
+}
+
+impl InnerStep {
+    /// Entries of the state, for y of `dim_y` entries.
+    pub(crate) fn dim_state(self, dim_y: usize) -> usize {
+        match self {
+            InnerStep::GradientDescent => dim_y,
+            InnerStep::Momentum(_) | InnerStep::Nesterov(_) => 2 * dim_y,
+        }
+    }
+
+    /// The first state, started from `y`; y stands first in every state.
+    pub(crate) fn first_state<T: Real>(self, y: &[T]) -> Vec<T> {
+        let mut state = y.to_vec();
+        match self {
+            InnerStep::GradientDescent => {}
+            InnerStep::Momentum(_) => state.resize(2 * y.len(), T::zero()),
+            InnerStep::Nesterov(_) => state.extend_from_slice(y),
+        }
+        state
+    }
+
+    /// The recorded step on `lower`, of constant length `length`.
+    pub(crate) fn record<T: Real>(self, lower: &Arc<Program<T>>, length: f64) -> Step<T> {
+        let (dim_x, d) = (lower.input_shape(0).len(), lower.input_shape(1).len());
+        let s = T::of(length);
+        Step::new(dim_x, self.dim_state(d), |x, state, _| match self {
+            InnerStep::GradientDescent => state - Var::gradient(lower, 1, &[x, state]) * s,
+            InnerStep::Momentum(beta) => {
+                let (y, v) = (state.slice(0, d), state.slice(d, d));
+                let v = v * T::of(beta) - Var::gradient(lower, 1, &[x, y]) * s;
+                (y + v).concat(&[v])
+            }
+            InnerStep::Nesterov(beta) => {
+                let (y, before) = (state.slice(0, d), state.slice(d, d));
+                let z = y + (y - before) * T::of(beta);
+                (z - Var::gradient(lower, 1, &[x, z]) * s).concat(&[y])
+            }
+        })
+    }
+}

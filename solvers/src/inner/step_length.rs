@@ -1,0 +1,97 @@
+//! Step lengths: given, or found from the curvature.
+
+use autodiff::kernels::{axpy, norm};
+use autodiff::{Inputs, Point, Real};
+
+/// The length of a gradient step.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum StepLength {
+    /// Found anew at each call: one over the largest curvature at the start (power iteration),
+    /// halved while the first steps from there do not decrease the objective enough. It is a
+    /// constant to every derivative, and is reported with the estimate.
+    #[default]
+    Auto,
+    /// This length.
+    Fixed(f64),
+}
+
+const POWER_ITERATIONS: usize = 20;
+const TRIAL_STEPS: usize = 20;
+
+impl StepLength {
+    /// The length for `y ↦ f(x, y)` started from `y`.
+    pub(crate) fn resolve<T: Real>(self, point: &mut Point<T>, x: &[T], y: &[T]) -> f64 {
+        match self {
+            StepLength::Fixed(length) => length,
+            StepLength::Auto => {
+                let curvature = largest_curvature(point, x, y);
+                // An objective without curvature at the start gives no scale.
+                let length = if curvature > 0.0 {
+                    1.0 / curvature
+                } else {
+                    1.0
+                };
+                trial(point, x, y, length)
+            }
+        }
+    }
+
+    /// The reason why this is no step length, if it is none.
+    pub(crate) fn complaint(self) -> Option<String> {
+        match self {
+            StepLength::Fixed(s) if !(s.is_finite() && s > 0.0) => {
+                Some(format!("step length {s}: expected a positive number"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An upper estimate of ‖∇²_yy f‖ at (x, y), by power iteration from a fixed start.
+fn largest_curvature<T: Real>(point: &mut Point<T>, x: &[T], y: &[T]) -> f64 {
+    point.linearise(&[x, y]);
+    // Irregular, so that no eigenvector of a structured Hessian is orthogonal to it.
+    let mut v: Vec<T> = (0..y.len())
+        .map(|i| T::of(1.0 + 0.5 * (i as f64 * 12.9898).sin()))
+        .collect();
+    let mut largest = 0.0;
+    for _ in 0..POWER_ITERATIONS {
+        let scale = norm(&v);
+        if !(scale > T::zero() && scale.is_finite()) {
+            break;
+        }
+        v.iter_mut().for_each(|v| *v /= scale);
+        point.second_by(&[None, Some(&v)], Inputs::one(1));
+        v.copy_from_slice(point.product(1));
+        largest = norm(&v).f64();
+    }
+    // Power iteration comes from below.
+    1.05 * largest
+}
+
+/// Halves `length` until steps of it decrease the objective as a quadratic of that curvature would.
+fn trial<T: Real>(point: &mut Point<T>, x: &[T], y: &[T], mut length: f64) -> f64 {
+    let mut y = y.to_vec();
+    let mut next = y.clone();
+    let mut value = point.differentiate(&[x, &y], Inputs::one(1)).f64();
+    for _ in 0..TRIAL_STEPS {
+        let gradient = norm(point.gradient(1)).f64();
+        let rounding = 8.0 * T::EPSILON * value.abs();
+        if length * gradient * gradient <= 16.0 * rounding {
+            break;
+        }
+        loop {
+            next.copy_from_slice(&y);
+            axpy(&mut next, T::of(-length), point.gradient(1));
+            // Evaluated apart from the gradient, which a rejected step needs again.
+            let reached = point.value(&[x, &next]).f64();
+            if reached <= value - 0.25 * length * gradient * gradient + rounding || length < 1e-18 {
+                break;
+            }
+            length *= 0.5;
+        }
+        y.copy_from_slice(&next);
+        value = point.differentiate(&[x, &y], Inputs::one(1)).f64();
+    }
+    length
+}

@@ -1,0 +1,42 @@
+//! Bilevel solvers: every hypergradient strategy on one problem definition.
+//!
+//! ```
+//! use autodiff::{Var, objective};
+//! use nalgebra::dvector;
+//! use solvers::{Aid, Bilevel, Itd, Strategy};
+//!
+//! // min_x ½(y − 1)² + ½x²  with  y = argmin_y ½(y − x)²
+//! let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
+//! let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+//! let problem = Bilevel::new(upper, lower, 1, 1)?;
+//! let mut work = problem.workspace();
+//!
+//! let x = dvector![0.3];
+//! let exact = 2.0 * 0.3 - 1.0;
+//! let aid = Aid::cg().hypergradient(&problem, &x, &mut work)?;
+//! assert!((aid.hypergradient[0] - exact).abs() < 1e-12);
+//! let itd = Itd::reverse(100).step(0.5).hypergradient(&problem, &x, &mut work)?;
+//! assert!((itd.hypergradient[0] - exact).abs() < 1e-12);
+//! println!("{itd}"); // the vector, residuals, status, oracle counts, peak bytes
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod estimate;
+mod hypergradient;
+mod inner;
+pub mod linear;
+mod problem;
+mod schedule;
+mod workspace;
+
+pub use estimate::{Estimate, Oracles, Status};
+pub use hypergradient::{Aid, Bda, ConfigError, Exact, Itd, LowerSolve, Strategy};
+pub use inner::{InnerStep, StepLength};
+pub use problem::{Bilevel, ProblemError};
+pub use schedule::Schedule;
+pub use workspace::Workspace;
+
+/// The tolerance that residuals are solved to unless told otherwise: 1e-10 in `f64`, 1e-5 in `f32`.
+pub fn default_tolerance<T: autodiff::Real>() -> f64 {
+    if T::EPSILON < 1e-10 { 1e-10 } else { 1e-5 }
+}

@@ -1,0 +1,144 @@
+//! A dense factorisation: the exact answer on small problems.
+
+use autodiff::bytes::{Category, Claim};
+use autodiff::{Meter, Real};
+use nalgebra::{Cholesky, DMatrix, DVector, SymmetricEigen};
+
+use super::{LinearSolver, Outcome, Product, Report};
+
+/// Forms H from `dim_y` products and solves by Cholesky.
+///
+/// # Requirements on the problem
+/// Any symmetric H that fits as a dense matrix. One that is not positive definite to working
+/// precision is reported as singular or indefinite and answered through its eigenvectors, with the
+/// pseudo-inverse where it is singular.
+///
+/// # Cost in oracle calls
+/// `dim_y` Hessian-vector products, `dim_y²` scalars, `dim_y³/3` operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Direct;
+
+impl<T: Real> LinearSolver<T> for Direct {
+    fn name(&self) -> &'static str {
+        "direct"
+    }
+
+    fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report {
+        assert_eq!(b.len(), v.len(), "right-hand side and solution");
+        let n = b.len();
+        // H and its factor.
+        let _bytes = Claim::new(
+            (2 * n * n + 2 * n) * size_of::<T>(),
+            Category::Solver,
+            meter,
+        );
+        let mut h = DMatrix::<T>::zeros(n, n);
+        let mut unit = vec![T::zero(); n];
+        for j in 0..n {
+            unit[j] = T::one();
+            product(&unit, h.column_mut(j).as_mut_slice());
+            unit[j] = T::zero();
+        }
+        let rhs = DVector::from_column_slice(b);
+        let (solution, outcome) = solve_dense(h, rhs);
+        v.copy_from_slice(solution.as_slice());
+        Report {
+            outcome,
+            iterations: n,
+        }
+    }
+}
+
+fn solve_dense<T: Real>(mut h: DMatrix<T>, b: DVector<T>) -> (DVector<T>, Outcome) {
+    let n = b.len();
+    if h.iter().chain(b.iter()).any(|v| !v.is_finite()) {
+        return (DVector::zeros(n), Outcome::NonFinite);
+    }
+    // Products of rounded sweeps are symmetric up to rounding only.
+    let half = T::of(0.5);
+    for j in 0..n {
+        for i in 0..j {
+            let mean = (h[(i, j)] + h[(j, i)]) * half;
+            h[(i, j)] = mean;
+            h[(j, i)] = mean;
+        }
+    }
+    let flat = n as f64 * T::EPSILON;
+    if let Some(factor) = Cholesky::new(h.clone()) {
+        let pivots = factor.l_dirty().diagonal();
+        let ratio = (pivots.min() / pivots.max()).f64().powi(2);
+        if ratio > flat {
+            return (factor.solve(&b), Outcome::Converged);
+        }
+    }
+    let eigen = SymmetricEigen::new(h);
+    let largest = eigen.eigenvalues.amax().f64();
+    let least = eigen.eigenvalues.min().f64();
+    let smallest = eigen
+        .eigenvalues
+        .iter()
+        .map(|l| l.abs().f64())
+        .fold(f64::INFINITY, f64::min);
+    let relative = |l: f64| if largest > 0.0 { l / largest } else { 0.0 };
+    let mut coordinates = eigen.eigenvectors.tr_mul(&b);
+    for (c, l) in coordinates.iter_mut().zip(eigen.eigenvalues.iter()) {
+        *c = if relative(l.abs().f64()) <= flat {
+            T::zero()
+        } else {
+            *c / *l
+        };
+    }
+    let outcome = if relative(smallest) <= flat {
+        Outcome::Singular {
+            relative_curvature: relative(smallest),
+        }
+    } else if least < 0.0 {
+        Outcome::Negative {
+            relative_curvature: relative(least),
+        }
+    } else {
+        Outcome::Converged
+    };
+    (eigen.eigenvectors * coordinates, outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn solve(h: &DMatrix<f64>, b: &[f64]) -> (Vec<f64>, Outcome) {
+        let mut v = vec![0.0; b.len()];
+        let mut product = |p: &[f64], out: &mut [f64]| {
+            out.copy_from_slice((h * DVector::from_column_slice(p)).as_slice());
+        };
+        let report = Direct.solve(&mut product, b, &mut v, &Meter::new());
+        (v, report.outcome)
+    }
+
+    #[test]
+    fn definite_singular_and_indefinite_are_told_apart() {
+        let h = DMatrix::from_row_slice(2, 2, &[4.0, 1.0, 1.0, 3.0]);
+        let (v, outcome) = solve(&h, &[1.0, 2.0]);
+        assert_eq!(outcome, Outcome::Converged);
+        assert!((v[0] - 1.0 / 11.0).abs() < 1e-15 && (v[1] - 7.0 / 11.0).abs() < 1e-15);
+
+        let (v, outcome) = solve(
+            &DMatrix::from_diagonal(&DVector::from_vec(vec![2.0, 0.0])),
+            &[1.0, 5.0],
+        );
+        assert!(matches!(outcome, Outcome::Singular { .. }));
+        assert_eq!(v, [0.5, 0.0]);
+
+        let (v, outcome) = solve(
+            &DMatrix::from_diagonal(&DVector::from_vec(vec![2.0, -1.0])),
+            &[1.0, 5.0],
+        );
+        assert_eq!(
+            outcome,
+            Outcome::Negative {
+                relative_curvature: -0.5
+            }
+        );
+        assert_eq!(v, [0.5, -5.0]);
+    }
+}

@@ -1,0 +1,63 @@
+//! Linear solvers for `H v = b` with a symmetric H that is known by its products.
+
+mod cg;
+mod direct;
+
+pub use cg::Cg;
+pub use direct::Direct;
+
+use std::fmt::Debug;
+
+use autodiff::{Meter, Real};
+
+use crate::default_tolerance;
+
+/// How a linear solve ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome {
+    /// The tolerance was met.
+    Converged,
+    /// The iterations ran out.
+    Exhausted,
+    /// H is singular to working precision.
+    Singular {
+        /// Smallest curvature met, in units of the largest.
+        relative_curvature: f64,
+    },
+    /// H has a negative eigenvalue.
+    Negative {
+        /// Most negative curvature met, in units of the largest magnitude.
+        relative_curvature: f64,
+    },
+    /// A product was NaN or infinite.
+    NonFinite,
+}
+
+/// What a linear solver reports.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Iterations made.
+    pub iterations: usize,
+}
+
+/// A product with H: overwrites the second slice with H times the first.
+pub type Product<'a, T> = &'a mut dyn FnMut(&[T], &mut [T]);
+
+/// A solver of `H v = b`, a value of one slot of [`Aid`](crate::Aid).
+pub trait LinearSolver<T: Real>: Debug + Send + Sync {
+    /// The solver's name in records.
+    fn name(&self) -> &'static str;
+
+    /// The relative residual asked for.
+    fn tolerance(&self) -> f64 {
+        default_tolerance::<T>()
+    }
+
+    /// Replaces `v`, the first guess, by the best solution found.
+    ///
+    /// # Panics
+    /// If `b` and `v` differ in length.
+    fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report;
+}

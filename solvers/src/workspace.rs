@@ -1,0 +1,118 @@
+//! What a strategy works in: the two objectives' points and the loops recorded so far.
+
+use std::sync::Arc;
+
+use autodiff::bytes::{Bytes, Meter};
+use autodiff::unroll::{Step, Unrolled};
+use autodiff::{Point, Real, Sweeps};
+use nalgebra::DVector;
+
+use crate::{Bilevel, Oracles};
+
+/// Buffers for one problem, made once and used by any strategy.
+///
+/// It also remembers where the lower level starts, so that a caller can start it warm.
+pub struct Workspace<T: Real> {
+    pub(crate) upper: Point<T>,
+    pub(crate) lower: Point<T>,
+    pub(crate) start: DVector<T>,
+    unrolled: Option<(String, Unrolled<T>)>,
+    /// Sweeps inside loops that were dropped since.
+    past: Oracles,
+    meter: Meter,
+}
+
+impl<T: Real> Workspace<T> {
+    pub(crate) fn new(problem: &Bilevel<T>) -> Self {
+        let meter = Meter::new();
+        Workspace {
+            upper: Point::new(problem.upper().clone(), &meter),
+            lower: Point::new(problem.lower().clone(), &meter),
+            start: problem.start().clone(),
+            unrolled: None,
+            past: Oracles::default(),
+            meter,
+        }
+    }
+
+    /// Starts the lower level of later calls from `y`.
+    ///
+    /// # Panics
+    /// If `y` does not have `dim_y` entries.
+    #[track_caller]
+    pub fn start_from(&mut self, y: &DVector<T>) {
+        assert_eq!(y.len(), self.start.len(), "start of the lower level");
+        self.start.copy_from(y);
+    }
+
+    /// Where the lower level starts.
+    pub fn start(&self) -> &DVector<T> {
+        &self.start
+    }
+
+    /// Bytes held, live and at the peak.
+    pub fn bytes(&self) -> Bytes {
+        self.meter.read()
+    }
+
+    /// The meter that counts this workspace's buffers.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Sweeps of both objectives since the workspace was made.
+    pub fn oracles(&self) -> Oracles {
+        let mut total = self.past;
+        total += Oracles {
+            upper: self.upper.sweeps(),
+            lower: self.lower.sweeps(),
+        };
+        if let Some((_, unrolled)) = &self.unrolled {
+            total += self.inside(unrolled);
+        }
+        total
+    }
+
+    /// Takes the loop called `key`, recorded at its first use; to be [`put`](Workspace::put) back.
+    pub(crate) fn take(&mut self, key: &str, record: impl FnOnce() -> Step<T>) -> Unrolled<T> {
+        match self.unrolled.take() {
+            Some((k, unrolled)) if k == key => unrolled,
+            other => {
+                if let Some((_, old)) = other {
+                    let inside = self.inside(&old);
+                    self.past += inside;
+                }
+                Unrolled::new(record(), &self.meter)
+            }
+        }
+    }
+
+    /// Keeps a loop for the next call that asks for `key`.
+    pub(crate) fn put(&mut self, key: String, unrolled: Unrolled<T>) {
+        self.unrolled = Some((key, unrolled));
+    }
+
+    /// Checks that this workspace is of `problem`.
+    #[track_caller]
+    pub(crate) fn check(&self, problem: &Bilevel<T>, x: &DVector<T>) {
+        assert!(
+            Arc::ptr_eq(self.upper.program(), problem.upper())
+                && Arc::ptr_eq(self.lower.program(), problem.lower()),
+            "this workspace was made by another problem"
+        );
+        assert!(
+            x.len() == problem.dim_x(),
+            "x has {} entries: the problem's outer variable has {}",
+            x.len(),
+            problem.dim_x()
+        );
+    }
+
+    fn inside(&self, unrolled: &Unrolled<T>) -> Oracles {
+        let of = |p: &Point<T>| -> Sweeps { unrolled.sweeps_of(p.program()) };
+        Oracles {
+            upper: of(&self.upper),
+            lower: of(&self.lower),
+        }
+    }
+}
