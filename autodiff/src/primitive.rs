@@ -20,7 +20,13 @@ pub struct Operands<'a, T> {
     pub(crate) values: SmallVec<[&'a [T]; 4]>,
 }
 
+#[allow(clippy::len_without_is_empty)] // an operation has at least one operand
 impl<T> Operands<'_, T> {
+    /// Number of operands.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// The entries of operand `k`, in column-major order.
     pub fn get(&self, k: usize) -> &[T] {
         self.values[k]
@@ -32,7 +38,13 @@ pub struct OperandTangents<'a, T> {
     pub(crate) values: SmallVec<[Option<&'a [T]>; 4]>,
 }
 
+#[allow(clippy::len_without_is_empty)]
 impl<T> OperandTangents<'_, T> {
+    /// Number of operands.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// The tangent of operand `k`, or `None` where it is zero.
     pub fn get(&self, k: usize) -> Option<&[T]> {
         self.values[k]
@@ -45,7 +57,13 @@ pub struct OperandAdjoints<'a, T> {
     pub(crate) places: SmallVec<[Option<(usize, usize)>; 4]>,
 }
 
+#[allow(clippy::len_without_is_empty)]
 impl<T> OperandAdjoints<'_, T> {
+    /// Number of operands.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
     /// The adjoint of operand `k`, or `None` where nobody asks for it.
     pub fn get(&mut self, k: usize) -> Option<&mut [T]> {
         let (start, len) = self.places[k]?;
@@ -63,7 +81,8 @@ impl<T> OperandAdjoints<'_, T> {
 /// There are no default bodies: forgetting a rule is a compile error. The engine calls `eval` once
 /// per linearisation and the other rules any number of times after it; what `eval` computes on the
 /// way (weights, probabilities, a whole gradient) goes to the `stash`, so that each further
-/// product at the same point recomputes nothing.
+/// product at the same point recomputes nothing. A rule may also use a part of the stash that no
+/// other rule reads as its scratch.
 ///
 /// Slices hold column-major entries. Rules must be deterministic, and must **add** to adjoints and
 /// **overwrite** values and tangents.
@@ -84,13 +103,13 @@ impl<T> OperandAdjoints<'_, T> {
 ///     fn eval(&self, a: &Operands<'_, T>, _: Need, out: &mut [T], _: &mut [T]) {
 ///         out[0] = T::of(0.5) * autodiff::kernels::dot(a.get(0), a.get(0));
 ///     }
-///     fn jvp(&self, a: &Operands<'_, T>, t: &OperandTangents<'_, T>, _: &[T], out: &mut [T]) {
+///     fn jvp(&self, a: &Operands<'_, T>, t: &OperandTangents<'_, T>, _: &mut [T], out: &mut [T]) {
 ///         out[0] = t.get(0).map_or(T::zero(), |t| autodiff::kernels::dot(a.get(0), t));
 ///     }
-///     fn vjp(&self, a: &Operands<'_, T>, _: &[T], u: &[T], adjoints: &mut OperandAdjoints<'_, T>) {
+///     fn vjp(&self, a: &Operands<'_, T>, _: &mut [T], u: &[T], adjoints: &mut OperandAdjoints<'_, T>) {
 ///         if let Some(out) = adjoints.get(0) { autodiff::kernels::axpy(out, u[0], a.get(0)); }
 ///     }
-///     fn vjp_tangent(&self, a: &Operands<'_, T>, t: &OperandTangents<'_, T>, _: &[T], u: &[T],
+///     fn vjp_tangent(&self, a: &Operands<'_, T>, t: &OperandTangents<'_, T>, _: &mut [T], u: &[T],
 ///                    du: &[T], adjoints: &mut OperandAdjoints<'_, T>) {
 ///         if let Some(out) = adjoints.get(0) {
 ///             autodiff::kernels::axpy(out, du[0], a.get(0));
@@ -122,7 +141,7 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
         &self,
         operands: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        stash: &[T],
+        stash: &mut [T],
         out: &mut [T],
     );
 
@@ -130,7 +149,7 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
     fn vjp(
         &self,
         operands: &Operands<'_, T>,
-        stash: &[T],
+        stash: &mut [T],
         adjoint: &[T],
         adjoints: &mut OperandAdjoints<'_, T>,
     );
@@ -141,7 +160,7 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
         &self,
         operands: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        stash: &[T],
+        stash: &mut [T],
         adjoint: &[T],
         adjoint_tangent: &[T],
         adjoint_tangents: &mut OperandAdjoints<'_, T>,

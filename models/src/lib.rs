@@ -1,3 +1,33 @@
 //! Models, closed-form problems and data for bilevel optimisation.
+//!
+//! Objectives are written on [`autodiff::Var`]s; a [`Task`] holds the two of a bilevel problem with
+//! what is known about it. Losses over data are hand-fused [`autodiff::Primitive`]s that take one
+//! pass over the samples.
+//!
+//! ```
+//! use autodiff::{Objective, Var, objective};
+//! use models::{Dataset, data};
+//!
+//! let splits = data::digits_parity(0);
+//! let train = Dataset::<f64>::binary(&splits.train);
+//! let lower = objective(|x: Var, y: Var| {
+//!     train.logistic_loss(y) + 0.5 * x.exp().dot(y.square())
+//! });
+//! let value = lower.record(64, 64).point().value(&[&[0.0; 64], &[0.0; 64]]);
+//! assert!((value - 2f64.ln()).abs() < 1e-12);
+//! ```
 
+pub mod closed_form;
 pub mod data;
+mod dataset;
+mod hyper_cleaning;
+mod logistic;
+mod logistic_loss;
+mod pass;
+mod softmax_loss;
+mod task;
+
+pub use dataset::Dataset;
+pub use hyper_cleaning::{HyperCleaning, hyper_cleaning};
+pub use logistic::logistic;
+pub use task::{Known, Metric, Task};

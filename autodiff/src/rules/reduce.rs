@@ -55,7 +55,7 @@ impl<T: Real> Primitive<T> for LogSumExp {
         &self,
         _: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        stash: &[T],
+        stash: &mut [T],
         out: &mut [T],
     ) {
         let Some(t) = tangents.get(0) else {
@@ -70,7 +70,7 @@ impl<T: Real> Primitive<T> for LogSumExp {
     fn vjp(
         &self,
         _: &Operands<'_, T>,
-        stash: &[T],
+        stash: &mut [T],
         u: &[T],
         adjoints: &mut OperandAdjoints<'_, T>,
     ) {
@@ -87,7 +87,7 @@ impl<T: Real> Primitive<T> for LogSumExp {
         &self,
         _: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        stash: &[T],
+        stash: &mut [T],
         u: &[T],
         du: &[T],
         adjoint_tangents: &mut OperandAdjoints<'_, T>,

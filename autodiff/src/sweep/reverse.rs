@@ -81,7 +81,7 @@ pub fn reverse<T: Real>(
                 let (start, len) = node.stash;
                 f.vjp(
                     &operands(program, node, values),
-                    &work.stash[start..start + len],
+                    &mut work.stash[start..start + len],
                     u,
                     &mut operand_adjoints(program, node, before, wanted),
                 );

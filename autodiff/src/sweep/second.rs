@@ -99,7 +99,7 @@ pub fn second<T: Real>(
                 f.vjp_tangent(
                     &operands(program, node, values),
                     &operand_tangents(program, node, tangents, moving),
-                    &work.stash[start..start + len],
+                    &mut work.stash[start..start + len],
                     adjoint,
                     du,
                     &mut operand_adjoints(program, node, before, wanted),

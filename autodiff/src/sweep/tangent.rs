@@ -104,7 +104,7 @@ pub(super) fn forward<T: Real>(program: &Program<T>, work: &mut Workspace<T>, mo
                 f.jvp(
                     &operands(program, node, values),
                     &operand_tangents(program, node, done, moving),
-                    &work.stash[start..start + len],
+                    &mut work.stash[start..start + len],
                     out,
                 );
             }

@@ -1,0 +1,159 @@
+//! Problems with known answers.
+
+use std::sync::Arc;
+
+use autodiff::{Objective, Real, Var, objective};
+use nalgebra::{DMatrix, DVector};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{Known, Task};
+
+fn task<T: Real>(
+    name: &'static str,
+    upper: impl Objective<T>,
+    lower: impl Objective<T>,
+    x: DVector<T>,
+    dim_y: usize,
+) -> Task<T> {
+    Task {
+        name,
+        upper: upper.record(x.len(), dim_y),
+        lower: lower.record(x.len(), dim_y),
+        x,
+        y: DVector::zeros(dim_y),
+        metrics: Vec::new(),
+        bounds: None,
+        known: None,
+    }
+}
+
+/// A scalar problem's answer: its hypergradient as a function, and its solution.
+fn known<T: Real>(
+    solution: f64,
+    hypergradient: impl Fn(f64) -> f64 + Send + Sync + 'static,
+) -> Option<Known<T>> {
+    Some(Known {
+        hypergradient: Arc::new(move |x: &DVector<T>| {
+            DVector::from_element(1, T::of(hypergradient(x[0].f64())))
+        }),
+        solution: DVector::from_element(1, T::of(solution)),
+    })
+}
+
+/// Problem `bda-counterexample`: F = ½(x − y₂)² + ½(y₁ − 1)², g = ½y₁² − x y₁, x in [−100, 100].
+///
+/// The lower level leaves y₂ free: its Hessian is singular. The best of its solutions makes
+/// φ(x) = ½(x − 1)²; the solution is x = 1, y = (1, 1), F = 0. Unrolling from y = 0 leaves y₂ = 0 and
+/// goes to x = ½.
+///
+/// Reference: R. Liu et al., ICML 2020, counter-example 1.
+pub fn bda_counterexample<T: Real>() -> Task<T> {
+    let upper = objective(|x: Var<'_, T>, y: Var<'_, T>| aggregated_upper(x, y));
+    let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| aggregated_lower(x, y));
+    Task {
+        bounds: Some((-100.0, 100.0)),
+        known: known(1.0, |x| x - 1.0),
+        ..task("bda-counterexample", upper, lower, DVector::zeros(1), 2)
+    }
+}
+
+/// Problem `bda-discriminating`: [`bda_counterexample`] with ½x² added to F, so that each way of
+/// aggregating ends elsewhere. The solution is x = ½; without aggregation it is 1/3.
+pub fn bda_discriminating<T: Real>() -> Task<T> {
+    let half = T::of(0.5);
+    let upper = objective(move |x: Var<'_, T>, y: Var<'_, T>| {
+        aggregated_upper(x, y) + x.norm_squared() * half
+    });
+    let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| aggregated_lower(x, y));
+    Task {
+        bounds: Some((-100.0, 100.0)),
+        known: known(0.5, |x| 2.0 * x - 1.0),
+        ..task("bda-discriminating", upper, lower, DVector::zeros(1), 2)
+    }
+}
+
+fn aggregated_upper<'r, T: Real>(x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {
+    let half = T::of(0.5);
+    let (first, second) = (y.at(0) - T::one(), x - y.at(1));
+    second.square() * half + first.square() * half
+}
+
+fn aggregated_lower<'r, T: Real>(x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {
+    y.at(0).square() * T::of(0.5) - x * y.at(0)
+}
+
+/// Problem `penalty-bias`: F = ½(y − 1)² + ½x², g = ½(y − x)². The solution is x = ½; a penalty α
+/// leads to x = α/(1 + 2α).
+pub fn penalty_bias<T: Real>() -> Task<T> {
+    Task {
+        known: known(0.5, |x| 2.0 * x - 1.0),
+        ..scalar_problem("penalty-bias", 1.0, 0.0)
+    }
+}
+
+/// Problem `scalar`: F = ½(y − 1)² + ½x², g = ½·2·(y − x)², at x = 0.3. After K steps of length s
+/// from 0, with r = 1 − (1 − 2s)ᴷ, ITD gives x + r(rx − 1) and AID x + (rx − 1); exact is 2x − 1.
+pub fn scalar<T: Real>() -> Task<T> {
+    Task {
+        known: known(0.5, |x| 2.0 * x - 1.0),
+        ..scalar_problem("scalar", 2.0, 0.3)
+    }
+}
+
+fn scalar_problem<T: Real>(name: &'static str, a: f64, x: f64) -> Task<T> {
+    let (half, half_a) = (T::of(0.5), T::of(0.5 * a));
+    let upper = objective(move |x: Var<'_, T>, y: Var<'_, T>| {
+        ((y - T::one()).square() + x.square()) * half
+    });
+    let lower = objective(move |x: Var<'_, T>, y: Var<'_, T>| (y - x).square() * half_a);
+    task(name, upper, lower, DVector::from_element(1, T::of(x)), 1)
+}
+
+/// Problem `quadratic`: F = ½yᵀAy + ½(x − x̂)ᵀD(x − x̂), g = ½yᵀAy − xᵀBy with a random well-conditioned
+/// A (`dim_y × dim_y`), B (`dim_x × dim_y`), a positive diagonal D and x̂, all from `seed`.
+///
+/// y* = A⁻¹Bᵀx, ∇φ = BA⁻¹Bᵀx + D(x − x̂), x* = (BA⁻¹Bᵀ + D)⁻¹Dx̂.
+pub fn quadratic<T: Real>(dim_x: usize, dim_y: usize, seed: u64) -> Task<T> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut draw = |_: usize, _: usize| rng.random_range(-1.0..1.0);
+    let m = DMatrix::<f64>::from_fn(dim_y, dim_y, &mut draw);
+    let a = &m * m.transpose() / dim_y as f64 + DMatrix::identity(dim_y, dim_y) * 0.5;
+    let b = DMatrix::<f64>::from_fn(dim_x, dim_y, &mut draw);
+    let target = DMatrix::<f64>::from_fn(dim_x, 1, &mut draw)
+        .column(0)
+        .into_owned();
+    let weights = DMatrix::<f64>::from_fn(dim_x, 1, |i, j| 1.0 + 0.5 * draw(i, j));
+    let d = DMatrix::from_diagonal(&weights.column(0).into_owned());
+
+    let inverse = a
+        .clone()
+        .cholesky()
+        .expect("A is positive definite")
+        .inverse();
+    let reduced = &b * inverse * b.transpose();
+    let linear = &d * &target;
+    let solution = (&reduced + &d)
+        .cholesky()
+        .expect("a sum of positive definite matrices")
+        .solve(&linear);
+    let slope = reduced + &d;
+    let known = Known {
+        hypergradient: Arc::new(move |x: &DVector<T>| {
+            (&slope * x.map(|v| v.f64()) - &linear).map(T::of)
+        }),
+        solution: solution.map(T::of),
+    };
+
+    let (a, b, d, target) = (a.map(T::of), b.map(T::of), d.map(T::of), target.map(T::of));
+    let half = T::of(0.5);
+    let upper = objective(|x: Var<'_, T>, y: Var<'_, T>| {
+        let away = x - &target;
+        (y.dot(&a * y) + away.dot(&d * away)) * half
+    });
+    let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| y.dot(&a * y) * half - x.dot(&b * y));
+    Task {
+        known: Some(known),
+        ..task("quadratic", upper, lower, DVector::zeros(dim_x), dim_y)
+    }
+}

@@ -1,0 +1,119 @@
+//! Data hyper-cleaning with a linear softmax model.
+
+use std::sync::Arc;
+
+use autodiff::rules::elementwise::sigmoid;
+use autodiff::{Objective, Real, Var, objective};
+use nalgebra::{DMatrix, DVector};
+
+use crate::data::{DataError, Samples, Splits};
+use crate::{Dataset, Metric, Task};
+
+/// Settings of the problem `hyper-cleaning`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HyperCleaning {
+    /// The factor c of the penalty `c ‖y‖²`.
+    pub penalty: f64,
+    /// Whether each class has a bias: a last feature that is 1.
+    pub bias: bool,
+}
+
+impl Default for HyperCleaning {
+    fn default() -> Self {
+        HyperCleaning {
+            penalty: 0.001,
+            bias: false,
+        }
+    }
+}
+
+/// Problem `hyper-cleaning`: lower = `(1/n) Σ σ(x_i) CE_i(y) + c ‖y‖²` on the training samples,
+/// upper = mean cross-entropy on the validation samples. x has one entry for each training sample;
+/// y is the `classes × features` matrix of a linear softmax model, row after row.
+///
+/// The metrics are the accuracy in percent on the test samples, if there are any, and, where it is
+/// known which training labels are `corrupted`, the F1 score of keeping the clean ones: a sample is
+/// kept if σ(x_i) ≥ ½.
+///
+/// # Errors
+/// If a label is not an integer from 0 on.
+///
+/// # Panics
+/// If `corrupted` does not have an entry for each training sample.
+pub fn hyper_cleaning<T: Real>(
+    splits: Splits,
+    corrupted: Option<Vec<bool>>,
+    settings: HyperCleaning,
+) -> Result<Task<T>, DataError> {
+    let classes = splits.classes()?;
+    let dataset = |samples: &Samples| {
+        if settings.bias {
+            Dataset::<T>::classes(&with_bias(samples), classes)
+        } else {
+            Dataset::<T>::classes(samples, classes)
+        }
+    };
+    let (train, valid) = (dataset(&splits.train), dataset(&splits.valid));
+    let (n, dim_y) = (train.len(), classes * train.dim());
+    let c = T::of(settings.penalty);
+    let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| {
+        train.weighted_cross_entropy(y, x.sigmoid()) + y.norm_squared() * c
+    });
+    let upper = objective(|_: Var<'_, T>, y: Var<'_, T>| valid.cross_entropy(y));
+    let mut metrics = Vec::new();
+    if let Some(test) = &splits.test {
+        let test = dataset(test);
+        metrics.push(Metric {
+            name: "test_accuracy",
+            measure: Arc::new(move |_: &DVector<T>, y: &DVector<T>| test.accuracy(y.as_slice()))
+                as Arc<_>,
+        });
+    }
+    if let Some(corrupted) = corrupted {
+        assert_eq!(corrupted.len(), n, "one mark for each training sample");
+        metrics.push(Metric {
+            name: "cleaner_f1",
+            measure: Arc::new(move |x: &DVector<T>, _: &DVector<T>| f1(x, &corrupted)) as Arc<_>,
+        });
+    }
+    Ok(Task {
+        name: "hyper-cleaning",
+        upper: upper.record(n, dim_y),
+        lower: lower.record(n, dim_y),
+        x: DVector::zeros(n),
+        y: DVector::zeros(dim_y),
+        metrics,
+        bounds: None,
+        known: None,
+    })
+}
+
+/// F1 of "kept" as a prediction of "clean".
+fn f1<T: Real>(x: &DVector<T>, corrupted: &[bool]) -> f64 {
+    let kept = |i: usize| sigmoid(x[i]).f64() >= 0.5;
+    let count = |k: bool, bad: bool| {
+        (0..corrupted.len())
+            .filter(|i| kept(*i) == k && corrupted[*i] == bad)
+            .count() as f64
+    };
+    let (right, missed, wrong) = (count(true, false), count(false, false), count(true, true));
+    if right == 0.0 {
+        return 0.0;
+    }
+    2.0 * right / (2.0 * right + missed + wrong)
+}
+
+fn with_bias(samples: &Samples) -> Samples {
+    let (d, n) = samples.features.shape();
+    let features = DMatrix::from_fn(
+        d + 1,
+        n,
+        |i, j| {
+            if i < d { samples.features[(i, j)] } else { 1.0 }
+        },
+    );
+    Samples {
+        features,
+        labels: samples.labels.clone(),
+    }
+}

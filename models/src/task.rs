@@ -1,0 +1,56 @@
+//! A bilevel problem with what is known about it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use autodiff::{Program, Real};
+use nalgebra::DVector;
+
+type Measure<T> = Arc<dyn Fn(&DVector<T>, &DVector<T>) -> f64 + Send + Sync>;
+type Closed<T> = Arc<dyn Fn(&DVector<T>) -> DVector<T> + Send + Sync>;
+
+/// A number that is reported and never optimised: test accuracy, a score.
+#[derive(Clone)]
+pub struct Metric<T: Real> {
+    /// Its name in records.
+    pub name: &'static str,
+    /// Its value at `(x, y)`.
+    pub measure: Measure<T>,
+}
+
+/// What is known of a problem in closed form.
+#[derive(Clone)]
+pub struct Known<T: Real> {
+    /// The hypergradient at `x`; with many lower solutions, that of the best one for F.
+    pub hypergradient: Closed<T>,
+    /// The outer solution.
+    pub solution: DVector<T>,
+}
+
+/// The two objectives of a bilevel problem, a start, and what is known about it.
+#[derive(Clone)]
+pub struct Task<T: Real> {
+    /// The problem's name on the command line.
+    pub name: &'static str,
+    /// F(x, y).
+    pub upper: Arc<Program<T>>,
+    /// g(x, y).
+    pub lower: Arc<Program<T>>,
+    /// Where x starts.
+    pub x: DVector<T>,
+    /// Where y starts.
+    pub y: DVector<T>,
+    /// What is measured along the way.
+    pub metrics: Vec<Metric<T>>,
+    /// Bounds on every entry of x.
+    pub bounds: Option<(f64, f64)>,
+    /// The closed form, if there is one.
+    pub known: Option<Known<T>>,
+}
+
+impl<T: Real> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (x, y) = (self.x.len(), self.y.len());
+        write!(f, "Task({}: x of {x}, y of {y} entries)", self.name)
+    }
+}
