@@ -12,6 +12,7 @@ pub use exact::Exact;
 pub use itd::Itd;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use autodiff::Real;
 use nalgebra::DVector;
@@ -53,4 +54,24 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
         x: &DVector<T>,
         work: &mut Workspace<T>,
     ) -> Result<Estimate<T>, ConfigError>;
+}
+
+/// A strategy chosen at run time.
+impl<T: Real, S: Strategy<T> + ?Sized> Strategy<T> for Arc<S> {
+    fn name(&self) -> String {
+        (**self).name()
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        (**self).validate()
+    }
+
+    fn hypergradient(
+        &self,
+        problem: &Bilevel<T>,
+        x: &DVector<T>,
+        work: &mut Workspace<T>,
+    ) -> Result<Estimate<T>, ConfigError> {
+        (**self).hypergradient(problem, x, work)
+    }
 }

@@ -49,14 +49,15 @@ pub(crate) fn newton<T: Real>(
             step.copy_from_slice(&gradient);
         }
         let slope = dot(&gradient, &step);
-        let rounding = T::of(8.0 * T::EPSILON) * value.abs();
+        // The objective's terms may be larger than its value, and round accordingly.
+        let rounding = T::of(1e3 * T::EPSILON) * value.abs() + slope;
         let mut length = T::one();
         let improved = loop {
             next.copy_from_slice(y);
             axpy(&mut next, length, &step);
             let reached = point.linearise(&[x, &next]);
             let now = norm(point.gradient(1)).f64();
-            let decreases = reached <= value - T::of(1e-4) * length * slope;
+            let decreases = reached < value && reached <= value - T::of(1e-4) * length * slope;
             // Near the minimum the values no longer tell: there the gradient must shrink.
             let level = (reached - value).abs() <= rounding && now < residual;
             if now.is_finite() && (decreases || level) {

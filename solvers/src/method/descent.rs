@@ -1,0 +1,166 @@
+//! Descent along hypergradients: the outer loop of ITD, AID and BDA.
+
+use autodiff::Real;
+use nalgebra::DVector;
+
+use crate::optimiser::Moments;
+use crate::{Bilevel, ConfigError, Optimiser, Oracles, Strategy, Workspace};
+
+use super::{Method, Progress, Run, bounds_complaint, project};
+
+/// Moves x against the hypergradients of a strategy.
+///
+/// # Requirements on the problem
+/// Those of the strategy.
+///
+/// # Cost in oracle calls
+/// That of the strategy in each iteration.
+///
+/// # Example
+/// ```
+/// use autodiff::{Var, objective};
+/// use nalgebra::dvector;
+/// use solvers::{Aid, Bilevel, Descent, Method, Optimiser};
+///
+/// let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
+/// let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+/// let problem = Bilevel::new(upper, lower, 1, 1)?;
+/// let descent = Descent::new(Aid::cg(), Optimiser::GradientDescent { rate: 0.4 }, 50);
+/// let mut run = descent.begin(&problem, dvector![0.0])?;
+/// while let Some(progress) = run.step() {
+///     assert!(progress.status.is_success());
+/// }
+/// assert!((run.x()[0] - 0.5).abs() < 1e-9);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Descent<S> {
+    strategy: S,
+    optimiser: Optimiser,
+    iterations: usize,
+    bounds: Option<(f64, f64)>,
+    warm: bool,
+}
+
+impl<S> Descent<S> {
+    /// `iterations` steps of `optimiser` along the hypergradients of `strategy`, the lower level
+    /// started at the same point each time.
+    pub fn new(strategy: S, optimiser: Optimiser, iterations: usize) -> Self {
+        Descent {
+            strategy,
+            optimiser,
+            iterations,
+            bounds: None,
+            warm: false,
+        }
+    }
+
+    /// Projects every entry of x to `low ..= high`.
+    #[must_use]
+    pub fn bounds(mut self, low: f64, high: f64) -> Self {
+        self.bounds = Some((low, high));
+        self
+    }
+
+    /// Whether the lower level starts from the last y.
+    #[must_use]
+    pub fn warm_start(mut self, warm: bool) -> Self {
+        self.warm = warm;
+        self
+    }
+}
+
+impl<T: Real, S: Strategy<T> + Clone + 'static> Method<T> for Descent<S> {
+    fn name(&self) -> String {
+        self.strategy.name()
+    }
+
+    fn begin<'p>(
+        &self,
+        problem: &'p Bilevel<T>,
+        mut x: DVector<T>,
+    ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
+        self.strategy.validate()?;
+        if let Some(reason) = self.optimiser.complaint().or(bounds_complaint(self.bounds)) {
+            return Err(ConfigError {
+                strategy: self.strategy.name(),
+                reason,
+            });
+        }
+        assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
+        project(&mut x, self.bounds);
+        Ok(Box::new(DescentRun {
+            work: problem.workspace(),
+            moments: Moments::new(self.optimiser, x.len()),
+            y: problem.start().clone(),
+            settings: self.clone(),
+            problem,
+            x,
+            iteration: 0,
+            oracles: Oracles::default(),
+            peak: 0,
+        }))
+    }
+}
+
+struct DescentRun<'p, T: Real, S> {
+    settings: Descent<S>,
+    problem: &'p Bilevel<T>,
+    work: Workspace<T>,
+    moments: Moments<T>,
+    x: DVector<T>,
+    y: DVector<T>,
+    iteration: usize,
+    oracles: Oracles,
+    peak: usize,
+}
+
+impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
+    fn step(&mut self) -> Option<Progress> {
+        if self.iteration == self.settings.iterations {
+            return None;
+        }
+        let strategy = &self.settings.strategy;
+        let estimate = strategy
+            .hypergradient(self.problem, &self.x, &mut self.work)
+            .expect("validated at the start");
+        self.iteration += 1;
+        self.oracles += estimate.oracles;
+        self.peak = self.peak.max(estimate.bytes.peak);
+        self.y = estimate.y;
+        if self.settings.warm {
+            self.work.start_from(&self.y);
+        }
+        let direction = &estimate.hypergradient;
+        // A direction that is not finite would destroy x, so x stays where it is.
+        if direction.iter().all(|v| v.is_finite()) {
+            self.moments
+                .step(self.x.as_mut_slice(), direction.as_slice(), 1.0);
+            project(&mut self.x, self.settings.bounds);
+        } else {
+            self.settings.iterations = self.iteration;
+        }
+        Some(Progress {
+            iteration: self.iteration,
+            upper: estimate.upper,
+            lower_residual: estimate.lower_residual,
+            hypergradient_norm: direction.norm().f64(),
+            status: estimate.status,
+            oracles: self.oracles,
+            peak_bytes: self.peak,
+            warnings: estimate.warnings,
+        })
+    }
+
+    fn iterations(&self) -> usize {
+        self.settings.iterations
+    }
+
+    fn x(&self) -> &DVector<T> {
+        &self.x
+    }
+
+    fn y(&self) -> &DVector<T> {
+        &self.y
+    }
+}

@@ -1,0 +1,94 @@
+//! The one slot of methods that solve a bilevel problem.
+
+mod descent;
+mod gda;
+
+pub use descent::Descent;
+pub use gda::Gda;
+
+use std::fmt::Debug;
+
+use autodiff::Real;
+use nalgebra::DVector;
+
+use crate::{Bilevel, ConfigError, Oracles, Status};
+
+/// A way of solving a bilevel problem; each is a value of one slot.
+pub trait Method<T: Real>: Debug + Send + Sync {
+    /// The name in records.
+    fn name(&self) -> String;
+
+    /// Checks the settings and starts a run at `x`.
+    ///
+    /// # Errors
+    /// With the reason, and what was expected, before any work.
+    ///
+    /// # Panics
+    /// If `x` does not have `dim_x` entries.
+    fn begin<'p>(
+        &self,
+        problem: &'p Bilevel<T>,
+        x: DVector<T>,
+    ) -> Result<Box<dyn Run<T> + 'p>, ConfigError>;
+}
+
+/// A method on its way.
+pub trait Run<T: Real> {
+    /// Makes one outer iteration and reports it; `None` when there are no more.
+    fn step(&mut self) -> Option<Progress>;
+
+    /// Outer iterations in all.
+    fn iterations(&self) -> usize;
+
+    /// The outer variable.
+    fn x(&self) -> &DVector<T>;
+
+    /// The inner variable.
+    fn y(&self) -> &DVector<T>;
+}
+
+/// What one outer iteration reports.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Iterations made so far.
+    pub iteration: usize,
+    /// F at the point the iteration started from.
+    pub upper: f64,
+    /// ‖∇_y g‖ at that point's y.
+    pub lower_residual: f64,
+    /// Norm of the hypergradient, or of what takes its place.
+    pub hypergradient_norm: f64,
+    /// How its computation ended.
+    pub status: Status,
+    /// Sweeps of both objectives since the run began.
+    pub oracles: Oracles,
+    /// The most bytes held at one time since the run began.
+    pub peak_bytes: usize,
+    /// Remarks the user should see.
+    pub warnings: Vec<String>,
+}
+
+/// Puts every entry of `x` between the bounds.
+fn project<T: Real>(x: &mut DVector<T>, bounds: Option<(f64, f64)>) {
+    if let Some((low, high)) = bounds {
+        let (low, high) = (T::of(low), T::of(high));
+        // Not `clamp`, which panics on NaN bounds; a NaN entry stays one and is reported.
+        for v in x.iter_mut() {
+            if *v < low {
+                *v = low;
+            } else if *v > high {
+                *v = high;
+            }
+        }
+    }
+}
+
+/// The reason why these are no bounds, if they are none.
+fn bounds_complaint(bounds: Option<(f64, f64)>) -> Option<String> {
+    match bounds {
+        Some((low, high)) if low.is_nan() || high.is_nan() || low > high => Some(format!(
+            "bounds {low} to {high}: expected the lower one first"
+        )),
+        _ => None,
+    }
+}
