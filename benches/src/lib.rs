@@ -1,3 +1,9 @@
-//! The `bilevel` program: its command line, plots and report.
+//! The `bilevel` program: its command line, what it studies, and its report.
+//!
+//! [`catalogue`] gives problems, strategies and methods their names; [`study`] runs them and makes
+//! records; [`cli`] reads arguments and prints; [`report`] lays out the page.
 
+pub mod catalogue;
+pub mod cli;
 pub mod report;
+pub mod study;

@@ -1,2 +1,5 @@
 //! The `bilevel` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    bilevel_benches::cli::main()
+}

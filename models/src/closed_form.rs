@@ -54,7 +54,13 @@ pub fn bda_counterexample<T: Real>() -> Task<T> {
     Task {
         bounds: Some((-100.0, 100.0)),
         known: known(1.0, |x| x - 1.0),
-        ..task("bda-counterexample", upper, lower, DVector::zeros(1), 2)
+        ..task(
+            "bda-counterexample",
+            upper,
+            lower,
+            DVector::from_element(1, T::of(2.0)),
+            2,
+        )
     }
 }
 
@@ -69,7 +75,13 @@ pub fn bda_discriminating<T: Real>() -> Task<T> {
     Task {
         bounds: Some((-100.0, 100.0)),
         known: known(0.5, |x| 2.0 * x - 1.0),
-        ..task("bda-discriminating", upper, lower, DVector::zeros(1), 2)
+        ..task(
+            "bda-discriminating",
+            upper,
+            lower,
+            DVector::from_element(1, T::of(2.0)),
+            2,
+        )
     }
 }
 

@@ -97,8 +97,40 @@ pub(crate) fn gather<T: Real, const S: usize>(
 /// `rule(i, z)` turns `z` into coefficients, then `sum_c += z_c row_i`.
 ///
 /// Four samples go together, so that they are read from memory once. `z` is scratch for
-/// `4 · classes` entries; `i` counts from 0 in the block.
+/// `4 · classes` entries; `i` counts from 0 in the block. The bits do not depend on the processor:
+/// wider registers hold the same four lanes, and no product is fused with a sum.
 pub(crate) fn rows<T: Real>(
+    rows: &[T],
+    d: usize,
+    w: &[T],
+    sum: &mut [T],
+    z: &mut [T],
+    rule: impl FnMut(usize, &mut [T]),
+) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has the feature that the function is compiled for.
+        return unsafe { rows_avx2(rows, d, w, sum, z, rule) };
+    }
+    rows_portable(rows, d, w, sum, z, rule);
+}
+
+/// [`rows_portable`] compiled for wider registers.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn rows_avx2<T: Real>(
+    rows: &[T],
+    d: usize,
+    w: &[T],
+    sum: &mut [T],
+    z: &mut [T],
+    rule: impl FnMut(usize, &mut [T]),
+) {
+    rows_portable(rows, d, w, sum, z, rule);
+}
+
+#[inline(always)]
+fn rows_portable<T: Real>(
     rows: &[T],
     d: usize,
     w: &[T],

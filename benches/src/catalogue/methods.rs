@@ -1,0 +1,231 @@
+//! The methods by name, with their settings for each problem.
+
+use autodiff::Real;
+use models::Task;
+use serde::{Deserialize, Serialize};
+use solvers::{Descent, Gda, Method, Optimiser, StepLength};
+
+use super::strategies::{self, AnyStrategy};
+use super::{Entry, unknown};
+
+/// Every method.
+pub const ALL: &[Entry] = &[
+    Entry {
+        name: "itd",
+        about: "descent along hypergradients of iterative differentiation",
+    },
+    Entry {
+        name: "aid-cg",
+        about: "descent along implicit hypergradients, by conjugate gradients",
+    },
+    Entry {
+        name: "aid-direct",
+        about: "descent along implicit hypergradients, by a dense factorisation",
+    },
+    Entry {
+        name: "bda",
+        about: "descent along hypergradients of descent aggregation",
+    },
+    Entry {
+        name: "gda",
+        about: "multi-stage gradient descent-ascent, first-order only",
+    },
+];
+
+/// How the outer variable moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum OuterRule {
+    /// Plain gradient descent.
+    Gd,
+    /// Momentum 0.9.
+    Momentum,
+    /// Adam.
+    Adam,
+}
+
+/// The settings of `solve`; a configuration file has these keys.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SolveSettings {
+    /// Outer iterations; of `gda`, records.
+    pub iterations: usize,
+    /// How x moves.
+    pub optimiser: OuterRule,
+    /// Step length of x.
+    pub rate: f64,
+    /// Steps of the lower level that are unrolled.
+    pub depth: usize,
+    /// Step length of the lower level; automatic if absent.
+    pub step: Option<f64>,
+    /// Tolerance of implicit methods; that of the precision if absent.
+    pub tolerance: Option<f64>,
+    /// Whether the lower level starts from the last y.
+    pub warm_start: bool,
+    /// Stages of `gda`.
+    pub stages: usize,
+    /// Iterations of each stage of `gda`.
+    pub stage_iterations: usize,
+    /// First penalty of `gda`, before it grows.
+    pub penalty: f64,
+    /// Factor of the penalty from stage to stage.
+    pub growth: f64,
+}
+
+/// The same, each key absent unless it was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields, default)]
+pub struct GivenSettings {
+    /// Outer iterations; of `gda`, records
+    #[arg(long, value_name = "N")]
+    pub iterations: Option<usize>,
+    /// How x moves
+    #[arg(long, value_name = "RULE")]
+    pub optimiser: Option<OuterRule>,
+    /// Step length of x
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    pub rate: Option<f64>,
+    /// Steps of the lower level that are unrolled
+    #[arg(long, value_name = "K")]
+    pub depth: Option<usize>,
+    /// Step length of the lower level (automatic unless given)
+    #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]
+    pub step: Option<f64>,
+    /// Tolerance of implicit methods
+    #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
+    pub tolerance: Option<f64>,
+    /// Whether the lower level starts from the last y
+    #[arg(long, value_name = "true|false")]
+    pub warm_start: Option<bool>,
+    /// Stages of `gda`
+    #[arg(long, value_name = "N")]
+    pub stages: Option<usize>,
+    /// Iterations of each stage of `gda`
+    #[arg(long, value_name = "N")]
+    pub stage_iterations: Option<usize>,
+    /// First penalty of `gda`, before it grows
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
+    pub penalty: Option<f64>,
+    /// Factor of the penalty from stage to stage
+    #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
+    pub growth: Option<f64>,
+}
+
+impl GivenSettings {
+    /// These settings where given, else those of `other`.
+    #[must_use]
+    pub fn or(self, other: GivenSettings) -> GivenSettings {
+        GivenSettings {
+            iterations: self.iterations.or(other.iterations),
+            optimiser: self.optimiser.or(other.optimiser),
+            rate: self.rate.or(other.rate),
+            depth: self.depth.or(other.depth),
+            step: self.step.or(other.step),
+            tolerance: self.tolerance.or(other.tolerance),
+            warm_start: self.warm_start.or(other.warm_start),
+            stages: self.stages.or(other.stages),
+            stage_iterations: self.stage_iterations.or(other.stage_iterations),
+            penalty: self.penalty.or(other.penalty),
+            growth: self.growth.or(other.growth),
+        }
+    }
+}
+
+impl SolveSettings {
+    /// The settings for a problem and a method, where not given otherwise.
+    pub fn of(problem: &str, method: &str, given: GivenSettings) -> Self {
+        let gda = method == "gda";
+        let default = match problem {
+            "logistic" => SolveSettings {
+                optimiser: OuterRule::Adam,
+                rate: if gda { 0.02 } else { 0.2 },
+                ..Self::small()
+            },
+            "hyper-cleaning" => SolveSettings {
+                optimiser: OuterRule::Adam,
+                rate: if gda { 0.02 } else { 0.2 },
+                penalty: 0.5,
+                ..Self::small()
+            },
+            _ => Self::small(),
+        };
+        SolveSettings {
+            iterations: given.iterations.unwrap_or(default.iterations),
+            optimiser: given.optimiser.unwrap_or(default.optimiser),
+            rate: given.rate.unwrap_or(default.rate),
+            depth: given.depth.unwrap_or(default.depth),
+            step: given.step.or(default.step),
+            tolerance: given.tolerance.or(default.tolerance),
+            warm_start: given.warm_start.unwrap_or(default.warm_start),
+            stages: given.stages.unwrap_or(default.stages),
+            stage_iterations: given.stage_iterations.unwrap_or(default.stage_iterations),
+            penalty: given.penalty.unwrap_or(default.penalty),
+            growth: given.growth.unwrap_or(default.growth),
+        }
+    }
+
+    /// What suits the closed forms.
+    fn small() -> Self {
+        SolveSettings {
+            iterations: 50,
+            optimiser: OuterRule::Gd,
+            rate: 0.1,
+            depth: 100,
+            step: None,
+            tolerance: None,
+            warm_start: false,
+            stages: 5,
+            stage_iterations: 1000,
+            penalty: 0.5,
+            growth: 2.0,
+        }
+    }
+}
+
+/// The method of this name for a task.
+///
+/// # Errors
+/// If there is none, or the settings do not fit it: one line.
+pub fn method<T: Real>(
+    name: &str,
+    task: &Task<T>,
+    settings: &SolveSettings,
+) -> Result<Box<dyn Method<T>>, String> {
+    let rate = settings.rate;
+    let optimiser = match settings.optimiser {
+        OuterRule::Gd => Optimiser::GradientDescent { rate },
+        OuterRule::Momentum => Optimiser::Momentum {
+            rate,
+            momentum: 0.9,
+        },
+        OuterRule::Adam => Optimiser::Adam { rate },
+    };
+    if settings.iterations == 0 {
+        return Err("iterations 0: expected at least 1".into());
+    }
+    if name == "gda" {
+        let total = settings.stages * settings.stage_iterations;
+        let mut gda = Gda::new(settings.stages, settings.stage_iterations, optimiser)
+            .penalty(settings.penalty, settings.growth)
+            .report_every(total.div_ceil(settings.iterations).max(1));
+        if let Some((low, high)) = task.bounds {
+            gda = gda.bounds(low, high);
+        }
+        return Ok(Box::new(gda));
+    }
+    if !ALL.iter().any(|e| e.name == name) {
+        return Err(unknown("method", name, ALL));
+    }
+    let shared = strategies::Settings {
+        depth: settings.depth,
+        tolerance: settings.tolerance,
+        step: settings.step.map_or(StepLength::Auto, StepLength::Fixed),
+        ..strategies::Settings::default()
+    };
+    let strategy: AnyStrategy<T> = strategies::strategy(name, &shared)?;
+    let mut descent =
+        Descent::new(strategy, optimiser, settings.iterations).warm_start(settings.warm_start);
+    if let Some((low, high)) = task.bounds {
+        descent = descent.bounds(low, high);
+    }
+    Ok(Box::new(descent))
+}

@@ -1,0 +1,44 @@
+//! Problems, strategies and methods by name.
+
+pub mod methods;
+pub mod problems;
+pub mod strategies;
+
+/// A name of the catalogue with one line on what it stands for.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+}
+
+/// The message for a name that is not in the catalogue, with the nearest one that is.
+pub fn unknown(kind: &str, name: &str, known: &[Entry]) -> String {
+    let near = known
+        .iter()
+        .map(|e| (strsim::damerau_levenshtein(name, e.name), e.name))
+        .min()
+        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3).max(2));
+    let names: Vec<&str> = known.iter().map(|e| e.name).collect();
+    let hint = match near {
+        Some((_, candidate)) => format!("did you mean `{candidate}`? "),
+        None => String::new(),
+    };
+    format!(
+        "unknown {kind} `{name}`: {hint}expected one of {}",
+        names.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_answered_with_the_nearest_name() {
+        let known = problems::ALL;
+        assert!(unknown("problem", "logistc", known).contains("did you mean `logistic`?"));
+        assert!(!unknown("problem", "zzzzzzzzzzz", known).contains("did you mean"));
+    }
+}

@@ -1,0 +1,140 @@
+//! The hypergradient strategies by name.
+
+use std::sync::Arc;
+
+use autodiff::Real;
+use autodiff::unroll::Memory;
+use solvers::linear::{Cg, Direct};
+use solvers::{Aid, Bda, ConfigError, Exact, InnerStep, Itd, LowerSolve, StepLength, Strategy};
+
+use super::{Entry, unknown};
+
+/// Every strategy.
+pub const ALL: &[Entry] = &[
+    Entry {
+        name: "exact",
+        about: "lower level to rounding, dense Hessian: what the others are measured against",
+    },
+    Entry {
+        name: "itd",
+        about: "iterative differentiation: reverse through all --depth steps, states stored",
+    },
+    Entry {
+        name: "itd-truncated:STEPS",
+        about: "iterative differentiation of the last STEPS steps only (biased)",
+    },
+    Entry {
+        name: "aid-cg",
+        about: "implicit differentiation, linear system by conjugate gradients",
+    },
+    Entry {
+        name: "aid-direct",
+        about: "implicit differentiation, linear system by a dense factorisation",
+    },
+    Entry {
+        name: "bda",
+        about: "bilevel descent aggregation: reverse through --depth steps on both levels",
+    },
+    Entry {
+        name: "bda-truncated:STEPS",
+        about: "bilevel descent aggregation, the last STEPS steps only",
+    },
+];
+
+/// What `compare` runs unless told otherwise.
+pub const DEFAULT: &[&str] = &[
+    "exact",
+    "itd",
+    "itd-truncated:10",
+    "aid-cg",
+    "aid-direct",
+    "bda",
+];
+
+/// The settings that strategies share.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Steps that are unrolled.
+    pub depth: usize,
+    /// Tolerance of implicit strategies, for the lower level and the linear system.
+    pub tolerance: Option<f64>,
+    /// Length of the lower level's steps.
+    pub step: StepLength,
+    /// Kind of the lower level's steps.
+    pub inner: InnerStep,
+    /// Whether implicit strategies take the same `depth` steps on the lower level instead of
+    /// solving it to the tolerance.
+    pub implicit_steps: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            depth: 100,
+            tolerance: None,
+            step: StepLength::Auto,
+            inner: InnerStep::GradientDescent,
+            implicit_steps: false,
+        }
+    }
+}
+
+/// A strategy chosen at run time.
+pub type AnyStrategy<T> = Arc<dyn Strategy<T>>;
+
+/// The strategy of this name.
+///
+/// # Errors
+/// If there is none, or the settings do not fit it: one line.
+pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<AnyStrategy<T>, String> {
+    let (base, suffix) = match name.split_once(':') {
+        Some((base, suffix)) => (base, Some(suffix)),
+        None => (name, None),
+    };
+    let count = || -> Result<usize, String> {
+        let text = suffix.unwrap_or("");
+        text.parse().map_err(|_| {
+            format!("strategy `{name}`: `{text}` is no number of steps: expected `{base}:10`, say")
+        })
+    };
+    let itd = Itd::reverse(settings.depth).inner(settings.inner);
+    let itd = match settings.step {
+        StepLength::Fixed(length) => itd.step(length),
+        StepLength::Auto => itd,
+    };
+    let bda = match settings.step {
+        StepLength::Fixed(length) => Bda::new(settings.depth).lower_step(length),
+        StepLength::Auto => Bda::new(settings.depth),
+    };
+    let lower = if settings.implicit_steps {
+        LowerSolve::Steps {
+            depth: settings.depth,
+            inner: settings.inner,
+            length: settings.step,
+        }
+    } else {
+        LowerSolve::Tolerance(settings.tolerance)
+    };
+    let cg = match settings.tolerance {
+        Some(tolerance) => Cg::new().tolerance(tolerance),
+        None => Cg::new(),
+    };
+    let takes_count = base.ends_with("-truncated");
+    if suffix.is_some() && !takes_count {
+        return Err(unknown("strategy", name, ALL));
+    }
+    let strategy: AnyStrategy<T> = match base {
+        "exact" => Arc::new(Exact),
+        "itd" => Arc::new(itd),
+        "itd-truncated" => Arc::new(itd.memory(Memory::Truncated { steps: count()? })),
+        "aid-cg" => Arc::new(Aid::with(cg).lower(lower)),
+        "aid-direct" => Arc::new(Aid::with(Direct).lower(lower)),
+        "bda" => Arc::new(bda),
+        "bda-truncated" => Arc::new(bda.memory(Memory::Truncated { steps: count()? })),
+        _ => return Err(unknown("strategy", name, ALL)),
+    };
+    strategy
+        .validate()
+        .map_err(|e: ConfigError| e.to_string())?;
+    Ok(strategy)
+}

@@ -1,0 +1,135 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::catalogue::methods::GivenSettings;
+
+/// Which way of differentiating a bilevel problem is right, how exact it is, and what it costs in
+/// time and bytes.
+#[derive(Debug, Parser)]
+#[command(name = "bilevel", version, propagate_version = true)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// `demo` if absent.
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// The main job on embedded data: strategies compared, four families solved, report.html
+    Demo,
+    /// The hypergradient of each strategy at one point against the exact one
+    Compare(Compare),
+    /// Solve a problem by a method, with a trace
+    Solve(Solve),
+    /// Problems, strategies and methods by name
+    List,
+}
+
+/// What every subcommand takes.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Common {
+    /// Seed of splits, corruptions and random problems
+    #[arg(long, global = true, default_value_t = 0)]
+    pub(super) seed: u64,
+    /// Threads; all cores unless given. The results do not depend on it
+    #[arg(long, global = true, value_name = "N")]
+    pub(super) threads: Option<usize>,
+    /// Scalar type
+    #[arg(long, global = true, value_enum, default_value_t = Dtype::F64)]
+    pub(super) dtype: Dtype,
+    /// Folder for records and report.html (demo: the current one; else nothing is written)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// JSON Lines on standard output, nothing else there
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Dtype {
+    F32,
+    F64,
+}
+
+impl Dtype {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+            Dtype::F64 => "f64",
+        }
+    }
+}
+
+/// Which problem, and its data.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ProblemArgs {
+    /// The problem, see `bilevel list`
+    #[arg(long, value_name = "P")]
+    pub(super) problem: String,
+    /// Data: .npz with x_train [n,d], t_train [n], x_valid, t_valid and perhaps x_test, t_test; or
+    /// .csv with the label last
+    #[arg(long, value_name = "FILE")]
+    pub(super) data: Option<PathBuf>,
+    /// Point: .npz with x, and perhaps y for the lower level's start
+    #[arg(long, value_name = "FILE")]
+    pub(super) point: Option<PathBuf>,
+    /// Give `hyper-cleaning` a bias for each class
+    #[arg(long)]
+    pub(super) bias: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Compare {
+    #[command(flatten)]
+    pub(super) problem: ProblemArgs,
+    /// Strategies, separated by commas, see `bilevel list`
+    #[arg(long, value_name = "S,…", value_delimiter = ',')]
+    pub(super) strategy: Vec<String>,
+    /// Steps that are unrolled
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 100,
+        allow_negative_numbers = true
+    )]
+    pub(super) depth: i64,
+    /// Tolerance of implicit strategies: ‖∇_y g‖, and the linear system's relative residual
+    /// [default: 1e-10, 1e-5 in f32]
+    #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
+    pub(super) tolerance: Option<f64>,
+    /// Step length of the lower level [default: from its curvature]
+    #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]
+    pub(super) step: Option<f64>,
+    /// Steps of the lower level: `gd`, `momentum:BETA` or `nesterov:BETA`
+    #[arg(long, value_name = "KIND", default_value = "gd")]
+    pub(super) inner: String,
+    /// Let implicit strategies take the same --depth steps on the lower level as unrolled ones,
+    /// instead of solving it to the tolerance
+    #[arg(long)]
+    pub(super) same_iterate: bool,
+    /// Put the hypergradient itself into the records
+    #[arg(long)]
+    pub(super) full: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Solve {
+    #[command(flatten)]
+    pub(super) problem: ProblemArgs,
+    /// The method, see `bilevel list`
+    #[arg(long, value_name = "M")]
+    pub(super) method: String,
+    /// Settings from a TOML file; arguments go before it
+    #[arg(long, value_name = "FILE.toml")]
+    pub(super) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) settings: GivenSettings,
+    /// Put the solution x, y into the last record
+    #[arg(long)]
+    pub(super) full: bool,
+}

@@ -1,0 +1,213 @@
+//! `bilevel compare`.
+
+use autodiff::Real;
+use autodiff::bytes::human_bytes;
+use solvers::{InnerStep, StepLength};
+
+use super::args::{Common, Compare};
+use super::failure::Failure;
+use super::output::{bar, line, prepare, say, short, short_or_dash, table, time, write_lines};
+use super::provenance;
+use crate::catalogue::strategies::{AnyStrategy, DEFAULT, Settings, strategy};
+use crate::report::{self, Cell, Report, Section, Table};
+use crate::study::compare::{Record, Reference, estimate, record};
+
+pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failure> {
+    // Everything that can be wrong is looked at before any work.
+    let settings = settings(args)?;
+    let names: Vec<&str> = match &args.strategy[..] {
+        [] => DEFAULT.to_vec(),
+        given => given.iter().map(|s| s.trim()).collect(),
+    };
+    let strategies: Vec<(&str, AnyStrategy<T>)> = names
+        .iter()
+        .map(|name| Ok((*name, strategy(name, &settings).map_err(Failure::Input)?)))
+        .collect::<Result<_, Failure>>()?;
+    let problem = super::problem::<T>(&args.problem, common)?;
+    if let Some(dir) = &common.out {
+        prepare(dir)?;
+    }
+
+    let progress = bar(strategies.len() + 1);
+    progress.set_message("reference");
+    let reference = Reference::of(&problem);
+    progress.inc(1);
+    let mut records = Vec::new();
+    for (name, strategy) in &strategies {
+        progress.set_message((*name).to_owned());
+        let estimate = estimate(&problem, strategy);
+        let record = record(&problem, name, &estimate, reference.as_ref(), args.full);
+        if common.json {
+            progress.suspend(|| say(&line(&record)));
+        }
+        records.push(record);
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+
+    if !common.json {
+        let (x, y) = (problem.task.x.len(), problem.task.y.len());
+        say(&format!(
+            "{}: x of {x}, y of {y} entries, {}, depth {}; errors against {}",
+            problem.task.name,
+            T::NAME,
+            args.depth,
+            reference
+                .as_ref()
+                .map_or("nothing (no reference)", |r| r.origin),
+        ));
+        say(&terminal_table(&records));
+        for r in &records {
+            if !r.success {
+                say(&format!("{}: {}", r.strategy, r.message));
+            }
+            for warning in &r.warnings {
+                say(&format!("{}: warning: {warning}", r.strategy));
+            }
+        }
+    }
+    if let Some(dir) = &common.out {
+        let file = write_lines(dir, "compare.jsonl", &records)?;
+        let page = report::write(&page(&records, common), dir)
+            .map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
+        eprintln!("wrote {} and {}", file.display(), page.display());
+    }
+    let failed: Vec<&str> = records
+        .iter()
+        .filter(|r| !r.success)
+        .map(|r| &*r.strategy)
+        .collect();
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        let names = failed.join(", ");
+        Err(Failure::Numerical(format!(
+            "no trustworthy hypergradient from {names}: see the status"
+        )))
+    }
+}
+
+fn settings(args: &Compare) -> Result<Settings, Failure> {
+    let bad = |what: String| Err(Failure::Input(what));
+    let depth = match usize::try_from(args.depth) {
+        Ok(depth) if depth > 0 => depth,
+        _ => return bad(format!("--depth {}: expected at least 1 step", args.depth)),
+    };
+    for (name, value) in [("--tolerance", args.tolerance), ("--step", args.step)] {
+        if let Some(v) = value
+            && !(v.is_finite() && v > 0.0)
+        {
+            return bad(format!("{name} {v}: expected a positive number"));
+        }
+    }
+    Ok(Settings {
+        depth,
+        tolerance: args.tolerance,
+        step: args.step.map_or(StepLength::Auto, StepLength::Fixed),
+        inner: inner(&args.inner)?,
+        implicit_steps: args.same_iterate,
+    })
+}
+
+fn inner(text: &str) -> Result<InnerStep, Failure> {
+    let (kind, beta) = match text.split_once(':') {
+        Some((kind, beta)) => (kind, beta.parse::<f64>().ok()),
+        None => (text, None),
+    };
+    match (kind, beta) {
+        ("gd", None) if text == "gd" => Ok(InnerStep::GradientDescent),
+        ("momentum", Some(b)) if (0.0..1.0).contains(&b) => Ok(InnerStep::Momentum(b)),
+        ("nesterov", Some(b)) if (0.0..1.0).contains(&b) => Ok(InnerStep::Nesterov(b)),
+        _ => Err(Failure::Input(format!(
+            "--inner {text}: expected `gd`, `momentum:BETA` or `nesterov:BETA` with BETA in [0, 1)"
+        ))),
+    }
+}
+
+const COLUMNS: [&str; 10] = [
+    "strategy",
+    "status",
+    "rel. error",
+    "norm",
+    "‖∇_y g‖",
+    "lin. residual",
+    "gradients",
+    "HVPs",
+    "time",
+    "peak",
+];
+
+/// The cells of a record, as text.
+pub(super) fn cells(r: &Record) -> Vec<String> {
+    vec![
+        r.strategy.clone(),
+        r.status.to_owned(),
+        short_or_dash(r.error_vs_exact),
+        short(r.norm),
+        short(r.lower_residual),
+        short_or_dash(r.linear_residual),
+        r.gradients.to_string(),
+        r.hvps.to_string(),
+        time(r.seconds),
+        human_bytes(r.peak_bytes),
+    ]
+}
+
+pub(super) fn terminal_table(records: &[Record]) -> String {
+    let rows: Vec<Vec<String>> = records.iter().map(cells).collect();
+    table(&COLUMNS, &rows)
+}
+
+/// The table of a page, sorted by value.
+pub(super) fn page_table(caption: String, records: &[Record]) -> Table {
+    let row = |r: &Record| -> Vec<Cell> {
+        let values = [
+            None,
+            None,
+            r.error_vs_exact,
+            Some(r.norm),
+            Some(r.lower_residual),
+            r.linear_residual,
+            Some(r.gradients as f64),
+            Some(r.hvps as f64),
+            Some(r.seconds),
+            Some(r.peak_bytes as f64),
+        ];
+        cells(r)
+            .into_iter()
+            .zip(values)
+            .map(|(text, value)| match value {
+                Some(v) => Cell::number(text, v),
+                None => Cell::from(text),
+            })
+            .collect()
+    };
+    Table {
+        caption,
+        columns: COLUMNS.map(str::to_owned).to_vec(),
+        rows: records.iter().map(row).collect(),
+    }
+}
+
+fn page(records: &[Record], common: &Common) -> Report {
+    let problem = records.first().map_or("", |r| r.problem);
+    let messages: Vec<String> = records
+        .iter()
+        .map(|r| format!("{}: {}.", r.strategy, r.message))
+        .collect();
+    Report {
+        title: format!("Hypergradients of {problem}"),
+        subtitle: provenance(common),
+        claims: Vec::new(),
+        sections: vec![Section {
+            title: "Strategies at one point".into(),
+            text: messages.join("\n\n"),
+            tables: vec![page_table(
+                "Each strategy against the reference".into(),
+                records,
+            )],
+            plots: Vec::new(),
+        }],
+        notices: vec![models::data::DIGITS_NOTICE.to_owned()],
+    }
+}

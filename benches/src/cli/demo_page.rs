@@ -1,0 +1,293 @@
+//! The page of the main job: what it found in words, and the plots.
+
+use autodiff::bytes::human_bytes;
+
+use super::compare::page_table;
+use super::output::short;
+use super::solve::against_time;
+use crate::report::{Cell, Claim, Plot, Report, Section, Series, Style, Table};
+use crate::study::compare::Record;
+use crate::study::curves::Curve;
+use crate::study::demo::Demo;
+
+pub(super) fn page(demo: &Demo, subtitle: String) -> Report {
+    Report {
+        title: "One bilevel problem, every way of differentiating it".into(),
+        subtitle,
+        claims: claims(demo),
+        sections: vec![
+            comparisons(demo),
+            effort(demo),
+            memory(demo),
+            counterexample(demo),
+            solvers(demo),
+        ],
+        notices: vec![models::data::DIGITS_NOTICE.to_owned()],
+    }
+}
+
+fn claims(demo: &Demo) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    // Half the digits of the scalar type, or the tolerance if that is coarser.
+    let bound = if demo.scalar_bytes == 8 { 1e-8 } else { 1e-2 };
+    let implicit = demo
+        .comparisons
+        .iter()
+        .flat_map(|(_, records)| records)
+        .filter(|r| r.strategy.starts_with("aid-"))
+        .map(|r| r.error_vs_exact.unwrap_or(f64::INFINITY))
+        .fold(0.0, f64::max);
+    claims.push(Claim {
+        text: "Implicit differentiation to its tolerance agrees with the exact hypergradient"
+            .into(),
+        value: format!(
+            "largest relative error {}, bound {}",
+            short(implicit),
+            short(bound)
+        ),
+        holds: implicit <= bound,
+    });
+    let curve = |name: &str| demo.curves.iter().find(|c| c.name == name);
+    if let (Some(itd), Some(aid)) = (curve("itd"), curve("aid-cg")) {
+        let error = |c: &Curve, i: usize| c.records[i].error_vs_exact.unwrap_or(f64::NAN);
+        let last = itd.depths.len() - 1;
+        let at = itd.depths[last];
+        let (shallow, deep) = (error(itd, 4), error(itd, last));
+        claims.push(Claim {
+            text: "Unrolling tends to the exact hypergradient with depth".into(),
+            value: format!(
+                "relative error {} at depth {}, {} at depth {at}",
+                short(shallow),
+                itd.depths[4],
+                short(deep)
+            ),
+            holds: deep < 0.1 * shallow,
+        });
+        let ratio = error(itd, 5) / error(aid, 5);
+        claims.push(Claim {
+            text: "At one and the same lower iterate, implicit differentiation is closer than \
+                   unrolling"
+                .into(),
+            value: format!("{} times closer at depth {}", short(ratio), itd.depths[5]),
+            holds: ratio > 1.0,
+        });
+        let grown = itd.records[last].peak_bytes - itd.records[last - 1].peak_bytes;
+        let steps = itd.depths[last] - itd.depths[last - 1];
+        let predicted = steps * demo.dim_y * demo.scalar_bytes;
+        claims.push(Claim {
+            text: "Stored unrolling costs depth × dim y scalars, to the byte".into(),
+            value: format!("{steps} more steps: {grown} bytes, predicted {predicted}"),
+            holds: grown == predicted,
+        });
+    }
+    let end = |name: &str| demo.counterexample.iter().find(|e| e.method == name);
+    if let (Some(itd), Some(aid), Some(bda), Some(gda)) =
+        (end("itd"), end("aid-cg"), end("bda"), end("gda"))
+    {
+        claims.push(Claim {
+            text: "Where the lower level has many solutions, aggregation and descent-ascent find \
+                   the best one (x = 1), unrolling does not (x = ½), and the implicit method says \
+                   that the Hessian is singular"
+                .into(),
+            value: format!(
+                "BDA {}, GDA {}, ITD {}, AID: {}",
+                short(bda.x),
+                short(gda.x),
+                short(itd.x),
+                aid.status
+            ),
+            holds: (bda.x - 1.0).abs() < 0.05
+                && (gda.x - 1.0).abs() < 1e-3
+                && (itd.x - 0.5).abs() < 1e-3
+                && aid.status == "singular-hessian",
+        });
+    }
+    for (name, records) in &demo.runs {
+        let accuracy = |r: Option<&crate::study::solve::Record>| {
+            r.and_then(|r| r.metric("test_accuracy"))
+                .unwrap_or(f64::NAN)
+        };
+        let (before, after) = (accuracy(records.first()), accuracy(records.last()));
+        claims.push(Claim {
+            text: format!("{name}: cleaning the labels raises the test accuracy"),
+            value: format!("{before:.1} % → {after:.1} %"),
+            holds: after > before,
+        });
+    }
+    claims
+}
+
+fn comparisons(demo: &Demo) -> Section {
+    let tables = demo
+        .comparisons
+        .iter()
+        .map(|(title, records)| page_table(title.clone(), records));
+    Section {
+        title: "Strategies at one point".into(),
+        text: "The relative error is that of the hypergradient against the exact one: the lower \
+               level solved to rounding by Newton's method, its Hessian factorised. Oracle counts \
+               include finding the step length. Peak is the most bytes that the tape, the kept \
+               states and the solvers held at one time; the data are not counted."
+            .into(),
+        tables: tables.collect(),
+        plots: Vec::new(),
+    }
+}
+
+fn curves(
+    demo: &Demo,
+    x: impl Fn(&Record, usize) -> f64,
+    y: impl Fn(&Record) -> f64,
+) -> Vec<Series> {
+    let series = |c: &Curve| Series {
+        name: c.name.clone(),
+        points: c
+            .records
+            .iter()
+            .zip(&c.depths)
+            .map(|(r, depth)| (x(r, *depth), y(r)))
+            .collect(),
+        style: Style::LineAndMarkers,
+    };
+    demo.curves.iter().map(series).collect()
+}
+
+fn effort(demo: &Demo) -> Section {
+    let error = |r: &Record| r.error_vs_exact.unwrap_or(f64::NAN);
+    let plot = |title: &str, x_label: &str, series| Plot {
+        title: title.into(),
+        x_label: x_label.into(),
+        y_label: "relative error of the hypergradient".into(),
+        x_log: true,
+        y_log: true,
+        series,
+        note: String::new(),
+    };
+    let calls = curves(demo, |r, _| (r.gradients + r.hvps) as f64, error);
+    let bytes = curves(demo, |r, _| r.peak_bytes as f64, error);
+    Section {
+        title: "Error against effort".into(),
+        text: format!(
+            "Problem logistic. All take the same gradient steps on the lower level, {} to {} of \
+             them; the implicit strategy then solves its linear system at that iterate.",
+            demo.curves.first().map_or(0, |c| c.depths[0]),
+            demo.curves
+                .first()
+                .and_then(|c| c.depths.last())
+                .unwrap_or(&0),
+        ),
+        tables: Vec::new(),
+        plots: vec![
+            plot(
+                "Error against oracle calls",
+                "gradients + Hessian-vector products",
+                calls,
+            ),
+            plot("Error against bytes", "peak bytes", bytes),
+        ],
+    }
+}
+
+fn memory(demo: &Demo) -> Section {
+    let series = curves(demo, |_, depth| depth as f64, |r| r.peak_bytes as f64);
+    let seconds = curves(demo, |_, depth| depth as f64, |r| r.seconds);
+    let axes = |title: &str, y_label: &str, series| Plot {
+        title: title.into(),
+        x_label: "unroll depth K".into(),
+        y_label: y_label.into(),
+        x_log: true,
+        y_log: true,
+        series,
+        note: String::new(),
+    };
+    Section {
+        title: "Memory against depth".into(),
+        text: "Unrolling keeps every state of the lower level; implicit and truncated strategies \
+               do not grow with the depth."
+            .into(),
+        tables: Vec::new(),
+        plots: vec![
+            axes("Memory against depth", "peak bytes", series),
+            axes("Time against depth", "seconds", seconds),
+        ],
+    }
+}
+
+fn counterexample(demo: &Demo) -> Section {
+    let row = |e: &crate::study::demo::End| -> Vec<Cell> {
+        vec![
+            e.method.clone().into(),
+            Cell::number(short(e.x), e.x),
+            e.status.to_owned().into(),
+        ]
+    };
+    Section {
+        title: "A lower level with many solutions".into(),
+        text:
+            "F = ½(x − y₂)² + ½(y₁ − 1)², g = ½y₁² − x y₁, from x = 2. The lower level leaves y₂ \
+               free; its best choice makes x = 1 optimal."
+                .into(),
+        tables: vec![Table {
+            caption: "Where each method ends".into(),
+            columns: ["method", "x reached", "status"]
+                .map(str::to_owned)
+                .to_vec(),
+            rows: demo.counterexample.iter().map(row).collect(),
+        }],
+        plots: Vec::new(),
+    }
+}
+
+fn solvers(demo: &Demo) -> Section {
+    let runs = || {
+        demo.runs
+            .iter()
+            .map(|(name, records)| (name.as_str(), &records[..]))
+    };
+    let metric = |key: &'static str| {
+        move |r: &crate::study::solve::Record| r.metric(key).unwrap_or(f64::NAN)
+    };
+    let row = |(name, records): &(String, Vec<crate::study::solve::Record>)| -> Vec<Cell> {
+        let Some(last) = records.last() else {
+            return vec![name.clone().into()];
+        };
+        let value = |v: f64| Cell::number(short(v), v);
+        vec![
+            name.clone().into(),
+            value(last.upper),
+            value(metric("test_accuracy")(last)),
+            value(metric("cleaner_f1")(last)),
+            value(last.gradients as f64),
+            value(last.hvps as f64),
+            value(last.seconds),
+            Cell::number(human_bytes(last.peak_bytes), last.peak_bytes as f64),
+        ]
+    };
+    let columns = [
+        "method",
+        "validation loss",
+        "test accuracy %",
+        "cleaner F1",
+        "gradients",
+        "HVPs",
+        "seconds",
+        "peak",
+    ];
+    Section {
+        title: "Four families solve hyper-cleaning".into(),
+        text:
+            "900 training digits, half of them with a wrong label; x weighs each sample so that a \
+               linear softmax model trained on them does well on 60 clean ones. 837 digits test \
+               it. Settings are one choice for each method, not tuned ones."
+                .into(),
+        tables: vec![Table {
+            caption: "At the end of each run".into(),
+            columns: columns.map(str::to_owned).to_vec(),
+            rows: demo.runs.iter().map(row).collect(),
+        }],
+        plots: vec![
+            against_time("Upper objective", "validation loss", runs(), |r| r.upper),
+            against_time("Test accuracy", "percent", runs(), metric("test_accuracy")),
+        ],
+    }
+}

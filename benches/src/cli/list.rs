@@ -1,0 +1,40 @@
+//! `bilevel list`.
+
+use serde::Serialize;
+
+use super::args::Common;
+use super::failure::Failure;
+use super::output::{line, say};
+use crate::catalogue::{Entry, methods, problems, strategies};
+
+#[derive(Serialize)]
+struct Record {
+    kind: &'static str,
+    name: &'static str,
+    about: &'static str,
+}
+
+pub(super) fn run(common: &Common) -> Result<(), Failure> {
+    let kinds: [(&str, &[Entry]); 3] = [
+        ("problem", problems::ALL),
+        ("strategy", strategies::ALL),
+        ("method", methods::ALL),
+    ];
+    for (kind, entries) in kinds {
+        if !common.json {
+            say(match kind {
+                "problem" => "Problems (--problem)",
+                "strategy" => "\nStrategies (compare --strategy)",
+                _ => "\nMethods (solve --method)",
+            });
+        }
+        for Entry { name, about } in entries {
+            if common.json {
+                say(&line(&Record { kind, name, about }));
+            } else {
+                say(&format!("  {name:<20} {about}"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! The command line.
+//!
+//! Exit codes: 0 done, 1 a numerical failure that was reported, 2 bad usage or bad input.
+
+mod args;
+mod compare;
+mod demo;
+mod demo_page;
+mod failure;
+mod list;
+mod output;
+mod solve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Cli, Command, Common, Dtype, ProblemArgs};
+use autodiff::Real;
+use failure::{Failure, input};
+use models::data;
+
+use crate::catalogue::problems::{Problem, Source};
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bilevel: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let common = cli.common;
+    if let Some(threads) = common.threads {
+        if threads == 0 {
+            return Err(Failure::Input("--threads 0: expected at least 1".into()));
+        }
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .map_err(|e| Failure::Input(format!("--threads {threads}: {e}")))?;
+    }
+    match (cli.command.unwrap_or(Command::Demo), common.dtype) {
+        (Command::Demo, Dtype::F64) => demo::run::<f64>(&common),
+        (Command::Demo, Dtype::F32) => demo::run::<f32>(&common),
+        (Command::Compare(args), Dtype::F64) => compare::run::<f64>(&args, &common),
+        (Command::Compare(args), Dtype::F32) => compare::run::<f32>(&args, &common),
+        (Command::Solve(args), Dtype::F64) => solve::run::<f64>(&args, &common),
+        (Command::Solve(args), Dtype::F32) => solve::run::<f32>(&args, &common),
+        (Command::List, _) => list::run(&common),
+    }
+}
+
+/// Help and versions as they are; a usage error as one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim).filter(|l| {
+        !l.is_empty() && !l.starts_with("Usage:") && !l.starts_with("For more information")
+    });
+    let line = lines.collect::<Vec<_>>().join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    eprintln!("bilevel: {line} (see --help)");
+    ExitCode::from(2)
+}
+
+/// The problem that the arguments name, at the point they give.
+fn problem<T: Real>(args: &ProblemArgs, common: &Common) -> Result<Problem<T>, Failure> {
+    let source = Source {
+        data: args.data.clone(),
+        seed: common.seed,
+        bias: args.bias,
+    };
+    let problem = Problem::named(&args.problem, &source).map_err(input)?;
+    match &args.point {
+        Some(file) => {
+            let point = data::read_point(file).map_err(input)?;
+            problem
+                .at(&point, &file.display().to_string())
+                .map_err(input)
+        }
+        None => Ok(problem),
+    }
+}
+
+/// A line on how the numbers were made.
+fn provenance(common: &Common) -> String {
+    format!(
+        "bilevel {}, seed {}, {}, {} threads on {} {}",
+        env!("CARGO_PKG_VERSION"),
+        common.seed,
+        common.dtype.name(),
+        rayon::current_num_threads(),
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+    )
+}

@@ -1,0 +1,134 @@
+//! Where results go: standard output, and a folder.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::failure::Failure;
+
+/// Checks that files can be written into a folder, which is made if it is missing.
+pub(super) fn prepare(dir: &Path) -> Result<(), Failure> {
+    let refused = |reason: std::io::Error| {
+        let dir = dir.display();
+        Failure::Input(format!(
+            "--out {dir}: cannot be written: {reason}: expected a writable folder"
+        ))
+    };
+    std::fs::create_dir_all(dir).map_err(refused)?;
+    // A folder's permission bits do not tell root, or a full disk: a file does.
+    tempfile::tempfile_in(dir).map_err(refused)?;
+    Ok(())
+}
+
+/// Writes records as JSON Lines, whole or not at all.
+pub(super) fn write_lines<R: Serialize>(
+    dir: &Path,
+    name: &str,
+    records: &[R],
+) -> Result<PathBuf, Failure> {
+    let path = dir.join(name);
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        for record in records {
+            writeln!(file, "{}", line(record))?;
+        }
+        file.as_file().sync_all()?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let readable = std::fs::Permissions::from_mode(0o644);
+            file.as_file().set_permissions(readable)?;
+        }
+        file.persist(&path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    write().map_err(|e| Failure::Input(format!("{}: cannot be written: {e}", path.display())))?;
+    Ok(path)
+}
+
+/// A record as one line of JSON; numbers that are not finite become null.
+pub(super) fn line(record: &impl Serialize) -> String {
+    serde_json::to_string(record).expect("records are plain data")
+}
+
+/// Prints to standard output; a reader that has gone away is no error.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// A table for the terminal: the first column to the left, the others to the right.
+pub(super) fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
+    let mut table = Table::new();
+    let rule = LineStyle::new('─', '─', '─', '─');
+    table.load_style(TableStyle::new().header_separator(rule));
+    table.set_header(columns.iter().copied());
+    for row in rows {
+        table.add_row(row);
+    }
+    for (i, column) in table.column_iter_mut().enumerate() {
+        let alignment = if i == 0 {
+            CellAlignment::Left
+        } else {
+            CellAlignment::Right
+        };
+        column.set_cell_alignment(alignment);
+    }
+    table.to_string()
+}
+
+/// A progress bar on standard error; it is hidden where that is no terminal.
+pub(super) fn bar(steps: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
+    let style =
+        ProgressStyle::with_template("{msg:24!} {bar:30} {pos}/{len}  {elapsed} (left {eta})")
+            .expect("a constant template");
+    bar.with_style(style)
+}
+
+/// A number in three significant digits.
+pub(super) fn short(value: f64) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    let size = value.abs();
+    if !value.is_finite() {
+        format!("{value}")
+    } else if (1e-3..1e4).contains(&size) {
+        let digits = (2 - size.log10().floor() as i32).clamp(0, 5) as usize;
+        format!("{value:.digits$}")
+    } else {
+        format!("{value:.2e}")
+    }
+}
+
+/// [`short`], or a dash.
+pub(super) fn short_or_dash(value: Option<f64>) -> String {
+    value.map_or("–".into(), short)
+}
+
+/// A time with its unit.
+pub(super) fn time(seconds: f64) -> String {
+    match seconds {
+        s if s < 1e-3 => format!("{:.0} µs", s * 1e6),
+        s if s < 1.0 => format!("{:.1} ms", s * 1e3),
+        s => format!("{s:.2} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let shown = [0.0, 1.0, 123.456, 0.00123, 1e-10, -2.5e7, 9999.0].map(short);
+        assert_eq!(
+            shown,
+            ["0", "1.00", "123", "0.00123", "1.00e-10", "-2.50e7", "9999"]
+        );
+        assert_eq!(short(f64::NAN), "NaN");
+    }
+}

@@ -1,0 +1,138 @@
+//! The hypergradients of several strategies at one point.
+
+use autodiff::Real;
+use nalgebra::DVector;
+use serde::Serialize;
+use solvers::{Estimate, Exact, Strategy};
+
+use crate::catalogue::problems::Problem;
+use crate::catalogue::strategies::AnyStrategy;
+
+/// One strategy at one point.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// The problem's name.
+    pub problem: &'static str,
+    /// The strategy's name.
+    pub strategy: String,
+    /// How the computation ended, in a word.
+    pub status: &'static str,
+    /// ‖estimate − reference‖ / ‖reference‖; the absolute error where the reference is 0.
+    pub error_vs_exact: Option<f64>,
+    /// Norm of the hypergradient.
+    pub norm: f64,
+    /// ‖∇_y g‖ where it was taken.
+    pub lower_residual: f64,
+    /// ‖Hv − b‖ / ‖b‖, recomputed.
+    pub linear_residual: Option<f64>,
+    /// Certified bound on the error.
+    pub certificate: Option<f64>,
+    /// Hessian-vector products of both levels.
+    pub hvps: usize,
+    /// Gradients of both levels.
+    pub gradients: usize,
+    /// Iterations of the lower level.
+    pub iterations: usize,
+    /// Iterations of the linear solver, or steps pulled back.
+    pub linear_iterations: usize,
+    /// Wall-clock time.
+    pub seconds: f64,
+    /// The most bytes held at one time.
+    pub peak_bytes: usize,
+    /// Step length of the lower level.
+    pub step: Option<f64>,
+    /// F at the point.
+    pub upper: f64,
+    /// What the error is measured against: `closed-form` or `exact`; `None` if there is nothing.
+    pub reference: Option<&'static str>,
+    /// How the computation ended, in a sentence with a remedy.
+    pub message: String,
+    /// Remarks.
+    pub warnings: Vec<String>,
+    /// The hypergradient, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hypergradient: Option<Vec<f64>>,
+    /// Whether the status is what was asked for.
+    #[serde(skip)]
+    pub success: bool,
+}
+
+/// What errors are measured against.
+pub struct Reference<T: Real> {
+    /// The hypergradient.
+    pub hypergradient: DVector<T>,
+    /// Where it comes from.
+    pub origin: &'static str,
+}
+
+impl<T: Real> Reference<T> {
+    /// The closed form where there is one, else [`Exact`]'s answer where it succeeds.
+    pub fn of(problem: &Problem<T>) -> Option<Self> {
+        if let Some(known) = &problem.task.known {
+            return Some(Reference {
+                hypergradient: (known.hypergradient)(&problem.task.x),
+                origin: "closed-form",
+            });
+        }
+        let mut work = problem.bilevel.workspace();
+        let estimate = Exact
+            .hypergradient(&problem.bilevel, &problem.task.x, &mut work)
+            .expect("it has no settings");
+        estimate.status.is_success().then_some(Reference {
+            hypergradient: estimate.hypergradient,
+            origin: "exact",
+        })
+    }
+
+    /// ‖h − reference‖ / ‖reference‖; ‖h‖ where the reference is 0.
+    pub fn error(&self, h: &DVector<T>) -> f64 {
+        let (error, scale) = ((h - &self.hypergradient).norm(), self.hypergradient.norm());
+        if scale == T::zero() {
+            error.f64()
+        } else {
+            (error / scale).f64()
+        }
+    }
+}
+
+/// Runs one strategy in a workspace of its own.
+pub fn estimate<T: Real>(problem: &Problem<T>, strategy: &AnyStrategy<T>) -> Estimate<T> {
+    let mut work = problem.bilevel.workspace();
+    strategy
+        .hypergradient(&problem.bilevel, &problem.task.x, &mut work)
+        .expect("validated when it was made")
+}
+
+/// The record of an estimate.
+pub fn record<T: Real>(
+    problem: &Problem<T>,
+    name: &str,
+    estimate: &Estimate<T>,
+    reference: Option<&Reference<T>>,
+    full: bool,
+) -> Record {
+    let h = &estimate.hypergradient;
+    Record {
+        problem: problem.task.name,
+        strategy: name.to_owned(),
+        status: estimate.status.code(),
+        error_vs_exact: reference.map(|r| r.error(h)),
+        norm: h.norm().f64(),
+        lower_residual: estimate.lower_residual,
+        linear_residual: estimate.linear_residual,
+        certificate: estimate.certificate,
+        hvps: estimate.oracles.hvps(),
+        gradients: estimate.oracles.gradients(),
+        iterations: estimate.lower_iterations,
+        linear_iterations: estimate.linear_iterations,
+        seconds: estimate.seconds,
+        peak_bytes: estimate.bytes.peak,
+        step: estimate.step,
+        upper: estimate.upper,
+        reference: reference.map(|r| r.origin),
+        message: estimate.status.to_string(),
+        warnings: estimate.warnings.clone(),
+        hypergradient: full.then(|| h.iter().map(|v| v.f64()).collect()),
+        success: estimate.status.is_success(),
+    }
+}

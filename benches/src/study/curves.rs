@@ -1,0 +1,52 @@
+//! Families of estimates: error against effort, memory against depth.
+
+use autodiff::Real;
+use solvers::StepLength;
+
+use crate::catalogue::problems::Problem;
+use crate::catalogue::strategies::{Settings, strategy};
+
+use super::compare::{Record, Reference, estimate, record};
+
+/// A strategy at several settings.
+#[derive(Clone, Debug)]
+pub struct Curve {
+    /// The strategy's name.
+    pub name: String,
+    /// Depth of each record.
+    pub depths: Vec<usize>,
+    /// The records.
+    pub records: Vec<Record>,
+}
+
+/// Runs a strategy at each depth; implicit ones take the same steps on the lower level, so that
+/// all are compared at the same iterates.
+pub fn against_depth<T: Real>(
+    problem: &Problem<T>,
+    name: &str,
+    depths: &[usize],
+    step: f64,
+    reference: Option<&Reference<T>>,
+) -> Curve {
+    let at = |depth: usize| {
+        let settings = Settings {
+            depth,
+            step: StepLength::Fixed(step),
+            implicit_steps: true,
+            ..Settings::default()
+        };
+        let strategy = strategy(name, &settings).expect("a name of the catalogue");
+        record(
+            problem,
+            name,
+            &estimate(problem, &strategy),
+            reference,
+            false,
+        )
+    };
+    Curve {
+        name: name.to_owned(),
+        depths: depths.to_vec(),
+        records: depths.iter().map(|d| at(*d)).collect(),
+    }
+}

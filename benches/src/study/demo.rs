@@ -1,0 +1,186 @@
+//! The main job: every family of strategy on one definition, on embedded data.
+
+use autodiff::Real;
+use serde_json::{Value, json};
+
+use crate::catalogue::methods::{GivenSettings, SolveSettings, method};
+use crate::catalogue::problems::{Problem, Source};
+use crate::catalogue::strategies::{DEFAULT, Settings, strategy};
+
+use super::compare::{Record, Reference, estimate, record};
+use super::curves::{Curve, against_depth};
+use super::solve;
+
+/// The four families that are solved.
+pub const FAMILIES: [&str; 4] = ["itd", "aid-cg", "bda", "gda"];
+/// How often [`Demo::measure`] says what it does.
+pub const STAGES: usize = 2 + CURVES.len() + 1 + FAMILIES.len();
+/// The strategies whose error is drawn against effort.
+const CURVES: [&str; 4] = ["itd", "itd-truncated:10", "aid-cg", "bda"];
+const DEPTHS: [usize; 8] = [1, 3, 10, 30, 100, 300, 1000, 2000];
+/// Outer iterations of each solver.
+const ITERATIONS: usize = 30;
+
+/// Where a method ended on the counter-example.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// The method's name.
+    pub method: String,
+    /// The outer variable it reached.
+    pub x: f64,
+    /// How it ended.
+    pub status: &'static str,
+}
+
+/// Everything the main job measures.
+#[derive(Clone, Debug)]
+pub struct Demo {
+    /// A title and the strategies' records, for each problem.
+    pub comparisons: Vec<(String, Vec<Record>)>,
+    /// Error and bytes against depth, on `logistic`.
+    pub curves: Vec<Curve>,
+    /// Entries of y of `logistic`, and the size of a scalar.
+    pub dim_y: usize,
+    /// Size of a scalar in bytes.
+    pub scalar_bytes: usize,
+    /// The methods on the counter-example.
+    pub counterexample: Vec<End>,
+    /// The traces on `hyper-cleaning`.
+    pub runs: Vec<(String, Vec<solve::Record>)>,
+}
+
+impl Demo {
+    /// Runs everything; `stage` is told what comes next.
+    pub fn measure<T: Real>(seed: u64, mut stage: impl FnMut(String)) -> Self {
+        let source = Source {
+            seed,
+            ..Source::default()
+        };
+        let named = |name: &str| Problem::<T>::named(name, &source).expect("embedded data is good");
+        let (logistic, cleaning) = (named("logistic"), named("hyper-cleaning"));
+        let mut comparisons = Vec::new();
+        let mut reference = None;
+        for problem in [&logistic, &cleaning] {
+            stage(format!("compare {}", problem.task.name));
+            let (title, records, of) = compare(problem);
+            comparisons.push((title, records));
+            reference = reference.or(of);
+        }
+        let mut curves = Vec::new();
+        // One step length for all, so that they unroll the same lower level.
+        let step = step_of(&logistic);
+        for name in CURVES {
+            stage(format!("depths {name}"));
+            let curve = against_depth(&logistic, name, &DEPTHS, step, reference.as_ref());
+            curves.push(curve);
+        }
+        stage("counter-example".into());
+        let counterexample = counterexample(&named("bda-counterexample"));
+        let mut runs = Vec::new();
+        for name in FAMILIES {
+            stage(format!("solve {name}"));
+            runs.push((name.to_owned(), solve(&cleaning, name)));
+        }
+        Demo {
+            comparisons,
+            curves,
+            dim_y: logistic.task.y.len(),
+            scalar_bytes: size_of::<T>(),
+            counterexample,
+            runs,
+        }
+    }
+
+    /// Every record, each with the `study` it belongs to.
+    pub fn records(&self) -> impl Iterator<Item = Value> + '_ {
+        let of = |study: &'static str, value: Value| {
+            let mut value = value;
+            value["study"] = study.into();
+            value
+        };
+        let compared = self.comparisons.iter().flat_map(|(_, records)| records);
+        let compared = compared.map(move |r| of("compare", json!(r)));
+        let curves = self.curves.iter().flat_map(move |c| {
+            c.records.iter().zip(&c.depths).map(move |(r, depth)| {
+                let mut value = of("depth", json!(r));
+                value["depth"] = (*depth).into();
+                value
+            })
+        });
+        let ends = self.counterexample.iter().map(move |e| {
+            let value = json!({ "method": e.method, "x": e.x, "status": e.status });
+            of("counterexample", value)
+        });
+        let runs = self.runs.iter().flat_map(|(_, records)| records);
+        let runs = runs.map(move |r| of("solve", json!(r)));
+        compared.chain(curves).chain(ends).chain(runs)
+    }
+}
+
+fn compare<T: Real>(problem: &Problem<T>) -> (String, Vec<Record>, Option<Reference<T>>) {
+    let reference = Reference::of(problem);
+    let settings = Settings::default();
+    let records = DEFAULT
+        .iter()
+        .map(|name| {
+            let strategy = strategy(name, &settings).expect("a name of the catalogue");
+            let estimate = estimate(problem, &strategy);
+            record(problem, name, &estimate, reference.as_ref(), false)
+        })
+        .collect();
+    let title = format!(
+        "{}: x of {}, y of {} entries; depth {}, implicit strategies to their tolerance",
+        problem.task.name,
+        problem.task.x.len(),
+        problem.task.y.len(),
+        settings.depth
+    );
+    (title, records, reference)
+}
+
+/// The step length that one unrolled step finds.
+fn step_of<T: Real>(problem: &Problem<T>) -> f64 {
+    let settings = Settings {
+        depth: 1,
+        ..Settings::default()
+    };
+    let itd = strategy("itd", &settings).expect("a name of the catalogue");
+    estimate(problem, &itd).step.expect("it takes steps")
+}
+
+/// Each family on the problem whose lower level has many solutions, from x = 2.
+fn counterexample<T: Real>(problem: &Problem<T>) -> Vec<End> {
+    let given = GivenSettings {
+        iterations: Some(200),
+        rate: Some(0.2),
+        stages: Some(1),
+        stage_iterations: Some(20_000),
+        ..GivenSettings::default()
+    };
+    let run = |name: &str| {
+        let given = GivenSettings {
+            rate: Some(if name == "gda" { 0.05 } else { 0.2 }),
+            ..given
+        };
+        let settings = SolveSettings::of(problem.task.name, name, given);
+        let method = method(name, &problem.task, &settings).expect("a name of the catalogue");
+        let outcome = solve::run(problem, name, &*method, |_, _| {}).expect("valid settings");
+        End {
+            method: name.to_owned(),
+            x: outcome.x[0],
+            status: outcome.records.last().map_or("no iteration", |r| r.status),
+        }
+    };
+    FAMILIES.into_iter().map(run).collect()
+}
+
+fn solve<T: Real>(problem: &Problem<T>, name: &str) -> Vec<solve::Record> {
+    let given = GivenSettings {
+        iterations: Some(ITERATIONS),
+        ..GivenSettings::default()
+    };
+    let settings = SolveSettings::of(problem.task.name, name, given);
+    let method = method(name, &problem.task, &settings).expect("a name of the catalogue");
+    let outcome = solve::run(problem, name, &*method, |_, _| {}).expect("valid settings");
+    outcome.records
+}

@@ -1,0 +1,6 @@
+//! What the program studies: each function runs something and returns records.
+
+pub mod compare;
+pub mod curves;
+pub mod demo;
+pub mod solve;
