@@ -3,8 +3,8 @@
 use crate::Real;
 use crate::bytes::{Buffer, Category, Meter};
 
-use super::Driver;
 use super::schedule::{Move, Schedule};
+use super::{Driver, Stop};
 
 /// The held states with their schedule.
 pub(super) struct Checkpointed<T: Real> {
@@ -28,20 +28,45 @@ impl<T: Real> Checkpointed<T> {
         }
     }
 
-    /// Runs `depth` steps with up to `slots` states held, no more than the depth has use for.
-    pub(super) fn forward(&mut self, driver: &mut Driver<T>, depth: usize, slots: usize) {
+    /// Runs up to `limit` steps with up to `slots` states held, where the schedule for `limit`
+    /// steps wants them, or where it is best if the depth is not known before the end.
+    pub(super) fn forward(
+        &mut self,
+        driver: &mut Driver<T>,
+        limit: usize,
+        slots: usize,
+        known: bool,
+        stop: Stop<'_, T>,
+    ) -> usize {
         let dim = driver.state().len();
         self.states.resize(slots * dim);
         self.walking.resize(dim);
-        self.depth = depth;
-        self.at_end = depth > 0;
-        if depth == 0 {
-            return;
+        (self.depth, self.at_end) = (0, false);
+        if limit == 0 {
+            return 0;
         }
         self.schedule.start(slots);
         self.states[..dim].copy_from_slice(driver.state());
-        self.reach(driver, depth);
-        driver.advance(depth - 1);
+        let mut next = self.schedule.next(limit);
+        while self.depth < limit && !stop(self.depth, driver.state()) {
+            let k = self.depth;
+            let slot = if !known && k > 0 {
+                self.schedule.offer(k)
+            } else if known && next == Some(k) {
+                let slot = self.schedule.take(k);
+                next = self.schedule.next(limit);
+                Some(slot)
+            } else {
+                None
+            };
+            if let Some(slot) = slot {
+                self.states[slot * dim..][..dim].copy_from_slice(driver.state());
+            }
+            driver.advance(k);
+            self.depth += 1;
+        }
+        self.at_end = self.depth > 0;
+        self.depth
     }
 
     /// Returns the number of steps that were run again.

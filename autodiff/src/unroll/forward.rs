@@ -3,7 +3,7 @@
 use crate::Real;
 use crate::bytes::{Buffer, Category, Meter};
 
-use super::Driver;
+use super::{Driver, Stop};
 
 /// The derivative Ẏ of the state by x.
 pub(super) struct Forward<T: Real> {
@@ -21,15 +21,23 @@ impl<T: Real> Forward<T> {
         }
     }
 
-    /// Runs `depth` steps `Ẏ ← ∂Φ/∂s Ẏ + ∂Φ/∂x`, each linearised once for all columns.
-    pub(super) fn forward(&mut self, driver: &mut Driver<T>, depth: usize) {
+    /// Runs up to `limit` steps `Ẏ ← ∂Φ/∂s Ẏ + ∂Φ/∂x`, each linearised once for all columns.
+    pub(super) fn forward(
+        &mut self,
+        driver: &mut Driver<T>,
+        limit: usize,
+        stop: Stop<'_, T>,
+    ) -> usize {
         let (dim_x, dim_state) = (driver.dim_x(), driver.state().len());
         self.direction.resize(dim_x);
         self.by_x.resize(dim_state * dim_x);
         self.by_x.fill(T::zero());
-        for k in 0..depth {
-            driver.advance_tangents(k, &mut self.by_x, &mut self.direction);
+        let mut depth = 0;
+        while depth < limit && !stop(depth, driver.state()) {
+            driver.advance_tangents(depth, &mut self.by_x, &mut self.direction);
+            depth += 1;
         }
+        depth
     }
 
     pub(super) fn by_x(&self) -> &[T] {

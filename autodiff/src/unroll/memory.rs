@@ -12,10 +12,11 @@ use super::schedule;
 /// | [`Taped`](Memory::Taped) | K linearised steps | 0 |
 /// | [`Stored`](Memory::Stored) | K states | 0 (each is linearised on the way back) |
 /// | [`Checkpointed`](Memory::Checkpointed) | at most `slots` states | [`recomputed_steps`](Memory::recomputed_steps) |
+/// | [`Online`](Memory::Online) | at most `slots` states | [`recomputed_steps`](Memory::recomputed_steps) |
 /// | [`Truncated`](Memory::Truncated) | `steps` states | 0 |
 /// | [`Forward`](Memory::Forward) | the derivative of the state by x | 0 |
 ///
-/// The first three give the same derivatives bit for bit.
+/// The first four give the same derivatives bit for bit.
 ///
 /// Each has a name, which [`Display`](fmt::Display) writes and [`FromStr`] reads:
 /// ```
@@ -40,6 +41,16 @@ pub enum Memory {
     /// A. Griewank and A. Walther, Algorithm 799: revolve, ACM Transactions on Mathematical
     /// Software 26(1), 2000.
     Checkpointed {
+        /// States held at one time; at least 1.
+        slots: usize,
+    },
+    /// Online checkpointing, for loops that stop on a tolerance: at most so many states, the first
+    /// one among them, held so that at every depth no step is run more often than it must be.
+    ///
+    /// # Reference
+    /// Q. Wang, P. Moin and G. Iaccarino, Minimal repetition dynamic checkpointing algorithm for
+    /// unsteady adjoint calculation, SIAM Journal on Scientific Computing 31(4), 2009.
+    Online {
         /// States held at one time; at least 1.
         slots: usize,
     },
@@ -70,7 +81,9 @@ impl Memory {
             Memory::Taped | Memory::Forward => 0,
             Memory::Stored | Memory::Truncated { .. } => self.differentiated_steps(depth),
             // The state before the last step stands in the workspace when the way back begins.
-            Memory::Checkpointed { slots } => slots.min(depth.saturating_sub(1)).max(1).min(depth),
+            Memory::Checkpointed { slots } | Memory::Online { slots } => {
+                slots.min(depth.saturating_sub(1)).max(1).min(depth)
+            }
         }
     }
 
@@ -91,7 +104,8 @@ impl Memory {
     /// `t(l, c) = r l − β(c+1, r−1)` where `β(c, r−1) < l ≤ β(c, r)` and `β(c, r) = (c+r)!/(c! r!)`.
     /// It holds the first traverse up to the state before the last step, l − 1 steps, but not
     /// the last step, which they evaluate as they reverse it. So this number is
-    /// `t(depth, slots) − (depth − 1)`, and 0 for depths up to slots + 1.
+    /// `t(depth, slots) − (depth − 1)`, and 0 for depths up to slots + 1. For [`Memory::Online`] it
+    /// is found by playing the schedule, in O(depth · slots).
     ///
     /// # Panics
     /// If there are no slots.
@@ -100,14 +114,19 @@ impl Memory {
             Memory::Checkpointed { slots } if depth > 0 => {
                 schedule::forward_steps(depth, slots) - (depth - 1)
             }
+            Memory::Online { slots } if depth > 0 => schedule::online_recomputed(depth, slots),
             _ => 0,
         }
     }
 
     /// What is wrong with the policy's numbers, in words, or `None`.
     pub fn complaint(self) -> Option<String> {
-        (self == Memory::Checkpointed { slots: 0 })
-            .then(|| "checkpointed with 0 slots: expected at least 1".to_owned())
+        match self {
+            Memory::Checkpointed { slots: 0 } | Memory::Online { slots: 0 } => {
+                Some("0 slots: expected at least 1".to_owned())
+            }
+            _ => None,
+        }
     }
 }
 
@@ -117,6 +136,7 @@ impl fmt::Display for Memory {
             Memory::Taped => f.pad("taped"),
             Memory::Stored => f.pad("stored"),
             Memory::Checkpointed { slots } => f.pad(&format!("checkpointed:{slots}")),
+            Memory::Online { slots } => f.pad(&format!("online:{slots}")),
             Memory::Truncated { steps } => f.pad(&format!("truncated:{steps}")),
             Memory::Forward => f.pad("forward"),
         }
@@ -144,20 +164,22 @@ impl FromStr for Memory {
             None => (name, None),
         };
         // `parse` alone would take a leading plus.
-        let number = number.map(|n| n.parse().ok().filter(|_| !n.starts_with('+')));
+        let number = number.map(|n| n.parse().ok().filter(|_: &usize| !n.starts_with('+')));
         match (kind, number) {
             ("taped", None) => Ok(Memory::Taped),
             ("stored", None) => Ok(Memory::Stored),
             ("forward", None) => Ok(Memory::Forward),
             ("checkpointed", Some(Some(slots))) if slots > 0 => Ok(Memory::Checkpointed { slots }),
             ("checkpointed", _) => Err(expected("checkpointed:SLOTS with SLOTS at least 1")),
+            ("online", Some(Some(slots))) if slots > 0 => Ok(Memory::Online { slots }),
+            ("online", _) => Err(expected("online:SLOTS with SLOTS at least 1")),
             ("truncated", Some(Some(steps))) => Ok(Memory::Truncated { steps }),
             ("truncated", _) => Err(expected("truncated:STEPS with a number of STEPS")),
             ("taped" | "stored" | "forward", Some(_)) => {
                 Err(expected("taped, stored and forward without a number"))
             }
             _ => Err(expected(
-                "taped, stored, checkpointed:SLOTS, truncated:STEPS or forward",
+                "taped, stored, checkpointed:SLOTS, online:SLOTS, truncated:STEPS or forward",
             )),
         }
     }
@@ -174,6 +196,7 @@ mod tests {
             Memory::Stored,
             Memory::Checkpointed { slots: 1 },
             Memory::Checkpointed { slots: 64 },
+            Memory::Online { slots: 7 },
             Memory::Truncated { steps: 0 },
             Memory::Truncated { steps: 20 },
             Memory::Forward,
@@ -189,7 +212,7 @@ mod tests {
         assert_eq!(
             message("revolve"),
             "memory policy \"revolve\": expected taped, stored, checkpointed:SLOTS, \
-             truncated:STEPS or forward"
+             online:SLOTS, truncated:STEPS or forward"
         );
         for bad in [
             "checkpointed",

@@ -25,6 +25,9 @@ use taped::Taped;
 use crate::bytes::{Category, Claim, Meter};
 use crate::{Program, Real, Sweeps};
 
+/// Whether to stop before a step, given the number of steps made and the state.
+type Stop<'a, T> = &'a mut dyn FnMut(usize, &[T]) -> bool;
+
 /// A loop over a recorded step, with its derivative.
 ///
 /// # Example
@@ -70,11 +73,13 @@ impl<T: Real> Kept<T> {
         match (memory, &*self) {
             (M::Stored | M::Truncated { .. }, Kept::Stored(_))
             | (M::Taped, Kept::Taped(_))
-            | (M::Checkpointed { .. }, Kept::Checkpointed(_))
+            | (M::Checkpointed { .. } | M::Online { .. }, Kept::Checkpointed(_))
             | (M::Forward, Kept::Forward(_)) => {}
             (M::Stored | M::Truncated { .. }, _) => *self = Kept::Stored(Stored::new(meter)),
             (M::Taped, _) => *self = Kept::Taped(Taped::new()),
-            (M::Checkpointed { .. }, _) => *self = Kept::Checkpointed(Checkpointed::new(meter)),
+            (M::Checkpointed { .. } | M::Online { .. }, _) => {
+                *self = Kept::Checkpointed(Checkpointed::new(meter));
+            }
             (M::Forward, _) => *self = Kept::Forward(Forward::new(meter)),
         }
     }
@@ -104,23 +109,55 @@ impl<T: Real> Unrolled<T> {
     ///
     /// # Panics
     /// If a length is not that of the step's input, or the policy has no slots.
+    #[track_caller]
     pub fn forward(&mut self, x: &[T], start: &[T], depth: usize, memory: Memory) -> &[T] {
+        self.forward_until(x, start, depth, memory, |_, _| false)
+    }
+
+    /// Runs steps from `start` until `stop`, or up to `limit`, and returns the last state;
+    /// [`depth`](Unrolled::depth) says how many there were.
+    ///
+    /// `stop` is asked before each step, with the number of steps made and the state. Under
+    /// [`Memory::Stored`] there is room for `limit` states, and [`Memory::Checkpointed`] holds
+    /// those that are best for `limit` steps; [`Memory::Online`] is for loops that may end long
+    /// before.
+    ///
+    /// # Panics
+    /// As [`forward`](Unrolled::forward).
+    #[track_caller]
+    pub fn forward_until(
+        &mut self,
+        x: &[T],
+        start: &[T],
+        limit: usize,
+        memory: Memory,
+        mut stop: impl FnMut(usize, &[T]) -> bool,
+    ) -> &[T] {
         if let Some(complaint) = memory.complaint() {
-            panic!("{complaint}");
+            panic!("{memory}: {complaint}");
         }
         // A pass that does not come to its end leaves nothing to reverse.
         self.depth = None;
         self.kept.suit(memory, &self.meter);
-        let driver = &mut self.driver;
+        let (driver, stop) = (&mut self.driver, &mut stop);
         driver.start(x, start);
-        match &mut self.kept {
-            Kept::Stored(kept) => kept.forward(driver, depth, memory.differentiated_steps(depth)),
-            Kept::Taped(kept) => kept.forward(driver, depth, &self.meter),
-            Kept::Checkpointed(kept) => kept.forward(driver, depth, memory.states(depth)),
-            Kept::Forward(kept) => kept.forward(driver, depth),
-        }
+        let (states, known) = (
+            memory.states(limit),
+            !matches!(memory, Memory::Online { .. }),
+        );
+        let depth = match &mut self.kept {
+            Kept::Stored(kept) => kept.forward(driver, limit, states, stop),
+            Kept::Taped(kept) => kept.forward(driver, limit, &self.meter, stop),
+            Kept::Checkpointed(kept) => kept.forward(driver, limit, states, known, stop),
+            Kept::Forward(kept) => kept.forward(driver, limit, stop),
+        };
         self.depth = Some(depth);
         self.driver.state()
+    }
+
+    /// The number of steps of the latest forward pass; 0 before the first.
+    pub fn depth(&self) -> usize {
+        self.depth.unwrap_or(0)
     }
 
     /// The last state of the latest [`forward`](Unrolled::forward).
@@ -164,6 +201,7 @@ impl<T: Real> Unrolled<T> {
     ///
     /// # Panics
     /// If a length is not that of the step's input.
+    #[track_caller]
     pub fn forward_mode(&mut self, x: &[T], start: &[T], depth: usize) -> (&[T], &[T]) {
         self.forward(x, start, depth, Memory::Forward);
         let by_x = match &self.kept {
@@ -186,13 +224,17 @@ impl<T: Real> Unrolled<T> {
     /// [`Meter`] readings are predicted exactly: [`Category::Checkpoints`] holds the states;
     /// [`Category::Values`] and [`Category::Adjoints`] the linearised steps of [`Memory::Taped`];
     /// [`Category::Tangents`] the derivative by x of [`Memory::Forward`] and its direction; and
-    /// [`Category::Solver`] the state that [`Memory::Checkpointed`] walks with on the way back.
+    /// [`Category::Solver`] the state that [`Memory::Checkpointed`] and [`Memory::Online`] walk with on
+    /// the way back. For a loop that may stop early `depth` is its limit, but for
+    /// [`Memory::Taped`] its depth.
     pub fn kept_bytes(&self, depth: usize, memory: Memory, category: Category) -> usize {
         let (dim_state, scalar) = (self.driver.state().len(), size_of::<T>());
         match (memory, category) {
             (_, Category::Checkpoints) => memory.checkpoint_bytes(depth, dim_state, scalar),
             (Memory::Taped, _) => Taped::bytes(&self.driver, depth, category),
-            (Memory::Checkpointed { .. }, Category::Solver) => dim_state * scalar,
+            (Memory::Checkpointed { .. } | Memory::Online { .. }, Category::Solver) => {
+                dim_state * scalar
+            }
             (Memory::Forward, Category::Tangents) => (dim_state + 1) * self.driver.dim_x() * scalar,
             _ => 0,
         }

@@ -126,6 +126,59 @@ fn a_million_steps_are_scheduled_at_once() {
     assert!(seconds < 5.0, "{seconds} s");
 }
 
+/// [`play`] with a depth that the forward pass does not know.
+fn play_online(depth: usize, slots: usize) -> usize {
+    let mut schedule = Schedule::default();
+    schedule.start(slots);
+    let mut kept = vec![0; slots];
+    for step in 1..depth {
+        if let Some(slot) = schedule.offer(step) {
+            kept[slot] = step;
+        }
+    }
+    let (mut at, mut steps, mut runs) = (0, 0, vec![0; depth]);
+    for end in (1..depth).rev() {
+        schedule.reach(end, |made| match made {
+            Move::Restore { slot } => at = kept[slot],
+            Move::Advance { from, to } => {
+                assert_eq!(from, at);
+                runs[from..to].iter_mut().for_each(|n| *n += 1);
+                steps += to - from;
+                at = to;
+            }
+            Move::Hold { slot } => kept[slot] = at,
+        });
+        assert_eq!(at, end - 1);
+    }
+    // With the forward pass, no step is run more often than a known depth asks for.
+    let most = 1 + runs.iter().max().unwrap_or(&0);
+    assert_eq!(
+        most,
+        repetitions(depth, slots).max(1),
+        "{depth} steps, {slots} slots"
+    );
+    steps
+}
+
+#[test]
+fn an_unknown_depth_costs_little_more() {
+    let mut worst: f64 = 1.0;
+    for slots in 1..=20 {
+        for depth in 1..=300 {
+            let best = forward_steps(depth, slots);
+            let online = play_online(depth, slots);
+            assert_eq!(online, online_recomputed(depth, slots));
+            let total = online + depth - 1;
+            assert!(total >= best, "{depth} steps, {slots} slots");
+            worst = worst.max(total as f64 / best.max(1) as f64);
+            if depth <= slots + 1 {
+                assert_eq!(online, 0, "{depth} steps, {slots} slots");
+            }
+        }
+    }
+    assert!(worst < 1.4, "{worst} times the steps of a known depth");
+}
+
 #[test]
 fn numbers_of_the_published_formula() {
     // β and t by hand.

@@ -3,7 +3,7 @@
 use crate::Real;
 use crate::bytes::{Buffer, Category, Meter};
 
-use super::Driver;
+use super::{Driver, Stop};
 
 /// The kept states: all of them, or the latest of a window.
 pub(super) struct Stored<T: Real> {
@@ -23,21 +23,30 @@ impl<T: Real> Stored<T> {
         }
     }
 
-    /// Runs `depth` steps and keeps the states before the last `window` of them.
-    pub(super) fn forward(&mut self, driver: &mut Driver<T>, depth: usize, window: usize) {
-        (self.window, self.dim, self.depth) = (window, driver.state().len(), depth);
+    /// Runs up to `limit` steps and keeps the states before the last `window` of them.
+    pub(super) fn forward(
+        &mut self,
+        driver: &mut Driver<T>,
+        limit: usize,
+        window: usize,
+        stop: Stop<'_, T>,
+    ) -> usize {
+        (self.window, self.dim, self.depth) = (window, driver.state().len(), 0);
         self.states.resize(window * self.dim);
-        for k in 0..depth {
+        while self.depth < limit && !stop(self.depth, driver.state()) {
             if window > 0 {
-                let range = self.range(k);
+                let range = self.range(self.depth);
                 self.states[range].copy_from_slice(driver.state());
             }
-            driver.advance(k);
+            driver.advance(self.depth);
+            self.depth += 1;
         }
+        self.depth
     }
 
     pub(super) fn reverse(&mut self, driver: &mut Driver<T>) {
-        for k in (self.depth - self.window..self.depth).rev() {
+        let first = self.depth.saturating_sub(self.window);
+        for k in (first..self.depth).rev() {
             driver.pull_back(k, &self.states[self.range(k)]);
         }
     }

@@ -3,7 +3,7 @@
 use crate::bytes::{Category, Meter};
 use crate::{Real, Workspace};
 
-use super::Driver;
+use super::{Driver, Stop};
 
 /// One workspace for each step. They keep the linearisations; what the sweeps on the way back
 /// write is the driver's, and there once.
@@ -16,17 +16,28 @@ impl<T: Real> Taped<T> {
         Taped { steps: Vec::new() }
     }
 
-    pub(super) fn forward(&mut self, driver: &mut Driver<T>, depth: usize, meter: &Meter) {
-        if self.steps.len() != depth {
-            self.steps.truncate(depth);
+    /// Runs up to `limit` steps and keeps them all.
+    pub(super) fn forward(
+        &mut self,
+        driver: &mut Driver<T>,
+        limit: usize,
+        meter: &Meter,
+        stop: Stop<'_, T>,
+    ) -> usize {
+        if self.steps.len() > limit {
+            self.steps.truncate(limit);
             self.steps.shrink_to_fit();
-            self.steps.reserve_exact(depth - self.steps.len());
-            let program = &driver.step.program;
-            self.steps.resize_with(depth, || program.workspace(meter));
         }
-        for (k, step) in self.steps.iter_mut().enumerate() {
-            driver.advance_keeping(k, step);
+        let mut depth = 0;
+        while depth < limit && !stop(depth, driver.state()) {
+            if depth == self.steps.len() {
+                self.steps.push(driver.step.program.workspace(meter));
+            }
+            driver.advance_keeping(depth, &mut self.steps[depth]);
+            depth += 1;
         }
+        self.steps.truncate(depth);
+        depth
     }
 
     pub(super) fn reverse(&mut self, driver: &mut Driver<T>) {

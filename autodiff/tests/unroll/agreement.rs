@@ -1,7 +1,7 @@
 //! The policies against each other, to the bit.
 
-use autodiff::Real;
-use autodiff::unroll::Memory;
+use autodiff::unroll::{Memory, Step, Unrolled};
+use autodiff::{Meter, Real};
 use proptest::prelude::*;
 
 use crate::cases::*;
@@ -20,9 +20,10 @@ fn all_policies_agree<T: Real>() {
                 Memory::Truncated { steps: depth },
                 Memory::Truncated { steps: depth + 9 },
             ];
-            policies.extend(
-                [1, 2, 3, 5, 8, 49, 199, 200, 1000].map(|slots| Memory::Checkpointed { slots }),
-            );
+            for slots in [1, 2, 3, 5, 8, 49, 199, 200, 1000] {
+                policies.push(Memory::Checkpointed { slots });
+                policies.push(Memory::Online { slots });
+            }
             for memory in policies {
                 let place = format!("{}, {depth} steps, {memory}", case.name);
                 let got = run(&mut shared, &case.start, depth, memory);
@@ -83,6 +84,7 @@ fn a_second_reverse_pass_gives_the_same_bits() {
             Memory::Taped,
             Memory::Stored,
             Memory::Checkpointed { slots: 3 },
+            Memory::Online { slots: 3 },
             Memory::Truncated { steps: 4 },
             Memory::Forward,
         ] {
@@ -97,7 +99,7 @@ fn a_second_reverse_pass_gives_the_same_bits() {
                     case.name
                 );
                 let first_traverse = match memory {
-                    Memory::Checkpointed { .. } => depth - 1,
+                    Memory::Checkpointed { .. } | Memory::Online { .. } => depth - 1,
                     _ => 0,
                 };
                 assert_eq!(unrolled.recomputed_steps(), again + first_traverse);
@@ -105,6 +107,59 @@ fn a_second_reverse_pass_gives_the_same_bits() {
             }
         }
     }
+}
+
+#[test]
+fn a_loop_that_stops_gives_what_its_depth_gives() {
+    for case in cases::<f64>() {
+        let mut unrolled = fresh(&case);
+        let (x, cotangent, limit) = (noise(DIM, 1), noise(case.start.len(), 2), 90);
+        for depth in [0, 1, 2, 9, 41, 89, 90] {
+            for memory in [
+                Memory::Taped,
+                Memory::Stored,
+                Memory::Checkpointed { slots: 5 },
+                Memory::Online { slots: 5 },
+                Memory::Truncated { steps: 7 },
+                Memory::Forward,
+            ] {
+                let place = format!("{}, {depth} of {limit} steps, {memory}", case.name);
+                let want = run(&mut fresh(&case), &case.start, depth, memory);
+                let mut seen = 0;
+                let state = unrolled.forward_until(&x, &case.start, limit, memory, |k, _| {
+                    seen = k;
+                    k == depth
+                });
+                assert_eq!(state, want.0, "{place}");
+                assert_eq!(
+                    (unrolled.depth(), seen),
+                    (depth, depth.min(limit - 1)),
+                    "{place}"
+                );
+                let (by_x, by_start) = unrolled.reverse(&cotangent);
+                assert_eq!((by_x, by_start), (&want.1[..], &want.2[..]), "{place}");
+                if matches!(memory, Memory::Online { .. }) {
+                    assert_eq!(unrolled.recomputed_steps(), want.3, "{place}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_loop_may_stop_on_a_tolerance() {
+    let step = Step::<f64>::new(1, 1, |x, y, _| y * 0.5 + x);
+    let mut unrolled = Unrolled::new(step, &Meter::new());
+    let mut last = f64::INFINITY;
+    let memory = Memory::Online { slots: 4 };
+    let state = unrolled.forward_until(&[0.5], &[0.0], usize::MAX, memory, |_, y| {
+        let change = (y[0] - last).abs();
+        last = y[0];
+        change < 1e-9
+    });
+    assert!((state[0] - 1.0).abs() < 1e-8);
+    assert_eq!(unrolled.depth(), 30);
+    assert!((unrolled.reverse(&[1.0]).0[0] - 2.0).abs() < 1e-8);
 }
 
 #[test]
@@ -117,6 +172,7 @@ fn x_may_stay_or_change_between_calls() {
             (1, Memory::Taped),
             (4, Memory::Taped),
             (4, Memory::Checkpointed { slots: 2 }),
+            (4, Memory::Online { slots: 2 }),
             (6, Memory::Forward),
             (6, Memory::Stored),
             (1, Memory::Taped),
@@ -139,7 +195,7 @@ fn x_may_stay_or_change_between_calls() {
 }
 
 #[test]
-#[should_panic(expected = "0 slots: expected at least 1")]
+#[should_panic(expected = "checkpointed:0: 0 slots: expected at least 1")]
 fn no_slots_are_a_mistake() {
     let case = &cases::<f64>()[0];
     fresh(case).forward(
@@ -162,10 +218,11 @@ proptest! {
         let mut unrolled = fresh(case);
         for depth in [depth, later] {
             let want = run(&mut fresh(case), &case.start, depth, Memory::Stored);
-            let memory = Memory::Checkpointed { slots };
-            let got = run(&mut unrolled, &case.start, depth, memory);
+            for memory in [Memory::Checkpointed { slots }, Memory::Online { slots }] {
+                let got = run(&mut unrolled, &case.start, depth, memory);
             prop_assert_eq!(bits(&got), bits(&want));
-            prop_assert_eq!(got.3, memory.recomputed_steps(depth));
+                prop_assert_eq!(got.3, memory.recomputed_steps(depth));
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ fn bytes_are_predicted<T: Real>() {
                 Memory::Stored,
                 Memory::Checkpointed { slots: 1 },
                 Memory::Checkpointed { slots: 6 },
+                Memory::Online { slots: 6 },
                 Memory::Truncated { steps: 5 },
                 Memory::Forward,
             ] {
@@ -73,6 +74,7 @@ fn a_policy_lets_go_what_another_kept() {
         (Memory::Taped, 40),
         (Memory::Taped, 10),
         (Memory::Checkpointed { slots: 4 }, 60),
+        (Memory::Online { slots: 5 }, 60),
         (Memory::Stored, 60),
         (Memory::Checkpointed { slots: 9 }, 60),
         (Memory::Truncated { steps: 3 }, 60),
