@@ -167,7 +167,8 @@ pub fn human_bytes(bytes: usize) -> String {
 
 /// A fixed-length block of scalars whose bytes are on a [`Meter`] for as long as it lives.
 ///
-/// It dereferences to a slice. Buffers never grow: make a new one instead.
+/// It dereferences to a slice. Buffers never grow in place: [`resize`](Buffer::resize) forgets the
+/// entries.
 #[derive(Debug)]
 pub struct Buffer<T: Real> {
     data: Box<[T]>,
@@ -183,6 +184,15 @@ impl<T: Real> Buffer<T> {
             data: vec![T::zero(); len].into_boxed_slice(),
             meter: meter.clone(),
             category,
+        }
+    }
+
+    /// Makes it a block of exactly `len` entries: the same one if it is, else a new one of zeros.
+    pub fn resize(&mut self, len: usize) {
+        if self.data.len() != len {
+            // The old block goes before the new one comes: they are never held together.
+            *self = Self::zeros(0, self.category, &self.meter.clone());
+            *self = Self::zeros(len, self.category, &self.meter.clone());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The buffers of a program's sweeps.
 
+use std::mem::swap;
+
 use crate::bytes::{Buffer, Category, Meter};
 use crate::program::{Inputs, Op, Program};
 use crate::{Need, Real};
@@ -90,6 +92,11 @@ impl<T: Real> Workspace<T> {
         self.values[start..start + data.len()].copy_from_slice(data);
     }
 
+    /// What input `k` was set to.
+    pub(crate) fn input(&self, program: &Program<T>, k: usize) -> &[T] {
+        &self.values[entries(program, k)]
+    }
+
     /// The program's value, after a primal sweep.
     pub fn output<'a>(&'a self, program: &'a Program<T>) -> &'a [T] {
         program.value(program.output as u32, &self.values)
@@ -121,6 +128,43 @@ impl<T: Real> Workspace<T> {
     /// How often this workspace's program was swept.
     pub fn sweeps(&self) -> Sweeps {
         self.sweeps
+    }
+
+    /// Exchanges all that is no part of the linearisation: the buffers that a reverse sweep of
+    /// this program, and the second sweeps inside it, write before they read, and the counts.
+    pub(crate) fn swap_scratch(&mut self, other: &mut Self) {
+        swap(&mut self.adjoints, &mut other.adjoints);
+        swap(&mut self.reversed, &mut other.reversed);
+        self.swap_tangents(other);
+    }
+
+    fn swap_tangents(&mut self, other: &mut Self) {
+        swap(&mut self.tangents, &mut other.tangents);
+        swap(&mut self.adjoint_tangents, &mut other.adjoint_tangents);
+        swap(&mut self.sweeps, &mut other.sweeps);
+        // The adjoints of the gradients inside stay: they are what a second sweep starts from.
+        for (a, b) in self.nested.iter_mut().zip(&mut other.nested) {
+            a.swap_tangents(b);
+        }
+    }
+
+    /// Bytes of one category in a workspace after a primal sweep, its scratch taken away.
+    pub(crate) fn linearisation_bytes(program: &Program<T>, category: Category) -> usize {
+        let scalars = match category {
+            Category::Values => program.values_len + program.stash_len,
+            _ => 0,
+        };
+        let nested = program.nodes.iter().map(|n| match &n.op {
+            Op::Gradient { of, .. } => {
+                let adjoints = match category {
+                    Category::Adjoints => of.values_len * size_of::<T>(),
+                    _ => 0,
+                };
+                adjoints + Self::linearisation_bytes(of, category)
+            }
+            _ => 0,
+        });
+        scalars * size_of::<T>() + nested.sum::<usize>()
     }
 
     pub(crate) fn make_adjoints(&mut self) {

@@ -1,9 +1,9 @@
-//! The two moves every memory policy is made of: one step forward, one step back.
+//! The moves every memory policy is made of: one step forward, one step back.
 
 use crate::bytes::{Buffer, Category, Meter};
-use crate::kernels::add;
+use crate::kernels::{add, dot};
 use crate::program::Inputs;
-use crate::sweep::{primal, reverse};
+use crate::sweep::{primal, reverse, tangent};
 use crate::{Need, Program, Real, Sweeps, Workspace};
 
 use super::Step;
@@ -47,17 +47,57 @@ impl<T: Real> Driver<T> {
         self.state.copy_from_slice(state);
     }
 
+    pub(super) fn dim_x(&self) -> usize {
+        self.x_cotangent.len()
+    }
+
     pub(super) fn state(&self) -> &[T] {
         &self.state
     }
 
+    pub(super) fn set_state(&mut self, state: &[T]) {
+        self.state.copy_from_slice(state);
+    }
+
+    /// Exchanges the state for another of its length.
+    pub(super) fn swap_state(&mut self, other: &mut Buffer<T>) {
+        std::mem::swap(&mut self.state, other);
+    }
+
+    // ---- forward
+
     /// Replaces the state by that after iteration `k`.
     pub(super) fn advance(&mut self, k: usize) {
-        self.work.set_input(&self.step.program, STATE, &self.state);
-        self.sweep(k, Need::Value);
-        let out = self.work.output(&self.step.program);
-        self.state.copy_from_slice(out);
+        self.advance_with(k, Need::Value);
     }
+
+    /// [`advance`](Driver::advance), with the linearised step left in `kept`.
+    pub(super) fn advance_keeping(&mut self, k: usize, kept: &mut Workspace<T>) {
+        self.exchange(kept);
+        let program = &self.step.program;
+        self.work.set_input(program, X, kept.input(program, X));
+        self.advance_with(k, Need::Gradient);
+        self.exchange(kept);
+    }
+
+    /// [`advance`](Driver::advance), with the derivative of the state by `x` taken along: one
+    /// column for each entry of `x`. `direction` is zero before and after.
+    pub(super) fn advance_tangents(&mut self, k: usize, by_x: &mut [T], direction: &mut [T]) {
+        self.advance_with(k, Need::Curvature);
+        let program = &self.step.program;
+        let columns = by_x.chunks_exact_mut(self.state.len().max(1));
+        for (j, column) in columns.enumerate() {
+            direction[j] = T::one();
+            let directions = [Some(&*direction), Some(&*column), None];
+            match tangent(program, &mut self.work, &directions) {
+                Some(moved) => column.copy_from_slice(moved),
+                None => column.fill(T::zero()),
+            }
+            direction[j] = T::zero();
+        }
+    }
+
+    // ---- back
 
     pub(super) fn set_cotangent(&mut self, cotangent: &[T]) {
         assert_eq!(
@@ -72,13 +112,36 @@ impl<T: Real> Driver<T> {
     /// Pulls the cotangents back through iteration `k`, which started from `before`.
     pub(super) fn pull_back(&mut self, k: usize, before: &[T]) {
         self.work.set_input(&self.step.program, STATE, before);
+        self.pull_back_latest(k);
+    }
+
+    /// [`pull_back`](Driver::pull_back) through the iteration that starts from the state.
+    pub(super) fn pull_back_here(&mut self, k: usize) {
+        self.work.set_input(&self.step.program, STATE, &self.state);
+        self.pull_back_latest(k);
+    }
+
+    /// [`pull_back`](Driver::pull_back) through the iteration that was swept last: the workspace
+    /// still has what it started from.
+    pub(super) fn pull_back_latest(&mut self, k: usize) {
         self.sweep(k, Need::Gradient);
-        let program = &self.step.program;
-        let wanted = Inputs::one(X).and(Inputs::one(STATE));
-        reverse(program, &mut self.work, &self.state_cotangent, wanted);
-        add(&mut self.x_cotangent, self.work.adjoint(program, X));
-        self.state_cotangent
-            .copy_from_slice(self.work.adjoint(program, STATE));
+        self.pull();
+    }
+
+    /// [`pull_back`](Driver::pull_back) through an iteration that
+    /// [`advance_keeping`](Driver::advance_keeping) linearised.
+    pub(super) fn pull_back_kept(&mut self, kept: &mut Workspace<T>) {
+        self.exchange(kept);
+        self.pull();
+        self.exchange(kept);
+    }
+
+    /// Sets the cotangent of `x` from the derivative of the last state by `x`.
+    pub(super) fn pull_back_tangents(&mut self, by_x: &[T]) {
+        let columns = by_x.chunks_exact(self.state.len().max(1));
+        for (out, column) in self.x_cotangent.iter_mut().zip(columns) {
+            *out = dot(column, &self.state_cotangent);
+        }
     }
 
     /// The cotangents of `x` and of the state.
@@ -88,6 +151,13 @@ impl<T: Real> Driver<T> {
 
     pub(super) fn sweeps_of(&self, of: &Program<T>) -> Sweeps {
         self.work.nested_sweeps(&self.step.program, of)
+    }
+
+    fn advance_with(&mut self, k: usize, need: Need) {
+        self.work.set_input(&self.step.program, STATE, &self.state);
+        self.sweep(k, need);
+        let out = self.work.output(&self.step.program);
+        self.state.copy_from_slice(out);
     }
 
     fn sweep(&mut self, k: usize, need: Need) {
@@ -100,5 +170,22 @@ impl<T: Real> Driver<T> {
             changed = changed.and(Inputs::one(X));
         }
         primal(program, &mut self.work, changed, need);
+    }
+
+    fn pull(&mut self) {
+        let program = &self.step.program;
+        let wanted = Inputs::one(X).and(Inputs::one(STATE));
+        reverse(program, &mut self.work, &self.state_cotangent, wanted);
+        add(&mut self.x_cotangent, self.work.adjoint(program, X));
+        self.state_cotangent
+            .copy_from_slice(self.work.adjoint(program, STATE));
+    }
+
+    /// Exchanges the workspace for another, all but its scratch and its counts.
+    fn exchange(&mut self, other: &mut Workspace<T>) {
+        self.work.swap_scratch(other);
+        std::mem::swap(&mut self.work, other);
+        // The other one was swept at another x.
+        self.x_changed = true;
     }
 }

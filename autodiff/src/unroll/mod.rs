@@ -1,36 +1,34 @@
-//! Reverse passes through unrolled loops.
+//! Derivatives of unrolled loops.
 //!
 //! A [`Step`] is one iteration `s ↦ Φ(x, s)`, recorded once. An [`Unrolled`] loop runs it `K` times
 //! and pulls a cotangent of the last state back to `x` and to the first state: a coarse tape whose
 //! entries are states. What is kept on the way forward is a value, the [`Memory`] policy.
 
+mod checkpointed;
 mod driver;
+mod forward;
+mod memory;
+mod schedule;
 mod step;
 mod stored;
+mod taped;
 
+pub use memory::{Memory, ParseMemoryError};
 pub use step::Step;
 
+use checkpointed::Checkpointed;
 use driver::Driver;
+use forward::Forward;
 use stored::Stored;
+use taped::Taped;
 
 use crate::bytes::{Category, Claim, Meter};
 use crate::{Program, Real, Sweeps};
 
-/// What an unrolled loop keeps for its reverse pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Memory {
-    /// The state before each step; each step is linearised again on the way back.
-    #[default]
-    Stored,
-    /// The states before the last so many steps; derivatives by earlier ones are left out, so the
-    /// result is biased. With as many steps as the loop has, it is [`Memory::Stored`].
-    Truncated {
-        /// Steps that are differentiated.
-        steps: usize,
-    },
-}
+/// Whether to stop before a step, given the number of steps made and the state.
+type Stop<'a, T> = &'a mut dyn FnMut(usize, &[T]) -> bool;
 
-/// A loop over a recorded step, with its reverse pass.
+/// A loop over a recorded step, with its derivative.
 ///
 /// # Example
 /// Gradient descent on g(x, y) = ½(y − x)² from y = 0, and the derivative of its result by x:
@@ -44,13 +42,47 @@ pub enum Memory {
 /// assert_eq!(descent.forward(&[1.0], &[0.0], 3, Memory::Stored), [0.875]);
 /// let (by_x, by_start) = descent.reverse(&[1.0]);
 /// assert_eq!((by_x, by_start), (&[0.875][..], &[0.125][..]));
+///
+/// // One state held instead of three: the same numbers, one step run again.
+/// descent.forward(&[1.0], &[0.0], 3, Memory::Checkpointed { slots: 1 });
+/// let (by_x, by_start) = descent.reverse(&[1.0]);
+/// assert_eq!((by_x, by_start), (&[0.875][..], &[0.125][..]));
+/// assert_eq!(descent.recomputed_steps(), 1);
 /// ```
 pub struct Unrolled<T: Real> {
     driver: Driver<T>,
-    kept: Stored<T>,
+    kept: Kept<T>,
     depth: Option<usize>,
+    recomputed: usize,
     meter: Meter,
     _program_bytes: Claim,
+}
+
+/// What the policy of the latest forward pass keeps; that of another is let go.
+enum Kept<T: Real> {
+    Stored(Stored<T>),
+    Taped(Taped<T>),
+    Checkpointed(Checkpointed<T>),
+    Forward(Forward<T>),
+}
+
+impl<T: Real> Kept<T> {
+    /// Becomes what `memory` needs, unless it is.
+    fn suit(&mut self, memory: Memory, meter: &Meter) {
+        use Memory as M;
+        match (memory, &*self) {
+            (M::Stored | M::Truncated { .. }, Kept::Stored(_))
+            | (M::Taped, Kept::Taped(_))
+            | (M::Checkpointed { .. } | M::Online { .. }, Kept::Checkpointed(_))
+            | (M::Forward, Kept::Forward(_)) => {}
+            (M::Stored | M::Truncated { .. }, _) => *self = Kept::Stored(Stored::new(meter)),
+            (M::Taped, _) => *self = Kept::Taped(Taped::new()),
+            (M::Checkpointed { .. } | M::Online { .. }, _) => {
+                *self = Kept::Checkpointed(Checkpointed::new(meter));
+            }
+            (M::Forward, _) => *self = Kept::Forward(Forward::new(meter)),
+        }
+    }
 }
 
 impl<T: Real> Unrolled<T> {
@@ -58,9 +90,10 @@ impl<T: Real> Unrolled<T> {
     pub fn new(step: Step<T>, meter: &Meter) -> Self {
         Unrolled {
             _program_bytes: Claim::new(step.program.bytes(), Category::Program, meter),
-            kept: Stored::new(meter),
+            kept: Kept::Stored(Stored::new(meter)),
             driver: Driver::new(step, meter),
             depth: None,
+            recomputed: 0,
             meter: meter.clone(),
         }
     }
@@ -72,24 +105,59 @@ impl<T: Real> Unrolled<T> {
 
     /// Runs `depth` steps from `start` and returns the last state.
     ///
-    /// Allocates only where `depth`, or the policy, asks for more room than the call before.
+    /// Allocates only where `depth`, or the policy, is not that of the call before.
     ///
     /// # Panics
-    /// If a length is not that of the step's input.
+    /// If a length is not that of the step's input, or the policy has no slots.
+    #[track_caller]
     pub fn forward(&mut self, x: &[T], start: &[T], depth: usize, memory: Memory) -> &[T] {
-        let window = match memory {
-            Memory::Stored => depth,
-            Memory::Truncated { steps } => steps.min(depth),
-        };
-        let Unrolled { driver, kept, .. } = self;
-        driver.start(x, start);
-        kept.reserve(window, start.len(), &self.meter);
-        for k in 0..depth {
-            kept.push(k, driver.state());
-            driver.advance(k);
+        self.forward_until(x, start, depth, memory, |_, _| false)
+    }
+
+    /// Runs steps from `start` until `stop`, or up to `limit`, and returns the last state;
+    /// [`depth`](Unrolled::depth) says how many there were.
+    ///
+    /// `stop` is asked before each step, with the number of steps made and the state. Under
+    /// [`Memory::Stored`] there is room for `limit` states, and [`Memory::Checkpointed`] holds
+    /// those that are best for `limit` steps; [`Memory::Online`] is for loops that may end long
+    /// before.
+    ///
+    /// # Panics
+    /// As [`forward`](Unrolled::forward).
+    #[track_caller]
+    pub fn forward_until(
+        &mut self,
+        x: &[T],
+        start: &[T],
+        limit: usize,
+        memory: Memory,
+        mut stop: impl FnMut(usize, &[T]) -> bool,
+    ) -> &[T] {
+        if let Some(complaint) = memory.complaint() {
+            panic!("{memory}: {complaint}");
         }
+        // A pass that does not come to its end leaves nothing to reverse.
+        self.depth = None;
+        self.kept.suit(memory, &self.meter);
+        let (driver, stop) = (&mut self.driver, &mut stop);
+        driver.start(x, start);
+        let (states, known) = (
+            memory.states(limit),
+            !matches!(memory, Memory::Online { .. }),
+        );
+        let depth = match &mut self.kept {
+            Kept::Stored(kept) => kept.forward(driver, limit, states, stop),
+            Kept::Taped(kept) => kept.forward(driver, limit, &self.meter, stop),
+            Kept::Checkpointed(kept) => kept.forward(driver, limit, states, known, stop),
+            Kept::Forward(kept) => kept.forward(driver, limit, stop),
+        };
         self.depth = Some(depth);
         self.driver.state()
+    }
+
+    /// The number of steps of the latest forward pass; 0 before the first.
+    pub fn depth(&self) -> usize {
+        self.depth.unwrap_or(0)
     }
 
     /// The last state of the latest [`forward`](Unrolled::forward).
@@ -97,20 +165,79 @@ impl<T: Real> Unrolled<T> {
         self.driver.state()
     }
 
-    /// Pulls a cotangent of the last state back: the derivative by x, and by the first state.
+    /// Pulls a cotangent of the last state back: the derivative by x, and by the first state; the
+    /// latter is empty under [`Memory::Forward`].
+    ///
+    /// Any number of reverse passes may follow one forward pass.
     ///
     /// # Panics
     /// If no forward pass was made, or the cotangent's length is not that of the state.
     pub fn reverse(&mut self, cotangent: &[T]) -> (&[T], &[T]) {
-        let depth = self
-            .depth
-            .expect("a reverse pass needs a forward pass before it");
-        let Unrolled { driver, kept, .. } = self;
+        assert!(
+            self.depth.is_some(),
+            "a reverse pass needs a forward pass before it"
+        );
+        self.recomputed = 0;
+        let driver = &mut self.driver;
         driver.set_cotangent(cotangent);
-        for k in (depth - kept.window()..depth).rev() {
-            driver.pull_back(k, kept.at(k));
+        match &mut self.kept {
+            Kept::Stored(kept) => kept.reverse(driver),
+            Kept::Taped(kept) => kept.reverse(driver),
+            Kept::Checkpointed(kept) => self.recomputed = kept.reverse(driver),
+            Kept::Forward(kept) => {
+                driver.pull_back_tangents(kept.by_x());
+                return (self.driver.cotangents().0, &[]);
+            }
         }
         self.driver.cotangents()
+    }
+
+    /// Runs `depth` steps from `start` in forward mode and returns the last state and its
+    /// derivative Ẏ by x, column-major with one column for each entry of x. A cotangent c of the
+    /// last state is pulled back to x as Ẏᵀ c.
+    ///
+    /// The memory does not depend on `depth`; the cost is one tangent sweep for each step and
+    /// entry of x. It is [`forward`](Unrolled::forward) under [`Memory::Forward`].
+    ///
+    /// # Panics
+    /// If a length is not that of the step's input.
+    #[track_caller]
+    pub fn forward_mode(&mut self, x: &[T], start: &[T], depth: usize) -> (&[T], &[T]) {
+        self.forward(x, start, depth, Memory::Forward);
+        let by_x = match &self.kept {
+            Kept::Forward(kept) => kept.by_x(),
+            _ => unreachable!("the pass above was one of forward mode"),
+        };
+        (self.driver.state(), by_x)
+    }
+
+    /// How many steps the latest reverse pass ran again; see [`Memory::recomputed_steps`], which
+    /// predicts it for the first reverse pass after a forward pass. A further one starts over from
+    /// the first state, and so runs the depth − 1 steps of the first traverse as well.
+    pub fn recomputed_steps(&self) -> usize {
+        self.recomputed
+    }
+
+    /// The bytes of one category that `memory` keeps for a loop of `depth` steps, beyond the
+    /// buffers of a single step, which are held under every policy.
+    ///
+    /// [`Meter`] readings are predicted exactly: [`Category::Checkpoints`] holds the states;
+    /// [`Category::Values`] and [`Category::Adjoints`] the linearised steps of [`Memory::Taped`];
+    /// [`Category::Tangents`] the derivative by x of [`Memory::Forward`] and its direction; and
+    /// [`Category::Solver`] the state that [`Memory::Checkpointed`] and [`Memory::Online`] walk with on
+    /// the way back. For a loop that may stop early `depth` is its limit, but for
+    /// [`Memory::Taped`] its depth.
+    pub fn kept_bytes(&self, depth: usize, memory: Memory, category: Category) -> usize {
+        let (dim_state, scalar) = (self.driver.state().len(), size_of::<T>());
+        match (memory, category) {
+            (_, Category::Checkpoints) => memory.checkpoint_bytes(depth, dim_state, scalar),
+            (Memory::Taped, _) => Taped::bytes(&self.driver, depth, category),
+            (Memory::Checkpointed { .. } | Memory::Online { .. }, Category::Solver) => {
+                dim_state * scalar
+            }
+            (Memory::Forward, Category::Tangents) => (dim_state + 1) * self.driver.dim_x() * scalar,
+            _ => 0,
+        }
     }
 
     /// How often `of` was swept inside the steps.

@@ -3,11 +3,14 @@
 use crate::Real;
 use crate::bytes::{Buffer, Category, Meter};
 
+use super::{Driver, Stop};
+
 /// The kept states: all of them, or the latest of a window.
 pub(super) struct Stored<T: Real> {
     states: Buffer<T>,
     window: usize,
     dim: usize,
+    depth: usize,
 }
 
 impl<T: Real> Stored<T> {
@@ -16,36 +19,39 @@ impl<T: Real> Stored<T> {
             states: Buffer::zeros(0, Category::Checkpoints, meter),
             window: 0,
             dim: 0,
+            depth: 0,
         }
     }
 
-    /// Makes room for exactly `window` states of `dim` entries, and forgets those of before.
-    pub(super) fn reserve(&mut self, window: usize, dim: usize, meter: &Meter) {
-        (self.window, self.dim) = (window, dim);
-        if self.states.len() != window * dim {
-            // The old block goes before the new one comes: they are never held together.
-            self.states = Buffer::zeros(0, Category::Checkpoints, meter);
-            self.states = Buffer::zeros(window * dim, Category::Checkpoints, meter);
+    /// Runs up to `limit` steps and keeps the states before the last `window` of them.
+    pub(super) fn forward(
+        &mut self,
+        driver: &mut Driver<T>,
+        limit: usize,
+        window: usize,
+        stop: Stop<'_, T>,
+    ) -> usize {
+        (self.window, self.dim, self.depth) = (window, driver.state().len(), 0);
+        self.states.resize(window * self.dim);
+        while self.depth < limit && !stop(self.depth, driver.state()) {
+            if window > 0 {
+                let range = self.range(self.depth);
+                self.states[range].copy_from_slice(driver.state());
+            }
+            driver.advance(self.depth);
+            self.depth += 1;
+        }
+        self.depth
+    }
+
+    pub(super) fn reverse(&mut self, driver: &mut Driver<T>) {
+        let first = self.depth.saturating_sub(self.window);
+        for k in (first..self.depth).rev() {
+            driver.pull_back(k, &self.states[self.range(k)]);
         }
     }
 
-    pub(super) fn window(&self) -> usize {
-        self.window
-    }
-
-    /// Keeps the state before step `k`, in place of that before step `k − window`.
-    pub(super) fn push(&mut self, k: usize, state: &[T]) {
-        if self.window > 0 {
-            let range = self.range(k);
-            self.states[range].copy_from_slice(state);
-        }
-    }
-
-    /// The state before step `k`, one of the last `window`.
-    pub(super) fn at(&self, k: usize) -> &[T] {
-        &self.states[self.range(k)]
-    }
-
+    /// Where the state before step `k` stands, in place of that before step `k − window`.
     fn range(&self, k: usize) -> std::ops::Range<usize> {
         let start = k % self.window * self.dim;
         start..start + self.dim

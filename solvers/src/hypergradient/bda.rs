@@ -100,7 +100,7 @@ impl<T: Real> Strategy<T> for Bda {
     fn name(&self) -> String {
         match self.memory {
             Memory::Stored => "bda".into(),
-            Memory::Truncated { steps } => format!("bda-truncated:{steps}"),
+            memory => format!("bda-{memory}"),
         }
     }
 
@@ -112,7 +112,8 @@ impl<T: Real> Strategy<T> for Bda {
             Some(format!("α_0 = {first}: expected α_k in (0, 1]"))
         } else {
             let lengths = [self.upper_length, self.lower_length];
-            lengths.into_iter().find_map(StepLength::complaint)
+            let length = lengths.into_iter().find_map(StepLength::complaint);
+            self.memory.complaint().or(length)
         };
         match reason {
             Some(reason) => Err(ConfigError {

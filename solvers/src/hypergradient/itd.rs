@@ -18,7 +18,8 @@ use super::{ConfigError, Strategy};
 ///
 /// # Cost in oracle calls
 /// K gradients of g on the way forward; on the way back K gradients and K Hessian-vector products,
-/// each with its cross product from the same sweep. `K · dim_y` scalars are kept.
+/// each with its cross product from the same sweep. `K · dim_y` scalars are kept. Other
+/// [`Memory`] policies keep more or less, and make more or fewer calls.
 ///
 /// # Reference
 /// L. Franceschi et al., Forward and reverse gradient-based hyperparameter optimization, 2017.
@@ -67,7 +68,7 @@ impl<T: Real> Strategy<T> for Itd {
     fn name(&self) -> String {
         match self.memory {
             Memory::Stored => "itd".into(),
-            Memory::Truncated { steps } => format!("itd-truncated:{steps}"),
+            memory => format!("itd-{memory}"),
         }
     }
 
@@ -77,7 +78,7 @@ impl<T: Real> Strategy<T> for Itd {
         } else if self.memory == (Memory::Truncated { steps: 0 }) {
             Some("truncated to 0 steps: expected at least 1".to_owned())
         } else {
-            self.length.complaint()
+            self.memory.complaint().or(self.length.complaint())
         };
         match reason {
             Some(reason) => Err(ConfigError {
@@ -122,10 +123,7 @@ impl<T: Real> Strategy<T> for Itd {
         estimate.status = unrolled_status(before, after);
         estimate.lower_residual = after;
         estimate.lower_iterations = self.depth;
-        estimate.linear_iterations = match self.memory {
-            Memory::Stored => self.depth,
-            Memory::Truncated { steps } => steps.min(self.depth),
-        };
+        estimate.linear_iterations = self.memory.differentiated_steps(self.depth);
         estimate.step = Some(length);
         Ok(session.finish(work, estimate))
     }

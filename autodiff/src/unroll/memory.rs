@@ -1,0 +1,260 @@
+//! The memory policies as values: their names, and what each costs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::schedule;
+
+/// What an unrolled loop of K steps keeps for its derivative.
+///
+/// | policy | kept | steps run again |
+/// |---|---|---|
+/// | [`Taped`](Memory::Taped) | K linearised steps | 0 |
+/// | [`Stored`](Memory::Stored) | K states | 0 (each is linearised on the way back) |
+/// | [`Checkpointed`](Memory::Checkpointed) | at most `slots` states | [`recomputed_steps`](Memory::recomputed_steps) |
+/// | [`Online`](Memory::Online) | at most `slots` states | [`recomputed_steps`](Memory::recomputed_steps) |
+/// | [`Truncated`](Memory::Truncated) | `steps` states | 0 |
+/// | [`Forward`](Memory::Forward) | the derivative of the state by x | 0 |
+///
+/// The first four give the same derivatives bit for bit.
+///
+/// Each has a name, which [`Display`](fmt::Display) writes and [`FromStr`] reads:
+/// ```
+/// use autodiff::unroll::Memory;
+///
+/// let memory: Memory = "checkpointed:10".parse()?;
+/// assert_eq!(memory, Memory::Checkpointed { slots: 10 });
+/// assert_eq!(memory.to_string(), "checkpointed:10");
+/// # Ok::<(), autodiff::unroll::ParseMemoryError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Memory {
+    /// Every step as it was linearised on the way forward; the way back evaluates nothing again.
+    Taped,
+    /// The state before each step; each step is linearised again on the way back.
+    #[default]
+    Stored,
+    /// Binomial checkpointing: at most so many states, the first one among them, held where the
+    /// fewest steps have to be run again.
+    ///
+    /// # Reference
+    /// A. Griewank and A. Walther, Algorithm 799: revolve, ACM Transactions on Mathematical
+    /// Software 26(1), 2000.
+    Checkpointed {
+        /// States held at one time; at least 1.
+        slots: usize,
+    },
+    /// Online checkpointing, for loops that stop on a tolerance: at most so many states, the first
+    /// one among them, held so that at every depth no step is run more often than it must be.
+    ///
+    /// # Reference
+    /// Q. Wang, P. Moin and G. Iaccarino, Minimal repetition dynamic checkpointing algorithm for
+    /// unsteady adjoint calculation, SIAM Journal on Scientific Computing 31(4), 2009.
+    Online {
+        /// States held at one time; at least 1.
+        slots: usize,
+    },
+    /// The states before the last so many steps; derivatives by earlier ones are left out, so the
+    /// result is biased. With as many steps as the loop has, it is [`Memory::Stored`].
+    Truncated {
+        /// Steps that are differentiated.
+        steps: usize,
+    },
+    /// Forward mode: the derivative of the state by x goes along with the state, so that nothing
+    /// grows with K. The way back is one product with it, and gives no derivative by the first
+    /// state.
+    Forward,
+}
+
+impl Memory {
+    /// Of a loop of `depth` steps, how many are differentiated.
+    pub fn differentiated_steps(self, depth: usize) -> usize {
+        match self {
+            Memory::Truncated { steps } => steps.min(depth),
+            _ => depth,
+        }
+    }
+
+    /// How many states a loop of `depth` steps keeps.
+    pub fn states(self, depth: usize) -> usize {
+        match self {
+            Memory::Taped | Memory::Forward => 0,
+            Memory::Stored | Memory::Truncated { .. } => self.differentiated_steps(depth),
+            // The state before the last step stands in the workspace when the way back begins.
+            Memory::Checkpointed { slots } | Memory::Online { slots } => {
+                slots.min(depth.saturating_sub(1)).max(1).min(depth)
+            }
+        }
+    }
+
+    /// The bytes a loop of `depth` steps holds in
+    /// [`Category::Checkpoints`](crate::bytes::Category::Checkpoints), for states of `dim_state`
+    /// scalars of `scalar` bytes.
+    pub fn checkpoint_bytes(self, depth: usize, dim_state: usize, scalar: usize) -> usize {
+        let state = dim_state.saturating_mul(scalar);
+        self.states(depth).saturating_mul(state)
+    }
+
+    /// How many steps the reverse pass after a forward pass of `depth` steps runs again: calls of
+    /// the step for its value alone, beyond the `depth` of the forward pass. Linearising a step on
+    /// the way back, once each under every policy but [`Memory::Taped`], is not counted.
+    ///
+    /// For [`Memory::Checkpointed`] it is the optimum of Griewank and Walther. Their count of
+    /// forward steps, for l steps and c checkpoints with the first state among them, is
+    /// `t(l, c) = r l − β(c+1, r−1)` where `β(c, r−1) < l ≤ β(c, r)` and `β(c, r) = (c+r)!/(c! r!)`.
+    /// It holds the first traverse up to the state before the last step, l − 1 steps, but not
+    /// the last step, which they evaluate as they reverse it. So this number is
+    /// `t(depth, slots) − (depth − 1)`, and 0 for depths up to slots + 1. For [`Memory::Online`] it
+    /// is found by playing the schedule, in O(depth · slots).
+    ///
+    /// # Panics
+    /// If there are no slots.
+    pub fn recomputed_steps(self, depth: usize) -> usize {
+        match self {
+            Memory::Checkpointed { slots } if depth > 0 => {
+                schedule::forward_steps(depth, slots) - (depth - 1)
+            }
+            Memory::Online { slots } if depth > 0 => schedule::online_recomputed(depth, slots),
+            _ => 0,
+        }
+    }
+
+    /// What is wrong with the policy's numbers, in words, or `None`.
+    pub fn complaint(self) -> Option<String> {
+        match self {
+            Memory::Checkpointed { slots: 0 } | Memory::Online { slots: 0 } => {
+                Some("0 slots: expected at least 1".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Memory::Taped => f.pad("taped"),
+            Memory::Stored => f.pad("stored"),
+            Memory::Checkpointed { slots } => f.pad(&format!("checkpointed:{slots}")),
+            Memory::Online { slots } => f.pad(&format!("online:{slots}")),
+            Memory::Truncated { steps } => f.pad(&format!("truncated:{steps}")),
+            Memory::Forward => f.pad("forward"),
+        }
+    }
+}
+
+/// A name that is no memory policy's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("memory policy {name:?}: expected {expected}")]
+pub struct ParseMemoryError {
+    name: String,
+    expected: &'static str,
+}
+
+impl FromStr for Memory {
+    type Err = ParseMemoryError;
+
+    fn from_str(name: &str) -> Result<Self, ParseMemoryError> {
+        let expected = |expected| ParseMemoryError {
+            name: name.to_owned(),
+            expected,
+        };
+        let (kind, number) = match name.split_once(':') {
+            Some((kind, number)) => (kind, Some(number)),
+            None => (name, None),
+        };
+        // `parse` alone would take a leading plus.
+        let number = number.map(|n| n.parse().ok().filter(|_: &usize| !n.starts_with('+')));
+        match (kind, number) {
+            ("taped", None) => Ok(Memory::Taped),
+            ("stored", None) => Ok(Memory::Stored),
+            ("forward", None) => Ok(Memory::Forward),
+            ("checkpointed", Some(Some(slots))) if slots > 0 => Ok(Memory::Checkpointed { slots }),
+            ("checkpointed", _) => Err(expected("checkpointed:SLOTS with SLOTS at least 1")),
+            ("online", Some(Some(slots))) if slots > 0 => Ok(Memory::Online { slots }),
+            ("online", _) => Err(expected("online:SLOTS with SLOTS at least 1")),
+            ("truncated", Some(Some(steps))) => Ok(Memory::Truncated { steps }),
+            ("truncated", _) => Err(expected("truncated:STEPS with a number of STEPS")),
+            ("taped" | "stored" | "forward", Some(_)) => {
+                Err(expected("taped, stored and forward without a number"))
+            }
+            _ => Err(expected(
+                "taped, stored, checkpointed:SLOTS, online:SLOTS, truncated:STEPS or forward",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for memory in [
+            Memory::Taped,
+            Memory::Stored,
+            Memory::Checkpointed { slots: 1 },
+            Memory::Checkpointed { slots: 64 },
+            Memory::Online { slots: 7 },
+            Memory::Truncated { steps: 0 },
+            Memory::Truncated { steps: 20 },
+            Memory::Forward,
+        ] {
+            assert_eq!(memory.to_string().parse(), Ok(memory));
+        }
+        assert_eq!(format!("[{:>8}]", Memory::Taped), "[   taped]");
+    }
+
+    #[test]
+    fn mistakes_say_what_was_expected_in_one_line() {
+        let message = |name: &str| name.parse::<Memory>().unwrap_err().to_string();
+        assert_eq!(
+            message("revolve"),
+            "memory policy \"revolve\": expected taped, stored, checkpointed:SLOTS, \
+             online:SLOTS, truncated:STEPS or forward"
+        );
+        for bad in [
+            "checkpointed",
+            "checkpointed:",
+            "checkpointed:0",
+            "checkpointed:+3",
+        ] {
+            let want =
+                format!("memory policy {bad:?}: expected checkpointed:SLOTS with SLOTS at least 1");
+            assert_eq!(message(bad), want);
+        }
+        for bad in [
+            "truncated",
+            "truncated:-1",
+            "truncated:1e3",
+            "stored:3",
+            "",
+            "Taped",
+            "a\nb",
+        ] {
+            let message = message(bad);
+            assert!(
+                message.contains("expected") && !message.contains('\n'),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn states_are_those_the_depth_asks_for() {
+        let states = |slots, depth| Memory::Checkpointed { slots }.states(depth);
+        assert_eq!(
+            [0, 1, 2, 3, 9].map(|depth| states(4, depth)),
+            [0, 1, 1, 2, 4]
+        );
+        assert_eq!(
+            Memory::Truncated { steps: 5 }.checkpoint_bytes(3, 10, 4),
+            120
+        );
+        assert_eq!(
+            Memory::Stored.checkpoint_bytes(usize::MAX, 10, 8),
+            usize::MAX
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! Every step, linearised.
+
+use crate::bytes::{Category, Meter};
+use crate::{Real, Workspace};
+
+use super::{Driver, Stop};
+
+/// One workspace for each step. They keep the linearisations; what the sweeps on the way back
+/// write is the driver's, and there once.
+pub(super) struct Taped<T: Real> {
+    steps: Vec<Workspace<T>>,
+}
+
+impl<T: Real> Taped<T> {
+    pub(super) fn new() -> Self {
+        Taped { steps: Vec::new() }
+    }
+
+    /// Runs up to `limit` steps and keeps them all.
+    pub(super) fn forward(
+        &mut self,
+        driver: &mut Driver<T>,
+        limit: usize,
+        meter: &Meter,
+        stop: Stop<'_, T>,
+    ) -> usize {
+        if self.steps.len() > limit {
+            self.steps.truncate(limit);
+            self.steps.shrink_to_fit();
+        }
+        let mut depth = 0;
+        while depth < limit && !stop(depth, driver.state()) {
+            if depth == self.steps.len() {
+                self.steps.push(driver.step.program.workspace(meter));
+            }
+            driver.advance_keeping(depth, &mut self.steps[depth]);
+            depth += 1;
+        }
+        self.steps.truncate(depth);
+        depth
+    }
+
+    pub(super) fn reverse(&mut self, driver: &mut Driver<T>) {
+        for step in self.steps.iter_mut().rev() {
+            driver.pull_back_kept(step);
+        }
+    }
+
+    /// Bytes of one category that a tape of `depth` steps holds.
+    pub(super) fn bytes(driver: &Driver<T>, depth: usize, category: Category) -> usize {
+        depth.saturating_mul(Workspace::linearisation_bytes(
+            &driver.step.program,
+            category,
+        ))
+    }
+}
