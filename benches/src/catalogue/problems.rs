@@ -18,7 +18,7 @@ pub const ALL: &[Entry] = &[
     },
     Entry {
         name: "hyper-cleaning",
-        about: "weights of mislabelled samples, linear softmax; digits half mislabelled, or --data",
+        about: "weights of mislabelled samples, linear softmax; digits, 70 % mislabelled, or --data",
     },
     Entry {
         name: "bda-counterexample",
@@ -42,8 +42,8 @@ pub const ALL: &[Entry] = &[
     },
 ];
 
-/// Share of training labels that `hyper-cleaning` corrupts on embedded data.
-const CORRUPTION: f64 = 0.5;
+/// Share of training labels that `hyper-cleaning` makes wrong on embedded data.
+pub const CORRUPTION: f64 = 0.7;
 
 /// Where a problem's data comes from.
 #[derive(Clone, Debug, Default)]

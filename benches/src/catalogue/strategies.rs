@@ -20,8 +20,24 @@ pub const ALL: &[Entry] = &[
         about: "iterative differentiation: reverse through all --depth steps, states stored",
     },
     Entry {
+        name: "itd-taped",
+        about: "the same hypergradient, every step's linearisation kept",
+    },
+    Entry {
+        name: "itd-checkpointed:SLOTS",
+        about: "the same hypergradient, at most SLOTS states kept, the fewest steps run again",
+    },
+    Entry {
+        name: "itd-online:SLOTS",
+        about: "the same, for a depth that is not known in advance",
+    },
+    Entry {
+        name: "itd-forward",
+        about: "the same derivative in forward mode: memory independent of the depth",
+    },
+    Entry {
         name: "itd-truncated:STEPS",
-        about: "iterative differentiation of the last STEPS steps only (biased)",
+        about: "reverse through the last STEPS steps only (biased)",
     },
     Entry {
         name: "aid-cg",
@@ -36,8 +52,8 @@ pub const ALL: &[Entry] = &[
         about: "bilevel descent aggregation: reverse through --depth steps on both levels",
     },
     Entry {
-        name: "bda-truncated:STEPS",
-        about: "bilevel descent aggregation, the last STEPS steps only",
+        name: "bda-MEMORY",
+        about: "the same under a memory policy, written as for itd",
     },
 ];
 
@@ -45,6 +61,7 @@ pub const ALL: &[Entry] = &[
 pub const DEFAULT: &[&str] = &[
     "exact",
     "itd",
+    "itd-checkpointed:10",
     "itd-truncated:10",
     "aid-cg",
     "aid-direct",
@@ -87,15 +104,8 @@ pub type AnyStrategy<T> = Arc<dyn Strategy<T>>;
 /// # Errors
 /// If there is none, or the settings do not fit it: one line.
 pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<AnyStrategy<T>, String> {
-    let (base, suffix) = match name.split_once(':') {
-        Some((base, suffix)) => (base, Some(suffix)),
-        None => (name, None),
-    };
-    let count = || -> Result<usize, String> {
-        let text = suffix.unwrap_or("");
-        text.parse().map_err(|_| {
-            format!("strategy `{name}`: `{text}` is no number of steps: expected `{base}:10`, say")
-        })
+    let memory = |text: &str| -> Result<Memory, String> {
+        text.parse().map_err(|e| format!("strategy `{name}`: {e}"))
     };
     let itd = Itd::reverse(settings.depth).inner(settings.inner);
     let itd = match settings.step {
@@ -119,18 +129,14 @@ pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<AnyStrategy<
         Some(tolerance) => Cg::new().tolerance(tolerance),
         None => Cg::new(),
     };
-    let takes_count = base.ends_with("-truncated");
-    if suffix.is_some() && !takes_count {
-        return Err(unknown("strategy", name, ALL));
-    }
-    let strategy: AnyStrategy<T> = match base {
-        "exact" => Arc::new(Exact),
-        "itd" => Arc::new(itd),
-        "itd-truncated" => Arc::new(itd.memory(Memory::Truncated { steps: count()? })),
-        "aid-cg" => Arc::new(Aid::with(cg).lower(lower)),
-        "aid-direct" => Arc::new(Aid::with(Direct).lower(lower)),
-        "bda" => Arc::new(bda),
-        "bda-truncated" => Arc::new(bda.memory(Memory::Truncated { steps: count()? })),
+    let strategy: AnyStrategy<T> = match (name, name.split_once('-')) {
+        ("exact", _) => Arc::new(Exact),
+        ("itd", _) => Arc::new(itd),
+        ("bda", _) => Arc::new(bda),
+        ("aid-cg", _) => Arc::new(Aid::with(cg).lower(lower)),
+        ("aid-direct", _) => Arc::new(Aid::with(Direct).lower(lower)),
+        (_, Some(("itd", policy))) => Arc::new(itd.memory(memory(policy)?)),
+        (_, Some(("bda", policy))) => Arc::new(bda.memory(memory(policy)?)),
         _ => return Err(unknown("strategy", name, ALL)),
     };
     strategy

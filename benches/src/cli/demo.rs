@@ -9,6 +9,7 @@ use super::compare::terminal_table;
 use super::failure::Failure;
 use super::output::{bar, line, prepare, say, short, table, time, write_lines};
 use super::{demo_page, provenance};
+use crate::catalogue::problems::CORRUPTION;
 use crate::report;
 use crate::study::demo::{Demo, FAMILIES};
 
@@ -74,21 +75,22 @@ fn print(demo: &Demo) {
         .map(|end| vec![end.method.clone(), short(end.x), end.status.to_owned()])
         .collect();
     say(&table(&["method", "x reached", "status"], &rows));
-    say("\nHyper-cleaning: 900 digits, half of them mislabelled; 60 clean ones to judge by");
+    say(&format!(
+        "\nHyper-cleaning: 900 digits, {:.0} % mislabelled, 60 clean ones to judge by; uncleaned {:.1} % right",
+        100.0 * CORRUPTION,
+        demo.uncleaned
+    ));
     let rows: Vec<Vec<String>> = demo
         .runs
         .iter()
         .filter_map(|(name, records)| {
             let (first, last) = (records.first()?, records.last()?);
-            let change = |key: &str| {
-                let value = |r: &crate::study::solve::Record| r.metric(key).unwrap_or(f64::NAN);
-                format!("{} → {}", short(value(first)), short(value(last)))
-            };
+            let metric = |key: &str| short(last.metric(key).unwrap_or(f64::NAN));
             Some(vec![
                 name.clone(),
                 format!("{} → {}", short(first.upper), short(last.upper)),
-                change("test_accuracy"),
-                short(last.metric("cleaner_f1").unwrap_or(f64::NAN)),
+                metric("test_accuracy"),
+                metric("cleaner_f1"),
                 last.gradients.to_string(),
                 last.hvps.to_string(),
                 time(last.seconds),

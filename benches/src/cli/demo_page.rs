@@ -5,6 +5,7 @@ use autodiff::bytes::human_bytes;
 use super::compare::page_table;
 use super::output::short;
 use super::solve::against_time;
+use crate::catalogue::problems::CORRUPTION;
 use crate::report::{Cell, Claim, Plot, Report, Section, Series, Style, Table};
 use crate::study::compare::Record;
 use crate::study::curves::Curve;
@@ -103,14 +104,14 @@ fn claims(demo: &Demo) -> Vec<Claim> {
         });
     }
     for (name, records) in &demo.runs {
-        let accuracy = |r: Option<&crate::study::solve::Record>| {
-            r.and_then(|r| r.metric("test_accuracy"))
-                .unwrap_or(f64::NAN)
-        };
-        let (before, after) = (accuracy(records.first()), accuracy(records.last()));
+        let last = records.last();
+        let after = last
+            .and_then(|r| r.metric("test_accuracy"))
+            .unwrap_or(f64::NAN);
+        let before = demo.uncleaned;
         claims.push(Claim {
-            text: format!("{name}: cleaning the labels raises the test accuracy"),
-            value: format!("{before:.1} % → {after:.1} %"),
+            text: format!("{name}: cleaning mislabelled digits raises the test accuracy"),
+            value: format!("{before:.1} % uncleaned, {after:.1} % cleaned"),
             holds: after > before,
         });
     }
@@ -275,11 +276,14 @@ fn solvers(demo: &Demo) -> Section {
     ];
     Section {
         title: "Four families solve hyper-cleaning".into(),
-        text:
-            "900 training digits, half of them with a wrong label; x weighs each sample so that a \
-               linear softmax model trained on them does well on 60 clean ones. 837 digits test \
-               it. Settings are one choice for each method, not tuned ones."
-                .into(),
+        text: format!(
+            "900 training digits, {:.0} % of them with a wrong label; x weighs each sample so that \
+             a linear softmax model trained on them does well on 60 clean ones. 837 digits test \
+             it: without cleaning the model is right on {:.1} % of them. Settings are one choice \
+             for each method, not tuned ones.",
+            100.0 * CORRUPTION,
+            demo.uncleaned
+        ),
         tables: vec![Table {
             caption: "At the end of each run".into(),
             columns: columns.map(str::to_owned).to_vec(),

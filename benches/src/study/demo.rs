@@ -16,7 +16,13 @@ pub const FAMILIES: [&str; 4] = ["itd", "aid-cg", "bda", "gda"];
 /// How often [`Demo::measure`] says what it does.
 pub const STAGES: usize = 2 + CURVES.len() + 1 + FAMILIES.len();
 /// The strategies whose error is drawn against effort.
-const CURVES: [&str; 4] = ["itd", "itd-truncated:10", "aid-cg", "bda"];
+const CURVES: [&str; 5] = [
+    "itd",
+    "itd-checkpointed:10",
+    "itd-truncated:10",
+    "aid-cg",
+    "bda",
+];
 const DEPTHS: [usize; 8] = [1, 3, 10, 30, 100, 300, 1000, 2000];
 /// Outer iterations of each solver.
 const ITERATIONS: usize = 30;
@@ -45,6 +51,8 @@ pub struct Demo {
     pub scalar_bytes: usize,
     /// The methods on the counter-example.
     pub counterexample: Vec<End>,
+    /// Test accuracy in percent on `hyper-cleaning` with all samples weighing the same.
+    pub uncleaned: f64,
     /// The traces on `hyper-cleaning`.
     pub runs: Vec<(String, Vec<solve::Record>)>,
 }
@@ -82,6 +90,7 @@ impl Demo {
             runs.push((name.to_owned(), solve(&cleaning, name)));
         }
         Demo {
+            uncleaned: uncleaned(&cleaning),
             comparisons,
             curves,
             dim_y: logistic.task.y.len(),
@@ -172,6 +181,14 @@ fn counterexample<T: Real>(problem: &Problem<T>) -> Vec<End> {
         }
     };
     FAMILIES.into_iter().map(run).collect()
+}
+
+/// The first metric where the lower level is solved at the x the problem starts from.
+fn uncleaned<T: Real>(problem: &Problem<T>) -> f64 {
+    let exact = strategy("exact", &Settings::default()).expect("a name of the catalogue");
+    let y = estimate(problem, &exact).y;
+    let metric = problem.task.metrics.first();
+    metric.map_or(f64::NAN, |m| (m.measure)(&problem.task.x, &y))
 }
 
 fn solve<T: Real>(problem: &Problem<T>, name: &str) -> Vec<solve::Record> {
