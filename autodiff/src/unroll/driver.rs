@@ -40,6 +40,7 @@ impl<T: Real> Driver<T> {
     }
 
     /// Sets `x` and the state.
+    #[track_caller]
     pub(super) fn start(&mut self, x: &[T], state: &[T]) {
         assert_eq!(state.len(), self.state.len(), "length of the first state");
         self.work.set_input(&self.step.program, X, x);
@@ -59,6 +60,7 @@ impl<T: Real> Driver<T> {
         self.state.copy_from_slice(out);
     }
 
+    #[track_caller]
     pub(super) fn set_cotangent(&mut self, cotangent: &[T]) {
         assert_eq!(
             cotangent.len(),

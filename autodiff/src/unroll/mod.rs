@@ -76,6 +76,7 @@ impl<T: Real> Unrolled<T> {
     ///
     /// # Panics
     /// If a length is not that of the step's input.
+    #[track_caller]
     pub fn forward(&mut self, x: &[T], start: &[T], depth: usize, memory: Memory) -> &[T] {
         let window = match memory {
             Memory::Stored => depth,
@@ -101,6 +102,7 @@ impl<T: Real> Unrolled<T> {
     ///
     /// # Panics
     /// If no forward pass was made, or the cotangent's length is not that of the state.
+    #[track_caller]
     pub fn reverse(&mut self, cotangent: &[T]) -> (&[T], &[T]) {
         let depth = self
             .depth
