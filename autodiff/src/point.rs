@@ -75,7 +75,15 @@ impl<T: Real> Point<T> {
 
     /// The gradient by input `k`, after [`differentiate`](Point::differentiate) or
     /// [`linearise`](Point::linearise).
+    ///
+    /// # Panics
+    /// If that input's gradient was not asked for since the last evaluation.
+    #[track_caller]
     pub fn gradient(&self, k: usize) -> &[T] {
+        assert!(
+            self.work.reversed.contains(Inputs::one(k)),
+            "the gradient by input {k} was not computed: differentiate or linearise by it first"
+        );
         self.work.adjoint(&self.program, k)
     }
 

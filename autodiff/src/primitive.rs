@@ -1,7 +1,6 @@
 //! Hand-fused operations: the trait that users implement for their own kernels.
 
-use smallvec::SmallVec;
-
+use crate::program::{Inputs, Node, Program};
 use crate::{Real, Shape};
 
 /// What a primal sweep must leave behind for the sweeps that follow it.
@@ -16,63 +15,75 @@ pub enum Need {
 }
 
 /// The values of a primitive's operands.
-pub struct Operands<'a, T> {
-    pub(crate) values: SmallVec<[&'a [T]; 4]>,
+///
+/// Like its siblings it looks operands up when they are asked for: any number of them, and nothing
+/// allocated.
+pub struct Operands<'a, T: Real> {
+    pub(crate) program: &'a Program<T>,
+    pub(crate) node: &'a Node<T>,
+    pub(crate) values: &'a [T],
 }
 
 #[allow(clippy::len_without_is_empty)] // an operation has at least one operand
-impl<T> Operands<'_, T> {
+impl<T: Real> Operands<'_, T> {
     /// Number of operands.
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.node.args.len()
     }
 
     /// The entries of operand `k`, in column-major order.
     pub fn get(&self, k: usize) -> &[T] {
-        self.values[k]
+        self.program.value(self.node.args[k], self.values)
     }
 }
 
 /// The tangents of a primitive's operands; an operand that does not move has none.
-pub struct OperandTangents<'a, T> {
-    pub(crate) values: SmallVec<[Option<&'a [T]>; 4]>,
+pub struct OperandTangents<'a, T: Real> {
+    pub(crate) program: &'a Program<T>,
+    pub(crate) node: &'a Node<T>,
+    pub(crate) tangents: &'a [T],
+    pub(crate) moving: Inputs,
 }
 
 #[allow(clippy::len_without_is_empty)]
-impl<T> OperandTangents<'_, T> {
+impl<T: Real> OperandTangents<'_, T> {
     /// Number of operands.
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.node.args.len()
     }
 
     /// The tangent of operand `k`, or `None` where it is zero.
     pub fn get(&self, k: usize) -> Option<&[T]> {
-        self.values[k]
+        let place = self.program.slot(self.node.args[k], self.moving)?;
+        Some(&self.tangents[place])
     }
 }
 
 /// The adjoints of a primitive's operands, to be **added to**.
-pub struct OperandAdjoints<'a, T> {
-    pub(crate) buffer: &'a mut [T],
-    pub(crate) places: SmallVec<[Option<(usize, usize)>; 4]>,
+pub struct OperandAdjoints<'a, T: Real> {
+    pub(crate) program: &'a Program<T>,
+    pub(crate) node: &'a Node<T>,
+    pub(crate) adjoints: &'a mut [T],
+    pub(crate) wanted: Inputs,
 }
 
 #[allow(clippy::len_without_is_empty)]
-impl<T> OperandAdjoints<'_, T> {
+impl<T: Real> OperandAdjoints<'_, T> {
     /// Number of operands.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.node.args.len()
     }
 
     /// The adjoint of operand `k`, or `None` where nobody asks for it.
     pub fn get(&mut self, k: usize) -> Option<&mut [T]> {
-        let (start, len) = self.places[k]?;
-        Some(&mut self.buffer[start..start + len])
+        let place = self.program.slot(self.node.args[k], self.wanted)?;
+        Some(&mut self.adjoints[place])
     }
 
     /// Whether the adjoint of operand `k` is asked for.
     pub fn wants(&self, k: usize) -> bool {
-        self.places[k].is_some()
+        let arg = self.node.args[k];
+        self.program.slot(arg, self.wanted).is_some()
     }
 }
 

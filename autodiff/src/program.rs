@@ -1,6 +1,7 @@
 //! The immutable result of a recording.
 
 use std::fmt;
+use std::ops::Range;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -127,6 +128,7 @@ impl<T: Real> Program<T> {
     /// # Panics
     /// If there are no inputs or more than 64; shape mistakes inside `f` panic at the line of `f`
     /// where they are made, with both shapes.
+    #[track_caller]
     pub fn record<F>(inputs: &[Shape], f: F) -> Arc<Program<T>>
     where
         F: for<'r> FnOnce(&[Var<'r, T>]) -> Var<'r, T>,
@@ -148,6 +150,7 @@ impl<T: Real> Program<T> {
     }
 
     /// Shape of input `k`.
+    #[track_caller]
     pub fn input_shape(&self, k: usize) -> Shape {
         assert!(k < self.inputs, "input {k} of {}", self.inputs);
         self.nodes[k].shape
@@ -238,6 +241,14 @@ impl<T: Real> Program<T> {
             _ => done,
         };
         &all[node.start..][..node.shape.len()]
+    }
+
+    /// The place of node `id` in a buffer laid out like the values, if `inputs` reach it.
+    pub(crate) fn slot(&self, id: u32, inputs: Inputs) -> Option<Range<usize>> {
+        let node = &self.nodes[id as usize];
+        node.depends
+            .meets(inputs)
+            .then(|| node.start..node.start + node.shape.len())
     }
 }
 

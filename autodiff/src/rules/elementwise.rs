@@ -123,8 +123,8 @@ unary_table! {
     /// Absolute value; the derivative at 0 is 0.
     Abs abs NonZero: |a, _| a.abs(),
         |a, _, _| if a == T::zero() { a } else { a.signum() }, |_, _, _| T::zero();
-    /// `max(a, 0)`; the derivative at 0 is 0.
-    Relu relu NonZero: |a, _| a.max(T::zero()),
+    /// `max(a, 0)`, and NaN for NaN; the derivative at 0 is 0.
+    Relu relu NonZero: |a, _| if a <= T::zero() { T::zero() } else { a },
         |a, _, _| if a > T::zero() { T::one() } else { T::zero() }, |_, _, _| T::zero();
     /// `√(a² + ν²)`, the smoothed absolute value with parameter ν.
     SmoothAbs smooth_abs All (nu): |a, p| (a * a + p * p).sqrt(), |a, u, _| a / u,

@@ -15,62 +15,8 @@ pub use reverse::reverse;
 pub use second::second;
 pub use tangent::tangent;
 
-use smallvec::SmallVec;
-
 use crate::Real;
-use crate::primitive::{OperandAdjoints, OperandTangents, Operands};
 use crate::program::{Inputs, Node, Program};
-
-/// The operands' values of a node.
-fn operands<'a, T: Real>(
-    program: &'a Program<T>,
-    node: &Node<T>,
-    values: &'a [T],
-) -> Operands<'a, T> {
-    Operands {
-        values: node
-            .args
-            .iter()
-            .map(|a| program.value(*a, values))
-            .collect(),
-    }
-}
-
-/// The operands' tangents of a node, `None` for those that none of the `moving` inputs moves.
-fn operand_tangents<'a, T: Real>(
-    program: &Program<T>,
-    node: &Node<T>,
-    tangents: &'a [T],
-    moving: Inputs,
-) -> OperandTangents<'a, T> {
-    OperandTangents {
-        values: node
-            .args
-            .iter()
-            .map(|a| slot(program, *a, tangents, moving))
-            .collect(),
-    }
-}
-
-/// The operands' adjoints of a node, `None` for those that no wanted input reaches.
-fn operand_adjoints<'a, T: Real>(
-    program: &Program<T>,
-    node: &Node<T>,
-    buffer: &'a mut [T],
-    wanted: Inputs,
-) -> OperandAdjoints<'a, T> {
-    let places: SmallVec<_> = node
-        .args
-        .iter()
-        .map(|a| {
-            let arg = &program.nodes[*a as usize];
-            arg.depends
-                .meets(wanted)
-                .then_some((arg.start, arg.shape.len()))
-        })
-        .collect();
-    OperandAdjoints { buffer, places }
-}
 
 /// The entries of node `id` in a buffer laid out like the values, if `inputs` reach it.
 fn slot<'a, T: Real>(
@@ -79,10 +25,7 @@ fn slot<'a, T: Real>(
     buffer: &'a [T],
     inputs: Inputs,
 ) -> Option<&'a [T]> {
-    let node = &program.nodes[id as usize];
-    node.depends
-        .meets(inputs)
-        .then(|| &buffer[node.start..][..node.shape.len()])
+    program.slot(id, inputs).map(|place| &buffer[place])
 }
 
 /// [`slot`], to write to.
@@ -92,10 +35,7 @@ fn slot_mut<'a, T: Real>(
     buffer: &'a mut [T],
     inputs: Inputs,
 ) -> Option<&'a mut [T]> {
-    let node = &program.nodes[id as usize];
-    node.depends
-        .meets(inputs)
-        .then(|| &mut buffer[node.start..][..node.shape.len()])
+    program.slot(id, inputs).map(|place| &mut buffer[place])
 }
 
 /// Splits a buffer before a node: what came before, and the node's own entries.

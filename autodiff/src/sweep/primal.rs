@@ -1,9 +1,9 @@
 //! The primal sweep: values, in the order of recording.
 
 use crate::program::{Inputs, Op, Program};
-use crate::{Need, Real, Workspace};
+use crate::{Need, Operands, Real, Workspace};
 
-use super::{concat_start, operands, reaching, reverse, split};
+use super::{concat_start, reaching, reverse, split};
 
 /// Computes the values that depend on the `changed` inputs, and keeps what `need` asks for.
 ///
@@ -43,7 +43,12 @@ pub fn primal<T: Real>(program: &Program<T>, work: &mut Workspace<T>, changed: I
             Op::Fused(f) => {
                 let (start, len) = node.stash;
                 let stash = &mut work.stash[start..start + len];
-                f.eval(&operands(program, node, done), need, out, stash);
+                let operands = Operands {
+                    program,
+                    node,
+                    values: done,
+                };
+                f.eval(&operands, need, out, stash);
             }
             Op::Gradient { of, wrt } => {
                 let inner = &mut work.nested[node.nested];
@@ -73,5 +78,7 @@ pub fn primal<T: Real>(program: &Program<T>, work: &mut Workspace<T>, changed: I
         Some(level) if !upgrade => level.min(need),
         _ => need,
     });
+    // The adjoints belong to the values of before.
+    work.reversed = Inputs::NONE;
     work.sweeps.values += 1;
 }

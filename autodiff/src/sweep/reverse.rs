@@ -1,12 +1,12 @@
 //! The reverse sweep: adjoints, against the order of recording.
 
-use smallvec::SmallVec;
-
 use crate::program::{Inputs, Op, Program};
 use crate::rules::elementwise::Side;
-use crate::{Real, Workspace};
+use crate::{OperandAdjoints, Operands, Real, Workspace};
 
-use super::{concat_start, operand_adjoints, operands, reaching, second, slot_mut, split};
+use super::second::second_along;
+use super::tangent::seed_one;
+use super::{concat_start, reaching, slot_mut, split};
 
 /// Computes the adjoints of the `wanted` inputs for a cotangent of the output.
 ///
@@ -14,13 +14,18 @@ use super::{concat_start, operand_adjoints, operands, reaching, second, slot_mut
 /// [`Need::Curvature`](crate::Need::Curvature) where a second sweep follows.
 ///
 /// # Panics
-/// If the cotangent's length is not that of the output.
+/// If that primal sweep was not made, or the cotangent's length is not that of the output.
+#[track_caller]
 pub fn reverse<T: Real>(
     program: &Program<T>,
     work: &mut Workspace<T>,
     cotangent: &[T],
     wanted: Inputs,
 ) {
+    assert!(
+        work.level >= Some(crate::Need::Gradient),
+        "a reverse sweep needs a primal sweep for a gradient before it"
+    );
     work.make_adjoints();
     work.adjoints.fill(T::zero());
     work.reversed = wanted;
@@ -78,21 +83,26 @@ pub fn reverse<T: Real>(
                 }
             }
             Op::Fused(f) => {
+                let operands = Operands {
+                    program,
+                    node,
+                    values,
+                };
+                let mut adjoints = OperandAdjoints {
+                    program,
+                    node,
+                    adjoints: before,
+                    wanted,
+                };
                 let (start, len) = node.stash;
-                f.vjp(
-                    &operands(program, node, values),
-                    &mut work.stash[start..start + len],
-                    u,
-                    &mut operand_adjoints(program, node, before, wanted),
-                );
+                let stash = &mut work.stash[start..start + len];
+                f.vjp(&operands, stash, u, &mut adjoints);
             }
             Op::Gradient { of, wrt } => {
                 // The Hessian is symmetric: the pullback of a gradient is its derivative along u.
                 let inner = &mut work.nested[node.nested];
-                let mut directions: SmallVec<[Option<&[T]>; 4]> =
-                    SmallVec::from_elem(None, node.args.len());
-                directions[*wrt] = Some(u);
-                second(of, inner, &directions, reaching(program, node, wanted));
+                let moving = seed_one(of, inner, *wrt, u);
+                second_along(of, inner, moving, reaching(program, node, wanted));
                 for (k, a) in node.args.iter().enumerate() {
                     if let Some(out) = slot_mut(program, *a, before, wanted) {
                         crate::kernels::add(out, inner.adjoint_tangent(of, k));

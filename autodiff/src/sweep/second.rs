@@ -2,10 +2,10 @@
 
 use crate::program::{Inputs, Op, Program};
 use crate::rules::elementwise::Side;
-use crate::{Real, Workspace};
+use crate::{OperandAdjoints, OperandTangents, Operands, Real, Workspace};
 
 use super::tangent::{forward, seed};
-use super::{concat_start, operand_adjoints, operand_tangents, operands, slot, slot_mut, split};
+use super::{concat_start, slot, slot_mut, split};
 
 /// Computes the derivative of the `wanted` inputs' adjoints along the given tangents of the
 /// inputs, `None` being zero.
@@ -17,17 +17,38 @@ use super::{concat_start, operand_adjoints, operand_tangents, operands, slot, sl
 /// # Panics
 /// If the program takes gradients inside (that would need third derivatives), if the sweeps before
 /// it were not made, or if a tangent's length is not that of its input.
+#[track_caller]
 pub fn second<T: Real>(
     program: &Program<T>,
     work: &mut Workspace<T>,
     directions: &[Option<&[T]>],
     wanted: Inputs,
 ) {
+    check(work, wanted);
+    let moving = seed(program, work, directions);
+    sweep(program, work, moving, wanted);
+}
+
+/// [`second`] along tangents that stand in the workspace already.
+pub(super) fn second_along<T: Real>(
+    program: &Program<T>,
+    work: &mut Workspace<T>,
+    moving: Inputs,
+    wanted: Inputs,
+) {
+    check(work, wanted);
+    sweep(program, work, moving, wanted);
+}
+
+#[track_caller]
+fn check<T: Real>(work: &Workspace<T>, wanted: Inputs) {
     assert!(
         work.reversed.contains(wanted) && work.level == Some(crate::Need::Curvature),
         "a second sweep needs a linearisation with curvature by the same inputs before it"
     );
-    let moving = seed(program, work, directions);
+}
+
+fn sweep<T: Real>(program: &Program<T>, work: &mut Workspace<T>, moving: Inputs, wanted: Inputs) {
     forward(program, work, moving);
     work.make_adjoint_tangents();
     work.adjoint_tangents.fill(T::zero());
@@ -95,15 +116,26 @@ pub fn second<T: Real>(
                 }
             }
             Op::Fused(f) => {
+                let operands = Operands {
+                    program,
+                    node,
+                    values,
+                };
+                let tangents = OperandTangents {
+                    program,
+                    node,
+                    tangents,
+                    moving,
+                };
+                let mut adjoints = OperandAdjoints {
+                    program,
+                    node,
+                    adjoints: before,
+                    wanted,
+                };
                 let (start, len) = node.stash;
-                f.vjp_tangent(
-                    &operands(program, node, values),
-                    &operand_tangents(program, node, tangents, moving),
-                    &mut work.stash[start..start + len],
-                    adjoint,
-                    du,
-                    &mut operand_adjoints(program, node, before, wanted),
-                );
+                let stash = &mut work.stash[start..start + len];
+                f.vjp_tangent(&operands, &tangents, stash, adjoint, du, &mut adjoints);
             }
             Op::Gradient { .. } => panic!(
                 "second derivatives of a program that takes a gradient inside would be third \

@@ -2,9 +2,10 @@
 
 use crate::program::{Inputs, Op, Program};
 use crate::rules::elementwise::Side;
-use crate::{Real, Workspace};
+use crate::{OperandTangents, Operands, Real, Workspace};
 
-use super::{concat_start, operand_tangents, operands, slot, split};
+use super::second::second_along;
+use super::{concat_start, slot, split};
 
 /// Computes the tangent of every value along the given tangents of the inputs, `None` being zero,
 /// and returns that of the output, or `None` where it is zero.
@@ -14,11 +15,16 @@ use super::{concat_start, operand_tangents, operands, slot, split};
 ///
 /// # Panics
 /// If the number of tangents is not that of the inputs, or a length is not that of its input.
+#[track_caller]
 pub fn tangent<'w, T: Real>(
     program: &Program<T>,
     work: &'w mut Workspace<T>,
     directions: &[Option<&[T]>],
 ) -> Option<&'w [T]> {
+    assert!(
+        work.level == Some(crate::Need::Curvature),
+        "a tangent sweep needs a primal sweep with curvature before it"
+    );
     let moving = seed(program, work, directions);
     forward(program, work, moving);
     slot(program, program.output as u32, &work.tangents, moving)
@@ -39,18 +45,31 @@ pub(super) fn seed<T: Real>(
     work.make_tangents();
     let mut moving = Inputs::NONE;
     for (k, direction) in directions.iter().enumerate() {
-        let Some(direction) = direction else { continue };
-        let node = &program.nodes[k];
-        assert!(
-            direction.len() == node.shape.len(),
-            "tangent of input {k} has {} entries: expected {}",
-            direction.len(),
-            node.shape
-        );
-        work.tangents[node.start..][..direction.len()].copy_from_slice(direction);
-        moving = moving.and(Inputs::one(k));
+        if let Some(direction) = direction {
+            moving = moving.and(seed_one(program, work, k, direction));
+        }
     }
     moving
+}
+
+/// Copies a direction to the tangent of input `k`, which is the input that moves.
+#[track_caller]
+pub(super) fn seed_one<T: Real>(
+    program: &Program<T>,
+    work: &mut Workspace<T>,
+    k: usize,
+    direction: &[T],
+) -> Inputs {
+    work.make_tangents();
+    let node = &program.nodes[k];
+    assert!(
+        direction.len() == node.shape.len(),
+        "tangent of input {k} has {} entries: expected {}",
+        direction.len(),
+        node.shape
+    );
+    work.tangents[node.start..][..direction.len()].copy_from_slice(direction);
+    Inputs::one(k)
 }
 
 pub(super) fn forward<T: Real>(program: &Program<T>, work: &mut Workspace<T>, moving: Inputs) {
@@ -100,19 +119,30 @@ pub(super) fn forward<T: Real>(program: &Program<T>, work: &mut Workspace<T>, mo
                 }
             }
             Op::Fused(f) => {
+                let operands = Operands {
+                    program,
+                    node,
+                    values,
+                };
+                let tangents = OperandTangents {
+                    program,
+                    node,
+                    tangents: done,
+                    moving,
+                };
                 let (start, len) = node.stash;
-                f.jvp(
-                    &operands(program, node, values),
-                    &operand_tangents(program, node, done, moving),
-                    &mut work.stash[start..start + len],
-                    out,
-                );
+                let stash = &mut work.stash[start..start + len];
+                f.jvp(&operands, &tangents, stash, out);
             }
             Op::Gradient { of, wrt } => {
                 let inner = &mut work.nested[node.nested];
-                let directions: smallvec::SmallVec<[Option<&[T]>; 4]> =
-                    (0..node.args.len()).map(dot).collect();
-                super::second(of, inner, &directions, Inputs::one(*wrt));
+                let mut inner_moving = Inputs::NONE;
+                for k in 0..node.args.len() {
+                    if let Some(t) = dot(k) {
+                        inner_moving = inner_moving.and(seed_one(of, inner, k, t));
+                    }
+                }
+                second_along(of, inner, inner_moving, Inputs::one(*wrt));
                 out.copy_from_slice(inner.adjoint_tangent(of, *wrt));
             }
         }

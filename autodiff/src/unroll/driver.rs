@@ -40,6 +40,7 @@ impl<T: Real> Driver<T> {
     }
 
     /// Sets `x` and the state.
+    #[track_caller]
     pub(super) fn start(&mut self, x: &[T], state: &[T]) {
         assert_eq!(state.len(), self.state.len(), "length of the first state");
         self.work.set_input(&self.step.program, X, x);
@@ -99,6 +100,7 @@ impl<T: Real> Driver<T> {
 
     // ---- back
 
+    #[track_caller]
     pub(super) fn set_cotangent(&mut self, cotangent: &[T]) {
         assert_eq!(
             cotangent.len(),

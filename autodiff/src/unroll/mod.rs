@@ -172,6 +172,7 @@ impl<T: Real> Unrolled<T> {
     ///
     /// # Panics
     /// If no forward pass was made, or the cotangent's length is not that of the state.
+    #[track_caller]
     pub fn reverse(&mut self, cotangent: &[T]) -> (&[T], &[T]) {
         assert!(
             self.depth.is_some(),

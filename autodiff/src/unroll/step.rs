@@ -23,6 +23,7 @@ impl<T: Real> Step<T> {
     ///
     /// # Panics
     /// If `f` returns a value that is not of the state's length.
+    #[track_caller]
     pub fn new<F>(dim_x: usize, dim_state: usize, f: F) -> Self
     where
         F: for<'r> FnOnce(Var<'r, T>, Var<'r, T>, Var<'r, T>) -> Var<'r, T>,

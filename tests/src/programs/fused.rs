@@ -1,0 +1,103 @@
+//! A primitive of the tests: several operands, and a stash poisoned where it is not asked for.
+
+use autodiff::{Need, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape};
+
+/// `u = a₀ sin(Σₖ aₖ)`, entry by entry, of several operands of one shape.
+///
+/// The stash holds `sin`, `cos` and `−a₀ sin` of the sum, each for all entries. What [`Need`] does
+/// not ask for is NaN, so that a sweep which asked for too little cannot pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Wave {
+    /// Number of operands.
+    pub operands: usize,
+}
+
+impl Wave {
+    fn total<'a, T: Real>(&self, i: usize, get: impl Fn(usize) -> Option<&'a [T]>) -> T {
+        let terms = (0..self.operands).filter_map(|k| get(k).map(|a| a[i]));
+        terms.fold(T::zero(), |s, v| s + v)
+    }
+}
+
+impl<T: Real> Primitive<T> for Wave {
+    fn name(&self) -> &str {
+        "wave"
+    }
+
+    fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
+        let first = operands[0];
+        if operands.len() == self.operands && operands.iter().all(|s| *s == first) {
+            Ok(first)
+        } else {
+            Err(format!("{} operands of one shape", self.operands))
+        }
+    }
+
+    fn stash_len(&self, operands: &[Shape]) -> usize {
+        3 * operands[0].len()
+    }
+
+    fn eval(&self, a: &Operands<'_, T>, need: Need, out: &mut [T], stash: &mut [T]) {
+        let n = out.len();
+        let unless = |asked: bool, v: T| if asked { v } else { T::of(f64::NAN) };
+        for i in 0..n {
+            let s = self.total(i, |k| Some(a.get(k)));
+            out[i] = a.get(0)[i] * s.sin();
+            stash[i] = unless(need >= Need::Gradient, s.sin());
+            stash[n + i] = unless(need >= Need::Gradient, s.cos());
+            stash[2 * n + i] = unless(need >= Need::Curvature, -a.get(0)[i] * s.sin());
+        }
+    }
+
+    fn jvp(&self, a: &Operands<'_, T>, t: &OperandTangents<'_, T>, stash: &mut [T], out: &mut [T]) {
+        let n = out.len();
+        for i in 0..n {
+            let ds = self.total(i, |k| t.get(k));
+            let direct = t.get(0).map_or(T::zero(), |t| t[i] * stash[i]);
+            out[i] = direct + a.get(0)[i] * stash[n + i] * ds;
+        }
+    }
+
+    fn vjp(
+        &self,
+        a: &Operands<'_, T>,
+        stash: &mut [T],
+        u: &[T],
+        adjoints: &mut OperandAdjoints<'_, T>,
+    ) {
+        let n = u.len();
+        for k in 0..self.operands {
+            let Some(out) = adjoints.get(k) else { continue };
+            for i in 0..n {
+                let direct = if k == 0 { stash[i] } else { T::zero() };
+                out[i] += u[i] * (direct + a.get(0)[i] * stash[n + i]);
+            }
+        }
+    }
+
+    fn vjp_tangent(
+        &self,
+        a: &Operands<'_, T>,
+        t: &OperandTangents<'_, T>,
+        stash: &mut [T],
+        u: &[T],
+        du: &[T],
+        adjoint_tangents: &mut OperandAdjoints<'_, T>,
+    ) {
+        let n = u.len();
+        for k in 0..self.operands {
+            let Some(out) = adjoint_tangents.get(k) else {
+                continue;
+            };
+            for i in 0..n {
+                let (sin, cos, bend) = (stash[i], stash[n + i], stash[2 * n + i]);
+                let ds = self.total(i, |k| t.get(k));
+                let dt = t.get(0).map_or(T::zero(), |t| t[i]);
+                out[i] += du[i] * a.get(0)[i] * cos + u[i] * (dt * cos + bend * ds);
+                if k == 0 {
+                    out[i] += du[i] * sin + u[i] * cos * ds;
+                }
+            }
+        }
+    }
+}

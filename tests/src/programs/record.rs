@@ -1,0 +1,260 @@
+//! How the instructions of a random program become recorded operations.
+
+use autodiff::rules::elementwise::{Binary, Domain, Unary};
+use autodiff::{Real, Shape, Var};
+use nalgebra::DMatrix;
+
+use super::{Back, Instruction, Program, Wave};
+
+/// Operands of what is not linear stay within this bound, so that values stay of order one.
+const LIMIT: f64 = 4.0;
+/// Most entries of an operand of a product.
+const MODEST: usize = 24;
+
+/// A value with a bound of its entries, and whether an instruction used it.
+#[derive(Clone, Copy)]
+struct Value<'r, T: Real> {
+    var: Var<'r, T>,
+    bound: f64,
+    used: bool,
+}
+
+/// The scalar end of a program.
+pub(super) fn scalar<'r, T: Real>(program: &Program, inputs: &[Var<'r, T>]) -> Var<'r, T> {
+    let ends = ends(program, inputs);
+    let weight = |k: usize| T::of([1.0, -0.75, 1.25][k % 3]);
+    let terms = ends.iter().enumerate().map(|(k, v)| v.mean() * weight(k));
+    terms.reduce(|a, b| a + b).expect("at least one end")
+}
+
+/// The vector end of a program.
+pub(super) fn vector<'r, T: Real>(program: &Program, inputs: &[Var<'r, T>]) -> Var<'r, T> {
+    let ends = ends(program, inputs);
+    ends[0].concat(&ends[1..])
+}
+
+/// The computed values that no instruction used, or the first input if nothing was computed.
+fn ends<'r, T: Real>(program: &Program, inputs: &[Var<'r, T>]) -> Vec<Var<'r, T>> {
+    let input = |var: &Var<'r, T>| Value {
+        var: *var,
+        bound: 1.5,
+        used: false,
+    };
+    let mut builder = Builder {
+        values: inputs.iter().map(input).collect(),
+    };
+    for instruction in &program.code {
+        let (var, bound) = builder.apply(instruction);
+        builder.values.push(Value {
+            var,
+            bound,
+            used: false,
+        });
+    }
+    let ends = builder.values[inputs.len()..].iter().filter(|v| !v.used);
+    let ends: Vec<_> = ends.map(|v| v.var).collect();
+    if ends.is_empty() {
+        vec![inputs[0]]
+    } else {
+        ends
+    }
+}
+
+struct Builder<'r, T: Real> {
+    values: Vec<Value<'r, T>>,
+}
+
+impl<'r, T: Real> Builder<'r, T> {
+    /// The operand, as it is.
+    fn take(&mut self, back: Back) -> (Var<'r, T>, f64) {
+        let last = self.values.len() - 1;
+        let value = &mut self.values[last - back % (last + 1)];
+        value.used = true;
+        (value.var, value.bound)
+    }
+
+    /// The operand, within [`LIMIT`].
+    fn bounded(&mut self, back: Back) -> (Var<'r, T>, f64) {
+        match self.take(back) {
+            (var, bound) if bound <= LIMIT => (var, bound),
+            // A sum of n terms is rather of size √n.
+            (var, bound) => (soft(var * T::of((LIMIT / bound).sqrt() as f32 as f64)), 2.0),
+        }
+    }
+
+    /// The operand, within [`LIMIT`] and with few entries.
+    fn factor(&mut self, back: Back) -> (Var<'r, T>, f64) {
+        let (var, bound) = self.bounded(back);
+        (modest(var), bound)
+    }
+
+    fn apply(&mut self, instruction: &Instruction) -> (Var<'r, T>, f64) {
+        match instruction {
+            Instruction::Unary {
+                row,
+                of,
+                parameter,
+                negative,
+            } => {
+                let f = Unary::ALL[row % Unary::ALL.len()];
+                let (a, _) = self.bounded(*of);
+                // Whatever the row: a bound above this is one that the next operand squeezes.
+                let bound = 2.0 * LIMIT;
+                (
+                    into(f.domain(), a, *negative).elementwise(f, *parameter),
+                    bound,
+                )
+            }
+            Instruction::Binary {
+                row,
+                left,
+                right,
+                negative,
+            } => {
+                let f = Binary::ALL[row % Binary::ALL.len()];
+                let (a, p) = self.bounded(*left);
+                let (b, q) = self.bounded(*right);
+                let b = into(f.domain(), repeatable(b, a.shape()), *negative);
+                (a.elementwise_with(f, b), (p + q).max(p * q).max(2.0 * p))
+            }
+            Instruction::Simple { kind, of } => {
+                let (a, p) = self.take(*of);
+                let n = a.len() as f64;
+                match kind % 6 {
+                    0 => (a.sum(), n * p),
+                    1 => (a.mean(), p),
+                    2 => (a.sum_rows(), n * p),
+                    3 => (a.sum_cols(), n * p),
+                    4 => (a.transpose(), p),
+                    _ => {
+                        let (a, p) = self.bounded(*of);
+                        (a.norm_squared(), n * p * p)
+                    }
+                }
+            }
+            Instruction::Dot { left, right } => {
+                let (a, p) = self.bounded(*left);
+                let (b, q) = self.bounded(*right);
+                (a.dot(resized(b, a.shape())), a.len() as f64 * p * q)
+            }
+            Instruction::MatMul { kind, left, right } => {
+                let (a, p) = self.factor(*left);
+                let (b, q) = self.factor(*right);
+                let (sa, sb) = (a.shape(), b.shape());
+                let (product, inner) = match kind % 3 {
+                    0 => (
+                        a.matmul(resized(b, Shape::matrix(sa.cols, sb.cols))),
+                        sa.cols,
+                    ),
+                    1 => (
+                        a.tr_matmul(resized(b, Shape::matrix(sa.rows, sb.cols))),
+                        sa.rows,
+                    ),
+                    _ => (
+                        a.matmul_tr(resized(b, Shape::matrix(sb.rows, sa.cols))),
+                        sa.cols,
+                    ),
+                };
+                (product, inner as f64 * p * q)
+            }
+            Instruction::LogSumExp { of } => {
+                let (a, p) = self.bounded(*of);
+                (a.log_sum_exp(), p + (a.shape().rows as f64).ln())
+            }
+            Instruction::Slice { of, start, len } => {
+                let (a, p) = self.take(*of);
+                let start = start % a.len();
+                (a.slice(start, 1 + len % (a.len() - start)), p)
+            }
+            Instruction::Gather { of, positions } => {
+                let (a, p) = self.take(*of);
+                let positions: Vec<usize> = positions.iter().map(|at| at % a.len()).collect();
+                (a.gather(&positions), p)
+            }
+            Instruction::Reshape { of, rows } => {
+                let (a, p) = self.take(*of);
+                let divides = |d: &usize| a.len().is_multiple_of(*d);
+                let divisors: Vec<usize> = (1..=a.len()).filter(divides).collect();
+                let rows = divisors[rows % divisors.len()];
+                (a.reshape(rows, a.len() / rows), p)
+            }
+            Instruction::Broadcast { of, rows, cols } => {
+                let (a, p) = self.take(*of);
+                let a = modest(a);
+                let to = |from: usize, to: usize| if from == 1 { to } else { from };
+                let shape = Shape::matrix(to(a.shape().rows, *rows), to(a.shape().cols, *cols));
+                (a.broadcast(shape), p)
+            }
+            Instruction::Concat { of } => {
+                let parts: Vec<_> = of.iter().map(|b| self.take(*b)).collect();
+                let vars: Vec<_> = parts.iter().map(|(v, _)| modest(*v)).collect();
+                let bound = parts.iter().fold(0.0, |m: f64, (_, p)| m.max(*p));
+                (vars[0].concat(&vars[1..]), bound)
+            }
+            Instruction::Fused { of } => {
+                let (first, bound) = self.bounded(of[0]);
+                let others = of[1..].iter();
+                let others: Vec<_> = others
+                    .map(|b| resized(self.bounded(*b).0, first.shape()))
+                    .collect();
+                let operands = of.len();
+                (first.fused(Wave { operands }, &others), bound)
+            }
+            Instruction::Constant {
+                rows,
+                cols,
+                entries,
+            } => {
+                let entries = entries.iter().cycle().map(|v| T::of(*v));
+                let data = DMatrix::from_iterator(*rows, *cols, entries.take(rows * cols));
+                (self.values[0].var.matrix(&data), 1.5)
+            }
+        }
+    }
+}
+
+/// Into (−2, 2), smoothly and without the early saturation of tanh.
+fn soft<T: Real>(a: Var<'_, T>) -> Var<'_, T> {
+    a / (a * T::of(0.5)).smooth_abs(1.0)
+}
+
+/// Into a domain, smoothly; `negative` takes the side below 0 of one that has two.
+fn into<T: Real>(domain: Domain, a: Var<'_, T>, negative: bool) -> Var<'_, T> {
+    match domain {
+        Domain::All => a,
+        Domain::Positive => a.softplus() + T::of(0.25),
+        Domain::Unit => a.tanh() * T::of(0.875),
+        Domain::NonZero if negative => -a.smooth_abs(0.5),
+        Domain::NonZero => a.smooth_abs(0.5),
+    }
+}
+
+/// The first entries of a large value.
+fn modest<T: Real>(a: Var<'_, T>) -> Var<'_, T> {
+    if a.len() > MODEST {
+        a.slice(0, MODEST)
+    } else {
+        a
+    }
+}
+
+/// The value in a shape: its entries over and over.
+fn resized<T: Real>(a: Var<'_, T>, shape: Shape) -> Var<'_, T> {
+    if a.shape() == shape {
+        return a;
+    }
+    let positions: Vec<usize> = (0..shape.len()).map(|i| i % a.len()).collect();
+    a.gather(&positions).reshape(shape.rows, shape.cols)
+}
+
+/// The value in a shape that an elementwise operation can join with `other`.
+fn repeatable<T: Real>(a: Var<'_, T>, other: Shape) -> Var<'_, T> {
+    let fits = |p: usize, q: usize| p == q || p == 1 || q == 1;
+    let shape = a.shape();
+    let small = shape.rows.max(other.rows) * shape.cols.max(other.cols) <= MODEST * MODEST;
+    if small && fits(shape.rows, other.rows) && fits(shape.cols, other.cols) {
+        a
+    } else {
+        resized(a, other)
+    }
+}

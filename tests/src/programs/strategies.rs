@@ -1,0 +1,125 @@
+//! Strategies for programs and for the numbers they are evaluated at.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{Back, Instruction, Program};
+
+/// A program with a point and two directions.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The program.
+    pub program: Program,
+    /// Numbers for the point, and for the two directions; see [`Case::at`].
+    pub numbers: [Vec<f64>; 3],
+}
+
+impl Case {
+    /// The inputs at which the program is evaluated.
+    pub fn at(&self) -> Vec<Vec<f64>> {
+        self.spread(0)
+    }
+
+    /// A direction for each input.
+    pub fn v(&self) -> Vec<Vec<f64>> {
+        self.spread(1)
+    }
+
+    /// Another direction for each input.
+    pub fn w(&self) -> Vec<Vec<f64>> {
+        self.spread(2)
+    }
+
+    /// `len` numbers of the second direction: a cotangent.
+    pub fn cotangent(&self, len: usize) -> Vec<f64> {
+        self.numbers[2].iter().copied().cycle().take(len).collect()
+    }
+
+    fn spread(&self, which: usize) -> Vec<Vec<f64>> {
+        let mut pool = self.numbers[which].iter().copied().cycle();
+        let len = |(rows, cols): &(usize, usize)| rows * cols;
+        let inputs = self.program.inputs.iter();
+        inputs
+            .map(|shape| pool.by_ref().take(len(shape)).collect())
+            .collect()
+    }
+}
+
+/// A program with a point and two directions.
+pub fn case() -> impl Strategy<Value = Case> {
+    // More numbers than entries of the largest inputs, and no divisor of their lengths.
+    let numbers = || vec(number(), 53);
+    (program(), [numbers(), numbers(), numbers()])
+        .prop_map(|(program, numbers)| Case { program, numbers })
+}
+
+/// A program of up to 25 instructions over one to three inputs.
+pub fn program() -> impl Strategy<Value = Program> {
+    (vec(instruction(), 1..=25), vec(shape(), 1..=3))
+        .prop_map(|(code, inputs)| Program { code, inputs })
+}
+
+/// A number of an input or a constant, one that `f32` has too.
+pub fn number() -> impl Strategy<Value = f64> {
+    (-1.5f32..1.5).prop_map(f64::from)
+}
+
+fn shape() -> impl Strategy<Value = (usize, usize)> {
+    prop_oneof![
+        1 => Just((1, 1)),
+        3 => (1usize..=5).prop_map(|n| (n, 1)),
+        3 => (1usize..=4, 1usize..=4),
+    ]
+}
+
+/// One instruction; the simpler ones first, towards which shrinking goes.
+pub fn instruction() -> impl Strategy<Value = Instruction> {
+    let back = || 0usize..8;
+    let some = |most: usize| vec(0usize..8, 1..=most);
+    let size = || 1usize..=4;
+    let index = || 0usize..64;
+    prop_oneof![
+        8 => unary(back()),
+        8 => binary(back()),
+        5 => (0usize..6, back()).prop_map(|(kind, of)| Instruction::Simple { kind, of }),
+        2 => (back(), back()).prop_map(|(left, right)| Instruction::Dot { left, right }),
+        4 => (0usize..3, back(), back())
+            .prop_map(|(kind, left, right)| Instruction::MatMul { kind, left, right }),
+        2 => back().prop_map(|of| Instruction::LogSumExp { of }),
+        1 => (back(), index(), index())
+            .prop_map(|(of, start, len)| Instruction::Slice { of, start, len }),
+        1 => (back(), vec(index(), 1..=6))
+            .prop_map(|(of, positions)| Instruction::Gather { of, positions }),
+        1 => (back(), index()).prop_map(|(of, rows)| Instruction::Reshape { of, rows }),
+        2 => (back(), size(), size())
+            .prop_map(|(of, rows, cols)| Instruction::Broadcast { of, rows, cols }),
+        1 => some(5).prop_map(|of| Instruction::Concat { of }),
+        2 => some(6).prop_map(|of| Instruction::Fused { of }),
+        2 => (size(), size(), vec(number(), 16))
+            .prop_map(|(rows, cols, entries)| Instruction::Constant { rows, cols, entries }),
+    ]
+}
+
+fn unary(back: impl Strategy<Value = Back>) -> impl Strategy<Value = Instruction> {
+    let rows = autodiff::rules::elementwise::Unary::ALL.len();
+    (0..rows, back, 0.5f32..2.5, any::<bool>()).prop_map(|(row, of, parameter, negative)| {
+        Instruction::Unary {
+            row,
+            of,
+            parameter: f64::from(parameter),
+            negative,
+        }
+    })
+}
+
+fn binary(back: impl Strategy<Value = Back> + Clone) -> impl Strategy<Value = Instruction> {
+    let rows = autodiff::rules::elementwise::Binary::ALL.len();
+    (0..rows, back.clone(), back, any::<bool>()).prop_map(|(row, left, right, negative)| {
+        Instruction::Binary {
+            row,
+            left,
+            right,
+            negative,
+        }
+    })
+}
