@@ -42,3 +42,8 @@
 pub mod campaign;
 pub mod numbers;
 pub mod programs;
+
+/// The objectives of the README run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -5,6 +5,7 @@ use autodiff::bytes::human_bytes;
 use solvers::{InnerStep, StepLength};
 
 use super::args::{Common, Compare};
+use super::demo_page::notices;
 use super::failure::Failure;
 use super::output::{bar, line, prepare, say, short, short_or_dash, table, time, write_lines};
 use super::provenance;
@@ -68,7 +69,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
     }
     if let Some(dir) = &common.out {
         let file = write_lines(dir, "compare.jsonl", &records)?;
-        let page = report::write(&page(&records, common), dir)
+        let page = report::write(&page(&records, common, args.problem.data.is_none()), dir)
             .map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
         eprintln!("wrote {} and {}", file.display(), page.display());
     }
@@ -189,7 +190,7 @@ pub(super) fn page_table(caption: String, records: &[Record]) -> Table {
     }
 }
 
-fn page(records: &[Record], common: &Common) -> Report {
+fn page(records: &[Record], common: &Common, embedded: bool) -> Report {
     let problem = records.first().map_or("", |r| r.problem);
     let messages: Vec<String> = records
         .iter()
@@ -208,6 +209,6 @@ fn page(records: &[Record], common: &Common) -> Report {
             )],
             plots: Vec::new(),
         }],
-        notices: vec![models::data::DIGITS_NOTICE.to_owned()],
+        notices: notices(embedded),
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn page(demo: &Demo, subtitle: String) -> Report {
             counterexample(demo),
             solvers(demo),
         ],
-        notices: vec![models::data::DIGITS_NOTICE.to_owned()],
+        notices: notices(true),
     }
 }
 
@@ -258,8 +258,8 @@ fn solvers(demo: &Demo) -> Section {
             value(last.upper),
             value(metric("test_accuracy")(last)),
             value(metric("cleaner_f1")(last)),
-            value(last.gradients as f64),
-            value(last.hvps as f64),
+            Cell::number(last.gradients.to_string(), last.gradients as f64),
+            Cell::number(last.hvps.to_string(), last.hvps as f64),
             value(last.seconds),
             Cell::number(human_bytes(last.peak_bytes), last.peak_bytes as f64),
         ]
@@ -280,7 +280,8 @@ fn solvers(demo: &Demo) -> Section {
             "900 training digits, {:.0} % of them with a wrong label; x weighs each sample so that \
              a linear softmax model trained on them does well on 60 clean ones. 837 digits test \
              it: without cleaning the model is right on {:.1} % of them. Settings are one choice \
-             for each method, not tuned ones.",
+             for each method, not tuned ones. The loss of gda starts low because its y is at first \
+             free to follow the upper objective.",
             100.0 * CORRUPTION,
             demo.uncleaned
         ),
@@ -294,4 +295,14 @@ fn solvers(demo: &Demo) -> Section {
             against_time("Test accuracy", "percent", runs(), metric("test_accuracy")),
         ],
     }
+}
+
+/// The notices of the embedded data, without their markup, if it was used.
+pub(super) fn notices(embedded: bool) -> Vec<String> {
+    if !embedded {
+        return Vec::new();
+    }
+    let entries = models::data::DIGITS_NOTICE.lines();
+    let entries = entries.filter_map(|line| line.strip_prefix("* "));
+    entries.map(|entry| entry.replace('`', "")).collect()
 }

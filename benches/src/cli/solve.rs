@@ -7,6 +7,7 @@ use autodiff::bytes::human_bytes;
 use serde_json::{Map, Value, json};
 
 use super::args::{Common, Solve};
+use super::demo_page::notices;
 use super::failure::{Failure, input};
 use super::output::{bar, line, prepare, say, short, table, time, write_lines};
 use super::provenance;
@@ -65,7 +66,7 @@ pub(super) fn run<T: Real>(args: &Solve, common: &Common) -> Result<(), Failure>
         lines.extend(outcome.records.iter().map(to_value));
         lines.push(solution);
         let file = write_lines(dir, "trace.jsonl", &lines)?;
-        let page = page(problem.task.name, &args.method, &outcome, common);
+        let page = page(problem.task.name, args, &outcome, common);
         let page = report::write(&page, dir)
             .map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
         eprintln!("wrote {} and {}", file.display(), page.display());
@@ -179,7 +180,8 @@ pub(super) fn against_time<'a>(
     }
 }
 
-fn page(problem: &str, method: &str, outcome: &Outcome, common: &Common) -> Report {
+fn page(problem: &str, args: &Solve, outcome: &Outcome, common: &Common) -> Report {
+    let method = args.method.as_str();
     let runs = || std::iter::once((method, &outcome.records[..]));
     let mut plots = vec![
         against_time("Upper objective", "F(x, y)", runs(), |r| r.upper),
@@ -208,6 +210,6 @@ fn page(problem: &str, method: &str, outcome: &Outcome, common: &Common) -> Repo
             tables: Vec::new(),
             plots,
         }],
-        notices: vec![models::data::DIGITS_NOTICE.to_owned()],
+        notices: notices(args.problem.data.is_none()),
     }
 }
