@@ -1,0 +1,179 @@
+//! Fused losses against their expansion into elementary operations.
+
+use std::sync::Arc;
+
+use autodiff::{Point, Program, Real, Shape, Var};
+use models::Dataset;
+use models::data::Samples;
+use nalgebra::DMatrix;
+
+fn samples(n: usize, d: usize, classes: usize) -> Samples {
+    let features = DMatrix::from_fn(d, n, |i, j| ((3 * i + 7 * j) as f64 * 0.37).sin());
+    let class = |j: usize| (j * j + j / 3) % classes;
+    let labels = (0..n).map(|j| match classes {
+        2 => 2.0 * class(j) as f64 - 1.0,
+        _ => class(j) as f64,
+    });
+    Samples {
+        labels: labels.collect(),
+        features,
+    }
+}
+
+/// Value, gradients and products of two programs agree.
+fn agree<T: Real>(fused: &Arc<Program<T>>, plain: &Arc<Program<T>>, tolerance: f64) {
+    let vector = |k: usize, shift: f64| -> Vec<T> {
+        let len = fused.input_shape(k).len();
+        (0..len)
+            .map(|i| T::of(0.7 * (1.9 * i as f64 + shift).cos()))
+            .collect()
+    };
+    let inputs: Vec<Vec<T>> = (0..fused.inputs()).map(|k| vector(k, k as f64)).collect();
+    let inputs: Vec<&[T]> = inputs.iter().map(|v| &v[..]).collect();
+    let moves: Vec<Vec<T>> = (0..fused.inputs())
+        .map(|k| vector(k, 5.0 + k as f64))
+        .collect();
+    let (mut a, mut b): (Point<T>, Point<T>) = (fused.point(), plain.point());
+    let close = |x: &[T], y: &[T], what: &str| {
+        let scale = y.iter().map(|v| v.f64().abs()).fold(1e-3, f64::max);
+        for (x, y) in x.iter().zip(y) {
+            let error = (x.f64() - y.f64()).abs();
+            assert!(error <= tolerance * scale, "{what}: {x} against {y}");
+        }
+    };
+    close(&[a.linearise(&inputs)], &[b.linearise(&inputs)], "value");
+    for k in 0..inputs.len() {
+        close(a.gradient(k), b.gradient(k), "gradient");
+    }
+    // Every subset of the inputs moves.
+    for subset in 1..1usize << inputs.len() {
+        let directions: Vec<Option<&[T]>> = moves
+            .iter()
+            .enumerate()
+            .map(|(k, v)| (subset >> k & 1 == 1).then_some(&v[..]))
+            .collect();
+        close(
+            &[a.directional(&directions)],
+            &[b.directional(&directions)],
+            "derivative",
+        );
+        a.second(&directions);
+        b.second(&directions);
+        for k in 0..inputs.len() {
+            close(a.product(k), b.product(k), "product");
+        }
+    }
+}
+
+/// Sizes around the blocks and registers of the kernels.
+const SIZES: [(usize, usize); 9] = [
+    (1, 1),
+    (3, 2),
+    (4, 4),
+    (5, 3),
+    (63, 9),
+    (64, 8),
+    (67, 17),
+    (200, 33),
+    (1100, 5),
+];
+
+fn logistic<T: Real>(tolerance: f64) {
+    for (n, d) in SIZES {
+        let samples = samples(n, d, 2);
+        let data = Dataset::<T>::binary(&samples);
+        let rows = samples.features.transpose().map(T::of);
+        let labels: Vec<T> = samples.labels.iter().map(|t| T::of(*t)).collect();
+        // Twice the loss and a term beside it, so that its adjoint is not 1.
+        let shapes = [Shape::vector(d)];
+        let with = |loss: &dyn for<'r> Fn(Var<'r, T>) -> Var<'r, T>| {
+            Program::record(&shapes, |v| loss(v[0]) * T::of(2.0) + v[0].norm_squared())
+        };
+        let fused = with(&|w| data.logistic_loss(w));
+        let plain = with(&|w| (-((&rows * w) * w.vector(&labels))).softplus().mean());
+        agree(&fused, &plain, tolerance);
+    }
+}
+
+/// The weighted cross-entropy in elementary operations.
+fn expansion<'r, T: Real>(
+    samples: &Samples,
+    classes: usize,
+    w: Var<'r, T>,
+    s: Var<'r, T>,
+) -> Var<'r, T> {
+    let (d, n) = samples.features.shape();
+    let features = w.matrix(&samples.features.map(T::of));
+    let label = |i: usize| samples.labels[i] as usize;
+    let at: Vec<usize> = (0..n).map(|i| i * classes + label(i)).collect();
+    // classes × n, from d × classes weights.
+    let logits = w.reshape(d, classes).tr_matmul(features);
+    let losses = logits.log_sum_exp().reshape(n, 1) - logits.gather(&at);
+    (losses * s).mean()
+}
+
+fn softmax<T: Real>(tolerance: f64) {
+    for ((n, d), classes) in SIZES.into_iter().zip([3, 4, 5, 8, 10, 12, 16, 21, 3]) {
+        let samples = samples(n, d, classes);
+        let data = Dataset::<T>::classes(&samples, classes);
+        let shapes = [Shape::vector(classes * d), Shape::vector(n)];
+        let weighted = Program::record(&shapes, |v| {
+            data.weighted_cross_entropy(v[0], v[1].sigmoid()) * T::of(2.0)
+        });
+        let plain = Program::record(&shapes, |v| {
+            expansion(&samples, classes, v[0], v[1].sigmoid()) * T::of(2.0)
+        });
+        agree(&weighted, &plain, tolerance);
+        let even = Program::record(&shapes[..1], |v| data.cross_entropy(v[0]));
+        let ones = vec![T::one(); n];
+        let plain = Program::record(&shapes[..1], |v| {
+            expansion(&samples, classes, v[0], v[0].vector(&ones))
+        });
+        agree(&even, &plain, tolerance);
+    }
+}
+
+#[test]
+fn logistic_loss_is_its_expansion() {
+    logistic::<f64>(1e-12);
+    logistic::<f32>(1e-4);
+}
+
+#[test]
+fn cross_entropy_is_its_expansion() {
+    softmax::<f64>(1e-12);
+    softmax::<f32>(1e-4);
+}
+
+/// The same bits on one thread and on several, on data large enough to be shared out.
+#[test]
+fn the_number_of_threads_does_not_matter() {
+    let (n, d, classes) = (3001, 40, 10);
+    let data = Dataset::<f64>::classes(&samples(n, d, classes), classes);
+    let program = Program::record(&[Shape::vector(classes * d), Shape::vector(n)], |v| {
+        data.weighted_cross_entropy(v[0], v[1])
+    });
+    let bits = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("a pool");
+        pool.install(|| {
+            let mut point = program.point();
+            let w: Vec<f64> = (0..classes * d).map(|i| (i as f64).sin()).collect();
+            let s: Vec<f64> = (0..n).map(|i| 0.5 + 0.4 * (i as f64).cos()).collect();
+            let value = point.linearise(&[&w, &s]);
+            point.second(&[Some(&w), Some(&s)]);
+            let all = [
+                point.gradient(0),
+                point.gradient(1),
+                point.product(0),
+                point.product(1),
+            ];
+            let numbers = all.into_iter().flatten().chain([&value]);
+            numbers.map(|v| v.to_bits()).collect::<Vec<u64>>()
+        })
+    };
+    assert_eq!(bits(1), bits(2));
+    assert_eq!(bits(1), bits(5));
+}
