@@ -28,6 +28,7 @@ mod primitive;
 mod program;
 mod real;
 mod recorder;
+pub mod rows;
 pub mod rules;
 mod shape;
 pub mod sweep;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot};
-use autodiff::rules::elementwise::{sigmoid, softplus};
+use autodiff::rows::RowPass;
 use autodiff::{Need, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape};
 
 use crate::dataset::{Dataset, Labels};
-use crate::pass::{Blocks, gather, parts, rows, run};
+use crate::pass::{Blocks, gather, parts, run};
 
 /// `mean_i ln(1 + exp(−t_i ⟨a_i, w⟩))` of weights `w`.
 ///
@@ -76,16 +76,26 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
             let labels = &self.labels[part.first..];
             let [losses, curvatures] = &mut part.samples;
             let (sum, z) = part.own.split_at_mut(d);
-            rows(part.rows, d, w, sum, z, |i, z| {
+            let pass = RowPass {
+                rows: part.rows,
+                dim: d,
+                weights: w,
+                sum,
+                scratch: z,
+            };
+            T::row_pass(pass, |i, z| {
                 let margin = labels[i] * z[0];
-                let s = sigmoid(-margin);
-                losses[i] = softplus(-margin);
-                curvatures[i] = s * (T::one() - s) * scale;
+                // σ(−m) and ln(1 + e⁻ᵐ) from one exponential that cannot overflow.
+                let e = (-margin.abs()).exp();
+                let r = (T::one() + e).recip();
+                let s = if margin > T::zero() { e * r } else { r };
+                losses[i] = (-margin).max(T::zero()) + e.ln_1p();
+                curvatures[i] = e * r * r * scale;
                 z[0] = -labels[i] * s * scale;
             });
         });
         gradient.fill(T::zero());
-        gather(all, gradient);
+        gather(all, d, gradient);
         out[0] = autodiff::kernels::sum(losses) * scale;
     }
 
@@ -137,10 +147,15 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
         run(&mut all, 2 * n * d, |part| {
             let curvatures = &curvatures[part.first..];
             let (sum, z) = part.own.split_at_mut(d);
-            rows(part.rows, d, direction, sum, z, |i, z| {
-                z[0] *= u[0] * curvatures[i];
-            });
+            let pass = RowPass {
+                rows: part.rows,
+                dim: d,
+                weights: direction,
+                sum,
+                scratch: z,
+            };
+            T::row_pass(pass, |i, z| z[0] *= u[0] * curvatures[i]);
         });
-        gather(all, out);
+        gather(all, d, out);
     }
 }

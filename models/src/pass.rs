@@ -1,10 +1,9 @@
-//! One pass over the samples: dots with each sample, a scalar rule, rank-one updates.
-//!
-//! Samples go in fixed blocks, each with a partial sum of its own; the partial sums are added in
-//! the order of the blocks. So the bits depend on the data alone, not on the number of threads.
+//! Passes over the samples in fixed blocks, each with a partial sum of its own; the partial sums
+//! are added in the order of the blocks. So the bits do not depend on the number of threads.
 
 use autodiff::Real;
 use autodiff::kernels::add;
+use autodiff::rows::{packed_classes, unpack_add};
 use rayon::prelude::*;
 use smallvec::SmallVec;
 
@@ -83,129 +82,19 @@ pub(crate) fn run<P: Send>(parts: &mut [P], work: usize, f: impl Fn(&mut P) + Sy
     }
 }
 
-/// `out += Σ` of the first `out.len()` entries of each block's own, in order.
+/// `out += Σ` of the packed sums that the blocks' own begin with, added in order.
 pub(crate) fn gather<T: Real, const S: usize>(
     parts: SmallVec<[Part<'_, T, S>; BLOCKS]>,
+    d: usize,
     out: &mut [T],
 ) {
+    let classes = out.len() / d;
+    let len = packed_classes::<T>(classes) * d;
+    let mut parts = parts.into_iter();
+    let Some(first) = parts.next() else { return };
+    let total = &mut first.own[..len];
     for part in parts {
-        add(out, &part.own[..out.len()]);
+        add(total, &part.own[..len]);
     }
-}
-
-/// For each sample `i` of a block: `z_c = ⟨row_i, w_c⟩` for the `classes` vectors in `w`, then
-/// `rule(i, z)` turns `z` into coefficients, then `sum_c += z_c row_i`.
-///
-/// Four samples go together, so that they are read from memory once. `z` is scratch for
-/// `4 · classes` entries; `i` counts from 0 in the block. The bits do not depend on the processor:
-/// wider registers hold the same four lanes, and no product is fused with a sum.
-pub(crate) fn rows<T: Real>(
-    rows: &[T],
-    d: usize,
-    w: &[T],
-    sum: &mut [T],
-    z: &mut [T],
-    rule: impl FnMut(usize, &mut [T]),
-) {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has the feature that the function is compiled for.
-        return unsafe { rows_avx2(rows, d, w, sum, z, rule) };
-    }
-    rows_portable(rows, d, w, sum, z, rule);
-}
-
-/// [`rows_portable`] compiled for wider registers.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn rows_avx2<T: Real>(
-    rows: &[T],
-    d: usize,
-    w: &[T],
-    sum: &mut [T],
-    z: &mut [T],
-    rule: impl FnMut(usize, &mut [T]),
-) {
-    rows_portable(rows, d, w, sum, z, rule);
-}
-
-#[inline(always)]
-fn rows_portable<T: Real>(
-    rows: &[T],
-    d: usize,
-    w: &[T],
-    sum: &mut [T],
-    z: &mut [T],
-    mut rule: impl FnMut(usize, &mut [T]),
-) {
-    let classes = w.len() / d;
-    sum.fill(T::zero());
-    let mut quads = rows.chunks_exact(4 * d);
-    let mut i = 0;
-    for quad in &mut quads {
-        let r: [&[T]; 4] = std::array::from_fn(|k| &quad[k * d..(k + 1) * d]);
-        for (c, w) in w.chunks_exact(d).enumerate() {
-            for (k, dot) in dots(r, w).into_iter().enumerate() {
-                z[k * classes + c] = dot;
-            }
-        }
-        for (k, z) in z.chunks_exact_mut(classes).take(4).enumerate() {
-            rule(i + k, z);
-        }
-        for (c, sum) in sum.chunks_exact_mut(d).enumerate() {
-            update(sum, r, std::array::from_fn(|k| z[k * classes + c]));
-        }
-        i += 4;
-    }
-    for row in quads.remainder().chunks_exact(d) {
-        let z = &mut z[..classes];
-        for (z, w) in z.iter_mut().zip(w.chunks_exact(d)) {
-            [*z] = dots([row], w);
-        }
-        rule(i, z);
-        for (c, sum) in sum.chunks_exact_mut(d).enumerate() {
-            update(sum, [row], [z[c]]);
-        }
-        i += 1;
-    }
-}
-
-const LANES: usize = 4;
-
-/// The dot of each row with `v`.
-#[inline(always)]
-fn dots<T: Real, const R: usize>(rows: [&[T]; R], v: &[T]) -> [T; R] {
-    let (v_chunks, v_rest) = v.as_chunks::<LANES>();
-    let chunks = rows.map(|r| r[..v.len()].as_chunks::<LANES>().0);
-    let mut lanes = [[T::zero(); LANES]; R];
-    for (j, v) in v_chunks.iter().enumerate() {
-        for k in 0..R {
-            let row = &chunks[k][j];
-            for l in 0..LANES {
-                lanes[k][l] += row[l] * v[l];
-            }
-        }
-    }
-    let done = v.len() - v_rest.len();
-    std::array::from_fn(|k| {
-        let [a, b, c, e] = lanes[k];
-        let mut sum = (a + c) + (b + e);
-        for (j, v) in v_rest.iter().enumerate() {
-            sum += rows[k][done + j] * *v;
-        }
-        sum
-    })
-}
-
-/// `out += Σ_k scale_k row_k`.
-#[inline(always)]
-fn update<T: Real, const R: usize>(out: &mut [T], rows: [&[T]; R], scale: [T; R]) {
-    let rows = rows.map(|r| &r[..out.len()]);
-    for j in 0..out.len() {
-        let mut sum = out[j];
-        for k in 0..R {
-            sum += scale[k] * rows[k][j];
-        }
-        out[j] = sum;
-    }
+    unpack_add(total, d, out);
 }

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot};
+use autodiff::rows::{RowPass, pack, packed_classes};
 use autodiff::rules::reduce::softmax;
 use autodiff::{Need, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape};
 
 use crate::dataset::{Dataset, Labels};
-use crate::pass::{Blocks, gather, parts, rows, run};
+use crate::pass::{Blocks, gather, parts, run};
 
 /// `(1/n) Σ_i s_i (ln Σ_c exp z_ic − z_{i t_i})`, `z_i = W a_i`, of weights `W` and, if there is a
 /// second operand, sample weights `s`.
 ///
-/// Stash: gradient by W `C·d` | losses `n` | softmax rows `C·n` | logits' directions `n` | per block
-/// `C·d + 4·C`.
+/// Stash: gradient by W `C·d` | losses `n` | softmax rows `C·n` | logits' directions `n` | packed
+/// weights `P·d` | per block `P·d + 4·P`, where P is C in whole vectors.
 pub(crate) struct SoftmaxLoss<T: Real> {
     features: Arc<[T]>,
     labels: Arc<[usize]>,
@@ -29,6 +30,7 @@ struct Stash<'a, T> {
     softmax: &'a mut [T],
     /// `⟨p_i, ż_i⟩ − ż_{i t_i}`: the derivative of each loss along a direction.
     slopes: &'a mut [T],
+    packed: &'a mut [T],
     own: &'a mut [T],
 }
 
@@ -47,6 +49,11 @@ impl<T: Real> SoftmaxLoss<T> {
         }
     }
 
+    /// The classes in whole vectors.
+    fn packed(&self) -> usize {
+        packed_classes::<T>(self.classes)
+    }
+
     fn scale(&self) -> T {
         T::of(1.0 / self.n.max(1) as f64)
     }
@@ -55,12 +62,14 @@ impl<T: Real> SoftmaxLoss<T> {
         let (gradient, stash) = stash.split_at_mut(self.classes * self.d);
         let (losses, stash) = stash.split_at_mut(self.n);
         let (softmax, stash) = stash.split_at_mut(self.classes * self.n);
-        let (slopes, own) = stash.split_at_mut(self.n);
+        let (slopes, stash) = stash.split_at_mut(self.n);
+        let (packed, own) = stash.split_at_mut(self.packed() * self.d);
         Stash {
             gradient,
             losses,
             softmax,
             slopes,
+            packed,
             own,
         }
     }
@@ -85,21 +94,31 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
 
     fn stash_len(&self, _: &[Shape]) -> usize {
         let (c, d, n) = (self.classes, self.d, self.n);
-        c * d + 2 * n + c * n + Blocks::of(n).count * (c * d + 4 * c)
+        let p = self.packed();
+        c * d + 2 * n + c * n + p * d + Blocks::of(n).count * (p * d + 4 * p)
     }
 
     fn eval(&self, a: &Operands<'_, T>, _: Need, out: &mut [T], stash: &mut [T]) {
         let (c, d, n, scale) = (self.classes, self.d, self.n, self.scale());
         let stash = self.split(stash);
-        let w = a.get(0);
+        pack(a.get(0), d, stash.packed);
+        let (w, weights_len) = (&*stash.packed, self.packed() * d);
         let weights = (a.len() > 1).then(|| a.get(1));
         let outs = [&mut *stash.losses, stash.softmax];
         let mut all = parts(&self.features, d, n, outs, [1, c], stash.own);
         run(&mut all, 2 * n * c * d, |part| {
             let first = part.first;
             let [losses, p] = &mut part.samples;
-            let (sum, z) = part.own.split_at_mut(c * d);
-            rows(part.rows, d, w, sum, z, |i, z| {
+            let (sum, z) = part.own.split_at_mut(weights_len);
+            let pass = RowPass {
+                rows: part.rows,
+                dim: d,
+                weights: w,
+                sum,
+                scratch: z,
+            };
+            T::row_pass(pass, |i, z| {
+                let z = &mut z[..c];
                 let (label, p) = (self.labels[first + i], &mut p[i * c..(i + 1) * c]);
                 let of_label = z[label];
                 losses[i] = softmax(z, p) - of_label;
@@ -111,7 +130,7 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
             });
         });
         stash.gradient.fill(T::zero());
-        gather(all, stash.gradient);
+        gather(all, d, stash.gradient);
         out[0] = scale
             * match weights {
                 Some(s) => dot(stash.losses, s),
@@ -182,12 +201,21 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
         if direction.is_some() || weights_direction.is_some() {
             let mut all = parts(&self.features, d, n, [&mut *stash.slopes], [1], stash.own);
             // Without a direction of W the logits do not move; any W serves to walk the rows.
-            let w = direction.unwrap_or(a.get(0));
+            pack(direction.unwrap_or(a.get(0)), d, stash.packed);
+            let (w, weights_len) = (&*stash.packed, self.packed() * d);
             run(&mut all, 2 * n * c * d, |part| {
                 let first = part.first;
                 let [slopes] = &mut part.samples;
-                let (sum, z) = part.own.split_at_mut(c * d);
-                rows(part.rows, d, w, sum, z, |i, z| {
+                let (sum, z) = part.own.split_at_mut(weights_len);
+                let pass = RowPass {
+                    rows: part.rows,
+                    dim: d,
+                    weights: w,
+                    sum,
+                    scratch: z,
+                };
+                T::row_pass(pass, |i, z| {
+                    let z = &mut z[..c];
                     if direction.is_none() {
                         z.fill(T::zero());
                     }
@@ -205,7 +233,7 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
                 });
             });
             if let Some(out) = adjoint_tangents.get(0) {
-                gather(all, out);
+                gather(all, d, out);
             }
         } else {
             stash.slopes.fill(T::zero());
