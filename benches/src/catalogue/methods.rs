@@ -76,7 +76,7 @@ pub struct SolveSettings {
 #[serde(deny_unknown_fields, default)]
 pub struct GivenSettings {
     /// Outer iterations; of `gda`, records
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub iterations: Option<usize>,
     /// How x moves
     #[arg(long, value_name = "RULE")]
@@ -85,7 +85,7 @@ pub struct GivenSettings {
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub rate: Option<f64>,
     /// Steps of the lower level that are unrolled
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     pub depth: Option<usize>,
     /// Step length of the lower level (automatic unless given)
     #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]
@@ -97,10 +97,10 @@ pub struct GivenSettings {
     #[arg(long, value_name = "true|false")]
     pub warm_start: Option<bool>,
     /// Stages of `gda`
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub stages: Option<usize>,
     /// Iterations of each stage of `gda`
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub stage_iterations: Option<usize>,
     /// First penalty of `gda`, before it grows
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
@@ -164,6 +164,41 @@ impl SolveSettings {
         }
     }
 
+    /// Looks at every setting, so that a slip is found even where a method makes no use of it.
+    fn check(&self) -> Result<(), String> {
+        for (key, value) in [
+            ("iterations", self.iterations),
+            ("depth", self.depth),
+            ("stages", self.stages),
+            ("stage-iterations", self.stage_iterations),
+        ] {
+            if value == 0 {
+                return Err(format!("{key} 0: expected at least 1"));
+            }
+        }
+        for (key, value) in [
+            ("rate", Some(self.rate)),
+            ("step", self.step),
+            ("tolerance", self.tolerance),
+            ("penalty", Some(self.penalty)),
+            ("growth", Some(self.growth)),
+        ] {
+            if let Some(v) = value
+                && !(v.is_finite() && v > 0.0)
+            {
+                return Err(format!("{key} {v}: expected a positive number"));
+            }
+        }
+        let (stages, each) = (self.stages, self.stage_iterations);
+        match stages.checked_mul(each) {
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "stages {stages} of {each} stage-iterations: expected fewer than 2^{} in all",
+                usize::BITS
+            )),
+        }
+    }
+
     /// What suits the closed forms.
     fn small() -> Self {
         SolveSettings {
@@ -200,9 +235,7 @@ pub fn method<T: Real>(
         },
         OuterRule::Adam => Optimiser::Adam { rate },
     };
-    if settings.iterations == 0 {
-        return Err("iterations 0: expected at least 1".into());
-    }
+    settings.check()?;
     if name == "gda" {
         let total = settings.stages * settings.stage_iterations;
         let mut gda = Gda::new(settings.stages, settings.stage_iterations, optimiser)

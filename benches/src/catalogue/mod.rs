@@ -13,16 +13,20 @@ pub struct Entry {
     pub about: &'static str,
 }
 
+/// The candidate that a name is a slip of, in either case, if there is one.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let near = known
+        .map(|candidate| (strsim::damerau_levenshtein(&name, candidate), candidate))
+        .min()?;
+    (near.0 <= near.1.len().div_ceil(3).max(2)).then_some(near.1)
+}
+
 /// The message for a name that is not in the catalogue, with the nearest one that is.
 pub fn unknown(kind: &str, name: &str, known: &[Entry]) -> String {
-    let near = known
-        .iter()
-        .map(|e| (strsim::damerau_levenshtein(name, e.name), e.name))
-        .min()
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3).max(2));
     let names: Vec<&str> = known.iter().map(|e| e.name).collect();
-    let hint = match near {
-        Some((_, candidate)) => format!("did you mean `{candidate}`? "),
+    let hint = match nearest(name, names.iter().copied()) {
+        Some(candidate) => format!("did you mean `{candidate}`? "),
         None => String::new(),
     };
     format!(
@@ -39,6 +43,7 @@ mod tests {
     fn a_slip_is_answered_with_the_nearest_name() {
         let known = problems::ALL;
         assert!(unknown("problem", "logistc", known).contains("did you mean `logistic`?"));
+        assert!(unknown("problem", "LOGISTIC", known).contains("did you mean `logistic`?"));
         assert!(!unknown("problem", "zzzzzzzzzzz", known).contains("did you mean"));
     }
 }

@@ -1,6 +1,7 @@
 //! The problems by name.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use autodiff::Real;
 use models::data::{self, DataError, Point, Splits};
@@ -76,6 +77,26 @@ pub enum ProblemFailure {
         /// The problem's name.
         problem: &'static str,
     },
+    /// A problem that has none was given a bias.
+    #[error("--bias: problem `{problem}` has none: expected problem `hyper-cleaning`")]
+    NoBias {
+        /// The problem's name.
+        problem: &'static str,
+    },
+    /// A number of a data file or a point is beyond the scalar type.
+    #[error("{file}: {place} holds {value:e}: expected at most {largest:e} in {dtype}")]
+    Overflow {
+        /// The file.
+        file: String,
+        /// The array.
+        place: &'static str,
+        /// The number.
+        value: f64,
+        /// The largest of the scalar type.
+        largest: f64,
+        /// The scalar type.
+        dtype: &'static str,
+    },
     /// A point does not fit the problem.
     #[error(
         "{file}: array `{array}` has {found} entries: expected {expected}, as problem `{problem}` has here"
@@ -109,7 +130,7 @@ impl<T: Real> Problem<T> {
     /// If there is none, or its data is bad.
     pub fn named(name: &str, source: &Source) -> Result<Self, ProblemFailure> {
         let task = match name {
-            "logistic" => logistic(splits(source, data::digits_parity)?)?,
+            "logistic" => logistic(splits::<T>(source, data::digits_parity)?)?,
             "hyper-cleaning" => cleaning(source)?,
             "bda-counterexample" => closed_form::bda_counterexample(),
             "bda-discriminating" => closed_form::bda_discriminating(),
@@ -123,6 +144,9 @@ impl<T: Real> Problem<T> {
                 file: file.display().to_string(),
                 problem: task.name,
             });
+        }
+        if source.bias && task.name != "hyper-cleaning" {
+            return Err(ProblemFailure::NoBias { problem: task.name });
         }
         Self::of(task)
     }
@@ -152,29 +176,72 @@ impl<T: Real> Problem<T> {
                     problem: task.name,
                 });
             }
+            in_range::<T>(file, array, values)?;
             *place = DVector::from_iterator(values.len(), values.iter().map(|v| T::of(*v)));
         }
         Self::of(task)
     }
 }
 
-fn splits(source: &Source, embedded: fn(u64) -> Splits) -> Result<Splits, DataError> {
-    match &source.data {
-        Some(file) => data::load(file, source.seed),
-        None => Ok(embedded(source.seed)),
+/// The user's data, in the range of the scalar type, or else embedded data.
+fn splits<T: Real>(
+    source: &Source,
+    embedded: impl FnOnce(u64) -> Splits,
+) -> Result<Splits, ProblemFailure> {
+    let Some(file) = &source.data else {
+        return Ok(embedded(source.seed));
+    };
+    no_folder(file)?;
+    let splits = data::load(file, source.seed)?;
+    for (array, samples) in [
+        ("x_train", Some(&splits.train)),
+        ("x_valid", Some(&splits.valid)),
+        ("x_test", splits.test.as_ref()),
+    ] {
+        let values = samples.map_or(&[][..], |s| s.features.as_slice());
+        in_range::<T>(&splits.source, array, values)?;
+    }
+    Ok(splits)
+}
+
+/// A folder opens as a file does, and fails on reading for reasons of its own.
+pub(crate) fn no_folder(file: &Path) -> Result<(), DataError> {
+    if !file.is_dir() {
+        return Ok(());
+    }
+    Err(DataError::Unreadable {
+        file: file.display().to_string(),
+        reason: io::Error::other("it is a directory, expected a file"),
+    })
+}
+
+fn in_range<T: Real>(
+    file: &str,
+    array: &'static str,
+    values: &[f64],
+) -> Result<(), ProblemFailure> {
+    match values.iter().find(|v| !T::of(**v).is_finite()) {
+        None => Ok(()),
+        Some(value) => Err(ProblemFailure::Overflow {
+            file: file.to_owned(),
+            place: array,
+            value: *value,
+            largest: T::max_value().map_or(f64::MAX, |v| v.f64()),
+            dtype: T::NAME,
+        }),
     }
 }
 
-fn cleaning<T: Real>(source: &Source) -> Result<Task<T>, DataError> {
+fn cleaning<T: Real>(source: &Source) -> Result<Task<T>, ProblemFailure> {
     let settings = HyperCleaning {
         bias: source.bias,
         ..HyperCleaning::default()
     };
-    match &source.data {
-        Some(file) => hyper_cleaning(data::load(file, source.seed)?, None, settings),
-        None => {
-            let (splits, corrupted) = data::digits_cleaning(source.seed, CORRUPTION);
-            hyper_cleaning(splits, Some(corrupted), settings)
-        }
-    }
+    let mut corrupted = None;
+    let splits = splits::<T>(source, |seed| {
+        let (splits, marks) = data::digits_cleaning(seed, CORRUPTION);
+        corrupted = Some(marks);
+        splits
+    })?;
+    Ok(hyper_cleaning(splits, corrupted, settings)?)
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use autodiff::Real;
+use autodiff::bytes::human_bytes;
 use autodiff::unroll::Memory;
 use solvers::linear::{Cg, Direct};
 use solvers::{Aid, Bda, ConfigError, Exact, InnerStep, Itd, LowerSolve, StepLength, Strategy};
 
-use super::{Entry, unknown};
+use super::{Entry, nearest, unknown};
 
 /// Every strategy.
 pub const ALL: &[Entry] = &[
@@ -68,6 +69,56 @@ pub const DEFAULT: &[&str] = &[
     "bda",
 ];
 
+/// The kinds of memory policy.
+const MEMORY: [&str; 6] = [
+    "taped",
+    "stored",
+    "checkpointed",
+    "online",
+    "truncated",
+    "forward",
+];
+
+/// The most entries of y for which a dense Hessian is formed: half a minute, and 256 MiB.
+pub const DENSE_LIMIT: usize = 4096;
+
+/// Whether the strategy of this name forms a dense Hessian.
+pub fn is_dense(name: &str) -> bool {
+    matches!(name, "exact" | "aid-direct")
+}
+
+/// Checks that the strategy of this name can be run on y of `dim_y` entries in `memory` bytes.
+///
+/// # Errors
+/// If it cannot: one line.
+pub fn fits<T: Real>(name: &str, depth: usize, dim_y: usize, memory: usize) -> Result<(), String> {
+    if is_dense(name) && dim_y > DENSE_LIMIT {
+        return Err(format!(
+            "`{name}` forms a dense Hessian, and y has {dim_y} entries: expected at most {DENSE_LIMIT}, or aid-cg"
+        ));
+    }
+    let policy = match name.split_once('-') {
+        _ if name == "itd" || name == "bda" => Memory::Stored,
+        Some(("itd" | "bda", policy)) => match policy.parse() {
+            // A linearised step is no smaller than its state.
+            Ok(Memory::Taped) => Memory::Stored,
+            Ok(policy) => policy,
+            Err(_) => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    let bytes = policy.checkpoint_bytes(depth, dim_y, size_of::<T>());
+    if bytes > memory {
+        return Err(format!(
+            "depth {depth}: `{name}` would keep {}, this machine has {}: expected fewer steps, or {}-checkpointed",
+            human_bytes(bytes),
+            human_bytes(memory),
+            &name[..3],
+        ));
+    }
+    Ok(())
+}
+
 /// The settings that strategies share.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -105,7 +156,12 @@ pub type AnyStrategy<T> = Arc<dyn Strategy<T>>;
 /// If there is none, or the settings do not fit it: one line.
 pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<AnyStrategy<T>, String> {
     let memory = |text: &str| -> Result<Memory, String> {
-        text.parse().map_err(|e| format!("strategy `{name}`: {e}"))
+        text.parse().map_err(|e| {
+            let kind = text.split(':').next().unwrap_or_default();
+            let hint = nearest(kind, MEMORY.iter().copied()).filter(|near| *near != kind);
+            let hint = hint.map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+            format!("strategy `{name}`: {e}{hint}")
+        })
     };
     let itd = Itd::reverse(settings.depth).inner(settings.inner);
     let itd = match settings.step {

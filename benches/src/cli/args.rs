@@ -34,10 +34,15 @@ pub(super) enum Command {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Common {
     /// Seed of splits, corruptions and random problems
-    #[arg(long, global = true, default_value_t = 0)]
+    #[arg(
+        long,
+        global = true,
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
     pub(super) seed: u64,
     /// Threads; all cores unless given. The results do not depend on it
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true)]
     pub(super) threads: Option<usize>,
     /// Scalar type
     #[arg(long, global = true, value_enum, default_value_t = Dtype::F64)]

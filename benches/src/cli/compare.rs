@@ -8,8 +8,10 @@ use super::args::{Common, Compare};
 use super::demo_page::notices;
 use super::failure::Failure;
 use super::output::{bar, line, prepare, say, short, short_or_dash, table, time, write_lines};
-use super::provenance;
-use crate::catalogue::strategies::{AnyStrategy, DEFAULT, Settings, strategy};
+use super::{memory, provenance};
+use crate::catalogue::strategies::{
+    AnyStrategy, DEFAULT, DENSE_LIMIT, Settings, fits, is_dense, strategy,
+};
 use crate::report::{self, Cell, Report, Section, Table};
 use crate::study::compare::{Record, Reference, estimate, record};
 
@@ -20,13 +22,27 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         [] => DEFAULT.to_vec(),
         given => given.iter().map(|s| s.trim()).collect(),
     };
-    let strategies: Vec<(&str, AnyStrategy<T>)> = names
+    let mut strategies: Vec<(&str, AnyStrategy<T>)> = names
         .iter()
         .map(|name| Ok((*name, strategy(name, &settings).map_err(Failure::Input)?)))
         .collect::<Result<_, Failure>>()?;
     let problem = super::problem::<T>(&args.problem, common)?;
+    let dim_y = problem.task.y.len();
+    let dense = dim_y <= DENSE_LIMIT;
+    if args.strategy.is_empty() {
+        strategies.retain(|(name, _)| dense || !is_dense(name));
+    }
+    for (name, _) in &strategies {
+        fits::<T>(name, settings.depth, dim_y, memory()).map_err(Failure::Input)?;
+    }
     if let Some(dir) = &common.out {
         prepare(dir)?;
+    }
+
+    if !dense && problem.task.known.is_none() {
+        eprintln!(
+            "y has {dim_y} entries, more than {DENSE_LIMIT}: no exact hypergradient to compare with"
+        );
     }
 
     let progress = bar(strategies.len() + 1);

@@ -21,7 +21,10 @@ use autodiff::Real;
 use failure::{Failure, input};
 use models::data;
 
-use crate::catalogue::problems::{Problem, Source};
+use crate::catalogue::problems::{Problem, Source, no_folder};
+
+/// Beyond it, starting threads alone takes longer than the work.
+const MOST_THREADS: usize = 1024;
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
@@ -32,7 +35,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("bilevel: {failure}");
+            complain(&failure.to_string());
             ExitCode::from(failure.code())
         }
     }
@@ -41,8 +44,10 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let common = cli.common;
     if let Some(threads) = common.threads {
-        if threads == 0 {
-            return Err(Failure::Input("--threads 0: expected at least 1".into()));
+        if !(1..=MOST_THREADS).contains(&threads) {
+            return Err(Failure::Input(format!(
+                "--threads {threads}: expected at least 1, at most {MOST_THREADS}"
+            )));
         }
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -75,8 +80,29 @@ fn usage(error: &clap::Error) -> ExitCode {
     });
     let line = lines.collect::<Vec<_>>().join(" ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
-    eprintln!("bilevel: {line} (see --help)");
+    complain(&format!("{line} (see --help)"));
     ExitCode::from(2)
+}
+
+/// One line on standard error, whatever is in the names it quotes.
+fn complain(text: &str) {
+    let mut line = String::new();
+    for c in text.chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    eprintln!("bilevel: {line}");
+}
+
+/// The bytes of memory that this machine has, where that can be told.
+fn memory() -> usize {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|l| l.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|l| l.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+    kib.map_or(isize::MAX as usize, |kib| kib.saturating_mul(1024))
 }
 
 /// The problem that the arguments name, at the point they give.
@@ -89,7 +115,8 @@ fn problem<T: Real>(args: &ProblemArgs, common: &Common) -> Result<Problem<T>, F
     let problem = Problem::named(&args.problem, &source).map_err(input)?;
     match &args.point {
         Some(file) => {
-            let point = data::read_point(file).map_err(input)?;
+            let point = no_folder(file).and_then(|()| data::read_point(file));
+            let point = point.map_err(input)?;
             problem
                 .at(&point, &file.display().to_string())
                 .map_err(input)

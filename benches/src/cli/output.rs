@@ -1,6 +1,6 @@
 //! Where results go: standard output, and a folder.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
@@ -17,9 +17,16 @@ pub(super) fn prepare(dir: &Path) -> Result<(), Failure> {
             "--out {dir}: cannot be written: {reason}: expected a writable folder"
         ))
     };
-    std::fs::create_dir_all(dir).map_err(refused)?;
+    let missing: Vec<&Path> = dir.ancestors().take_while(|d| !d.exists()).collect();
     // A folder's permission bits do not tell root, or a full disk: a file does.
-    tempfile::tempfile_in(dir).map_err(refused)?;
+    std::fs::create_dir_all(dir)
+        .and_then(|()| tempfile::tempfile_in(dir))
+        .map_err(|reason| {
+            for made in missing {
+                let _ = std::fs::remove_dir(made);
+            }
+            refused(reason)
+        })?;
     Ok(())
 }
 
@@ -54,9 +61,16 @@ pub(super) fn line(record: &impl Serialize) -> String {
     serde_json::to_string(record).expect("records are plain data")
 }
 
-/// Prints to standard output; a reader that has gone away is no error.
+/// Prints to standard output; a reader that has gone away is no error. Where it cannot be written
+/// otherwise, results would be lost unseen: the program ends.
 pub(super) fn say(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let written = writeln!(std::io::stdout().lock(), "{text}");
+    if let Err(reason) = written
+        && reason.kind() != ErrorKind::BrokenPipe
+    {
+        eprintln!("bilevel: standard output: cannot be written: {reason}");
+        std::process::exit(2);
+    }
 }
 
 /// A table for the terminal: the first column to the left, the others to the right.

@@ -10,8 +10,9 @@ use super::args::{Common, Solve};
 use super::demo_page::notices;
 use super::failure::{Failure, input};
 use super::output::{bar, line, prepare, say, short, table, time, write_lines};
-use super::provenance;
+use super::{memory, provenance};
 use crate::catalogue::methods::{GivenSettings, SolveSettings, method};
+use crate::catalogue::strategies::fits;
 use crate::report::{self, Plot, Report, Section, Series, Style};
 use crate::study::solve::{Outcome, Record, run as run_method};
 
@@ -24,6 +25,8 @@ pub(super) fn run<T: Real>(args: &Solve, common: &Common) -> Result<(), Failure>
     let settings = SolveSettings::of(&args.problem.problem, &args.method, given);
     let problem = super::problem::<T>(&args.problem, common)?;
     let method = method::<T>(&args.method, &problem.task, &settings).map_err(Failure::Input)?;
+    let dim_y = problem.task.y.len();
+    fits::<T>(&args.method, settings.depth, dim_y, memory()).map_err(Failure::Input)?;
     // A run checks its settings when it begins; one is begun here so that bad ones are found
     // before the output folder is touched.
     drop(
@@ -86,9 +89,17 @@ fn read_config(file: &Path) -> Result<GivenSettings, Failure> {
         .map_err(|e| Failure::Input(format!("{name}: cannot be read: {e}")))?;
     toml::from_str(&text).map_err(|e| {
         let before = e.span().map_or("", |s| &text[..s.start]);
-        let line = before.lines().count().max(1);
+        let line = before.matches('\n').count() + 1;
         let reason = e.message().replace('\n', ": ");
-        Failure::Input(format!("{name}: line {line}: {reason}"))
+        let quoted: String = text
+            .lines()
+            .nth(line - 1)
+            .unwrap_or_default()
+            .chars()
+            .take(60)
+            .collect();
+        let quoted = quoted.trim();
+        Failure::Input(format!("{name}: line {line}, `{quoted}`: {reason}"))
     })
 }
 

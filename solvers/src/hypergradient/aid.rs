@@ -216,8 +216,14 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         estimate.hypergradient = direct - cross;
         estimate.upper = value.f64();
         estimate.status = match (solution.status, lower.status) {
-            // A Hessian that is not positive definite says more than a residual.
-            (s @ (Status::SingularHessian { .. } | Status::NegativeCurvature { .. }), _) => s,
+            // A Hessian that is not positive definite says more than a residual, and no residual
+            // can be told from what is not finite.
+            (
+                s @ (Status::SingularHessian { .. }
+                | Status::NegativeCurvature { .. }
+                | Status::NonFinite { .. }),
+                _,
+            ) => s,
             (s, Status::Converged) => s,
             (_, s) => s,
         };

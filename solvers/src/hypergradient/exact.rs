@@ -43,11 +43,17 @@ impl<T: Real> Strategy<T> for Exact {
         if let Status::LowerNotConverged { residual, .. } = estimate.status {
             // What is left is rounding where Newton's method has converged at all.
             let tolerance = crate::default_tolerance::<T>();
-            estimate.status = if residual <= tolerance {
-                Status::Converged
-            } else {
+            let linear_residual = estimate.linear_residual.unwrap_or(f64::NAN);
+            estimate.status = if residual > tolerance || residual.is_nan() {
                 Status::LowerNotConverged {
                     residual,
+                    tolerance,
+                }
+            } else if linear_residual <= tolerance.max(1e3 * T::EPSILON) {
+                Status::Converged
+            } else {
+                Status::LinearNotConverged {
+                    residual: linear_residual,
                     tolerance,
                 }
             };
