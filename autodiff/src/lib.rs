@@ -41,6 +41,7 @@ pub use point::Point;
 pub use primitive::{Need, OperandAdjoints, OperandTangents, Operands, Primitive};
 pub use program::{Inputs, NonFinite, Program};
 pub use real::Real;
+pub use rules::conv::Padding;
 pub use shape::Shape;
 pub use var::Var;
 pub use workspace::{Sweeps, Workspace};
