@@ -22,6 +22,7 @@
 
 pub mod bytes;
 pub mod kernels;
+mod layout;
 mod objective;
 mod point;
 mod primitive;
@@ -36,6 +37,7 @@ mod var;
 mod workspace;
 
 pub use bytes::Meter;
+pub use layout::{Blocks, Layout};
 pub use objective::{Closure, Objective, objective};
 pub use point::Point;
 pub use primitive::{Need, OperandAdjoints, OperandTangents, Operands, Primitive};
