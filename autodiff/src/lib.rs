@@ -22,6 +22,7 @@
 
 pub mod bytes;
 pub mod kernels;
+mod layout;
 mod objective;
 mod point;
 mod primitive;
@@ -37,11 +38,13 @@ mod var;
 mod workspace;
 
 pub use bytes::Meter;
+pub use layout::{Blocks, Layout};
 pub use objective::{Closure, Objective, objective};
 pub use point::Point;
 pub use primitive::{Need, OperandAdjoints, OperandTangents, Operands, Primitive};
 pub use program::{Inputs, NonFinite, Program};
 pub use real::Real;
+pub use rules::conv::Padding;
 pub use shape::Shape;
 pub use var::Var;
 pub use workspace::{Sweeps, Workspace};

@@ -1,5 +1,6 @@
 //! Bilinear operations: one product and its two adjoints give every sweep.
 
+use super::conv;
 use crate::kernels::{View, axpy, dot, matmul_add};
 use crate::{Real, Shape};
 
@@ -15,9 +16,11 @@ pub enum Bilinear {
         /// Whether `b` is transposed.
         transpose_right: bool,
     },
+    /// Convolution of an image with kernels.
+    Conv2d(conv::Conv2d),
 }
 
-use Bilinear::{Dot, MatMul};
+use Bilinear::{Conv2d, Dot, MatMul};
 
 impl Bilinear {
     /// The operation's name.
@@ -25,6 +28,7 @@ impl Bilinear {
         match self {
             Dot => "dot",
             MatMul { .. } => "matmul",
+            Conv2d(_) => "conv2d",
         }
     }
 
@@ -32,6 +36,7 @@ impl Bilinear {
     pub(crate) fn apply<T: Real>(self, a: &[T], sa: Shape, b: &[T], sb: Shape, out: &mut [T]) {
         match self {
             Dot => out[0] += dot(a, b),
+            Conv2d(f) => f.apply(a, b, out),
             MatMul {
                 transpose_left,
                 transpose_right,
@@ -54,6 +59,7 @@ impl Bilinear {
     ) {
         match self {
             Dot => axpy(out, u[0], b),
+            Conv2d(f) => f.image_adjoint(u, b, out),
             MatMul {
                 transpose_left,
                 transpose_right,
@@ -76,6 +82,7 @@ impl Bilinear {
     ) {
         match self {
             Dot => axpy(out, u[0], a),
+            Conv2d(f) => f.kernel_adjoint(u, a, out),
             MatMul {
                 transpose_left,
                 transpose_right,

@@ -1,27 +1,59 @@
 //! Elementwise operations: one row each gives every sweep.
 //!
 //! A unary row holds `f`, `f′` and `f″` as functions of the operand `a`, the value `u = f(a)` and a
-//! parameter `p`; a binary row holds the value and its five derivatives. Adding an operation is
-//! adding a row: the method on [`Var`](crate::Var), the sweeps and the list that the tests draw
-//! from all come from it.
+//! parameter `p`; a [binary](Binary) row holds the value and its five derivatives. Adding an
+//! operation is adding a row: the method on [`Var`](crate::Var), the sweeps and the list that the
+//! tests draw from all come from it. This is all there is of the hyperbolic tangent:
+//!
+//! ```text
+//! /// Hyperbolic tangent.
+//! Tanh tanh All: |a, _| a.tanh(), |_, u, _| T::one() - u * u,
+//!     |_, u, _| T::of(-2.0) * u * (T::one() - u * u);
+//! ```
+//!
+//! In turn: the documentation of the method, the name in [`Unary`] and that of the method, the
+//! [`Domain`] that tests draw operands from, and the three formulas. A parameter stands after the
+//! domain, `SmoothAbs smooth_abs All (nu: f64)`, and is the last argument of each formula.
+//!
+//! Three rules hold for every row:
+//! * a NaN operand gives a NaN value: `max` and comparisons are written so that they keep it;
+//! * at the edge of the domain a derivative is its limit where there is one, else what the
+//!   formula gives, and the documentation says so; at a kink it is what the documentation says;
+//! * a formula neither overflows nor cancels where its value is moderate.
+
+mod binary;
+mod functions;
+
+use std::f64::consts::{FRAC_2_SQRT_PI, LN_2};
+
+pub use binary::Binary;
+pub(crate) use binary::Side;
+pub use functions::{erf, sigmoid, softplus};
+use functions::{gelu, integer, positive, scaled, sign};
 
 use crate::Real;
 
-/// Where an operation may be evaluated: what a test may draw operands from.
+/// Where a test may draw the operands of an operation from: there the value and two derivatives
+/// are finite, and moderate for operands and parameters that are. Parameters in [½, 2] suit every
+/// row. An operation may well be defined on more.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Domain {
     /// All reals.
     All,
     /// All reals but a neighbourhood of 0, where a derivative jumps or grows without bound.
     NonZero,
-    /// Positive reals.
+    /// Positive reals, away from 0.
     Positive,
     /// The open interval from −1 to 1.
     Unit,
+    /// All reals but neighbourhoods of ± the parameter, where a derivative jumps.
+    OffParameter,
+    /// Of a second operand: all reals but a neighbourhood of the first one.
+    Unequal,
 }
 
 macro_rules! unary_table {
-    ($($(#[$doc:meta])* $Name:ident $method:ident $domain:ident $(($param:ident))?
+    ($($(#[$doc:meta])* $Name:ident $method:ident $domain:ident $(($param:ident: $type:ty))?
         : $f:expr, $d1:expr, $d2:expr;)*) => {
         /// A unary elementwise operation.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +68,7 @@ macro_rules! unary_table {
                 match self { $(Unary::$Name => stringify!($method),)* }
             }
 
-            /// Where the operation and its two derivatives are finite.
+            /// Where a test may draw the operand from.
             pub fn domain(self) -> Domain {
                 match self { $(Unary::$Name => Domain::$domain,)* }
             }
@@ -74,7 +106,7 @@ macro_rules! unary_table {
         }
 
         impl<'r, T: Real> crate::Var<'r, T> {
-            $(unary_table!(@method $(#[$doc])* $Name $method $($param)?);)*
+            $(unary_table!(@method $(#[$doc])* $Name $method $($param: $type)?);)*
         }
     };
     (@has) => { false };
@@ -85,15 +117,17 @@ macro_rules! unary_table {
         #[track_caller]
         pub fn $method(self) -> Self { self.unary(Unary::$Name, T::zero()) }
     };
-    (@method $(#[$doc:meta])* $Name:ident $method:ident $param:ident) => {
+    (@method $(#[$doc:meta])* $Name:ident $method:ident $param:ident: $type:ty) => {
         $(#[$doc])*
         #[must_use]
         #[track_caller]
-        pub fn $method(self, $param: f64) -> Self { self.unary(Unary::$Name, T::of($param)) }
+        pub fn $method(self, $param: $type) -> Self {
+            self.unary(Unary::$Name, T::of($param.into()))
+        }
     };
 }
 
-// Name method domain (parameter): f(a, p), f′(a, u, p), f″(a, u, p)
+// Name method domain (parameter: type): f(a, p), f′(a, u, p), f″(a, u, p)
 unary_table! {
     /// Minus `a`.
     Neg neg_ All: |a, _| -a, |_, _, _| -T::one(), |_, _, _| T::zero();
@@ -122,135 +156,94 @@ unary_table! {
         |a, _, _| { let s = sigmoid(a); s * (T::one() - s) };
     /// Absolute value; the derivative at 0 is 0.
     Abs abs NonZero: |a, _| a.abs(),
-        |a, _, _| if a == T::zero() { a } else { a.signum() }, |_, _, _| T::zero();
+        |a, _, _| sign(a), |_, _, _| T::zero();
     /// `max(a, 0)`, and NaN for NaN; the derivative at 0 is 0.
     Relu relu NonZero: |a, _| if a <= T::zero() { T::zero() } else { a },
-        |a, _, _| if a > T::zero() { T::one() } else { T::zero() }, |_, _, _| T::zero();
+        |a, _, _| positive(a), |_, _, _| T::zero();
     /// `√(a² + ν²)`, the smoothed absolute value with parameter ν.
-    SmoothAbs smooth_abs All (nu): |a, p| (a * a + p * p).sqrt(), |a, u, _| a / u,
+    SmoothAbs smooth_abs All (nu: f64): |a, p| (a * a + p * p).sqrt(), |a, u, _| a / u,
         |_, u, p| p * p / (u * u * u);
     /// `aᵖ` for a real exponent; the operand must be positive.
-    Powf powf Positive (p): |a, p| a.powf(p), |a, _, p| p * a.powf(p - T::one()),
-        |a, _, p| p * (p - T::one()) * a.powf(p - T::of(2.0));
-}
-
-macro_rules! binary_table {
-    ($($(#[$doc:meta])* $Name:ident $name:ident $domain:ident
-        : $f:expr, $fa:expr, $fb:expr, $faa:expr, $fab:expr, $fbb:expr;)*) => {
-        /// A binary elementwise operation; a scalar operand goes with every entry of the other.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Binary { $($(#[$doc])* $Name,)* }
-
-        impl Binary {
-            /// Every row of the table.
-            pub const ALL: &'static [Binary] = &[$(Binary::$Name),*];
-
-            /// The operation's name.
-            pub fn name(self) -> &'static str {
-                match self { $(Binary::$Name => stringify!($name),)* }
-            }
-
-            /// Where the second operand may be.
-            pub fn domain(self) -> Domain {
-                match self { $(Binary::$Name => Domain::$domain,)* }
-            }
-
-            /// `out = f(a, b)`.
-            pub(crate) fn eval<T: Real>(self, a: &[T], b: &[T], out: &mut [T]) {
-                match self { $(Binary::$Name => {
-                    let f: fn(T, T) -> T = $f;
-                    each(a, b, out.len(), |i, a, b| out[i] = f(a, b));
-                })* }
-            }
-
-            /// `add(i, ∂f/∂a · t)` or `add(i, ∂f/∂b · t)` for every entry.
-            pub(crate) fn first<T: Real>(
-                self, by: Side, a: &[T], b: &[T], t: &[T], n: usize, mut add: impl FnMut(usize, T),
-            ) {
-                let t = spread(t);
-                match self { $(Binary::$Name => {
-                    let fa: fn(T, T) -> T = $fa;
-                    let fb: fn(T, T) -> T = $fb;
-                    match by {
-                        Side::Left => each(a, b, n, |i, a, b| add(i, fa(a, b) * t(i))),
-                        Side::Right => each(a, b, n, |i, a, b| add(i, fb(a, b) * t(i))),
-                    }
-                })* }
-            }
-
-            /// `add(i, ∂²f/∂by∂along · s · t)` for every entry.
-            #[allow(clippy::too_many_arguments)]
-            pub(crate) fn second<T: Real>(
-                self, by: Side, along: Side, a: &[T], b: &[T], s: &[T], t: &[T], n: usize,
-                mut add: impl FnMut(usize, T),
-            ) {
-                let (s, t) = (spread(s), spread(t));
-                match self { $(Binary::$Name => {
-                    let faa: fn(T, T) -> T = $faa;
-                    let fab: fn(T, T) -> T = $fab;
-                    let fbb: fn(T, T) -> T = $fbb;
-                    let f = match (by, along) {
-                        (Side::Left, Side::Left) => faa,
-                        (Side::Right, Side::Right) => fbb,
-                        _ => fab,
-                    };
-                    each(a, b, n, |i, a, b| add(i, f(a, b) * s(i) * t(i)));
-                })* }
-            }
-        }
-    };
-}
-
-/// Which operand of a binary operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Left,
-    Right,
-}
-
-// Name name domain of b: f, ∂a, ∂b, ∂²aa, ∂²ab, ∂²bb
-binary_table! {
-    /// `a + b`.
-    Add add All: |a, b| a + b, |_, _| T::one(), |_, _| T::one(),
-        |_, _| T::zero(), |_, _| T::zero(), |_, _| T::zero();
-    /// `a − b`.
-    Sub sub All: |a, b| a - b, |_, _| T::one(), |_, _| -T::one(),
-        |_, _| T::zero(), |_, _| T::zero(), |_, _| T::zero();
-    /// `a · b`, entry by entry.
-    Mul mul All: |a, b| a * b, |_, b| b, |a, _| a,
-        |_, _| T::zero(), |_, _| T::one(), |_, _| T::zero();
-    /// `a / b`, entry by entry.
-    Div div NonZero: |a, b| a / b, |_, b| b.recip(), |a, b| -a / (b * b),
-        |_, _| T::zero(), |_, b| -(b * b).recip(), |a, b| T::of(2.0) * a / (b * b * b);
-}
-
-/// Calls `f(i, aᵢ, bᵢ)` for `i < n`; an operand of length 1 is repeated.
-#[inline(always)]
-fn each<T: Real>(a: &[T], b: &[T], n: usize, mut f: impl FnMut(usize, T, T)) {
-    match (a.len() == n, b.len() == n) {
-        (true, true) => (0..n).for_each(|i| f(i, a[i], b[i])),
-        (true, false) => (0..n).for_each(|i| f(i, a[i], b[0])),
-        (false, true) => (0..n).for_each(|i| f(i, a[0], b[i])),
-        (false, false) => (0..n).for_each(|i| f(i, a[0], b[0])),
-    }
-}
-
-#[inline(always)]
-fn spread<T: Real>(t: &[T]) -> impl Fn(usize) -> T + '_ {
-    let step = usize::from(t.len() > 1);
-    move |i| t[i * step]
-}
-
-/// `1 / (1 + e⁻ᵃ)`, from the side whose exponential cannot overflow.
-#[inline]
-pub fn sigmoid<T: Real>(a: T) -> T {
-    let e = (-a.abs()).exp();
-    let r = (T::one() + e).recip();
-    if a >= T::zero() { r } else { e * r }
-}
-
-/// `ln(1 + eᵃ)` without overflow or cancellation.
-#[inline]
-pub fn softplus<T: Real>(a: T) -> T {
-    a.max(T::zero()) + (-a.abs()).exp().ln_1p()
+    Powf powf Positive (p: f64): |a, p| a.powf(p),
+        |a, _, p| scaled(p, || a.powf(p - T::one())),
+        |a, _, p| scaled(p * (p - T::one()), || a.powf(p - T::of(2.0)));
+    /// `aⁿ` for a whole exponent and any operand but 0 with `n < 0`.
+    Powi powi NonZero (n: i32): |a, p| a.powi(integer(p)),
+        |a, _, p| { let n = integer(p); scaled(T::of(n.into()), || a.powi(n - 1)) },
+        |a, _, p| {
+            let n = integer(p);
+            scaled(T::of(f64::from(n) * (f64::from(n) - 1.0)), || a.powi(n - 2))
+        };
+    /// Cube root, of either sign. At 0 the derivative is infinite.
+    Cbrt cbrt NonZero: |a, _| a.cbrt(), |_, u, _| (T::of(3.0) * u * u).recip(),
+        |a, u, _| T::of(-2.0 / 9.0) / (a * u * u);
+    /// `ln(1 + a)`, exact near 0; the operand must exceed −1.
+    Log1p log1p Positive: |a, _| a.ln_1p(), |a, _, _| (T::one() + a).recip(),
+        |a, _, _| { let r = (T::one() + a).recip(); -(r * r) };
+    /// `eᵃ − 1`, exact near 0.
+    Expm1 expm1 All: |a, _| a.exp_m1(), |a, _, _| a.exp(), |a, _, _| a.exp();
+    /// `a ln a`, and 0 at 0, where the derivative is −∞; the operand must not be negative.
+    Xlogx xlogx Positive: |a, _| if a == T::zero() { a } else { a * a.ln() },
+        |a, _, _| a.ln() + T::one(), |a, _, _| a.recip();
+    /// Hyperbolic sine.
+    Sinh sinh All: |a, _| a.sinh(), |a, _, _| a.cosh(), |_, u, _| u;
+    /// Hyperbolic cosine.
+    Cosh cosh All: |a, _| a.cosh(), |a, _, _| a.sinh(), |_, u, _| u;
+    /// Inverse hyperbolic sine.
+    Asinh asinh All: |a, _| a.asinh(), |a, _, _| T::one().hypot(a).recip(),
+        |a, _, _| { let r = T::one().hypot(a).recip(); -(a * r) * r * r };
+    /// Tangent.
+    Tan tan Unit: |a, _| a.tan(), |_, u, _| T::one() + u * u,
+        |_, u, _| T::of(2.0) * u * (T::one() + u * u);
+    /// Inverse tangent.
+    Atan atan All: |a, _| a.atan(), |a, _, _| (T::one() + a * a).recip(),
+        |a, _, _| { let r = (T::one() + a * a).recip(); T::of(-2.0) * a * r * r };
+    /// Error function `2/√π ∫₀ᵃ e^(−t²) dt`.
+    Erf erf All: |a, _| erf(a), |a, _, _| T::of(FRAC_2_SQRT_PI) * (-a * a).exp(),
+        |a, _, _| T::of(-2.0 * FRAC_2_SQRT_PI) * a * (-a * a).exp();
+    /// `ln σ(a)` of the logistic function σ, without overflow.
+    LogSigmoid log_sigmoid All: |a, _| -softplus(-a), |a, _, _| sigmoid(-a),
+        |a, _, _| -sigmoid(a) * sigmoid(-a);
+    /// `ln cosh a`, without overflow.
+    LogCosh log_cosh All:
+        |a, _| { let s = a.abs(); s + softplus(T::of(-2.0) * s) - T::of(LN_2) },
+        |a, _, _| a.tanh(), |a, _, _| { let t = a.tanh(); T::one() - t * t };
+    /// `a / (1 + |a|)`; the second derivative jumps at 0 and is 0 there.
+    SoftSign soft_sign NonZero: |a, _| a / (T::one() + a.abs()),
+        |a, _, _| { let r = (T::one() + a.abs()).recip(); r * r },
+        |a, _, _| { let r = (T::one() + a.abs()).recip(); T::of(-2.0) * sign(a) * r * r * r };
+    /// `a σ(a)` of the logistic function σ, also called swish.
+    Silu silu All: |a, _| a * sigmoid(a),
+        |a, _, _| { let s = sigmoid(a); s * (T::one() + a * sigmoid(-a)) },
+        |a, _, _| {
+            let (s, c) = (sigmoid(a), sigmoid(-a));
+            s * c * (T::of(2.0) + a * (c - s))
+        };
+    /// Gaussian error linear unit, in the tanh form `½a (1 + tanh(√(2/π) (a + 0.044715 a³)))`
+    /// that JAX takes by default; it differs from the one with erf by less than 0.0005.
+    Gelu gelu All: |a, _| { let (t, ..) = gelu(a); T::of(0.5) * a * (T::one() + t) },
+        |a, _, _| {
+            let (t, q, _) = gelu(a);
+            T::of(0.5) * (T::one() + t + a * (T::one() - t * t) * q)
+        },
+        |a, _, _| {
+            let (t, q, dq) = gelu(a);
+            (T::one() - t * t) * (q + a * (T::of(0.5) * dq - t * q * q))
+        };
+    /// `a` where positive, else `α (eᵃ − 1)`; at 0 the derivatives are those from the left.
+    Elu elu NonZero (alpha: f64): |a, p| if a > T::zero() { a } else { p * a.exp_m1() },
+        |a, _, p| if a > T::zero() { T::one() } else { p * a.exp() },
+        |a, _, p| if a > T::zero() { T::zero() } else { p * a.exp() };
+    /// `a` where positive, else `s·a` for the slope s, which is also the derivative at 0.
+    LeakyRelu leaky_relu NonZero (slope: f64): |a, p| if a > T::zero() { a } else { p * a },
+        |a, _, p| { let s = positive(a); s + (T::one() - s) * p }, |_, _, _| T::zero();
+    /// Huber's loss: `a²/2` up to `|a| = δ`, then `δ (|a| − δ/2)`; at ±δ, where the second
+    /// derivative jumps, it is that from within.
+    Huber huber OffParameter (delta: f64):
+        |a, p| {
+            let s = a.abs();
+            if s <= p { T::of(0.5) * a * a } else { p * (s - T::of(0.5) * p) }
+        },
+        |a, _, p| if a.abs() <= p { a } else { p * a.signum() },
+        |a, _, p| if a.abs() <= p { T::one() } else { T::zero() };
 }

@@ -26,6 +26,14 @@ pub enum Linear {
     Transpose,
     /// The entries at these positions; one position may stand more than once.
     Gather(Arc<[usize]>),
+    /// The diagonal matrix with these entries.
+    Diag,
+    /// Sums of the entries up to each one, down each column.
+    CumSum,
+    /// Forward differences down each column; 0 in the last row.
+    Dy,
+    /// Forward differences along each row; 0 in the last column.
+    Dx,
     /// The value itself, with derivative zero.
     StopGradient,
 }
@@ -43,6 +51,10 @@ impl Linear {
             Linear::Reshape => "reshape",
             Linear::Transpose => "transpose",
             Linear::Gather(_) => "gather",
+            Linear::Diag => "diag",
+            Linear::CumSum => "cumsum",
+            Linear::Dy => "dy",
+            Linear::Dx => "dx",
             Linear::StopGradient => "stop_gradient",
         }
     }
@@ -79,6 +91,23 @@ impl Linear {
                     *o += a[*from];
                 }
             }
+            Linear::Diag => {
+                for (i, v) in a.iter().enumerate() {
+                    out[i * (a.len() + 1)] += *v;
+                }
+            }
+            Linear::CumSum => {
+                let n = sa.rows.max(1);
+                for (o, a) in out.chunks_exact_mut(n).zip(a.chunks_exact(n)) {
+                    let mut total = T::zero();
+                    for (o, v) in o.iter_mut().zip(a) {
+                        total += *v;
+                        *o += total;
+                    }
+                }
+            }
+            Linear::Dy => differences_down(sa, |i| out[i] += a[i + 1] - a[i]),
+            Linear::Dx => differences_along(sa, |i| out[i] += a[i + sa.rows] - a[i]),
         }
     }
 
@@ -113,6 +142,30 @@ impl Linear {
                     out[*from] += *v;
                 }
             }
+            Linear::Diag => {
+                let n = out.len();
+                for (i, o) in out.iter_mut().enumerate() {
+                    *o += u[i * (n + 1)];
+                }
+            }
+            Linear::CumSum => {
+                let n = sa.rows.max(1);
+                for (o, u) in out.chunks_exact_mut(n).zip(u.chunks_exact(n)) {
+                    let mut total = T::zero();
+                    for (o, v) in o.iter_mut().zip(u).rev() {
+                        total += *v;
+                        *o += total;
+                    }
+                }
+            }
+            Linear::Dy => differences_down(sa, |i| {
+                out[i + 1] += u[i];
+                out[i] -= u[i];
+            }),
+            Linear::Dx => differences_along(sa, |i| {
+                out[i + sa.rows] += u[i];
+                out[i] -= u[i];
+            }),
             Linear::StopGradient => {}
         }
     }
@@ -136,4 +189,16 @@ fn transposed(from: Shape, mut f: impl FnMut(usize, usize)) {
             f(j + i * from.cols, i + j * from.rows);
         }
     }
+}
+
+/// Calls `f` with the position of each entry that has one below it.
+fn differences_down(shape: Shape, mut f: impl FnMut(usize)) {
+    for j in 0..shape.cols {
+        (1..shape.rows).for_each(|i| f(i - 1 + j * shape.rows));
+    }
+}
+
+/// Calls `f` with the position of each entry that has one to its right.
+fn differences_along(shape: Shape, f: impl FnMut(usize)) {
+    (0..shape.rows * shape.cols.saturating_sub(1)).for_each(f);
 }

@@ -1,6 +1,6 @@
 //! Non-linear reductions.
 
-use crate::kernels::{axpy, dot};
+use crate::kernels::{axpy, dot, norm};
 use crate::{Need, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape};
 
 /// `ln Σ eᵃ` along each column, shifted by the largest entry: `r×c → 1×c`.
@@ -106,5 +106,194 @@ impl<T: Real> Primitive<T> for LogSumExp {
                 }
             }
         }
+    }
+}
+
+/// `√Σ a²`: a scalar, with derivatives 0 where all entries are 0.
+///
+/// The stash holds the norm.
+pub(crate) struct Norm;
+
+impl<T: Real> Primitive<T> for Norm {
+    fn name(&self) -> &str {
+        "norm"
+    }
+
+    fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
+        match operands {
+            [_] => Ok(Shape::SCALAR),
+            _ => Err("one operand".into()),
+        }
+    }
+
+    fn stash_len(&self, _: &[Shape]) -> usize {
+        1
+    }
+
+    fn eval(&self, a: &Operands<'_, T>, _: Need, out: &mut [T], stash: &mut [T]) {
+        out[0] = norm(a.get(0));
+        stash[0] = out[0];
+    }
+
+    fn jvp(
+        &self,
+        a: &Operands<'_, T>,
+        tangents: &OperandTangents<'_, T>,
+        stash: &mut [T],
+        out: &mut [T],
+    ) {
+        out[0] = match tangents.get(0) {
+            Some(t) if stash[0] != T::zero() => dot(a.get(0), t) / stash[0],
+            _ => T::zero(),
+        };
+    }
+
+    fn vjp(
+        &self,
+        a: &Operands<'_, T>,
+        stash: &mut [T],
+        u: &[T],
+        adjoints: &mut OperandAdjoints<'_, T>,
+    ) {
+        if let Some(out) = adjoints.get(0)
+            && stash[0] != T::zero()
+        {
+            axpy(out, u[0] / stash[0], a.get(0));
+        }
+    }
+
+    fn vjp_tangent(
+        &self,
+        a: &Operands<'_, T>,
+        tangents: &OperandTangents<'_, T>,
+        stash: &mut [T],
+        u: &[T],
+        du: &[T],
+        adjoint_tangents: &mut OperandAdjoints<'_, T>,
+    ) {
+        let Some(out) = adjoint_tangents.get(0) else {
+            return;
+        };
+        let (a, n) = (a.get(0), stash[0]);
+        if n == T::zero() {
+            return;
+        }
+        axpy(out, du[0] / n, a);
+        if let Some(t) = tangents.get(0) {
+            let along = dot(a, t) / n;
+            axpy(out, u[0] / n, t);
+            axpy(out, -(u[0] / n) * (along / n), a);
+        }
+    }
+}
+
+/// Which end of the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The largest.
+    Max,
+    /// The smallest.
+    Min,
+}
+
+/// The largest or smallest entry of each column: `r×c → 1×c`; the first of equal ones counts.
+pub(crate) struct Extreme {
+    /// Rows of the operand.
+    pub(crate) rows: usize,
+    /// Which entry is sought.
+    pub(crate) end: End,
+}
+
+impl Extreme {
+    /// Position of the extreme entry of each column, in column-major order: finding it again costs
+    /// no more than adding to the column would.
+    fn positions<T: Real>(&self, a: &[T]) -> impl Iterator<Item = usize> {
+        let columns = a.chunks_exact(self.rows).enumerate();
+        columns.map(|(j, column)| j * self.rows + self.position(column))
+    }
+
+    /// The first NaN, or the first extreme entry.
+    fn position<T: Real>(&self, column: &[T]) -> usize {
+        let mut best = 0;
+        for (i, v) in column.iter().enumerate() {
+            let beats = match self.end {
+                End::Max => *v > column[best],
+                End::Min => *v < column[best],
+            };
+            if beats {
+                best = i;
+            } else if v.partial_cmp(v).is_none() {
+                return i;
+            }
+        }
+        best
+    }
+}
+
+impl<T: Real> Primitive<T> for Extreme {
+    fn name(&self) -> &str {
+        match self.end {
+            End::Max => "max_rows",
+            End::Min => "min_rows",
+        }
+    }
+
+    fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
+        match operands {
+            [a] if a.rows > 0 => Ok(Shape::matrix(1, a.cols)),
+            _ => Err("one operand with at least one row".into()),
+        }
+    }
+
+    fn stash_len(&self, _: &[Shape]) -> usize {
+        0
+    }
+
+    fn eval(&self, a: &Operands<'_, T>, _: Need, out: &mut [T], _: &mut [T]) {
+        let a = a.get(0);
+        for (o, at) in out.iter_mut().zip(self.positions(a)) {
+            *o = a[at];
+        }
+    }
+
+    fn jvp(
+        &self,
+        a: &Operands<'_, T>,
+        tangents: &OperandTangents<'_, T>,
+        _: &mut [T],
+        out: &mut [T],
+    ) {
+        let Some(t) = tangents.get(0) else {
+            return out.fill(T::zero());
+        };
+        for (o, at) in out.iter_mut().zip(self.positions(a.get(0))) {
+            *o = t[at];
+        }
+    }
+
+    fn vjp(
+        &self,
+        a: &Operands<'_, T>,
+        _: &mut [T],
+        u: &[T],
+        adjoints: &mut OperandAdjoints<'_, T>,
+    ) {
+        let Some(out) = adjoints.get(0) else { return };
+        for (u, at) in u.iter().zip(self.positions(a.get(0))) {
+            out[at] += *u;
+        }
+    }
+
+    fn vjp_tangent(
+        &self,
+        a: &Operands<'_, T>,
+        _: &OperandTangents<'_, T>,
+        stash: &mut [T],
+        _: &[T],
+        du: &[T],
+        adjoint_tangents: &mut OperandAdjoints<'_, T>,
+    ) {
+        // Linear between ties.
+        self.vjp(a, stash, du, adjoint_tangents);
     }
 }

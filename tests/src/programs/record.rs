@@ -114,7 +114,17 @@ impl<'r, T: Real> Builder<'r, T> {
                 let f = Binary::ALL[row % Binary::ALL.len()];
                 let (a, p) = self.bounded(*left);
                 let (b, q) = self.bounded(*right);
-                let b = into(f.domain(), repeatable(b, a.shape()), *negative);
+                let a = into(f.left_domain(), a, false);
+                let b = repeatable(b, a.shape());
+                let b = match f.domain() {
+                    Domain::Unequal => {
+                        let apart = b.smooth_abs(0.5);
+                        if *negative { a - apart } else { a + apart }
+                    }
+                    // Powers of powers would leave every bound.
+                    _ if f == Binary::Pow => soft(b),
+                    domain => into(domain, b, *negative),
+                };
                 (a.elementwise_with(f, b), (p + q).max(p * q).max(2.0 * p))
             }
             Instruction::Simple { kind, of } => {
@@ -226,6 +236,10 @@ fn into<T: Real>(domain: Domain, a: Var<'_, T>, negative: bool) -> Var<'_, T> {
         Domain::Unit => a.tanh() * T::of(0.875),
         Domain::NonZero if negative => -a.smooth_abs(0.5),
         Domain::NonZero => a.smooth_abs(0.5),
+        // Parameters are drawn from [½, 2½].
+        Domain::OffParameter if negative => a.smooth_abs(0.5) + T::of(2.5),
+        Domain::OffParameter => a.tanh() * T::of(0.375),
+        Domain::Unequal => unreachable!("of two operands"),
     }
 }
 

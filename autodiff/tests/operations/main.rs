@@ -1,0 +1,9 @@
+//! Every operation: its value against the definition, and its derivatives against each other.
+
+mod convolution;
+mod elementwise;
+mod harness;
+mod layout;
+mod mistakes;
+mod reductions;
+mod structure;
