@@ -3,7 +3,7 @@
 use crate::program::{Inputs, Op, Program};
 use crate::{Need, Real, Workspace};
 
-use super::{concat_start, operands, reaching, reverse, split};
+use super::{concat_start, operands, reaching, reverse, reverse_bytes, split};
 
 /// Computes the values that depend on the `changed` inputs, and keeps what `need` asks for.
 ///
@@ -74,4 +74,12 @@ pub fn primal<T: Real>(program: &Program<T>, work: &mut Workspace<T>, changed: I
         _ => need,
     });
     work.sweeps.values += 1;
+}
+
+/// Bytes that the first primal sweep makes: the adjoints of the gradients inside.
+pub(crate) fn primal_bytes<T: Real>(program: &Program<T>) -> usize {
+    let inner = program.nodes.iter().filter_map(|n| n.op.gradient_of());
+    inner
+        .map(|of| primal_bytes(of) + reverse_bytes(of, Inputs::ALL))
+        .sum()
 }

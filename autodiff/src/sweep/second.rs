@@ -112,3 +112,8 @@ pub fn second<T: Real>(
         }
     }
 }
+
+/// Bytes that the first [`second`] sweep makes: the tangents, and those of the adjoints.
+pub(crate) fn second_bytes<T: Real>(program: &Program<T>) -> usize {
+    2 * program.values_bytes()
+}
