@@ -93,11 +93,25 @@ mod tests {
     #[test]
     fn what_is_no_number_of_bytes_is_one_line() {
         for text in [
-            "", "MiB", "-1", "+1", "1e6", "1.", ".5", "1.2.3", "3 MiBs", "inf", "1\n2",
-            "99999999999999999999", "99999999TiB",
+            "",
+            "MiB",
+            "-1",
+            "+1",
+            "1e6",
+            "1.",
+            ".5",
+            "1.2.3",
+            "3 MiBs",
+            "inf",
+            "1\n2",
+            "99999999999999999999",
+            "99999999TiB",
         ] {
             let message = parse_bytes(text).unwrap_err().to_string();
-            assert!(message.contains("expected") && !message.contains('\n'), "{message}");
+            assert!(
+                message.contains("expected") && !message.contains('\n'),
+                "{message}"
+            );
         }
     }
 }
