@@ -183,7 +183,7 @@ fn gda_is_biased_as_the_penalty_says() {
 fn scalar_itd_and_aid_are_as_derived() {
     let task = closed_form::scalar();
     for (s, depth, x) in [(0.2, 5, 0.3), (0.1, 1, -0.7), (0.3, 12, 1.9)] {
-        let r = 1.0 - (1.0 - 2.0 * s as f64).powi(depth);
+        let r = 1.0 - (1.0_f64 - 2.0 * s).powi(depth);
         let itd = Itd::reverse(depth as usize).step(s);
         close(
             at(&task, &itd, x).hypergradient[0],
