@@ -4,6 +4,10 @@
 //! of scalars that tells its meter when it is made and when it is dropped. The counts are sums of
 //! lengths times scalar sizes: deterministic, and independent of the allocator and of the process.
 
+mod units;
+
+pub use units::{ParseBytesError, human_bytes, parse_bytes};
+
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -150,21 +154,6 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// A byte count for people: `"512 B"`, `"3.9 KiB"`, `"64.0 MiB"`.
-pub fn human_bytes(bytes: usize) -> String {
-    let units = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut value = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < units.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", units[unit])
-}
-
 /// A fixed-length block of scalars whose bytes are on a [`Meter`] for as long as it lives.
 ///
 /// It dereferences to a slice. Buffers never grow in place: [`resize`](Buffer::resize) forgets the
@@ -236,6 +225,13 @@ impl Claim {
             category,
         }
     }
+
+    /// Counts `bytes` from now on.
+    pub fn set(&mut self, bytes: usize) {
+        self.meter.remove(self.category, self.bytes);
+        self.bytes = bytes;
+        self.meter.add(self.category, bytes);
+    }
 }
 
 impl Drop for Claim {
@@ -263,11 +259,5 @@ mod tests {
         assert_eq!(meter.read().peak, 40);
         drop(b);
         assert_eq!(meter.read().live(), 0);
-    }
-
-    #[test]
-    fn bytes_read_well() {
-        assert_eq!(human_bytes(1023), "1023 B");
-        assert_eq!(human_bytes(64 << 20), "64.0 MiB");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::bytes::{Category, Claim, Meter};
 use crate::program::{Inputs, NonFinite, Program};
-use crate::sweep::{primal, reverse, second, tangent};
+use crate::sweep::{primal, primal_bytes, reverse, reverse_bytes, second, second_bytes, tangent};
 use crate::workspace::{Sweeps, Workspace};
 use crate::{Need, Real};
 
@@ -39,6 +39,18 @@ impl<T: Real> Point<T> {
             _program_bytes: Claim::new(program.bytes(), Category::Program, meter),
             program,
         }
+    }
+
+    /// Bytes of a point of `program` that was [`differentiate`](Point::differentiate)d: the
+    /// recording, values and adjoints.
+    pub fn gradient_bytes(program: &Program<T>) -> usize {
+        let sweeps = primal_bytes(program) + reverse_bytes(program, Inputs::ALL);
+        program.bytes() + Workspace::bytes(program) + sweeps
+    }
+
+    /// Bytes that the first [`second`](Point::second) sweep of a point adds.
+    pub fn second_bytes(program: &Program<T>) -> usize {
+        second_bytes(program)
     }
 
     /// The program.

@@ -72,6 +72,14 @@ impl<T: Real> Op<T> {
             Op::Gradient { .. } => "gradient",
         }
     }
+
+    /// The function this is a gradient of.
+    pub(crate) fn gradient_of(&self) -> Option<&Program<T>> {
+        match self {
+            Op::Gradient { of, .. } => Some(of),
+            _ => None,
+        }
+    }
 }
 
 pub(crate) struct Node<T: Real> {
@@ -174,15 +182,14 @@ impl<T: Real> Program<T> {
     /// Bytes of the recording: its nodes and constants, and the programs it takes gradients of.
     /// Data that primitives share with the caller is the caller's.
     pub fn bytes(&self) -> usize {
-        let nested: usize = self
-            .nodes
-            .iter()
-            .map(|n| match &n.op {
-                Op::Gradient { of, .. } => of.bytes(),
-                _ => 0,
-            })
-            .sum();
+        let nested = self.nodes.iter().filter_map(|n| n.op.gradient_of());
+        let nested: usize = nested.map(Program::bytes).sum();
         size_of_val(&self.nodes[..]) + size_of_val(&self.constants[..]) + nested
+    }
+
+    /// Bytes of one scalar for each entry of each value.
+    pub(crate) fn values_bytes(&self) -> usize {
+        self.values_len * size_of::<T>()
     }
 
     /// Whether the output's value depends on input `k`.

@@ -2,7 +2,7 @@
 
 use std::mem::swap;
 
-use crate::bytes::{Buffer, Category, Meter};
+use crate::bytes::{Buffer, Category, Claim, Meter};
 use crate::program::{Inputs, Op, Program};
 use crate::{Need, Real};
 
@@ -54,26 +54,33 @@ pub struct Workspace<T: Real> {
     /// The inputs whose adjoints the last reverse sweep gave.
     pub(crate) reversed: Inputs,
     meter: Meter,
+    /// A tape of small steps holds as many bytes in these structures as in their buffers.
+    _own_bytes: Claim,
 }
 
 impl<T: Real> Workspace<T> {
     pub(crate) fn new(program: &Program<T>, meter: &Meter) -> Self {
-        let nested = program.nodes.iter().filter_map(|n| match &n.op {
-            Op::Gradient { of, .. } => Some(Workspace::new(of, meter)),
-            _ => None,
-        });
+        let inner = || program.nodes.iter().filter_map(|n| n.op.gradient_of());
+        let mut nested = Vec::with_capacity(inner().count());
+        nested.extend(inner().map(|of| Workspace::new(of, meter)));
         Workspace {
             values: Buffer::zeros(program.values_len, Category::Values, meter),
             stash: Buffer::zeros(program.stash_len, Category::Values, meter),
             adjoints: Buffer::zeros(0, Category::Adjoints, meter),
             tangents: Buffer::zeros(0, Category::Tangents, meter),
             adjoint_tangents: Buffer::zeros(0, Category::Adjoints, meter),
-            nested: nested.collect(),
+            nested,
             sweeps: Sweeps::default(),
             level: None,
             reversed: Inputs::NONE,
             meter: meter.clone(),
+            _own_bytes: Claim::new(size_of::<Self>(), Category::Values, meter),
         }
+    }
+
+    /// Bytes of a workspace of `program` before its first sweep.
+    pub(crate) fn bytes(program: &Program<T>) -> usize {
+        Self::linearisation_bytes(program, Category::Values)
     }
 
     /// Sets input `k`.
@@ -150,21 +157,21 @@ impl<T: Real> Workspace<T> {
 
     /// Bytes of one category in a workspace after a primal sweep, its scratch taken away.
     pub(crate) fn linearisation_bytes(program: &Program<T>, category: Category) -> usize {
-        let scalars = match category {
-            Category::Values => program.values_len + program.stash_len,
-            _ => 0,
-        };
-        let nested = program.nodes.iter().map(|n| match &n.op {
-            Op::Gradient { of, .. } => {
-                let adjoints = match category {
-                    Category::Adjoints => of.values_len * size_of::<T>(),
-                    _ => 0,
-                };
-                adjoints + Self::linearisation_bytes(of, category)
+        let own = match category {
+            Category::Values => {
+                (program.values_len + program.stash_len) * size_of::<T>() + size_of::<Self>()
             }
             _ => 0,
+        };
+        let nested = program.nodes.iter().filter_map(|n| n.op.gradient_of());
+        let nested = nested.map(|of| {
+            let adjoints = match category {
+                Category::Adjoints => of.values_bytes(),
+                _ => 0,
+            };
+            adjoints + Self::linearisation_bytes(of, category)
         });
-        scalars * size_of::<T>() + nested.sum::<usize>()
+        own + nested.sum::<usize>()
     }
 
     pub(crate) fn make_adjoints(&mut self) {

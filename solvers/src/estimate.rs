@@ -187,6 +187,8 @@ pub struct Estimate<T: Real> {
     pub lower_iterations: usize,
     /// Iterations of the linear solver, or steps of the reverse pass.
     pub linear_iterations: usize,
+    /// Steps of an unrolled loop that the reverse pass ran again.
+    pub recomputed_steps: usize,
     /// The lower level's step length, where it has one.
     pub step: Option<f64>,
     /// Sweeps of both objectives, everything included.

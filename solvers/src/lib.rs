@@ -32,7 +32,9 @@ mod schedule;
 mod workspace;
 
 pub use estimate::{Estimate, Oracles, Status};
-pub use hypergradient::{Aid, Bda, ConfigError, Exact, Itd, LowerSolve, Strategy};
+pub use hypergradient::{
+    ANY_DEPTH, Aid, Bda, BudgetError, ConfigError, Exact, Itd, LowerSolve, Plan, Strategy,
+};
 pub use inner::{InnerStep, StepLength};
 pub use method::{Descent, Gda, Method, Progress, Run};
 pub use optimiser::Optimiser;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use autodiff::bytes::{Bytes, Meter};
+use autodiff::bytes::{Bytes, Category, Claim, Meter};
 use autodiff::unroll::{Step, Unrolled};
 use autodiff::{Point, Real, Sweeps};
 use nalgebra::DVector;
@@ -20,6 +20,7 @@ pub struct Workspace<T: Real> {
     /// Sweeps inside loops that were dropped since.
     past: Oracles,
     meter: Meter,
+    _start_bytes: Claim,
 }
 
 impl<T: Real> Workspace<T> {
@@ -31,8 +32,14 @@ impl<T: Real> Workspace<T> {
             start: problem.start().clone(),
             unrolled: None,
             past: Oracles::default(),
+            _start_bytes: Claim::new(Self::start_bytes(problem), Category::Solver, &meter),
             meter,
         }
+    }
+
+    /// Bytes of a workspace for `problem` beside its two points.
+    pub(crate) fn start_bytes(problem: &Bilevel<T>) -> usize {
+        problem.dim_y() * size_of::<T>()
     }
 
     /// Starts the lower level of later calls from `y`.

@@ -15,6 +15,12 @@ pub use reverse::reverse;
 pub use second::second;
 pub use tangent::tangent;
 
+// What each makes at its first use stands beside it.
+pub(crate) use primal::primal_bytes;
+pub(crate) use reverse::reverse_bytes;
+pub(crate) use second::second_bytes;
+pub(crate) use tangent::tangent_bytes;
+
 use crate::Real;
 use crate::program::{Inputs, Node, Program};
 

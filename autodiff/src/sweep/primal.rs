@@ -3,7 +3,7 @@
 use crate::program::{Inputs, Op, Program};
 use crate::{Need, Operands, Real, Workspace};
 
-use super::{concat_start, reaching, reverse, split};
+use super::{concat_start, reaching, reverse, reverse_bytes, split};
 
 /// Computes the values that depend on the `changed` inputs, and keeps what `need` asks for.
 ///
@@ -81,4 +81,12 @@ pub fn primal<T: Real>(program: &Program<T>, work: &mut Workspace<T>, changed: I
     // The adjoints belong to the values of before.
     work.reversed = Inputs::NONE;
     work.sweeps.values += 1;
+}
+
+/// Bytes that the first primal sweep makes: the adjoints of the gradients inside.
+pub(crate) fn primal_bytes<T: Real>(program: &Program<T>) -> usize {
+    let inner = program.nodes.iter().filter_map(|n| n.op.gradient_of());
+    inner
+        .map(|of| primal_bytes(of) + reverse_bytes(of, Inputs::ALL))
+        .sum()
 }

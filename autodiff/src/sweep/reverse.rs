@@ -6,7 +6,7 @@ use crate::{OperandAdjoints, Operands, Real, Workspace};
 
 use super::second::second_along;
 use super::tangent::seed_one;
-use super::{concat_start, reaching, slot_mut, split};
+use super::{concat_start, reaching, second_bytes, slot_mut, split};
 
 /// Computes the adjoints of the `wanted` inputs for a cotangent of the output.
 ///
@@ -111,4 +111,19 @@ pub fn reverse<T: Real>(
             }
         }
     }
+}
+
+/// Bytes that the first [`reverse`] sweep makes: the adjoints, and what the second sweeps of the
+/// gradients inside make.
+pub(crate) fn reverse_bytes<T: Real>(program: &Program<T>, wanted: Inputs) -> usize {
+    let mut bytes = program.values_bytes();
+    if program.nodes[program.output].depends.meets(wanted) {
+        let nodes = program.nodes[..=program.output].iter();
+        let swept = nodes.filter(|n| n.depends.meets(wanted));
+        bytes += swept
+            .filter_map(|n| n.op.gradient_of())
+            .map(second_bytes)
+            .sum::<usize>();
+    }
+    bytes
 }

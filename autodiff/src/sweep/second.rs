@@ -144,3 +144,8 @@ fn sweep<T: Real>(program: &Program<T>, work: &mut Workspace<T>, moving: Inputs,
         }
     }
 }
+
+/// Bytes that the first [`second`] sweep makes: the tangents, and those of the adjoints.
+pub(crate) fn second_bytes<T: Real>(program: &Program<T>) -> usize {
+    2 * program.values_bytes()
+}

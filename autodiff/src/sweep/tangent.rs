@@ -5,7 +5,7 @@ use crate::rules::elementwise::Side;
 use crate::{OperandTangents, Operands, Real, Workspace};
 
 use super::second::second_along;
-use super::{concat_start, slot, split};
+use super::{concat_start, second_bytes, slot, split};
 
 /// Computes the tangent of every value along the given tangents of the inputs, `None` being zero,
 /// and returns that of the output, or `None` where it is zero.
@@ -147,4 +147,12 @@ pub(super) fn forward<T: Real>(program: &Program<T>, work: &mut Workspace<T>, mo
             }
         }
     }
+}
+
+/// Bytes that the first [`tangent`] sweep along `moving` inputs makes: the tangents, and what the
+/// second sweeps of the gradients inside make.
+pub(crate) fn tangent_bytes<T: Real>(program: &Program<T>, moving: Inputs) -> usize {
+    let swept = program.nodes.iter().filter(|n| n.depends.meets(moving));
+    let inner = swept.filter_map(|n| n.op.gradient_of());
+    program.values_bytes() + inner.map(second_bytes).sum::<usize>()
 }

@@ -1,7 +1,7 @@
 //! A few states, held where the binomial schedule wants them.
 
 use crate::Real;
-use crate::bytes::{Buffer, Category, Meter};
+use crate::bytes::{Buffer, Category, Claim, Meter};
 
 use super::schedule::{Move, Schedule};
 use super::{Driver, Stop};
@@ -12,6 +12,7 @@ pub(super) struct Checkpointed<T: Real> {
     /// The state that walks on the way back, while the last one stays the driver's.
     walking: Buffer<T>,
     schedule: Schedule,
+    schedule_bytes: Claim,
     depth: usize,
     /// Whether the workspace still has the state before the last step.
     at_end: bool,
@@ -23,9 +24,15 @@ impl<T: Real> Checkpointed<T> {
             states: Buffer::zeros(0, Category::Checkpoints, meter),
             walking: Buffer::zeros(0, Category::Solver, meter),
             schedule: Schedule::default(),
+            schedule_bytes: Claim::new(0, Category::Solver, meter),
             depth: 0,
             at_end: false,
         }
+    }
+
+    /// Bytes beside `slots` > 0 held states: the state that walks, and the schedule.
+    pub(super) fn walking_bytes(dim_state: usize, slots: usize) -> usize {
+        (dim_state * size_of::<T>()).saturating_add(Schedule::bytes(slots))
     }
 
     /// Runs up to `limit` steps with up to `slots` states held, where the schedule for `limit`
@@ -41,11 +48,13 @@ impl<T: Real> Checkpointed<T> {
         let dim = driver.state().len();
         self.states.resize(slots * dim);
         self.walking.resize(dim);
+        self.schedule.make_room(slots);
+        self.schedule_bytes.set(Schedule::bytes(slots));
         (self.depth, self.at_end) = (0, false);
         if limit == 0 {
             return 0;
         }
-        self.schedule.start(slots);
+        self.schedule.start();
         self.states[..dim].copy_from_slice(driver.state());
         let mut next = self.schedule.next(limit);
         while self.depth < limit && !stop(self.depth, driver.state()) {

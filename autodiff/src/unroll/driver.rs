@@ -12,6 +12,9 @@ const X: usize = 0;
 const STATE: usize = 1;
 const COEFFICIENTS: usize = 2;
 
+/// The inputs that derivatives are taken by.
+pub(super) const INPUTS: Inputs = Inputs::one(X).and(Inputs::one(STATE));
+
 /// A step with its workspace, the state on the way forward and the cotangents on the way back.
 pub(super) struct Driver<T: Real> {
     pub(super) step: Step<T>,
@@ -37,6 +40,13 @@ impl<T: Real> Driver<T> {
             x_changed: true,
             step,
         }
+    }
+
+    /// Bytes of a driver of `step` before its first sweep.
+    pub(super) fn bytes(step: &Step<T>) -> usize {
+        let len = |k: usize| step.program.input_shape(k).len();
+        let scalars = 2 * len(STATE) + len(COEFFICIENTS) + len(X);
+        Workspace::bytes(&step.program) + scalars * size_of::<T>()
     }
 
     /// Sets `x` and the state.
@@ -176,8 +186,7 @@ impl<T: Real> Driver<T> {
 
     fn pull(&mut self) {
         let program = &self.step.program;
-        let wanted = Inputs::one(X).and(Inputs::one(STATE));
-        reverse(program, &mut self.work, &self.state_cotangent, wanted);
+        reverse(program, &mut self.work, &self.state_cotangent, INPUTS);
         add(&mut self.x_cotangent, self.work.adjoint(program, X));
         self.state_cotangent
             .copy_from_slice(self.work.adjoint(program, STATE));

@@ -119,6 +119,24 @@ impl Memory {
         }
     }
 
+    /// What a forward and a reverse pass of `depth` steps cost: evaluations of the step with or
+    /// without its linearisation, and products with its derivative, which for a gradient step are
+    /// gradients and Hessian-vector products. The largest number there is if it is larger.
+    ///
+    /// # Panics
+    /// If there are no slots.
+    pub fn sweeps(self, depth: usize, dim_x: usize) -> usize {
+        let back = match self {
+            Memory::Taped => depth,
+            Memory::Forward => depth.saturating_mul(dim_x),
+            _ => self
+                .differentiated_steps(depth)
+                .saturating_mul(2)
+                .saturating_add(self.recomputed_steps(depth)),
+        };
+        depth.saturating_add(back)
+    }
+
     /// What is wrong with the policy's numbers, in words, or `None`.
     pub fn complaint(self) -> Option<String> {
         match self {

@@ -6,6 +6,7 @@
 
 mod checkpointed;
 mod driver;
+mod footprint;
 mod forward;
 mod memory;
 mod schedule;
@@ -219,26 +220,9 @@ impl<T: Real> Unrolled<T> {
         self.recomputed
     }
 
-    /// The bytes of one category that `memory` keeps for a loop of `depth` steps, beyond the
-    /// buffers of a single step, which are held under every policy.
-    ///
-    /// [`Meter`] readings are predicted exactly: [`Category::Checkpoints`] holds the states;
-    /// [`Category::Values`] and [`Category::Adjoints`] the linearised steps of [`Memory::Taped`];
-    /// [`Category::Tangents`] the derivative by x of [`Memory::Forward`] and its direction; and
-    /// [`Category::Solver`] the state that [`Memory::Checkpointed`] and [`Memory::Online`] walk with on
-    /// the way back. For a loop that may stop early `depth` is its limit, but for
-    /// [`Memory::Taped`] its depth.
+    /// [`Step::kept_bytes`] of this loop's step.
     pub fn kept_bytes(&self, depth: usize, memory: Memory, category: Category) -> usize {
-        let (dim_state, scalar) = (self.driver.state().len(), size_of::<T>());
-        match (memory, category) {
-            (_, Category::Checkpoints) => memory.checkpoint_bytes(depth, dim_state, scalar),
-            (Memory::Taped, _) => Taped::bytes(&self.driver, depth, category),
-            (Memory::Checkpointed { .. } | Memory::Online { .. }, Category::Solver) => {
-                dim_state * scalar
-            }
-            (Memory::Forward, Category::Tangents) => (dim_state + 1) * self.driver.dim_x() * scalar,
-            _ => 0,
-        }
+        self.driver.step.kept_bytes(depth, memory, category)
     }
 
     /// How often `of` was swept inside the steps.

@@ -33,6 +33,7 @@ struct Held {
 /// The states held, and from them the moves that lead to any earlier one.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
+    slots: usize,
     /// In the order of their steps; the first is before step 0.
     held: Vec<Held>,
     free: Vec<usize>,
@@ -41,14 +42,28 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
+    /// A schedule of so many slots, before its start.
+    pub(super) fn make_room(&mut self, slots: usize) {
+        if self.slots != slots {
+            // The old lists go before the new ones come.
+            *self = Schedule::default();
+            self.slots = slots;
+            self.held.reserve_exact(slots);
+            self.free.reserve_exact(slots);
+        }
+    }
+
+    /// Bytes of the lists of so many slots.
+    pub(super) fn bytes(slots: usize) -> usize {
+        slots.saturating_mul(size_of::<Held>() + size_of::<usize>())
+    }
+
     /// Starts with the first state held in slot 0.
-    pub(super) fn start(&mut self, slots: usize) {
-        assert!(slots > 0, "0 slots: expected at least 1");
+    pub(super) fn start(&mut self) {
+        assert!(self.slots > 0, "0 slots: expected at least 1");
         self.held.clear();
-        self.held.reserve_exact(slots);
         self.free.clear();
-        self.free.reserve_exact(slots);
-        self.free.extend((0..slots).rev());
+        self.free.extend((0..self.slots).rev());
         self.level = 0;
         self.hold(0, usize::MAX);
     }
@@ -134,7 +149,8 @@ impl Schedule {
 /// The steps run again on the way back through `depth` > 0 steps that nobody knew the number of.
 pub(super) fn online_recomputed(depth: usize, slots: usize) -> usize {
     let mut schedule = Schedule::default();
-    schedule.start(slots);
+    schedule.make_room(slots);
+    schedule.start();
     for step in 1..depth {
         schedule.offer(step);
     }

@@ -8,7 +8,8 @@ use super::*;
 /// Checks that every step is reversed from its own state, and that no more than `slots` are held.
 fn play(depth: usize, slots: usize) -> usize {
     let mut schedule = Schedule::default();
-    schedule.start(slots);
+    schedule.make_room(slots);
+    schedule.start();
     let mut kept = vec![usize::MAX; slots.min(depth)];
     kept[0] = 0;
     let (mut at, mut steps) = (0, 0);
@@ -129,7 +130,8 @@ fn a_million_steps_are_scheduled_at_once() {
 /// [`play`] with a depth that the forward pass does not know.
 fn play_online(depth: usize, slots: usize) -> usize {
     let mut schedule = Schedule::default();
-    schedule.start(slots);
+    schedule.make_room(slots);
+    schedule.start();
     let mut kept = vec![0; slots];
     for step in 1..depth {
         if let Some(slot) = schedule.offer(step) {

@@ -60,6 +60,11 @@ impl<T: Real> Step<T> {
         }
     }
 
+    /// Number of entries of `x`.
+    pub fn dim_x(&self) -> usize {
+        self.program.input_shape(0).len()
+    }
+
     /// Number of entries of the state.
     pub fn dim_state(&self) -> usize {
         self.program.input_shape(1).len()

@@ -1,6 +1,6 @@
 //! Every step, linearised.
 
-use crate::bytes::{Category, Meter};
+use crate::bytes::Meter;
 use crate::{Real, Workspace};
 
 use super::{Driver, Stop};
@@ -31,12 +31,17 @@ impl<T: Real> Taped<T> {
         let mut depth = 0;
         while depth < limit && !stop(depth, driver.state()) {
             if depth == self.steps.len() {
+                if depth == self.steps.capacity() {
+                    // Doubling, but never more room than the loop can use.
+                    self.steps.reserve_exact((limit - depth).min(depth.max(64)));
+                }
                 self.steps.push(driver.step.program.workspace(meter));
             }
             driver.advance_keeping(depth, &mut self.steps[depth]);
             depth += 1;
         }
         self.steps.truncate(depth);
+        self.steps.shrink_to_fit();
         depth
     }
 
@@ -44,13 +49,5 @@ impl<T: Real> Taped<T> {
         for step in self.steps.iter_mut().rev() {
             driver.pull_back_kept(step);
         }
-    }
-
-    /// Bytes of one category that a tape of `depth` steps holds.
-    pub(super) fn bytes(driver: &Driver<T>, depth: usize, category: Category) -> usize {
-        depth.saturating_mul(Workspace::linearisation_bytes(
-            &driver.step.program,
-            category,
-        ))
     }
 }

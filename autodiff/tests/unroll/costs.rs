@@ -62,6 +62,37 @@ fn bytes_are_predicted_exactly() {
     bytes_are_predicted::<f32>();
 }
 
+/// The peak of a fresh loop's forward and reverse pass, against what the step alone predicts.
+fn peaks_are_predicted<T: Real>() {
+    for case in cases::<T>() {
+        for depth in DEPTHS {
+            for memory in [
+                Memory::Taped,
+                Memory::Stored,
+                Memory::Checkpointed { slots: 1 },
+                Memory::Checkpointed { slots: 6 },
+                Memory::Online { slots: 6 },
+                Memory::Truncated { steps: 0 },
+                Memory::Truncated { steps: 5 },
+                Memory::Forward,
+            ] {
+                let meter = Meter::new();
+                let mut unrolled = Unrolled::new(case.step.clone(), &meter);
+                run(&mut unrolled, &case.start, depth, memory);
+                let predicted = case.step.peak_bytes(depth, memory);
+                let place = format!("{}, {depth} steps, {memory}", case.name);
+                assert_eq!(meter.read().peak, predicted, "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn peaks_are_predicted_exactly() {
+    peaks_are_predicted::<f64>();
+    peaks_are_predicted::<f32>();
+}
+
 #[test]
 fn a_policy_lets_go_what_another_kept() {
     let case = &cases::<f64>()[1];

@@ -24,6 +24,10 @@ pub(super) enum Command {
     Demo,
     /// The hypergradient of each strategy at one point against the exact one
     Compare(Compare),
+    /// Bytes and time of each memory policy against depth, predicted and measured
+    Memory(Memory),
+    /// The fastest memory policy for a depth and a byte budget, or the deepest loop that fits
+    Plan(Plan),
     /// Solve a problem by a method, with a trace
     Solve(Solve),
     /// Problems, strategies and methods by name
@@ -120,6 +124,55 @@ pub(super) struct Compare {
     /// Put the hypergradient itself into the records
     #[arg(long)]
     pub(super) full: bool,
+}
+
+/// What is unrolled.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Unroll {
+    /// Step length of the lower level [default: from its curvature]
+    #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]
+    pub(super) step: Option<f64>,
+    /// Steps of the lower level: `gd`, `momentum:BETA` or `nesterov:BETA`
+    #[arg(long, value_name = "KIND", default_value = "gd")]
+    pub(super) inner: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Memory {
+    #[command(flatten)]
+    pub(super) problem: ProblemArgs,
+    /// Numbers of steps that are unrolled, separated by commas
+    #[arg(
+        long,
+        value_name = "K,…",
+        value_delimiter = ',',
+        default_value = "10,100,1000",
+        allow_negative_numbers = true
+    )]
+    pub(super) depths: Vec<i64>,
+    /// Policies, separated by commas: taped, stored, checkpointed[:SLOTS], online[:SLOTS],
+    /// truncated:STEPS, forward. Without SLOTS they take as many as fit --budget, or 10
+    #[arg(long, value_name = "POLICY,…", value_delimiter = ',')]
+    pub(super) policy: Vec<String>,
+    /// Bytes that no estimate may go over, such as 64MiB, 1GB or 4096; what would is not run
+    #[arg(long, value_name = "BYTES")]
+    pub(super) budget: Option<String>,
+    #[command(flatten)]
+    pub(super) unroll: Unroll,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) problem: ProblemArgs,
+    /// Steps that are unrolled; without it, the deepest loop for each policy
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    pub(super) depth: Option<i64>,
+    /// Bytes that the estimate may hold, such as 64MiB, 1GB or 4096
+    #[arg(long, value_name = "BYTES")]
+    pub(super) budget: String,
+    #[command(flatten)]
+    pub(super) unroll: Unroll,
 }
 
 #[derive(Clone, Debug, Args)]

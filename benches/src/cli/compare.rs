@@ -126,7 +126,7 @@ fn settings(args: &Compare) -> Result<Settings, Failure> {
     })
 }
 
-fn inner(text: &str) -> Result<InnerStep, Failure> {
+pub(super) fn inner(text: &str) -> Result<InnerStep, Failure> {
     let (kind, beta) = match text.split_once(':') {
         Some((kind, beta)) => (kind, beta.parse::<f64>().ok()),
         None => (text, None),

@@ -8,7 +8,10 @@ mod demo;
 mod demo_page;
 mod failure;
 mod list;
+mod memory;
+mod memory_page;
 mod output;
+mod plan;
 mod solve;
 
 use std::process::ExitCode;
@@ -59,6 +62,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         (Command::Demo, Dtype::F32) => demo::run::<f32>(&common),
         (Command::Compare(args), Dtype::F64) => compare::run::<f64>(&args, &common),
         (Command::Compare(args), Dtype::F32) => compare::run::<f32>(&args, &common),
+        (Command::Memory(args), Dtype::F64) => memory::run::<f64>(&args, &common),
+        (Command::Memory(args), Dtype::F32) => memory::run::<f32>(&args, &common),
+        (Command::Plan(args), Dtype::F64) => plan::run::<f64>(&args, &common),
+        (Command::Plan(args), Dtype::F32) => plan::run::<f32>(&args, &common),
         (Command::Solve(args), Dtype::F64) => solve::run::<f64>(&args, &common),
         (Command::Solve(args), Dtype::F32) => solve::run::<f32>(&args, &common),
         (Command::List, _) => list::run(&common),

@@ -3,4 +3,6 @@
 pub mod compare;
 pub mod curves;
 pub mod demo;
+pub mod memory;
+pub mod plan;
 pub mod solve;

@@ -144,7 +144,7 @@ impl<L> Aid<L> {
                 let before = residual(&mut work.lower, x, start.as_slice());
                 let key = format!("itd {inner:?} {length:e}");
                 let mut steps = work.take(&key, || inner.record(problem.lower(), length));
-                let first = inner.first_state(start.as_slice());
+                let first = inner.first_state(start.as_slice(), &meter);
                 let nothing = Memory::Truncated { steps: 0 };
                 let y = steps.forward(x, &first, depth, nothing)[..problem.dim_y()].to_vec();
                 work.put(key, steps);

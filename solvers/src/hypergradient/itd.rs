@@ -1,13 +1,14 @@
 //! Iterative differentiation.
 
 use autodiff::Real;
+use autodiff::kernels::add;
 use autodiff::unroll::Memory;
 use nalgebra::DVector;
 
 use crate::inner::{InnerStep, StepLength};
 use crate::{Bilevel, Estimate, Workspace};
 
-use super::session::{Session, blank, residual, unrolled_status};
+use super::session::{Session, blank, counted, residual, unrolled_status};
 use super::{ConfigError, Strategy};
 
 /// Differentiates `F(x, y_K(x))` through the K steps that made `y_K`.
@@ -25,10 +26,10 @@ use super::{ConfigError, Strategy};
 /// L. Franceschi et al., Forward and reverse gradient-based hyperparameter optimization, 2017.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Itd {
-    depth: usize,
-    inner: InnerStep,
-    length: StepLength,
-    memory: Memory,
+    pub(super) depth: usize,
+    pub(super) inner: InnerStep,
+    pub(super) length: StepLength,
+    pub(super) memory: Memory,
 }
 
 impl Itd {
@@ -61,6 +62,12 @@ impl Itd {
     pub fn step(mut self, length: f64) -> Self {
         self.length = StepLength::Fixed(length);
         self
+    }
+
+    /// Bytes of the vectors that [`hypergradient`](Strategy::hypergradient) makes: one end of the
+    /// loop, y and the hypergradient.
+    pub(super) fn vector_bytes<T: Real>(problem: &Bilevel<T>, dim_state: usize) -> usize {
+        (dim_state + problem.dim_y() + problem.dim_x()) * size_of::<T>()
     }
 }
 
@@ -98,27 +105,32 @@ impl<T: Real> Strategy<T> for Itd {
         Strategy::<T>::validate(self)?;
         work.check(problem, x);
         let session = Session::begin(work);
-        let (x, start) = (x.as_slice(), work.start.clone());
-        let length = self.length.resolve(&mut work.lower, x, start.as_slice());
-        let before = residual(&mut work.lower, x, start.as_slice());
+        let (x, dim_y, meter) = (x.as_slice(), problem.dim_y(), work.meter().clone());
+        // The first state, and on the way back the cotangent of the last one.
+        let mut end = self.inner.first_state(work.start.as_slice(), &meter);
+        let length = self.length.resolve(&mut work.lower, x, &end[..dim_y]);
+        let before = residual(&mut work.lower, x, &end[..dim_y]);
 
         let key = format!("itd {:?} {length:e}", self.inner);
         let mut steps = work.take(&key, || self.inner.record(problem.lower(), length));
-        let first = self.inner.first_state(start.as_slice());
-        let dim_y = problem.dim_y();
-        let y = steps.forward(x, &first, self.depth, self.memory)[..dim_y].to_vec();
+        let last = steps.forward(x, &end, self.depth, self.memory);
+        let (y, _y_bytes) = counted(&last[..dim_y], &meter);
 
-        let after = residual(&mut work.lower, x, &y);
-        let upper = work.upper.differentiate(&[x, &y], autodiff::Inputs::ALL);
-        let mut cotangent = vec![T::zero(); first.len()];
-        cotangent[..dim_y].copy_from_slice(work.upper.gradient(1));
-        let (by_x, _) = steps.reverse(&cotangent);
-        let direct = DVector::from_column_slice(work.upper.gradient(0));
-        let hypergradient = direct + DVector::from_column_slice(by_x);
+        let after = residual(&mut work.lower, x, y.as_slice());
+        let upper = work
+            .upper
+            .differentiate(&[x, y.as_slice()], autodiff::Inputs::ALL);
+        end.fill(T::zero());
+        end[..dim_y].copy_from_slice(work.upper.gradient(1));
+        let (by_x, _) = steps.reverse(&end);
+        let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
+        add(hypergradient.as_mut_slice(), by_x);
+        let recomputed = steps.recomputed_steps();
         work.put(key, steps);
 
-        let mut estimate = blank(Strategy::<T>::name(self), DVector::from_vec(y));
+        let mut estimate = blank(Strategy::<T>::name(self), y);
         estimate.hypergradient = hypergradient;
+        estimate.recomputed_steps = recomputed;
         estimate.upper = upper.f64();
         estimate.status = unrolled_status(before, after);
         estimate.lower_residual = after;

@@ -4,12 +4,14 @@ mod aid;
 mod bda;
 mod exact;
 mod itd;
+mod planner;
 mod session;
 
 pub use aid::{Aid, LowerSolve};
 pub use bda::Bda;
 pub use exact::Exact;
 pub use itd::Itd;
+pub use planner::{ANY_DEPTH, BudgetError, Plan};
 
 use std::fmt::Debug;
 use std::sync::Arc;

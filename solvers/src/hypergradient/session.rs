@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use autodiff::bytes::{Category, Claim};
 use autodiff::kernels::norm;
-use autodiff::{Inputs, Point, Real};
+use autodiff::{Inputs, Meter, Point, Real};
 use nalgebra::DVector;
 
 use crate::{Estimate, Oracles, Status, Workspace};
@@ -54,12 +55,19 @@ pub(super) fn blank<T: Real>(strategy: String, y: DVector<T>) -> Estimate<T> {
         certificate: None,
         lower_iterations: 0,
         linear_iterations: 0,
+        recomputed_steps: 0,
         step: None,
         oracles: Oracles::default(),
         bytes: Default::default(),
         seconds: 0.0,
         warnings: Vec::new(),
     }
+}
+
+/// A vector of the estimate, counted while the estimate is made.
+pub(super) fn counted<T: Real>(entries: &[T], meter: &Meter) -> (DVector<T>, Claim) {
+    let claim = Claim::new(size_of_val(entries), Category::Solver, meter);
+    (DVector::from_column_slice(entries), claim)
 }
 
 /// ‖∇_y g(x, y)‖, by one gradient.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use autodiff::bytes::{Buffer, Category};
 use autodiff::unroll::Step;
-use autodiff::{Program, Real, Var};
+use autodiff::{Meter, Program, Real, Var};
 
 /// One iteration of the lower level, with the gradient of g as one of its operations.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,12 +32,12 @@ impl InnerStep {
     }
 
     /// The first state, started from `y`; y stands first in every state.
-    pub(crate) fn first_state<T: Real>(self, y: &[T]) -> Vec<T> {
-        let mut state = y.to_vec();
+    pub(crate) fn first_state<T: Real>(self, y: &[T], meter: &Meter) -> Buffer<T> {
+        let mut state = Buffer::zeros(self.dim_state(y.len()), Category::Solver, meter);
+        state[..y.len()].copy_from_slice(y);
         match self {
-            InnerStep::GradientDescent => {}
-            InnerStep::Momentum(_) => state.resize(2 * y.len(), T::zero()),
-            InnerStep::Nesterov(_) => state.extend_from_slice(y),
+            InnerStep::GradientDescent | InnerStep::Momentum(_) => {}
+            InnerStep::Nesterov(_) => state[y.len()..].copy_from_slice(y),
         }
         state
     }

@@ -1,7 +1,7 @@
 //! Step lengths: given, or found from the curvature.
 
 use autodiff::kernels::{axpy, norm};
-use autodiff::{Inputs, Point, Real};
+use autodiff::{Inputs, Point, Program, Real};
 
 /// The length of a gradient step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -33,6 +33,14 @@ impl StepLength {
                 };
                 trial(point, x, y, length)
             }
+        }
+    }
+
+    /// Bytes that the point it is resolved at holds from then on, beyond those of a gradient.
+    pub(crate) fn second_bytes<T: Real>(self, program: &Program<T>) -> usize {
+        match self {
+            StepLength::Fixed(_) => 0,
+            StepLength::Auto => Point::second_bytes(program),
         }
     }
 

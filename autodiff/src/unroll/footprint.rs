@@ -1,0 +1,61 @@
+//! The bytes of a loop, from its step alone: no buffer is made.
+
+use crate::bytes::Category;
+use crate::sweep::{primal_bytes, reverse_bytes, tangent_bytes};
+use crate::{Real, Workspace};
+
+use super::checkpointed::Checkpointed;
+use super::driver::{Driver, INPUTS};
+use super::{Memory, Step};
+
+impl<T: Real> Step<T> {
+    /// The most bytes that a loop of `depth` of these steps holds under `memory`, in one forward
+    /// and one reverse pass: the recorded step, what one step needs, and what the policy keeps.
+    ///
+    /// A fresh [`Unrolled`](super::Unrolled) loop's [`Meter`](crate::Meter) reads exactly this as
+    /// its peak. For a loop that may stop early `depth` is its limit.
+    pub fn peak_bytes(&self, depth: usize, memory: Memory) -> usize {
+        let program = &self.program;
+        let forward = match memory {
+            _ if depth == 0 => 0,
+            // Each step of the tape has its own.
+            Memory::Taped => 0,
+            _ => primal_bytes(program),
+        };
+        let entries = self.dim_x() * self.dim_state();
+        let derivative = match memory {
+            Memory::Forward if depth > 0 && entries > 0 => tangent_bytes(program, INPUTS),
+            Memory::Forward => 0,
+            _ if memory.differentiated_steps(depth) > 0 => reverse_bytes(program, INPUTS),
+            _ => 0,
+        };
+        let kept = Category::ALL.map(|c| self.kept_bytes(depth, memory, c));
+        let parts = [program.bytes(), Driver::bytes(self), forward, derivative];
+        let parts = parts.into_iter().chain(kept);
+        parts.fold(0, usize::saturating_add)
+    }
+
+    /// The bytes of one category that `memory` keeps for a loop of `depth` steps, beyond the
+    /// buffers of a single step, which are held under every policy.
+    ///
+    /// [`Meter`](crate::Meter) readings are predicted exactly: [`Category::Checkpoints`] holds the
+    /// states; [`Category::Values`] and [`Category::Adjoints`] the linearised steps of
+    /// [`Memory::Taped`]; [`Category::Tangents`] the derivative by x of [`Memory::Forward`] and its
+    /// direction; and [`Category::Solver`] the schedule of [`Memory::Checkpointed`] and
+    /// [`Memory::Online`] and the state they walk with on the way back. For a loop that may stop
+    /// early `depth` is its limit, but for [`Memory::Taped`] its depth.
+    pub fn kept_bytes(&self, depth: usize, memory: Memory, category: Category) -> usize {
+        let (dim_state, scalar) = (self.dim_state(), size_of::<T>());
+        match (memory, category) {
+            (_, Category::Checkpoints) => memory.checkpoint_bytes(depth, dim_state, scalar),
+            (Memory::Taped, _) => {
+                depth.saturating_mul(Workspace::linearisation_bytes(&self.program, category))
+            }
+            (Memory::Checkpointed { .. } | Memory::Online { .. }, Category::Solver) => {
+                Checkpointed::<T>::walking_bytes(dim_state, memory.states(depth))
+            }
+            (Memory::Forward, Category::Tangents) => (dim_state + 1) * self.dim_x() * scalar,
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Bytes and time of the memory policies of unrolled loops.
+
+use autodiff::Real;
+use autodiff::unroll::{Memory, ParseMemoryError};
+use serde::Serialize;
+use solvers::{Itd, Strategy};
+
+use crate::catalogue::problems::Problem;
+
+/// The status of a policy that was not run because it would not fit.
+pub const OVER_BUDGET: &str = "over-budget";
+/// Slots of a policy that leaves them open, where there is no budget.
+const SLOTS: usize = 10;
+/// Forward mode is no default beyond so many entries of x: it costs a product for each.
+const FORWARD_ENTRIES: usize = 100;
+
+/// A policy as asked for: some leave open how many slots they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// This one.
+    Fixed(Memory),
+    /// Binomial checkpointing with as many slots as fit.
+    Checkpointed,
+    /// Online checkpointing with as many slots as fit.
+    Online,
+}
+
+impl Policy {
+    /// The policies that make sense for `x` of so many entries.
+    pub fn default_for(dim_x: usize) -> Vec<Self> {
+        let mut policies = vec![
+            Policy::Fixed(Memory::Taped),
+            Policy::Fixed(Memory::Stored),
+            Policy::Checkpointed,
+            Policy::Online,
+            Policy::Fixed(Memory::Truncated { steps: SLOTS }),
+        ];
+        if dim_x <= FORWARD_ENTRIES {
+            policies.push(Policy::Fixed(Memory::Forward));
+        }
+        policies
+    }
+
+    /// The memory policy for a loop and a budget in bytes; with one slot where none fits.
+    pub fn resolve<T: Real>(
+        self,
+        problem: &Problem<T>,
+        itd: &Itd,
+        budget: Option<usize>,
+    ) -> Memory {
+        let policy = match self {
+            Policy::Fixed(memory) => return memory,
+            Policy::Checkpointed => |slots| Memory::Checkpointed { slots },
+            Policy::Online => |slots| Memory::Online { slots },
+        };
+        policy(match budget {
+            Some(bytes) => itd.most_slots(&problem.bilevel, bytes, policy).unwrap_or(1),
+            None => SLOTS,
+        })
+    }
+
+    /// The name without numbers, which is the same at every depth.
+    pub fn family(self) -> String {
+        match self {
+            Policy::Fixed(memory) => memory.to_string(),
+            Policy::Checkpointed => "checkpointed".into(),
+            Policy::Online => "online".into(),
+        }
+    }
+}
+
+impl std::str::FromStr for Policy {
+    type Err = ParseMemoryError;
+
+    fn from_str(text: &str) -> Result<Self, ParseMemoryError> {
+        match text {
+            "checkpointed" => Ok(Policy::Checkpointed),
+            "online" => Ok(Policy::Online),
+            _ => text.parse().map(Policy::Fixed),
+        }
+    }
+}
+
+/// One policy at one depth.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// The problem's name.
+    pub problem: &'static str,
+    /// The policy, with its numbers.
+    pub policy: String,
+    /// The policy as asked for.
+    #[serde(skip)]
+    pub family: String,
+    /// Steps that are unrolled.
+    pub depth: usize,
+    /// How the computation ended, in a word; [`OVER_BUDGET`] if it was not run.
+    pub status: &'static str,
+    /// The most bytes held at one time; `None` if it was not run.
+    pub peak_bytes: Option<usize>,
+    /// The same, predicted without running anything.
+    pub predicted_bytes: usize,
+    /// Steps that the reverse pass ran, or would run, again.
+    pub recomputed_steps: usize,
+    /// Wall-clock time; `None` if it was not run.
+    pub seconds: Option<f64>,
+    /// Norm of the hypergradient; `None` if it was not run.
+    pub hypergradient_norm: Option<f64>,
+    /// The budget in bytes.
+    pub budget: Option<usize>,
+    /// How the computation ended, in a sentence with a remedy.
+    pub message: String,
+    /// Whether the status is what was asked for.
+    #[serde(skip)]
+    pub success: bool,
+}
+
+/// Runs `itd` on a problem under a policy, in a workspace of its own, unless it would go over the
+/// budget.
+pub fn measure<T: Real>(
+    problem: &Problem<T>,
+    itd: &Itd,
+    depth: usize,
+    policy: Policy,
+    budget: Option<usize>,
+) -> Record {
+    let memory = policy.resolve(problem, itd, budget);
+    let itd = itd.clone().memory(memory);
+    let predicted = itd.predicted_peak_bytes(&problem.bilevel);
+    // No block of memory is larger than this.
+    let limit = budget.unwrap_or(isize::MAX as usize);
+    let skipped = Record {
+        problem: problem.task.name,
+        policy: memory.to_string(),
+        family: policy.family(),
+        depth,
+        status: OVER_BUDGET,
+        peak_bytes: None,
+        predicted_bytes: predicted,
+        recomputed_steps: 0,
+        seconds: None,
+        hypergradient_norm: None,
+        budget,
+        message: format!("not run: it would hold {predicted} bytes, the budget is {limit}"),
+        success: true,
+    };
+    if predicted > limit {
+        return Record {
+            recomputed_steps: memory.recomputed_steps(depth),
+            ..skipped
+        };
+    }
+    let mut work = problem.bilevel.workspace();
+    let estimate = itd
+        .hypergradient(&problem.bilevel, &problem.task.x, &mut work)
+        .expect("validated before");
+    Record {
+        status: estimate.status.code(),
+        peak_bytes: Some(estimate.bytes.peak),
+        recomputed_steps: estimate.recomputed_steps,
+        seconds: Some(estimate.seconds),
+        hypergradient_norm: Some(estimate.hypergradient.norm().f64()),
+        message: estimate.status.to_string(),
+        success: estimate.status.is_success(),
+        ..skipped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::problems::Source;
+
+    fn scalar() -> Problem<f64> {
+        Problem::named("scalar", &Source::default()).expect("a closed form")
+    }
+
+    #[test]
+    fn predictions_are_the_measurements() {
+        let problem = scalar();
+        for depth in [1, 10, 1000] {
+            for policy in Policy::default_for(1) {
+                let itd = Itd::reverse(depth);
+                let record = measure(&problem, &itd, depth, policy, None);
+                assert_eq!(
+                    record.peak_bytes,
+                    Some(record.predicted_bytes),
+                    "{record:?}"
+                );
+                assert!(record.success, "{record:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_run_and_slots_are_those_that_fit() {
+        let (problem, depth, budget) = (scalar(), 10_000, 32 << 10);
+        let itd = Itd::reverse(depth);
+        let run = |policy: &str, budget| {
+            let policy = policy.parse().expect("a policy");
+            measure(&problem, &itd, depth, policy, Some(budget))
+        };
+        let stored = run("stored", budget);
+        assert_eq!((stored.status, stored.peak_bytes), (OVER_BUDGET, None));
+        assert!(stored.predicted_bytes > budget);
+        let fits = run("checkpointed", budget);
+        assert!(fits.peak_bytes.is_some_and(|b| b <= budget), "{fits:?}");
+        assert!(fits.recomputed_steps > 0);
+        let online = run("online", budget);
+        assert_eq!(online.hypergradient_norm, fits.hypergradient_norm);
+        let none = run("checkpointed", 100);
+        assert_eq!(
+            (none.status, &*none.policy),
+            (OVER_BUDGET, "checkpointed:1")
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! Schedules for a byte budget.
+
+use autodiff::Real;
+use autodiff::unroll::Memory;
+use serde::Serialize;
+use solvers::{ANY_DEPTH, BudgetError, Itd, Plan};
+
+use crate::catalogue::problems::Problem;
+
+/// A schedule, and whether it fits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Record {
+    /// The problem's name.
+    pub problem: &'static str,
+    /// The memory policy.
+    pub policy: String,
+    /// Steps that are unrolled; `None` if any number of them fits.
+    pub depth: Option<usize>,
+    /// The peak in bytes.
+    pub predicted_bytes: usize,
+    /// Steps that the reverse pass runs again; `None` if they depend on the depth.
+    pub recomputed_steps: Option<usize>,
+    /// The budget in bytes.
+    pub budget: usize,
+    /// Whether the peak is within it.
+    pub fits: bool,
+}
+
+impl Record {
+    fn of<T: Real>(problem: &Problem<T>, plan: &Plan) -> Self {
+        Record {
+            problem: problem.task.name,
+            policy: plan.memory.to_string(),
+            depth: Some(plan.depth),
+            predicted_bytes: plan.predicted_bytes,
+            recomputed_steps: Some(plan.recomputed_steps),
+            budget: plan.budget,
+            fits: plan.predicted_bytes <= plan.budget,
+        }
+    }
+}
+
+/// The fastest schedule of a loop that fits; else the smallest one there is, and the reason.
+pub fn fastest<T: Real>(
+    problem: &Problem<T>,
+    itd: &Itd,
+    budget: usize,
+) -> (Record, Option<BudgetError>) {
+    match itd.plan(&problem.bilevel, budget) {
+        Ok(plan) => (Record::of(problem, &plan), None),
+        Err(error) => (Record::of(problem, &error.smallest), Some(error)),
+    }
+}
+
+/// The deepest loop that fits, for each policy. `at` makes a loop of a depth.
+pub fn deepest<T: Real>(
+    problem: &Problem<T>,
+    at: impl Fn(usize) -> Itd,
+    budget: usize,
+) -> Vec<Record> {
+    let checkpointed = |slots| Memory::Checkpointed { slots };
+    let slots = at(ANY_DEPTH).most_slots(&problem.bilevel, budget, checkpointed);
+    let policies = [
+        Memory::Taped,
+        Memory::Stored,
+        checkpointed(slots.unwrap_or(1)),
+        Memory::Forward,
+    ];
+    let record = |memory: Memory| {
+        let deepest = at(1).memory(memory).deepest(&problem.bilevel, budget);
+        // Where not even one step fits, what one step takes.
+        let depth = deepest.unwrap_or(1);
+        let any = depth == ANY_DEPTH;
+        let repeats = any && matches!(memory, Memory::Checkpointed { .. });
+        Record {
+            problem: problem.task.name,
+            policy: memory.to_string(),
+            depth: (!any).then_some(depth),
+            predicted_bytes: at(depth)
+                .memory(memory)
+                .predicted_peak_bytes(&problem.bilevel),
+            recomputed_steps: (!repeats).then_some(0),
+            budget,
+            fits: deepest.is_some(),
+        }
+    };
+    policies.map(record).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::problems::Source;
+
+    fn quadratic() -> Problem<f64> {
+        Problem::named("quadratic", &Source::default()).expect("a closed form")
+    }
+
+    #[test]
+    fn the_fastest_fits_or_says_what_would() {
+        let problem = quadratic();
+        let (record, none) = fastest(&problem, &Itd::reverse(500), 64 << 10);
+        assert!(record.fits && none.is_none());
+        assert!(record.predicted_bytes <= 64 << 10);
+        let (record, error) = fastest(&problem, &Itd::reverse(500), 64);
+        let smallest = error.expect("64 bytes hold nothing").smallest;
+        assert!(!record.fits && record.predicted_bytes == smallest.predicted_bytes);
+        let (record, none) = fastest(&problem, &Itd::reverse(500), smallest.predicted_bytes);
+        assert!(record.fits && none.is_none());
+    }
+
+    #[test]
+    fn the_deepest_loops_fit() {
+        let problem = quadratic();
+        let records = deepest(&problem, Itd::reverse, 1 << 20);
+        assert!(
+            records
+                .iter()
+                .all(|r| r.fits && r.predicted_bytes <= 1 << 20)
+        );
+        let depth = |i: usize| records[i].depth;
+        assert!(depth(0) < depth(1));
+        assert_eq!((depth(2), depth(3)), (None, None));
+        assert!(deepest(&problem, Itd::reverse, 10).iter().all(|r| !r.fits));
+    }
+}

@@ -1,0 +1,209 @@
+//! Which memory policy a byte budget allows.
+
+use autodiff::bytes::human_bytes;
+use autodiff::unroll::{Memory, Step};
+use autodiff::{Point, Real};
+
+use crate::{Bilevel, Workspace};
+
+use super::Itd;
+
+/// A memory policy chosen for a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The policy.
+    pub memory: Memory,
+    /// Unroll depth K.
+    pub depth: usize,
+    /// The peak of the estimate's workspace, in bytes.
+    pub predicted_bytes: usize,
+    /// Steps that the reverse pass runs again.
+    pub recomputed_steps: usize,
+    /// The budget, in bytes.
+    pub budget: usize,
+}
+
+/// No memory policy fits a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a budget of {budget} bytes holds no {depth} steps under any memory policy: the smallest that could is {} bytes ({}), with {}",
+    smallest.predicted_bytes, human_bytes(smallest.predicted_bytes), smallest.memory
+)]
+pub struct BudgetError {
+    /// Unroll depth K.
+    pub depth: usize,
+    /// The budget, in bytes.
+    pub budget: usize,
+    /// What the smallest budget that could would be used for; its bytes are that budget.
+    pub smallest: Plan,
+}
+
+/// A depth for what does not depend on it.
+pub const ANY_DEPTH: usize = usize::MAX;
+
+/// The bytes of an unrolled estimate, but for its depth and policy.
+struct Footprint<T: Real> {
+    step: Step<T>,
+    /// Bytes outside the loop.
+    outside: usize,
+}
+
+impl<T: Real> Footprint<T> {
+    fn of(itd: &Itd, problem: &Bilevel<T>) -> Self {
+        // The length is one number in the recording, whichever it is.
+        let step = itd.inner.record(problem.lower(), 0.5);
+        let points = [problem.upper(), problem.lower()].map(|p| Point::gradient_bytes(p));
+        Footprint {
+            outside: Workspace::start_bytes(problem)
+                + points.iter().sum::<usize>()
+                + itd.length.second_bytes(problem.lower())
+                + Itd::vector_bytes(problem, step.dim_state()),
+            step,
+        }
+    }
+
+    /// The peak: everything stays until the estimate is done, and what finding the step length
+    /// needs for a while is less than the loop's states that come after.
+    fn peak(&self, depth: usize, memory: Memory) -> usize {
+        self.outside
+            .saturating_add(self.step.peak_bytes(depth, memory))
+    }
+
+    fn plan(&self, depth: usize, memory: Memory, budget: usize) -> Plan {
+        Plan {
+            memory,
+            depth,
+            predicted_bytes: self.peak(depth, memory),
+            recomputed_steps: memory.recomputed_steps(depth),
+            budget,
+        }
+    }
+
+    /// The most slots that fit, if one does.
+    fn slots(
+        &self,
+        depth: usize,
+        budget: usize,
+        policy: impl Fn(usize) -> Memory,
+    ) -> Option<usize> {
+        // More slots than bytes never fit.
+        let most = depth.saturating_sub(1).min(budget).max(1);
+        largest(most, |slots| self.peak(depth, policy(slots)) <= budget)
+    }
+
+    /// The fastest plan that fits among the policies that are the same bit for bit, and forward
+    /// mode if it may be.
+    fn cheapest(&self, depth: usize, budget: usize, forward: bool) -> Result<Plan, BudgetError> {
+        let checkpointed = |slots| Memory::Checkpointed { slots };
+        let slots = self.slots(depth, budget, checkpointed).unwrap_or(1);
+        let mut candidates = vec![Memory::Taped, Memory::Stored, checkpointed(slots)];
+        if forward {
+            candidates.push(Memory::Forward);
+        }
+        let plans = || candidates.iter().map(|m| self.plan(depth, *m, budget));
+        let dim_x = self.step.dim_x();
+        plans()
+            .filter(|p| p.predicted_bytes <= budget)
+            .min_by_key(|p| (p.memory.sweeps(depth, dim_x), p.predicted_bytes))
+            .ok_or_else(|| BudgetError {
+                depth,
+                budget,
+                smallest: plans()
+                    .min_by_key(|p| p.predicted_bytes)
+                    .expect("there are candidates"),
+            })
+    }
+}
+
+impl Itd {
+    /// The most bytes that the estimate's workspace holds, without running anything: programs,
+    /// sweeps, what the policy keeps, and the estimate's vectors.
+    ///
+    /// [`Estimate::bytes`](crate::Estimate::bytes) has exactly this as its peak, in a workspace
+    /// that was fresh or used by this strategy alone.
+    pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize {
+        Footprint::of(self, problem).peak(self.depth, self.memory)
+    }
+
+    /// The fastest memory policy whose peak is within `budget` bytes: taped, stored, checkpointed
+    /// with the most slots that fit, or forward mode, by the number of sweeps and then by bytes.
+    ///
+    /// # Errors
+    /// If none is, with the smallest budget that could.
+    pub fn plan<T: Real>(&self, problem: &Bilevel<T>, budget: usize) -> Result<Plan, BudgetError> {
+        Footprint::of(self, problem).cheapest(self.depth, budget, true)
+    }
+
+    /// The same strategy under the fastest memory policy whose peak for `problem` is within
+    /// `budget` bytes.
+    ///
+    /// Forward mode is not among them: the numbers are the same, bit for bit, for every budget.
+    ///
+    /// # Errors
+    /// If none fits, with the smallest budget that could.
+    ///
+    /// # Example
+    /// ```
+    /// use autodiff::{Var, objective};
+    /// use nalgebra::dvector;
+    /// use solvers::{Bilevel, Itd, Strategy};
+    ///
+    /// let upper = objective(|_: Var, y: Var| 0.5 * (y - 1.0).norm_squared());
+    /// let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+    /// let problem = Bilevel::new(upper, lower, 1, 1)?;
+    ///
+    /// let deep = Itd::reverse(10_000).budget(&problem, 64 << 10)?;
+    /// let estimate = deep.hypergradient(&problem, &dvector![0.3], &mut problem.workspace())?;
+    /// assert!(estimate.bytes.peak <= 64 << 10);
+    ///
+    /// let error = Itd::reverse(10_000).budget(&problem, 100).unwrap_err();
+    /// assert!(Itd::reverse(10_000).budget(&problem, error.smallest.predicted_bytes).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn budget<T: Real>(self, problem: &Bilevel<T>, budget: usize) -> Result<Self, BudgetError> {
+        let plan = Footprint::of(&self, problem).cheapest(self.depth, budget, false)?;
+        Ok(self.memory(plan.memory))
+    }
+
+    /// The most slots of a `policy` such as [`Memory::Checkpointed`] with which the peak is within
+    /// `budget` bytes, if it is with one; never more than the depth has use for.
+    pub fn most_slots<T: Real>(
+        &self,
+        problem: &Bilevel<T>,
+        budget: usize,
+        policy: impl Fn(usize) -> Memory,
+    ) -> Option<usize> {
+        Footprint::of(self, problem).slots(self.depth, budget, policy)
+    }
+
+    /// The deepest loop whose peak under this strategy's memory policy is within `budget` bytes:
+    /// `None` if there is none, [`ANY_DEPTH`] if the peak does not grow.
+    pub fn deepest<T: Real>(&self, problem: &Bilevel<T>, budget: usize) -> Option<usize> {
+        let footprint = Footprint::of(self, problem);
+        largest(ANY_DEPTH, |depth| {
+            footprint.peak(depth, self.memory) <= budget
+        })
+    }
+}
+
+/// The largest of the numbers 1..=`most` that a monotone condition holds for.
+fn largest(most: usize, holds: impl Fn(usize) -> bool) -> Option<usize> {
+    if holds(most) {
+        return Some(most);
+    }
+    // It holds at `low`, or `low` is 0; it does not at `high`.
+    let (mut low, mut high) = (0, most);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if holds(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    (low > 0).then_some(low)
+}
+
+#[cfg(test)]
+#[path = "planner_tests.rs"]
+mod tests;

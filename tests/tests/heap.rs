@@ -1,0 +1,149 @@
+//! The meter against the allocator: bytes that a process really holds.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use autodiff::unroll::Memory;
+use models::{Task, closed_form, data, logistic};
+use solvers::{Bilevel, InnerStep, Itd, Strategy};
+
+/// The system's allocator, which counts.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+/// Only one test at a time may count.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn more(bytes: usize) {
+    let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
+    PEAK.fetch_max(live, Relaxed);
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        more(layout.size());
+        // SAFETY: the caller's promise is the one that is asked for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        more(layout.size());
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        more(size);
+        // SAFETY: as above.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: as above.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The meter's peak and the allocator's, of one estimate in a fresh workspace.
+fn peaks(task: &Task<f64>, problem: &Bilevel<f64>, itd: &Itd) -> (usize, usize) {
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let mut work = problem.workspace();
+    let estimate = itd
+        .hypergradient(problem, &task.x, &mut work)
+        .expect("valid settings");
+    let heap = PEAK.load(Relaxed) - before;
+    assert!(estimate.status.is_success(), "{estimate}");
+    assert_eq!(estimate.bytes.peak, itd.predicted_peak_bytes(problem));
+    (estimate.bytes.peak, heap)
+}
+
+fn problem(task: &Task<f64>) -> Bilevel<f64> {
+    let (upper, lower) = (task.upper.clone(), task.lower.clone());
+    Bilevel::new(upper, lower, task.x.len(), task.y.len()).expect("a valid problem")
+}
+
+fn digits() -> Task<f64> {
+    let mut splits = data::digits_parity(0);
+    splits.train = splits.train.subset(&(0..40).collect::<Vec<_>>());
+    splits.valid = splits.valid.subset(&(0..40).collect::<Vec<_>>());
+    logistic(splits).expect("good labels")
+}
+
+/// What grows with the depth, the slots or the dimensions is on the meter to the byte. What is not
+/// on it is a constant of the problem: names and counters; what is on it twice or was there before
+/// are the recorded programs.
+#[test]
+fn the_meter_grows_as_the_allocator_does() {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    let policies = |n: usize| {
+        [
+            Memory::Taped,
+            Memory::Stored,
+            Memory::Checkpointed { slots: n / 2 },
+            Memory::Online { slots: n / 2 },
+            Memory::Truncated { steps: n / 2 },
+            Memory::Forward,
+        ]
+    };
+    for task in [
+        closed_form::scalar(),
+        closed_form::quadratic(5, 8, 0),
+        digits(),
+    ] {
+        let problem = problem(&task);
+        for inner in [InnerStep::GradientDescent, InnerStep::Nesterov(0.1)] {
+            let at = |depth: usize, memory| {
+                let itd = Itd::reverse(depth).inner(inner).memory(memory);
+                peaks(&task, &problem, &itd)
+            };
+            // Once, for what a process allocates once. Shallower loops of the scalar problem hold
+            // less than recording it does for a moment.
+            at(1000, Memory::Stored);
+            for (few, many) in policies(1000).into_iter().zip(policies(3000)) {
+                let (meter_few, heap_few) = at(1000, few);
+                let (meter_many, heap_many) = at(3000, many);
+                let place = format!("{}, {inner:?}, {few} to {many}", task.name);
+                let grown = (meter_many - meter_few) as i64;
+                let on_heap = heap_many as i64 - heap_few as i64;
+                // The strategy's name is longer by the digits of its number, in two strings.
+                assert!(
+                    (0..=16).contains(&(on_heap - grown)),
+                    "{place}: {on_heap}, metered {grown}"
+                );
+            }
+        }
+    }
+}
+
+/// The two agree but for a constant: the structures of workspaces that stand in their owners, which
+/// are on the meter and not on the heap, against names and the nodes' lists of operands.
+#[test]
+fn the_meter_is_the_allocator_but_for_a_constant() {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    let task = digits();
+    let problem = problem(&task);
+    for memory in [
+        Memory::Taped,
+        Memory::Stored,
+        Memory::Checkpointed { slots: 50 },
+        Memory::Forward,
+    ] {
+        let itd = Itd::reverse(500).memory(memory);
+        peaks(&task, &problem, &itd);
+        let (meter, heap) = peaks(&task, &problem, &itd);
+        // Both recorded objectives are on the meter, and the lower one again in the step.
+        let programs = problem.upper().bytes() + 2 * problem.lower().bytes();
+        let difference = heap as i64 - (meter - programs) as i64;
+        println!("{memory}: meter {meter}, programs {programs}, heap {heap}: {difference}");
+        assert!(difference.abs() < 1024, "{memory}: {difference} bytes");
+    }
+}
