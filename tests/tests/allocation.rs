@@ -163,6 +163,14 @@ fn loops_allocate_nothing() {
     }
 }
 
+/// The bytes on a meter that stand in no large block: nodes and the workspaces' own structures.
+fn small_bytes(meter: &Meter, large_before: isize) -> usize {
+    let held = usize::try_from(LARGE_BYTES.get() - large_before).expect("held since then");
+    let small = meter.read().live() - held;
+    assert!(small < LARGE, "{small} bytes of nodes and structures");
+    small
+}
+
 /// The live bytes of large blocks and of a meter must grow by the same.
 fn same_bytes(what: &str, meter: &Meter, large_before: isize, program: usize) {
     let counted = meter.read().live() - program;
@@ -182,21 +190,20 @@ fn the_meter_counts_the_allocators_bytes() {
     });
     // The recording's nodes are a small block; its constants are a large one.
     let constants = size_of_val(&data[..]);
-    let nodes = program.bytes() - constants;
-    assert!(nodes < LARGE, "{nodes} bytes of nodes");
+    assert!(program.bytes() - constants < LARGE, "nodes");
     assert_eq!(LARGE_BYTES.get() - here, constants as isize, "constants");
 
     let mut point = Point::new(program, &meter);
-    same_bytes("a new point", &meter, here, nodes);
+    let small = small_bytes(&meter, here);
     let along = [None, Some(&data[..])];
     point.value(&[&data, &data]);
-    same_bytes("values", &meter, here, nodes);
+    same_bytes("values", &meter, here, small);
     point.differentiate(&[&data, &data], Inputs::ALL);
-    same_bytes("adjoints", &meter, here, nodes);
+    same_bytes("adjoints", &meter, here, small);
     point.linearise(&[&data, &data]);
     point.second(&along);
     point.directional(&along);
-    same_bytes("tangents", &meter, here, nodes);
+    same_bytes("tangents", &meter, here, small);
     assert_eq!(meter.read().live(), meter.read().peak);
     drop(point);
     drop(data);
@@ -206,10 +213,7 @@ fn the_meter_counts_the_allocators_bytes() {
     let (x, start) = (vec![0.5; N], vec![1.0; N]);
     let here = LARGE_BYTES.get();
     let mut unrolled = Unrolled::new(step, &meter);
-    // Its constants are scalars.
-    let nodes = unrolled.program().bytes();
-    assert!(nodes < LARGE, "{nodes} bytes of nodes");
-    same_bytes("a new loop", &meter, here, nodes);
+    let small = small_bytes(&meter, here);
     for (depth, memory, kept) in [
         (30, Memory::Stored, 30),
         (10, Memory::Stored, 10),
@@ -217,9 +221,9 @@ fn the_meter_counts_the_allocators_bytes() {
         (3, Memory::Truncated { steps: 4 }, 3),
     ] {
         unrolled.forward(&x, &start, depth, memory);
-        same_bytes("forward", &meter, here, nodes);
+        same_bytes("forward", &meter, here, small);
         unrolled.reverse(&start);
-        same_bytes("reverse", &meter, here, nodes);
+        same_bytes("reverse", &meter, here, small);
         let states = meter.read().live_in(Category::Checkpoints);
         assert_eq!(states, kept * N * size_of::<f64>());
     }

@@ -1,0 +1,8 @@
+//! Data files: what is read, what is refused with which message, and what must never panic.
+
+mod common;
+mod csv;
+mod damaged;
+mod digits;
+mod formats;
+mod refused;
