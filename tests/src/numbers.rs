@@ -22,12 +22,12 @@ pub fn joint_dot<T: Real>(a: &[Vec<T>], b: &[Vec<T>]) -> (f64, f64) {
     })
 }
 
-/// The inputs as a [`Point`](autodiff::Point) takes them.
+/// The inputs as a [`Point`] takes them.
 pub fn slices<T>(a: &[Vec<T>]) -> Vec<&[T]> {
     a.iter().map(Vec::as_slice).collect()
 }
 
-/// A direction for each input as a [`Point`](autodiff::Point) takes them.
+/// A direction for each input as a [`Point`] takes them.
 pub fn directions<T>(a: &[Vec<T>]) -> Vec<Option<&[T]>> {
     a.iter().map(|v| Some(v.as_slice())).collect()
 }
