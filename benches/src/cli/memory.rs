@@ -68,7 +68,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
     }
     if let Some(dir) = &common.out {
         let file = write_lines(dir, "memory.jsonl", &records)?;
-        let page = memory_page::page(&records, provenance(common));
+        let page = memory_page::page(&records, provenance(common), args.problem.data.is_none());
         let page = report::write(&page, dir)
             .map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
         eprintln!("wrote {} and {}", file.display(), page.display());

@@ -1,10 +1,11 @@
 //! The page of `bilevel memory`.
 
+use super::demo_page::notices;
 use super::memory::{COLUMNS, cells};
 use crate::report::{Cell, Claim, Plot, Report, Section, Series, Style, Table};
 use crate::study::memory::{OVER_BUDGET, Record};
 
-pub(super) fn page(records: &[Record], subtitle: String) -> Report {
+pub(super) fn page(records: &[Record], subtitle: String, embedded: bool) -> Report {
     let problem = records.first().map_or("", |r| r.problem);
     let bytes = |r: &Record| r.peak_bytes.map_or(f64::NAN, |b| b as f64);
     Report {
@@ -32,7 +33,7 @@ pub(super) fn page(records: &[Record], subtitle: String) -> Report {
                 }),
             ],
         }],
-        notices: vec![models::data::DIGITS_NOTICE.to_owned()],
+        notices: notices(embedded),
     }
 }
 
