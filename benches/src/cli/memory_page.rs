@@ -61,8 +61,8 @@ fn claims(records: &[Record]) -> Vec<Claim> {
     }
     if pairs > 0 {
         claims.push(Claim {
-            text: "Policies that keep every derivative agree bit for bit".into(),
-            value: format!("norms equal in {same} of {pairs} pairs"),
+            text: "Policies that keep every derivative give the same norm, to the last bit".into(),
+            value: format!("equal in {same} of {pairs} pairs"),
             holds: same == pairs,
         });
     }
