@@ -20,6 +20,7 @@
 //! assert_eq!(point.product(0), [1.0, 2.0]); // ∇²_xy g · v
 //! ```
 
+mod activity;
 pub mod bytes;
 pub mod kernels;
 mod layout;
@@ -41,7 +42,7 @@ pub use bytes::Meter;
 pub use layout::{Blocks, Layout};
 pub use objective::{Closure, Objective, objective};
 pub use point::Point;
-pub use primitive::{Need, OperandAdjoints, OperandTangents, Operands, Primitive};
+pub use primitive::{Asked, Need, OperandAdjoints, OperandTangents, Operands, Primitive, Stash};
 pub use program::{Inputs, NonFinite, Program};
 pub use real::Real;
 pub use rules::conv::Padding;

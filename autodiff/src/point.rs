@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use crate::bytes::{Category, Claim, Meter};
 use crate::program::{Inputs, NonFinite, Program};
-use crate::sweep::{primal, primal_bytes, reverse, reverse_bytes, second, second_bytes, tangent};
+use crate::sweep::{
+    joint, primal, primal_bytes, reverse, reverse_bytes, scratch_bytes, second, second_bytes,
+    tangent,
+};
 use crate::workspace::{Sweeps, Workspace};
 use crate::{Need, Real};
 
@@ -44,7 +47,8 @@ impl<T: Real> Point<T> {
     /// Bytes of a point of `program` that was [`differentiate`](Point::differentiate)d: the
     /// recording, values and adjoints.
     pub fn gradient_bytes(program: &Program<T>) -> usize {
-        let sweeps = primal_bytes(program) + reverse_bytes(program, Inputs::ALL);
+        let sweeps =
+            scratch_bytes(program) + primal_bytes(program) + reverse_bytes(program, Inputs::ALL);
         program.bytes() + Workspace::bytes(program) + sweeps
     }
 
@@ -83,6 +87,22 @@ impl<T: Real> Point<T> {
         let value = self.evaluate(inputs, Need::Curvature);
         reverse(&self.program, &mut self.work, &[T::one()], Inputs::ALL);
         value
+    }
+
+    /// [`linearise`](Point::linearise) and [`second`](Point::second) in one: where the direction is
+    /// known beforehand, fused losses pass over their data once instead of twice, with the same
+    /// bits. Further [`second`](Point::second) sweeps may follow.
+    #[track_caller]
+    pub fn linearise_along(&mut self, inputs: &[&[T]], directions: &[Option<&[T]>]) -> T {
+        self.set(inputs);
+        joint(
+            &self.program,
+            &mut self.work,
+            Inputs::ALL,
+            directions,
+            Inputs::ALL,
+        );
+        self.work.output(&self.program)[0]
     }
 
     /// The gradient by input `k`, after [`differentiate`](Point::differentiate) or
@@ -135,6 +155,13 @@ impl<T: Real> Point<T> {
 
     #[track_caller]
     fn evaluate(&mut self, inputs: &[&[T]], need: Need) -> T {
+        self.set(inputs);
+        primal(&self.program, &mut self.work, Inputs::ALL, need);
+        self.work.output(&self.program)[0]
+    }
+
+    #[track_caller]
+    fn set(&mut self, inputs: &[&[T]]) {
         assert_eq!(
             inputs.len(),
             self.program.inputs(),
@@ -148,7 +175,5 @@ impl<T: Real> Point<T> {
         for (k, input) in inputs.iter().enumerate() {
             self.work.set_input(&self.program, k, input);
         }
-        primal(&self.program, &mut self.work, Inputs::ALL, need);
-        self.work.output(&self.program)[0]
     }
 }

@@ -1,6 +1,9 @@
 //! Hand-fused operations: the trait that users implement for their own kernels.
 
+use std::ops::{Deref, DerefMut};
+
 use crate::program::{Inputs, Node, Program};
+use crate::sweep::Targets;
 use crate::{Real, Shape};
 
 /// What a primal sweep must leave behind for the sweeps that follow it.
@@ -12,6 +15,59 @@ pub enum Need {
     Gradient,
     /// Also what [`Primitive::jvp`] and [`Primitive::vjp_tangent`] read from it.
     Curvature,
+}
+
+/// What is read after [`Primitive::eval`]: it may leave out the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The value.
+    pub value: bool,
+    /// What [`Primitive::vjp`] and [`Primitive::jvp`] read from the stash, and
+    /// [`Primitive::vjp_tangent`] for an adjoint that moves.
+    pub first: bool,
+    /// What [`Primitive::vjp_tangent`] reads from the stash for an adjoint that does not move.
+    pub second: bool,
+}
+
+/// What a primitive keeps between its rules.
+///
+/// It dereferences to the entries that [`Primitive::stash_len`] asks for, which are kept as long as
+/// the linearisation is, once for each step of a taped loop.
+pub struct Stash<'a, T> {
+    pub(crate) kept: &'a mut [T],
+    /// The entries that [`Primitive::scratch_len`] asks for: there once for all linearisations, so
+    /// lost between one call and another, but for what [`Primitive::eval_along`] leaves to the
+    /// [`Primitive::vjp_tangent`] of the same sweep.
+    pub scratch: &'a mut [T],
+}
+
+impl<T> Deref for Stash<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        self.kept
+    }
+}
+
+impl<T> DerefMut for Stash<'_, T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        self.kept
+    }
+}
+
+impl<'a, T: Real> Stash<'a, T> {
+    /// The stash of `node` in the buffers of a workspace.
+    pub(crate) fn of(node: &Node<T>, kept: &'a mut [T], scratch: &'a mut [T]) -> Self {
+        Stash {
+            kept: &mut kept[node.stash.0..][..node.stash.1],
+            scratch: &mut scratch[node.scratch.0..][..node.scratch.1],
+        }
+    }
+
+    /// What is kept, and the scratch, to be borrowed side by side.
+    pub fn split(&mut self) -> (&mut [T], &mut [T]) {
+        (self.kept, self.scratch)
+    }
 }
 
 /// The values of a primitive's operands.
@@ -43,6 +99,7 @@ pub struct OperandTangents<'a, T: Real> {
     pub(crate) node: &'a Node<T>,
     pub(crate) tangents: &'a [T],
     pub(crate) moving: Inputs,
+    pub(crate) evaluated: bool,
 }
 
 #[allow(clippy::len_without_is_empty)]
@@ -57,6 +114,12 @@ impl<T: Real> OperandTangents<'_, T> {
         let place = self.program.slot(self.node.args[k], self.moving)?;
         Some(&self.tangents[place])
     }
+
+    /// Whether [`Primitive::eval_along`] was called with these very tangents just before, so that
+    /// what it left in the stash belongs to them.
+    pub fn evaluated(&self) -> bool {
+        self.evaluated
+    }
 }
 
 /// The adjoints of a primitive's operands, to be **added to**.
@@ -64,7 +127,7 @@ pub struct OperandAdjoints<'a, T: Real> {
     pub(crate) program: &'a Program<T>,
     pub(crate) node: &'a Node<T>,
     pub(crate) adjoints: &'a mut [T],
-    pub(crate) wanted: Inputs,
+    pub(crate) targets: Targets,
 }
 
 #[allow(clippy::len_without_is_empty)]
@@ -76,32 +139,31 @@ impl<T: Real> OperandAdjoints<'_, T> {
 
     /// The adjoint of operand `k`, or `None` where nobody asks for it.
     pub fn get(&mut self, k: usize) -> Option<&mut [T]> {
-        let place = self.program.slot(self.node.args[k], self.wanted)?;
+        let place = self.targets.slot(self.program, self.node.args[k])?;
         Some(&mut self.adjoints[place])
     }
 
     /// Whether the adjoint of operand `k` is asked for.
     pub fn wants(&self, k: usize) -> bool {
-        let arg = self.node.args[k];
-        self.program.slot(arg, self.wanted).is_some()
+        self.targets.slot(self.program, self.node.args[k]).is_some()
     }
 }
 
 /// An operation with hand-written rules for every sweep.
 ///
-/// There are no default bodies: forgetting a rule is a compile error. The engine calls `eval` once
-/// per linearisation and the other rules any number of times after it; what `eval` computes on the
-/// way (weights, probabilities, a whole gradient) goes to the `stash`, so that each further
-/// product at the same point recomputes nothing. A rule may also use a part of the stash that no
-/// other rule reads as its scratch.
+/// The engine calls `eval` once per linearisation and the other rules any number of times after
+/// it; what `eval` computes on the way (weights, probabilities, a whole gradient) goes to the
+/// [`Stash`], so that each further product at the same point recomputes nothing. All rules that a
+/// derivative needs are without default bodies: forgetting one is a compile error. Only
+/// [`eval_along`](Primitive::eval_along) has one, as it is a matter of speed alone.
 ///
 /// Slices hold column-major entries. Rules must be deterministic, and must **add** to adjoints and
-/// **overwrite** values and tangents.
+/// **overwrite** values and tangents. A rule may use as scratch whatever no later rule reads.
 ///
 /// # Example
 /// `u = ½‖a‖²` as a primitive:
 /// ```
-/// use autodiff::{Need, OperandAdjoints, OperandTangents, Operands, Primitive, Program, Real, Shape};
+/// use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Program, Real, Shape, Stash};
 ///
 /// struct HalfSquaredNorm;
 ///
@@ -111,19 +173,21 @@ impl<T: Real> OperandAdjoints<'_, T> {
 ///         match operands { [_] => Ok(Shape::SCALAR), _ => Err("one operand".into()) }
 ///     }
 ///     fn stash_len(&self, _: &[Shape]) -> usize { 0 }
-///     fn eval(&self, a: &Operands<'_, T>, _: Need, out: &mut [T], _: &mut [T]) {
+///     fn eval(&self, a: &Operands<'_, T>, _: Asked, out: &mut [T], _: Stash<'_, T>) {
 ///         out[0] = T::of(0.5) * autodiff::kernels::dot(a.get(0), a.get(0));
 ///     }
-///     fn jvp(&self, a: &Operands<'_, T>, t: &OperandTangents<'_, T>, _: &mut [T], out: &mut [T]) {
+///     fn jvp(&self, a: &Operands<'_, T>, t: &OperandTangents<'_, T>, _: Stash<'_, T>,
+///            out: &mut [T]) {
 ///         out[0] = t.get(0).map_or(T::zero(), |t| autodiff::kernels::dot(a.get(0), t));
 ///     }
-///     fn vjp(&self, a: &Operands<'_, T>, _: &mut [T], u: &[T], adjoints: &mut OperandAdjoints<'_, T>) {
+///     fn vjp(&self, a: &Operands<'_, T>, _: Stash<'_, T>, u: &[T],
+///            adjoints: &mut OperandAdjoints<'_, T>) {
 ///         if let Some(out) = adjoints.get(0) { autodiff::kernels::axpy(out, u[0], a.get(0)); }
 ///     }
-///     fn vjp_tangent(&self, a: &Operands<'_, T>, t: &OperandTangents<'_, T>, _: &mut [T], u: &[T],
-///                    du: &[T], adjoints: &mut OperandAdjoints<'_, T>) {
+///     fn vjp_tangent(&self, a: &Operands<'_, T>, t: &OperandTangents<'_, T>, _: Stash<'_, T>,
+///                    u: &[T], du: Option<&[T]>, adjoints: &mut OperandAdjoints<'_, T>) {
 ///         if let Some(out) = adjoints.get(0) {
-///             autodiff::kernels::axpy(out, du[0], a.get(0));
+///             if let Some(du) = du { autodiff::kernels::axpy(out, du[0], a.get(0)); }
 ///             if let Some(t) = t.get(0) { autodiff::kernels::axpy(out, u[0], t); }
 ///         }
 ///     }
@@ -144,15 +208,41 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
     /// How many scalars `eval` keeps for the other rules.
     fn stash_len(&self, operands: &[Shape]) -> usize;
 
-    /// Overwrites `out` with the value, and of the stash what `need` asks for.
-    fn eval(&self, operands: &Operands<'_, T>, need: Need, out: &mut [T], stash: &mut [T]);
+    /// How many scalars the rules need to work with; see [`Stash::scratch`].
+    fn scratch_len(&self, operands: &[Shape]) -> usize {
+        let _ = operands;
+        0
+    }
+
+    /// Overwrites `out` with the value, and the stash with what is asked for.
+    fn eval(&self, operands: &Operands<'_, T>, asked: Asked, out: &mut [T], stash: Stash<'_, T>);
+
+    /// [`eval`](Primitive::eval) and [`jvp`](Primitive::jvp) in one, before a
+    /// [`vjp_tangent`](Primitive::vjp_tangent) along the same tangents: a primitive that passes over
+    /// much data can compute the product here, in the same pass. `out_tangent` is `None` where
+    /// nobody reads the value's tangent.
+    fn eval_along(
+        &self,
+        operands: &Operands<'_, T>,
+        tangents: &OperandTangents<'_, T>,
+        asked: Asked,
+        out: &mut [T],
+        out_tangent: Option<&mut [T]>,
+        mut stash: Stash<'_, T>,
+    ) {
+        let (kept, scratch) = stash.split();
+        self.eval(operands, asked, out, Stash { kept, scratch });
+        if let Some(out_tangent) = out_tangent {
+            self.jvp(operands, tangents, stash, out_tangent);
+        }
+    }
 
     /// Overwrites `out` with the tangent of the value.
     fn jvp(
         &self,
         operands: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         out: &mut [T],
     );
 
@@ -160,20 +250,20 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
     fn vjp(
         &self,
         operands: &Operands<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         adjoint: &[T],
         adjoints: &mut OperandAdjoints<'_, T>,
     );
 
     /// Adds to each wanted adjoint tangent the derivative of what [`vjp`](Primitive::vjp) adds,
-    /// along the operands' tangents and the tangent of `ū`.
+    /// along the operands' tangents and the tangent of `ū`, `None` being zero.
     fn vjp_tangent(
         &self,
         operands: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         adjoint: &[T],
-        adjoint_tangent: &[T],
+        adjoint_tangent: Option<&[T]>,
         adjoint_tangents: &mut OperandAdjoints<'_, T>,
     );
 }

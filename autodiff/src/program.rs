@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::activity::Activity;
 use crate::recorder::Recorder;
 use crate::rules::bilinear::Bilinear;
 use crate::rules::elementwise::{Binary, Unary};
@@ -94,6 +95,10 @@ pub(crate) struct Node<T: Real> {
     pub(crate) start: usize,
     /// First entry in the workspace's stash, and the number of entries there.
     pub(crate) stash: (usize, usize),
+    /// The same in its scratch.
+    pub(crate) scratch: (usize, usize),
+    /// What sweeps may leave out here.
+    pub(crate) activity: Activity,
     /// Index among the workspace's nested workspaces, for a gradient.
     pub(crate) nested: usize,
     /// The user's source line.
@@ -120,6 +125,7 @@ pub struct Program<T: Real> {
     pub(crate) output: usize,
     pub(crate) values_len: usize,
     pub(crate) stash_len: usize,
+    pub(crate) scratch_len: usize,
 }
 
 impl<T: Real> Program<T> {
@@ -217,6 +223,9 @@ impl<T: Real> Program<T> {
     /// Where the first value that is not finite arose in the last primal sweep of `work`.
     pub fn first_non_finite(&self, work: &Workspace<T>) -> Option<NonFinite> {
         for (position, node) in self.nodes.iter().enumerate() {
+            if !work.is_whole() && !node.activity.value {
+                continue; // not computed, as nobody reads it
+            }
             if let Op::Gradient { of, .. } = &node.op
                 && let Some(inner) = of.first_non_finite(&work.nested[node.nested])
             {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use typed_arena::Arena;
 
+use crate::activity::{Activity, analyse};
 use crate::program::{Inputs, Node, Op, Program};
 use crate::rules::linear::Linear;
 use crate::{Real, Shape, Var};
@@ -73,6 +74,8 @@ impl<T: Real> Recorder<T> {
             depends,
             start,
             stash: (0, 0),
+            scratch: (0, 0),
+            activity: Activity::NONE,
             nested: 0,
             site: Location::caller(),
         });
@@ -83,7 +86,7 @@ impl<T: Real> Recorder<T> {
     pub(crate) fn finish(self, inputs: usize, output: u32) -> Program<T> {
         let mut nodes = self.nodes.into_vec();
         let shapes: Vec<Shape> = nodes.iter().map(|n| n.shape).collect();
-        let (mut values_len, mut stash_len, mut nested) = (0, 0, 0);
+        let (mut values_len, mut stash_len, mut scratch_len, mut nested) = (0, 0, 0, 0);
         for node in &mut nodes {
             if !matches!(node.op, Op::Constant) {
                 node.start = values_len;
@@ -95,6 +98,8 @@ impl<T: Real> Recorder<T> {
                         node.args.iter().map(|a| shapes[*a as usize]).collect();
                     node.stash = (stash_len, primitive.stash_len(&operands));
                     stash_len += node.stash.1;
+                    node.scratch = (scratch_len, primitive.scratch_len(&operands));
+                    scratch_len += node.scratch.1;
                 }
                 Op::Gradient { .. } => {
                     node.nested = nested;
@@ -103,6 +108,7 @@ impl<T: Real> Recorder<T> {
                 _ => {}
             }
         }
+        analyse(&mut nodes);
         nodes.shrink_to_fit();
         let mut constants = self.constants.into_vec();
         constants.shrink_to_fit();
@@ -113,6 +119,7 @@ impl<T: Real> Recorder<T> {
             output: output as usize,
             values_len,
             stash_len,
+            scratch_len,
         }
     }
 }

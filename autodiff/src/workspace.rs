@@ -44,6 +44,8 @@ impl std::ops::Sub for Sweeps {
 pub struct Workspace<T: Real> {
     pub(crate) values: Buffer<T>,
     pub(crate) stash: Buffer<T>,
+    /// Made at the first sweep, so that a taped step has none of its own.
+    pub(crate) scratch: Buffer<T>,
     pub(crate) adjoints: Buffer<T>,
     pub(crate) tangents: Buffer<T>,
     pub(crate) adjoint_tangents: Buffer<T>,
@@ -53,6 +55,15 @@ pub struct Workspace<T: Real> {
     pub(crate) level: Option<Need>,
     /// The inputs whose adjoints the last reverse sweep gave.
     pub(crate) reversed: Inputs,
+    /// The inputs that changed since values that no derivative rule reads were computed last;
+    /// `None` before the first time.
+    pub(crate) unread: Option<Inputs>,
+    /// The inputs that were set since the last sweep, of a function whose gradient is taken inside
+    /// another one,
+    pub(crate) pending: Inputs,
+    /// and whether its evaluation is left to the reverse sweep.
+    pub(crate) deferred: bool,
+    scratch_len: usize,
     meter: Meter,
     /// A tape of small steps holds as many bytes in these structures as in their buffers.
     _own_bytes: Claim,
@@ -66,6 +77,7 @@ impl<T: Real> Workspace<T> {
         Workspace {
             values: Buffer::zeros(program.values_len, Category::Values, meter),
             stash: Buffer::zeros(program.stash_len, Category::Values, meter),
+            scratch: Buffer::zeros(0, Category::Values, meter),
             adjoints: Buffer::zeros(0, Category::Adjoints, meter),
             tangents: Buffer::zeros(0, Category::Tangents, meter),
             adjoint_tangents: Buffer::zeros(0, Category::Adjoints, meter),
@@ -73,6 +85,10 @@ impl<T: Real> Workspace<T> {
             sweeps: Sweeps::default(),
             level: None,
             reversed: Inputs::NONE,
+            unread: None,
+            pending: Inputs::NONE,
+            deferred: false,
+            scratch_len: program.scratch_len,
             meter: meter.clone(),
             _own_bytes: Claim::new(size_of::<Self>(), Category::Values, meter),
         }
@@ -146,6 +162,7 @@ impl<T: Real> Workspace<T> {
     }
 
     fn swap_tangents(&mut self, other: &mut Self) {
+        swap(&mut self.scratch, &mut other.scratch);
         swap(&mut self.tangents, &mut other.tangents);
         swap(&mut self.adjoint_tangents, &mut other.adjoint_tangents);
         swap(&mut self.sweeps, &mut other.sweeps);
@@ -172,6 +189,17 @@ impl<T: Real> Workspace<T> {
             adjoints + Self::linearisation_bytes(of, category)
         });
         own + nested.sum::<usize>()
+    }
+
+    /// Whether every value is there, also those that only the caller may read.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.unread == Some(Inputs::NONE)
+    }
+
+    pub(crate) fn make_scratch(&mut self) {
+        if self.scratch.len() != self.scratch_len {
+            self.scratch = Buffer::zeros(self.scratch_len, Category::Values, &self.meter);
+        }
     }
 
     pub(crate) fn make_adjoints(&mut self) {

@@ -2,22 +2,33 @@
 
 use std::sync::Arc;
 
-use autodiff::kernels::{axpy, dot};
-use autodiff::rows::RowPass;
-use autodiff::{Need, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape};
+use autodiff::kernels::{axpy, dot, sum};
+use autodiff::rows::{RowPass, Rule, Simd};
+use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
 use crate::pass::{Blocks, gather, parts, run};
 
 /// `mean_i ln(1 + exp(−t_i ⟨a_i, w⟩))` of weights `w`.
 ///
-/// One pass gives the value, the gradient and the curvature of each sample; each Hessian-vector
-/// product is one more. Stash: gradient `d` | losses `n` | curvatures `n` | per block `d + 4`.
+/// One pass gives the value, the gradient and the curvature of each sample, and the
+/// Hessian-vector product if the direction is known; each further product is one more.
+/// Kept: gradient `d` | curvatures `n`. Scratch: product `d` | losses `n` | per block two sums of
+/// `d` and the products of four samples.
 pub(crate) struct LogisticLoss<T: Real> {
     features: Arc<[T]>,
     labels: Arc<[T]>,
     d: usize,
     n: usize,
+}
+
+/// The buffers of a stash.
+struct Parts<'a, T> {
+    gradient: &'a mut [T],
+    curvatures: &'a mut [T],
+    product: &'a mut [T],
+    losses: &'a mut [T],
+    own: &'a mut [T],
 }
 
 impl<T: Real> LogisticLoss<T> {
@@ -34,8 +45,124 @@ impl<T: Real> LogisticLoss<T> {
         }
     }
 
-    fn scale(&self) -> T {
-        T::of(1.0 / self.n.max(1) as f64)
+    fn split<'a>(&self, stash: &'a mut Stash<'_, T>) -> Parts<'a, T> {
+        let (kept, scratch) = stash.split();
+        let (gradient, curvatures) = kept.split_at_mut(self.d);
+        let (product, scratch) = scratch.split_at_mut(self.d);
+        let (losses, own) = scratch.split_at_mut(self.n);
+        Parts {
+            gradient,
+            curvatures,
+            product,
+            losses,
+            own,
+        }
+    }
+
+    /// The pass that evaluates, and multiplies with a direction if there is one.
+    fn evaluate(
+        &self,
+        w: &[T],
+        direction: Option<&[T]>,
+        asked: Asked,
+        out: &mut [T],
+        stash: &mut Stash<'_, T>,
+    ) {
+        let (n, d, scale) = (self.n, self.d, T::of(1.0 / self.n.max(1) as f64));
+        let to = self.split(stash);
+        let samples = [&mut *to.losses, to.curvatures];
+        let mut all = parts(&self.features, d, n, samples, [1, 1], to.own);
+        let count = if direction.is_some() { 2 } else { 1 };
+        run(&mut all, 2 * n * d * count, |part| {
+            let [losses, curvatures] = &mut part.samples;
+            let rule = Margins {
+                labels: &self.labels[part.first..],
+                scale,
+                losses: asked.value.then_some(losses),
+                curvatures,
+            };
+            let (sum, rest) = part.own.split_at_mut(d);
+            let (product, scratch) = rest.split_at_mut(d);
+            let sum = asked.first.then_some(sum);
+            let rows = part.rows;
+            match direction {
+                None => T::row_pass(RowPass::new(rows, d, [w], [sum], scratch), rule),
+                Some(v) => {
+                    let sums = [sum, Some(product)];
+                    T::row_pass(RowPass::new(rows, d, [w, v], sums, scratch), rule);
+                }
+            }
+        });
+        if asked.first {
+            gather(&mut all, 0..d, d, to.gradient);
+        }
+        if direction.is_some() {
+            gather(&mut all, d..2 * d, d, to.product);
+        }
+        drop(all);
+        if asked.value {
+            out[0] = sum(to.losses) * scale;
+        }
+    }
+
+    /// The pass that multiplies the Hessian with a direction at the point evaluated last.
+    fn multiply(&self, direction: &[T], stash: &mut Stash<'_, T>) {
+        let (n, d) = (self.n, self.d);
+        let to = self.split(stash);
+        let mut all = parts(&self.features, d, n, [to.curvatures], [1], to.own);
+        run(&mut all, 2 * n * d, |part| {
+            let [curvatures] = &part.samples;
+            let (_, rest) = part.own.split_at_mut(d);
+            let (product, scratch) = rest.split_at_mut(d);
+            let sums = [Some(product)];
+            let pass = RowPass::new(part.rows, d, [direction], sums, scratch);
+            T::row_pass(pass, Curvatures(curvatures));
+        });
+        gather(&mut all, d..2 * d, d, to.product);
+    }
+}
+
+/// Margins become the coefficients of the gradient, and products with a direction those of the
+/// Hessian's product.
+struct Margins<'a, 'b, T> {
+    labels: &'a [T],
+    scale: T,
+    losses: Option<&'a mut &'b mut [T]>,
+    curvatures: &'a mut [T],
+}
+
+impl<T: Real, const N: usize> Rule<T, N> for Margins<'_, '_, T> {
+    #[inline(always)]
+    fn apply<S: Simd>(&mut self, _: S, first: usize, z: [&mut [T]; N]) {
+        for i in 0..z[0].len() {
+            let (label, at) = (self.labels[first + i], first + i);
+            let margin = label * z[0][i];
+            // σ(−m) and ln(1 + e⁻ᵐ) from one exponential that cannot overflow.
+            let e = (-margin.abs()).exp();
+            let r = (T::one() + e).recip();
+            let s = if margin > T::zero() { e * r } else { r };
+            if let Some(losses) = &mut self.losses {
+                losses[at] = (-margin).max(T::zero()) + e.ln_1p();
+            }
+            let curvature = e * r * r * self.scale;
+            self.curvatures[at] = curvature;
+            z[0][i] = -label * s * self.scale;
+            if N > 1 {
+                z[1][i] *= curvature;
+            }
+        }
+    }
+}
+
+/// Products with a direction become the coefficients of the Hessian's product.
+struct Curvatures<'a, T>(&'a [T]);
+
+impl<T: Real> Rule<T, 1> for Curvatures<'_, T> {
+    #[inline(always)]
+    fn apply<S: Simd>(&mut self, _: S, first: usize, [z]: [&mut [T]; 1]) {
+        for (z, curvature) in z.iter_mut().zip(&self.0[first..]) {
+            *z *= *curvature;
+        }
     }
 }
 
@@ -55,55 +182,37 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
     }
 
     fn stash_len(&self, _: &[Shape]) -> usize {
-        self.d + 2 * self.n + Blocks::of(self.n).count * (self.d + 4)
+        self.d + self.n
     }
 
-    fn eval(&self, a: &Operands<'_, T>, _: Need, out: &mut [T], stash: &mut [T]) {
-        let (n, d, scale) = (self.n, self.d, self.scale());
-        let (gradient, stash) = stash.split_at_mut(d);
-        let (losses, stash) = stash.split_at_mut(n);
-        let (curvatures, own) = stash.split_at_mut(n);
-        let w = a.get(0);
-        let mut all = parts(
-            &self.features,
-            d,
-            n,
-            [&mut *losses, curvatures],
-            [1, 1],
-            own,
-        );
-        run(&mut all, 2 * n * d, |part| {
-            let labels = &self.labels[part.first..];
-            let [losses, curvatures] = &mut part.samples;
-            let (sum, z) = part.own.split_at_mut(d);
-            let pass = RowPass {
-                rows: part.rows,
-                dim: d,
-                weights: w,
-                sum,
-                scratch: z,
-            };
-            T::row_pass(pass, |i, z| {
-                let margin = labels[i] * z[0];
-                // σ(−m) and ln(1 + e⁻ᵐ) from one exponential that cannot overflow.
-                let e = (-margin.abs()).exp();
-                let r = (T::one() + e).recip();
-                let s = if margin > T::zero() { e * r } else { r };
-                losses[i] = (-margin).max(T::zero()) + e.ln_1p();
-                curvatures[i] = e * r * r * scale;
-                z[0] = -labels[i] * s * scale;
-            });
-        });
-        gradient.fill(T::zero());
-        gather(all, d, gradient);
-        out[0] = autodiff::kernels::sum(losses) * scale;
+    fn scratch_len(&self, _: &[Shape]) -> usize {
+        self.d + self.n + Blocks::of(self.n).count * (2 * self.d + RowPass::<T, 2>::scratch_len(1))
+    }
+
+    fn eval(&self, a: &Operands<'_, T>, asked: Asked, out: &mut [T], mut stash: Stash<'_, T>) {
+        self.evaluate(a.get(0), None, asked, out, &mut stash);
+    }
+
+    fn eval_along(
+        &self,
+        a: &Operands<'_, T>,
+        tangents: &OperandTangents<'_, T>,
+        asked: Asked,
+        out: &mut [T],
+        out_tangent: Option<&mut [T]>,
+        mut stash: Stash<'_, T>,
+    ) {
+        self.evaluate(a.get(0), tangents.get(0), asked, out, &mut stash);
+        if let Some(out) = out_tangent {
+            self.jvp(a, tangents, stash, out);
+        }
     }
 
     fn jvp(
         &self,
         _: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         out: &mut [T],
     ) {
         out[0] = tangents
@@ -114,7 +223,7 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
     fn vjp(
         &self,
         _: &Operands<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         u: &[T],
         adjoints: &mut OperandAdjoints<'_, T>,
     ) {
@@ -127,35 +236,22 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
         &self,
         _: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        stash: &mut [T],
+        mut stash: Stash<'_, T>,
         u: &[T],
-        du: &[T],
+        du: Option<&[T]>,
         adjoint_tangents: &mut OperandAdjoints<'_, T>,
     ) {
-        let (n, d) = (self.n, self.d);
         let Some(out) = adjoint_tangents.get(0) else {
             return;
         };
-        let (gradient, stash) = stash.split_at_mut(d);
-        axpy(out, du[0], gradient);
-        let Some(direction) = tangents.get(0) else {
-            return;
-        };
-        let (curvatures, own) = stash[n..].split_at_mut(n);
-        let curvatures = &*curvatures;
-        let mut all = parts(&self.features, d, n, [], [], own);
-        run(&mut all, 2 * n * d, |part| {
-            let curvatures = &curvatures[part.first..];
-            let (sum, z) = part.own.split_at_mut(d);
-            let pass = RowPass {
-                rows: part.rows,
-                dim: d,
-                weights: direction,
-                sum,
-                scratch: z,
-            };
-            T::row_pass(pass, |i, z| z[0] *= u[0] * curvatures[i]);
-        });
-        gather(all, d, out);
+        if let Some(du) = du {
+            axpy(out, du[0], &stash[..self.d]);
+        }
+        if let Some(direction) = tangents.get(0) {
+            if !tangents.evaluated() {
+                self.multiply(direction, &mut stash);
+            }
+            axpy(out, u[0], self.split(&mut stash).product);
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Passes over the samples in fixed blocks, each with a partial sum of its own; the partial sums
 //! are added in the order of the blocks. So the bits do not depend on the number of threads.
 
+use std::ops::Range;
+
 use autodiff::Real;
 use autodiff::kernels::add;
-use autodiff::rows::{packed_classes, unpack_add};
+use autodiff::rows::unpack;
 use rayon::prelude::*;
 use smallvec::SmallVec;
 
@@ -82,19 +84,20 @@ pub(crate) fn run<P: Send>(parts: &mut [P], work: usize, f: impl Fn(&mut P) + Sy
     }
 }
 
-/// `out += Σ` of the packed sums that the blocks' own begin with, added in order.
+/// Overwrites `out` with the sum of what stands at `place` in each block's own, packed, added in the
+/// order of the blocks.
 pub(crate) fn gather<T: Real, const S: usize>(
-    parts: SmallVec<[Part<'_, T, S>; BLOCKS]>,
+    parts: &mut [Part<'_, T, S>],
+    place: Range<usize>,
     d: usize,
     out: &mut [T],
 ) {
-    let classes = out.len() / d;
-    let len = packed_classes::<T>(classes) * d;
-    let mut parts = parts.into_iter();
-    let Some(first) = parts.next() else { return };
-    let total = &mut first.own[..len];
-    for part in parts {
-        add(total, &part.own[..len]);
+    let Some((first, others)) = parts.split_first_mut() else {
+        return out.fill(T::zero());
+    };
+    let total = &mut first.own[place.clone()];
+    for part in others {
+        add(total, &part.own[place.clone()]);
     }
-    unpack_add(total, d, out);
+    unpack(total, d, out);
 }

@@ -62,6 +62,16 @@ fn agree<T: Real>(fused: &Arc<Program<T>>, plain: &Arc<Program<T>>, tolerance: f
         for k in 0..inputs.len() {
             close(a.product(k), b.product(k), "product");
         }
+        // Evaluated along the direction, to the bit.
+        let mut joint = fused.point();
+        let value = joint.linearise_along(&inputs, &directions);
+        assert_eq!(value, a.value(&inputs), "value");
+        a.linearise(&inputs);
+        a.second(&directions);
+        for k in 0..inputs.len() {
+            assert_eq!(joint.gradient(k), a.gradient(k), "gradient");
+            assert_eq!(joint.product(k), a.product(k), "product");
+        }
     }
 }
 

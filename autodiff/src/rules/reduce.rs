@@ -1,7 +1,7 @@
 //! Non-linear reductions.
 
 use crate::kernels::{axpy, dot, norm};
-use crate::{Need, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape};
+use crate::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 /// `ln Σ eᵃ` along each column, shifted by the largest entry: `r×c → 1×c`.
 ///
@@ -40,7 +40,7 @@ impl<T: Real> Primitive<T> for LogSumExp {
         operands[0].len()
     }
 
-    fn eval(&self, a: &Operands<'_, T>, _: Need, out: &mut [T], stash: &mut [T]) {
+    fn eval(&self, a: &Operands<'_, T>, _: Asked, out: &mut [T], mut stash: Stash<'_, T>) {
         let columns = a.get(0).chunks_exact(self.rows);
         for ((o, a), p) in out
             .iter_mut()
@@ -55,7 +55,7 @@ impl<T: Real> Primitive<T> for LogSumExp {
         &self,
         _: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         out: &mut [T],
     ) {
         let Some(t) = tangents.get(0) else {
@@ -70,7 +70,7 @@ impl<T: Real> Primitive<T> for LogSumExp {
     fn vjp(
         &self,
         _: &Operands<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         u: &[T],
         adjoints: &mut OperandAdjoints<'_, T>,
     ) {
@@ -87,9 +87,9 @@ impl<T: Real> Primitive<T> for LogSumExp {
         &self,
         _: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         u: &[T],
-        du: &[T],
+        du: Option<&[T]>,
         adjoint_tangents: &mut OperandAdjoints<'_, T>,
     ) {
         let Some(out) = adjoint_tangents.get(0) else {
@@ -97,7 +97,9 @@ impl<T: Real> Primitive<T> for LogSumExp {
         };
         for (j, out) in out.chunks_exact_mut(self.rows).enumerate() {
             let p = &stash[j * self.rows..][..self.rows];
-            axpy(out, du[j], p);
+            if let Some(du) = du {
+                axpy(out, du[j], p);
+            }
             if let Some(t) = tangents.get(0) {
                 let t = &t[j * self.rows..][..self.rows];
                 let mean = dot(p, t);
@@ -130,7 +132,7 @@ impl<T: Real> Primitive<T> for Norm {
         1
     }
 
-    fn eval(&self, a: &Operands<'_, T>, _: Need, out: &mut [T], stash: &mut [T]) {
+    fn eval(&self, a: &Operands<'_, T>, _: Asked, out: &mut [T], mut stash: Stash<'_, T>) {
         out[0] = norm(a.get(0));
         stash[0] = out[0];
     }
@@ -139,7 +141,7 @@ impl<T: Real> Primitive<T> for Norm {
         &self,
         a: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         out: &mut [T],
     ) {
         out[0] = match tangents.get(0) {
@@ -151,7 +153,7 @@ impl<T: Real> Primitive<T> for Norm {
     fn vjp(
         &self,
         a: &Operands<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         u: &[T],
         adjoints: &mut OperandAdjoints<'_, T>,
     ) {
@@ -166,9 +168,9 @@ impl<T: Real> Primitive<T> for Norm {
         &self,
         a: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         u: &[T],
-        du: &[T],
+        du: Option<&[T]>,
         adjoint_tangents: &mut OperandAdjoints<'_, T>,
     ) {
         let Some(out) = adjoint_tangents.get(0) else {
@@ -178,7 +180,9 @@ impl<T: Real> Primitive<T> for Norm {
         if n == T::zero() {
             return;
         }
-        axpy(out, du[0] / n, a);
+        if let Some(du) = du {
+            axpy(out, du[0] / n, a);
+        }
         if let Some(t) = tangents.get(0) {
             let along = dot(a, t) / n;
             axpy(out, u[0] / n, t);
@@ -249,7 +253,7 @@ impl<T: Real> Primitive<T> for Extreme {
         0
     }
 
-    fn eval(&self, a: &Operands<'_, T>, _: Need, out: &mut [T], _: &mut [T]) {
+    fn eval(&self, a: &Operands<'_, T>, _: Asked, out: &mut [T], _: Stash<'_, T>) {
         let a = a.get(0);
         for (o, at) in out.iter_mut().zip(self.positions(a)) {
             *o = a[at];
@@ -260,7 +264,7 @@ impl<T: Real> Primitive<T> for Extreme {
         &self,
         a: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
-        _: &mut [T],
+        _: Stash<'_, T>,
         out: &mut [T],
     ) {
         let Some(t) = tangents.get(0) else {
@@ -274,7 +278,7 @@ impl<T: Real> Primitive<T> for Extreme {
     fn vjp(
         &self,
         a: &Operands<'_, T>,
-        _: &mut [T],
+        _: Stash<'_, T>,
         u: &[T],
         adjoints: &mut OperandAdjoints<'_, T>,
     ) {
@@ -288,12 +292,14 @@ impl<T: Real> Primitive<T> for Extreme {
         &self,
         a: &Operands<'_, T>,
         _: &OperandTangents<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         _: &[T],
-        du: &[T],
+        du: Option<&[T]>,
         adjoint_tangents: &mut OperandAdjoints<'_, T>,
     ) {
         // Linear between ties.
-        self.vjp(a, stash, du, adjoint_tangents);
+        if let Some(du) = du {
+            self.vjp(a, stash, du, adjoint_tangents);
+        }
     }
 }

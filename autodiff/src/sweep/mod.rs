@@ -3,26 +3,60 @@
 //! * [`primal`](fn@primal): values;
 //! * [`tangent`](fn@tangent): forward mode, Jacobian-vector products;
 //! * [`reverse`](fn@reverse): reverse mode, vector-Jacobian products;
-//! * [`second`](fn@second): forward-over-reverse, Hessian-vector products and cross products.
+//! * [`second`](fn@second): forward-over-reverse, Hessian-vector products and cross products;
+//! * [`joint`](fn@joint): all of them for one direction, in one pass over the program's data.
 
+mod joint;
 mod primal;
 mod reverse;
 mod second;
 mod tangent;
 
+pub use joint::joint;
 pub use primal::primal;
 pub use reverse::reverse;
 pub use second::second;
 pub use tangent::tangent;
 
 // What each makes at its first use stands beside it.
-pub(crate) use primal::primal_bytes;
+pub(crate) use primal::{primal_bytes, primal_for_reverse, scratch_bytes};
 pub(crate) use reverse::reverse_bytes;
 pub(crate) use second::second_bytes;
 pub(crate) use tangent::tangent_bytes;
 
+use std::ops::Range;
+
 use crate::Real;
-use crate::program::{Inputs, Node, Program};
+use crate::program::{Inputs, Node, Op, Program};
+
+/// Whose adjoints a sweep adds to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Targets {
+    /// Nodes that depend on these inputs,
+    pub(crate) wanted: Inputs,
+    /// and the inputs themselves only where somebody reads their adjoints.
+    pub(crate) leaves: bool,
+}
+
+impl Targets {
+    /// The place of node `id` in a buffer of adjoints, if it is a target.
+    pub(crate) fn slot<T: Real>(self, program: &Program<T>, id: u32) -> Option<Range<usize>> {
+        if !self.leaves && matches!(program.nodes[id as usize].op, Op::Input) {
+            return None;
+        }
+        program.slot(id, self.wanted)
+    }
+
+    /// The entries of node `id` in a buffer of adjoints, if it is a target.
+    fn of<'a, T: Real>(
+        self,
+        program: &Program<T>,
+        id: u32,
+        buffer: &'a mut [T],
+    ) -> Option<&'a mut [T]> {
+        self.slot(program, id).map(|place| &mut buffer[place])
+    }
+}
 
 /// The entries of node `id` in a buffer laid out like the values, if `inputs` reach it.
 fn slot<'a, T: Real>(
@@ -32,16 +66,6 @@ fn slot<'a, T: Real>(
     inputs: Inputs,
 ) -> Option<&'a [T]> {
     program.slot(id, inputs).map(|place| &buffer[place])
-}
-
-/// [`slot`], to write to.
-fn slot_mut<'a, T: Real>(
-    program: &Program<T>,
-    id: u32,
-    buffer: &'a mut [T],
-    inputs: Inputs,
-) -> Option<&'a mut [T]> {
-    program.slot(id, inputs).map(|place| &mut buffer[place])
 }
 
 /// Splits a buffer before a node: what came before, and the node's own entries.

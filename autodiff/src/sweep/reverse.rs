@@ -2,11 +2,12 @@
 
 use crate::program::{Inputs, Op, Program};
 use crate::rules::elementwise::Side;
-use crate::{OperandAdjoints, Operands, Real, Workspace};
+use crate::{OperandAdjoints, Operands, Real, Stash, Workspace};
 
+use super::joint::joint_along;
 use super::second::second_along;
 use super::tangent::seed_one;
-use super::{concat_start, reaching, second_bytes, slot_mut, split};
+use super::{Targets, concat_start, reaching, second_bytes, split};
 
 /// Computes the adjoints of the `wanted` inputs for a cotangent of the output.
 ///
@@ -26,9 +27,24 @@ pub fn reverse<T: Real>(
         work.level >= Some(crate::Need::Gradient),
         "a reverse sweep needs a primal sweep for a gradient before it"
     );
+    work.reversed = wanted;
+    let targets = Targets {
+        wanted,
+        leaves: true,
+    };
+    pull(program, work, cotangent, targets);
+}
+
+/// [`reverse`], to some targets.
+#[track_caller]
+pub(super) fn pull<T: Real>(
+    program: &Program<T>,
+    work: &mut Workspace<T>,
+    cotangent: &[T],
+    targets: Targets,
+) {
     work.make_adjoints();
     work.adjoints.fill(T::zero());
-    work.reversed = wanted;
     work.sweeps.gradients += 1;
     let output = &program.nodes[program.output];
     assert_eq!(
@@ -36,12 +52,12 @@ pub fn reverse<T: Real>(
         output.shape.len(),
         "length of the cotangent"
     );
-    if !output.depends.meets(wanted) {
+    if !output.depends.meets(targets.wanted) {
         return;
     }
     work.adjoints[output.start..][..cotangent.len()].copy_from_slice(cotangent);
     for node in program.nodes[..=program.output].iter().rev() {
-        if matches!(node.op, Op::Input) || !node.depends.meets(wanted) {
+        if matches!(node.op, Op::Input) || !node.depends.meets(targets.wanted) {
             continue;
         }
         let values = &work.values[..];
@@ -52,14 +68,14 @@ pub fn reverse<T: Real>(
         match &node.op {
             Op::Input | Op::Constant => unreachable!("constants have no adjoint"),
             Op::Unary(f, p) => {
-                if let Some(out) = slot_mut(program, node.args[0], before, wanted) {
+                if let Some(out) = targets.of(program, node.args[0], before) {
                     let value = &values[node.start..][..node.shape.len()];
                     f.first(*p, arg(0), value, u, out);
                 }
             }
             Op::Binary(f) => {
                 for (k, side) in [Side::Left, Side::Right].into_iter().enumerate() {
-                    let Some(out) = slot_mut(program, node.args[k], before, wanted) else {
+                    let Some(out) = targets.of(program, node.args[k], before) else {
                         continue;
                     };
                     let (n, step) = (node.shape.len(), usize::from(out.len() > 1));
@@ -67,16 +83,16 @@ pub fn reverse<T: Real>(
                 }
             }
             Op::Bilinear(f) => {
-                if let Some(out) = slot_mut(program, node.args[0], before, wanted) {
+                if let Some(out) = targets.of(program, node.args[0], before) {
                     f.left_adjoint(u, node.shape, arg(1), shape(1), out);
                 }
-                if let Some(out) = slot_mut(program, node.args[1], before, wanted) {
+                if let Some(out) = targets.of(program, node.args[1], before) {
                     f.right_adjoint(u, node.shape, arg(0), shape(0), out);
                 }
             }
             Op::Linear(f) => {
                 for (k, a) in node.args.iter().enumerate() {
-                    if let Some(out) = slot_mut(program, *a, before, wanted) {
+                    if let Some(out) = targets.of(program, *a, before) {
                         let start = concat_start(program, node, k);
                         f.adjoint(start, u, node.shape, out, shape(k));
                     }
@@ -92,19 +108,26 @@ pub fn reverse<T: Real>(
                     program,
                     node,
                     adjoints: before,
-                    wanted,
+                    targets,
                 };
-                let (start, len) = node.stash;
-                let stash = &mut work.stash[start..start + len];
-                f.vjp(&operands, stash, u, &mut adjoints);
+                let anything = (0..node.args.len()).any(|k| adjoints.wants(k));
+                if anything {
+                    let stash = Stash::of(node, &mut work.stash, &mut work.scratch);
+                    f.vjp(&operands, stash, u, &mut adjoints);
+                }
             }
             Op::Gradient { of, wrt } => {
                 // The Hessian is symmetric: the pullback of a gradient is its derivative along u.
                 let inner = &mut work.nested[node.nested];
                 let moving = seed_one(of, inner, *wrt, u);
-                second_along(of, inner, moving, reaching(program, node, wanted));
+                let reached = reaching(program, node, targets.wanted);
+                if inner.deferred {
+                    joint_along(of, inner, moving, reached);
+                } else {
+                    second_along(of, inner, moving, reached);
+                }
                 for (k, a) in node.args.iter().enumerate() {
-                    if let Some(out) = slot_mut(program, *a, before, wanted) {
+                    if let Some(out) = targets.of(program, *a, before) {
                         crate::kernels::add(out, inner.adjoint_tangent(of, k));
                     }
                 }

@@ -2,10 +2,10 @@
 
 use crate::program::{Inputs, Op, Program};
 use crate::rules::elementwise::Side;
-use crate::{OperandAdjoints, OperandTangents, Operands, Real, Workspace};
+use crate::{OperandAdjoints, OperandTangents, Operands, Real, Stash, Workspace};
 
-use super::tangent::{forward, seed};
-use super::{concat_start, slot, slot_mut, split};
+use super::tangent::{push, seed};
+use super::{Targets, concat_start, slot, split};
 
 /// Computes the derivative of the `wanted` inputs' adjoints along the given tangents of the
 /// inputs, `None` being zero.
@@ -49,7 +49,27 @@ fn check<T: Real>(work: &Workspace<T>, wanted: Inputs) {
 }
 
 fn sweep<T: Real>(program: &Program<T>, work: &mut Workspace<T>, moving: Inputs, wanted: Inputs) {
-    forward(program, work, moving);
+    for node in &program.nodes {
+        if node.activity.tangent {
+            push(program, work, node, moving);
+        }
+    }
+    pull_tangents(program, work, moving, wanted, false);
+}
+
+/// The way back of a second sweep. `evaluated` says whether the primitives were evaluated along
+/// these tangents.
+pub(super) fn pull_tangents<T: Real>(
+    program: &Program<T>,
+    work: &mut Workspace<T>,
+    moving: Inputs,
+    wanted: Inputs,
+    evaluated: bool,
+) {
+    let targets = Targets {
+        wanted,
+        leaves: true,
+    };
     work.make_adjoint_tangents();
     work.adjoint_tangents.fill(T::zero());
     work.sweeps.hvps += 1;
@@ -61,16 +81,18 @@ fn sweep<T: Real>(program: &Program<T>, work: &mut Workspace<T>, moving: Inputs,
         let adjoint = &work.adjoints[node.start..][..node.shape.len()];
         let tangents = &work.tangents[..];
         let (before, du) = split(&mut work.adjoint_tangents, node);
-        let du = &*du;
+        let du = node.activity.adjoint_moves.meets(moving).then_some(&*du);
         let arg = |k: usize| program.value(node.args[k], values);
         let shape = |k: usize| program.nodes[node.args[k] as usize].shape;
         let dot = |k: usize| slot(program, node.args[k], tangents, moving);
         match &node.op {
             Op::Input | Op::Constant => unreachable!("constants have no adjoint"),
             Op::Unary(f, p) => {
-                if let Some(out) = slot_mut(program, node.args[0], before, wanted) {
+                if let Some(out) = targets.of(program, node.args[0], before) {
                     let value = &values[node.start..][..node.shape.len()];
-                    f.first(*p, arg(0), value, du, out);
+                    if let Some(du) = du {
+                        f.first(*p, arg(0), value, du, out);
+                    }
                     if let Some(t) = dot(0) {
                         f.second(*p, arg(0), value, t, adjoint, out);
                     }
@@ -79,12 +101,14 @@ fn sweep<T: Real>(program: &Program<T>, work: &mut Workspace<T>, moving: Inputs,
             Op::Binary(f) => {
                 let sides = [Side::Left, Side::Right];
                 for (k, by) in sides.into_iter().enumerate() {
-                    let Some(out) = slot_mut(program, node.args[k], before, wanted) else {
+                    let Some(out) = targets.of(program, node.args[k], before) else {
                         continue;
                     };
                     let (n, step) = (node.shape.len(), usize::from(out.len() > 1));
                     let (a, b) = (arg(0), arg(1));
-                    f.first(by, a, b, du, n, |i, v| out[i * step] += v);
+                    if let Some(du) = du {
+                        f.first(by, a, b, du, n, |i, v| out[i * step] += v);
+                    }
                     for (l, along) in sides.into_iter().enumerate() {
                         if let Some(t) = dot(l) {
                             let add = |i: usize, v: T| out[i * step] += v;
@@ -94,22 +118,27 @@ fn sweep<T: Real>(program: &Program<T>, work: &mut Workspace<T>, moving: Inputs,
                 }
             }
             Op::Bilinear(f) => {
-                if let Some(out) = slot_mut(program, node.args[0], before, wanted) {
-                    f.left_adjoint(du, node.shape, arg(1), shape(1), out);
+                if let Some(out) = targets.of(program, node.args[0], before) {
+                    if let Some(du) = du {
+                        f.left_adjoint(du, node.shape, arg(1), shape(1), out);
+                    }
                     if let Some(t) = dot(1) {
                         f.left_adjoint(adjoint, node.shape, t, shape(1), out);
                     }
                 }
-                if let Some(out) = slot_mut(program, node.args[1], before, wanted) {
-                    f.right_adjoint(du, node.shape, arg(0), shape(0), out);
+                if let Some(out) = targets.of(program, node.args[1], before) {
+                    if let Some(du) = du {
+                        f.right_adjoint(du, node.shape, arg(0), shape(0), out);
+                    }
                     if let Some(t) = dot(0) {
                         f.right_adjoint(adjoint, node.shape, t, shape(0), out);
                     }
                 }
             }
             Op::Linear(f) => {
+                let Some(du) = du else { continue };
                 for (k, a) in node.args.iter().enumerate() {
-                    if let Some(out) = slot_mut(program, *a, before, wanted) {
+                    if let Some(out) = targets.of(program, *a, before) {
                         let start = concat_start(program, node, k);
                         f.adjoint(start, du, node.shape, out, shape(k));
                     }
@@ -126,15 +155,15 @@ fn sweep<T: Real>(program: &Program<T>, work: &mut Workspace<T>, moving: Inputs,
                     node,
                     tangents,
                     moving,
+                    evaluated: evaluated && node.depends.meets(moving),
                 };
                 let mut adjoints = OperandAdjoints {
                     program,
                     node,
                     adjoints: before,
-                    wanted,
+                    targets,
                 };
-                let (start, len) = node.stash;
-                let stash = &mut work.stash[start..start + len];
+                let stash = Stash::of(node, &mut work.stash, &mut work.scratch);
                 f.vjp_tangent(&operands, &tangents, stash, adjoint, du, &mut adjoints);
             }
             Op::Gradient { .. } => panic!(

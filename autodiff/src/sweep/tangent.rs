@@ -1,8 +1,8 @@
 //! The tangent sweep: forward mode.
 
-use crate::program::{Inputs, Op, Program};
+use crate::program::{Inputs, Node, Op, Program};
 use crate::rules::elementwise::Side;
-use crate::{OperandTangents, Operands, Real, Workspace};
+use crate::{OperandTangents, Operands, Real, Stash, Workspace};
 
 use super::second::second_along;
 use super::{concat_start, second_bytes, slot, split};
@@ -26,7 +26,9 @@ pub fn tangent<'w, T: Real>(
         "a tangent sweep needs a primal sweep with curvature before it"
     );
     let moving = seed(program, work, directions);
-    forward(program, work, moving);
+    for node in &program.nodes {
+        push(program, work, node, moving);
+    }
     slot(program, program.output as u32, &work.tangents, moving)
 }
 
@@ -72,79 +74,83 @@ pub(super) fn seed_one<T: Real>(
     Inputs::one(k)
 }
 
-pub(super) fn forward<T: Real>(program: &Program<T>, work: &mut Workspace<T>, moving: Inputs) {
-    for node in &program.nodes {
-        if matches!(node.op, Op::Input) || !node.depends.meets(moving) {
-            continue;
+/// Computes the tangent of one node, if it moves.
+pub(super) fn push<T: Real>(
+    program: &Program<T>,
+    work: &mut Workspace<T>,
+    node: &Node<T>,
+    moving: Inputs,
+) {
+    if matches!(node.op, Op::Input) || !node.depends.meets(moving) {
+        return;
+    }
+    let values = &work.values[..];
+    let (done, out) = split(&mut work.tangents, node);
+    let done = &*done;
+    let arg = |k: usize| program.value(node.args[k], values);
+    let shape = |k: usize| program.nodes[node.args[k] as usize].shape;
+    let dot = |k: usize| slot(program, node.args[k], done, moving);
+    if !matches!(node.op, Op::Fused(_) | Op::Gradient { .. }) {
+        out.fill(T::zero());
+    }
+    match &node.op {
+        Op::Input | Op::Constant => unreachable!("constants do not move"),
+        Op::Unary(f, p) => {
+            if let Some(t) = dot(0) {
+                let u = &values[node.start..][..node.shape.len()];
+                f.first(*p, arg(0), u, t, out);
+            }
         }
-        let values = &work.values[..];
-        let (done, out) = split(&mut work.tangents, node);
-        let done = &*done;
-        let arg = |k: usize| program.value(node.args[k], values);
-        let shape = |k: usize| program.nodes[node.args[k] as usize].shape;
-        let dot = |k: usize| slot(program, node.args[k], done, moving);
-        if !matches!(node.op, Op::Fused(_) | Op::Gradient { .. }) {
-            out.fill(T::zero());
+        Op::Binary(f) => {
+            for (k, side) in [Side::Left, Side::Right].into_iter().enumerate() {
+                if let Some(t) = dot(k) {
+                    let n = node.shape.len();
+                    f.first(side, arg(0), arg(1), t, n, |i, v| out[i] += v);
+                }
+            }
         }
-        match &node.op {
-            Op::Input | Op::Constant => unreachable!("constants do not move"),
-            Op::Unary(f, p) => {
-                if let Some(t) = dot(0) {
-                    let u = &values[node.start..][..node.shape.len()];
-                    f.first(*p, arg(0), u, t, out);
+        Op::Bilinear(f) => {
+            if let Some(t) = dot(0) {
+                f.apply(t, shape(0), arg(1), shape(1), out);
+            }
+            if let Some(t) = dot(1) {
+                f.apply(arg(0), shape(0), t, shape(1), out);
+            }
+        }
+        Op::Linear(f) => {
+            for k in 0..node.args.len() {
+                if let Some(t) = dot(k) {
+                    let start = concat_start(program, node, k);
+                    f.apply(start, t, shape(k), out, node.shape);
                 }
             }
-            Op::Binary(f) => {
-                for (k, side) in [Side::Left, Side::Right].into_iter().enumerate() {
-                    if let Some(t) = dot(k) {
-                        let n = node.shape.len();
-                        f.first(side, arg(0), arg(1), t, n, |i, v| out[i] += v);
-                    }
+        }
+        Op::Fused(f) => {
+            let operands = Operands {
+                program,
+                node,
+                values,
+            };
+            let tangents = OperandTangents {
+                program,
+                node,
+                tangents: done,
+                moving,
+                evaluated: false,
+            };
+            let stash = Stash::of(node, &mut work.stash, &mut work.scratch);
+            f.jvp(&operands, &tangents, stash, out);
+        }
+        Op::Gradient { of, wrt } => {
+            let inner = &mut work.nested[node.nested];
+            let mut inner_moving = Inputs::NONE;
+            for k in 0..node.args.len() {
+                if let Some(t) = dot(k) {
+                    inner_moving = inner_moving.and(seed_one(of, inner, k, t));
                 }
             }
-            Op::Bilinear(f) => {
-                if let Some(t) = dot(0) {
-                    f.apply(t, shape(0), arg(1), shape(1), out);
-                }
-                if let Some(t) = dot(1) {
-                    f.apply(arg(0), shape(0), t, shape(1), out);
-                }
-            }
-            Op::Linear(f) => {
-                for k in 0..node.args.len() {
-                    if let Some(t) = dot(k) {
-                        let start = concat_start(program, node, k);
-                        f.apply(start, t, shape(k), out, node.shape);
-                    }
-                }
-            }
-            Op::Fused(f) => {
-                let operands = Operands {
-                    program,
-                    node,
-                    values,
-                };
-                let tangents = OperandTangents {
-                    program,
-                    node,
-                    tangents: done,
-                    moving,
-                };
-                let (start, len) = node.stash;
-                let stash = &mut work.stash[start..start + len];
-                f.jvp(&operands, &tangents, stash, out);
-            }
-            Op::Gradient { of, wrt } => {
-                let inner = &mut work.nested[node.nested];
-                let mut inner_moving = Inputs::NONE;
-                for k in 0..node.args.len() {
-                    if let Some(t) = dot(k) {
-                        inner_moving = inner_moving.and(seed_one(of, inner, k, t));
-                    }
-                }
-                second_along(of, inner, inner_moving, Inputs::one(*wrt));
-                out.copy_from_slice(inner.adjoint_tangent(of, *wrt));
-            }
+            second_along(of, inner, inner_moving, Inputs::one(*wrt));
+            out.copy_from_slice(inner.adjoint_tangent(of, *wrt));
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::bytes::{Buffer, Category, Meter};
 use crate::kernels::{add, dot};
 use crate::program::Inputs;
-use crate::sweep::{primal, reverse, tangent};
+use crate::sweep::{primal, primal_for_reverse, reverse, tangent};
 use crate::{Need, Program, Real, Sweeps, Workspace};
 
 use super::Step;
@@ -136,7 +136,8 @@ impl<T: Real> Driver<T> {
     /// [`pull_back`](Driver::pull_back) through the iteration that was swept last: the workspace
     /// still has what it started from.
     pub(super) fn pull_back_latest(&mut self, k: usize) {
-        self.sweep(k, Need::Gradient);
+        let changed = self.set_coefficients(k);
+        primal_for_reverse(&self.step.program, &mut self.work, changed);
         self.pull();
     }
 
@@ -173,6 +174,12 @@ impl<T: Real> Driver<T> {
     }
 
     fn sweep(&mut self, k: usize, need: Need) {
+        let changed = self.set_coefficients(k);
+        primal(&self.step.program, &mut self.work, changed, need);
+    }
+
+    /// Sets the coefficients of iteration `k`, and says what changed since the last sweep.
+    fn set_coefficients(&mut self, k: usize) -> Inputs {
         (self.step.coefficients)(k, &mut self.coefficients);
         let program = &self.step.program;
         self.work
@@ -181,7 +188,7 @@ impl<T: Real> Driver<T> {
         if std::mem::take(&mut self.x_changed) {
             changed = changed.and(Inputs::one(X));
         }
-        primal(program, &mut self.work, changed, need);
+        changed
     }
 
     fn pull(&mut self) {

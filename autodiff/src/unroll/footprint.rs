@@ -1,7 +1,7 @@
 //! The bytes of a loop, from its step alone: no buffer is made.
 
 use crate::bytes::Category;
-use crate::sweep::{primal_bytes, reverse_bytes, tangent_bytes};
+use crate::sweep::{primal_bytes, reverse_bytes, scratch_bytes, tangent_bytes};
 use crate::{Real, Workspace};
 
 use super::checkpointed::Checkpointed;
@@ -19,8 +19,8 @@ impl<T: Real> Step<T> {
         let forward = match memory {
             _ if depth == 0 => 0,
             // Each step of the tape has its own.
-            Memory::Taped => 0,
-            _ => primal_bytes(program),
+            Memory::Taped => scratch_bytes(program),
+            _ => scratch_bytes(program) + primal_bytes(program),
         };
         let entries = self.dim_x() * self.dim_state();
         let derivative = match memory {

@@ -1,11 +1,11 @@
 //! A primitive of the tests: several operands, and a stash poisoned where it is not asked for.
 
-use autodiff::{Need, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape};
+use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 /// `u = a₀ sin(Σₖ aₖ)`, entry by entry, of several operands of one shape.
 ///
-/// The stash holds `sin`, `cos` and `−a₀ sin` of the sum, each for all entries. What [`Need`] does
-/// not ask for is NaN, so that a sweep which asked for too little cannot pass.
+/// The stash holds `sin`, `cos` and `−a₀ sin` of the sum, each for all entries. What is not
+/// [`Asked`] for is NaN, so that a sweep which asked for too little cannot pass.
 #[derive(Clone, Copy, Debug)]
 pub struct Wave {
     /// Number of operands.
@@ -37,19 +37,25 @@ impl<T: Real> Primitive<T> for Wave {
         3 * operands[0].len()
     }
 
-    fn eval(&self, a: &Operands<'_, T>, need: Need, out: &mut [T], stash: &mut [T]) {
+    fn eval(&self, a: &Operands<'_, T>, asked: Asked, out: &mut [T], mut stash: Stash<'_, T>) {
         let n = out.len();
         let unless = |asked: bool, v: T| if asked { v } else { T::of(f64::NAN) };
         for i in 0..n {
             let s = self.total(i, |k| Some(a.get(k)));
-            out[i] = a.get(0)[i] * s.sin();
-            stash[i] = unless(need >= Need::Gradient, s.sin());
-            stash[n + i] = unless(need >= Need::Gradient, s.cos());
-            stash[2 * n + i] = unless(need >= Need::Curvature, -a.get(0)[i] * s.sin());
+            out[i] = unless(asked.value, a.get(0)[i] * s.sin());
+            stash[i] = unless(asked.first, s.sin());
+            stash[n + i] = unless(asked.first || asked.second, s.cos());
+            stash[2 * n + i] = unless(asked.second, -a.get(0)[i] * s.sin());
         }
     }
 
-    fn jvp(&self, a: &Operands<'_, T>, t: &OperandTangents<'_, T>, stash: &mut [T], out: &mut [T]) {
+    fn jvp(
+        &self,
+        a: &Operands<'_, T>,
+        t: &OperandTangents<'_, T>,
+        stash: Stash<'_, T>,
+        out: &mut [T],
+    ) {
         let n = out.len();
         for i in 0..n {
             let ds = self.total(i, |k| t.get(k));
@@ -61,7 +67,7 @@ impl<T: Real> Primitive<T> for Wave {
     fn vjp(
         &self,
         a: &Operands<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         u: &[T],
         adjoints: &mut OperandAdjoints<'_, T>,
     ) {
@@ -79,9 +85,9 @@ impl<T: Real> Primitive<T> for Wave {
         &self,
         a: &Operands<'_, T>,
         t: &OperandTangents<'_, T>,
-        stash: &mut [T],
+        stash: Stash<'_, T>,
         u: &[T],
-        du: &[T],
+        du: Option<&[T]>,
         adjoint_tangents: &mut OperandAdjoints<'_, T>,
     ) {
         let n = u.len();
@@ -93,9 +99,13 @@ impl<T: Real> Primitive<T> for Wave {
                 let (sin, cos, bend) = (stash[i], stash[n + i], stash[2 * n + i]);
                 let ds = self.total(i, |k| t.get(k));
                 let dt = t.get(0).map_or(T::zero(), |t| t[i]);
-                out[i] += du[i] * a.get(0)[i] * cos + u[i] * (dt * cos + bend * ds);
+                out[i] += u[i] * (dt * cos + bend * ds);
                 if k == 0 {
-                    out[i] += du[i] * sin + u[i] * cos * ds;
+                    out[i] += u[i] * cos * ds;
+                }
+                if let Some(du) = du {
+                    let direct = if k == 0 { sin } else { T::zero() };
+                    out[i] += du[i] * (direct + a.get(0)[i] * cos);
                 }
             }
         }

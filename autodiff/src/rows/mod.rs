@@ -1,91 +1,106 @@
 //! The pass over samples that fused losses are made of, in vector instructions.
 
-use pulp::{Arch, Simd, WithSimd};
+pub use pulp::Simd;
+use pulp::{Arch, WithSimd};
 
 use crate::Real;
 
-/// The padding of classes: vectors of every processor served divide it.
-pub(crate) const fn padding(bytes: usize) -> usize {
-    32 / bytes
-}
+mod packed;
 
-/// The number of classes rounded up to whole vectors: the stride of [`pack`]ed weights.
-pub fn packed_classes<T: Real>(classes: usize) -> usize {
-    match classes {
-        1 => 1,
-        _ => classes.next_multiple_of(padding(size_of::<T>())),
-    }
-}
+pub use packed::{pack, packed_classes, unpack};
 
-/// Rearranges weights from class after class (`classes` vectors of `d`) to feature after feature,
-/// each with [`packed_classes`] entries, the last ones 0.
-pub fn pack<T: Real>(w: &[T], d: usize, packed: &mut [T]) {
-    let (classes, stride) = (w.len() / d, packed.len() / d);
-    for (j, packed) in packed.chunks_exact_mut(stride).enumerate() {
-        packed.fill(T::zero());
-        for c in 0..classes {
-            packed[c] = w[c * d + j];
-        }
-    }
-}
-
-/// `out += packed`, back from the layout of [`pack`].
-pub fn unpack_add<T: Real>(packed: &[T], d: usize, out: &mut [T]) {
-    let (classes, stride) = (out.len() / d, packed.len() / d);
-    for (j, packed) in packed.chunks_exact(stride).enumerate() {
-        for c in 0..classes {
-            out[c * d + j] += packed[c];
-        }
-    }
-}
-
-/// One pass over samples `a_i`: for each, `z = W a_i`, then a rule turns `z` into coefficients, then
-/// `sum += z a_iᵀ`. Four samples go together, so that each is read from memory once.
-pub struct RowPass<'a, T> {
+/// One pass over samples `a_i`: for each and each of the N weights `z_k = W_k a_i`, then a rule turns
+/// them into coefficients, then `sum_k += z_k a_iᵀ`. Four samples go together, so that each is read
+/// from memory once.
+pub struct RowPass<'a, T, const N: usize> {
     /// The samples, one after the other.
     pub rows: &'a [T],
     /// Entries of a sample.
     pub dim: usize,
-    /// `W` as [`pack`] lays it out, or a single vector.
-    pub weights: &'a [T],
-    /// Overwritten with the sum, in the same layout.
-    pub sum: &'a mut [T],
-    /// Scratch for four times the packed classes.
+    /// Each `W` as [`pack`] lays it out, or a single vector.
+    pub weights: [&'a [T]; N],
+    /// Overwritten with the sums, in the same layout, where they are asked for.
+    pub sums: [Option<&'a mut [T]>; N],
+    /// As many entries as [`RowPass::scratch_len`] says.
     pub scratch: &'a mut [T],
+}
+
+impl<'a, T: Real, const N: usize> RowPass<'a, T, N> {
+    /// A pass; `scratch` may be longer than it has to be.
+    pub fn new(
+        rows: &'a [T],
+        dim: usize,
+        weights: [&'a [T]; N],
+        sums: [Option<&'a mut [T]>; N],
+        scratch: &'a mut [T],
+    ) -> Self {
+        RowPass {
+            rows,
+            dim,
+            scratch: &mut scratch[..4 * N * weights[0].len() / dim.max(1)],
+            weights,
+            sums,
+        }
+    }
+
+    /// The scratch of a pass with this many classes.
+    pub fn scratch_len(classes: usize) -> usize {
+        4 * N * packed_classes::<T>(classes)
+    }
+}
+
+/// What a [`RowPass`] does with the products of each sample.
+///
+/// Its method should be `#[inline(always)]`: it is compiled for the vector instructions that are
+/// found when the program runs.
+pub trait Rule<T, const N: usize> {
+    /// Replaces the products of up to four samples, the first of which has index `first` in the
+    /// rows, by their coefficients. `z[k]` holds them for `weights[k]`, sample after sample, each in
+    /// as many entries as there are packed classes; those beyond the classes are 0 and must stay
+    /// so.
+    fn apply<S: Simd>(&mut self, simd: S, first: usize, z: [&mut [T]; N]);
 }
 
 /// The vector kernels of a scalar type.
 pub trait Rows: Sized {
-    /// Runs a pass. `rule(i, z)` gets the index of the sample in `rows` and its packed `z`, whose
-    /// entries beyond the classes are 0 and must stay so.
+    /// Runs a pass.
     ///
-    /// The order of all sums depends on the sizes and the processor's instructions alone.
+    /// The order of all sums depends on the sizes and the processor's instructions alone, and each
+    /// sum is bitwise that of a pass with its weights alone.
     ///
     /// # Panics
     /// If the lengths do not fit each other.
-    fn row_pass(pass: RowPass<'_, Self>, rule: impl FnMut(usize, &mut [Self]));
+    fn row_pass<const N: usize>(pass: RowPass<'_, Self, N>, rule: impl Rule<Self, N>);
 }
 
 macro_rules! rows {
     ($type:ident, $kernel:ident, $v:ident, $lanes:ident, $split:ident, $split_mut:ident,
      $splat:ident, $fma:ident, $add:ident, $sum:ident) => {
-        struct $kernel<'a, F> {
-            pass: RowPass<'a, $type>,
-            rule: F,
+        struct $kernel<'a, R, const N: usize> {
+            pass: RowPass<'a, $type, N>,
+            rule: R,
         }
 
         impl Rows for $type {
-            fn row_pass(pass: RowPass<'_, $type>, rule: impl FnMut(usize, &mut [$type])) {
-                let (d, stride) = (pass.dim, pass.weights.len() / pass.dim);
+            fn row_pass<const N: usize>(pass: RowPass<'_, $type, N>, rule: impl Rule<$type, N>) {
+                let (d, len) = (pass.dim, pass.weights[0].len());
                 assert_eq!(pass.rows.len() % d, 0, "whole samples");
-                assert_eq!(pass.weights.len(), stride * d, "whole weights");
-                assert_eq!(pass.sum.len(), stride * d, "a sum as large as the weights");
-                assert_eq!(pass.scratch.len(), 4 * stride, "scratch for four samples");
+                assert_eq!(len % d, 0, "whole weights");
+                for (weights, sum) in pass.weights.iter().zip(&pass.sums) {
+                    assert_eq!(weights.len(), len, "weights of one size");
+                    let fits = sum.as_ref().is_none_or(|sum| sum.len() == len);
+                    assert!(fits, "sums as large as the weights");
+                }
+                assert_eq!(
+                    pass.scratch.len(),
+                    4 * N * len / d,
+                    "scratch for four samples"
+                );
                 Arch::new().dispatch($kernel { pass, rule });
             }
         }
 
-        impl<F: FnMut(usize, &mut [$type])> WithSimd for $kernel<'_, F> {
+        impl<R: Rule<$type, N>, const N: usize> WithSimd for $kernel<'_, R, N> {
             type Output = ();
 
             #[inline(always)]
@@ -94,12 +109,15 @@ macro_rules! rows {
                     rows,
                     dim: d,
                     weights,
-                    sum,
-                    scratch: z,
+                    mut sums,
+                    scratch,
                 } = self.pass;
                 let mut rule = self.rule;
-                let stride = weights.len() / d;
-                sum.fill(0.0);
+                let stride = weights[0].len() / d;
+                sums.iter_mut().flatten().for_each(|sum| sum.fill(0.0));
+                let mut products = scratch.chunks_exact_mut(4 * stride);
+                let mut z: [&mut [$type]; N] =
+                    std::array::from_fn(|_| products.next().expect("scratch for each"));
                 let mut first = 0;
                 for group in rows.chunks(4 * d) {
                     let count = group.len() / d;
@@ -108,24 +126,28 @@ macro_rules! rows {
                         let k = if k < count { k } else { 0 };
                         &group[k * d..(k + 1) * d]
                     });
-                    if stride == 1 {
-                        let dots = dots(simd, quad, weights);
-                        z.copy_from_slice(&dots);
-                    } else {
-                        logits(simd, quad, weights, z);
-                    }
-                    for k in 0..4 {
-                        let z = &mut z[k * stride..(k + 1) * stride];
-                        if k < count {
-                            rule(first + k, z);
+                    for (z, weights) in z.iter_mut().zip(weights) {
+                        if stride == 1 {
+                            z.copy_from_slice(&dots(simd, quad, weights));
                         } else {
-                            z.fill(0.0);
+                            logits(simd, quad, weights, z);
                         }
                     }
-                    if stride == 1 {
-                        update(simd, sum, quad, [z[0], z[1], z[2], z[3]]);
-                    } else {
-                        updates(simd, sum, quad, z);
+                    let mut rest = z.iter_mut();
+                    let given = std::array::from_fn(|_| {
+                        let z = rest.next().expect("products for each");
+                        let (given, beyond) = z.split_at_mut(count * stride);
+                        beyond.fill(0.0);
+                        given
+                    });
+                    rule.apply(simd, first, given);
+                    for (z, sum) in z.iter().zip(&mut sums) {
+                        let Some(sum) = sum else { continue };
+                        if stride == 1 {
+                            update(simd, sum, quad, [z[0], z[1], z[2], z[3]]);
+                        } else {
+                            updates(simd, sum, quad, z);
+                        }
                     }
                     first += 4;
                 }

@@ -1,0 +1,64 @@
+//! Which values, tangents and adjoint tangents of a program the derivative sweeps read at all.
+
+use crate::Real;
+use crate::program::{Inputs, Node, Op};
+use crate::rules::elementwise::{Binary, Unary};
+
+/// What sweeps may leave out at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Activity {
+    /// Whether a derivative rule reads the value, or a value that one reads comes from it.
+    pub(crate) value: bool,
+    /// The same of its tangent, in a second sweep.
+    pub(crate) tangent: bool,
+    /// Inputs that the adjoint depends on: along all others its tangent is zero.
+    pub(crate) adjoint_moves: Inputs,
+}
+
+impl Activity {
+    /// Before anything is known: nobody reads anything.
+    pub(crate) const NONE: Activity = Activity {
+        value: false,
+        tangent: false,
+        adjoint_moves: Inputs::NONE,
+    };
+}
+
+/// Finds the activity of every node, consumers first.
+pub(crate) fn analyse<T: Real>(nodes: &mut [Node<T>]) {
+    for j in (0..nodes.len()).rev() {
+        let (before, rest) = nodes.split_at_mut(j);
+        let node = &mut rest[0];
+        let differentiable = node.depends != Inputs::NONE;
+        // The rules of a bent function of one operand may read its own value.
+        if differentiable && matches!(node.op, Op::Unary(f, _) if f != Unary::Neg) {
+            node.activity.value = true;
+        }
+        // Not `node.depends`, which is empty behind a stopped gradient.
+        let args = node.args.iter();
+        let all = args.fold(Inputs::NONE, |all, a| all.and(before[*a as usize].depends));
+        for k in 0..node.args.len() {
+            // What the derivative by operand k depends on, and whether operand k's value is in
+            // the derivative by any operand.
+            let (moves, read) = match node.op {
+                Op::Input | Op::Constant | Op::Linear(_) => (Inputs::NONE, false),
+                Op::Unary(Unary::Neg, _) | Op::Binary(Binary::Add | Binary::Sub) => {
+                    (Inputs::NONE, false)
+                }
+                Op::Binary(Binary::Mul) | Op::Bilinear(_) => {
+                    let other = before[node.args[1 - k] as usize].depends;
+                    (other, other != Inputs::NONE)
+                }
+                Op::Unary(..) | Op::Binary(_) | Op::Fused(_) | Op::Gradient { .. } => (all, true),
+            };
+            let read = read && differentiable;
+            let arg = &mut before[node.args[k] as usize].activity;
+            arg.value |= read || node.activity.value;
+            arg.tangent |= read || node.activity.tangent;
+            arg.adjoint_moves = arg
+                .adjoint_moves
+                .and(node.activity.adjoint_moves)
+                .and(moves);
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The mean cross-entropy of a linear softmax model as a fused primitive.
+
+mod rules;
+
+use std::sync::Arc;
+
+use autodiff::kernels::{axpy, dot, sum};
+use autodiff::rows::{RowPass, pack, packed_classes};
+use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
+
+use crate::dataset::{Dataset, Labels};
+use crate::pass::{Blocks, gather, parts, run};
+use rules::{Kept, Logits, Products};
+
+/// `(1/n) Σ_i s_i (ln Σ_c exp z_ic − z_{i t_i})`, `z_i = W a_i`, of weights `W` and, if there is a
+/// second operand, sample weights `s`.
+///
+/// Kept: gradient by W `C·d` | losses `n` | softmax rows `C·n`. Scratch: product by W `C·d` | slopes
+/// `n` | packed weights and direction, `P·d` each | per block two sums of `P·d` and the products of
+/// four samples, where P is C in whole vectors.
+pub(crate) struct SoftmaxLoss<T: Real> {
+    features: Arc<[T]>,
+    labels: Arc<[usize]>,
+    classes: usize,
+    d: usize,
+    n: usize,
+}
+
+/// The buffers of a stash.
+struct Parts<'a, T> {
+    gradient: &'a mut [T],
+    losses: &'a mut [T],
+    softmax: &'a mut [T],
+    product: &'a mut [T],
+    /// `⟨p_i, ż_i⟩ − ż_{i t_i}`: the derivative of each loss along a direction.
+    slopes: &'a mut [T],
+    weights: &'a mut [T],
+    direction: &'a mut [T],
+    own: &'a mut [T],
+}
+
+/// A direction in the weights, the sample weights, or both.
+struct Direction<'a, T> {
+    weights: Option<&'a [T]>,
+    samples: Option<&'a [T]>,
+}
+
+impl<'a, T: Real> Direction<'a, T> {
+    fn of(tangents: &'a OperandTangents<'_, T>) -> Self {
+        Direction {
+            weights: tangents.get(0),
+            samples: (tangents.len() > 1).then(|| tangents.get(1)).flatten(),
+        }
+    }
+
+    fn moves(&self) -> bool {
+        self.weights.is_some() || self.samples.is_some()
+    }
+}
+
+impl<T: Real> SoftmaxLoss<T> {
+    #[track_caller]
+    pub(crate) fn new(data: &Dataset<T>) -> Self {
+        let Labels::Classes { of, count } = &data.labels else {
+            panic!("cross_entropy: the labels are -1 and 1: expected classes 0, 1, …");
+        };
+        SoftmaxLoss {
+            features: data.features.clone(),
+            labels: of.clone(),
+            classes: *count,
+            d: data.dim,
+            n: data.len,
+        }
+    }
+
+    /// Entries of packed weights.
+    fn packed(&self) -> usize {
+        packed_classes::<T>(self.classes) * self.d
+    }
+
+    fn scale(&self) -> T {
+        T::of(1.0 / self.n.max(1) as f64)
+    }
+
+    fn split<'a>(&self, stash: &'a mut Stash<'_, T>) -> Parts<'a, T> {
+        let (kept, scratch) = stash.split();
+        let (gradient, kept) = kept.split_at_mut(self.classes * self.d);
+        let (losses, softmax) = kept.split_at_mut(self.n);
+        let (product, scratch) = scratch.split_at_mut(self.classes * self.d);
+        let (slopes, scratch) = scratch.split_at_mut(self.n);
+        let (weights, scratch) = scratch.split_at_mut(self.packed());
+        let (direction, own) = scratch.split_at_mut(self.packed());
+        Parts {
+            gradient,
+            losses,
+            softmax,
+            product,
+            slopes,
+            weights,
+            direction,
+            own,
+        }
+    }
+
+    /// The pass that evaluates, and multiplies with a direction if there is one.
+    fn evaluate(
+        &self,
+        a: &Operands<'_, T>,
+        direction: Option<Direction<'_, T>>,
+        asked: Asked,
+        out: &mut [T],
+        stash: &mut Stash<'_, T>,
+    ) {
+        let (c, d, n, len) = (self.classes, self.d, self.n, self.packed());
+        let to = self.split(stash);
+        let samples = (a.len() > 1).then(|| a.get(1));
+        pack(a.get(0), d, to.weights);
+        let w = &*to.weights;
+        // Without a direction of W the logits do not move.
+        let along = direction.as_ref().and_then(|v| v.weights);
+        if let Some(along) = along {
+            pack(along, d, to.direction);
+        }
+        let v = along.map(|_| &*to.direction);
+        let shares = [&mut *to.losses, to.softmax, to.slopes];
+        let mut all = parts(&self.features, d, n, shares, [1, c, 1], to.own);
+        let count = if direction.is_some() { 2 } else { 1 };
+        run(&mut all, 2 * n * c * d * count, |part| {
+            let (first, rows) = (part.first, part.rows);
+            let [losses, softmax, slopes] = &mut part.samples;
+            let products = Products {
+                labels: &self.labels[first..],
+                scale: self.scale(),
+                samples: samples.map(|s| &s[first..]),
+                direction: direction
+                    .as_ref()
+                    .and_then(|v| v.samples)
+                    .map(|s| &s[first..]),
+                slopes,
+                still: along.is_none(),
+            };
+            let rule = Logits {
+                losses,
+                softmax,
+                products,
+            };
+            let (sum, rest) = part.own.split_at_mut(len);
+            let (product, scratch) = rest.split_at_mut(len);
+            let sum = asked.first.then_some(sum);
+            if direction.is_some() {
+                let weights = [w, v.unwrap_or(w)];
+                let sums = [sum, Some(product)];
+                T::row_pass(RowPass::new(rows, d, weights, sums, scratch), rule);
+            } else {
+                T::row_pass(RowPass::new(rows, d, [w], [sum], scratch), rule);
+            }
+        });
+        if asked.first {
+            gather(&mut all, 0..len, d, to.gradient);
+        }
+        if direction.is_some() {
+            gather(&mut all, len..2 * len, d, to.product);
+        }
+        drop(all);
+        if asked.value {
+            let total = match samples {
+                Some(s) => dot(to.losses, s),
+                None => sum(to.losses),
+            };
+            out[0] = self.scale() * total;
+        }
+    }
+
+    /// The pass that multiplies with a direction at the point evaluated last.
+    fn multiply(
+        &self,
+        a: &Operands<'_, T>,
+        direction: &Direction<'_, T>,
+        stash: &mut Stash<'_, T>,
+    ) {
+        let (c, d, n, len) = (self.classes, self.d, self.n, self.packed());
+        let to = self.split(stash);
+        let samples = (a.len() > 1).then(|| a.get(1));
+        // Without a direction of W any matrix serves to walk the rows.
+        pack(direction.weights.unwrap_or(a.get(0)), d, to.direction);
+        let v = &*to.direction;
+        let mut all = parts(
+            &self.features,
+            d,
+            n,
+            [to.softmax, to.slopes],
+            [c, 1],
+            to.own,
+        );
+        run(&mut all, 2 * n * c * d, |part| {
+            let first = part.first;
+            let [softmax, slopes] = &mut part.samples;
+            let rule = Kept {
+                softmax,
+                products: Products {
+                    labels: &self.labels[first..],
+                    scale: self.scale(),
+                    samples: samples.map(|s| &s[first..]),
+                    direction: direction.samples.map(|s| &s[first..]),
+                    slopes,
+                    still: direction.weights.is_none(),
+                },
+            };
+            let (_, rest) = part.own.split_at_mut(len);
+            let (product, scratch) = rest.split_at_mut(len);
+            let sums = [Some(product)];
+            T::row_pass(RowPass::new(part.rows, d, [v], sums, scratch), rule);
+        });
+        gather(&mut all, len..2 * len, d, to.product);
+    }
+}
+
+impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
+    fn name(&self) -> &str {
+        "cross_entropy"
+    }
+
+    fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
+        let (size, n) = (self.classes * self.d, self.n);
+        match operands {
+            [w] if w.len() == size => Ok(Shape::SCALAR),
+            [w, s] if w.len() == size && s.len() == n => Ok(Shape::SCALAR),
+            _ => Err(format!(
+                "weights of {size} entries ({} classes × {} features) and perhaps {n} sample weights",
+                self.classes, self.d
+            )),
+        }
+    }
+
+    fn stash_len(&self, _: &[Shape]) -> usize {
+        self.classes * self.d + self.n + self.classes * self.n
+    }
+
+    fn scratch_len(&self, _: &[Shape]) -> usize {
+        let own = 2 * self.packed() + RowPass::<T, 2>::scratch_len(self.classes);
+        self.classes * self.d + self.n + 2 * self.packed() + Blocks::of(self.n).count * own
+    }
+
+    fn eval(&self, a: &Operands<'_, T>, asked: Asked, out: &mut [T], mut stash: Stash<'_, T>) {
+        self.evaluate(a, None, asked, out, &mut stash);
+    }
+
+    fn eval_along(
+        &self,
+        a: &Operands<'_, T>,
+        tangents: &OperandTangents<'_, T>,
+        asked: Asked,
+        out: &mut [T],
+        out_tangent: Option<&mut [T]>,
+        mut stash: Stash<'_, T>,
+    ) {
+        let direction = Some(Direction::of(tangents));
+        self.evaluate(a, direction, asked, out, &mut stash);
+        if let Some(out) = out_tangent {
+            self.jvp(a, tangents, stash, out);
+        }
+    }
+
+    fn jvp(
+        &self,
+        _: &Operands<'_, T>,
+        tangents: &OperandTangents<'_, T>,
+        mut stash: Stash<'_, T>,
+        out: &mut [T],
+    ) {
+        let stash = self.split(&mut stash);
+        let direction = Direction::of(tangents);
+        let by_weights = direction.weights.map(|t| dot(stash.gradient, t));
+        let by_samples = direction
+            .samples
+            .map(|t| self.scale() * dot(stash.losses, t));
+        out[0] = by_weights.unwrap_or(T::zero()) + by_samples.unwrap_or(T::zero());
+    }
+
+    fn vjp(
+        &self,
+        _: &Operands<'_, T>,
+        mut stash: Stash<'_, T>,
+        u: &[T],
+        adjoints: &mut OperandAdjoints<'_, T>,
+    ) {
+        let stash = self.split(&mut stash);
+        if let Some(out) = adjoints.get(0) {
+            axpy(out, u[0], stash.gradient);
+        }
+        if adjoints.len() > 1
+            && let Some(out) = adjoints.get(1)
+        {
+            axpy(out, u[0] * self.scale(), stash.losses);
+        }
+    }
+
+    fn vjp_tangent(
+        &self,
+        a: &Operands<'_, T>,
+        tangents: &OperandTangents<'_, T>,
+        mut stash: Stash<'_, T>,
+        u: &[T],
+        du: Option<&[T]>,
+        adjoint_tangents: &mut OperandAdjoints<'_, T>,
+    ) {
+        let direction = Direction::of(tangents);
+        if direction.moves() && !tangents.evaluated() {
+            self.multiply(a, &direction, &mut stash);
+        }
+        let stash = self.split(&mut stash);
+        if let Some(out) = adjoint_tangents.get(0) {
+            if let Some(du) = du {
+                axpy(out, du[0], stash.gradient);
+            }
+            if direction.moves() {
+                axpy(out, u[0], stash.product);
+            }
+        }
+        if adjoint_tangents.len() > 1
+            && let Some(out) = adjoint_tangents.get(1)
+        {
+            if let Some(du) = du {
+                axpy(out, du[0] * self.scale(), stash.losses);
+            }
+            if direction.weights.is_some() {
+                axpy(out, u[0] * self.scale(), stash.slopes);
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The joint sweep against the three it stands for, bit for bit.
+
+use autodiff::{Inputs, Point};
+use bilevel_tests::campaign::for_all;
+use bilevel_tests::numbers::{directions, gradients, products, slices};
+use bilevel_tests::programs::case;
+use proptest::prelude::*;
+
+fn bits(vectors: &[Vec<f64>]) -> Vec<Vec<u64>> {
+    let entries = |v: &Vec<f64>| v.iter().map(|v| v.to_bits()).collect();
+    vectors.iter().map(entries).collect()
+}
+
+#[test]
+fn it_gives_the_bits_of_its_parts_for_every_subset_of_directions() {
+    for_all(file!(), 1500, (case(), any::<u8>()), |(case, subset)| {
+        let program = case.program.record::<f64>();
+        let (at, v, w) = (case.at(), case.v(), case.w());
+        let some = |v: &'_ [Vec<f64>]| -> Vec<Option<Vec<f64>>> {
+            let each = v.iter().enumerate();
+            each.map(|(k, v)| (subset >> (k % 8) & 1 == 1).then(|| v.clone()))
+                .collect()
+        };
+        let along = some(&v);
+        let along: Vec<Option<&[f64]>> = along.iter().map(Option::as_deref).collect();
+        let mut parts: Point<f64> = program.point();
+        let value = parts.linearise(&slices(&at));
+        parts.second(&along);
+
+        let mut point = program.point();
+        // At another place first, so that nothing can be right by being new.
+        point.linearise_along(&slices(&w), &directions(&v));
+        let got = point.linearise_along(&slices(&at), &along);
+        prop_assert_eq!(got.to_bits(), value.to_bits());
+        prop_assert_eq!(bits(&gradients(&point)), bits(&gradients(&parts)));
+        prop_assert_eq!(bits(&products(&point)), bits(&products(&parts)));
+        // And further products at the same point.
+        for more in [&w, &v] {
+            point.second(&directions(more));
+            parts.second(&directions(more));
+            prop_assert_eq!(bits(&products(&point)), bits(&products(&parts)));
+        }
+        let counts = point.sweeps();
+        prop_assert_eq!((counts.values, counts.gradients, counts.hvps), (2, 2, 4));
+        Ok(())
+    });
+}
+
+#[test]
+#[should_panic(expected = "a second sweep needs a linearisation")]
+fn a_plain_evaluation_after_it_refuses_further_products() {
+    let program = autodiff::Program::<f64>::record(&[autodiff::Shape::SCALAR], |v| v[0].square());
+    let mut point = program.point();
+    point.linearise_along(&[&[1.0]], &[Some(&[1.0])]);
+    point.differentiate(&[&[2.0]], Inputs::ALL);
+    point.second(&[Some(&[1.0])]);
+}
