@@ -2,7 +2,10 @@
 //!
 //! The only `unsafe` of the crate is the call of the matrix product, after its bounds are checked.
 
+use smallvec::SmallVec;
+
 use crate::Real;
+use crate::threads::for_each;
 
 /// A read-only strided view of a matrix.
 #[derive(Clone, Copy)]
@@ -42,6 +45,16 @@ impl<'a, T> View<'a, T> {
         }
     }
 
+    /// The view of `count` columns from `first` on.
+    fn columns(self, first: usize, count: usize) -> Self {
+        assert!(first + count <= self.cols, "columns of a view");
+        View {
+            data: &self.data[first * self.col_stride..],
+            cols: count,
+            ..self
+        }
+    }
+
     /// The transposed view if `transpose`, else this one.
     #[must_use]
     pub fn t_if(self, transpose: bool) -> Self {
@@ -50,6 +63,12 @@ impl<'a, T> View<'a, T> {
 }
 
 /// `out += a · b`, where `out` is column-major, or its transpose is if `out_transposed`.
+///
+/// Large products are cut into blocks of columns of what is column-major, which run on several
+/// threads; the cut, and so the bits, depend on the sizes alone.
+///
+/// The `gemm` crate allocates and frees the memory that it packs blocks of its operands into, about
+/// the size of a second-level cache; no meter sees it.
 ///
 /// # Panics
 /// If the shapes disagree.
@@ -60,18 +79,50 @@ pub fn matmul_add<T: Real>(out: &mut [T], out_transposed: bool, a: View<'_, T>, 
     if m == 0 || n == 0 || k == 0 {
         return;
     }
-    let (out_row, out_col) = if out_transposed { (n, 1) } else { (1, m) };
-    // SAFETY: the three views lie within their slices: `View` checks rows·cols = len and only ever
-    // swaps its strides, and `out` was checked above to hold m·n entries with the strides (1, m) or
-    // (n, 1). `out` is a unique borrow, so it overlaps neither input.
+    if out_transposed {
+        // out ᵀ = bᵀ aᵀ
+        blocks(out, b.t(), a.t());
+    } else {
+        blocks(out, a, b);
+    }
+}
+
+/// Multiplications in a block of a product: some tenth of a millisecond.
+const BLOCK_WORK: usize = 1 << 22;
+/// At most this many blocks.
+const BLOCKS: usize = 8;
+
+/// `out += a · b`, for a column-major `out`, in blocks of columns.
+fn blocks<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>) {
+    let work = a.rows * a.cols * b.cols;
+    let count = (work / BLOCK_WORK).clamp(1, BLOCKS);
+    // Whole registers of the kernels, whose width divides this.
+    let width = b.cols.div_ceil(count).next_multiple_of(8);
+    if width >= b.cols {
+        return product(out, a, b);
+    }
+    let columns = out.chunks_mut(width * a.rows);
+    let mut parts: SmallVec<[(usize, &mut [T]); BLOCKS]> = columns.enumerate().collect();
+    for_each(&mut parts, work, |(at, out)| {
+        product(out, a, b.columns(*at * width, out.len() / a.rows));
+    });
+}
+
+/// `out += a · b`, for a column-major `out`.
+fn product<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>) {
+    let (m, n, k) = (a.rows, b.cols, a.cols);
+    assert!(k == b.rows && out.len() == m * n, "product: shapes");
+    // SAFETY: the three views lie within their slices: `View` checks rows·cols = len, and then only
+    // swaps its strides or drops columns at either end; `out` was checked to hold m·n entries with
+    // the strides (1, m). `out` is a unique borrow, so it overlaps neither input.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
             out.as_mut_ptr(),
-            out_col as isize,
-            out_row as isize,
+            m as isize,
+            1,
             true,
             a.data.as_ptr(),
             a.col_stride as isize,
@@ -192,6 +243,40 @@ mod tests {
                     let got = if tout { out[j + i * n] } else { out[i + j * m] };
                     assert!((want - got).abs() < 1e-13, "{ta} {tb} {tout}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn large_products_agree_with_the_definition_and_have_the_same_bits_on_any_threads() {
+        // Cut into blocks, the last one narrower; in every transposition.
+        let (m, n, k) = (211, 203, 307);
+        let a: Vec<f64> = (0..m * k).map(|i| (i as f64).sin()).collect();
+        let b: Vec<f64> = (0..k * n).map(|i| (i as f64 * 1.7).cos()).collect();
+        for (ta, tb, tout) in (0..8).map(|i| (i & 1 == 1, i & 2 == 2, i & 4 == 4)) {
+            let (ra, ca) = if ta { (k, m) } else { (m, k) };
+            let (rb, cb) = if tb { (n, k) } else { (k, n) };
+            let (va, vb) = (
+                View::new(&a, ra, ca).t_if(ta),
+                View::new(&b, rb, cb).t_if(tb),
+            );
+            let with = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                let mut out = vec![1.0; m * n];
+                pool.build()
+                    .expect("a pool")
+                    .install(|| matmul_add(&mut out, tout, va, vb));
+                out
+            };
+            let one = with(1);
+            assert_eq!(one, with(2));
+            assert_eq!(one, with(3));
+            for (i, j) in [(0, 0), (m - 1, n - 1), (100, 105), (7, 104), (210, 0)] {
+                let at_a = |l: usize| if ta { a[l + i * k] } else { a[i + l * m] };
+                let at_b = |l: usize| if tb { b[j + l * n] } else { b[l + j * k] };
+                let want = 1.0 + (0..k).map(|l| at_a(l) * at_b(l)).sum::<f64>();
+                let got = if tout { one[j + i * n] } else { one[i + j * m] };
+                assert!((want - got).abs() < 1e-11, "{ta} {tb} {tout}: {want} {got}");
             }
         }
     }

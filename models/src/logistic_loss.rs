@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot, sum};
 use autodiff::rows::{RowPass, Rule, Simd};
+use autodiff::threads::for_each;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
-use crate::pass::{Blocks, gather, parts, run};
+use crate::pass::{Blocks, gather, parts};
 
 /// `mean_i ln(1 + exp(−t_i ⟨a_i, w⟩))` of weights `w`.
 ///
@@ -73,7 +74,7 @@ impl<T: Real> LogisticLoss<T> {
         let samples = [&mut *to.losses, to.curvatures];
         let mut all = parts(&self.features, d, n, samples, [1, 1], to.own);
         let count = if direction.is_some() { 2 } else { 1 };
-        run(&mut all, 2 * n * d * count, |part| {
+        for_each(&mut all, 2 * n * d * count, |part| {
             let [losses, curvatures] = &mut part.samples;
             let rule = Margins {
                 labels: &self.labels[part.first..],
@@ -110,7 +111,7 @@ impl<T: Real> LogisticLoss<T> {
         let (n, d) = (self.n, self.d);
         let to = self.split(stash);
         let mut all = parts(&self.features, d, n, [to.curvatures], [1], to.own);
-        run(&mut all, 2 * n * d, |part| {
+        for_each(&mut all, 2 * n * d, |part| {
             let [curvatures] = &part.samples;
             let (_, rest) = part.own.split_at_mut(d);
             let (product, scratch) = rest.split_at_mut(d);

@@ -6,13 +6,10 @@ use std::ops::Range;
 use autodiff::Real;
 use autodiff::kernels::add;
 use autodiff::rows::unpack;
-use rayon::prelude::*;
 use smallvec::SmallVec;
 
 /// At most this many blocks, whatever the machine.
 const BLOCKS: usize = 16;
-/// Fewer multiplications than this stay on one thread: waking another costs microseconds.
-const PARALLEL_WORK: usize = 1 << 18;
 
 /// How `n` samples are cut into blocks.
 #[derive(Clone, Copy, Debug)]
@@ -73,15 +70,6 @@ pub(crate) fn parts<'a, T: Real, const S: usize>(
         });
     }
     parts
-}
-
-/// Runs `f` on every block, on several threads where `work` multiplications are worth it.
-pub(crate) fn run<P: Send>(parts: &mut [P], work: usize, f: impl Fn(&mut P) + Sync + Send) {
-    if work >= PARALLEL_WORK && rayon::current_num_threads() > 1 {
-        parts.par_iter_mut().for_each(f);
-    } else {
-        parts.iter_mut().for_each(f);
-    }
 }
 
 /// Overwrites `out` with the sum of what stands at `place` in each block's own, packed, added in the

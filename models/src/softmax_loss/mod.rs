@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot, sum};
 use autodiff::rows::{RowPass, pack, packed_classes};
+use autodiff::threads::for_each;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
-use crate::pass::{Blocks, gather, parts, run};
+use crate::pass::{Blocks, gather, parts};
 use rules::{Kept, Logits, Products};
 
 /// `(1/n) Σ_i s_i (ln Σ_c exp z_ic − z_{i t_i})`, `z_i = W a_i`, of weights `W` and, if there is a
@@ -125,7 +126,7 @@ impl<T: Real> SoftmaxLoss<T> {
         let shares = [&mut *to.losses, to.softmax, to.slopes];
         let mut all = parts(&self.features, d, n, shares, [1, c, 1], to.own);
         let count = if direction.is_some() { 2 } else { 1 };
-        run(&mut all, 2 * n * c * d * count, |part| {
+        for_each(&mut all, 2 * n * c * d * count, |part| {
             let (first, rows) = (part.first, part.rows);
             let [losses, softmax, slopes] = &mut part.samples;
             let products = Products {
@@ -192,7 +193,7 @@ impl<T: Real> SoftmaxLoss<T> {
             [c, 1],
             to.own,
         );
-        run(&mut all, 2 * n * c * d, |part| {
+        for_each(&mut all, 2 * n * c * d, |part| {
             let first = part.first;
             let [softmax, slopes] = &mut part.samples;
             let rule = Kept {
