@@ -122,9 +122,7 @@ class Row:
             try:
                 answer = worker.ask(task=self.task, result=file)
             except Failed as failed:
-                if worker.name == "ours":
-                    raise
-                complain(f"{self.task} {self.dtype}: {failed}")
+                self.lose(worker, failed)
                 continue
             able.append(worker)
             self.first[worker.name] = answer["first_call_s"]
@@ -136,9 +134,20 @@ class Row:
         for k in range(rounds):
             # Each is the first of a round in turn.
             for worker in able[k % len(able) :] + able[: k % len(able)]:
-                answer = worker.ask(task=self.task, seconds=seconds)
+                try:
+                    answer = worker.ask(task=self.task, seconds=seconds)
+                except Failed as failed:
+                    self.lose(worker, failed)
+                    able.remove(worker)
+                    continue
                 times[worker.name].append(statistics.median(answer["seconds"]))
-        self.seconds = {name: statistics.median(t) for name, t in times.items()}
+        self.seconds = {w.name: statistics.median(times[w.name]) for w in able}
+
+    def lose(self, worker, failed):
+        """Goes on without a peer; there is no row without ours."""
+        if worker.name == "ours":
+            raise failed
+        complain(f"{self.task} {self.dtype}: {failed}")
 
     def ratio(self, peer):
         if peer not in self.seconds:

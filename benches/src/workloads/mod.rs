@@ -22,6 +22,9 @@ mod w4;
 mod w5;
 mod w7;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::path::Path;
 
