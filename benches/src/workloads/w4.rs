@@ -1,0 +1,65 @@
+//! W4: the hypergradient through K steps of gradient descent.
+
+use autodiff::Real;
+use nalgebra::DVector;
+use solvers::{Bilevel, Itd, Strategy, Workspace};
+
+use super::inputs::LinearModel;
+use super::sweep::wide;
+use super::{Task, w1, w2};
+
+/// A strategy's call on a problem.
+pub(super) struct Hypergradient<T: Real, S> {
+    problem: Bilevel<T>,
+    strategy: S,
+    x: DVector<T>,
+    work: Workspace<T>,
+    last: DVector<T>,
+}
+
+impl<T: Real, S: Strategy<T>> Hypergradient<T, S> {
+    pub(super) fn new(problem: Bilevel<T>, strategy: S, x: &[f64]) -> Self {
+        Hypergradient {
+            work: problem.workspace(),
+            problem,
+            strategy,
+            x: DVector::from_iterator(x.len(), x.iter().map(|v| T::of(*v))),
+            last: DVector::zeros(0),
+        }
+    }
+}
+
+impl<T: Real, S: Strategy<T>> Task for Hypergradient<T, S> {
+    fn call(&mut self) {
+        let estimate = self
+            .strategy
+            .hypergradient(&self.problem, &self.x, &mut self.work);
+        self.last = estimate.expect("valid settings").hypergradient;
+    }
+
+    fn result(&self) -> Vec<Vec<f64>> {
+        vec![wide(self.last.as_slice())]
+    }
+}
+
+/// 500 samples of 100 features in ten classes, and as many to validate on.
+pub(super) fn softmax_inputs() -> LinearModel {
+    w2::draw(500, 500, 100, 4)
+}
+
+/// Steps of length 1 from y = 0: 100 and 1000 on W1, 1000 on the softmax model.
+pub(super) fn tasks<T: Real>() -> Vec<Box<dyn Task>> {
+    let itd = |depth: usize| Itd::reverse(depth).step(1.0);
+    let logistic = w1::inputs();
+    let problem = w1::problem::<T>(&logistic);
+    let softmax = softmax_inputs();
+    vec![
+        Box::new(Hypergradient::new(problem.clone(), itd(100), &logistic.x)),
+        Box::new(Hypergradient::new(problem, itd(1000), &logistic.x)),
+        Box::new(Hypergradient::new(
+            w2::problem::<T>(&softmax),
+            itd(1000),
+            &softmax.x,
+        )),
+    ]
+}
