@@ -34,6 +34,7 @@ mod rerecord;
 pub mod rows;
 pub mod rules;
 mod shape;
+mod simd;
 pub mod sweep;
 pub mod threads;
 pub mod unroll;

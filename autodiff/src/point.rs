@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::bytes::{Category, Claim, Meter};
 use crate::program::{Inputs, NonFinite, Program};
 use crate::sweep::{
-    joint, primal, primal_bytes, reverse, reverse_bytes, scratch_bytes, second, second_bytes,
-    tangent,
+    joint, primal, primal_bytes, products, reverse, reverse_bytes, scratch_bytes, second,
+    second_bytes, tangent,
 };
 use crate::workspace::{Sweeps, Workspace};
 use crate::{Need, Real};
@@ -103,6 +103,21 @@ impl<T: Real> Point<T> {
             Inputs::ALL,
         );
         self.work.output(&self.program)[0]
+    }
+
+    /// The [`product`](Point::product)s alone at a new point, along a direction that is known
+    /// beforehand: what only the value and the gradients by the inputs need is left out. Further
+    /// products need a [`linearise`](Point::linearise).
+    #[track_caller]
+    pub fn second_at(&mut self, inputs: &[&[T]], directions: &[Option<&[T]>], wanted: Inputs) {
+        self.set(inputs);
+        products(
+            &self.program,
+            &mut self.work,
+            Inputs::ALL,
+            directions,
+            wanted,
+        );
     }
 
     /// The gradient by input `k`, after [`differentiate`](Point::differentiate) or

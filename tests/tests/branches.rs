@@ -35,7 +35,10 @@ fn each_branch_has_its_derivatives_and_is_recorded_once() {
         let doublings = at[0].abs().ceil();
         let point = f.point(&[&at]);
         let (got, want) = (point.linearise(&[&at]), value(&at));
-        assert!((got - want).abs() <= 4.0 * f64::EPSILON * want.abs(), "{at:?}");
+        assert!(
+            (got - want).abs() <= 4.0 * f64::EPSILON * want.abs(),
+            "{at:?}"
+        );
         let bent = at[0] + at[1] > 0.0;
         let want = at.map(|a| doublings.exp2() * if bent { 2.0 * a } else { -3.0 });
         assert_eq!(point.gradient(0), want, "{at:?}");

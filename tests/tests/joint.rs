@@ -42,6 +42,18 @@ fn it_gives_the_bits_of_its_parts_for_every_subset_of_directions() {
         }
         let counts = point.sweeps();
         prop_assert_eq!((counts.values, counts.gradients, counts.hvps), (2, 2, 4));
+
+        // The products alone, and then everything again at another point.
+        point.linearise(&slices(&at));
+        parts.linearise(&slices(&at));
+        parts.second(&along);
+        point.second_at(&slices(&w), &directions(&v), Inputs::ALL);
+        point.second_at(&slices(&at), &along, Inputs::ALL);
+        prop_assert_eq!(bits(&products(&point)), bits(&products(&parts)));
+        prop_assert_eq!(point.value(&slices(&at)).to_bits(), value.to_bits());
+        point.linearise(&slices(&w));
+        parts.linearise(&slices(&w));
+        prop_assert_eq!(bits(&gradients(&point)), bits(&gradients(&parts)));
         Ok(())
     });
 }

@@ -1,9 +1,10 @@
 //! The pass over samples that fused losses are made of, in vector instructions.
 
 pub use pulp::Simd;
-use pulp::{Arch, WithSimd};
+use pulp::WithSimd;
 
 use crate::Real;
+use crate::simd::dispatch;
 
 mod packed;
 
@@ -96,7 +97,7 @@ macro_rules! rows {
                     4 * N * len / d,
                     "scratch for four samples"
                 );
-                Arch::new().dispatch($kernel { pass, rule });
+                dispatch($kernel { pass, rule });
             }
         }
 

@@ -32,6 +32,24 @@ pub fn joint<T: Real>(
     work.reversed = wanted;
 }
 
+/// The second sweep's result at a fresh point, and nothing else: values and adjoints that it does
+/// not need are left out, so no second sweep may follow.
+///
+/// # Panics
+/// As [`joint`].
+#[track_caller]
+pub fn products<T: Real>(
+    program: &Program<T>,
+    work: &mut Workspace<T>,
+    changed: Inputs,
+    directions: &[Option<&[T]>],
+    wanted: Inputs,
+) {
+    let moving = seed(program, work, directions);
+    work.pending = changed;
+    joint_along(program, work, moving, wanted);
+}
+
 /// The products alone, along tangents that stand in the workspace, of a gradient that a primal
 /// sweep left to the reverse sweep: the inputs are set, the value and the gradient are read by
 /// nobody.

@@ -12,7 +12,7 @@ mod reverse;
 mod second;
 mod tangent;
 
-pub use joint::joint;
+pub use joint::{joint, products};
 pub use primal::primal;
 pub use reverse::reverse;
 pub use second::second;

@@ -74,8 +74,7 @@ fn fresh_products<T: Real>(
     directions: &[Option<&[T]>],
     wanted: Inputs,
 ) {
-    point.linearise(inputs);
-    point.second_by(directions, wanted);
+    point.second_at(inputs, directions, wanted);
 }
 
 impl<T: Real, const N: usize> Task for Sweep<T, N> {
