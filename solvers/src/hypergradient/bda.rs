@@ -113,7 +113,14 @@ impl<T: Real> Strategy<T> for Bda {
         } else {
             let lengths = [self.upper_length, self.lower_length];
             let length = lengths.into_iter().find_map(StepLength::complaint);
-            self.memory.complaint().or(length)
+            let memory = match self.memory {
+                Memory::Reversible => Some(
+                    "its steps cannot be undone: expected checkpointed:SLOTS in place of reversible"
+                        .to_owned(),
+                ),
+                memory => memory.complaint(),
+            };
+            memory.or(length)
         };
         match reason {
             Some(reason) => Err(ConfigError {

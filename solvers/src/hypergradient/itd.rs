@@ -6,7 +6,7 @@ use autodiff::unroll::Memory;
 use nalgebra::DVector;
 
 use crate::inner::{InnerStep, StepLength};
-use crate::{Bilevel, Estimate, Workspace};
+use crate::{Bilevel, Estimate, Status, Workspace};
 
 use super::session::{Session, blank, counted, residual, unrolled_status};
 use super::{ConfigError, Strategy};
@@ -85,7 +85,9 @@ impl<T: Real> Strategy<T> for Itd {
         } else if self.memory == (Memory::Truncated { steps: 0 }) {
             Some("truncated to 0 steps: expected at least 1".to_owned())
         } else {
-            self.memory.complaint().or(self.length.complaint())
+            self.inner
+                .complaint::<T>(self.memory)
+                .or(self.length.complaint())
         };
         match reason {
             Some(reason) => Err(ConfigError {
@@ -125,14 +127,17 @@ impl<T: Real> Strategy<T> for Itd {
         let (by_x, _) = steps.reverse(&end);
         let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
         add(hypergradient.as_mut_slice(), by_x);
-        let recomputed = steps.recomputed_steps();
+        let (recomputed, irreversible) = (steps.recomputed_steps(), steps.irreversible());
         work.put(key, steps);
 
         let mut estimate = blank(Strategy::<T>::name(self), y);
         estimate.hypergradient = hypergradient;
         estimate.recomputed_steps = recomputed;
         estimate.upper = upper.f64();
-        estimate.status = unrolled_status(before, after);
+        estimate.status = match irreversible {
+            Some(reason) => Status::Irreversible(reason),
+            None => unrolled_status(before, after),
+        };
         estimate.lower_residual = after;
         estimate.lower_iterations = self.depth;
         estimate.linear_iterations = self.memory.differentiated_steps(self.depth);

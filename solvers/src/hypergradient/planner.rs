@@ -64,6 +64,7 @@ impl<T: Real> Footprint<T> {
 
     /// The peak: everything stays until the estimate is done, and what finding the step length
     /// needs for a while is less than the loop's states that come after.
+    #[track_caller]
     fn peak(&self, depth: usize, memory: Memory) -> usize {
         self.outside
             .saturating_add(self.step.peak_bytes(depth, memory))
@@ -91,20 +92,26 @@ impl<T: Real> Footprint<T> {
         largest(most, |slots| self.peak(depth, policy(slots)) <= budget)
     }
 
-    /// The fastest plan that fits among the policies that are the same bit for bit, and forward
-    /// mode if it may be.
-    fn cheapest(&self, depth: usize, budget: usize, forward: bool) -> Result<Plan, BudgetError> {
+    /// The fastest plan that fits among the policies that are the same bit for bit, and those that
+    /// are not if they may be.
+    fn cheapest(&self, depth: usize, budget: usize, any_bits: bool) -> Result<Plan, BudgetError> {
         let checkpointed = |slots| Memory::Checkpointed { slots };
         let slots = self.slots(depth, budget, checkpointed).unwrap_or(1);
         let mut candidates = vec![Memory::Taped, Memory::Stored, checkpointed(slots)];
-        if forward {
-            candidates.push(Memory::Forward);
+        if any_bits {
+            let others = [Memory::Reversible, Memory::Forward].into_iter();
+            candidates.extend(others.filter(|m| self.step.complaint(*m).is_none()));
         }
         let plans = || candidates.iter().map(|m| self.plan(depth, *m, budget));
         let dim_x = self.step.dim_x();
         plans()
             .filter(|p| p.predicted_bytes <= budget)
-            .min_by_key(|p| (p.memory.sweeps(depth, dim_x), p.predicted_bytes))
+            // A loop on a grid has a range, so it gives way to one in floating point.
+            .min_by_key(|p| {
+                let on_grid = p.memory == Memory::Reversible;
+                let sweeps = p.memory.sweeps(depth, dim_x);
+                (sweeps, on_grid, p.predicted_bytes)
+            })
             .ok_or_else(|| BudgetError {
                 depth,
                 budget,
@@ -121,12 +128,18 @@ impl Itd {
     ///
     /// [`Estimate::bytes`](crate::Estimate::bytes) has exactly this as its peak, in a workspace
     /// that was fresh or used by this strategy alone.
+    ///
+    /// # Panics
+    /// If the steps cannot be run under the policy, which is what
+    /// [`validate`](crate::Strategy::validate) looks at.
+    #[track_caller]
     pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize {
         Footprint::of(self, problem).peak(self.depth, self.memory)
     }
 
     /// The fastest memory policy whose peak is within `budget` bytes: taped, stored, checkpointed
-    /// with the most slots that fit, or forward mode, by the number of sweeps and then by bytes.
+    /// with the most slots that fit, reversible if the steps can be undone, or forward mode, by the
+    /// number of sweeps and then by bytes. Reversible comes after another one with as many sweeps.
     ///
     /// # Errors
     /// If none is, with the smallest budget that could.
@@ -137,7 +150,7 @@ impl Itd {
     /// The same strategy under the fastest memory policy whose peak for `problem` is within
     /// `budget` bytes.
     ///
-    /// Forward mode is not among them: the numbers are the same, bit for bit, for every budget.
+    /// Neither forward mode nor reversible is among them: the numbers are the same, bit for bit, for every budget.
     ///
     /// # Errors
     /// If none fits, with the smallest budget that could.
