@@ -29,6 +29,7 @@ mod primitive;
 mod program;
 mod real;
 mod recorder;
+mod recordings;
 pub mod rows;
 pub mod rules;
 mod shape;

@@ -14,7 +14,7 @@ impl<T: Real> Step<T> {
     /// and one reverse pass: the recorded step, what one step needs, and what the policy keeps.
     ///
     /// A fresh [`Unrolled`](super::Unrolled) loop's [`Meter`](crate::Meter) reads exactly this as
-    /// its peak. For a loop that may stop early `depth` is its limit.
+    /// its peak, unless something else on it shares a recording with the loop. For a loop that may stop early `depth` is its limit.
     ///
     /// # Panics
     /// If the step cannot run under `memory`.

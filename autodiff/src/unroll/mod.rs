@@ -29,7 +29,8 @@ use reversible::Reversible;
 use stored::Stored;
 use taped::Taped;
 
-use crate::bytes::{Category, Claim, Meter};
+use crate::bytes::{Category, Meter};
+use crate::recordings::Recorded;
 use crate::{Program, Real, Sweeps};
 
 /// Whether to stop before a step, given the number of steps made and the state.
@@ -62,7 +63,7 @@ pub struct Unrolled<T: Real> {
     depth: Option<usize>,
     recomputed: usize,
     meter: Meter,
-    _program_bytes: Claim,
+    _recorded: Recorded<T>,
 }
 
 /// What the policy of the latest forward pass keeps; that of another is let go.
@@ -99,7 +100,7 @@ impl<T: Real> Unrolled<T> {
     /// A loop over `step`, its bytes counted on `meter`.
     pub fn new(step: Step<T>, meter: &Meter) -> Self {
         Unrolled {
-            _program_bytes: Claim::new(step.program.bytes(), Category::Program, meter),
+            _recorded: Recorded::new(&step.program, meter),
             kept: Kept::Stored(Stored::new(meter)),
             driver: Driver::new(step, meter),
             depth: None,

@@ -144,6 +144,11 @@ impl<T: Real> Step<T> {
         })
     }
 
+    /// The recording.
+    pub fn program(&self) -> &Program<T> {
+        &self.program
+    }
+
     /// Number of entries of `x`.
     pub fn dim_x(&self) -> usize {
         self.program.input_shape(0).len()

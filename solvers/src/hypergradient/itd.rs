@@ -1,6 +1,7 @@
 //! Iterative differentiation.
 
 use autodiff::Real;
+use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::add;
 use autodiff::unroll::Memory;
 use nalgebra::DVector;
@@ -65,9 +66,10 @@ impl Itd {
     }
 
     /// Bytes of the vectors that [`hypergradient`](Strategy::hypergradient) makes: one end of the
-    /// loop, y and the hypergradient.
-    pub(super) fn vector_bytes<T: Real>(problem: &Bilevel<T>, dim_state: usize) -> usize {
-        (dim_state + problem.dim_y() + problem.dim_x()) * size_of::<T>()
+    /// loop, what finding the step length needs, y and the hypergradient.
+    pub(super) fn vector_bytes<T: Real>(&self, problem: &Bilevel<T>, dim_state: usize) -> usize {
+        let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
+        (dim_state + self.length.spare(dim_y) + dim_y + dim_x) * size_of::<T>()
     }
 }
 
@@ -110,7 +112,10 @@ impl<T: Real> Strategy<T> for Itd {
         let (x, dim_y, meter) = (x.as_slice(), problem.dim_y(), work.meter().clone());
         // The first state, and on the way back the cotangent of the last one.
         let mut end = self.inner.first_state(work.start.as_slice(), &meter);
-        let length = self.length.resolve(&mut work.lower, x, &end[..dim_y]);
+        let mut spare = Buffer::zeros(self.length.spare(dim_y), Category::Solver, &meter);
+        let length = self
+            .length
+            .resolve(&mut work.lower, x, &end[..dim_y], &mut spare);
         let before = residual(&mut work.lower, x, &end[..dim_y]);
 
         let key = format!("itd {:?} {length:e}", self.inner);

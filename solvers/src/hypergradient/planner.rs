@@ -1,12 +1,13 @@
 //! Which memory policy a byte budget allows.
 
+use autodiff::Real;
 use autodiff::bytes::human_bytes;
 use autodiff::unroll::{Memory, Step};
-use autodiff::{Point, Real};
 
-use crate::{Bilevel, Workspace};
+use crate::Bilevel;
 
 use super::Itd;
+use super::footprint::{loop_bytes, workspace_bytes};
 
 /// A memory policy chosen for a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,22 +53,19 @@ impl<T: Real> Footprint<T> {
     fn of(itd: &Itd, problem: &Bilevel<T>) -> Self {
         // The length is one number in the recording, whichever it is.
         let step = itd.inner.record(problem.lower(), 0.5);
-        let points = [problem.upper(), problem.lower()].map(|p| Point::gradient_bytes(p));
+        let second = [false, itd.length.is_found()];
         Footprint {
-            outside: Workspace::start_bytes(problem)
-                + points.iter().sum::<usize>()
-                + itd.length.second_bytes(problem.lower())
-                + Itd::vector_bytes(problem, step.dim_state()),
+            outside: workspace_bytes(problem, second, Some(&step))
+                + itd.vector_bytes(problem, step.dim_state()),
             step,
         }
     }
 
-    /// The peak: everything stays until the estimate is done, and what finding the step length
-    /// needs for a while is less than the loop's states that come after.
+    /// The peak: everything stays until the estimate is done.
     #[track_caller]
     fn peak(&self, depth: usize, memory: Memory) -> usize {
         self.outside
-            .saturating_add(self.step.peak_bytes(depth, memory))
+            .saturating_add(loop_bytes(&self.step, depth, memory))
     }
 
     fn plan(&self, depth: usize, memory: Memory, budget: usize) -> Plan {

@@ -75,11 +75,13 @@ fn a_second_call_in_the_same_workspace_has_the_same_peak() {
     let x = DVector::zeros(4);
     let inner = InnerStep::Momentum(0.5);
     for memory in policies_for(inner) {
-        let itd = Itd::reverse(30).inner(inner).step(0.2).memory(memory);
-        let mut work = problem.workspace();
-        for _ in 0..2 {
-            let estimate = itd.hypergradient(&problem, &x, &mut work).unwrap();
-            assert_eq!(estimate.bytes.peak, itd.predicted_peak_bytes(&problem));
+        let auto = Itd::reverse(30).inner(inner).memory(memory);
+        for itd in [auto.clone().step(0.2), auto] {
+            let mut work = problem.workspace();
+            for _ in 0..2 {
+                let estimate = itd.hypergradient(&problem, &x, &mut work).unwrap();
+                assert_eq!(estimate.bytes.peak, itd.predicted_peak_bytes(&problem));
+            }
         }
     }
 }
