@@ -121,7 +121,9 @@ fn the_meter_grows_as_the_allocator_does() {
             // less than recording it does for a moment.
             at(1000, Memory::Stored);
             for (few, many) in policies(1000).into_iter().zip(policies(3000)) {
-                if Strategy::<f64>::validate(&itd(1, few)).is_err() {
+                // Three thousand steps of one entry lose fewer bits than recording takes.
+                let too_few = task.name == "scalar" && few == Memory::Reversible;
+                if too_few || Strategy::<f64>::validate(&itd(1, few)).is_err() {
                     continue;
                 }
                 let (meter_few, heap_few) = at(1000, few);
