@@ -10,8 +10,8 @@ pub use units::{ParseBytesError, human_bytes, parse_bytes};
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Real;
 
@@ -62,6 +62,8 @@ struct Counters {
     total: AtomicUsize,
     peak: AtomicUsize,
     at_peak: [AtomicUsize; 6],
+    /// Recordings by address, with the number of their owners.
+    shared: Mutex<Vec<(usize, usize)>>,
 }
 
 /// A shared counter of live and peak bytes. Cloning it shares the count.
@@ -94,6 +96,35 @@ impl Meter {
         self.0.live[category as usize].fetch_add(bytes, Relaxed);
         self.0.total.fetch_add(bytes, Relaxed);
         self.note_peak();
+    }
+
+    /// Counts the recording of this address, unless it is counted; one more owner holds it.
+    pub(crate) fn share(&self, key: usize, bytes: usize) {
+        let mut shared = self.shared();
+        match shared.iter_mut().find(|s| s.0 == key) {
+            Some((_, owners)) => *owners += 1,
+            None => {
+                shared.push((key, 1));
+                self.add(Category::Program, bytes);
+            }
+        }
+    }
+
+    /// Takes one owner away, and with the last one the bytes.
+    pub(crate) fn unshare(&self, key: usize, bytes: usize) {
+        let mut shared = self.shared();
+        let place = shared.iter().position(|s| s.0 == key);
+        let place = place.expect("what was shared");
+        shared[place].1 -= 1;
+        if shared[place].1 == 0 {
+            shared.swap_remove(place);
+            self.remove(Category::Program, bytes);
+        }
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Vec<(usize, usize)>> {
+        // A list of numbers is whole wherever another thread stopped.
+        self.0.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note_peak(&self) {

@@ -30,6 +30,7 @@ mod primitive;
 mod program;
 mod real;
 mod recorder;
+mod recordings;
 mod rerecord;
 pub mod rows;
 pub mod rules;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::bytes::{Category, Claim, Meter};
+use crate::bytes::Meter;
 use crate::program::{Inputs, NonFinite, Program};
+use crate::recordings::Recorded;
 use crate::sweep::{
     joint, primal, primal_bytes, products, reverse, reverse_bytes, scratch_bytes, second,
     second_bytes, tangent,
@@ -31,7 +32,7 @@ use crate::{Need, Real};
 pub struct Point<T: Real> {
     program: Arc<Program<T>>,
     work: Workspace<T>,
-    _program_bytes: Claim,
+    _recorded: Recorded<T>,
 }
 
 impl<T: Real> Point<T> {
@@ -39,7 +40,7 @@ impl<T: Real> Point<T> {
     pub fn new(program: Arc<Program<T>>, meter: &Meter) -> Self {
         Point {
             work: program.workspace(meter),
-            _program_bytes: Claim::new(program.bytes(), Category::Program, meter),
+            _recorded: Recorded::new(&program, meter),
             program,
         }
     }

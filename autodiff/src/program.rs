@@ -185,14 +185,6 @@ impl<T: Real> Program<T> {
         self.nodes.is_empty()
     }
 
-    /// Bytes of the recording: its nodes and constants, and the programs it takes gradients of.
-    /// Data that primitives share with the caller is the caller's.
-    pub fn bytes(&self) -> usize {
-        let nested = self.nodes.iter().filter_map(|n| n.op.gradient_of());
-        let nested: usize = nested.map(Program::bytes).sum();
-        size_of_val(&self.nodes[..]) + size_of_val(&self.constants[..]) + nested
-    }
-
     /// Bytes of one scalar for each entry of each value.
     pub(crate) fn values_bytes(&self) -> usize {
         self.values_len * size_of::<T>()

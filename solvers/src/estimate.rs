@@ -3,6 +3,7 @@
 use std::fmt;
 
 use autodiff::bytes::Bytes;
+use autodiff::unroll::Irreversible;
 use autodiff::{Real, Sweeps};
 use nalgebra::DVector;
 
@@ -50,6 +51,9 @@ pub enum Status {
         /// Where it first arose.
         place: String,
     },
+    /// A loop under [`Memory::Reversible`](autodiff::unroll::Memory::Reversible) could not be run,
+    /// or not undone.
+    Irreversible(Irreversible),
 }
 
 impl Status {
@@ -64,6 +68,7 @@ impl Status {
             Status::SingularHessian { .. } => "singular-hessian",
             Status::NegativeCurvature { .. } => "negative-curvature",
             Status::NonFinite { .. } => "non-finite",
+            Status::Irreversible(_) => "irreversible",
         }
     }
 
@@ -114,6 +119,10 @@ impl fmt::Display for Status {
             Status::NonFinite { place } => write!(
                 f,
                 "not a finite number: {place}; take a shorter step or check the data"
+            ),
+            Status::Irreversible(reason) => write!(
+                f,
+                "{reason}: take a shorter step, scale y, or use another memory policy"
             ),
         }
     }

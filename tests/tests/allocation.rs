@@ -4,6 +4,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Arc;
 
 use autodiff::bytes::Category;
 use autodiff::unroll::{Memory, Step, Unrolled};
@@ -131,8 +132,15 @@ fn products_allocate_their_packing_alone() {
     );
 }
 
+fn descent<'r>([lower, many]: [&Arc<Program<f64>>; 2], x: Var<'r>, y: Var<'r>) -> Var<'r> {
+    let parts = |i: usize| y.slice(50 * i, 50);
+    let arguments = [x, parts(1), parts(2), parts(3), parts(4)];
+    let slow = Var::gradient(many, 2, &arguments).sum();
+    Var::gradient(lower, 1, &[x, y]) + slow
+}
+
 fn loops_allocate_nothing() {
-    let shapes = [Shape::vector(50), Shape::vector(400)];
+    let shapes = [Shape::vector(50), Shape::vector(280)];
     let lower = Program::<f64>::record(&shapes, |v| everything(v[0], v[1]));
     // Five arguments: more than fit in the engine's short operand lists.
     let shapes = [Shape::vector(50); 5];
@@ -140,26 +148,55 @@ fn loops_allocate_nothing() {
         let all = v[0].concat(&v[1..]);
         all.exp().dot(all)
     });
-    let step = Step::scheduled(
-        50,
-        400,
-        1,
-        |k, c| c[0] = 1e-4 / (1.0 + k as f64),
-        |x, y, c| {
-            let parts = |i: usize| y.slice(50 * i, 50);
-            let arguments = [x, parts(1), parts(2), parts(3), parts(4)];
-            let slow = Var::gradient(&many, 2, &arguments).sum();
-            y - c.at(0) * (Var::gradient(&lower, 1, &[x, y]) + slow)
-        },
-    );
-    let mut unrolled = Unrolled::new(step, &Meter::new());
-    let (x, start, cotangent) = (vec![0.1; 50], vec![0.02; 400], vec![1.0; 400]);
-    for memory in [Memory::Stored, Memory::Truncated { steps: 3 }] {
-        steady("unrolled", || {
-            unrolled.forward(&x, &start, 10, memory);
-            let (by_x, by_start) = unrolled.reverse(&cotangent);
-            assert!(by_x[0].is_finite() && by_start[0].is_finite());
-        });
+    let of = [&lower, &many];
+    let length = |k: usize, c: &mut [f64]| c[0] = 1e-4 / (1.0 + k as f64);
+    let steps = [
+        Step::scheduled(50, 280, 1, length, |x, y, c| {
+            y - c.at(0) * descent(of, x, y)
+        }),
+        Step::momentum_scheduled(50, 280, 0.9, 1, length, |x, y, c| {
+            -(c.at(0) * descent(of, x, y))
+        }),
+    ];
+    for step in steps {
+        let dim = step.dim_state();
+        let (x, start, cotangent) = (vec![0.1; 50], vec![0.02; dim], vec![1.0; dim]);
+        let mut unrolled = Unrolled::new(step.clone(), &Meter::new());
+        for memory in [
+            Memory::Taped,
+            Memory::Stored,
+            Memory::Checkpointed { slots: 2 },
+            Memory::Online { slots: 2 },
+            Memory::Truncated { steps: 2 },
+            Memory::Reversible,
+            Memory::Forward,
+        ] {
+            if step.complaint(memory).is_some() {
+                continue;
+            }
+            steady(&format!("{memory}, {dim} entries"), || {
+                unrolled.forward(&x, &start, 4, memory);
+                let (by_x, by_start) = unrolled.reverse(&cotangent);
+                assert!(by_x[0].is_finite() && by_start.iter().all(|v| v.is_finite()));
+            });
+            // A second way back starts over.
+            steady(&format!("{memory}, back again"), || {
+                _ = unrolled.reverse(&cotangent);
+            });
+            if memory == Memory::Forward {
+                continue;
+            }
+            // A loop that stops early, where it always does.
+            let mut stops = || {
+                unrolled.forward_until(&x, &start, 4, memory, |k, _| k == 3);
+                _ = unrolled.reverse(&cotangent);
+            };
+            if memory == Memory::Taped {
+                // The tape lets go of what a shorter loop has no use for, and keeps to its length.
+                stops();
+            }
+            steady(&format!("{memory}, stopped"), stops);
+        }
     }
 }
 

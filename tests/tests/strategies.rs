@@ -2,6 +2,8 @@
 //! map each really differentiates.
 
 use autodiff::Real;
+use autodiff::bytes::Category;
+use autodiff::unroll::Memory;
 use models::data::{self, Splits};
 use models::{HyperCleaning, Task, hyper_cleaning, logistic};
 use nalgebra::DVector;
@@ -171,6 +173,36 @@ fn implicit_strategies_differentiate_the_solution() {
 }
 
 #[test]
+fn the_reversible_loop_gives_the_hypergradient_of_the_stored_one() {
+    let task = logistic_task::<f64>();
+    let stored = Itd::reverse(400).inner(InnerStep::Momentum(0.8));
+    let reversible = stored.clone().memory(Memory::Reversible);
+    let (stored, reversible) = (estimate(&task, &stored), estimate(&task, &reversible));
+    assert_eq!(reversible.strategy, "itd-reversible");
+    let error = relative(&reversible.hypergradient, &stored.hypergradient);
+    assert!(error < 1e-11, "{error:e}");
+    assert_eq!(reversible.oracles.lower, stored.oracles.lower);
+    let kept = |e: &Estimate<f64>| e.bytes.peak_in(Category::Checkpoints);
+    assert!(50 * kept(&reversible) < kept(&stored));
+}
+
+#[test]
+fn a_loop_that_leaves_the_grid_is_said_to() {
+    let task = logistic_task::<f64>();
+    let problem = bilevel(&task);
+    let itd = Itd::reverse(400)
+        .inner(InnerStep::Momentum(0.9))
+        .step(100.0)
+        .memory(Memory::Reversible);
+    let estimate = itd
+        .hypergradient(&problem, &task.x, &mut problem.workspace())
+        .expect("valid settings");
+    assert_eq!(estimate.status.code(), "irreversible", "{estimate}");
+    assert!(estimate.status.to_string().contains("16384"), "{estimate}");
+    assert!(estimate.hypergradient.iter().all(|v| v.is_nan()));
+}
+
+#[test]
 fn single_precision_agrees_to_its_rounding() {
     let double = estimate(&logistic_task::<f64>(), &Itd::reverse(50).step(0.5));
     let single = estimate(&logistic_task::<f32>(), &Itd::reverse(50).step(0.5));
@@ -249,7 +281,13 @@ fn trouble_is_reported_with_a_remedy() {
 
 #[test]
 fn settings_are_checked_before_any_work() {
-    let bad: [(&dyn Strategy<f64>, &str); 6] = [
+    let reversible = |inner| Itd::reverse(5).inner(inner).memory(Memory::Reversible);
+    let bad: [(&dyn Strategy<f64>, &str); 11] = [
+        (&reversible(InnerStep::GradientDescent), "expected momentum"),
+        (&reversible(InnerStep::Nesterov(0.9)), "expected momentum"),
+        (&reversible(InnerStep::Momentum(0.0)), "decay 0: expected"),
+        (&reversible(InnerStep::Momentum(0.123_456_7)), "such as"),
+        (&Bda::new(5).memory(Memory::Reversible), "checkpointed"),
         (&Itd::reverse(0), "depth 0"),
         (&Itd::reverse(5).step(-1.0), "step length -1"),
         (&Bda::new(0), "depth 0"),

@@ -75,7 +75,13 @@ fn every_policy_agrees_with_one_long_program() {
         used.reverse(start);
         let mut fresh = new();
         let [state, by_x, by_start] = taped(&f, (&x, start), depth, cotangent);
-        for memory in [Memory::Stored, Memory::Truncated { steps: depth + 1 }] {
+        for memory in [
+            Memory::Taped,
+            Memory::Stored,
+            Memory::Checkpointed { slots: 2 },
+            Memory::Online { slots: 2 },
+            Memory::Truncated { steps: depth + 1 },
+        ] {
             prop_assert_eq!(used.forward(&x, start, depth, memory), &state[..]);
             let got = used.reverse(cotangent);
             close(got.0, &by_x)?;

@@ -1,5 +1,7 @@
 //! The moves every memory policy is made of: one step forward, one step back.
 
+mod momentum;
+
 use crate::bytes::{Buffer, Category, Meter};
 use crate::kernels::{add, dot};
 use crate::program::Inputs;

@@ -6,6 +6,7 @@ use crate::{Real, Workspace};
 
 use super::checkpointed::Checkpointed;
 use super::driver::{Driver, INPUTS};
+use super::reversible::Reversible;
 use super::{Memory, Step};
 
 impl<T: Real> Step<T> {
@@ -13,7 +14,11 @@ impl<T: Real> Step<T> {
     /// and one reverse pass: the recorded step, what one step needs, and what the policy keeps.
     ///
     /// A fresh [`Unrolled`](super::Unrolled) loop's [`Meter`](crate::Meter) reads exactly this as
-    /// its peak. For a loop that may stop early `depth` is its limit.
+    /// its peak, unless something else on it shares a recording with the loop. For a loop that may stop early `depth` is its limit.
+    ///
+    /// # Panics
+    /// If the step cannot run under `memory`.
+    #[track_caller]
     pub fn peak_bytes(&self, depth: usize, memory: Memory) -> usize {
         let program = &self.program;
         let forward = match memory {
@@ -29,7 +34,10 @@ impl<T: Real> Step<T> {
             _ if memory.differentiated_steps(depth) > 0 => reverse_bytes(program, INPUTS),
             _ => 0,
         };
-        let kept = Category::ALL.map(|c| self.kept_bytes(depth, memory, c));
+        let mut kept = [0; Category::ALL.len()];
+        for (bytes, category) in kept.iter_mut().zip(Category::ALL) {
+            *bytes = self.kept_bytes(depth, memory, category);
+        }
         let parts = [program.bytes(), Driver::bytes(self), forward, derivative];
         let parts = parts.into_iter().chain(kept);
         parts.fold(0, usize::saturating_add)
@@ -39,14 +47,31 @@ impl<T: Real> Step<T> {
     /// buffers of a single step, which are held under every policy.
     ///
     /// [`Meter`](crate::Meter) readings are predicted exactly: [`Category::Checkpoints`] holds the
-    /// states; [`Category::Values`] and [`Category::Adjoints`] the linearised steps of
+    /// states, or under [`Memory::Reversible`] the lost bits; [`Category::Values`] and [`Category::Adjoints`] the linearised steps of
     /// [`Memory::Taped`]; [`Category::Tangents`] the derivative by x of [`Memory::Forward`] and its
     /// direction; and [`Category::Solver`] the schedule of [`Memory::Checkpointed`] and
-    /// [`Memory::Online`] and the state they walk with on the way back. For a loop that may stop
+    /// [`Memory::Online`] and the state they walk with on the way back, or the state on the grid of
+    /// [`Memory::Reversible`] and the last one. For a loop that may stop
     /// early `depth` is its limit, but for [`Memory::Taped`] its depth.
+    ///
+    /// # Panics
+    /// If the step cannot run under `memory`.
+    #[track_caller]
     pub fn kept_bytes(&self, depth: usize, memory: Memory, category: Category) -> usize {
         let (dim_state, scalar) = (self.dim_state(), size_of::<T>());
         match (memory, category) {
+            (Memory::Reversible, _) => {
+                // A closure would lose the caller's line.
+                let decay = match self.decay() {
+                    Ok(decay) => decay,
+                    Err(complaint) => panic!("{memory}: {complaint}"),
+                };
+                match category {
+                    Category::Checkpoints => Reversible::<T>::lost_bytes(dim_state, depth, decay),
+                    Category::Solver => Reversible::<T>::state_bytes(dim_state),
+                    _ => 0,
+                }
+            }
             (_, Category::Checkpoints) => memory.checkpoint_bytes(depth, dim_state, scalar),
             (Memory::Taped, _) => {
                 depth.saturating_mul(Workspace::linearisation_bytes(&self.program, category))

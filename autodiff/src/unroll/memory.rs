@@ -14,6 +14,7 @@ use super::schedule;
 /// | [`Checkpointed`](Memory::Checkpointed) | at most `slots` states | [`recomputed_steps`](Memory::recomputed_steps) |
 /// | [`Online`](Memory::Online) | at most `slots` states | [`recomputed_steps`](Memory::recomputed_steps) |
 /// | [`Truncated`](Memory::Truncated) | `steps` states | 0 |
+/// | [`Reversible`](Memory::Reversible) | the bits that the decay loses | 0 |
 /// | [`Forward`](Memory::Forward) | the derivative of the state by x | 0 |
 ///
 /// The first four give the same derivatives bit for bit.
@@ -60,6 +61,22 @@ pub enum Memory {
         /// Steps that are differentiated.
         steps: usize,
     },
+    /// Momentum run backwards: the loop computes in whole numbers, so that each step can be undone
+    /// from the next state and the bits its decay γ lost, log₂(1/γ) for each entry and step. For
+    /// steps of [`Step::momentum`](super::Step::momentum) whose decay is a ratio
+    /// ([`Decay`](super::Decay)).
+    ///
+    /// The states on the way back are those on the way forward, bit for bit. They are not those of
+    /// the other policies: each entry of y and v is on a [`Grid`](super::Grid), the first state and
+    /// each force are rounded to it, and the product with γ = n/d is right to n of its units. The
+    /// derivative is that of the step at these states, nothing else being rounded. A loop that
+    /// leaves the grid's range ends there, gives NaN, and says so:
+    /// [`Unrolled::irreversible`](super::Unrolled::irreversible).
+    ///
+    /// # Reference
+    /// D. Maclaurin, D. Duvenaud and R. Adams, Gradient-based hyperparameter optimization through
+    /// reversible learning, ICML 2015, section 3.
+    Reversible,
     /// Forward mode: the derivative of the state by x goes along with the state, so that nothing
     /// grows with K. The way back is one product with it, and gives no derivative by the first
     /// state.
@@ -78,7 +95,7 @@ impl Memory {
     /// How many states a loop of `depth` steps keeps.
     pub fn states(self, depth: usize) -> usize {
         match self {
-            Memory::Taped | Memory::Forward => 0,
+            Memory::Taped | Memory::Reversible | Memory::Forward => 0,
             Memory::Stored | Memory::Truncated { .. } => self.differentiated_steps(depth),
             // The state before the last step stands in the workspace when the way back begins.
             Memory::Checkpointed { slots } | Memory::Online { slots } => {
@@ -89,7 +106,8 @@ impl Memory {
 
     /// The bytes a loop of `depth` steps holds in
     /// [`Category::Checkpoints`](crate::bytes::Category::Checkpoints), for states of `dim_state`
-    /// scalars of `scalar` bytes.
+    /// scalars of `scalar` bytes. Under [`Memory::Reversible`] these are no states, and depend on
+    /// the decay: [`Step::kept_bytes`](super::Step::kept_bytes) knows them, here they are 0.
     pub fn checkpoint_bytes(self, depth: usize, dim_state: usize, scalar: usize) -> usize {
         let state = dim_state.saturating_mul(scalar);
         self.states(depth).saturating_mul(state)
@@ -156,6 +174,7 @@ impl fmt::Display for Memory {
             Memory::Checkpointed { slots } => f.pad(&format!("checkpointed:{slots}")),
             Memory::Online { slots } => f.pad(&format!("online:{slots}")),
             Memory::Truncated { steps } => f.pad(&format!("truncated:{steps}")),
+            Memory::Reversible => f.pad("reversible"),
             Memory::Forward => f.pad("forward"),
         }
     }
@@ -186,6 +205,7 @@ impl FromStr for Memory {
         match (kind, number) {
             ("taped", None) => Ok(Memory::Taped),
             ("stored", None) => Ok(Memory::Stored),
+            ("reversible", None) => Ok(Memory::Reversible),
             ("forward", None) => Ok(Memory::Forward),
             ("checkpointed", Some(Some(slots))) if slots > 0 => Ok(Memory::Checkpointed { slots }),
             ("checkpointed", _) => Err(expected("checkpointed:SLOTS with SLOTS at least 1")),
@@ -193,11 +213,12 @@ impl FromStr for Memory {
             ("online", _) => Err(expected("online:SLOTS with SLOTS at least 1")),
             ("truncated", Some(Some(steps))) => Ok(Memory::Truncated { steps }),
             ("truncated", _) => Err(expected("truncated:STEPS with a number of STEPS")),
-            ("taped" | "stored" | "forward", Some(_)) => {
-                Err(expected("taped, stored and forward without a number"))
-            }
+            ("taped" | "stored" | "reversible" | "forward", Some(_)) => Err(expected(
+                "taped, stored, reversible and forward without a number",
+            )),
             _ => Err(expected(
-                "taped, stored, checkpointed:SLOTS, online:SLOTS, truncated:STEPS or forward",
+                "taped, stored, checkpointed:SLOTS, online:SLOTS, truncated:STEPS, reversible or \
+                 forward",
             )),
         }
     }
@@ -217,6 +238,7 @@ mod tests {
             Memory::Online { slots: 7 },
             Memory::Truncated { steps: 0 },
             Memory::Truncated { steps: 20 },
+            Memory::Reversible,
             Memory::Forward,
         ] {
             assert_eq!(memory.to_string().parse(), Ok(memory));
@@ -230,7 +252,7 @@ mod tests {
         assert_eq!(
             message("revolve"),
             "memory policy \"revolve\": expected taped, stored, checkpointed:SLOTS, \
-             online:SLOTS, truncated:STEPS or forward"
+             online:SLOTS, truncated:STEPS, reversible or forward"
         );
         for bad in [
             "checkpointed",
@@ -247,6 +269,7 @@ mod tests {
             "truncated:-1",
             "truncated:1e3",
             "stored:3",
+            "reversible:9",
             "",
             "Taped",
             "a\nb",

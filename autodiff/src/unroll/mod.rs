@@ -4,26 +4,33 @@
 //! and pulls a cotangent of the last state back to `x` and to the first state: a coarse tape whose
 //! entries are states. What is kept on the way forward is a value, the [`Memory`] policy.
 
+mod bit_store;
 mod checkpointed;
+mod decay;
 mod driver;
 mod footprint;
 mod forward;
 mod memory;
+mod reversible;
 mod schedule;
 mod step;
 mod stored;
 mod taped;
 
+pub use decay::{Decay, DecayError};
 pub use memory::{Memory, ParseMemoryError};
+pub use reversible::{Grid, Irreversible};
 pub use step::Step;
 
 use checkpointed::Checkpointed;
 use driver::Driver;
 use forward::Forward;
+use reversible::Reversible;
 use stored::Stored;
 use taped::Taped;
 
-use crate::bytes::{Category, Claim, Meter};
+use crate::bytes::{Category, Meter};
+use crate::recordings::Recorded;
 use crate::{Program, Real, Sweeps};
 
 /// Whether to stop before a step, given the number of steps made and the state.
@@ -56,7 +63,7 @@ pub struct Unrolled<T: Real> {
     depth: Option<usize>,
     recomputed: usize,
     meter: Meter,
-    _program_bytes: Claim,
+    _recorded: Recorded<T>,
 }
 
 /// What the policy of the latest forward pass keeps; that of another is let go.
@@ -64,6 +71,7 @@ enum Kept<T: Real> {
     Stored(Stored<T>),
     Taped(Taped<T>),
     Checkpointed(Checkpointed<T>),
+    Reversible(Reversible<T>),
     Forward(Forward<T>),
 }
 
@@ -75,12 +83,14 @@ impl<T: Real> Kept<T> {
             (M::Stored | M::Truncated { .. }, Kept::Stored(_))
             | (M::Taped, Kept::Taped(_))
             | (M::Checkpointed { .. } | M::Online { .. }, Kept::Checkpointed(_))
+            | (M::Reversible, Kept::Reversible(_))
             | (M::Forward, Kept::Forward(_)) => {}
             (M::Stored | M::Truncated { .. }, _) => *self = Kept::Stored(Stored::new(meter)),
             (M::Taped, _) => *self = Kept::Taped(Taped::new()),
             (M::Checkpointed { .. } | M::Online { .. }, _) => {
                 *self = Kept::Checkpointed(Checkpointed::new(meter));
             }
+            (M::Reversible, _) => *self = Kept::Reversible(Reversible::new(meter)),
             (M::Forward, _) => *self = Kept::Forward(Forward::new(meter)),
         }
     }
@@ -90,7 +100,7 @@ impl<T: Real> Unrolled<T> {
     /// A loop over `step`, its bytes counted on `meter`.
     pub fn new(step: Step<T>, meter: &Meter) -> Self {
         Unrolled {
-            _program_bytes: Claim::new(step.program.bytes(), Category::Program, meter),
+            _recorded: Recorded::new(&step.program, meter),
             kept: Kept::Stored(Stored::new(meter)),
             driver: Driver::new(step, meter),
             depth: None,
@@ -109,7 +119,8 @@ impl<T: Real> Unrolled<T> {
     /// Allocates only where `depth`, or the policy, is not that of the call before.
     ///
     /// # Panics
-    /// If a length is not that of the step's input, or the policy has no slots.
+    /// If a length is not that of the step's input, or the step cannot run under the policy: it
+    /// has no slots, or asks for steps that can be undone ([`Step::complaint`]).
     #[track_caller]
     pub fn forward(&mut self, x: &[T], start: &[T], depth: usize, memory: Memory) -> &[T] {
         self.forward_until(x, start, depth, memory, |_, _| false)
@@ -134,7 +145,7 @@ impl<T: Real> Unrolled<T> {
         memory: Memory,
         mut stop: impl FnMut(usize, &[T]) -> bool,
     ) -> &[T] {
-        if let Some(complaint) = memory.complaint() {
+        if let Some(complaint) = self.driver.step.complaint(memory) {
             panic!("{memory}: {complaint}");
         }
         // A pass that does not come to its end leaves nothing to reverse.
@@ -150,6 +161,10 @@ impl<T: Real> Unrolled<T> {
             Kept::Stored(kept) => kept.forward(driver, limit, states, stop),
             Kept::Taped(kept) => kept.forward(driver, limit, &self.meter, stop),
             Kept::Checkpointed(kept) => kept.forward(driver, limit, states, known, stop),
+            Kept::Reversible(kept) => {
+                let decay = driver.step.decay().expect("looked at above");
+                kept.forward(driver, limit, decay, stop)
+            }
             Kept::Forward(kept) => kept.forward(driver, limit, stop),
         };
         self.depth = Some(depth);
@@ -186,6 +201,7 @@ impl<T: Real> Unrolled<T> {
             Kept::Stored(kept) => kept.reverse(driver),
             Kept::Taped(kept) => kept.reverse(driver),
             Kept::Checkpointed(kept) => self.recomputed = kept.reverse(driver),
+            Kept::Reversible(kept) => self.recomputed = kept.reverse(driver),
             Kept::Forward(kept) => {
                 driver.pull_back_tangents(kept.by_x());
                 return (self.driver.cotangents().0, &[]);
@@ -215,12 +231,22 @@ impl<T: Real> Unrolled<T> {
 
     /// How many steps the latest reverse pass ran again; see [`Memory::recomputed_steps`], which
     /// predicts it for the first reverse pass after a forward pass. A further one starts over from
-    /// the first state, and so runs the depth − 1 steps of the first traverse as well.
+    /// the first state, and so runs the steps of the first traverse as well: depth − 1 of them, and
+    /// all under [`Memory::Reversible`].
     pub fn recomputed_steps(&self) -> usize {
         self.recomputed
     }
 
+    /// Why the latest pass under [`Memory::Reversible`] gave NaN, if it did.
+    pub fn irreversible(&self) -> Option<Irreversible> {
+        match &self.kept {
+            Kept::Reversible(kept) => kept.trouble(),
+            _ => None,
+        }
+    }
+
     /// [`Step::kept_bytes`] of this loop's step.
+    #[track_caller]
     pub fn kept_bytes(&self, depth: usize, memory: Memory, category: Category) -> usize {
         self.driver.step.kept_bytes(depth, memory, category)
     }

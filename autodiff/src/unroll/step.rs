@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::{Program, Real, Shape, Var};
 
+use super::{Decay, Memory};
+
 type Coefficients<T> = Arc<dyn Fn(usize, &mut [T]) + Send + Sync>;
 
 /// One iteration `s ↦ Φ(x, s; c)` of a loop, recorded once.
@@ -15,6 +17,8 @@ type Coefficients<T> = Arc<dyn Fn(usize, &mut [T]) + Send + Sync>;
 pub struct Step<T: Real> {
     pub(crate) program: Arc<Program<T>>,
     pub(crate) coefficients: Coefficients<T>,
+    /// The decay of a momentum step, which can be undone.
+    momentum: Option<f64>,
 }
 
 impl<T: Real> Step<T> {
@@ -57,7 +61,92 @@ impl<T: Real> Step<T> {
         Step {
             program,
             coefficients: Arc::new(coefficients),
+            momentum: None,
         }
+    }
+
+    /// Records a step of momentum `v ← decay · v + u(x, y)`, `y ← y + v`, of the state `(y; v)`:
+    /// `f` gives the force u, of `dim_y` entries, and its third argument is empty.
+    ///
+    /// It can be undone, so it runs under [`Memory::Reversible`] too.
+    ///
+    /// # Panics
+    /// If `f` returns a value that is not of `dim_y` entries.
+    ///
+    /// # Example
+    /// The heavy ball on g(x, y) = ½(y − x)²:
+    /// ```
+    /// use autodiff::unroll::{Memory, Step, Unrolled};
+    /// use autodiff::{Meter, Objective, Var, objective};
+    ///
+    /// let g = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared()).record(1, 1);
+    /// let step = Step::momentum(1, 1, 0.5, |x, y, _| -0.25 * Var::gradient(&g, 1, &[x, y]));
+    /// let mut ball = Unrolled::new(step, &Meter::new());
+    /// ball.forward(&[1.0], &[0.0, 0.0], 2, Memory::Reversible);
+    /// assert_eq!(ball.state(), [0.5625, 0.3125]);
+    /// assert_eq!(ball.reverse(&[1.0, 0.0]).0, [0.5625]);
+    /// ```
+    #[track_caller]
+    pub fn momentum<F>(dim_x: usize, dim_y: usize, decay: f64, f: F) -> Self
+    where
+        F: for<'r> FnOnce(Var<'r, T>, Var<'r, T>, Var<'r, T>) -> Var<'r, T>,
+    {
+        Self::momentum_scheduled(dim_x, dim_y, decay, 0, |_, _| {}, f)
+    }
+
+    /// [`momentum`](Step::momentum) whose force has `count` coefficients, as in
+    /// [`scheduled`](Step::scheduled).
+    ///
+    /// # Panics
+    /// If `f` returns a value that is not of `dim_y` entries.
+    #[track_caller]
+    pub fn momentum_scheduled<F>(
+        dim_x: usize,
+        dim_y: usize,
+        decay: f64,
+        count: usize,
+        coefficients: impl Fn(usize, &mut [T]) + Send + Sync + 'static,
+        f: F,
+    ) -> Self
+    where
+        F: for<'r> FnOnce(Var<'r, T>, Var<'r, T>, Var<'r, T>) -> Var<'r, T>,
+    {
+        let step = Self::scheduled(dim_x, 2 * dim_y, count, coefficients, |x, state, c| {
+            let (y, v) = (state.slice(0, dim_y), state.slice(dim_y, dim_y));
+            let v = v * T::of(decay) + f(x, y, c);
+            (y + v).concat(&[v])
+        });
+        Step {
+            momentum: Some(decay),
+            ..step
+        }
+    }
+
+    /// The decay that a step under [`Memory::Reversible`] is undone with.
+    ///
+    /// # Errors
+    /// If it cannot be undone, with the reason and what can.
+    pub(super) fn decay(&self) -> Result<Decay, String> {
+        match self.momentum {
+            Some(decay) => Decay::of::<T>(decay).map_err(|e| e.to_string()),
+            None => Err(
+                "the step cannot be undone: expected one of Step::momentum, or checkpointed:SLOTS"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// Why these steps cannot be run under `memory`, in words, or `None`.
+    pub fn complaint(&self, memory: Memory) -> Option<String> {
+        memory.complaint().or_else(|| match memory {
+            Memory::Reversible => self.decay().err(),
+            _ => None,
+        })
+    }
+
+    /// The recording.
+    pub fn program(&self) -> &Program<T> {
+        &self.program
     }
 
     /// Number of entries of `x`.

@@ -49,10 +49,14 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         })
     };
     let momentum = |g: Arc<Program<T>>| {
-        Step::new(DIM, 2 * DIM, move |x, state, _| {
-            let (y, v) = (state.slice(0, DIM), state.slice(DIM, DIM));
-            let v = v * T::of(0.6) - Var::gradient(&g, 1, &[x, y]) * T::of(0.1);
-            (y + v).concat(&[v])
+        Step::momentum(DIM, DIM, 0.6, move |x, y, _| {
+            -(Var::gradient(&g, 1, &[x, y]) * T::of(0.1))
+        })
+    };
+    let momentum_scheduled = |g: Arc<Program<T>>| {
+        let coefficients = |k: usize, c: &mut [T]| c[0] = T::of(-0.2 / (k as f64 + 2.0));
+        Step::momentum_scheduled(DIM, DIM, 0.9, 1, coefficients, move |x, y, c| {
+            Var::gradient(&g, 1, &[x, y]) * c.at(0)
         })
     };
     // Two gradients in one step, a factor of x alone, and coefficients that change.
@@ -78,9 +82,15 @@ pub(crate) fn cases<T: Real>() -> Vec<Case<T>> {
         case("descent on log-sum-exp", descent(log_sum_exp())),
         case("heavy ball on a quadratic", momentum(quadratic())),
         case("heavy ball on log-sum-exp", momentum(log_sum_exp())),
+        case("scheduled heavy ball", momentum_scheduled(log_sum_exp())),
         case("scheduled", scheduled(quadratic(), log_sum_exp())),
         case("no gradient", plain),
     ]
+}
+
+/// Whether the case's step can run under the policy: not every one can be undone.
+pub(crate) fn suits<T: Real>(case: &Case<T>, memory: Memory) -> bool {
+    case.step.complaint(memory).is_none()
 }
 
 /// The last state, the derivatives by x and by the first state, and the steps run again.

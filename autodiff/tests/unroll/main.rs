@@ -4,3 +4,4 @@ mod agreement;
 mod cases;
 mod costs;
 mod derivatives;
+mod reversible;

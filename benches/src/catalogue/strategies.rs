@@ -33,6 +33,10 @@ pub const ALL: &[Entry] = &[
         about: "the same, for a depth that is not known in advance",
     },
     Entry {
+        name: "itd-reversible",
+        about: "momentum run backwards: only the bits that its decay loses kept (--inner momentum:BETA)",
+    },
+    Entry {
         name: "itd-forward",
         about: "the same derivative in forward mode: memory independent of the depth",
     },
@@ -70,12 +74,13 @@ pub const DEFAULT: &[&str] = &[
 ];
 
 /// The kinds of memory policy.
-const MEMORY: [&str; 6] = [
+const MEMORY: [&str; 7] = [
     "taped",
     "stored",
     "checkpointed",
     "online",
     "truncated",
+    "reversible",
     "forward",
 ];
 

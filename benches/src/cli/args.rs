@@ -151,7 +151,7 @@ pub(super) struct Memory {
     )]
     pub(super) depths: Vec<i64>,
     /// Policies, separated by commas: taped, stored, checkpointed[:SLOTS], online[:SLOTS],
-    /// truncated:STEPS, forward. Without SLOTS they take as many as fit --budget, or 10
+    /// truncated:STEPS, reversible, forward. Without SLOTS they take as many as fit --budget, or 10
     #[arg(long, value_name = "POLICY,…", value_delimiter = ',')]
     pub(super) policy: Vec<String>,
     /// Bytes that no estimate may go over, such as 64MiB, 1GB or 4096; what would is not run

@@ -26,12 +26,16 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
         .collect::<Result<_, _>>()?;
     let budget = args.budget.as_deref().map(budget).transpose()?;
     let unrolled = unrolled(&args.unroll)?;
+    for policy in &given {
+        let check = policy.check::<T>(&unrolled(1));
+        check.map_err(|e| Failure::Input(format!("--policy {}: {}", policy.family(), e.reason)))?;
+    }
     let problem = super::problem::<T>(&args.problem, common)?;
     if let Some(dir) = &common.out {
         prepare(dir)?;
     }
     let policies = match &given[..] {
-        [] => Policy::default_for(problem.task.x.len()),
+        [] => Policy::default_for::<T>(problem.task.x.len(), &unrolled(1)),
         _ => given,
     };
 

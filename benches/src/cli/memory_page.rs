@@ -48,8 +48,9 @@ fn claims(records: &[Record]) -> Vec<Claim> {
         value: format!("{right} of {} runs", ran.len()),
         holds: right == ran.len(),
     }];
-    // Forward mode rounds differently, and a truncated sweep is another derivative.
-    let exact = |r: &&&Record| !r.policy.starts_with("truncated") && r.policy != "forward";
+    // Forward mode and the grid round differently, and a truncated sweep is another derivative.
+    let other = |p: &str| p.starts_with("truncated") || p == "forward" || p == "reversible";
+    let exact = |r: &&&Record| !other(&r.policy);
     let (mut pairs, mut same) = (0, 0);
     for (i, a) in ran.iter().enumerate().filter(|(_, r)| exact(r)) {
         for b in ran[i + 1..].iter().filter(exact) {

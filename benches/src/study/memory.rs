@@ -3,7 +3,7 @@
 use autodiff::Real;
 use autodiff::unroll::{Memory, ParseMemoryError};
 use serde::Serialize;
-use solvers::{Itd, Strategy};
+use solvers::{ConfigError, Itd, Strategy};
 
 use crate::catalogue::problems::Problem;
 
@@ -26,8 +26,8 @@ pub enum Policy {
 }
 
 impl Policy {
-    /// The policies that make sense for `x` of so many entries.
-    pub fn default_for(dim_x: usize) -> Vec<Self> {
+    /// The policies that make sense for `x` of so many entries and such a loop.
+    pub fn default_for<T: Real>(dim_x: usize, itd: &Itd) -> Vec<Self> {
         let mut policies = vec![
             Policy::Fixed(Memory::Taped),
             Policy::Fixed(Memory::Stored),
@@ -35,6 +35,9 @@ impl Policy {
             Policy::Online,
             Policy::Fixed(Memory::Truncated { steps: SLOTS }),
         ];
+        if can_run::<T>(itd, Memory::Reversible).is_ok() {
+            policies.push(Policy::Fixed(Memory::Reversible));
+        }
         if dim_x <= FORWARD_ENTRIES {
             policies.push(Policy::Fixed(Memory::Forward));
         }
@@ -59,6 +62,17 @@ impl Policy {
         })
     }
 
+    /// Whether the loop's steps can be run under the policy.
+    ///
+    /// # Errors
+    /// If they cannot: one line.
+    pub fn check<T: Real>(self, itd: &Itd) -> Result<(), ConfigError> {
+        match self {
+            Policy::Fixed(memory) => can_run::<T>(itd, memory),
+            Policy::Checkpointed | Policy::Online => Ok(()),
+        }
+    }
+
     /// The name without numbers, which is the same at every depth.
     pub fn family(self) -> String {
         match self {
@@ -67,6 +81,10 @@ impl Policy {
             Policy::Online => "online".into(),
         }
     }
+}
+
+fn can_run<T: Real>(itd: &Itd, memory: Memory) -> Result<(), ConfigError> {
+    Strategy::<T>::validate(&itd.clone().memory(memory))
 }
 
 impl std::str::FromStr for Policy {
@@ -167,6 +185,8 @@ pub fn measure<T: Real>(
 
 #[cfg(test)]
 mod tests {
+    use solvers::InnerStep;
+
     use super::*;
     use crate::catalogue::problems::Source;
 
@@ -178,8 +198,10 @@ mod tests {
     fn predictions_are_the_measurements() {
         let problem = scalar();
         for depth in [1, 10, 1000] {
-            for policy in Policy::default_for(1) {
-                let itd = Itd::reverse(depth);
+            let itd = Itd::reverse(depth).inner(InnerStep::Momentum(0.5));
+            let policies = Policy::default_for::<f64>(1, &itd);
+            assert!(policies.contains(&Policy::Fixed(Memory::Reversible)));
+            for policy in policies {
                 let record = measure(&problem, &itd, depth, policy, None);
                 assert_eq!(
                     record.peak_bytes,

@@ -3,7 +3,7 @@
 use autodiff::Real;
 use autodiff::unroll::Memory;
 use serde::Serialize;
-use solvers::{ANY_DEPTH, BudgetError, Itd, Plan};
+use solvers::{ANY_DEPTH, BudgetError, Itd, Plan, Strategy};
 
 use crate::catalogue::problems::Problem;
 
@@ -64,8 +64,10 @@ pub fn deepest<T: Real>(
         Memory::Taped,
         Memory::Stored,
         checkpointed(slots.unwrap_or(1)),
+        Memory::Reversible,
         Memory::Forward,
     ];
+    let can_run = |m: &Memory| Strategy::<T>::validate(&at(1).memory(*m)).is_ok();
     let record = |memory: Memory| {
         let deepest = at(1).memory(memory).deepest(&problem.bilevel, budget);
         // Where not even one step fits, what one step takes.
@@ -84,11 +86,13 @@ pub fn deepest<T: Real>(
             fits: deepest.is_some(),
         }
     };
-    policies.map(record).to_vec()
+    policies.into_iter().filter(can_run).map(record).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use solvers::InnerStep;
+
     use super::*;
     use crate::catalogue::problems::Source;
 
@@ -122,5 +126,10 @@ mod tests {
         assert!(depth(0) < depth(1));
         assert_eq!((depth(2), depth(3)), (None, None));
         assert!(deepest(&problem, Itd::reverse, 10).iter().all(|r| !r.fits));
+        let ball = |depth| Itd::reverse(depth).inner(InnerStep::Momentum(0.9));
+        let records = deepest(&problem, ball, 1 << 20);
+        let depth = |i: usize| records[i].depth;
+        assert_eq!(records[3].policy, "reversible");
+        assert!(records[3].fits && depth(3) > depth(1).map(|d| 100 * d));
     }
 }

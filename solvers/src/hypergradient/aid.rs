@@ -1,16 +1,22 @@
 //! Approximate implicit differentiation.
 
-use autodiff::kernels::norm;
+mod system;
+mod vectors;
+
+use autodiff::kernels::axpy;
 use autodiff::unroll::Memory;
-use autodiff::{Inputs, Meter, Point, Real};
+use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
 use crate::inner::{InnerStep, StepLength, newton};
-use crate::linear::{Cg, Direct, LinearSolver, Outcome};
+use crate::linear::{Cg, Direct, LinearSolver};
 use crate::{Bilevel, Estimate, Status, Workspace, default_tolerance};
 
-use super::session::{Session, blank, residual, unrolled_status};
+use super::footprint::{loop_bytes, workspace_bytes};
+use super::session::{Session, blank, counted, residual, unrolled_status};
 use super::{ConfigError, Strategy};
+use system::solve_linear;
+use vectors::Vectors;
 
 /// How the lower level is solved before it is differentiated implicitly.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,31 +102,64 @@ impl<L> Aid<L> {
 }
 
 /// What the lower level left behind.
-struct Lower<T: Real> {
-    y: Vec<T>,
+struct Lower {
     residual: f64,
     iterations: usize,
     step: Option<f64>,
     status: Status,
 }
 
+/// The steps on the lower level are not differentiated.
+const NOTHING: Memory = Memory::Truncated { steps: 0 };
+
 impl<L> Aid<L> {
+    /// The most bytes that the estimate's workspace holds, without running anything: programs,
+    /// sweeps, vectors and the linear solver's.
+    ///
+    /// [`Estimate::bytes`](crate::Estimate::bytes) has exactly this as its peak, in a workspace
+    /// that was fresh or used by this strategy alone.
+    pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize
+    where
+        L: LinearSolver<T>,
+    {
+        let dim_y = problem.dim_y();
+        // The length is one number in the recording, whichever it is.
+        let steps = match self.lower {
+            LowerSolve::Tolerance(_) => None,
+            LowerSolve::Steps { depth, inner, .. } => {
+                Some((inner.record(problem.lower(), 0.5), depth))
+            }
+        };
+        let step = steps.as_ref().map(|s| &s.0);
+        let lower = steps.as_ref().map(|s| loop_bytes(&s.0, s.1, NOTHING));
+        workspace_bytes(problem, [false, true], step)
+            + lower.unwrap_or(0)
+            + Vectors::<T>::bytes(self.lower, dim_y)
+            + (dim_y + problem.dim_x()) * size_of::<T>()
+            + self.linear.bytes(dim_y)
+    }
+
     fn solve_lower<T: Real>(
         &self,
         problem: &Bilevel<T>,
         x: &[T],
         work: &mut Workspace<T>,
-    ) -> Lower<T> {
-        let start = work.start.clone();
-        let meter = work.meter().clone();
+        vectors: &mut Vectors<T>,
+    ) -> Lower {
+        let Vectors {
+            y,
+            first,
+            found,
+            spare,
+            cg,
+            ..
+        } = vectors;
         match self.lower {
             LowerSolve::Tolerance(tolerance) => {
                 let tolerance = tolerance.unwrap_or(default_tolerance::<T>());
-                let mut y = start.as_slice().to_vec();
-                let minimum = newton(&mut work.lower, x, &mut y, tolerance, &meter);
+                let minimum = newton(&mut work.lower, x, y, tolerance, spare, cg);
                 let residual = minimum.residual;
                 Lower {
-                    y,
                     residual,
                     iterations: minimum.iterations,
                     step: None,
@@ -140,17 +179,15 @@ impl<L> Aid<L> {
                 inner,
                 length,
             } => {
-                let length = length.resolve(&mut work.lower, x, start.as_slice());
-                let before = residual(&mut work.lower, x, start.as_slice());
+                let length = length.resolve(&mut work.lower, x, y, found);
+                let before = residual(&mut work.lower, x, y);
                 let key = format!("itd {inner:?} {length:e}");
                 let mut steps = work.take(&key, || inner.record(problem.lower(), length));
-                let first = inner.first_state(start.as_slice(), &meter);
-                let nothing = Memory::Truncated { steps: 0 };
-                let y = steps.forward(x, &first, depth, nothing)[..problem.dim_y()].to_vec();
+                let last = steps.forward(x, first, depth, NOTHING);
+                y.copy_from_slice(&last[..problem.dim_y()]);
                 work.put(key, steps);
-                let after = residual(&mut work.lower, x, &y);
+                let after = residual(&mut work.lower, x, y);
                 Lower {
-                    y,
                     residual: after,
                     iterations: depth,
                     step: Some(length),
@@ -201,19 +238,25 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         Strategy::<T>::validate(self)?;
         work.check(problem, x);
         let session = Session::begin(work);
-        let x = x.as_slice();
-        let lower = self.solve_lower(problem, x, work);
-        let meter = work.meter().clone();
+        let (x, meter) = (x.as_slice(), work.meter().clone());
+        let mut vectors = Vectors::new(self.lower, work.start.as_slice(), &meter);
+        let lower = self.solve_lower(problem, x, work, &mut vectors);
 
-        let value = work.upper.differentiate(&[x, &lower.y], Inputs::ALL);
-        work.lower.linearise(&[x, &lower.y]);
+        let at = [x, &vectors.y[..]];
+        let value = work.upper.differentiate(&at, Inputs::ALL);
+        work.lower.linearise(&at);
+        let (y, _y_bytes) = counted(&vectors.y, &meter);
+        let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
         let b = work.upper.gradient(1);
-        let solution = solve_linear(&self.linear, &mut work.lower, b, &meter);
-        let cross = DVector::from_column_slice(work.lower.product(0));
-        let direct = DVector::from_column_slice(work.upper.gradient(0));
+        let solution = solve_linear(&self.linear, &mut work.lower, b, &mut vectors, &meter);
+        axpy(
+            hypergradient.as_mut_slice(),
+            -T::one(),
+            work.lower.product(0),
+        );
 
-        let mut estimate = blank(Strategy::<T>::name(self), DVector::from_vec(lower.y));
-        estimate.hypergradient = direct - cross;
+        let mut estimate = blank(Strategy::<T>::name(self), y);
+        estimate.hypergradient = hypergradient;
         estimate.upper = value.f64();
         estimate.status = match (solution.status, lower.status) {
             // A Hessian that is not positive definite says more than a residual, and no residual
@@ -234,95 +277,4 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         estimate.step = lower.step;
         Ok(session.finish(work, estimate))
     }
-}
-
-struct Solution {
-    status: Status,
-    residual: f64,
-    iterations: usize,
-}
-
-/// Solves `H v = b` at the point's linearisation, and leaves `H v` and the cross product with v in
-/// the point.
-fn solve_linear<T: Real, L: LinearSolver<T>>(
-    solver: &L,
-    point: &mut Point<T>,
-    b: &[T],
-    meter: &Meter,
-) -> Solution {
-    let tolerance = solver.tolerance();
-    let mut v = vec![T::zero(); b.len()];
-    let mut iterations = 0;
-    let mut flaw = flat_direction(point, b.len(), meter);
-    let mut residual = f64::NAN;
-    // The solver's own residual drifts from the true one by rounding: one that ends short of the
-    // tolerance goes on from where it is.
-    for _ in 0..3 {
-        let mut product = |p: &[T], out: &mut [T]| {
-            point.second_by(&[None, Some(p)], Inputs::one(1));
-            out.copy_from_slice(point.product(1));
-        };
-        let report = solver.solve(&mut product, b, &mut v, meter);
-        iterations += report.iterations;
-        point.second(&[None, Some(&v)]);
-        residual = relative_residual(point.product(1), b);
-        flaw = flaw.or(problem_of(report.outcome));
-        if flaw.is_some() || residual <= tolerance || report.outcome != Outcome::Converged {
-            break;
-        }
-    }
-    let status = match flaw {
-        Some(status) => status,
-        // A factorisation answers as exactly as rounding lets it.
-        None if residual <= tolerance.max(1e3 * T::EPSILON) => Status::Converged,
-        None => Status::LinearNotConverged {
-            residual,
-            tolerance,
-        },
-    };
-    Solution {
-        status,
-        residual,
-        iterations,
-    }
-}
-
-fn problem_of(outcome: Outcome) -> Option<Status> {
-    match outcome {
-        Outcome::Converged | Outcome::Exhausted => None,
-        Outcome::Singular { relative_curvature } => {
-            Some(Status::SingularHessian { relative_curvature })
-        }
-        Outcome::Negative { relative_curvature } => {
-            Some(Status::NegativeCurvature { relative_curvature })
-        }
-        Outcome::NonFinite => Some(Status::NonFinite {
-            place: "in a Hessian-vector product of the lower level".into(),
-        }),
-    }
-}
-
-/// A right-hand side in the range of H hides a flat direction from a Krylov method. On small
-/// problems a second one, which no direction is orthogonal to, finds it.
-fn flat_direction<T: Real>(point: &mut Point<T>, n: usize, meter: &Meter) -> Option<Status> {
-    if n > 20 {
-        return None;
-    }
-    let probe: Vec<T> = (0..n)
-        .map(|i| T::of(1.0 + 0.5 * (i as f64 * 78.233).sin()))
-        .collect();
-    let mut v = vec![T::zero(); n];
-    let mut product = |p: &[T], out: &mut [T]| {
-        point.second_by(&[None, Some(p)], Inputs::one(1));
-        out.copy_from_slice(point.product(1));
-    };
-    let cg = Cg::new().tolerance(1e-3).max_iterations(n);
-    problem_of(cg.solve(&mut product, &probe, &mut v, meter).outcome)
-}
-
-/// ‖Hv − b‖ / ‖b‖, and 0 for b = 0.
-fn relative_residual<T: Real>(hv: &[T], b: &[T]) -> f64 {
-    let difference: Vec<T> = hv.iter().zip(b).map(|(h, b)| *h - *b).collect();
-    let (r, scale) = (norm(&difference).f64(), norm(b).f64());
-    if scale == 0.0 { r } else { r / scale }
 }

@@ -1,5 +1,7 @@
 //! Bilevel descent aggregation.
 
+use autodiff::bytes::{Buffer, Category};
+use autodiff::kernels::add;
 use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real, Var};
 use nalgebra::DVector;
@@ -7,7 +9,8 @@ use nalgebra::DVector;
 use crate::inner::StepLength;
 use crate::{Bilevel, Estimate, Schedule, Workspace};
 
-use super::session::{Session, blank, residual, unrolled_status};
+use super::footprint::{loop_bytes, workspace_bytes};
+use super::session::{Session, blank, counted, residual, unrolled_status};
 use super::{ConfigError, Strategy};
 
 /// Differentiates `F(x, y_K(x))` through K steps that descend both levels at once,
@@ -75,6 +78,28 @@ impl Bda {
         self
     }
 
+    /// The most bytes that the estimate's workspace holds, without running anything; see
+    /// [`Itd::predicted_peak_bytes`](crate::Itd::predicted_peak_bytes).
+    ///
+    /// # Panics
+    /// If the settings are not valid.
+    #[track_caller]
+    pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize {
+        // The lengths are coefficients: the recording is the same for all.
+        let step = self.record(problem, 0.5, 0.5);
+        let second = [self.upper_length, self.lower_length].map(StepLength::is_found);
+        // The first state and the last, what finding the lengths needs, and the hypergradient.
+        let vectors = 2 * problem.dim_y() + self.spare(problem) + problem.dim_x();
+        (workspace_bytes(problem, second, Some(&step)) + vectors * size_of::<T>())
+            .saturating_add(loop_bytes(&step, self.depth, self.memory))
+    }
+
+    /// Entries that finding the step lengths needs.
+    fn spare<T: Real>(&self, problem: &Bilevel<T>) -> usize {
+        let spare = |length: StepLength| length.spare(problem.dim_y());
+        spare(self.upper_length).max(spare(self.lower_length))
+    }
+
     fn record<T: Real>(&self, problem: &Bilevel<T>, upper: f64, lower: f64) -> Step<T> {
         let schedule = self.schedule;
         let coefficients = move |k: usize, c: &mut [T]| {
@@ -113,7 +138,14 @@ impl<T: Real> Strategy<T> for Bda {
         } else {
             let lengths = [self.upper_length, self.lower_length];
             let length = lengths.into_iter().find_map(StepLength::complaint);
-            self.memory.complaint().or(length)
+            let memory = match self.memory {
+                Memory::Reversible => Some(
+                    "its steps cannot be undone: expected checkpointed:SLOTS in place of reversible"
+                        .to_owned(),
+                ),
+                memory => memory.complaint(),
+            };
+            memory.or(length)
         };
         match reason {
             Some(reason) => Err(ConfigError {
@@ -133,24 +165,31 @@ impl<T: Real> Strategy<T> for Bda {
         Strategy::<T>::validate(self)?;
         work.check(problem, x);
         let session = Session::begin(work);
-        let (x, start) = (x.as_slice(), work.start.clone());
-        let first = start.as_slice();
-        let lower = self.lower_length.resolve(&mut work.lower, x, first);
-        let upper = self.upper_length.resolve(&mut work.upper, x, first);
-        let before = residual(&mut work.lower, x, first);
+        let (x, meter) = (x.as_slice(), work.meter().clone());
+        let buffer = |len: usize| Buffer::zeros(len, Category::Solver, &meter);
+        let (mut first, mut spare) = (buffer(problem.dim_y()), buffer(self.spare(problem)));
+        first.copy_from_slice(work.start.as_slice());
+        let lower = self
+            .lower_length
+            .resolve(&mut work.lower, x, &first, &mut spare);
+        let upper = self
+            .upper_length
+            .resolve(&mut work.upper, x, &first, &mut spare);
+        let before = residual(&mut work.lower, x, &first);
 
         let key = format!("bda {:?} {upper:e} {lower:e}", self.schedule);
         let mut steps = work.take(&key, || self.record(problem, upper, lower));
-        let y = steps.forward(x, first, self.depth, self.memory).to_vec();
+        let last = steps.forward(x, &first, self.depth, self.memory);
+        let (y, _y_bytes) = counted(last, &meter);
 
-        let after = residual(&mut work.lower, x, &y);
-        let value = work.upper.differentiate(&[x, &y], Inputs::ALL);
+        let after = residual(&mut work.lower, x, y.as_slice());
+        let value = work.upper.differentiate(&[x, y.as_slice()], Inputs::ALL);
         let (by_x, _) = steps.reverse(work.upper.gradient(1));
-        let direct = DVector::from_column_slice(work.upper.gradient(0));
-        let hypergradient = direct + DVector::from_column_slice(by_x);
+        let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
+        add(hypergradient.as_mut_slice(), by_x);
         work.put(key, steps);
 
-        let mut estimate = blank(Strategy::<T>::name(self), DVector::from_vec(y));
+        let mut estimate = blank(Strategy::<T>::name(self), y);
         estimate.hypergradient = hypergradient;
         estimate.upper = value.f64();
         // The upper level pulls y off the lower level's solutions by O(α_K): only growth without

@@ -20,6 +20,19 @@ use super::{ConfigError, Strategy};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exact;
 
+impl Exact {
+    /// With a tolerance out of reach: the lower level goes on until no step helps.
+    fn aid() -> Aid<Direct> {
+        Aid::with(Direct).lower_tolerance(f64::MIN_POSITIVE)
+    }
+
+    /// The most bytes that the estimate's workspace holds, without running anything; see
+    /// [`Aid::predicted_peak_bytes`].
+    pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize {
+        Self::aid().predicted_peak_bytes(problem)
+    }
+}
+
 impl<T: Real> Strategy<T> for Exact {
     fn name(&self) -> String {
         "exact".into()
@@ -35,10 +48,7 @@ impl<T: Real> Strategy<T> for Exact {
         x: &DVector<T>,
         work: &mut Workspace<T>,
     ) -> Result<Estimate<T>, ConfigError> {
-        // A tolerance out of reach: the lower level goes on until no step helps.
-        let out_of_reach = f64::MIN_POSITIVE;
-        let aid = Aid::with(Direct).lower_tolerance(out_of_reach);
-        let mut estimate = aid.hypergradient(problem, x, work)?;
+        let mut estimate = Self::aid().hypergradient(problem, x, work)?;
         estimate.strategy = Strategy::<T>::name(self);
         if let Status::LowerNotConverged { residual, .. } = estimate.status {
             // What is left is rounding where Newton's method has converged at all.

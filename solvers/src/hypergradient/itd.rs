@@ -1,12 +1,13 @@
 //! Iterative differentiation.
 
 use autodiff::Real;
+use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::add;
 use autodiff::unroll::Memory;
 use nalgebra::DVector;
 
 use crate::inner::{InnerStep, StepLength};
-use crate::{Bilevel, Estimate, Workspace};
+use crate::{Bilevel, Estimate, Status, Workspace};
 
 use super::session::{Session, blank, counted, residual, unrolled_status};
 use super::{ConfigError, Strategy};
@@ -65,9 +66,10 @@ impl Itd {
     }
 
     /// Bytes of the vectors that [`hypergradient`](Strategy::hypergradient) makes: one end of the
-    /// loop, y and the hypergradient.
-    pub(super) fn vector_bytes<T: Real>(problem: &Bilevel<T>, dim_state: usize) -> usize {
-        (dim_state + problem.dim_y() + problem.dim_x()) * size_of::<T>()
+    /// loop, what finding the step length needs, y and the hypergradient.
+    pub(super) fn vector_bytes<T: Real>(&self, problem: &Bilevel<T>, dim_state: usize) -> usize {
+        let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
+        (dim_state + self.length.spare(dim_y) + dim_y + dim_x) * size_of::<T>()
     }
 }
 
@@ -85,7 +87,9 @@ impl<T: Real> Strategy<T> for Itd {
         } else if self.memory == (Memory::Truncated { steps: 0 }) {
             Some("truncated to 0 steps: expected at least 1".to_owned())
         } else {
-            self.memory.complaint().or(self.length.complaint())
+            self.inner
+                .complaint::<T>(self.memory)
+                .or(self.length.complaint())
         };
         match reason {
             Some(reason) => Err(ConfigError {
@@ -108,7 +112,10 @@ impl<T: Real> Strategy<T> for Itd {
         let (x, dim_y, meter) = (x.as_slice(), problem.dim_y(), work.meter().clone());
         // The first state, and on the way back the cotangent of the last one.
         let mut end = self.inner.first_state(work.start.as_slice(), &meter);
-        let length = self.length.resolve(&mut work.lower, x, &end[..dim_y]);
+        let mut spare = Buffer::zeros(self.length.spare(dim_y), Category::Solver, &meter);
+        let length = self
+            .length
+            .resolve(&mut work.lower, x, &end[..dim_y], &mut spare);
         let before = residual(&mut work.lower, x, &end[..dim_y]);
 
         let key = format!("itd {:?} {length:e}", self.inner);
@@ -125,14 +132,17 @@ impl<T: Real> Strategy<T> for Itd {
         let (by_x, _) = steps.reverse(&end);
         let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
         add(hypergradient.as_mut_slice(), by_x);
-        let recomputed = steps.recomputed_steps();
+        let (recomputed, irreversible) = (steps.recomputed_steps(), steps.irreversible());
         work.put(key, steps);
 
         let mut estimate = blank(Strategy::<T>::name(self), y);
         estimate.hypergradient = hypergradient;
         estimate.recomputed_steps = recomputed;
         estimate.upper = upper.f64();
-        estimate.status = unrolled_status(before, after);
+        estimate.status = match irreversible {
+            Some(reason) => Status::Irreversible(reason),
+            None => unrolled_status(before, after),
+        };
         estimate.lower_residual = after;
         estimate.lower_iterations = self.depth;
         estimate.linear_iterations = self.memory.differentiated_steps(self.depth);

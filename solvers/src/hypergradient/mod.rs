@@ -3,6 +3,7 @@
 mod aid;
 mod bda;
 mod exact;
+mod footprint;
 mod itd;
 mod planner;
 mod session;

@@ -1,12 +1,13 @@
 //! Which memory policy a byte budget allows.
 
+use autodiff::Real;
 use autodiff::bytes::human_bytes;
 use autodiff::unroll::{Memory, Step};
-use autodiff::{Point, Real};
 
-use crate::{Bilevel, Workspace};
+use crate::Bilevel;
 
 use super::Itd;
+use super::footprint::{loop_bytes, workspace_bytes};
 
 /// A memory policy chosen for a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,21 +53,19 @@ impl<T: Real> Footprint<T> {
     fn of(itd: &Itd, problem: &Bilevel<T>) -> Self {
         // The length is one number in the recording, whichever it is.
         let step = itd.inner.record(problem.lower(), 0.5);
-        let points = [problem.upper(), problem.lower()].map(|p| Point::gradient_bytes(p));
+        let second = [false, itd.length.is_found()];
         Footprint {
-            outside: Workspace::start_bytes(problem)
-                + points.iter().sum::<usize>()
-                + itd.length.second_bytes(problem.lower())
-                + Itd::vector_bytes(problem, step.dim_state()),
+            outside: workspace_bytes(problem, second, Some(&step))
+                + itd.vector_bytes(problem, step.dim_state()),
             step,
         }
     }
 
-    /// The peak: everything stays until the estimate is done, and what finding the step length
-    /// needs for a while is less than the loop's states that come after.
+    /// The peak: everything stays until the estimate is done.
+    #[track_caller]
     fn peak(&self, depth: usize, memory: Memory) -> usize {
         self.outside
-            .saturating_add(self.step.peak_bytes(depth, memory))
+            .saturating_add(loop_bytes(&self.step, depth, memory))
     }
 
     fn plan(&self, depth: usize, memory: Memory, budget: usize) -> Plan {
@@ -91,20 +90,26 @@ impl<T: Real> Footprint<T> {
         largest(most, |slots| self.peak(depth, policy(slots)) <= budget)
     }
 
-    /// The fastest plan that fits among the policies that are the same bit for bit, and forward
-    /// mode if it may be.
-    fn cheapest(&self, depth: usize, budget: usize, forward: bool) -> Result<Plan, BudgetError> {
+    /// The fastest plan that fits among the policies that are the same bit for bit, and those that
+    /// are not if they may be.
+    fn cheapest(&self, depth: usize, budget: usize, any_bits: bool) -> Result<Plan, BudgetError> {
         let checkpointed = |slots| Memory::Checkpointed { slots };
         let slots = self.slots(depth, budget, checkpointed).unwrap_or(1);
         let mut candidates = vec![Memory::Taped, Memory::Stored, checkpointed(slots)];
-        if forward {
-            candidates.push(Memory::Forward);
+        if any_bits {
+            let others = [Memory::Reversible, Memory::Forward].into_iter();
+            candidates.extend(others.filter(|m| self.step.complaint(*m).is_none()));
         }
         let plans = || candidates.iter().map(|m| self.plan(depth, *m, budget));
         let dim_x = self.step.dim_x();
         plans()
             .filter(|p| p.predicted_bytes <= budget)
-            .min_by_key(|p| (p.memory.sweeps(depth, dim_x), p.predicted_bytes))
+            // A loop on a grid has a range, so it gives way to one in floating point.
+            .min_by_key(|p| {
+                let on_grid = p.memory == Memory::Reversible;
+                let sweeps = p.memory.sweeps(depth, dim_x);
+                (sweeps, on_grid, p.predicted_bytes)
+            })
             .ok_or_else(|| BudgetError {
                 depth,
                 budget,
@@ -121,12 +126,18 @@ impl Itd {
     ///
     /// [`Estimate::bytes`](crate::Estimate::bytes) has exactly this as its peak, in a workspace
     /// that was fresh or used by this strategy alone.
+    ///
+    /// # Panics
+    /// If the steps cannot be run under the policy, which is what
+    /// [`validate`](crate::Strategy::validate) looks at.
+    #[track_caller]
     pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize {
         Footprint::of(self, problem).peak(self.depth, self.memory)
     }
 
     /// The fastest memory policy whose peak is within `budget` bytes: taped, stored, checkpointed
-    /// with the most slots that fit, or forward mode, by the number of sweeps and then by bytes.
+    /// with the most slots that fit, reversible if the steps can be undone, or forward mode, by the
+    /// number of sweeps and then by bytes. Reversible comes after another one with as many sweeps.
     ///
     /// # Errors
     /// If none is, with the smallest budget that could.
@@ -137,7 +148,7 @@ impl Itd {
     /// The same strategy under the fastest memory policy whose peak for `problem` is within
     /// `budget` bytes.
     ///
-    /// Forward mode is not among them: the numbers are the same, bit for bit, for every budget.
+    /// Neither forward mode nor reversible is among them: the numbers are the same, bit for bit, for every budget.
     ///
     /// # Errors
     /// If none fits, with the smallest budget that could.

@@ -22,7 +22,7 @@ fn run<T: Real>(problem: &Bilevel<T>, itd: &Itd) -> Estimate<T> {
         .expect("valid settings")
 }
 
-fn policies() -> [Memory; 7] {
+fn policies() -> [Memory; 8] {
     [
         Memory::Taped,
         Memory::Stored,
@@ -30,8 +30,15 @@ fn policies() -> [Memory; 7] {
         Memory::Checkpointed { slots: 5 },
         Memory::Online { slots: 5 },
         Memory::Truncated { steps: 5 },
+        Memory::Reversible,
         Memory::Forward,
     ]
+}
+
+/// Those that such steps can be run under.
+fn policies_for(inner: InnerStep) -> impl Iterator<Item = Memory> {
+    let can_run = move |m: &Memory| inner.complaint::<f64>(*m).is_none();
+    policies().into_iter().filter(can_run)
 }
 
 fn peaks<T: Real>() {
@@ -42,7 +49,7 @@ fn peaks<T: Real>() {
             InnerStep::Momentum(0.5),
             InnerStep::Nesterov(0.5),
         ] {
-            for memory in policies() {
+            for memory in policies_for(inner) {
                 let auto = Itd::reverse(depth).inner(inner).memory(memory);
                 for itd in [auto.clone().step(0.2), auto] {
                     let estimate = run(&problem, &itd);
@@ -66,12 +73,15 @@ fn the_predicted_peak_is_the_measured_one() {
 fn a_second_call_in_the_same_workspace_has_the_same_peak() {
     let problem = problem::<f64>(4);
     let x = DVector::zeros(4);
-    for memory in policies() {
-        let itd = Itd::reverse(30).step(0.2).memory(memory);
-        let mut work = problem.workspace();
-        for _ in 0..2 {
-            let estimate = itd.hypergradient(&problem, &x, &mut work).unwrap();
-            assert_eq!(estimate.bytes.peak, itd.predicted_peak_bytes(&problem));
+    let inner = InnerStep::Momentum(0.5);
+    for memory in policies_for(inner) {
+        let auto = Itd::reverse(30).inner(inner).memory(memory);
+        for itd in [auto.clone().step(0.2), auto] {
+            let mut work = problem.workspace();
+            for _ in 0..2 {
+                let estimate = itd.hypergradient(&problem, &x, &mut work).unwrap();
+                assert_eq!(estimate.bytes.peak, itd.predicted_peak_bytes(&problem));
+            }
         }
     }
 }
@@ -129,6 +139,26 @@ fn the_plan_is_the_fastest_that_fits() {
         message.contains(&none.smallest.predicted_bytes.to_string()) && !message.contains('\n')
     );
     assert!(plan(20, none.smallest.predicted_bytes).is_ok());
+}
+
+#[test]
+fn a_loop_that_can_be_undone_fits_where_its_states_do_not() {
+    let problem = problem::<f64>(20);
+    let ball = |decay| Itd::reverse(1000).inner(InnerStep::Momentum(decay));
+    assert_eq!(
+        ball(0.9).plan(&problem, 500_000).unwrap().memory,
+        Memory::Stored
+    );
+    let plan = ball(0.9).plan(&problem, 40_000).unwrap();
+    assert_eq!(
+        (plan.memory, plan.recomputed_steps),
+        (Memory::Reversible, 0)
+    );
+    // Not one of the same bits, nor for a decay that no integer can be multiplied by and back.
+    let budget = ball(0.9).budget(&problem, 40_000).unwrap();
+    assert!(matches!(budget.memory, Memory::Checkpointed { .. }));
+    let odd = ball(0.123_456_789).plan(&problem, 40_000).unwrap();
+    assert!(matches!(odd.memory, Memory::Checkpointed { .. }));
 }
 
 #[test]

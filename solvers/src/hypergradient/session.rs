@@ -32,7 +32,9 @@ impl Session {
     ) -> Estimate<T> {
         estimate.bytes = work.bytes();
         estimate.oracles = work.oracles() - self.oracles;
-        if estimate.hypergradient.iter().any(|v| !v.is_finite()) {
+        // What is NaN because a loop could not be undone is said to be that.
+        let said = matches!(estimate.status, Status::Irreversible(_));
+        if !said && estimate.hypergradient.iter().any(|v| !v.is_finite()) {
             estimate.status = Status::NonFinite {
                 place: locate(work),
             };

@@ -1,10 +1,10 @@
 //! Minimisation of the lower level to a tolerance: Newton's method with conjugate gradients.
 
-use autodiff::bytes::{Buffer, Category};
+use autodiff::bytes::Buffer;
 use autodiff::kernels::{axpy, dot, norm};
-use autodiff::{Inputs, Meter, Point, Real};
+use autodiff::{Inputs, Point, Real};
 
-use crate::linear::{Cg, LinearSolver};
+use crate::linear::{Cg, CgVectors};
 
 /// Where a minimisation ended.
 pub(crate) struct Minimum {
@@ -18,17 +18,18 @@ const MAX_ITERATIONS: usize = 200;
 /// Replaces `y` by a minimiser of `g(x, ·)`, to `‖∇_y g‖ ≤ tolerance` or until no step helps.
 ///
 /// Steps along directions of conjugate gradients, cut short by negative curvature, with
-/// backtracking (Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.1).
+/// backtracking (Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.1). The three
+/// `spare` vectors are as long as `y`.
 pub(crate) fn newton<T: Real>(
     point: &mut Point<T>,
     x: &[T],
     y: &mut [T],
     tolerance: f64,
-    meter: &Meter,
+    spare: &mut [Buffer<T>; 3],
+    vectors: &mut CgVectors<T>,
 ) -> Minimum {
     let n = y.len();
-    let buffer = || Buffer::zeros(n, Category::Solver, meter);
-    let (mut gradient, mut step, mut next) = (buffer(), buffer(), buffer());
+    let [gradient, step, next] = spare;
     let mut value = point.linearise(&[x, y]);
     let mut residual = norm(point.gradient(1)).f64();
     let mut iterations = 0;
@@ -43,19 +44,19 @@ pub(crate) fn newton<T: Real>(
             point.second_by(&[None, Some(v)], Inputs::one(1));
             out.copy_from_slice(point.product(1));
         };
-        cg.solve(&mut product, &gradient, &mut step, meter);
+        cg.solve_in(&mut product, gradient, step, vectors);
         // The gradient itself where the curvature gave no direction of descent.
-        if dot(&gradient, &step) <= T::zero() || step.iter().any(|v| !v.is_finite()) {
-            step.copy_from_slice(&gradient);
+        if dot(gradient, step) <= T::zero() || step.iter().any(|v| !v.is_finite()) {
+            step.copy_from_slice(gradient);
         }
-        let slope = dot(&gradient, &step);
+        let slope = dot(gradient, step);
         // The objective's terms may be larger than its value, and round accordingly.
         let rounding = T::of(1e3 * T::EPSILON) * value.abs() + slope;
         let mut length = T::one();
         let improved = loop {
             next.copy_from_slice(y);
-            axpy(&mut next, length, &step);
-            let reached = point.linearise(&[x, &next]);
+            axpy(next, length, step);
+            let reached = point.linearise(&[x, next]);
             let now = norm(point.gradient(1)).f64();
             let decreases = reached < value && reached <= value - T::of(1e-4) * length * slope;
             // Near the minimum the values no longer tell: there the gradient must shrink.
@@ -75,7 +76,7 @@ pub(crate) fn newton<T: Real>(
             point.linearise(&[x, y]);
             break;
         }
-        y.copy_from_slice(&next);
+        y.copy_from_slice(next);
     }
     Minimum {
         residual,

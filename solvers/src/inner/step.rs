@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use autodiff::bytes::{Buffer, Category};
-use autodiff::unroll::Step;
+use autodiff::unroll::{Decay, Memory, Step};
 use autodiff::{Meter, Program, Real, Var};
 
 /// One iteration of the lower level, with the gradient of g as one of its operations.
@@ -46,18 +46,32 @@ impl InnerStep {
     pub(crate) fn record<T: Real>(self, lower: &Arc<Program<T>>, length: f64) -> Step<T> {
         let (dim_x, d) = (lower.input_shape(0).len(), lower.input_shape(1).len());
         let s = T::of(length);
-        Step::new(dim_x, self.dim_state(d), |x, state, _| match self {
-            InnerStep::GradientDescent => state - Var::gradient(lower, 1, &[x, state]) * s,
-            InnerStep::Momentum(beta) => {
-                let (y, v) = (state.slice(0, d), state.slice(d, d));
-                let v = v * T::of(beta) - Var::gradient(lower, 1, &[x, y]) * s;
-                (y + v).concat(&[v])
+        match self {
+            InnerStep::GradientDescent => {
+                Step::new(dim_x, d, |x, y, _| y - Var::gradient(lower, 1, &[x, y]) * s)
             }
-            InnerStep::Nesterov(beta) => {
+            InnerStep::Momentum(beta) => Step::momentum(dim_x, d, beta, |x, y, _| {
+                Var::gradient(lower, 1, &[x, y]) * -s
+            }),
+            InnerStep::Nesterov(beta) => Step::new(dim_x, 2 * d, |x, state, _| {
                 let (y, before) = (state.slice(0, d), state.slice(d, d));
                 let z = y + (y - before) * T::of(beta);
                 (z - Var::gradient(lower, 1, &[x, z]) * s).concat(&[y])
+            }),
+        }
+    }
+
+    /// Why these steps cannot be run under `memory`, if they cannot.
+    pub(crate) fn complaint<T: Real>(self, memory: Memory) -> Option<String> {
+        match (memory, self) {
+            (Memory::Reversible, InnerStep::Momentum(beta)) => {
+                Decay::of::<T>(beta).err().map(|e| e.to_string())
             }
-        })
+            (Memory::Reversible, step) => Some(format!(
+                "steps of {step:?} cannot be undone: expected momentum, or checkpointed:SLOTS in \
+                 place of reversible"
+            )),
+            _ => memory.complaint(),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Step lengths: given, or found from the curvature.
 
 use autodiff::kernels::{axpy, norm};
-use autodiff::{Inputs, Point, Program, Real};
+use autodiff::{Inputs, Point, Real};
 
 /// The length of a gradient step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,29 +19,41 @@ const POWER_ITERATIONS: usize = 20;
 const TRIAL_STEPS: usize = 20;
 
 impl StepLength {
-    /// The length for `y ↦ f(x, y)` started from `y`.
-    pub(crate) fn resolve<T: Real>(self, point: &mut Point<T>, x: &[T], y: &[T]) -> f64 {
+    /// The length for `y ↦ f(x, y)` started from `y`. `spare` is overwritten: as many entries as
+    /// [`spare`](StepLength::spare) says, or more.
+    pub(crate) fn resolve<T: Real>(
+        self,
+        point: &mut Point<T>,
+        x: &[T],
+        y: &[T],
+        spare: &mut [T],
+    ) -> f64 {
         match self {
             StepLength::Fixed(length) => length,
             StepLength::Auto => {
-                let curvature = largest_curvature(point, x, y);
+                let curvature = largest_curvature(point, x, y, &mut spare[..y.len()]);
                 // An objective without curvature at the start gives no scale.
                 let length = if curvature > 0.0 {
                     1.0 / curvature
                 } else {
                     1.0
                 };
-                trial(point, x, y, length)
+                trial(point, x, y, length, spare)
             }
         }
     }
 
-    /// Bytes that the point it is resolved at holds from then on, beyond those of a gradient.
-    pub(crate) fn second_bytes<T: Real>(self, program: &Program<T>) -> usize {
+    /// Entries that finding the length for y of `dim_y` entries needs.
+    pub(crate) fn spare(self, dim_y: usize) -> usize {
         match self {
             StepLength::Fixed(_) => 0,
-            StepLength::Auto => Point::second_bytes(program),
+            StepLength::Auto => 2 * dim_y,
         }
+    }
+
+    /// Whether it is found from the curvature, by second sweeps.
+    pub(crate) fn is_found(self) -> bool {
+        self == StepLength::Auto
     }
 
     /// The reason why this is no step length, if it is none.
@@ -56,32 +68,39 @@ impl StepLength {
 }
 
 /// An upper estimate of ‖∇²_yy f‖ at (x, y), by power iteration from a fixed start.
-fn largest_curvature<T: Real>(point: &mut Point<T>, x: &[T], y: &[T]) -> f64 {
+fn largest_curvature<T: Real>(point: &mut Point<T>, x: &[T], y: &[T], v: &mut [T]) -> f64 {
     point.linearise(&[x, y]);
     // Irregular, so that no eigenvector of a structured Hessian is orthogonal to it.
-    let mut v: Vec<T> = (0..y.len())
-        .map(|i| T::of(1.0 + 0.5 * (i as f64 * 12.9898).sin()))
-        .collect();
+    for (i, v) in v.iter_mut().enumerate() {
+        *v = T::of(1.0 + 0.5 * (i as f64 * 12.9898).sin());
+    }
     let mut largest = 0.0;
     for _ in 0..POWER_ITERATIONS {
-        let scale = norm(&v);
+        let scale = norm(v);
         if !(scale > T::zero() && scale.is_finite()) {
             break;
         }
         v.iter_mut().for_each(|v| *v /= scale);
-        point.second_by(&[None, Some(&v)], Inputs::one(1));
+        point.second_by(&[None, Some(v)], Inputs::one(1));
         v.copy_from_slice(point.product(1));
-        largest = norm(&v).f64();
+        largest = norm(v).f64();
     }
     // Power iteration comes from below.
     1.05 * largest
 }
 
 /// Halves `length` until steps of it decrease the objective as a quadratic of that curvature would.
-fn trial<T: Real>(point: &mut Point<T>, x: &[T], y: &[T], mut length: f64) -> f64 {
-    let mut y = y.to_vec();
-    let mut next = y.clone();
-    let mut value = point.differentiate(&[x, &y], Inputs::one(1)).f64();
+fn trial<T: Real>(
+    point: &mut Point<T>,
+    x: &[T],
+    start: &[T],
+    mut length: f64,
+    spare: &mut [T],
+) -> f64 {
+    let (y, rest) = spare.split_at_mut(start.len());
+    let next = &mut rest[..start.len()];
+    y.copy_from_slice(start);
+    let mut value = point.differentiate(&[x, y], Inputs::one(1)).f64();
     for _ in 0..TRIAL_STEPS {
         let gradient = norm(point.gradient(1)).f64();
         let rounding = 8.0 * T::EPSILON * value.abs();
@@ -89,17 +108,17 @@ fn trial<T: Real>(point: &mut Point<T>, x: &[T], y: &[T], mut length: f64) -> f6
             break;
         }
         loop {
-            next.copy_from_slice(&y);
-            axpy(&mut next, T::of(-length), point.gradient(1));
+            next.copy_from_slice(y);
+            axpy(next, T::of(-length), point.gradient(1));
             // Evaluated apart from the gradient, which a rejected step needs again.
-            let reached = point.value(&[x, &next]).f64();
+            let reached = point.value(&[x, next]).f64();
             if reached <= value - 0.25 * length * gradient * gradient + rounding || length < 1e-18 {
                 break;
             }
             length *= 0.5;
         }
-        y.copy_from_slice(&next);
-        value = point.differentiate(&[x, &y], Inputs::one(1)).f64();
+        y.copy_from_slice(next);
+        value = point.differentiate(&[x, y], Inputs::one(1)).f64();
     }
     length
 }

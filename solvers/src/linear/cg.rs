@@ -48,6 +48,30 @@ impl Cg {
     }
 }
 
+/// The vectors of the method, made once for any number of solves.
+pub(crate) struct CgVectors<T: Real> {
+    r: Buffer<T>,
+    p: Buffer<T>,
+    hp: Buffer<T>,
+    best: Buffer<T>,
+}
+
+impl<T: Real> CgVectors<T> {
+    pub(crate) fn new(n: usize, meter: &Meter) -> Self {
+        let buffer = || Buffer::zeros(n, Category::Solver, meter);
+        CgVectors {
+            r: buffer(),
+            p: buffer(),
+            hp: buffer(),
+            best: buffer(),
+        }
+    }
+
+    pub(crate) fn bytes(n: usize) -> usize {
+        4 * n * size_of::<T>()
+    }
+}
+
 impl<T: Real> LinearSolver<T> for Cg {
     fn name(&self) -> &'static str {
         "cg"
@@ -57,7 +81,25 @@ impl<T: Real> LinearSolver<T> for Cg {
         self.tolerance.unwrap_or(default_tolerance::<T>())
     }
 
+    fn bytes(&self, n: usize) -> usize {
+        CgVectors::<T>::bytes(n)
+    }
+
     fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report {
+        let mut vectors = CgVectors::new(b.len(), meter);
+        self.solve_in(product, b, v, &mut vectors)
+    }
+}
+
+impl Cg {
+    /// [`solve`](LinearSolver::solve) with vectors that are there already.
+    pub(crate) fn solve_in<T: Real>(
+        &self,
+        product: Product<'_, T>,
+        b: &[T],
+        v: &mut [T],
+        vectors: &mut CgVectors<T>,
+    ) -> Report {
         assert_eq!(b.len(), v.len(), "right-hand side and solution");
         let scale = norm(b);
         if scale == T::zero() {
@@ -68,11 +110,10 @@ impl<T: Real> LinearSolver<T> for Cg {
             };
         }
         let n = b.len();
-        let buffer = || Buffer::zeros(n, Category::Solver, meter);
-        let (mut r, mut p, mut hp, mut best) = (buffer(), buffer(), buffer(), buffer());
+        let CgVectors { r, p, hp, best } = vectors;
         // A right-hand side of unit norm keeps tiny cotangents from underflowing in f32.
         if v.iter().any(|v| *v != T::zero()) {
-            product(v, &mut hp);
+            product(v, hp);
             for i in 0..n {
                 r[i] = (b[i] - hp[i]) / scale;
                 v[i] /= scale;
@@ -82,12 +123,12 @@ impl<T: Real> LinearSolver<T> for Cg {
                 r[i] = b[i] / scale;
             }
         }
-        p.copy_from_slice(&r);
+        p.copy_from_slice(r);
         best.copy_from_slice(v);
         let tolerance = LinearSolver::<T>::tolerance(self);
         let limit = self.max_iterations.unwrap_or(4 * n + 100);
         let flat = 10.0 * T::EPSILON * (n as f64).sqrt();
-        let mut rr = dot(&r, &r);
+        let mut rr = dot(r, r);
         let (mut least, mut largest) = (rr, 0.0f64);
         let mut iterations = 0;
         let outcome = loop {
@@ -100,9 +141,9 @@ impl<T: Real> LinearSolver<T> for Cg {
             if iterations == limit {
                 break Outcome::Exhausted;
             }
-            product(&p, &mut hp);
-            let php = dot(&p, &hp);
-            let curvature = (php / dot(&p, &p)).f64();
+            product(p, hp);
+            let php = dot(p, hp);
+            let curvature = (php / dot(p, p)).f64();
             if !curvature.is_finite() {
                 break Outcome::NonFinite;
             }
@@ -119,10 +160,10 @@ impl<T: Real> LinearSolver<T> for Cg {
                 break Outcome::Singular { relative_curvature };
             }
             let alpha = rr / php;
-            axpy(v, alpha, &p);
-            axpy(&mut r, -alpha, &hp);
+            axpy(v, alpha, p);
+            axpy(r, -alpha, hp);
             iterations += 1;
-            let next = dot(&r, &r);
+            let next = dot(r, r);
             let beta = next / rr;
             for i in 0..n {
                 p[i] = r[i] + beta * p[i];
@@ -134,7 +175,7 @@ impl<T: Real> LinearSolver<T> for Cg {
             }
         };
         if outcome != Outcome::Converged {
-            v.copy_from_slice(&best);
+            v.copy_from_slice(best);
         }
         v.iter_mut().for_each(|v| *v *= scale);
         Report {

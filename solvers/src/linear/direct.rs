@@ -23,15 +23,17 @@ impl<T: Real> LinearSolver<T> for Direct {
         "direct"
     }
 
+    /// H and its factor, a unit vector, the right-hand side, the pivots and the solution. The
+    /// eigenvectors of an H that is not definite take a few vectors more.
+    fn bytes(&self, n: usize) -> usize {
+        (2 * n * n + 4 * n) * size_of::<T>()
+    }
+
     fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report {
         assert_eq!(b.len(), v.len(), "right-hand side and solution");
         let n = b.len();
-        // H and its factor.
-        let _bytes = Claim::new(
-            (2 * n * n + 2 * n) * size_of::<T>(),
-            Category::Solver,
-            meter,
-        );
+        let bytes = LinearSolver::<T>::bytes(self, n);
+        let _bytes = Claim::new(bytes, Category::Solver, meter);
         let mut h = DMatrix::<T>::zeros(n, n);
         let mut unit = vec![T::zero(); n];
         for j in 0..n {

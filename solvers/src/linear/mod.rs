@@ -4,6 +4,7 @@ mod cg;
 mod direct;
 
 pub use cg::Cg;
+pub(crate) use cg::CgVectors;
 pub use direct::Direct;
 
 use std::fmt::Debug;
@@ -54,6 +55,9 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
     fn tolerance(&self) -> f64 {
         default_tolerance::<T>()
     }
+
+    /// The most bytes that [`solve`](LinearSolver::solve) holds on its meter, for `n` unknowns.
+    fn bytes(&self, n: usize) -> usize;
 
     /// Replaces `v`, the first guess, by the best solution found.
     ///

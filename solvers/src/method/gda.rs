@@ -131,8 +131,10 @@ impl<T: Real> Method<T> for Gda {
         let auto = StepLength::Auto;
         let (mut u_length, mut y_length) = (0.0, 0.0);
         if self.u_length == auto || self.y_length == auto {
-            let lower = auto.resolve(&mut work.lower, at.0, at.1);
-            let upper = auto.resolve(&mut work.upper, at.0, at.1);
+            let spare = auto.spare(problem.dim_y());
+            let mut spare = Buffer::zeros(spare, Category::Solver, work.meter());
+            let lower = auto.resolve(&mut work.lower, at.0, at.1, &mut spare);
+            let upper = auto.resolve(&mut work.upper, at.0, at.1, &mut spare);
             u_length = lower / alpha;
             y_length = 1.0 / (1.0 / upper + alpha / lower);
         }

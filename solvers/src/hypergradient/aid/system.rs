@@ -1,0 +1,105 @@
+//! The linear system of implicit differentiation, with what its solution tells.
+
+use autodiff::kernels::{axpy, norm};
+use autodiff::{Inputs, Meter, Point, Real};
+
+use super::vectors::{PROBED, Vectors};
+use crate::Status;
+use crate::linear::{Cg, LinearSolver, Outcome};
+
+/// What a linear solve gave.
+pub(super) struct Solution {
+    pub(super) status: Status,
+    pub(super) residual: f64,
+    pub(super) iterations: usize,
+}
+
+/// Solves `H v = b` at the point's linearisation, and leaves `H v` and the cross product with v in
+/// the point.
+pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
+    solver: &L,
+    point: &mut Point<T>,
+    b: &[T],
+    vectors: &mut Vectors<T>,
+    meter: &Meter,
+) -> Solution {
+    let tolerance = solver.tolerance();
+    let mut iterations = 0;
+    let mut flaw = flat_direction(point, vectors);
+    let v = &mut vectors.v;
+    let difference = &mut vectors.spare[0];
+    let mut residual = f64::NAN;
+    // The solver's own residual drifts from the true one by rounding: one that ends short of the
+    // tolerance goes on from where it is.
+    for _ in 0..3 {
+        let mut product = |p: &[T], out: &mut [T]| {
+            point.second_by(&[None, Some(p)], Inputs::one(1));
+            out.copy_from_slice(point.product(1));
+        };
+        let report = solver.solve(&mut product, b, v, meter);
+        iterations += report.iterations;
+        point.second(&[None, Some(v)]);
+        residual = relative_residual(point.product(1), b, difference);
+        flaw = flaw.or(problem_of(report.outcome));
+        if flaw.is_some() || residual <= tolerance || report.outcome != Outcome::Converged {
+            break;
+        }
+    }
+    let status = match flaw {
+        Some(status) => status,
+        // A factorisation answers as exactly as rounding lets it.
+        None if residual <= tolerance.max(1e3 * T::EPSILON) => Status::Converged,
+        None => Status::LinearNotConverged {
+            residual,
+            tolerance,
+        },
+    };
+    Solution {
+        status,
+        residual,
+        iterations,
+    }
+}
+
+fn problem_of(outcome: Outcome) -> Option<Status> {
+    match outcome {
+        Outcome::Converged | Outcome::Exhausted => None,
+        Outcome::Singular { relative_curvature } => {
+            Some(Status::SingularHessian { relative_curvature })
+        }
+        Outcome::Negative { relative_curvature } => {
+            Some(Status::NegativeCurvature { relative_curvature })
+        }
+        Outcome::NonFinite => Some(Status::NonFinite {
+            place: "in a Hessian-vector product of the lower level".into(),
+        }),
+    }
+}
+
+/// A right-hand side in the range of H hides a flat direction from a Krylov method. On small
+/// problems a second one, which no direction is orthogonal to, finds it.
+fn flat_direction<T: Real>(point: &mut Point<T>, vectors: &mut Vectors<T>) -> Option<Status> {
+    let [probe, v, _] = &mut vectors.spare;
+    let n = probe.len();
+    if n > PROBED {
+        return None;
+    }
+    for (i, probe) in probe.iter_mut().enumerate() {
+        *probe = T::of(1.0 + 0.5 * (i as f64 * 78.233).sin());
+    }
+    v.fill(T::zero());
+    let mut product = |p: &[T], out: &mut [T]| {
+        point.second_by(&[None, Some(p)], Inputs::one(1));
+        out.copy_from_slice(point.product(1));
+    };
+    let cg = Cg::new().tolerance(1e-3).max_iterations(n);
+    problem_of(cg.solve_in(&mut product, probe, v, &mut vectors.cg).outcome)
+}
+
+/// ‖Hv − b‖ / ‖b‖, and 0 for b = 0.
+fn relative_residual<T: Real>(hv: &[T], b: &[T], difference: &mut [T]) -> f64 {
+    difference.copy_from_slice(hv);
+    axpy(difference, -T::one(), b);
+    let (r, scale) = (norm(difference).f64(), norm(b).f64());
+    if scale == 0.0 { r } else { r / scale }
+}

@@ -1,0 +1,83 @@
+use autodiff::{Var, objective};
+use nalgebra::DVector;
+
+use super::*;
+use crate::linear::{Cg, Direct};
+use crate::{Aid, Bda, Exact, InnerStep, LowerSolve, StepLength, Strategy};
+
+/// g = ½ Σ e^{x_j} y_j² + ½‖y − 1‖² + ¼ Σ y_j⁴, F = ½‖y − 2‖² + ½‖x‖², x and y of `n` entries.
+fn problem<T: Real>(n: usize) -> Bilevel<T> {
+    let half = T::of(0.5);
+    let lower = objective(move |x: Var<'_, T>, y: Var<'_, T>| {
+        let convex = x.exp().dot(y.square()) + (y - T::one()).norm_squared();
+        (convex + y.square().norm_squared() * half) * half
+    });
+    let upper = objective(move |x: Var<'_, T>, y: Var<'_, T>| {
+        ((y - T::of(2.0)).norm_squared() + x.norm_squared()) * half
+    });
+    Bilevel::new(upper, lower, n, n).expect("a valid problem")
+}
+
+/// Three calls in one workspace, the last one from where the lower level is solved already.
+fn check<T: Real>(problem: &Bilevel<T>, strategy: &dyn Strategy<T>, predicted: usize) {
+    let x = DVector::from_fn(problem.dim_x(), |i, _| T::of(0.1 * (i as f64).sin()));
+    let mut work = problem.workspace();
+    for call in 0..3 {
+        let estimate = strategy
+            .hypergradient(problem, &x, &mut work)
+            .expect("valid settings");
+        assert_eq!(estimate.bytes.peak, predicted, "call {call}, {strategy:?}");
+        if call == 1 {
+            work.start_from(&estimate.y);
+        }
+    }
+}
+
+fn peaks<T: Real>() {
+    // On both sides of the size up to which a flat direction is looked for.
+    for n in [1, 7, 20, 21, 40] {
+        let problem = problem::<T>(n);
+        let steps = |inner, length| LowerSolve::Steps {
+            depth: 12,
+            inner,
+            length,
+        };
+        for lower in [
+            LowerSolve::Tolerance(None),
+            LowerSolve::Tolerance(Some(1e-3)),
+            steps(InnerStep::GradientDescent, StepLength::Auto),
+            steps(InnerStep::GradientDescent, StepLength::Fixed(0.1)),
+            steps(InnerStep::Momentum(0.5), StepLength::Auto),
+            steps(InnerStep::Nesterov(0.5), StepLength::Fixed(0.1)),
+        ] {
+            let cg = Aid::with(Cg::new()).lower(lower);
+            check(&problem, &cg, cg.predicted_peak_bytes(&problem));
+            let direct = Aid::with(Direct).lower(lower);
+            check(&problem, &direct, direct.predicted_peak_bytes(&problem));
+        }
+        check(&problem, &Exact, Exact.predicted_peak_bytes(&problem));
+        for memory in [
+            Memory::Taped,
+            Memory::Stored,
+            Memory::Checkpointed { slots: 3 },
+            Memory::Online { slots: 3 },
+            Memory::Truncated { steps: 4 },
+            Memory::Forward,
+        ] {
+            let bda = Bda::new(12).memory(memory);
+            for bda in [
+                bda.clone(),
+                bda.clone().lower_step(0.1),
+                bda.steps(0.1, 0.1),
+            ] {
+                check(&problem, &bda, bda.predicted_peak_bytes(&problem));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_predicted_peaks_are_the_measured_ones() {
+    peaks::<f64>();
+    peaks::<f32>();
+}
