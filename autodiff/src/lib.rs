@@ -35,6 +35,7 @@ mod shape;
 pub mod sweep;
 pub mod unroll;
 mod var;
+pub mod vector;
 mod workspace;
 
 pub use bytes::Meter;
