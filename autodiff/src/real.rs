@@ -8,6 +8,7 @@ pub trait Real:
     sealed::Sealed
     + crate::rows::Rows
     + crate::vector::Vector
+    + crate::rules::elementwise::Kernels
     + nalgebra::RealField
     + Copy
     + Default

@@ -1,6 +1,9 @@
 //! Non-linear reductions.
 
+use pulp::Arch;
+
 use crate::kernels::{axpy, dot, norm};
+use crate::vector::{Formula, Lanes};
 use crate::{Need, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape};
 
 /// `ln Σ eᵃ` along each column, shifted by the largest entry: `r×c → 1×c`.
@@ -11,14 +14,38 @@ pub(crate) struct LogSumExp {
     pub(crate) rows: usize,
 }
 
+/// `exp(a − shift)`.
+#[derive(Clone, Copy)]
+struct ShiftedExp {
+    shift: f64,
+}
+
+impl Formula<1> for ShiftedExp {
+    #[inline(always)]
+    fn of<V: Lanes>(self, [a]: [V; 1], _: V) -> V {
+        (a - a.of(self.shift)).exp()
+    }
+}
+
 /// Overwrites `p` with the softmax of `a` and returns `ln Σ eᵃ`.
+///
+/// # Panics
+/// If `a` is empty, or shorter than `p`.
 pub fn softmax<T: Real>(a: &[T], p: &mut [T]) -> T {
     let largest = a.iter().fold(a[0], |m, v| m.max(*v));
-    let mut total = T::zero();
-    for (p, a) in p.iter_mut().zip(a) {
-        *p = (*a - largest).exp();
-        total += *p;
+    let shift = largest.f64();
+    T::each(Arch::new(), ShiftedExp { shift }, [a], p);
+    // Four sums at once, so that no addition waits for the one before.
+    let mut sums = [T::zero(); 4];
+    let (fours, rest) = p.as_chunks::<4>();
+    for four in fours {
+        for k in 0..4 {
+            sums[k] += four[k];
+        }
     }
+    let total = rest
+        .iter()
+        .fold((sums[0] + sums[1]) + (sums[2] + sums[3]), |s, p| s + *p);
     let scale = total.recip();
     p.iter_mut().for_each(|p| *p *= scale);
     largest + total.ln()
