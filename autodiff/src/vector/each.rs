@@ -52,15 +52,26 @@ macro_rules! vector {
                     fn with_simd<S: Simd>(self, s: S) {
                         let n = self.out.len();
                         let (out, out_tail) = S::$split_mut(self.out);
-                        let parts = self.a.map(|a| S::$split(&a[..n]));
-                        let heads = parts.map(|(head, _)| &head[..out.len()]);
+                        // Loops, since `map` on arrays is not always inlined, and then slow.
+                        let (mut heads, mut tails) = ([&[][..]; N], [&[][..]; N]);
+                        for k in 0..N {
+                            let (head, tail) = S::$split(&self.a[k][..n]);
+                            (heads[k], tails[k]) = (&head[..out.len()], tail);
+                        }
                         for i in 0..out.len() {
-                            let a = heads.map(|a| $Pack(s, a[i]));
-                            out[i] = self.formula.of(a, $Pack(s, out[i])).1;
+                            let old = $Pack(s, out[i]);
+                            let mut a = [old; N];
+                            for k in 0..N {
+                                a[k] = $Pack(s, heads[k][i]);
+                            }
+                            out[i] = self.formula.of(a, old).1;
                         }
                         if !out_tail.is_empty() {
-                            let a = parts.map(|(_, tail)| $Pack(s, s.$load(tail)));
                             let old = $Pack(s, s.$load(out_tail));
+                            let mut a = [old; N];
+                            for k in 0..N {
+                                a[k] = $Pack(s, s.$load(tails[k]));
+                            }
                             s.$store(out_tail, self.formula.of(a, old).1);
                         }
                     }
