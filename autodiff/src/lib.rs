@@ -40,6 +40,7 @@ pub mod sweep;
 pub mod threads;
 pub mod unroll;
 mod var;
+pub mod vector;
 mod workspace;
 
 pub use bytes::Meter;

@@ -5,7 +5,16 @@
 /// Everything in the workspace is generic over this trait. Constants in formulas are written in
 /// `f64` and converted once, through [`Real::of`].
 pub trait Real:
-    sealed::Sealed + crate::rows::Rows + nalgebra::RealField + Copy + Default + Send + Sync + 'static
+    sealed::Sealed
+    + crate::rows::Rows
+    + crate::vector::Vector
+    + crate::rules::elementwise::Kernels
+    + nalgebra::RealField
+    + Copy
+    + Default
+    + Send
+    + Sync
+    + 'static
 {
     /// Unit roundoff times two: the distance from 1 to the next number.
     const EPSILON: f64;

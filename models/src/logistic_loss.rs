@@ -5,6 +5,7 @@ use std::sync::Arc;
 use autodiff::kernels::{axpy, dot, sum};
 use autodiff::rows::{RowPass, Rule, Simd};
 use autodiff::threads::for_each;
+use autodiff::vector::Lanes;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
@@ -134,22 +135,29 @@ struct Margins<'a, 'b, T> {
 
 impl<T: Real, const N: usize> Rule<T, N> for Margins<'_, '_, T> {
     #[inline(always)]
-    fn apply<S: Simd>(&mut self, _: S, first: usize, z: [&mut [T]; N]) {
-        for i in 0..z[0].len() {
-            let (label, at) = (self.labels[first + i], first + i);
-            let margin = label * z[0][i];
+    fn apply<S: Simd>(&mut self, simd: S, first: usize, z: [&mut [T]; N]) {
+        let count = z[0].len();
+        for start in (0..count).step_by(T::lanes::<S>()) {
+            let here = start..count.min(start + T::lanes::<S>());
+            let place = first + here.start..first + here.end;
+            let label = T::load(simd, &self.labels[place.clone()]);
+            let margin = label * T::load(simd, &z[0][here.clone()]);
+            let (one, scale) = (margin.one(), margin.of(self.scale.f64()));
             // σ(−m) and ln(1 + e⁻ᵐ) from one exponential that cannot overflow.
             let e = (-margin.abs()).exp();
-            let r = (T::one() + e).recip();
-            let s = if margin > T::zero() { e * r } else { r };
+            let r = (one + e).recip();
+            let positive = margin.zero().lt(margin);
+            let s = Lanes::choose(positive, e * r, r);
             if let Some(losses) = &mut self.losses {
-                losses[at] = (-margin).max(T::zero()) + e.ln_1p();
+                let bend = Lanes::choose(positive, margin.zero(), -margin);
+                T::store(bend + e.ln_1p(), &mut losses[place.clone()]);
             }
-            let curvature = e * r * r * self.scale;
-            self.curvatures[at] = curvature;
-            z[0][i] = -label * s * self.scale;
+            let curvature = e * r * r * scale;
+            T::store(curvature, &mut self.curvatures[place]);
+            T::store(-label * s * scale, &mut z[0][here.clone()]);
             if N > 1 {
-                z[1][i] *= curvature;
+                let product = T::load(simd, &z[1][here.clone()]);
+                T::store(product * curvature, &mut z[1][here]);
             }
         }
     }

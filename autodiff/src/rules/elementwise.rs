@@ -7,13 +7,17 @@
 //!
 //! ```text
 //! /// Hyperbolic tangent.
-//! Tanh tanh All: |a, _| a.tanh(), |_, u, _| T::one() - u * u,
-//!     |_, u, _| T::of(-2.0) * u * (T::one() - u * u);
+//! Tanh tanh All: |a, _| a.tanh(), |_, u, _| u.one() - u * u,
+//!     |_, u, _| u.of(-2.0) * u * (u.one() - u * u);
 //! ```
 //!
 //! In turn: the documentation of the method, the name in [`Unary`] and that of the method, the
 //! [`Domain`] that tests draw operands from, and the three formulas. A parameter stands after the
 //! domain, `SmoothAbs smooth_abs All (nu: f64)`, and is the last argument of each formula.
+//!
+//! Unary formulas are over [`Lanes`]: several numbers at once. `a.of(2.0)` is a constant, and
+//! `V::choose(a.le(b), x, y)` stands for a branch. A function without a vector kernel is called
+//! number by number: `a.map(|a| a.atan())`, or with the parameter `a.zip(p, |a, p| a.powf(p))`.
 //!
 //! Three rules hold for every row:
 //! * a NaN operand gives a NaN value: `max` and comparisons are written so that they keep it;
@@ -23,15 +27,20 @@
 
 mod binary;
 mod functions;
+mod unary;
 
 use std::f64::consts::{FRAC_2_SQRT_PI, LN_2};
 
 pub use binary::Binary;
 pub(crate) use binary::Side;
-pub use functions::{erf, sigmoid, softplus};
-use functions::{gelu, integer, positive, scaled, sign};
+use functions::{asinh_slope, gelu, integer, positive, scaled, sign};
+pub use functions::{erf, sigmoid};
+use nalgebra::{ComplexField, one};
+pub(crate) use unary::Kernels;
+use unary::{First, Row, Second, Value};
 
 use crate::Real;
+use crate::vector::{Lanes, Vector};
 
 /// Where a test may draw the operands of an operation from: there the value and two derivatives
 /// are finite, and moderate for operands and parameters that are. Parameters in [½, 2] suit every
@@ -54,7 +63,9 @@ pub enum Domain {
 
 macro_rules! unary_table {
     ($($(#[$doc:meta])* $Name:ident $method:ident $domain:ident $(($param:ident: $type:ty))?
-        : $f:expr, $d1:expr, $d2:expr;)*) => {
+        : |$a0:pat_param, $p0:pat_param| $f:expr,
+        |$a1:pat_param, $u1:pat_param, $p1:pat_param| $d1:expr,
+        |$a2:pat_param, $u2:pat_param, $p2:pat_param| $d2:expr;)*) => {
         /// A unary elementwise operation.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Unary { $($(#[$doc])* $Name,)* }
@@ -80,33 +91,62 @@ macro_rules! unary_table {
 
             /// `out = f(a)`.
             pub(crate) fn eval<T: Real>(self, p: T, a: &[T], out: &mut [T]) {
-                match self { $(Unary::$Name => {
-                    let f: fn(T, T) -> T = $f;
-                    for (o, a) in out.iter_mut().zip(a) { *o = f(*a, p); }
-                })* }
+                T::value(self, p, a, out);
             }
 
             /// `out += f′(a) · t`.
             pub(crate) fn first<T: Real>(self, p: T, a: &[T], u: &[T], t: &[T], out: &mut [T]) {
-                match self { $(Unary::$Name => {
-                    let d1: fn(T, T, T) -> T = $d1;
-                    for i in 0..out.len() { out[i] += d1(a[i], u[i], p) * t[i]; }
-                })* }
+                T::first(self, p, [a, u, t], out);
             }
 
             /// `out += f″(a) · s · t`.
             pub(crate) fn second<T: Real>(
                 self, p: T, a: &[T], u: &[T], s: &[T], t: &[T], out: &mut [T],
             ) {
-                match self { $(Unary::$Name => {
-                    let d2: fn(T, T, T) -> T = $d2;
-                    for i in 0..out.len() { out[i] += d2(a[i], u[i], p) * s[i] * t[i]; }
-                })* }
+                T::second(self, p, [a, u, s, t], out);
             }
         }
 
+        unary_table!(@kernels f64 $($Name)*);
+        unary_table!(@kernels f32 $($Name)*);
+
+        /// The formulas of each row, by its name.
+        mod rows {
+            $(#[derive(Clone, Copy)] pub(super) struct $Name;)*
+        }
+
+        $(impl Row for rows::$Name {
+            #[inline(always)]
+            fn value<V: Lanes>($a0: V, $p0: V) -> V { $f }
+            #[inline(always)]
+            fn first<V: Lanes>($a1: V, $u1: V, $p1: V) -> V { $d1 }
+            #[inline(always)]
+            fn second<V: Lanes>($a2: V, $u2: V, $p2: V) -> V { $d2 }
+        })*
+
         impl<'r, T: Real> crate::Var<'r, T> {
             $(unary_table!(@method $(#[$doc])* $Name $method $($param: $type)?);)*
+        }
+    };
+    (@kernels $T:ident $($Name:ident)*) => {
+        impl Kernels for $T {
+            fn value(row: Unary, p: $T, a: &[$T], out: &mut [$T]) {
+                match row { $(Unary::$Name => {
+                    $T::each(Value::<rows::$Name>::new(p), [a], out)
+                })* }
+            }
+
+            fn first(row: Unary, p: $T, a: [&[$T]; 3], out: &mut [$T]) {
+                match row { $(Unary::$Name => {
+                    $T::each(First::<rows::$Name>::new(p), a, out)
+                })* }
+            }
+
+            fn second(row: Unary, p: $T, a: [&[$T]; 4], out: &mut [$T]) {
+                match row { $(Unary::$Name => {
+                    $T::each(Second::<rows::$Name>::new(p), a, out)
+                })* }
+            }
         }
     };
     (@has) => { false };
@@ -130,120 +170,120 @@ macro_rules! unary_table {
 // Name method domain (parameter: type): f(a, p), f′(a, u, p), f″(a, u, p)
 unary_table! {
     /// Minus `a`.
-    Neg neg_ All: |a, _| -a, |_, _, _| -T::one(), |_, _, _| T::zero();
+    Neg neg_ All: |a, _| -a, |a, _, _| -a.one(), |a, _, _| a.zero();
     /// `eᵃ`.
     Exp exp All: |a, _| a.exp(), |_, u, _| u, |_, u, _| u;
     /// Natural logarithm.
     Ln ln Positive: |a, _| a.ln(), |a, _, _| a.recip(), |a, _, _| -(a * a).recip();
     /// Square root. At 0 the derivative is infinite: see [`smooth_abs`](crate::Var::smooth_abs).
-    Sqrt sqrt Positive: |a, _| a.sqrt(), |_, u, _| T::of(0.5) / u, |a, u, _| T::of(-0.25) / (a * u);
+    Sqrt sqrt Positive: |a, _| a.sqrt(), |_, u, _| u.of(0.5) / u, |a, u, _| a.of(-0.25) / (a * u);
     /// `a²`.
-    Square square All: |a, _| a * a, |a, _, _| a + a, |_, _, _| T::of(2.0);
+    Square square All: |a, _| a * a, |a, _, _| a + a, |a, _, _| a.of(2.0);
     /// `1/a`.
-    Recip recip NonZero: |a, _| a.recip(), |_, u, _| -(u * u), |_, u, _| T::of(2.0) * u * u * u;
+    Recip recip NonZero: |a, _| a.recip(), |_, u, _| -(u * u), |_, u, _| u.of(2.0) * u * u * u;
     /// Sine.
-    Sin sin All: |a, _| a.sin(), |a, _, _| a.cos(), |_, u, _| -u;
+    Sin sin All: |a, _| a.map(|a| a.sin()), |a, _, _| a.map(|a| a.cos()), |_, u, _| -u;
     /// Cosine.
-    Cos cos All: |a, _| a.cos(), |a, _, _| -a.sin(), |_, u, _| -u;
+    Cos cos All: |a, _| a.map(|a| a.cos()), |a, _, _| -a.map(|a| a.sin()), |_, u, _| -u;
     /// Hyperbolic tangent.
-    Tanh tanh All: |a, _| a.tanh(), |_, u, _| T::one() - u * u,
-        |_, u, _| T::of(-2.0) * u * (T::one() - u * u);
+    Tanh tanh All: |a, _| a.tanh(), |_, u, _| u.one() - u * u,
+        |_, u, _| u.of(-2.0) * u * (u.one() - u * u);
     /// Logistic function `1 / (1 + e⁻ᵃ)`.
-    Sigmoid sigmoid All: |a, _| sigmoid(a), |_, u, _| u * (T::one() - u),
-        |_, u, _| u * (T::one() - u) * (T::one() - u - u);
+    Sigmoid sigmoid All: |a, _| a.sigmoid(), |_, u, _| u * (u.one() - u),
+        |_, u, _| u * (u.one() - u) * (u.one() - u - u);
     /// `ln(1 + eᵃ)`, without overflow.
-    Softplus softplus All: |a, _| softplus(a), |a, _, _| sigmoid(a),
-        |a, _, _| { let s = sigmoid(a); s * (T::one() - s) };
+    Softplus softplus All: |a, _| a.softplus(), |a, _, _| a.sigmoid(),
+        |a, _, _| { let s = a.sigmoid(); s * (s.one() - s) };
     /// Absolute value; the derivative at 0 is 0.
     Abs abs NonZero: |a, _| a.abs(),
-        |a, _, _| sign(a), |_, _, _| T::zero();
+        |a, _, _| sign(a), |a, _, _| a.zero();
     /// `max(a, 0)`, and NaN for NaN; the derivative at 0 is 0.
-    Relu relu NonZero: |a, _| if a <= T::zero() { T::zero() } else { a },
-        |a, _, _| positive(a), |_, _, _| T::zero();
+    Relu relu NonZero: |a, _| V::choose(a.le(a.zero()), a.zero(), a),
+        |a, _, _| positive(a), |a, _, _| a.zero();
     /// `√(a² + ν²)`, the smoothed absolute value with parameter ν.
     SmoothAbs smooth_abs All (nu: f64): |a, p| (a * a + p * p).sqrt(), |a, u, _| a / u,
         |_, u, p| p * p / (u * u * u);
     /// `aᵖ` for a real exponent; the operand must be positive.
-    Powf powf Positive (p: f64): |a, p| a.powf(p),
-        |a, _, p| scaled(p, || a.powf(p - T::one())),
-        |a, _, p| scaled(p * (p - T::one()), || a.powf(p - T::of(2.0)));
+    Powf powf Positive (p: f64): |a, p| a.zip(p, |a, p| a.powf(p)),
+        |a, _, p| a.zip(p, |a, p| scaled(p, || a.powf(p - one()))),
+        |a, _, p| a.zip(p, |a, p| scaled(p * (p - one()), || a.powf(p - Real::of(2.0))));
     /// `aⁿ` for a whole exponent and any operand but 0 with `n < 0`.
-    Powi powi NonZero (n: i32): |a, p| a.powi(integer(p)),
-        |a, _, p| { let n = integer(p); scaled(T::of(n.into()), || a.powi(n - 1)) },
-        |a, _, p| {
-            let n = integer(p);
-            scaled(T::of(f64::from(n) * (f64::from(n) - 1.0)), || a.powi(n - 2))
-        };
+    Powi powi NonZero (n: i32): |a, p| a.zip(p, |a, p| a.powi(integer(p))),
+        |a, _, p| a.zip(p, |a, p| scaled(p.round(), || a.powi(integer(p) - 1))),
+        |a, _, p| a.zip(p, |a, p| {
+            let n = p.round();
+            scaled(n * (n - one()), || a.powi(integer(p) - 2))
+        });
     /// Cube root, of either sign. At 0 the derivative is infinite.
-    Cbrt cbrt NonZero: |a, _| a.cbrt(), |_, u, _| (T::of(3.0) * u * u).recip(),
-        |a, u, _| T::of(-2.0 / 9.0) / (a * u * u);
+    Cbrt cbrt NonZero: |a, _| a.map(|a| a.cbrt()), |_, u, _| (u.of(3.0) * u * u).recip(),
+        |a, u, _| a.of(-2.0 / 9.0) / (a * u * u);
     /// `ln(1 + a)`, exact near 0; the operand must exceed −1.
-    Log1p log1p Positive: |a, _| a.ln_1p(), |a, _, _| (T::one() + a).recip(),
-        |a, _, _| { let r = (T::one() + a).recip(); -(r * r) };
+    Log1p log1p Positive: |a, _| a.ln_1p(), |a, _, _| (a.one() + a).recip(),
+        |a, _, _| { let r = (a.one() + a).recip(); -(r * r) };
     /// `eᵃ − 1`, exact near 0.
     Expm1 expm1 All: |a, _| a.exp_m1(), |a, _, _| a.exp(), |a, _, _| a.exp();
     /// `a ln a`, and 0 at 0, where the derivative is −∞; the operand must not be negative.
-    Xlogx xlogx Positive: |a, _| if a == T::zero() { a } else { a * a.ln() },
-        |a, _, _| a.ln() + T::one(), |a, _, _| a.recip();
+    Xlogx xlogx Positive: |a, _| V::choose(a.eq(a.zero()), a, a * a.ln()),
+        |a, _, _| a.ln() + a.one(), |a, _, _| a.recip();
     /// Hyperbolic sine.
-    Sinh sinh All: |a, _| a.sinh(), |a, _, _| a.cosh(), |_, u, _| u;
+    Sinh sinh All: |a, _| a.map(|a| a.sinh()), |a, _, _| a.map(|a| a.cosh()), |_, u, _| u;
     /// Hyperbolic cosine.
-    Cosh cosh All: |a, _| a.cosh(), |a, _, _| a.sinh(), |_, u, _| u;
+    Cosh cosh All: |a, _| a.map(|a| a.cosh()), |a, _, _| a.map(|a| a.sinh()), |_, u, _| u;
     /// Inverse hyperbolic sine.
-    Asinh asinh All: |a, _| a.asinh(), |a, _, _| T::one().hypot(a).recip(),
-        |a, _, _| { let r = T::one().hypot(a).recip(); -(a * r) * r * r };
+    Asinh asinh All: |a, _| a.map(|a| a.asinh()), |a, _, _| asinh_slope(a),
+        |a, _, _| { let r = asinh_slope(a); -(a * r) * r * r };
     /// Tangent.
-    Tan tan Unit: |a, _| a.tan(), |_, u, _| T::one() + u * u,
-        |_, u, _| T::of(2.0) * u * (T::one() + u * u);
+    Tan tan Unit: |a, _| a.map(|a| a.tan()), |_, u, _| u.one() + u * u,
+        |_, u, _| u.of(2.0) * u * (u.one() + u * u);
     /// Inverse tangent.
-    Atan atan All: |a, _| a.atan(), |a, _, _| (T::one() + a * a).recip(),
-        |a, _, _| { let r = (T::one() + a * a).recip(); T::of(-2.0) * a * r * r };
+    Atan atan All: |a, _| a.map(|a| a.atan()), |a, _, _| (a.one() + a * a).recip(),
+        |a, _, _| { let r = (a.one() + a * a).recip(); a.of(-2.0) * a * r * r };
     /// Error function `2/√π ∫₀ᵃ e^(−t²) dt`.
-    Erf erf All: |a, _| erf(a), |a, _, _| T::of(FRAC_2_SQRT_PI) * (-a * a).exp(),
-        |a, _, _| T::of(-2.0 * FRAC_2_SQRT_PI) * a * (-a * a).exp();
+    Erf erf All: |a, _| a.map(erf), |a, _, _| a.of(FRAC_2_SQRT_PI) * (-a * a).exp(),
+        |a, _, _| a.of(-2.0 * FRAC_2_SQRT_PI) * a * (-a * a).exp();
     /// `ln σ(a)` of the logistic function σ, without overflow.
-    LogSigmoid log_sigmoid All: |a, _| -softplus(-a), |a, _, _| sigmoid(-a),
-        |a, _, _| -sigmoid(a) * sigmoid(-a);
+    LogSigmoid log_sigmoid All: |a, _| -(-a).softplus(), |a, _, _| (-a).sigmoid(),
+        |a, _, _| -a.sigmoid() * (-a).sigmoid();
     /// `ln cosh a`, without overflow.
     LogCosh log_cosh All:
-        |a, _| { let s = a.abs(); s + softplus(T::of(-2.0) * s) - T::of(LN_2) },
-        |a, _, _| a.tanh(), |a, _, _| { let t = a.tanh(); T::one() - t * t };
+        |a, _| { let s = a.abs(); s + (a.of(-2.0) * s).softplus() - a.of(LN_2) },
+        |a, _, _| a.tanh(), |a, _, _| { let t = a.tanh(); t.one() - t * t };
     /// `a / (1 + |a|)`; the second derivative jumps at 0 and is 0 there.
-    SoftSign soft_sign NonZero: |a, _| a / (T::one() + a.abs()),
-        |a, _, _| { let r = (T::one() + a.abs()).recip(); r * r },
-        |a, _, _| { let r = (T::one() + a.abs()).recip(); T::of(-2.0) * sign(a) * r * r * r };
+    SoftSign soft_sign NonZero: |a, _| a / (a.one() + a.abs()),
+        |a, _, _| { let r = (a.one() + a.abs()).recip(); r * r },
+        |a, _, _| { let r = (a.one() + a.abs()).recip(); a.of(-2.0) * sign(a) * r * r * r };
     /// `a σ(a)` of the logistic function σ, also called swish.
-    Silu silu All: |a, _| a * sigmoid(a),
-        |a, _, _| { let s = sigmoid(a); s * (T::one() + a * sigmoid(-a)) },
+    Silu silu All: |a, _| a * a.sigmoid(),
+        |a, _, _| a.sigmoid() * (a.one() + a * (-a).sigmoid()),
         |a, _, _| {
-            let (s, c) = (sigmoid(a), sigmoid(-a));
-            s * c * (T::of(2.0) + a * (c - s))
+            let (s, c) = (a.sigmoid(), (-a).sigmoid());
+            s * c * (a.of(2.0) + a * (c - s))
         };
     /// Gaussian error linear unit, in the tanh form `½a (1 + tanh(√(2/π) (a + 0.044715 a³)))`
     /// that JAX takes by default; it differs from the one with erf by less than 0.0005.
-    Gelu gelu All: |a, _| { let (t, ..) = gelu(a); T::of(0.5) * a * (T::one() + t) },
+    Gelu gelu All: |a, _| { let (t, ..) = gelu(a); a.of(0.5) * a * (a.one() + t) },
         |a, _, _| {
             let (t, q, _) = gelu(a);
-            T::of(0.5) * (T::one() + t + a * (T::one() - t * t) * q)
+            a.of(0.5) * (a.one() + t + a * (a.one() - t * t) * q)
         },
         |a, _, _| {
             let (t, q, dq) = gelu(a);
-            (T::one() - t * t) * (q + a * (T::of(0.5) * dq - t * q * q))
+            (a.one() - t * t) * (q + a * (a.of(0.5) * dq - t * q * q))
         };
     /// `a` where positive, else `α (eᵃ − 1)`; at 0 the derivatives are those from the left.
-    Elu elu NonZero (alpha: f64): |a, p| if a > T::zero() { a } else { p * a.exp_m1() },
-        |a, _, p| if a > T::zero() { T::one() } else { p * a.exp() },
-        |a, _, p| if a > T::zero() { T::zero() } else { p * a.exp() };
+    Elu elu NonZero (alpha: f64): |a, p| V::choose(a.zero().lt(a), a, p * a.exp_m1()),
+        |a, _, p| V::choose(a.zero().lt(a), a.one(), p * a.exp()),
+        |a, _, p| V::choose(a.zero().lt(a), a.zero(), p * a.exp());
     /// `a` where positive, else `s·a` for the slope s, which is also the derivative at 0.
-    LeakyRelu leaky_relu NonZero (slope: f64): |a, p| if a > T::zero() { a } else { p * a },
-        |a, _, p| { let s = positive(a); s + (T::one() - s) * p }, |_, _, _| T::zero();
+    LeakyRelu leaky_relu NonZero (slope: f64): |a, p| V::choose(a.zero().lt(a), a, p * a),
+        |a, _, p| { let s = positive(a); s + (a.one() - s) * p }, |a, _, _| a.zero();
     /// Huber's loss: `a²/2` up to `|a| = δ`, then `δ (|a| − δ/2)`; at ±δ, where the second
     /// derivative jumps, it is that from within.
     Huber huber OffParameter (delta: f64):
         |a, p| {
             let s = a.abs();
-            if s <= p { T::of(0.5) * a * a } else { p * (s - T::of(0.5) * p) }
+            V::choose(s.le(p), a.of(0.5) * a * a, p * (s - a.of(0.5) * p))
         },
-        |a, _, p| if a.abs() <= p { a } else { p * a.signum() },
-        |a, _, p| if a.abs() <= p { T::one() } else { T::zero() };
+        |a, _, p| V::choose(a.abs().le(p), a, p * sign(a)),
+        |a, _, p| V::choose(a.abs().le(p), a.one(), a.zero());
 }

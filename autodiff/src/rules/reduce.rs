@@ -1,6 +1,9 @@
 //! Non-linear reductions.
 
+use pulp::Simd;
+
 use crate::kernels::{axpy, dot, norm};
+use crate::vector::{Formula, Lanes};
 use crate::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 /// `ln Σ eᵃ` along each column, shifted by the largest entry: `r×c → 1×c`.
@@ -11,17 +14,61 @@ pub(crate) struct LogSumExp {
     pub(crate) rows: usize,
 }
 
-/// Overwrites `p` with the softmax of `a` and returns `ln Σ eᵃ`.
-pub fn softmax<T: Real>(a: &[T], p: &mut [T]) -> T {
-    let largest = a.iter().fold(a[0], |m, v| m.max(*v));
-    let mut total = T::zero();
-    for (p, a) in p.iter_mut().zip(a) {
-        *p = (*a - largest).exp();
-        total += *p;
+/// `exp(a − shift)`.
+#[derive(Clone, Copy)]
+struct ShiftedExp {
+    shift: f64,
+}
+
+impl Formula<1> for ShiftedExp {
+    #[inline(always)]
+    fn of<V: Lanes>(self, [a]: [V; 1], _: V) -> V {
+        (a - a.of(self.shift)).exp()
     }
+}
+
+/// Overwrites `p` with the softmax of `a` and returns `ln Σ eᵃ`.
+///
+/// # Panics
+/// If `a` is empty, or shorter than `p`.
+pub fn softmax<T: Real>(a: &[T], p: &mut [T]) -> T {
+    let largest = largest(a);
+    let shift = largest.f64();
+    T::each(ShiftedExp { shift }, [a], p);
+    largest + normalise(p).ln()
+}
+
+/// [`softmax`] inside a kernel that runs already.
+#[inline(always)]
+pub fn softmax_in<T: Real, S: Simd>(simd: S, a: &[T], p: &mut [T]) -> T {
+    let largest = largest(a);
+    let shift = largest.f64();
+    T::each_in(simd, ShiftedExp { shift }, [a], p);
+    largest + normalise(p).ln()
+}
+
+#[inline(always)]
+fn largest<T: Real>(a: &[T]) -> T {
+    a.iter().fold(a[0], |m, v| m.max(*v))
+}
+
+/// Divides by the sum, and returns it.
+#[inline(always)]
+fn normalise<T: Real>(p: &mut [T]) -> T {
+    // Four sums at once, so that no addition waits for the one before.
+    let mut sums = [T::zero(); 4];
+    let (fours, rest) = p.as_chunks::<4>();
+    for four in fours {
+        for k in 0..4 {
+            sums[k] += four[k];
+        }
+    }
+    let total = rest
+        .iter()
+        .fold((sums[0] + sums[1]) + (sums[2] + sums[3]), |s, p| s + *p);
     let scale = total.recip();
     p.iter_mut().for_each(|p| *p *= scale);
-    largest + total.ln()
+    total
 }
 
 impl<T: Real> Primitive<T> for LogSumExp {

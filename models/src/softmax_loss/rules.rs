@@ -2,7 +2,7 @@
 
 use autodiff::Real;
 use autodiff::rows::{Rule, Simd, packed_classes};
-use autodiff::rules::reduce::softmax;
+use autodiff::rules::reduce::softmax_in;
 
 /// Logits become the coefficients of the gradient, and their derivatives along a direction those of
 /// the product.
@@ -14,7 +14,7 @@ pub(super) struct Logits<'a, 'b, T> {
 
 impl<T: Real, const N: usize> Rule<T, N> for Logits<'_, '_, T> {
     #[inline(always)]
-    fn apply<S: Simd>(&mut self, _: S, first: usize, z: [&mut [T]; N]) {
+    fn apply<S: Simd>(&mut self, simd: S, first: usize, z: [&mut [T]; N]) {
         let c = self.softmax.len() / self.losses.len();
         let stride = packed_classes::<T>(c);
         for k in 0..z[0].len() / stride {
@@ -23,7 +23,7 @@ impl<T: Real, const N: usize> Rule<T, N> for Logits<'_, '_, T> {
             let logits = &mut z[0][row.clone()];
             let label = self.products.labels[i];
             let of_label = logits[label];
-            self.losses[i] = softmax(logits, p) - of_label;
+            self.losses[i] = softmax_in(simd, logits, p) - of_label;
             let s = self.products.weight(i);
             for (z, p) in logits.iter_mut().zip(&*p) {
                 *z = s * *p;

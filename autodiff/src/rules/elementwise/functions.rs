@@ -1,8 +1,9 @@
-//! The scalar functions of the tables' rows. Each of them keeps a NaN.
+//! The functions of the tables' rows. Each of them keeps a NaN.
 
 use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, PI};
 
 use crate::Real;
+use crate::vector::Lanes;
 
 /// `1 / (1 + e⁻ᵃ)`, from the side whose exponential cannot overflow.
 #[inline]
@@ -12,28 +13,24 @@ pub fn sigmoid<T: Real>(a: T) -> T {
     if a >= T::zero() { r } else { e * r }
 }
 
-/// `ln(1 + eᵃ)` without overflow or cancellation.
-#[inline]
-pub fn softplus<T: Real>(a: T) -> T {
-    a.max(T::zero()) + (-a.abs()).exp().ln_1p()
-}
-
 /// 1 for positive, 0 for other numbers.
-#[inline]
-pub(super) fn positive<T: Real>(a: T) -> T {
-    if a > T::zero() {
-        T::one()
-    } else if a <= T::zero() {
-        T::zero()
-    } else {
-        a
-    }
+#[inline(always)]
+pub(super) fn positive<V: Lanes>(a: V) -> V {
+    let above = V::choose(a.zero().lt(a), a.one(), a);
+    V::choose(a.le(a.zero()), a.zero(), above)
 }
 
 /// −1, 0 or 1, as the sign is.
-#[inline]
-pub(super) fn sign<T: Real>(a: T) -> T {
-    if a == T::zero() { a } else { a.signum() }
+#[inline(always)]
+pub(super) fn sign<V: Lanes>(a: V) -> V {
+    let unit = V::choose(a.eq(a), a.one().copysign(a), a);
+    V::choose(a.eq(a.zero()), a, unit)
+}
+
+/// `1 / √(1 + a²)` without overflow.
+#[inline(always)]
+pub(super) fn asinh_slope<V: Lanes>(a: V) -> V {
+    a.map(|a| nalgebra::ComplexField::recip(hypot(nalgebra::one(), a)))
 }
 
 /// The share of the first operand in a maximum: a half where they are equal.
@@ -41,9 +38,12 @@ pub(super) fn sign<T: Real>(a: T) -> T {
 pub(super) fn share<T: Real>(a: T, b: T) -> T {
     if a == b {
         T::of(0.5)
+    } else if a > b {
+        T::one()
+    } else if a < b {
+        T::zero()
     } else {
-        // Infinities of one sign are equal, so the difference of others is NaN only for a NaN.
-        positive(a - b)
+        a + b
     }
 }
 
@@ -109,15 +109,14 @@ pub(super) fn logaddexp<T: Real>(a: T, b: T) -> T {
 }
 
 /// The tanh of GELU's approximation, and the first two derivatives of its argument.
-#[inline]
-pub(super) fn gelu<T: Real>(a: T) -> (T, T, T) {
-    let (c, d) = (T::of((2.0 / PI).sqrt()), T::of(0.044715));
+#[inline(always)]
+pub(super) fn gelu<V: Lanes>(a: V) -> (V, V, V) {
+    let (c, d) = (a.of((2.0 / PI).sqrt()), a.of(0.044715));
     let square = a * a;
-    let three = T::of(3.0);
     (
-        (c * a * (T::one() + d * square)).tanh(),
-        c * (T::one() + three * d * square),
-        c * T::of(6.0) * d * a,
+        (c * a * (a.one() + d * square)).tanh(),
+        c * (a.one() + a.of(3.0) * d * square),
+        c * a.of(6.0) * d * a,
     )
 }
 
