@@ -3,6 +3,7 @@
 use crate::program::{Inputs, Op, Program};
 use crate::{Asked, Need, OperandTangents, Operands, Real, Stash, Workspace};
 
+use super::columns::{Block, Columns};
 use super::primal::{Plan, evaluate};
 use super::reverse::pull;
 use super::second::pull_tangents;
@@ -26,9 +27,9 @@ pub fn joint<T: Real>(
     directions: &[Option<&[T]>],
     wanted: Inputs,
 ) {
-    let moving = seed(program, work, directions);
+    let block = seed(program, work, 1, directions);
     let plan = Plan::new(work, changed, Need::Curvature, true);
-    run(program, work, plan, moving, wanted, true);
+    run(program, work, plan, block, wanted, true);
     work.reversed = wanted;
 }
 
@@ -38,12 +39,12 @@ pub fn joint<T: Real>(
 pub(super) fn joint_along<T: Real>(
     program: &Program<T>,
     work: &mut Workspace<T>,
-    moving: Inputs,
+    block: Block,
     wanted: Inputs,
 ) {
     let changed = std::mem::replace(&mut work.pending, Inputs::NONE);
     let plan = Plan::new(work, changed, Need::Curvature, false);
-    run(program, work, plan, moving, wanted, false);
+    run(program, work, plan, block, wanted, false);
     // The stashes lack what only a gradient reads.
     work.level = Some(Need::Value);
 }
@@ -52,10 +53,11 @@ fn run<T: Real>(
     program: &Program<T>,
     work: &mut Workspace<T>,
     plan: Plan,
-    moving: Inputs,
+    block: Block,
     wanted: Inputs,
     leaves: bool,
 ) {
+    let moving = block.moving;
     let targets = Targets { wanted, leaves };
     work.make_scratch();
     for node in &program.nodes {
@@ -65,7 +67,7 @@ fn run<T: Real>(
                 evaluate(program, work, node, plan);
             }
             if moves && node.activity.tangent {
-                push(program, work, node, moving);
+                push(program, work, node, block);
             }
             continue;
         };
@@ -87,6 +89,7 @@ fn run<T: Real>(
             node,
             tangents: moved,
             moving,
+            columns: Columns::ONE,
             evaluated: true,
         };
         let pulled = node
@@ -103,5 +106,5 @@ fn run<T: Real>(
     }
     plan.close(work);
     pull(program, work, &[T::one()], targets);
-    pull_tangents(program, work, moving, wanted, true);
+    pull_tangents(program, work, block, wanted, true);
 }

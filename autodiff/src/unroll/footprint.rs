@@ -6,6 +6,7 @@ use crate::{Real, Workspace};
 
 use super::checkpointed::Checkpointed;
 use super::driver::{Driver, INPUTS};
+use super::forward::width;
 use super::{Memory, Step};
 
 impl<T: Real> Step<T> {
@@ -24,7 +25,9 @@ impl<T: Real> Step<T> {
         };
         let entries = self.dim_x() * self.dim_state();
         let derivative = match memory {
-            Memory::Forward if depth > 0 && entries > 0 => tangent_bytes(program, INPUTS),
+            Memory::Forward if depth > 0 && entries > 0 => {
+                tangent_bytes(program, INPUTS, width(self.dim_x()))
+            }
             Memory::Forward => 0,
             _ if memory.differentiated_steps(depth) > 0 => reverse_bytes(program, INPUTS),
             _ => 0,
@@ -40,8 +43,8 @@ impl<T: Real> Step<T> {
     ///
     /// [`Meter`](crate::Meter) readings are predicted exactly: [`Category::Checkpoints`] holds the
     /// states; [`Category::Values`] and [`Category::Adjoints`] the linearised steps of
-    /// [`Memory::Taped`]; [`Category::Tangents`] the derivative by x of [`Memory::Forward`] and its
-    /// direction; and [`Category::Solver`] the schedule of [`Memory::Checkpointed`] and
+    /// [`Memory::Taped`]; [`Category::Tangents`] the derivative by x of [`Memory::Forward`] and a block
+    /// of its directions; and [`Category::Solver`] the schedule of [`Memory::Checkpointed`] and
     /// [`Memory::Online`] and the state they walk with on the way back. For a loop that may stop
     /// early `depth` is its limit, but for [`Memory::Taped`] its depth.
     pub fn kept_bytes(&self, depth: usize, memory: Memory, category: Category) -> usize {
@@ -54,7 +57,9 @@ impl<T: Real> Step<T> {
             (Memory::Checkpointed { .. } | Memory::Online { .. }, Category::Solver) => {
                 Checkpointed::<T>::walking_bytes(dim_state, memory.states(depth))
             }
-            (Memory::Forward, Category::Tangents) => (dim_state + 1) * self.dim_x() * scalar,
+            (Memory::Forward, Category::Tangents) => {
+                (dim_state + width(self.dim_x())) * self.dim_x() * scalar
+            }
             _ => 0,
         }
     }
