@@ -42,7 +42,8 @@ pub struct Report {
     pub iterations: usize,
 }
 
-/// A product with H: overwrites the second slice with H times the first.
+/// A product with H: overwrites the second slice with H times the first, which is a vector or a
+/// block of several, one after the other. A block counts as so many products and costs less.
 pub type Product<'a, T> = &'a mut dyn FnMut(&[T], &mut [T]);
 
 /// A solver of `H v = b`, a value of one slot of [`Aid`](crate::Aid).
