@@ -11,6 +11,7 @@
 mod columns;
 mod joint;
 mod primal;
+mod products;
 mod reverse;
 mod second;
 mod tangent;

@@ -5,8 +5,9 @@ use crate::rules::elementwise::{Binary, Side};
 use crate::{OperandAdjoints, OperandTangents, Operands, Real, Stash, Workspace};
 
 use super::columns::{
-    Block, Columns, Pair, Product, binary_first, binary_second, each, unary_first, unary_second,
+    Block, Columns, Pair, binary_first, binary_second, each, unary_first, unary_second,
 };
+use super::products::Product;
 use super::tangent::{push, seed};
 use super::{Targets, concat_start, slot, split_columns};
 

@@ -4,7 +4,8 @@ use crate::program::{Inputs, Node, Op, Program};
 use crate::rules::elementwise::Side;
 use crate::{OperandTangents, Operands, Real, Stash, Workspace};
 
-use super::columns::{Block, Columns, Pair, Product, binary_first, each, unary_first};
+use super::columns::{Block, Columns, Pair, binary_first, each, unary_first};
+use super::products::Product;
 use super::second::second_along;
 use super::{concat_start, second_bytes, slot, split_columns};
 
