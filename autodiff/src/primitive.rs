@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use crate::program::{Inputs, Node, Program};
-use crate::sweep::Targets;
+use crate::sweep::{Columns, Targets};
 use crate::{Real, Shape};
 
 /// What a primal sweep must leave behind for the sweeps that follow it.
@@ -64,6 +64,14 @@ impl<'a, T: Real> Stash<'a, T> {
         }
     }
 
+    /// The same stash, for a call within a rule.
+    pub fn reborrow(&mut self) -> Stash<'_, T> {
+        Stash {
+            kept: self.kept,
+            scratch: self.scratch,
+        }
+    }
+
     /// What is kept, and the scratch, to be borrowed side by side.
     pub fn split(&mut self) -> (&mut [T], &mut [T]) {
         (self.kept, self.scratch)
@@ -94,11 +102,14 @@ impl<T: Real> Operands<'_, T> {
 }
 
 /// The tangents of a primitive's operands; an operand that does not move has none.
+///
+/// In the rules for a block of directions they have several columns.
 pub struct OperandTangents<'a, T: Real> {
     pub(crate) program: &'a Program<T>,
     pub(crate) node: &'a Node<T>,
     pub(crate) tangents: &'a [T],
     pub(crate) moving: Inputs,
+    pub(crate) columns: Columns,
     pub(crate) evaluated: bool,
 }
 
@@ -109,10 +120,28 @@ impl<T: Real> OperandTangents<'_, T> {
         self.node.args.len()
     }
 
-    /// The tangent of operand `k`, or `None` where it is zero.
+    /// The tangent of operand `k`, or `None` where it is zero: [`width`](OperandTangents::width)
+    /// columns of the operand's length, one after the other.
     pub fn get(&self, k: usize) -> Option<&[T]> {
         let place = self.program.slot(self.node.args[k], self.moving)?;
-        Some(&self.tangents[place])
+        Some(&self.tangents[self.columns.of(place)])
+    }
+
+    /// Number of directions: 1 but in the rules for a block.
+    pub fn width(&self) -> usize {
+        self.columns.count()
+    }
+
+    /// The tangents along direction `c` of the block alone.
+    ///
+    /// # Panics
+    /// If there are no more than `c`.
+    #[track_caller]
+    pub fn column(&self, c: usize) -> OperandTangents<'_, T> {
+        OperandTangents {
+            columns: self.columns.one(c),
+            ..*self
+        }
     }
 
     /// Whether [`Primitive::eval_along`] was called with these very tangents just before, so that
@@ -128,6 +157,7 @@ pub struct OperandAdjoints<'a, T: Real> {
     pub(crate) node: &'a Node<T>,
     pub(crate) adjoints: &'a mut [T],
     pub(crate) targets: Targets,
+    pub(crate) columns: Columns,
 }
 
 #[allow(clippy::len_without_is_empty)]
@@ -137,10 +167,26 @@ impl<T: Real> OperandAdjoints<'_, T> {
         self.node.args.len()
     }
 
-    /// The adjoint of operand `k`, or `None` where nobody asks for it.
+    /// The adjoint of operand `k`, or `None` where nobody asks for it; in a block, one column of
+    /// the operand's length for each direction.
     pub fn get(&mut self, k: usize) -> Option<&mut [T]> {
         let place = self.targets.slot(self.program, self.node.args[k])?;
-        Some(&mut self.adjoints[place])
+        Some(&mut self.adjoints[self.columns.of(place)])
+    }
+
+    /// The adjoints of direction `c` of the block alone.
+    ///
+    /// # Panics
+    /// If there are no more than `c`.
+    #[track_caller]
+    pub fn column(&mut self, c: usize) -> OperandAdjoints<'_, T> {
+        OperandAdjoints {
+            program: self.program,
+            node: self.node,
+            adjoints: self.adjoints,
+            targets: self.targets,
+            columns: self.columns.one(c),
+        }
     }
 
     /// Whether the adjoint of operand `k` is asked for.
@@ -155,7 +201,9 @@ impl<T: Real> OperandAdjoints<'_, T> {
 /// it; what `eval` computes on the way (weights, probabilities, a whole gradient) goes to the
 /// [`Stash`], so that each further product at the same point recomputes nothing. All rules that a
 /// derivative needs are without default bodies: forgetting one is a compile error. Only
-/// [`eval_along`](Primitive::eval_along) has one, as it is a matter of speed alone.
+/// [`eval_along`](Primitive::eval_along), [`jvp_block`](Primitive::jvp_block) and
+/// [`vjp_tangent_block`](Primitive::vjp_tangent_block) have one, as they are a matter of speed
+/// alone.
 ///
 /// Slices hold column-major entries. Rules must be deterministic, and must **add** to adjoints and
 /// **overwrite** values and tangents. A rule may use as scratch whatever no later rule reads.
@@ -230,8 +278,7 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
         out_tangent: Option<&mut [T]>,
         mut stash: Stash<'_, T>,
     ) {
-        let (kept, scratch) = stash.split();
-        self.eval(operands, asked, out, Stash { kept, scratch });
+        self.eval(operands, asked, out, stash.reborrow());
         if let Some(out_tangent) = out_tangent {
             self.jvp(operands, tangents, stash, out_tangent);
         }
@@ -245,6 +292,24 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
         stash: Stash<'_, T>,
         out: &mut [T],
     );
+
+    /// [`jvp`](Primitive::jvp) along two or more directions at once: the tangents and `out` are
+    /// blocks of columns. A primitive that passes over much data can take several columns in one
+    /// pass, as many as its [scratch](Primitive::scratch_len) has room for; the columns must be
+    /// those of `jvp`, but for rounding.
+    fn jvp_block(
+        &self,
+        operands: &Operands<'_, T>,
+        tangents: &OperandTangents<'_, T>,
+        mut stash: Stash<'_, T>,
+        out: &mut [T],
+    ) {
+        let len = out.len() / tangents.width();
+        for c in 0..tangents.width() {
+            let out = &mut out[c * len..][..len];
+            self.jvp(operands, &tangents.column(c), stash.reborrow(), out);
+        }
+    }
 
     /// Adds to each wanted adjoint `ūᵀ ∂u/∂a`.
     fn vjp(
@@ -266,4 +331,29 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
         adjoint_tangent: Option<&[T]>,
         adjoint_tangents: &mut OperandAdjoints<'_, T>,
     );
+
+    /// [`vjp_tangent`](Primitive::vjp_tangent) along two or more directions at once, as
+    /// [`jvp_block`](Primitive::jvp_block): the tangents, that of `ū` and the adjoints' tangents
+    /// are blocks of columns, `ū` itself is one.
+    fn vjp_tangent_block(
+        &self,
+        operands: &Operands<'_, T>,
+        tangents: &OperandTangents<'_, T>,
+        mut stash: Stash<'_, T>,
+        adjoint: &[T],
+        adjoint_tangent: Option<&[T]>,
+        adjoint_tangents: &mut OperandAdjoints<'_, T>,
+    ) {
+        let len = adjoint.len();
+        for c in 0..tangents.width() {
+            self.vjp_tangent(
+                operands,
+                &tangents.column(c),
+                stash.reborrow(),
+                adjoint,
+                adjoint_tangent.map(|block| &block[c * len..][..len]),
+                &mut adjoint_tangents.column(c),
+            );
+        }
+    }
 }

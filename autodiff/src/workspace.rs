@@ -4,6 +4,7 @@ use std::mem::swap;
 
 use crate::bytes::{Buffer, Category, Claim, Meter};
 use crate::program::{Inputs, Op, Program};
+use crate::sweep::Columns;
 use crate::{Need, Real};
 
 /// How often a function was swept: the field's oracle counts.
@@ -13,7 +14,8 @@ pub struct Sweeps {
     pub values: usize,
     /// Reverse sweeps: gradients.
     pub gradients: usize,
-    /// Second sweeps: Hessian-vector products, each with its cross product.
+    /// Second sweeps: Hessian-vector products, each with its cross product. A block of m directions
+    /// is m of them.
     pub hvps: usize,
 }
 
@@ -40,7 +42,7 @@ impl std::ops::Sub for Sweeps {
 /// The buffers of one program's sweeps, made once and used many times.
 ///
 /// Values are there from the start; the buffers of the other sweeps are made at their first use,
-/// after which nothing is allocated.
+/// and again at the first of a wider block of directions, after which nothing is allocated.
 pub struct Workspace<T: Real> {
     pub(crate) values: Buffer<T>,
     pub(crate) stash: Buffer<T>,
@@ -49,6 +51,8 @@ pub struct Workspace<T: Real> {
     pub(crate) adjoints: Buffer<T>,
     pub(crate) tangents: Buffer<T>,
     pub(crate) adjoint_tangents: Buffer<T>,
+    /// Columns of the last second sweep.
+    products: usize,
     pub(crate) nested: Vec<Workspace<T>>,
     pub(crate) sweeps: Sweeps,
     /// What the last primal sweep left behind; `None` before the first.
@@ -81,6 +85,7 @@ impl<T: Real> Workspace<T> {
             adjoints: Buffer::zeros(0, Category::Adjoints, meter),
             tangents: Buffer::zeros(0, Category::Tangents, meter),
             adjoint_tangents: Buffer::zeros(0, Category::Adjoints, meter),
+            products: 1,
             nested,
             sweeps: Sweeps::default(),
             level: None,
@@ -130,9 +135,10 @@ impl<T: Real> Workspace<T> {
         &self.adjoints[entries(program, k)]
     }
 
-    /// The adjoint's tangent of input `k`, after a second sweep.
+    /// The adjoint's tangent of input `k`, after a second sweep: as many columns, one after the
+    /// other, as that sweep had directions.
     pub fn adjoint_tangent(&self, program: &Program<T>, k: usize) -> &[T] {
-        &self.adjoint_tangents[entries(program, k)]
+        &self.adjoint_tangents[Columns::all(self.products).of(entries(program, k))]
     }
 
     /// How often the function `of` was swept by the gradients inside this workspace's program.
@@ -165,6 +171,7 @@ impl<T: Real> Workspace<T> {
         swap(&mut self.scratch, &mut other.scratch);
         swap(&mut self.tangents, &mut other.tangents);
         swap(&mut self.adjoint_tangents, &mut other.adjoint_tangents);
+        swap(&mut self.products, &mut other.products);
         swap(&mut self.sweeps, &mut other.sweeps);
         // The adjoints of the gradients inside stay: they are what a second sweep starts from.
         for (a, b) in self.nested.iter_mut().zip(&mut other.nested) {
@@ -209,17 +216,22 @@ impl<T: Real> Workspace<T> {
         }
     }
 
-    pub(crate) fn make_tangents(&mut self) {
-        let len = self.values.len();
-        if self.tangents.len() != len {
-            self.tangents = Buffer::zeros(len, Category::Tangents, &self.meter);
+    /// Room for `width` columns; what was made for more stays.
+    pub(crate) fn make_tangents(&mut self, width: usize) {
+        let len = self.values.len() * width;
+        if self.tangents.len() < len {
+            self.tangents.resize(len);
         }
     }
 
-    pub(crate) fn make_adjoint_tangents(&mut self) {
-        let len = self.values.len();
-        if self.adjoint_tangents.len() != len {
-            self.adjoint_tangents = Buffer::zeros(len, Category::Adjoints, &self.meter);
+    /// `width` columns of zeros; what was made for more stays.
+    pub(crate) fn clear_adjoint_tangents(&mut self, width: usize) {
+        let len = self.values.len() * width;
+        self.products = width;
+        if self.adjoint_tangents.len() < len {
+            self.adjoint_tangents.resize(len);
+        } else {
+            self.adjoint_tangents[..len].fill(T::zero());
         }
     }
 }

@@ -105,6 +105,15 @@ fn sweeps_allocate_nothing() {
         point.second_by(&[None, along[1]], x_alone)
     });
     steady("directional", || _ = point.directional(&along));
+    // A block, a narrower one, and one direction again.
+    let (xs, ys) = (x.repeat(3), y.repeat(3));
+    let mut slopes = [0.0; 3];
+    steady("blocks", || {
+        point.second_block(3, &[Some(&xs), Some(&ys)], Inputs::ALL);
+        point.second_block(2, &[None, Some(&ys[..8000])], Inputs::ALL);
+        point.second(&along);
+        point.directional_block(3, &[Some(&xs), None], &mut slopes);
+    });
     assert!(point.gradient(0).iter().all(|v| v.is_finite()));
 }
 
@@ -174,11 +183,22 @@ fn loops_allocate_nothing() {
             if step.complaint(memory).is_some() {
                 continue;
             }
-            steady(&format!("{memory}, {dim} entries"), || {
+            let made = repeated(|| {
                 unrolled.forward(&x, &start, 4, memory);
                 let (by_x, by_start) = unrolled.reverse(&cotangent);
                 assert!(by_x[0].is_finite() && by_start.iter().all(|v| v.is_finite()));
             });
+            // In blocks the one product with a row is one of matrices, which packs its operands: on
+            // the way to the gradient and, transposed, on the way back; 50 columns make 4 blocks.
+            let packing = match memory {
+                Memory::Forward => 99 * 4 * 4 * 2 * 2,
+                _ => 0,
+            };
+            let what = format!("{memory}, {dim} entries");
+            assert!(
+                made <= packing,
+                "{what}: {made} allocations in 99 repetitions"
+            );
             // A second way back starts over.
             steady(&format!("{memory}, back again"), || {
                 _ = unrolled.reverse(&cotangent);
@@ -241,6 +261,15 @@ fn the_meter_counts_the_allocators_bytes() {
     point.second(&along);
     point.directional(&along);
     same_bytes("tangents", &meter, here, small);
+    let before = meter.read().live();
+    let second = |width| Point::second_block_bytes(point.program(), width);
+    let wider = second(3) - second(1);
+    let block = data.repeat(3);
+    point.second_block(3, &[None, Some(&block)], Inputs::ALL);
+    drop(block);
+    same_bytes("a block", &meter, here, small);
+    assert_eq!(meter.read().live() - before, wider);
+    assert!(point.product(1)[..N] == point.product(1)[2 * N..]);
     assert_eq!(meter.read().live(), meter.read().peak);
     drop(point);
     drop(data);

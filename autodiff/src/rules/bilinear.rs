@@ -32,6 +32,48 @@ impl Bilinear {
         }
     }
 
+    /// The operation on `width` right operands of shape `sb`, one after the other, and their shape
+    /// together, where they are columns of one matrix.
+    pub(crate) fn wide_right(self, sb: Shape, width: usize) -> Option<(Bilinear, Shape)> {
+        let MatMul {
+            transpose_left,
+            transpose_right,
+        } = self
+        else {
+            return None;
+        };
+        // Transposing a vector moves no entry.
+        let vector = sb.rows == 1 || sb.cols == 1;
+        let shape = match transpose_right {
+            false => sb,
+            true if vector => sb.transposed(),
+            true => return None,
+        };
+        let f = MatMul {
+            transpose_left,
+            transpose_right: false,
+        };
+        Some((f, Shape::matrix(shape.rows, shape.cols * width)))
+    }
+
+    /// The operation turned around, `B(a, b)ᵀ` of `b` and `aᵀ`, on `width` left operands of shape
+    /// `sa` that are rows, and the shape of their transposes together.
+    pub(crate) fn wide_left(self, sa: Shape, width: usize) -> Option<(Bilinear, Shape)> {
+        let MatMul {
+            transpose_left,
+            transpose_right,
+        } = self
+        else {
+            return None;
+        };
+        let shape = if transpose_left { sa.transposed() } else { sa };
+        let turned = MatMul {
+            transpose_left: !transpose_right,
+            transpose_right: false,
+        };
+        (shape.rows == 1).then_some((turned, Shape::matrix(shape.cols, width)))
+    }
+
     /// `out += B(a, b)`.
     pub(crate) fn apply<T: Real>(self, a: &[T], sa: Shape, b: &[T], sb: Shape, out: &mut [T]) {
         match self {

@@ -3,6 +3,7 @@
 use crate::program::{Inputs, Op, Program};
 use crate::{Asked, Need, OperandTangents, Operands, Real, Stash, Workspace};
 
+use super::columns::{Block, Columns};
 use super::primal::{Plan, evaluate};
 use super::reverse::pull;
 use super::second::pull_tangents;
@@ -26,9 +27,9 @@ pub fn joint<T: Real>(
     directions: &[Option<&[T]>],
     wanted: Inputs,
 ) {
-    let moving = seed(program, work, directions);
+    let block = seed(program, work, 1, directions);
     let plan = Plan::new(work, changed, Need::Curvature, true);
-    run(program, work, plan, moving, wanted, true);
+    run(program, work, plan, block, wanted, true);
     work.reversed = wanted;
 }
 
@@ -45,9 +46,9 @@ pub fn products<T: Real>(
     directions: &[Option<&[T]>],
     wanted: Inputs,
 ) {
-    let moving = seed(program, work, directions);
+    let block = seed(program, work, 1, directions);
     work.pending = changed;
-    joint_along(program, work, moving, wanted);
+    joint_along(program, work, block, wanted);
 }
 
 /// The products alone, along tangents that stand in the workspace, of a gradient that a primal
@@ -56,12 +57,12 @@ pub fn products<T: Real>(
 pub(super) fn joint_along<T: Real>(
     program: &Program<T>,
     work: &mut Workspace<T>,
-    moving: Inputs,
+    block: Block,
     wanted: Inputs,
 ) {
     let changed = std::mem::replace(&mut work.pending, Inputs::NONE);
     let plan = Plan::new(work, changed, Need::Curvature, false);
-    run(program, work, plan, moving, wanted, false);
+    run(program, work, plan, block, wanted, false);
     // The stashes lack what only a gradient reads.
     work.level = Some(Need::Value);
 }
@@ -70,11 +71,15 @@ fn run<T: Real>(
     program: &Program<T>,
     work: &mut Workspace<T>,
     plan: Plan,
-    moving: Inputs,
+    block: Block,
     wanted: Inputs,
-    leaves: bool,
+    gradients: bool,
 ) {
-    let targets = Targets { wanted, leaves };
+    let moving = block.moving;
+    let targets = Targets {
+        wanted,
+        read_along: (!gradients).then_some(moving),
+    };
     work.make_scratch();
     for node in &program.nodes {
         let moves = node.depends.meets(moving);
@@ -83,7 +88,7 @@ fn run<T: Real>(
                 evaluate(program, work, node, plan);
             }
             if moves && node.activity.tangent {
-                push(program, work, node, moving);
+                push(program, work, node, block);
             }
             continue;
         };
@@ -105,6 +110,7 @@ fn run<T: Real>(
             node,
             tangents: moved,
             moving,
+            columns: Columns::ONE,
             evaluated: true,
         };
         let pulled = node
@@ -121,5 +127,5 @@ fn run<T: Real>(
     }
     plan.close(work);
     pull(program, work, &[T::one()], targets);
-    pull_tangents(program, work, moving, wanted, true);
+    pull_tangents(program, work, block, wanted, true);
 }

@@ -5,9 +5,13 @@
 //! * [`reverse`](fn@reverse): reverse mode, vector-Jacobian products;
 //! * [`second`](fn@second): forward-over-reverse, Hessian-vector products and cross products;
 //! * [`joint`](fn@joint): all of them for one direction, in one pass over the program's data.
+//!
+//! [`tangent_block`] and [`second_block`] take several directions at once.
 
+mod columns;
 mod joint;
 mod primal;
+mod products;
 mod reverse;
 mod second;
 mod tangent;
@@ -15,10 +19,11 @@ mod tangent;
 pub use joint::{joint, products};
 pub use primal::primal;
 pub use reverse::reverse;
-pub use second::second;
-pub use tangent::tangent;
+pub use second::{second, second_block};
+pub use tangent::{tangent, tangent_block};
 
 // What each makes at its first use stands beside it.
+pub(crate) use columns::Columns;
 pub(crate) use primal::{primal_bytes, primal_for_reverse, scratch_bytes};
 pub(crate) use reverse::reverse_bytes;
 pub(crate) use second::second_bytes;
@@ -29,22 +34,30 @@ use std::ops::Range;
 use crate::Real;
 use crate::program::{Inputs, Node, Op, Program};
 
+use columns::Block;
+
 /// Whose adjoints a sweep adds to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Targets {
-    /// Nodes that depend on these inputs,
+    /// Nodes that depend on these inputs:
     pub(crate) wanted: Inputs,
-    /// and the inputs themselves only where somebody reads their adjoints.
-    pub(crate) leaves: bool,
+    /// all of them, or those alone whose adjoints a second sweep along some moving inputs reads,
+    /// which are the nodes that move but not the inputs.
+    pub(crate) read_along: Option<Inputs>,
 }
 
 impl Targets {
+    /// Whether a node passes adjoints on.
+    fn takes<T: Real>(self, node: &Node<T>) -> bool {
+        let read = |moving| node.depends.meets(moving);
+        node.depends.meets(self.wanted) && self.read_along.is_none_or(read)
+    }
+
     /// The place of node `id` in a buffer of adjoints, if it is a target.
     pub(crate) fn slot<T: Real>(self, program: &Program<T>, id: u32) -> Option<Range<usize>> {
-        if !self.leaves && matches!(program.nodes[id as usize].op, Op::Input) {
-            return None;
-        }
-        program.slot(id, self.wanted)
+        let node = &program.nodes[id as usize];
+        let input = matches!(node.op, Op::Input) && self.read_along.is_some();
+        (self.takes(node) && !input).then(|| node.start..node.start + node.shape.len())
     }
 
     /// The entries of node `id` in a buffer of adjoints, if it is a target.
@@ -56,22 +69,44 @@ impl Targets {
     ) -> Option<&'a mut [T]> {
         self.slot(program, id).map(|place| &mut buffer[place])
     }
+
+    /// The columns of node `id` in a buffer of adjoints' tangents, if it is a target.
+    fn columns_of<'a, T: Real>(
+        self,
+        program: &Program<T>,
+        id: u32,
+        columns: Columns,
+        buffer: &'a mut [T],
+    ) -> Option<&'a mut [T]> {
+        let place = self.slot(program, id)?;
+        Some(&mut buffer[columns.of(place)])
+    }
 }
 
-/// The entries of node `id` in a buffer laid out like the values, if `inputs` reach it.
+/// The columns of node `id` in a block of tangents, if it moves.
 fn slot<'a, T: Real>(
     program: &Program<T>,
     id: u32,
     buffer: &'a [T],
-    inputs: Inputs,
+    block: Block,
 ) -> Option<&'a [T]> {
-    program.slot(id, inputs).map(|place| &buffer[place])
+    let place = program.slot(id, block.moving)?;
+    Some(&buffer[Columns::all(block.width).of(place)])
 }
 
 /// Splits a buffer before a node: what came before, and the node's own entries.
 fn split<'a, T: Real>(buffer: &'a mut [T], node: &Node<T>) -> (&'a mut [T], &'a mut [T]) {
-    let (before, rest) = buffer.split_at_mut(node.start);
-    (before, &mut rest[..node.shape.len()])
+    split_columns(buffer, node, 1)
+}
+
+/// [`split`] of a buffer with `width` columns of every node.
+fn split_columns<'a, T: Real>(
+    buffer: &'a mut [T],
+    node: &Node<T>,
+    width: usize,
+) -> (&'a mut [T], &'a mut [T]) {
+    let (before, rest) = buffer.split_at_mut(node.start * width);
+    (before, &mut rest[..node.shape.len() * width])
 }
 
 /// The entry at which operand `k` of a concatenation starts.

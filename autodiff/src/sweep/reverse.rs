@@ -4,6 +4,7 @@ use crate::program::{Inputs, Op, Program};
 use crate::rules::elementwise::Side;
 use crate::{OperandAdjoints, Operands, Real, Stash, Workspace};
 
+use super::columns::{Columns, Pair, binary_first};
 use super::joint::joint_along;
 use super::second::second_along;
 use super::tangent::seed_one;
@@ -30,7 +31,7 @@ pub fn reverse<T: Real>(
     work.reversed = wanted;
     let targets = Targets {
         wanted,
-        leaves: true,
+        read_along: None,
     };
     pull(program, work, cotangent, targets);
 }
@@ -57,7 +58,7 @@ pub(super) fn pull<T: Real>(
     }
     work.adjoints[output.start..][..cotangent.len()].copy_from_slice(cotangent);
     for node in program.nodes[..=program.output].iter().rev() {
-        if matches!(node.op, Op::Input) || !node.depends.meets(targets.wanted) {
+        if matches!(node.op, Op::Input) || !targets.takes(node) {
             continue;
         }
         let values = &work.values[..];
@@ -74,12 +75,15 @@ pub(super) fn pull<T: Real>(
                 }
             }
             Op::Binary(f) => {
+                let pair = Pair {
+                    a: arg(0),
+                    b: arg(1),
+                    len: node.shape.len(),
+                };
                 for (k, side) in [Side::Left, Side::Right].into_iter().enumerate() {
-                    let Some(out) = targets.of(program, node.args[k], before) else {
-                        continue;
-                    };
-                    let (n, step) = (node.shape.len(), usize::from(out.len() > 1));
-                    f.first(side, arg(0), arg(1), u, n, |i, v| out[i * step] += v);
+                    if let Some(out) = targets.of(program, node.args[k], before) {
+                        binary_first(*f, side, pair, 1, u, out);
+                    }
                 }
             }
             Op::Bilinear(f) => {
@@ -109,6 +113,7 @@ pub(super) fn pull<T: Real>(
                     node,
                     adjoints: before,
                     targets,
+                    columns: Columns::ONE,
                 };
                 let anything = (0..node.args.len()).any(|k| adjoints.wants(k));
                 if anything {
@@ -119,12 +124,12 @@ pub(super) fn pull<T: Real>(
             Op::Gradient { of, wrt } => {
                 // The Hessian is symmetric: the pullback of a gradient is its derivative along u.
                 let inner = &mut work.nested[node.nested];
-                let moving = seed_one(of, inner, *wrt, u);
+                let block = seed_one(of, inner, 1, *wrt, u);
                 let reached = reaching(program, node, targets.wanted);
                 if inner.deferred {
-                    joint_along(of, inner, moving, reached);
+                    joint_along(of, inner, block, reached);
                 } else {
-                    second_along(of, inner, moving, reached);
+                    second_along(of, inner, block, reached);
                 }
                 for (k, a) in node.args.iter().enumerate() {
                     if let Some(out) = targets.of(program, *a, before) {
@@ -145,7 +150,7 @@ pub(crate) fn reverse_bytes<T: Real>(program: &Program<T>, wanted: Inputs) -> us
         let swept = nodes.filter(|n| n.depends.meets(wanted));
         bytes += swept
             .filter_map(|n| n.op.gradient_of())
-            .map(second_bytes)
+            .map(|of| second_bytes(of, 1))
             .sum::<usize>();
     }
     bytes

@@ -1,11 +1,15 @@
 //! The second sweep: forward-over-reverse.
 
 use crate::program::{Inputs, Op, Program};
-use crate::rules::elementwise::Side;
+use crate::rules::elementwise::{Binary, Side};
 use crate::{OperandAdjoints, OperandTangents, Operands, Real, Stash, Workspace};
 
+use super::columns::{
+    Block, Columns, Pair, binary_first, binary_second, each, unary_first, unary_second,
+};
+use super::products::Product;
 use super::tangent::{push, seed};
-use super::{Targets, concat_start, slot, split};
+use super::{Targets, concat_start, slot, split_columns};
 
 /// Computes the derivative of the `wanted` inputs' adjoints along the given tangents of the
 /// inputs, `None` being zero.
@@ -24,20 +28,37 @@ pub fn second<T: Real>(
     directions: &[Option<&[T]>],
     wanted: Inputs,
 ) {
-    check(work, wanted);
-    let moving = seed(program, work, directions);
-    sweep(program, work, moving, wanted);
+    second_block(program, work, 1, directions, wanted);
 }
 
-/// [`second`] along tangents that stand in the workspace already.
-pub(super) fn second_along<T: Real>(
+/// [`second`] along `width` directions at once, and as many Hessian-vector products in
+/// [`Sweeps::hvps`](crate::Sweeps::hvps): directions and results are blocks as in
+/// [`tangent_block`](super::tangent_block).
+///
+/// # Panics
+/// As [`second`], and if the block is empty.
+#[track_caller]
+pub fn second_block<T: Real>(
     program: &Program<T>,
     work: &mut Workspace<T>,
-    moving: Inputs,
+    width: usize,
+    directions: &[Option<&[T]>],
     wanted: Inputs,
 ) {
     check(work, wanted);
-    sweep(program, work, moving, wanted);
+    let block = seed(program, work, width, directions);
+    sweep(program, work, block, wanted);
+}
+
+/// [`second_block`] along tangents that stand in the workspace already.
+pub(super) fn second_along<T: Real>(
+    program: &Program<T>,
+    work: &mut Workspace<T>,
+    block: Block,
+    wanted: Inputs,
+) {
+    check(work, wanted);
+    sweep(program, work, block, wanted);
 }
 
 #[track_caller]
@@ -48,13 +69,13 @@ fn check<T: Real>(work: &Workspace<T>, wanted: Inputs) {
     );
 }
 
-fn sweep<T: Real>(program: &Program<T>, work: &mut Workspace<T>, moving: Inputs, wanted: Inputs) {
+fn sweep<T: Real>(program: &Program<T>, work: &mut Workspace<T>, block: Block, wanted: Inputs) {
     for node in &program.nodes {
         if node.activity.tangent {
-            push(program, work, node, moving);
+            push(program, work, node, block);
         }
     }
-    pull_tangents(program, work, moving, wanted, false);
+    pull_tangents(program, work, block, wanted, false);
 }
 
 /// The way back of a second sweep. `evaluated` says whether the primitives were evaluated along
@@ -62,17 +83,36 @@ fn sweep<T: Real>(program: &Program<T>, work: &mut Workspace<T>, moving: Inputs,
 pub(super) fn pull_tangents<T: Real>(
     program: &Program<T>,
     work: &mut Workspace<T>,
-    moving: Inputs,
+    block: Block,
     wanted: Inputs,
     evaluated: bool,
 ) {
+    // As in `push`: the same code, with a width that is known.
+    match block {
+        Block { moving, width: 1 } => {
+            let block = Block { moving, width: 1 };
+            pull_columns(program, work, block, wanted, evaluated);
+        }
+        _ => pull_columns(program, work, block, wanted, evaluated),
+    }
+}
+
+#[inline(always)]
+fn pull_columns<T: Real>(
+    program: &Program<T>,
+    work: &mut Workspace<T>,
+    block: Block,
+    wanted: Inputs,
+    evaluated: bool,
+) {
+    let Block { moving, width } = block;
+    let columns = Columns::all(width);
     let targets = Targets {
         wanted,
-        leaves: true,
+        read_along: None,
     };
-    work.make_adjoint_tangents();
-    work.adjoint_tangents.fill(T::zero());
-    work.sweeps.hvps += 1;
+    work.clear_adjoint_tangents(width);
+    work.sweeps.hvps += width;
     for node in program.nodes[..=program.output].iter().rev() {
         if matches!(node.op, Op::Input) || !node.depends.meets(wanted) {
             continue;
@@ -80,67 +120,78 @@ pub(super) fn pull_tangents<T: Real>(
         let values = &work.values[..];
         let adjoint = &work.adjoints[node.start..][..node.shape.len()];
         let tangents = &work.tangents[..];
-        let (before, du) = split(&mut work.adjoint_tangents, node);
+        let (before, du) = split_columns(&mut work.adjoint_tangents, node, width);
         let du = node.activity.adjoint_moves.meets(moving).then_some(&*du);
         let arg = |k: usize| program.value(node.args[k], values);
         let shape = |k: usize| program.nodes[node.args[k] as usize].shape;
-        let dot = |k: usize| slot(program, node.args[k], tangents, moving);
+        let dot = |k: usize| slot(program, node.args[k], tangents, block);
         match &node.op {
             Op::Input | Op::Constant => unreachable!("constants have no adjoint"),
             Op::Unary(f, p) => {
-                if let Some(out) = targets.of(program, node.args[0], before) {
+                if let Some(out) = targets.columns_of(program, node.args[0], columns, before) {
                     let value = &values[node.start..][..node.shape.len()];
                     if let Some(du) = du {
-                        f.first(*p, arg(0), value, du, out);
+                        unary_first(*f, *p, arg(0), value, du, out);
                     }
                     if let Some(t) = dot(0) {
-                        f.second(*p, arg(0), value, t, adjoint, out);
+                        unary_second(*f, *p, arg(0), value, adjoint, t, out);
                     }
                 }
             }
             Op::Binary(f) => {
                 let sides = [Side::Left, Side::Right];
+                let pair = Pair {
+                    a: arg(0),
+                    b: arg(1),
+                    len: node.shape.len(),
+                };
                 for (k, by) in sides.into_iter().enumerate() {
-                    let Some(out) = targets.of(program, node.args[k], before) else {
+                    let arg = node.args[k];
+                    let Some(out) = targets.columns_of(program, arg, columns, before) else {
                         continue;
                     };
-                    let (n, step) = (node.shape.len(), usize::from(out.len() > 1));
-                    let (a, b) = (arg(0), arg(1));
                     if let Some(du) = du {
-                        f.first(by, a, b, du, n, |i, v| out[i * step] += v);
+                        binary_first(*f, by, pair, width, du, out);
                     }
                     for (l, along) in sides.into_iter().enumerate() {
-                        if let Some(t) = dot(l) {
-                            let add = |i: usize, v: T| out[i * step] += v;
-                            f.second(by, along, a, b, t, adjoint, n, add);
+                        if let Some(t) = dot(l).filter(|_| bends(*f, by, along)) {
+                            binary_second(*f, (by, along), pair, adjoint, width, t, out);
                         }
                     }
                 }
             }
             Op::Bilinear(f) => {
-                if let Some(out) = targets.of(program, node.args[0], before) {
+                let product = Product {
+                    f: *f,
+                    left: shape(0),
+                    right: shape(1),
+                    out: node.shape,
+                };
+                if let Some(out) = targets.columns_of(program, node.args[0], columns, before) {
                     if let Some(du) = du {
-                        f.left_adjoint(du, node.shape, arg(1), shape(1), out);
+                        product.left_adjoint(width, du, arg(1), out);
                     }
                     if let Some(t) = dot(1) {
-                        f.left_adjoint(adjoint, node.shape, t, shape(1), out);
+                        product.left_adjoint_along(width, adjoint, t, out);
                     }
                 }
-                if let Some(out) = targets.of(program, node.args[1], before) {
+                if let Some(out) = targets.columns_of(program, node.args[1], columns, before) {
                     if let Some(du) = du {
-                        f.right_adjoint(du, node.shape, arg(0), shape(0), out);
+                        product.right_adjoint(width, du, arg(0), out);
                     }
                     if let Some(t) = dot(0) {
-                        f.right_adjoint(adjoint, node.shape, t, shape(0), out);
+                        product.right_adjoint_along(width, adjoint, t, out);
                     }
                 }
             }
             Op::Linear(f) => {
                 let Some(du) = du else { continue };
                 for (k, a) in node.args.iter().enumerate() {
-                    if let Some(out) = targets.of(program, *a, before) {
+                    if let Some(out) = targets.columns_of(program, *a, columns, before) {
                         let start = concat_start(program, node, k);
-                        f.adjoint(start, du, node.shape, out, shape(k));
+                        each(width, du, out, |du, out| {
+                            f.adjoint(start, du, node.shape, out, shape(k));
+                        });
                     }
                 }
             }
@@ -155,6 +206,7 @@ pub(super) fn pull_tangents<T: Real>(
                     node,
                     tangents,
                     moving,
+                    columns,
                     evaluated: evaluated && node.depends.meets(moving),
                 };
                 let mut adjoints = OperandAdjoints {
@@ -162,9 +214,14 @@ pub(super) fn pull_tangents<T: Real>(
                     node,
                     adjoints: before,
                     targets,
+                    columns,
                 };
                 let stash = Stash::of(node, &mut work.stash, &mut work.scratch);
-                f.vjp_tangent(&operands, &tangents, stash, adjoint, du, &mut adjoints);
+                let adjoints = &mut adjoints;
+                match width {
+                    1 => f.vjp_tangent(&operands, &tangents, stash, adjoint, du, adjoints),
+                    _ => f.vjp_tangent_block(&operands, &tangents, stash, adjoint, du, adjoints),
+                }
             }
             Op::Gradient { .. } => panic!(
                 "second derivatives of a program that takes a gradient inside would be third \
@@ -174,7 +231,16 @@ pub(super) fn pull_tangents<T: Real>(
     }
 }
 
-/// Bytes that the first [`second`] sweep makes: the tangents, and those of the adjoints.
-pub(crate) fn second_bytes<T: Real>(program: &Program<T>) -> usize {
-    2 * program.values_bytes()
+/// Whether a binary operation has a second derivative by these operands that is not zero.
+fn bends(f: Binary, by: Side, along: Side) -> bool {
+    match f {
+        Binary::Add | Binary::Sub => false,
+        Binary::Mul => by != along,
+        _ => true,
+    }
+}
+
+/// Bytes that the first [`second_block`] sweep makes: the tangents, and those of the adjoints.
+pub(crate) fn second_bytes<T: Real>(program: &Program<T>, width: usize) -> usize {
+    2 * width * program.values_bytes()
 }

@@ -5,7 +5,7 @@ mod momentum;
 use crate::bytes::{Buffer, Category, Meter};
 use crate::kernels::{add, dot};
 use crate::program::Inputs;
-use crate::sweep::{primal, primal_for_reverse, reverse, tangent};
+use crate::sweep::{primal, primal_for_reverse, reverse, tangent_block};
 use crate::{Need, Program, Real, Sweeps, Workspace};
 
 use super::Step;
@@ -94,19 +94,24 @@ impl<T: Real> Driver<T> {
     }
 
     /// [`advance`](Driver::advance), with the derivative of the state by `x` taken along: one
-    /// column for each entry of `x`. `direction` is zero before and after.
-    pub(super) fn advance_tangents(&mut self, k: usize, by_x: &mut [T], direction: &mut [T]) {
+    /// column for each entry of `x`. They go in blocks of as many columns as `units`, unit vectors
+    /// of `x`, has room for; it is zero before and after.
+    pub(super) fn advance_tangents(&mut self, k: usize, by_x: &mut [T], units: &mut [T]) {
         self.advance_with(k, Need::Curvature);
         let program = &self.step.program;
-        let columns = by_x.chunks_exact_mut(self.state.len().max(1));
-        for (j, column) in columns.enumerate() {
-            direction[j] = T::one();
-            let directions = [Some(&*direction), Some(&*column), None];
-            match tangent(program, &mut self.work, &directions) {
-                Some(moved) => column.copy_from_slice(moved),
-                None => column.fill(T::zero()),
+        let (dim_x, dim_state) = (self.x_cotangent.len(), self.state.len());
+        let room = units.len() / dim_x.max(1);
+        let blocks = by_x.chunks_mut((dim_state * room).max(1));
+        for (block, first) in blocks.zip((0..).step_by(room.max(1))) {
+            let width = block.len() / dim_state;
+            let entry = |c: usize| first + c + c * dim_x;
+            (0..width).for_each(|c| units[entry(c)] = T::one());
+            let directions = [Some(&units[..dim_x * width]), Some(&*block), None];
+            match tangent_block(program, &mut self.work, width, &directions) {
+                Some(moved) => block.copy_from_slice(moved),
+                None => block.fill(T::zero()),
             }
-            direction[j] = T::zero();
+            (0..width).for_each(|c| units[entry(c)] = T::zero());
         }
     }
 

@@ -6,6 +6,7 @@ use crate::{Real, Workspace};
 
 use super::checkpointed::Checkpointed;
 use super::driver::{Driver, INPUTS};
+use super::forward::width;
 use super::reversible::Reversible;
 use super::{Memory, Step};
 
@@ -29,7 +30,9 @@ impl<T: Real> Step<T> {
         };
         let entries = self.dim_x() * self.dim_state();
         let derivative = match memory {
-            Memory::Forward if depth > 0 && entries > 0 => tangent_bytes(program, INPUTS),
+            Memory::Forward if depth > 0 && entries > 0 => {
+                tangent_bytes(program, INPUTS, width(self.dim_x()))
+            }
             Memory::Forward => 0,
             _ if memory.differentiated_steps(depth) > 0 => reverse_bytes(program, INPUTS),
             _ => 0,
@@ -47,11 +50,12 @@ impl<T: Real> Step<T> {
     /// buffers of a single step, which are held under every policy.
     ///
     /// [`Meter`](crate::Meter) readings are predicted exactly: [`Category::Checkpoints`] holds the
-    /// states, or under [`Memory::Reversible`] the lost bits; [`Category::Values`] and [`Category::Adjoints`] the linearised steps of
-    /// [`Memory::Taped`]; [`Category::Tangents`] the derivative by x of [`Memory::Forward`] and its
-    /// direction; and [`Category::Solver`] the schedule of [`Memory::Checkpointed`] and
-    /// [`Memory::Online`] and the state they walk with on the way back, or the state on the grid of
-    /// [`Memory::Reversible`] and the last one. For a loop that may stop
+    /// states, or under [`Memory::Reversible`] the lost bits; [`Category::Values`] and
+    /// [`Category::Adjoints`] the linearised steps of [`Memory::Taped`]; [`Category::Tangents`] the
+    /// derivative by x of [`Memory::Forward`] and a block of its directions; and
+    /// [`Category::Solver`] the schedule of [`Memory::Checkpointed`] and [`Memory::Online`] and the
+    /// state they walk with on the way back, or the state on the grid of [`Memory::Reversible`] and
+    /// the last one. For a loop that may stop
     /// early `depth` is its limit, but for [`Memory::Taped`] its depth.
     ///
     /// # Panics
@@ -79,7 +83,9 @@ impl<T: Real> Step<T> {
             (Memory::Checkpointed { .. } | Memory::Online { .. }, Category::Solver) => {
                 Checkpointed::<T>::walking_bytes(dim_state, memory.states(depth))
             }
-            (Memory::Forward, Category::Tangents) => (dim_state + 1) * self.dim_x() * scalar,
+            (Memory::Forward, Category::Tangents) => {
+                (dim_state + width(self.dim_x())) * self.dim_x() * scalar
+            }
             _ => 0,
         }
     }

@@ -9,15 +9,25 @@ use super::{Driver, Stop};
 pub(super) struct Forward<T: Real> {
     /// `dim_state × dim_x`, column-major.
     by_x: Buffer<T>,
-    /// The direction in x, one unit vector after the other.
-    direction: Buffer<T>,
+    /// Unit vectors of x, for one block of columns.
+    units: Buffer<T>,
+}
+
+/// Columns of Ẏ that one tangent sweep takes along. A product of matrices copies its operands: with
+/// sixteen columns that is a small part of its cost, and more of them would gain little for the
+/// tangents that the step is then held in.
+const BLOCK: usize = 16;
+
+/// Columns of a block for so many entries of x.
+pub(super) fn width(dim_x: usize) -> usize {
+    dim_x.min(BLOCK)
 }
 
 impl<T: Real> Forward<T> {
     pub(super) fn new(meter: &Meter) -> Self {
         Forward {
             by_x: Buffer::zeros(0, Category::Tangents, meter),
-            direction: Buffer::zeros(0, Category::Tangents, meter),
+            units: Buffer::zeros(0, Category::Tangents, meter),
         }
     }
 
@@ -29,12 +39,12 @@ impl<T: Real> Forward<T> {
         stop: Stop<'_, T>,
     ) -> usize {
         let (dim_x, dim_state) = (driver.dim_x(), driver.state().len());
-        self.direction.resize(dim_x);
+        self.units.resize(dim_x * width(dim_x));
         self.by_x.resize(dim_state * dim_x);
         self.by_x.fill(T::zero());
         let mut depth = 0;
         while depth < limit && !stop(depth, driver.state()) {
-            driver.advance_tangents(depth, &mut self.by_x, &mut self.direction);
+            driver.advance_tangents(depth, &mut self.by_x, &mut self.units);
             depth += 1;
         }
         depth

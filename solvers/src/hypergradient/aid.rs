@@ -132,7 +132,7 @@ impl<L> Aid<L> {
         };
         let step = steps.as_ref().map(|s| &s.0);
         let lower = steps.as_ref().map(|s| loop_bytes(&s.0, s.1, NOTHING));
-        workspace_bytes(problem, [false, true], step)
+        workspace_bytes(problem, [0, self.linear.block(dim_y)], step)
             + lower.unwrap_or(0)
             + Vectors::<T>::bytes(self.lower, dim_y)
             + (dim_y + problem.dim_x()) * size_of::<T>()

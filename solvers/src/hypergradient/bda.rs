@@ -87,7 +87,8 @@ impl Bda {
     pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize {
         // The lengths are coefficients: the recording is the same for all.
         let step = self.record(problem, 0.5, 0.5);
-        let second = [self.upper_length, self.lower_length].map(StepLength::is_found);
+        let second =
+            [self.upper_length, self.lower_length].map(|length| usize::from(length.is_found()));
         // The first state and the last, what finding the lengths needs, and the hypergradient.
         let vectors = 2 * problem.dim_y() + self.spare(problem) + problem.dim_x();
         (workspace_bytes(problem, second, Some(&step)) + vectors * size_of::<T>())

@@ -6,18 +6,19 @@ use autodiff::{Point, Program, Real};
 use crate::{Bilevel, Workspace};
 
 /// Bytes of a workspace whose objectives were both differentiated, with the recordings of a `step`
-/// but not its loop; `second` says which of (F, g) were differentiated twice.
+/// but not its loop; `second` says along how many directions at once (F, g) were differentiated
+/// twice.
 pub(super) fn workspace_bytes<T: Real>(
     problem: &Bilevel<T>,
-    second: [bool; 2],
+    second: [usize; 2],
     step: Option<&Step<T>>,
 ) -> usize {
     let levels = [&**problem.upper(), &**problem.lower()];
     let mut bytes = Workspace::start_bytes(problem);
     for (program, second) in levels.into_iter().zip(second) {
         bytes += Point::gradient_bytes(program) - program.bytes();
-        if second {
-            bytes += Point::second_bytes(program);
+        if second > 0 {
+            bytes += Point::second_block_bytes(program, second);
         }
     }
     let step = step.map(Step::program);

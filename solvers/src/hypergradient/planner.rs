@@ -53,7 +53,7 @@ impl<T: Real> Footprint<T> {
     fn of(itd: &Itd, problem: &Bilevel<T>) -> Self {
         // The length is one number in the recording, whichever it is.
         let step = itd.inner.record(problem.lower(), 0.5);
-        let second = [false, itd.length.is_found()];
+        let second = [0, usize::from(itd.length.is_found())];
         Footprint {
             outside: workspace_bytes(problem, second, Some(&step))
                 + itd.vector_bytes(problem, step.dim_state()),

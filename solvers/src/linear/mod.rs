@@ -43,7 +43,8 @@ pub struct Report {
     pub iterations: usize,
 }
 
-/// A product with H: overwrites the second slice with H times the first.
+/// A product with H: overwrites the second slice with H times the first, which is a vector or a
+/// block of several, one after the other. A block counts as so many products and costs less.
 pub type Product<'a, T> = &'a mut dyn FnMut(&[T], &mut [T]);
 
 /// A solver of `H v = b`, a value of one slot of [`Aid`](crate::Aid).
@@ -58,6 +59,12 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
 
     /// The most bytes that [`solve`](LinearSolver::solve) holds on its meter, for `n` unknowns.
     fn bytes(&self, n: usize) -> usize;
+
+    /// The most vectors that [`solve`](LinearSolver::solve) hands to its product at once.
+    fn block(&self, n: usize) -> usize {
+        let _ = n;
+        1
+    }
 
     /// Replaces `v`, the first guess, by the best solution found.
     ///

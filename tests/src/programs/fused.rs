@@ -4,6 +4,8 @@ use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Rea
 
 /// `u = a₀ sin(Σₖ aₖ)`, entry by entry, of several operands of one shape.
 ///
+/// Its rules along directions take whole blocks of them, entry by entry.
+///
 /// The stash holds `sin`, `cos` and `−a₀ sin` of the sum, each for all entries. What is not
 /// [`Asked`] for is NaN, so that a sweep which asked for too little cannot pass.
 #[derive(Clone, Copy, Debug)]
@@ -56,11 +58,24 @@ impl<T: Real> Primitive<T> for Wave {
         stash: Stash<'_, T>,
         out: &mut [T],
     ) {
-        let n = out.len();
+        self.jvp_block(a, t, stash, out);
+    }
+
+    fn jvp_block(
+        &self,
+        a: &Operands<'_, T>,
+        t: &OperandTangents<'_, T>,
+        stash: Stash<'_, T>,
+        out: &mut [T],
+    ) {
+        let n = a.get(0).len();
         for i in 0..n {
-            let ds = self.total(i, |k| t.get(k));
-            let direct = t.get(0).map_or(T::zero(), |t| t[i] * stash[i]);
-            out[i] = direct + a.get(0)[i] * stash[n + i] * ds;
+            for c in 0..t.width() {
+                let t = t.column(c);
+                let ds = self.total(i, |k| t.get(k));
+                let direct = t.get(0).map_or(T::zero(), |t| t[i] * stash[i]);
+                out[c * n + i] = direct + a.get(0)[i] * stash[n + i] * ds;
+            }
         }
     }
 
@@ -90,6 +105,18 @@ impl<T: Real> Primitive<T> for Wave {
         du: Option<&[T]>,
         adjoint_tangents: &mut OperandAdjoints<'_, T>,
     ) {
+        self.vjp_tangent_block(a, t, stash, u, du, adjoint_tangents);
+    }
+
+    fn vjp_tangent_block(
+        &self,
+        a: &Operands<'_, T>,
+        t: &OperandTangents<'_, T>,
+        stash: Stash<'_, T>,
+        u: &[T],
+        du: Option<&[T]>,
+        adjoint_tangents: &mut OperandAdjoints<'_, T>,
+    ) {
         let n = u.len();
         for k in 0..self.operands {
             let Some(out) = adjoint_tangents.get(k) else {
@@ -97,15 +124,18 @@ impl<T: Real> Primitive<T> for Wave {
             };
             for i in 0..n {
                 let (sin, cos, bend) = (stash[i], stash[n + i], stash[2 * n + i]);
-                let ds = self.total(i, |k| t.get(k));
-                let dt = t.get(0).map_or(T::zero(), |t| t[i]);
-                out[i] += u[i] * (dt * cos + bend * ds);
-                if k == 0 {
-                    out[i] += u[i] * cos * ds;
-                }
-                if let Some(du) = du {
-                    let direct = if k == 0 { sin } else { T::zero() };
-                    out[i] += du[i] * (direct + a.get(0)[i] * cos);
+                for c in 0..t.width() {
+                    let (t, at) = (t.column(c), c * n + i);
+                    let ds = self.total(i, |k| t.get(k));
+                    let dt = t.get(0).map_or(T::zero(), |t| t[i]);
+                    out[at] += u[i] * (dt * cos + bend * ds);
+                    if k == 0 {
+                        out[at] += u[i] * cos * ds;
+                    }
+                    if let Some(du) = du {
+                        let direct = if k == 0 { sin } else { T::zero() };
+                        out[at] += du[at] * (direct + a.get(0)[i] * cos);
+                    }
                 }
             }
         }

@@ -33,7 +33,8 @@ pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
     // tolerance goes on from where it is.
     for _ in 0..3 {
         let mut product = |p: &[T], out: &mut [T]| {
-            point.second_by(&[None, Some(p)], Inputs::one(1));
+            let width = (p.len() / b.len().max(1)).max(1);
+            point.second_block(width, &[None, Some(p)], Inputs::one(1));
             out.copy_from_slice(point.product(1));
         };
         let report = solver.solve(&mut product, b, v, meter);

@@ -1,0 +1,254 @@
+//! Blocks of directions: where their columns stand, and the rules over several of them at once.
+//!
+//! The tangents of a node are `width` columns of its length, one after the other. So the columns
+//! of a matrix product's right operand are those of one wider matrix, and `width` products with a
+//! vector become one with a matrix. Elementwise rules compute their factors once for all columns,
+//! linear ones go through the columns. A block of one column is the plain rule.
+//!
+//! Every column has the bits of a sweep of its own, but for products with such a wider matrix: the
+//! crate `gemm` sums their terms in another order than those with a vector.
+
+use std::ops::Range;
+
+use crate::Real;
+use crate::program::Inputs;
+use crate::rules::elementwise::{Binary, Side, Unary};
+
+/// What moves in a tangent or second sweep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block {
+    /// The inputs that move,
+    pub(super) moving: Inputs,
+    /// along so many directions at once.
+    pub(super) width: usize,
+}
+
+/// Consecutive columns of a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Columns {
+    width: usize,
+    first: usize,
+    count: usize,
+}
+
+impl Columns {
+    /// The column of a sweep along one direction.
+    pub(crate) const ONE: Columns = Columns::all(1);
+
+    /// All columns of a block.
+    #[inline]
+    pub(crate) const fn all(width: usize) -> Columns {
+        Columns {
+            width,
+            first: 0,
+            count: width,
+        }
+    }
+
+    /// The number of columns.
+    pub(crate) const fn count(self) -> usize {
+        self.count
+    }
+
+    /// Column `c` of these.
+    #[track_caller]
+    pub(crate) fn one(self, c: usize) -> Columns {
+        assert!(c < self.count, "column {c} of {}", self.count);
+        Columns {
+            width: self.width,
+            first: self.first + c,
+            count: 1,
+        }
+    }
+
+    /// Where the columns of a node stand whose value stands at `place`.
+    #[inline]
+    pub(crate) fn of(self, place: Range<usize>) -> Range<usize> {
+        let len = place.len();
+        let start = place.start * self.width + self.first * len;
+        start..start + self.count * len
+    }
+}
+
+/// Factors that are computed at once, on the stack.
+const CHUNK: usize = 64;
+
+/// `out += f′(a) · t` for every column t.
+#[inline]
+pub(super) fn unary_first<T: Real>(f: Unary, p: T, a: &[T], u: &[T], t: &[T], out: &mut [T]) {
+    if t.len() == a.len() {
+        return f.first(p, a, u, t, out);
+    }
+    let factors = |at: Range<usize>, w: &mut [T]| {
+        let ones = &[T::one(); CHUNK][..at.len()];
+        f.first(p, &a[at.clone()], &u[at], ones, w);
+    };
+    scaled(a.len(), factors, t, out);
+}
+
+/// `out += f″(a) · s · t` for every column t.
+#[inline]
+pub(super) fn unary_second<T: Real>(
+    f: Unary,
+    p: T,
+    a: &[T],
+    u: &[T],
+    s: &[T],
+    t: &[T],
+    out: &mut [T],
+) {
+    if t.len() == a.len() {
+        return f.second(p, a, u, s, t, out);
+    }
+    let factors = |at: Range<usize>, w: &mut [T]| {
+        let ones = &[T::one(); CHUNK][..at.len()];
+        f.second(p, &a[at.clone()], &u[at.clone()], &s[at], ones, w);
+    };
+    scaled(a.len(), factors, t, out);
+}
+
+/// The operands of a binary operation and the length of its value.
+#[derive(Clone, Copy)]
+pub(super) struct Pair<'a, T> {
+    pub(super) a: &'a [T],
+    pub(super) b: &'a [T],
+    pub(super) len: usize,
+}
+
+impl<'a, T> Pair<'a, T> {
+    fn part(self, at: Range<usize>) -> Self {
+        let of = |a: &'a [T]| match a.len() == self.len {
+            true => &a[at.clone()],
+            false => a,
+        };
+        Pair {
+            a: of(self.a),
+            b: of(self.b),
+            len: at.len(),
+        }
+    }
+}
+
+/// `out += ∂f/∂by · t` for every column t; an operand of one entry goes with all of the other's.
+#[inline(always)]
+pub(super) fn binary_first<T: Real>(
+    f: Binary,
+    by: Side,
+    pair: Pair<'_, T>,
+    width: usize,
+    t: &[T],
+    out: &mut [T],
+) {
+    if width == 1 {
+        let Pair { a, b, len } = pair;
+        return match out.len() == len {
+            true => {
+                let out = &mut out[..len];
+                f.first(by, a, b, t, len, |i, v| out[i] += v);
+            }
+            false => f.first(by, a, b, t, len, |_, v| out[0] += v),
+        };
+    }
+    binary_first_block(f, by, pair, width, t, out);
+}
+
+fn binary_first_block<T: Real>(
+    f: Binary,
+    by: Side,
+    pair: Pair<'_, T>,
+    width: usize,
+    t: &[T],
+    out: &mut [T],
+) {
+    let factors = |at: Range<usize>, w: &mut [T]| {
+        let Pair { a, b, len } = pair.part(at);
+        f.first(by, a, b, &[T::one()], len, |i, v| w[i] = v);
+    };
+    scaled_or_summed(pair.len, factors, width, t, out);
+}
+
+/// `out += ∂²f/∂by∂along · s · t` for every column t.
+pub(super) fn binary_second<T: Real>(
+    f: Binary,
+    (by, along): (Side, Side),
+    pair: Pair<'_, T>,
+    s: &[T],
+    width: usize,
+    t: &[T],
+    out: &mut [T],
+) {
+    if width == 1 {
+        let Pair { a, b, len } = pair;
+        return match out.len() == len {
+            true => {
+                let out = &mut out[..len];
+                f.second(by, along, a, b, s, t, len, |i, v| out[i] += v);
+            }
+            false => f.second(by, along, a, b, s, t, len, |_, v| out[0] += v),
+        };
+    }
+    let factors = |at: Range<usize>, w: &mut [T]| {
+        let Pair { a, b, len } = pair.part(at.clone());
+        let one = &[T::one()];
+        f.second(by, along, a, b, &s[at], one, len, |i, v| w[i] = v);
+    };
+    scaled_or_summed(pair.len, factors, width, t, out);
+}
+
+/// `out += w · t` for every column t of length n, entry by entry, for factors w that are added to
+/// zeros.
+fn scaled<T: Real>(n: usize, factors: impl Fn(Range<usize>, &mut [T]), t: &[T], out: &mut [T]) {
+    let mut w = [T::zero(); CHUNK];
+    for start in (0..n).step_by(CHUNK) {
+        let at = start..n.min(start + CHUNK);
+        let w = &mut w[..at.len()];
+        w.fill(T::zero());
+        factors(at.clone(), w);
+        for (out, t) in out.chunks_exact_mut(n).zip(t.chunks_exact(n)) {
+            for ((out, t), w) in out[at.clone()].iter_mut().zip(&t[at.clone()]).zip(&*w) {
+                *out += *w * *t;
+            }
+        }
+    }
+}
+
+/// [`scaled`], where the columns of t may have one entry for all factors, and those of `out` one
+/// that sums them.
+fn scaled_or_summed<T: Real>(
+    n: usize,
+    factors: impl Fn(Range<usize>, &mut [T]),
+    width: usize,
+    t: &[T],
+    out: &mut [T],
+) {
+    let (from, to) = (t.len() / width, out.len() / width);
+    if (from, to) == (n, n) {
+        return scaled(n, factors, t, out);
+    }
+    let (step, out_step) = (usize::from(from > 1), usize::from(to > 1));
+    let mut w = [T::zero(); CHUNK];
+    for start in (0..n).step_by(CHUNK) {
+        let at = start..n.min(start + CHUNK);
+        let w = &mut w[..at.len()];
+        factors(at.clone(), w);
+        for c in 0..width {
+            for (i, w) in at.clone().zip(&*w) {
+                out[c * to + i * out_step] += *w * t[c * from + i * step];
+            }
+        }
+    }
+}
+
+/// Calls `rule` with each column of `from` and of `to`.
+#[inline]
+pub(super) fn each<T>(
+    width: usize,
+    from: &[T],
+    to: &mut [T],
+    mut rule: impl FnMut(&[T], &mut [T]),
+) {
+    let (len, out) = (from.len() / width, to.len() / width);
+    for c in 0..width {
+        rule(&from[c * len..][..len], &mut to[c * out..][..out]);
+    }
+}
