@@ -120,6 +120,7 @@ fn the_meter_grows_as_the_allocator_does() {
             // Once, for what a process allocates once. Shallower loops of the scalar problem hold
             // less than recording it does for a moment.
             at(1000, Memory::Stored);
+            at(1000, Memory::Forward);
             for (few, many) in policies(1000).into_iter().zip(policies(3000)) {
                 // Three thousand steps of one entry lose fewer bits than recording takes.
                 let too_few = task.name == "scalar" && few == Memory::Reversible;

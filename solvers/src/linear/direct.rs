@@ -28,10 +28,11 @@ impl<T: Real> LinearSolver<T> for Direct {
         "direct"
     }
 
-    /// H and its factor, a block of unit vectors, the right-hand side, the pivots and the solution. The
-    /// eigenvectors of an H that is not definite take a few vectors more.
+    /// H and its factor, the right-hand side, the pivots and the solution; before there is a factor,
+    /// its place is more than the block of unit vectors needs. The eigenvectors of an H that is not
+    /// definite take a few vectors more.
     fn bytes(&self, n: usize) -> usize {
-        (2 * n * n + (3 + n.min(BLOCK)) * n) * size_of::<T>()
+        (2 * n * n + 3 * n) * size_of::<T>()
     }
 
     fn block(&self, n: usize) -> usize {
