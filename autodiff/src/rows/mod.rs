@@ -216,38 +216,50 @@ macro_rules! rows {
                     let stride = z.len() / 4;
                     let mut at = 0;
                     while at < stride {
-                        at += match stride - at {
-                            1 => logits_tile::<S, 1>(simd, rows, w, z, at),
-                            2 => logits_tile::<S, 2>(simd, rows, w, z, at),
-                            _ => logits_tile::<S, 3>(simd, rows, w, z, at),
+                        at += match (stride, stride - at) {
+                            // Weights of one tile stand in arrays, which needs no checks.
+                            (1, _) => logits_tile::<S, 1>(simd, rows, w.as_chunks().0, z, 0),
+                            (2, _) => logits_tile::<S, 2>(simd, rows, w.as_chunks().0, z, 0),
+                            (3, _) => logits_tile::<S, 3>(simd, rows, w.as_chunks().0, z, 0),
+                            (_, 1) => logits_tile::<S, 1>(simd, rows, tile(w, stride, at), z, at),
+                            (_, 2) => logits_tile::<S, 2>(simd, rows, tile(w, stride, at), z, at),
+                            (_, _) => logits_tile::<S, 3>(simd, rows, tile(w, stride, at), z, at),
                         };
                     }
                 }
 
+                /// `N` vectors of each feature's, from `at` on.
                 #[inline(always)]
-                fn logits_tile<S: Simd, const N: usize>(
+                fn tile<V, const N: usize>(
+                    w: &[V],
+                    stride: usize,
+                    at: usize,
+                ) -> impl IntoIterator<Item = &[V; N]> {
+                    w.chunks_exact(stride)
+                        .map(move |w| w[at..].first_chunk().expect("a whole tile"))
+                }
+
+                #[inline(always)]
+                fn logits_tile<'w, S: Simd, const N: usize>(
                     simd: S,
-                    rows: [&[$type]; 4],
-                    w: &[S::$v],
+                    [r0, r1, r2, r3]: [&[$type]; 4],
+                    w: impl IntoIterator<Item = &'w [S::$v; N]>,
                     z: &mut [S::$v],
                     at: usize,
                 ) -> usize {
                     let stride = z.len() / 4;
                     let mut sums = [[simd.$splat(0.0); N]; 4];
-                    let rows = rows.map(|r| &r[..w.len() / stride]);
-                    for (j, w) in w.chunks_exact(stride).enumerate() {
-                        let w = &w[at..at + N];
-                        for k in 0..4 {
-                            let a = simd.$splat(rows[k][j]);
+                    let rows = r0.iter().zip(r1).zip(r2).zip(r3);
+                    for ((((a0, a1), a2), a3), w) in rows.zip(w) {
+                        for (sum, a) in sums.iter_mut().zip([a0, a1, a2, a3]) {
+                            let a = simd.$splat(*a);
                             for q in 0..N {
-                                sums[k][q] = simd.$fma(a, w[q], sums[k][q]);
+                                sum[q] = simd.$fma(a, w[q], sum[q]);
                             }
                         }
                     }
                     for k in 0..4 {
-                        for q in 0..N {
-                            z[k * stride + at + q] = sums[k][q];
-                        }
+                        z[k * stride + at..][..N].copy_from_slice(&sums[k]);
                     }
                     N
                 }
@@ -258,41 +270,47 @@ macro_rules! rows {
                     let stride = z.len() / 4;
                     let mut at = 0;
                     while at < stride {
-                        at += match stride - at {
-                            1 => updates_tile::<S, 1>(simd, out, rows, z, at),
-                            2 => updates_tile::<S, 2>(simd, out, rows, z, at),
-                            _ => updates_tile::<S, 3>(simd, out, rows, z, at),
+                        let left = stride - at;
+                        at += match stride {
+                            1 => updates_tile::<S, 1>(simd, out.as_chunks_mut().0, rows, z, 0),
+                            2 => updates_tile::<S, 2>(simd, out.as_chunks_mut().0, rows, z, 0),
+                            3 => updates_tile::<S, 3>(simd, out.as_chunks_mut().0, rows, z, 0),
+                            _ => {
+                                let out = out.chunks_exact_mut(stride).map(|out| &mut out[at..]);
+                                match left {
+                                    1 => updates_tile::<S, 1>(simd, out.map(leading), rows, z, at),
+                                    2 => updates_tile::<S, 2>(simd, out.map(leading), rows, z, at),
+                                    _ => updates_tile::<S, 3>(simd, out.map(leading), rows, z, at),
+                                }
+                            }
                         };
                     }
                 }
 
                 #[inline(always)]
-                fn updates_tile<S: Simd, const N: usize>(
+                fn leading<V, const N: usize>(out: &mut [V]) -> &mut [V; N] {
+                    out.first_chunk_mut().expect("a whole tile")
+                }
+
+                #[inline(always)]
+                fn updates_tile<'o, S: Simd, const N: usize>(
                     simd: S,
-                    out: &mut [S::$v],
-                    rows: [&[$type]; 4],
+                    out: impl IntoIterator<Item = &'o mut [S::$v; N]>,
+                    [r0, r1, r2, r3]: [&[$type]; 4],
                     z: &[S::$v],
                     at: usize,
                 ) -> usize {
                     let stride = z.len() / 4;
-                    let mut scale = [[simd.$splat(0.0); N]; 4];
-                    for k in 0..4 {
+                    let scale: [[S::$v; N]; 4] =
+                        std::array::from_fn(|k| std::array::from_fn(|q| z[k * stride + at + q]));
+                    let rows = r0.iter().zip(r1).zip(r2).zip(r3);
+                    for ((((a0, a1), a2), a3), out) in rows.zip(out) {
+                        let a = [a0, a1, a2, a3].map(|a| simd.$splat(*a));
                         for q in 0..N {
-                            scale[k][q] = z[k * stride + at + q];
-                        }
-                    }
-                    let rows = rows.map(|r| &r[..out.len() / stride]);
-                    for (j, out) in out.chunks_exact_mut(stride).enumerate() {
-                        let out = &mut out[at..at + N];
-                        let a0 = simd.$splat(rows[0][j]);
-                        let a1 = simd.$splat(rows[1][j]);
-                        let a2 = simd.$splat(rows[2][j]);
-                        let a3 = simd.$splat(rows[3][j]);
-                        for q in 0..N {
-                            let mut sum = simd.$fma(a0, scale[0][q], out[q]);
-                            sum = simd.$fma(a1, scale[1][q], sum);
-                            sum = simd.$fma(a2, scale[2][q], sum);
-                            out[q] = simd.$fma(a3, scale[3][q], sum);
+                            let mut sum = simd.$fma(a[0], scale[0][q], out[q]);
+                            sum = simd.$fma(a[1], scale[1][q], sum);
+                            sum = simd.$fma(a[2], scale[2][q], sum);
+                            out[q] = simd.$fma(a[3], scale[3][q], sum);
                         }
                     }
                     N
