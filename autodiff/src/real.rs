@@ -9,6 +9,7 @@ pub trait Real:
     + crate::rows::Rows
     + crate::vector::Vector
     + crate::rules::elementwise::Kernels
+    + crate::rules::elementwise::PairKernels
     + nalgebra::RealField
     + Copy
     + Default

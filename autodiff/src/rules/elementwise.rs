@@ -27,15 +27,17 @@
 
 mod binary;
 mod functions;
+mod pair;
 mod unary;
 
 use std::f64::consts::{FRAC_2_SQRT_PI, LN_2};
 
 pub use binary::Binary;
-pub(crate) use binary::Side;
+pub use binary::Side;
 use functions::{asinh_slope, gelu, integer, positive, scaled, sign};
 pub use functions::{erf, sigmoid};
 use nalgebra::{ComplexField, one};
+pub use pair::PairKernels;
 pub(crate) use unary::Kernels;
 use unary::{First, Row, Second, Value};
 

@@ -139,15 +139,8 @@ pub(super) fn binary_first<T: Real>(
     t: &[T],
     out: &mut [T],
 ) {
-    if width == 1 {
-        let Pair { a, b, len } = pair;
-        return match out.len() == len {
-            true => {
-                let out = &mut out[..len];
-                f.first(by, a, b, t, len, |i, v| out[i] += v);
-            }
-            false => f.first(by, a, b, t, len, |_, v| out[0] += v),
-        };
+    if width == 1 && out.len() == pair.len {
+        return f.first(by, pair.a, pair.b, t, out);
     }
     binary_first_block(f, by, pair, width, t, out);
 }
@@ -161,8 +154,8 @@ fn binary_first_block<T: Real>(
     out: &mut [T],
 ) {
     let factors = |at: Range<usize>, w: &mut [T]| {
-        let Pair { a, b, len } = pair.part(at);
-        f.first(by, a, b, &[T::one()], len, |i, v| w[i] = v);
+        let Pair { a, b, .. } = pair.part(at);
+        f.first(by, a, b, &[T::one()], w);
     };
     scaled_or_summed(pair.len, factors, width, t, out);
 }
@@ -177,20 +170,12 @@ pub(super) fn binary_second<T: Real>(
     t: &[T],
     out: &mut [T],
 ) {
-    if width == 1 {
-        let Pair { a, b, len } = pair;
-        return match out.len() == len {
-            true => {
-                let out = &mut out[..len];
-                f.second(by, along, a, b, s, t, len, |i, v| out[i] += v);
-            }
-            false => f.second(by, along, a, b, s, t, len, |_, v| out[0] += v),
-        };
+    if width == 1 && out.len() == pair.len {
+        return f.second((by, along), [pair.a, pair.b], s, t, out);
     }
     let factors = |at: Range<usize>, w: &mut [T]| {
-        let Pair { a, b, len } = pair.part(at.clone());
-        let one = &[T::one()];
-        f.second(by, along, a, b, &s[at], one, len, |i, v| w[i] = v);
+        let Pair { a, b, .. } = pair.part(at.clone());
+        f.second((by, along), [a, b], &s[at], &[T::one()], w);
     };
     scaled_or_summed(pair.len, factors, width, t, out);
 }

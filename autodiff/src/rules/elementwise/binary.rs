@@ -1,12 +1,19 @@
-//! Binary elementwise operations.
+//! Binary elementwise operations: rows of formulas over several numbers at once.
+
+use nalgebra::{ComplexField, RealField};
 
 use super::Domain;
-use super::functions::{hypot, larger, logaddexp, ratio, scaled, share, sigmoid, vanishing};
+use super::functions::{hypot, larger, logaddexp, ratio, scaled, share, vanishing};
+use super::pair::{ByA, ByAa, ByAb, ByB, ByBb, PairKernels, Row, Value};
 use crate::Real;
+use crate::vector::{Lanes, Vector};
 
 macro_rules! binary_table {
     ($($(#[$doc:meta])* $Name:ident $name:ident $(($other:ident))? $left:ident $domain:ident
-        : $f:expr, $fa:expr, $fb:expr, $faa:expr, $fab:expr, $fbb:expr;)*) => {
+        : |$a0:pat_param, $b0:pat_param| $f:expr,
+        |$a1:pat_param, $b1:pat_param| $fa:expr, |$a2:pat_param, $b2:pat_param| $fb:expr,
+        |$a3:pat_param, $b3:pat_param| $faa:expr, |$a4:pat_param, $b4:pat_param| $fab:expr,
+        |$a5:pat_param, $b5:pat_param| $fbb:expr;)*) => {
         /// A binary elementwise operation; a scalar operand goes with every entry of the other.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Binary { $($(#[$doc])* $Name,)* }
@@ -29,53 +36,56 @@ macro_rules! binary_table {
             pub fn domain(self) -> Domain {
                 match self { $(Binary::$Name => Domain::$domain,)* }
             }
-
-            /// `out = f(a, b)`.
-            pub(crate) fn eval<T: Real>(self, a: &[T], b: &[T], out: &mut [T]) {
-                match self { $(Binary::$Name => {
-                    let f: fn(T, T) -> T = $f;
-                    each(a, b, out.len(), |i, a, b| out[i] = f(a, b));
-                })* }
-            }
-
-            /// `add(i, ∂f/∂a · t)` or `add(i, ∂f/∂b · t)` for every entry.
-            pub(crate) fn first<T: Real>(
-                self, by: Side, a: &[T], b: &[T], t: &[T], n: usize, mut add: impl FnMut(usize, T),
-            ) {
-                let t = spread(t);
-                match self { $(Binary::$Name => {
-                    let fa: fn(T, T) -> T = $fa;
-                    let fb: fn(T, T) -> T = $fb;
-                    match by {
-                        Side::Left => each(a, b, n, |i, a, b| add(i, fa(a, b) * t(i))),
-                        Side::Right => each(a, b, n, |i, a, b| add(i, fb(a, b) * t(i))),
-                    }
-                })* }
-            }
-
-            /// `add(i, ∂²f/∂by∂along · s · t)` for every entry.
-            #[allow(clippy::too_many_arguments)]
-            pub(crate) fn second<T: Real>(
-                self, by: Side, along: Side, a: &[T], b: &[T], s: &[T], t: &[T], n: usize,
-                mut add: impl FnMut(usize, T),
-            ) {
-                let (s, t) = (spread(s), spread(t));
-                match self { $(Binary::$Name => {
-                    let faa: fn(T, T) -> T = $faa;
-                    let fab: fn(T, T) -> T = $fab;
-                    let fbb: fn(T, T) -> T = $fbb;
-                    let f = match (by, along) {
-                        (Side::Left, Side::Left) => faa,
-                        (Side::Right, Side::Right) => fbb,
-                        _ => fab,
-                    };
-                    each(a, b, n, |i, a, b| add(i, f(a, b) * s(i) * t(i)));
-                })* }
-            }
         }
+
+        binary_table!(@kernels f64 $($Name)*);
+        binary_table!(@kernels f32 $($Name)*);
+
+        /// The formulas of each row, by its name.
+        mod rows {
+            $(#[derive(Clone, Copy)] pub(super) struct $Name;)*
+        }
+
+        $(impl Row for rows::$Name {
+            #[inline(always)]
+            fn value<V: Lanes>($a0: V, $b0: V) -> V { $f }
+            #[inline(always)]
+            fn by_a<V: Lanes>($a1: V, $b1: V) -> V { $fa }
+            #[inline(always)]
+            fn by_b<V: Lanes>($a2: V, $b2: V) -> V { $fb }
+            #[inline(always)]
+            fn by_aa<V: Lanes>($a3: V, $b3: V) -> V { $faa }
+            #[inline(always)]
+            fn by_ab<V: Lanes>($a4: V, $b4: V) -> V { $fab }
+            #[inline(always)]
+            fn by_bb<V: Lanes>($a5: V, $b5: V) -> V { $fbb }
+        })*
 
         impl<'r, T: Real> crate::Var<'r, T> {
             $(binary_table!(@method $(#[$doc])* $Name $name $($other)?);)*
+        }
+    };
+    (@kernels $T:ident $($Name:ident)*) => {
+        impl PairKernels for $T {
+            fn pair_value(row: Binary, a: [&[$T]; 2], out: &mut [$T]) {
+                match row { $(Binary::$Name => $T::each(Value(rows::$Name), a, out),)* }
+            }
+
+            fn pair_first(row: Binary, by: Side, a: [&[$T]; 3], out: &mut [$T]) {
+                match (row, by) { $(
+                    (Binary::$Name, Side::Left) => $T::each(ByA(rows::$Name), a, out),
+                    (Binary::$Name, Side::Right) => $T::each(ByB(rows::$Name), a, out),
+                )* }
+            }
+
+            fn pair_second(row: Binary, by: (Side, Side), a: [&[$T]; 4], out: &mut [$T]) {
+                use Side::{Left, Right};
+                match (row, by) { $(
+                    (Binary::$Name, (Left, Left)) => $T::each(ByAa(rows::$Name), a, out),
+                    (Binary::$Name, (Right, Right)) => $T::each(ByBb(rows::$Name), a, out),
+                    (Binary::$Name, _) => $T::each(ByAb(rows::$Name), a, out),
+                )* }
+            }
         }
     };
     (@method $(#[$doc:meta])* $Name:ident $name:ident) => {};
@@ -89,75 +99,68 @@ macro_rules! binary_table {
 
 /// Which operand of a binary operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub enum Side {
+    /// The first.
     Left,
+    /// The second.
     Right,
 }
 
 // Name name (operand, for a method of `Var`) domains of a and b: f, ∂a, ∂b, ∂²aa, ∂²ab, ∂²bb
 binary_table! {
     /// `a + b`.
-    Add add All All: |a, b| a + b, |_, _| T::one(), |_, _| T::one(),
-        |_, _| T::zero(), |_, _| T::zero(), |_, _| T::zero();
+    Add add All All: |a, b| a + b, |a, _| a.one(), |a, _| a.one(),
+        |a, _| a.zero(), |a, _| a.zero(), |a, _| a.zero();
     /// `a − b`.
-    Sub sub All All: |a, b| a - b, |_, _| T::one(), |_, _| -T::one(),
-        |_, _| T::zero(), |_, _| T::zero(), |_, _| T::zero();
+    Sub sub All All: |a, b| a - b, |a, _| a.one(), |a, _| -a.one(),
+        |a, _| a.zero(), |a, _| a.zero(), |a, _| a.zero();
     /// `a · b`, entry by entry.
     Mul mul All All: |a, b| a * b, |_, b| b, |a, _| a,
-        |_, _| T::zero(), |_, _| T::one(), |_, _| T::zero();
+        |a, _| a.zero(), |a, _| a.one(), |a, _| a.zero();
     /// `a / b`, entry by entry.
     Div div All NonZero: |a, b| a / b, |_, b| b.recip(), |a, b| -a / (b * b),
-        |_, _| T::zero(), |_, b| -(b * b).recip(), |a, b| T::of(2.0) * a / (b * b * b);
+        |a, _| a.zero(), |_, b| -(b * b).recip(), |a, b| a.of(2.0) * a / (b * b * b);
     /// `aᵇ` for `a ≥ 0`. At `a = 0` the derivatives are their limits where there are any: for
     /// `b > 0` that by `b` is 0.
-    Pow pow(b) Positive All: |a, b| a.powf(b),
-        |a, b| scaled(b, || a.powf(b - T::one())),
-        |a, b| vanishing(a, b, || a.powf(b) * a.ln()),
-        |a, b| scaled(b * (b - T::one()), || a.powf(b - T::of(2.0))),
-        |a, b| vanishing(a, b - T::one(), || a.powf(b - T::one()) * (T::one() + b * a.ln())),
-        |a, b| vanishing(a, b, || { let l = a.ln(); a.powf(b) * l * l });
+    Pow pow(b) Positive All: |a, b| a.zip(b, |a, b| a.powf(b)),
+        |a, b| a.zip(b, |a, b| scaled(b, || a.powf(b - V::Scalar::of(1.0)))),
+        |a, b| a.zip(b, |a, b| vanishing(a, b, || a.powf(b) * a.ln())),
+        |a, b| a.zip(b, |a, b| {
+            scaled(b * (b - V::Scalar::of(1.0)), || a.powf(b - V::Scalar::of(2.0)))
+        }),
+        |a, b| a.zip(b, |a, b| {
+            let (one, less) = (V::Scalar::of(1.0), b - V::Scalar::of(1.0));
+            vanishing(a, less, || a.powf(less) * (one + b * a.ln()))
+        }),
+        |a, b| a.zip(b, |a, b| vanishing(a, b, || { let l = a.ln(); a.powf(b) * l * l }));
     /// The larger one. Where they are equal, each has half of the derivative, as in JAX; NaN if
     /// either is.
-    Max max(b) All Unequal: |a, b| larger(a, b), |a, b| share(a, b), |a, b| share(b, a),
-        |_, _| T::zero(), |_, _| T::zero(), |_, _| T::zero();
+    Max max(b) All Unequal: |a, b| a.zip(b, larger),
+        |a, b| a.zip(b, share), |a, b| b.zip(a, share),
+        |a, _| a.zero(), |a, _| a.zero(), |a, _| a.zero();
     /// The smaller one. Where they are equal, each has half of the derivative, as in JAX; NaN if
     /// either is.
-    Min min(b) All Unequal: |a, b| -larger(-a, -b), |a, b| share(b, a), |a, b| share(a, b),
-        |_, _| T::zero(), |_, _| T::zero(), |_, _| T::zero();
+    Min min(b) All Unequal: |a, b| -(-a).zip(-b, larger),
+        |a, b| b.zip(a, share), |a, b| a.zip(b, share),
+        |a, _| a.zero(), |a, _| a.zero(), |a, _| a.zero();
     /// The angle of the point with height `a` and abscissa `b`, in (−π, π]. At the origin there is
     /// no derivative: it is NaN there.
-    Atan2 atan2(b) All NonZero: |a, b| a.atan2(b),
-        |a, b| { let h = hypot(a, b); b / h / h },
-        |a, b| { let h = hypot(a, b); -a / h / h },
-        |a, b| { let h = hypot(a, b); T::of(-2.0) * (a / h) * (b / h) / h / h },
-        |a, b| { let h = hypot(a, b); (a / h - b / h) * (a / h + b / h) / h / h },
-        |a, b| { let h = hypot(a, b); T::of(2.0) * (a / h) * (b / h) / h / h };
+    Atan2 atan2(b) All NonZero: |a, b| a.zip(b, |a, b| a.atan2(b)),
+        |a, b| { let h = a.zip(b, hypot); b / h / h },
+        |a, b| { let h = a.zip(b, hypot); -a / h / h },
+        |a, b| { let h = a.zip(b, hypot); a.of(-2.0) * (a / h) * (b / h) / h / h },
+        |a, b| { let h = a.zip(b, hypot); (a / h - b / h) * (a / h + b / h) / h / h },
+        |a, b| { let h = a.zip(b, hypot); a.of(2.0) * (a / h) * (b / h) / h / h };
     /// `√(a² + b²)` without overflow. At the origin all derivatives are 0 by convention.
-    Hypot hypot(b) All NonZero: |a, b| hypot(a, b),
-        |a, b| ratio(a, hypot(a, b)), |a, b| ratio(b, hypot(a, b)),
-        |a, b| { let h = hypot(a, b); let q = ratio(b, h); ratio(q * q, h) },
-        |a, b| { let h = hypot(a, b); -ratio(ratio(a, h) * ratio(b, h), h) },
-        |a, b| { let h = hypot(a, b); let q = ratio(a, h); ratio(q * q, h) };
+    Hypot hypot(b) All NonZero: |a, b| a.zip(b, hypot),
+        |a, b| a.zip(a.zip(b, hypot), ratio), |a, b| b.zip(a.zip(b, hypot), ratio),
+        |a, b| { let h = a.zip(b, hypot); let q = b.zip(h, ratio); (q * q).zip(h, ratio) },
+        |a, b| { let h = a.zip(b, hypot); -(a.zip(h, ratio) * b.zip(h, ratio)).zip(h, ratio) },
+        |a, b| { let h = a.zip(b, hypot); let q = a.zip(h, ratio); (q * q).zip(h, ratio) };
     /// `ln(eᵃ + eᵇ)` without overflow.
-    LogAddExp logaddexp(b) All All: |a, b| logaddexp(a, b),
-        |a, b| sigmoid(a - b), |a, b| sigmoid(b - a),
-        |a, b| sigmoid(a - b) * sigmoid(b - a), |a, b| -sigmoid(a - b) * sigmoid(b - a),
-        |a, b| sigmoid(a - b) * sigmoid(b - a);
-}
-
-/// Calls `f(i, aᵢ, bᵢ)` for `i < n`; an operand of length 1 is repeated.
-#[inline(always)]
-fn each<T: Real>(a: &[T], b: &[T], n: usize, mut f: impl FnMut(usize, T, T)) {
-    match (a.len() == n, b.len() == n) {
-        (true, true) => (0..n).for_each(|i| f(i, a[i], b[i])),
-        (true, false) => (0..n).for_each(|i| f(i, a[i], b[0])),
-        (false, true) => (0..n).for_each(|i| f(i, a[0], b[i])),
-        (false, false) => (0..n).for_each(|i| f(i, a[0], b[0])),
-    }
-}
-
-#[inline(always)]
-fn spread<T: Real>(t: &[T]) -> impl Fn(usize) -> T + '_ {
-    let step = usize::from(t.len() > 1);
-    move |i| t[i * step]
+    LogAddExp logaddexp(b) All All: |a, b| a.zip(b, logaddexp),
+        |a, b| (a - b).sigmoid(), |a, b| (b - a).sigmoid(),
+        |a, b| (a - b).sigmoid() * (b - a).sigmoid(),
+        |a, b| -(a - b).sigmoid() * (b - a).sigmoid(),
+        |a, b| (a - b).sigmoid() * (b - a).sigmoid();
 }

@@ -1,0 +1,113 @@
+//! What the sweeps make of a binary row.
+
+use super::binary::{Binary, Side};
+use crate::Real;
+use crate::vector::{Formula, Lanes};
+
+/// The formulas of a row, of the operands `a` and `b`: the value and its five derivatives.
+pub(super) trait Row: Copy {
+    fn value<V: Lanes>(a: V, b: V) -> V;
+    fn by_a<V: Lanes>(a: V, b: V) -> V;
+    fn by_b<V: Lanes>(a: V, b: V) -> V;
+    fn by_aa<V: Lanes>(a: V, b: V) -> V;
+    fn by_ab<V: Lanes>(a: V, b: V) -> V;
+    fn by_bb<V: Lanes>(a: V, b: V) -> V;
+}
+
+/// All rows compiled for a scalar type, here and not again in each crate that records programs; all
+/// slices have the length of `out`.
+pub trait PairKernels: Sized {
+    /// `out = f(a, b)` for `[a, b]`.
+    fn pair_value(row: Binary, a: [&[Self]; 2], out: &mut [Self]);
+    /// `out += ∂f/∂by · t` for `[a, b, t]`.
+    fn pair_first(row: Binary, by: Side, a: [&[Self]; 3], out: &mut [Self]);
+    /// `out += ∂²f/∂by · s · t` for `[a, b, s, t]`.
+    fn pair_second(row: Binary, by: (Side, Side), a: [&[Self]; 4], out: &mut [Self]);
+}
+
+macro_rules! formulas {
+    ($($(#[$doc:meta])* $Name:ident $n:literal: |$operands:pat_param, $old:pat_param|
+        $formula:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub(super) struct $Name<R>(pub(super) R);
+
+        impl<R: Row> Formula<$n> for $Name<R> {
+            #[inline(always)]
+            fn of<V: Lanes>(self, a: [V; $n], old: V) -> V {
+                let ($operands, $old) = (a, old);
+                $formula
+            }
+        }
+    )*};
+}
+
+formulas! {
+    /// `f`.
+    Value 2: |[a, b], _| R::value(a, b);
+    /// `old + ∂f/∂a · t`.
+    ByA 3: |[a, b, t], old| old + R::by_a(a, b) * t;
+    /// `old + ∂f/∂b · t`.
+    ByB 3: |[a, b, t], old| old + R::by_b(a, b) * t;
+    /// `old + ∂²f/∂a² · s · t`.
+    ByAa 4: |[a, b, s, t], old| old + R::by_aa(a, b) * s * t;
+    /// `old + ∂²f/∂a∂b · s · t`.
+    ByAb 4: |[a, b, s, t], old| old + R::by_ab(a, b) * s * t;
+    /// `old + ∂²f/∂b² · s · t`.
+    ByBb 4: |[a, b, s, t], old| old + R::by_bb(a, b) * s * t;
+}
+
+impl Binary {
+    /// `out = f(a, b)`; here as below an operand of one entry goes with all of the others'.
+    pub(crate) fn eval<T: Real>(self, a: &[T], b: &[T], out: &mut [T]) {
+        spread(out.len(), [a, b], |at, a| {
+            T::pair_value(self, a, &mut out[at.0..at.1]);
+        });
+    }
+
+    /// `out += ∂f/∂by · t`.
+    pub(crate) fn first<T: Real>(self, by: Side, a: &[T], b: &[T], t: &[T], out: &mut [T]) {
+        spread(out.len(), [a, b, t], |at, a| {
+            T::pair_first(self, by, a, &mut out[at.0..at.1]);
+        });
+    }
+
+    /// `out += ∂²f/∂by∂along · s · t`.
+    pub(crate) fn second<T: Real>(
+        self,
+        by: (Side, Side),
+        [a, b]: [&[T]; 2],
+        s: &[T],
+        t: &[T],
+        out: &mut [T],
+    ) {
+        spread(out.len(), [a, b, s, t], |at, a| {
+            T::pair_second(self, by, a, &mut out[at.0..at.1]);
+        });
+    }
+}
+
+/// Entries that a repeated operand is written out for, on the stack.
+const CHUNK: usize = 64;
+
+/// Calls `f` for runs of entries, from and to, with operands of their length; an operand of one
+/// entry is repeated.
+#[inline(always)]
+fn spread<T: Real, const N: usize>(
+    n: usize,
+    operands: [&[T]; N],
+    mut f: impl FnMut((usize, usize), [&[T]; N]),
+) {
+    if operands.iter().all(|a| a.len() == n) {
+        return f((0, n), operands);
+    }
+    let repeated = operands.map(|a| [a[0]; CHUNK]);
+    for start in (0..n).step_by(CHUNK) {
+        let end = n.min(start + CHUNK);
+        let run = std::array::from_fn(|k| match operands[k].len() == n {
+            true => &operands[k][start..end],
+            false => &repeated[k][..end - start],
+        });
+        f((start, end), run);
+    }
+}
