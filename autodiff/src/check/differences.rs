@@ -3,6 +3,8 @@
 /// Steps of a sweep: 2⁻³, 2⁻⁴, … of the direction.
 const STEPS: usize = 14;
 const LARGEST: f64 = 0.125;
+/// The smallest steps, whose differences are noise alone.
+const FINEST: usize = 4;
 /// Columns of the extrapolation: each removes one more even power of the step.
 const COLUMNS: usize = 5;
 /// Points of the noise estimate on either side, and their distance: so small that fourth
@@ -15,6 +17,14 @@ const SPACING: f64 = 1.0 / (1 << 20) as f64;
 pub(super) struct Difference {
     pub(super) slope: f64,
     pub(super) error: f64,
+}
+
+/// A slope that neighbouring steps agree on.
+#[derive(Clone, Copy)]
+struct Plateau {
+    slope: f64,
+    error: f64,
+    step: f64,
 }
 
 /// A function of one number `t`, with values in ℝⁿ, evaluated around 0.
@@ -38,14 +48,20 @@ impl Sweep {
     /// The points that tell the noise, and no others.
     pub(super) fn near(n: usize, epsilon: f64, f: impl FnMut(f64, &mut [f64])) -> Self {
         let mut at = at(n, f);
-        let near: Vec<Vec<f64>> = (0..=2 * SIDE)
-            .map(|i| at((i as f64 - SIDE as f64) * SPACING))
-            .collect();
-        let noise = (0..n)
-            .map(|k| noise(&near.iter().map(|v| v[k]).collect::<Vec<_>>()))
-            .collect();
+        let centre = at(0.0);
+        let mut noise = vec![0.0; n];
+        // Two spacings: values on a grid may repeat their errors at one of them.
+        for spacing in [SPACING, 0.618 * SPACING] {
+            let near: Vec<Vec<f64>> = (0..=2 * SIDE)
+                .map(|i| at((i as f64 - SIDE as f64) * spacing))
+                .collect();
+            for (k, noise) in noise.iter_mut().enumerate() {
+                let values: Vec<f64> = near.iter().map(|v| v[k]).collect();
+                *noise = self::noise(&values).max(*noise);
+            }
+        }
         Sweep {
-            centre: near[SIDE].clone(),
+            centre,
             pairs: Vec::new(),
             noise,
             epsilon,
@@ -70,22 +86,35 @@ impl Sweep {
             ));
         }
         let rows = self.rows(k, noise);
-        let mut best: Option<Difference> = None;
+        let mut best: Option<Plateau> = None;
         // A plateau: three neighbouring steps that tell the same.
-        for window in rows.windows(3) {
+        let lost = STEPS - rows.len();
+        for (i, window) in rows.windows(3).enumerate() {
             let [before, here, after] = [window[0], window[1], window[2]];
             let error = (here.slope - before.slope)
                 .abs()
                 .max((here.slope - after.slope).abs())
                 .max(here.error);
             if error.is_finite() && best.is_none_or(|b| error < b.error) {
-                best = Some(Difference {
+                best = Some(Plateau {
                     slope: here.slope,
                     error,
+                    step: step(lost + i + 1),
                 });
             }
         }
-        best.ok_or_else(|| "the function is not finite at enough steps".to_owned())
+        let Some(best) = best else {
+            return Err("the function is not finite at enough steps".into());
+        };
+        // Where truncation is long gone, what the smallest steps differ by is noise: if there is
+        // more of it than was measured, there was more at every step.
+        let finest = rows.iter().rev().zip((0..STEPS).rev()).take(FINEST);
+        let apart = finest.map(|(row, i)| (row.slope - best.slope).abs() * step(i));
+        let unseen = apart.fold(0.0, f64::max) / best.step;
+        Ok(Difference {
+            slope: best.slope,
+            error: best.error.max(unseen),
+        })
     }
 
     /// The best extrapolation at each step (Richardson's scheme; the error is read from how far

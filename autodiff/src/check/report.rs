@@ -40,6 +40,16 @@ impl Report {
         }
     }
 
+    /// The same report, what is unchecked being so for this reason.
+    pub fn because(mut self, reason: &str) -> Self {
+        for trial in &mut self.trials {
+            if let Verdict::Unchecked(why) = &mut trial.verdict {
+                reason.clone_into(why);
+            }
+        }
+        self
+    }
+
     /// Every comparison, the tightest rung first.
     pub fn trials(&self) -> &[Trial] {
         &self.trials

@@ -80,16 +80,19 @@ fn rate(all: &[(f64, f64)], order: f64, noise: f64, last: impl Fn(f64) -> f64) -
         return (f64::NAN, Verdict::Unchecked(reason));
     };
     let rates = [(a.1 / b.1).log2(), (b.1 / c.1).log2()];
-    let [first, second] = rates;
+    let [_, second] = rates;
     if rates.iter().all(|r| *r >= order - SETTLED) {
         return (second, Verdict::Pass);
     }
-    let settled = (first - second).abs() < SETTLED;
-    let lower = (second - second.round()).abs() < SETTLED && second.round() < order;
-    if settled && lower && first.max(second) < order - 0.5 && second > -0.5 {
-        // Where the last term vanishes, so that rounding is what remains, nothing is told.
-        if c.1 > FLOOR * noise && order > 1.0 {
-            println!("DBG {order} {noise:e} {all:?} {}", last(c.0));
+    // Where two terms of the remainder cancel, rates pass through every number: three in a row
+    // at a lower order are one, if what is left is more than rounding makes of the last term.
+    if let [.., z, a, b, c] = above
+        && order > 1.0
+    {
+        let rates = [z.1 / a.1, a.1 / b.1, b.1 / c.1].map(f64::log2);
+        let lower = rates[2].round();
+        let settled = rates.iter().all(|r| (r - lower).abs() < SETTLED / 2.0);
+        if settled && (0.0..order).contains(&lower) && c.1 > 1e-9 * last(c.0) {
             return (second, Verdict::Mismatch);
         }
     }
