@@ -2,6 +2,7 @@
 
 mod broken;
 mod campaign;
+mod command;
 mod places;
 mod rules;
 mod steps;
