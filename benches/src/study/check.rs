@@ -1,6 +1,9 @@
 //! The gradient checker over everything in the catalogue: objectives, primitives, strategies.
 
+use std::sync::Arc;
+
 use autodiff::check::{Check, Report, Row, Rung, Verdict};
+use autodiff::unroll::Memory;
 use autodiff::{Program, Real, Shape, Var};
 use models::data::{self, Samples, Splits};
 use models::{Dataset, HyperCleaning, hyper_cleaning, logistic};
@@ -8,7 +11,7 @@ use nalgebra::DVector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use solvers::{Bilevel, InnerStep, StepLength};
+use solvers::{Bda, Bilevel, InnerStep, StepLength};
 
 use crate::catalogue::problems::{CORRUPTION, Problem, ProblemFailure, Source};
 use crate::catalogue::strategies::{AnyStrategy, Settings, strategy};
@@ -211,7 +214,16 @@ pub fn hypergradient<T: Real>(
         },
         implicit_steps: false,
     };
-    let under_test: AnyStrategy<T> = strategy(name, &settings)?;
+    // Both lengths fixed: one found at each point anew would be part of the map.
+    let bda = Bda::new(DEPTH).steps(LENGTH, LENGTH);
+    let under_test: AnyStrategy<T> = match name.split_once('-') {
+        _ if name == "bda" => Arc::new(bda),
+        Some(("bda", memory)) => {
+            let memory = memory.parse::<Memory>();
+            Arc::new(bda.memory(memory.map_err(|e| format!("strategy `{name}`: {e}"))?))
+        }
+        _ => strategy(name, &settings)?,
+    };
     let unrolled = name.starts_with("itd") || name.starts_with("bda");
     let map: AnyStrategy<T> = match unrolled {
         true => under_test.clone(),
