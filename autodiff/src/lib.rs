@@ -22,6 +22,7 @@
 
 mod activity;
 pub mod bytes;
+pub mod check;
 pub mod kernels;
 mod layout;
 mod objective;

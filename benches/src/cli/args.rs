@@ -30,6 +30,8 @@ pub(super) enum Command {
     Plan(Plan),
     /// Solve a problem by a method, with a trace
     Solve(Solve),
+    /// Every objective, primitive and strategy against other ways to the same derivatives
+    Check(CheckArgs),
     /// Problems, strategies and methods by name
     List,
 }
@@ -124,6 +126,13 @@ pub(super) struct Compare {
     /// Put the hypergradient itself into the records
     #[arg(long)]
     pub(super) full: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct CheckArgs {
+    /// This problem alone, at a small size; all of them and the primitives unless given
+    #[arg(long, value_name = "P")]
+    pub(super) problem: Option<String>,
 }
 
 /// What is unrolled.

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 a numerical failure that was reported, 2 bad usage or bad input.
 
 mod args;
+mod check;
 mod compare;
 mod demo;
 mod demo_page;
@@ -62,6 +63,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         (Command::Demo, Dtype::F32) => demo::run::<f32>(&common),
         (Command::Compare(args), Dtype::F64) => compare::run::<f64>(&args, &common),
         (Command::Compare(args), Dtype::F32) => compare::run::<f32>(&args, &common),
+        (Command::Check(args), Dtype::F64) => check::run::<f64>(&args, &common),
+        (Command::Check(args), Dtype::F32) => check::run::<f32>(&args, &common),
         (Command::Memory(args), Dtype::F64) => memory::run::<f64>(&args, &common),
         (Command::Memory(args), Dtype::F32) => memory::run::<f32>(&args, &common),
         (Command::Plan(args), Dtype::F64) => plan::run::<f64>(&args, &common),

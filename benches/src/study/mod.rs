@@ -1,5 +1,6 @@
 //! What the program studies: each function runs something and returns records.
 
+pub mod check;
 pub mod compare;
 pub mod curves;
 pub mod demo;

@@ -1,0 +1,531 @@
+//! Forward-over-forward: an evaluator of programs over hyper-dual numbers, for checking alone.
+//!
+//! Each value `u` carries two tangents and the mixed second derivative, `u + u_a ε + u_b ε′ + u_ab
+//! εε′` with ε² = ε′² = 0 (J. Fike and J. Alonso, The development of hyper-dual numbers for exact
+//! second-derivative calculations, AIAA 2011-886). It goes forward alone and shares no sweep with
+//! the engine: only the rows of the rule tables, the products, and the primitives' own `eval` and
+//! `jvp`.
+//!
+//! Along go the sizes of the terms: what the same sums come to where every term is taken in
+//! absolute value. Two ways of adding and multiplying the same terms differ by no more than
+//! `2 N u` times that size, with N the operations on the longest path and u the unit roundoff
+//! (N. Higham, Accuracy and stability of numerical algorithms, 2002, lemma 3.1).
+
+pub(super) mod fused;
+
+use std::sync::Arc;
+
+use crate::program::{Inputs, Node, Op, Program};
+use crate::rules::elementwise::Side;
+use crate::rules::linear::Linear;
+use crate::{Asked, Operands, Point, Real, Stash};
+
+use fused::Fused;
+
+/// Roundings of an elementwise operation and its derivatives.
+const ELEMENTWISE: f64 = 16.0;
+
+/// What goes along with the values, laid out like them.
+#[derive(Clone, Default)]
+struct Along<T> {
+    a: Vec<T>,
+    b: Vec<T>,
+    ab: Vec<T>,
+    /// The sizes of the terms of these three.
+    sizes: [Vec<T>; 3],
+    /// Errors of `ab` other than rounding: of primitives differentiated by differences.
+    error: Vec<T>,
+}
+
+/// A program with the jets of its values at a point.
+pub(super) struct Jets<'p, T: Real> {
+    program: &'p Program<T>,
+    values: Vec<T>,
+    stash: Vec<T>,
+    scratch: Vec<T>,
+    along: Along<T>,
+    /// Operations on the longest path to each node.
+    operations: Vec<f64>,
+    fused: Vec<Option<Fused<T>>>,
+    inner: Vec<Option<Inner<T>>>,
+    /// Whether `b` carries the rounding errors of the values, in units of roundoff.
+    drifting: bool,
+}
+
+/// A gradient inside: the function's point, which gives the value, and its arguments.
+struct Inner<T: Real> {
+    point: Point<T>,
+    of: Arc<Program<T>>,
+}
+
+/// A derivative of the output's entry with a bound of its error.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounded {
+    pub(super) value: f64,
+    pub(super) bound: f64,
+    /// Sum of the absolute values of its terms.
+    pub(super) size: f64,
+}
+
+impl<'p, T: Real> Jets<'p, T> {
+    /// The values at a point, all inputs' entries in one row.
+    pub(super) fn new(program: &'p Program<T>, at: &[T]) -> Self {
+        let zeros = || vec![T::zero(); program.values_len];
+        let inner = |node: &Node<T>| match &node.op {
+            Op::Gradient { of, .. } => Some(Inner {
+                point: of.point(),
+                of: of.clone(),
+            }),
+            _ => None,
+        };
+        let mut jets = Jets {
+            program,
+            values: zeros(),
+            stash: vec![T::zero(); program.stash_len],
+            scratch: vec![T::zero(); program.scratch_len],
+            along: Along {
+                a: zeros(),
+                b: zeros(),
+                ab: zeros(),
+                sizes: [zeros(), zeros(), zeros()],
+                error: zeros(),
+            },
+            operations: vec![0.0; program.nodes.len()],
+            fused: program.nodes.iter().map(|_| None).collect(),
+            inner: program.nodes.iter().map(inner).collect(),
+            drifting: false,
+        };
+        jets.move_to(at);
+        jets
+    }
+
+    /// The same with the rounding errors of the values along `b`, so that the size of `ab` is that
+    /// of what they make of the derivative along `a`.
+    pub(super) fn drifting(self) -> Self {
+        Jets {
+            drifting: true,
+            ..self
+        }
+    }
+
+    /// The values at another point.
+    pub(super) fn move_to(&mut self, at: &[T]) {
+        self.values[..at.len()].copy_from_slice(at);
+        let program = self.program;
+        for (id, node) in program.nodes.iter().enumerate() {
+            let longest = node.args.iter().map(|a| self.operations[*a as usize]);
+            self.operations[id] = longest.fold(0.0, f64::max) + operations(program, node);
+            self.fused[id] = None;
+            if matches!(node.op, Op::Input | Op::Constant) {
+                continue;
+            }
+            let (done, rest) = self.values.split_at_mut(node.start);
+            let out = &mut rest[..node.shape.len()];
+            if let (Op::Gradient { wrt, .. }, Some(inner)) = (&node.op, &mut self.inner[id]) {
+                let arguments: Vec<&[T]> =
+                    node.args.iter().map(|a| program.value(*a, done)).collect();
+                inner.point.differentiate(&arguments, Inputs::one(*wrt));
+                out.copy_from_slice(inner.point.gradient(*wrt));
+                continue;
+            }
+            evaluate(program, node, done, out, &mut self.stash, &mut self.scratch);
+        }
+    }
+
+    /// All values, laid out as in a workspace.
+    pub(super) fn values(&self) -> &[T] {
+        &self.values
+    }
+
+    /// The output's value.
+    pub(super) fn value(&self) -> &[T] {
+        self.program.value(self.program.output as u32, &self.values)
+    }
+
+    /// Carries tangents of the inputs to the output; without `b`, the first derivative alone.
+    ///
+    /// # Errors
+    /// With the reason, where a second derivative inside is not available.
+    pub(super) fn push(&mut self, a: &[T], b: Option<&[T]>) -> Result<(), String> {
+        let size = |v: &[T]| v.iter().map(|v| v.abs()).collect::<Vec<T>>();
+        self.push_sized(a, &size(a), b)
+    }
+
+    /// [`push`](Jets::push) of a tangent whose terms have these sizes.
+    pub(super) fn push_sized(
+        &mut self,
+        a: &[T],
+        size: &[T],
+        b: Option<&[T]>,
+    ) -> Result<(), String> {
+        let program = self.program;
+        let mut along = std::mem::take(&mut self.along);
+        let zero = T::zero();
+        let n = a.len();
+        along.a[..n].copy_from_slice(a);
+        along.sizes[0][..n].copy_from_slice(size);
+        for i in 0..n {
+            let b = b.map_or(zero, |b| b[i]);
+            along.b[i] = b;
+            along.sizes[1][i] = b.abs();
+            along.ab[i] = zero;
+            along.sizes[2][i] = zero;
+            along.error[i] = zero;
+        }
+        let mut result = Ok(());
+        for (id, node) in program.nodes.iter().enumerate() {
+            if matches!(node.op, Op::Input | Op::Constant) || node.depends == Inputs::NONE {
+                continue;
+            }
+            result = result.and(self.step(id, node, &mut along, b.is_some()));
+            if self.drifting {
+                for i in node.start..node.start + node.shape.len() {
+                    along.sizes[1][i] += T::of(operations(program, node)) * self.values[i].abs();
+                }
+            }
+        }
+        self.along = along;
+        result
+    }
+
+    /// The output's derivative along `a`, entry `i`, against another way of adding the same terms.
+    pub(super) fn first(&self, i: usize) -> Bounded {
+        let node = &self.program.nodes[self.program.output];
+        if node.depends == Inputs::NONE {
+            return Bounded {
+                value: 0.0,
+                bound: 0.0,
+                size: 0.0,
+            };
+        }
+        let at = node.start + i;
+        let size = self.along.sizes[0][at].f64();
+        let drift = if self.drifting {
+            self.along.sizes[2][at].f64()
+        } else {
+            0.0
+        };
+        Bounded {
+            value: self.along.a[at].f64(),
+            bound: T::EPSILON * (self.paths() * size + drift),
+            size,
+        }
+    }
+
+    /// The output's mixed second derivative along `a` and `b`, entry 0.
+    pub(super) fn mixed(&self) -> Bounded {
+        let node = &self.program.nodes[self.program.output];
+        if node.depends == Inputs::NONE {
+            return Bounded {
+                value: 0.0,
+                bound: 0.0,
+                size: 0.0,
+            };
+        }
+        let size = self.along.sizes[2][node.start].f64();
+        Bounded {
+            value: self.along.ab[node.start].f64(),
+            bound: T::EPSILON * self.paths() * size + self.along.error[node.start].f64(),
+            size,
+        }
+    }
+
+    /// The size of the terms of the derivative along `a`, of every entry of the output.
+    pub(super) fn first_sizes(&self) -> Vec<T> {
+        let node = &self.program.nodes[self.program.output];
+        match node.depends {
+            Inputs::NONE => vec![T::zero(); node.shape.len()],
+            _ => self.along.sizes[0][node.start..][..node.shape.len()].to_vec(),
+        }
+    }
+
+    /// Roundings on the longest path, with those of adding what comes together on the way back.
+    pub(super) fn paths(&self) -> f64 {
+        self.operations[self.program.output] + self.program.nodes.len() as f64
+    }
+
+    fn step(
+        &mut self,
+        id: usize,
+        node: &Node<T>,
+        along: &mut Along<T>,
+        twice: bool,
+    ) -> Result<(), String> {
+        let program = self.program;
+        match &node.op {
+            Op::Fused(f) => {
+                let operands = Operands {
+                    program,
+                    node,
+                    values: &self.values,
+                };
+                let stash = Stash::of(node, &mut self.stash, &mut self.scratch);
+                let twice = twice || self.drifting;
+                let fused = match &mut self.fused[id] {
+                    Some(fused) if fused.bends || !twice => fused,
+                    slot => slot.insert(Fused::of(&**f, &operands, stash, twice)?),
+                };
+                return fused.push(&**f, &self.values, program, node, along, !self.drifting);
+            }
+            Op::Gradient { wrt, .. } => {
+                if twice {
+                    return Err("it takes a gradient inside".into());
+                }
+                return self.push_gradient(id, node, *wrt, along);
+            }
+            _ => {}
+        }
+        let n = node.shape.len();
+        let values = &self.values;
+        let arg = |k: usize| program.value(node.args[k], values);
+        let shape = |k: usize| program.nodes[node.args[k] as usize].shape;
+        let Along {
+            a,
+            b,
+            ab,
+            sizes: [size_a, size_b, size_ab],
+            error,
+        } = along;
+        let buffers =
+            [a, b, ab, size_a, size_b, size_ab, error].map(|v| v.split_at_mut(node.start));
+        let [a, b, ab, size_a, size_b, size_ab, error] =
+            buffers.map(|(done, rest)| (&*done, &mut rest[..n]));
+        let all = [a, b, ab, size_a, size_b, size_ab, error];
+        let done = all.each_ref().map(|(done, _)| *done);
+        let of = |buffer: usize, k: usize| {
+            program
+                .slot(node.args[k], Inputs::ALL)
+                .map(|at| &done[buffer][at])
+        };
+        let mut out = all.map(|(_, out)| out);
+        out.iter_mut().for_each(|o| o.fill(T::zero()));
+        match &node.op {
+            Op::Unary(f, p) => {
+                let ones = vec![T::one(); n];
+                let (mut d1, mut d2) = (vec![T::zero(); n], vec![T::zero(); n]);
+                f.first(*p, arg(0), &values[node.start..][..n], &ones, &mut d1);
+                f.second(
+                    *p,
+                    arg(0),
+                    &values[node.start..][..n],
+                    &ones,
+                    &ones,
+                    &mut d2,
+                );
+                for i in 0..n {
+                    let x = |buffer: usize| of(buffer, 0).map_or(T::zero(), |v| v[i]);
+                    entry(&mut out, i, &[(d1[i], x_all(&x))], |_, _| d2[i]);
+                }
+            }
+            Op::Binary(f) => {
+                let sides = [Side::Left, Side::Right];
+                let one = [T::one()];
+                let first = sides.map(|by| {
+                    let mut d = vec![T::zero(); n];
+                    f.first(by, arg(0), arg(1), &one, n, |i, v| d[i] += v);
+                    d
+                });
+                let second = sides.map(|by| {
+                    sides.map(|along| {
+                        let mut d = vec![T::zero(); n];
+                        f.second(by, along, arg(0), arg(1), &one, &one, n, |i, v| d[i] += v);
+                        d
+                    })
+                });
+                for i in 0..n {
+                    let x = |k: usize| {
+                        x_all(&|buffer: usize| {
+                            of(buffer, k).map_or(T::zero(), |v| v[i * usize::from(v.len() > 1)])
+                        })
+                    };
+                    let terms = [(first[0][i], x(0)), (first[1][i], x(1))];
+                    entry(&mut out, i, &terms, |k, l| second[k][l][i]);
+                }
+            }
+            Op::Bilinear(f) => {
+                let size = |v: &[T]| v.iter().map(|v| v.abs()).collect::<Vec<T>>();
+                let (left, right) = (size(arg(0)), size(arg(1)));
+                // Of each buffer: the two products with a value.
+                for buffer in 0..7 {
+                    let (l, r) = if buffer < 3 {
+                        (arg(0), arg(1))
+                    } else {
+                        (&left[..], &right[..])
+                    };
+                    if let Some(t) = of(buffer, 0) {
+                        f.apply(t, shape(0), r, shape(1), out[buffer]);
+                    }
+                    if let Some(t) = of(buffer, 1) {
+                        f.apply(l, shape(0), t, shape(1), out[buffer]);
+                    }
+                }
+                for (a, b, ab) in [(0, 1, 2), (3, 4, 5)] {
+                    for (a, b) in [(a, b), (b, a)] {
+                        if let (Some(s), Some(t)) = (of(a, 0), of(b, 1)) {
+                            f.apply(s, shape(0), t, shape(1), out[ab]);
+                        }
+                    }
+                }
+            }
+            Op::Linear(f) => {
+                let mut start = 0;
+                for k in 0..node.args.len() {
+                    for buffer in 0..7 {
+                        let Some(t) = of(buffer, k) else { continue };
+                        f.apply(start, t, shape(k), out[buffer], node.shape);
+                        if buffer >= 3 && matches!(f, Linear::Dx | Linear::Dy) {
+                            // A difference of sizes is made their sum, or more.
+                            let two = T::of(2.0);
+                            out[buffer]
+                                .iter_mut()
+                                .zip(t)
+                                .for_each(|(o, t)| *o += two * *t);
+                        }
+                    }
+                    start += shape(k).len();
+                }
+            }
+            Op::Input | Op::Constant | Op::Fused(_) | Op::Gradient { .. } => {
+                unreachable!("dealt with before")
+            }
+        }
+        Ok(())
+    }
+
+    /// The tangent of a gradient inside: mixed derivatives of the function, entry by entry.
+    fn push_gradient(
+        &mut self,
+        id: usize,
+        node: &Node<T>,
+        wrt: usize,
+        along: &mut Along<T>,
+    ) -> Result<(), String> {
+        let program = self.program;
+        let inner = self.inner[id].as_ref().expect("made with the jets");
+        let gather = |buffer: &[T], values: bool| -> Vec<T> {
+            let mut all = Vec::new();
+            for a in &node.args {
+                match program.slot(*a, Inputs::ALL) {
+                    _ if values => all.extend_from_slice(program.value(*a, buffer)),
+                    Some(at) => all.extend_from_slice(&buffer[at]),
+                    None => all.resize(
+                        all.len() + program.nodes[*a as usize].shape.len(),
+                        T::zero(),
+                    ),
+                }
+            }
+            all
+        };
+        let at = gather(&self.values, true);
+        let (tangent, size) = (gather(&along.a, false), gather(&along.sizes[0], false));
+        let of = inner.of.clone();
+        let mut jets = Jets::new(&of, &at);
+        let first: usize = (0..wrt).map(|k| of.input_shape(k).len()).sum();
+        let mut unit = vec![T::zero(); at.len()];
+        for i in 0..node.shape.len() {
+            unit[first + i] = T::one();
+            jets.push_sized(&tangent, &size, Some(&unit))?;
+            unit[first + i] = T::zero();
+            let mixed = jets.mixed();
+            along.a[node.start + i] = T::of(mixed.value);
+            along.sizes[0][node.start + i] = T::of(mixed.size);
+        }
+        Ok(())
+    }
+}
+
+/// All buffers of one operand at one entry.
+fn x_all<T: Real>(x: &impl Fn(usize) -> T) -> [T; 7] {
+    std::array::from_fn(x)
+}
+
+/// The chain rule at one entry of an elementwise operation, of each operand's derivative and
+/// buffers, and of the second derivatives.
+fn entry<T: Real>(
+    out: &mut [&mut [T]; 7],
+    i: usize,
+    terms: &[(T, [T; 7])],
+    second: impl Fn(usize, usize) -> T,
+) {
+    for (k, (d, x)) in terms.iter().enumerate() {
+        for buffer in 0..3 {
+            out[buffer][i] += *d * x[buffer];
+        }
+        for buffer in 3..7 {
+            out[buffer][i] += d.abs() * x[buffer];
+        }
+        for (l, (_, y)) in terms.iter().enumerate() {
+            let d = second(k, l);
+            out[2][i] += d * x[0] * y[1];
+            out[5][i] += d.abs() * x[3] * y[4];
+        }
+    }
+}
+
+/// Roundings that an operation and its adjoint add to a path.
+fn operations<T: Real>(program: &Program<T>, node: &Node<T>) -> f64 {
+    let lengths = node
+        .args
+        .iter()
+        .map(|a| program.nodes[*a as usize].shape.len());
+    let longest = lengths.clone().fold(node.shape.len(), usize::max) as f64;
+    match &node.op {
+        Op::Input | Op::Constant => 0.0,
+        Op::Unary(..) | Op::Binary(_) => ELEMENTWISE + longest,
+        Op::Linear(_) | Op::Bilinear(_) => longest + 2.0,
+        // Its adjoint is a second sweep of the function.
+        Op::Gradient { of, .. } => {
+            let inner = of.nodes.iter().map(|n| 1.0 + operations(of, n));
+            2.0 * inner.sum::<f64>()
+        }
+        Op::Fused(_) => {
+            let kept = node.stash.1 + node.scratch.1 + lengths.sum::<usize>();
+            ELEMENTWISE + (kept + node.shape.len()) as f64
+        }
+    }
+}
+
+/// The value of an operation other than a gradient.
+fn evaluate<T: Real>(
+    program: &Program<T>,
+    node: &Node<T>,
+    done: &[T],
+    out: &mut [T],
+    stash: &mut [T],
+    scratch: &mut [T],
+) {
+    let arg = |k: usize| program.value(node.args[k], done);
+    let shape = |k: usize| program.nodes[node.args[k] as usize].shape;
+    match &node.op {
+        Op::Input | Op::Constant | Op::Gradient { .. } => {}
+        Op::Unary(f, p) => f.eval(*p, arg(0), out),
+        Op::Binary(f) => f.eval(arg(0), arg(1), out),
+        Op::Bilinear(f) => {
+            out.fill(T::zero());
+            f.apply(arg(0), shape(0), arg(1), shape(1), out);
+        }
+        Op::Linear(f) => {
+            out.fill(T::zero());
+            let mut start = 0;
+            for k in 0..node.args.len() {
+                f.apply(start, arg(k), shape(k), out, node.shape);
+                start += shape(k).len();
+            }
+        }
+        Op::Fused(f) => {
+            let operands = Operands {
+                program,
+                node,
+                values: done,
+            };
+            f.eval(&operands, ALL, out, Stash::of(node, stash, scratch));
+        }
+    }
+}
+
+/// Everything that a primitive can be asked for.
+const ALL: Asked = Asked {
+    value: true,
+    first: true,
+    second: true,
+};

@@ -1,0 +1,285 @@
+//! Primitives among jets: their own jvp, and differences of it for the mixed derivative.
+
+use super::super::differences::Sweep;
+use super::{ALL, Along};
+use crate::program::{Inputs, Node, Program};
+use crate::sweep::Targets;
+use crate::{OperandAdjoints, OperandTangents, Operands, Primitive, Real, Stash};
+
+/// Entries of the tables of sizes beyond which a primitive is too large to bound.
+const LARGEST: usize = 1 << 24;
+
+/// The sizes of a primitive's derivatives at the point.
+pub(super) struct Fused<T> {
+    /// |∂u_o/∂a_k|, output by output.
+    first: Vec<T>,
+    /// |∂²u_o/∂a_k∂a_l| likewise, if asked for.
+    second: Vec<T>,
+    pub(super) bends: bool,
+}
+
+/// Runs over the operands' entries that have tangents: their places in the buffers.
+pub(in crate::check) fn places<T: Real>(program: &Program<T>, node: &Node<T>) -> Vec<usize> {
+    let mut places: Vec<usize> = Vec::new();
+    for a in &node.args {
+        places.extend(program.slot(*a, Inputs::ALL).into_iter().flatten());
+    }
+    // An operand that stands twice moves once.
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+impl<T: Real> Fused<T> {
+    /// Finds the sizes, column by column: from the jvp, and for the second derivatives from the
+    /// rule under test, as sizes are all that is taken from it.
+    pub(super) fn of(
+        f: &dyn Primitive<T>,
+        operands: &Operands<'_, T>,
+        mut stash: Stash<'_, T>,
+        twice: bool,
+    ) -> Result<Self, String> {
+        let (program, node) = (operands.program, operands.node);
+        let places = places(program, node);
+        let (n, m) = (places.len(), node.shape.len());
+        let entries = if twice { m * n * n } else { m * n };
+        if entries > LARGEST {
+            return Err(format!("`{}` is too large to bound", f.name()));
+        }
+        let mut tangents = vec![T::zero(); node.start];
+        let (mut first, mut second) = (vec![T::zero(); m * n], Vec::new());
+        let mut out = vec![T::zero(); m];
+        let mut adjoints = vec![T::zero(); node.start];
+        if twice {
+            second = vec![T::zero(); m * n * n];
+        }
+        for (k, place) in places.iter().enumerate() {
+            tangents[*place] = T::one();
+            let moved = OperandTangents {
+                program,
+                node,
+                tangents: &tangents,
+                moving: Inputs::ALL,
+                evaluated: false,
+            };
+            let (kept, scratch) = stash.split();
+            f.jvp(operands, &moved, Stash { kept, scratch }, &mut out);
+            for o in 0..m {
+                first[o * n + k] = out[o].abs();
+            }
+            for o in 0..if twice { m } else { 0 } {
+                let mut unit = vec![T::zero(); m];
+                unit[o] = T::one();
+                adjoints.fill(T::zero());
+                let mut to = targets(program, node, &mut adjoints);
+                let (kept, scratch) = stash.split();
+                let stash = Stash { kept, scratch };
+                f.vjp_tangent(operands, &moved, stash, &unit, None, &mut to);
+                for (l, place) in places.iter().enumerate() {
+                    second[(o * n + k) * n + l] = adjoints[*place].abs();
+                }
+            }
+            tangents[*place] = T::zero();
+        }
+        Ok(Fused {
+            first,
+            second,
+            bends: twice,
+        })
+    }
+
+    /// The primitive's part of a push; without `mixed`, its sizes alone for the second derivative.
+    pub(super) fn push(
+        &self,
+        f: &dyn Primitive<T>,
+        values: &[T],
+        program: &Program<T>,
+        node: &Node<T>,
+        along: &mut Along<T>,
+        mixed: bool,
+    ) -> Result<(), String> {
+        let places = places(program, node);
+        let (n, m) = (places.len(), node.shape.len());
+        let mut local = Local::new(f, program, node);
+        let own = node.start..node.start + m;
+        local.evaluate(values);
+        let still = [&along.a, &along.b, &along.ab].map(|t| local.jvp(values, t));
+        for (to, from) in [&mut along.a, &mut along.b, &mut along.ab]
+            .into_iter()
+            .zip(still)
+        {
+            to[own.clone()].copy_from_slice(&from);
+        }
+        let size = |d: &[T], t: &[T]| -> Vec<T> {
+            let row = |o: usize| (0..n).fold(T::zero(), |s, k| s + d[o * n + k] * t[places[k]]);
+            (0..m).map(row).collect()
+        };
+        for k in 0..3 {
+            let terms = size(&self.first, &along.sizes[k]);
+            along.sizes[k][own.clone()].copy_from_slice(&terms);
+        }
+        let terms = size(&self.first, &along.error);
+        along.error[own.clone()].copy_from_slice(&terms);
+        if !self.bends {
+            return Ok(());
+        }
+        for o in 0..m {
+            let mut total = T::zero();
+            for k in 0..n {
+                let row = &self.second[(o * n + k) * n..][..n];
+                let inner = (0..n).fold(T::zero(), |s, l| s + row[l] * along.sizes[1][places[l]]);
+                total += along.sizes[0][places[k]] * inner;
+            }
+            along.sizes[2][node.start + o] += total;
+        }
+        let moves = |t: &[T]| places.iter().any(|p| t[*p] != T::zero());
+        if !mixed || !moves(&along.a) || !moves(&along.b) {
+            return Ok(());
+        }
+        // d/dt of J(x + t b) a.
+        let (a, b) = (&along.a, &along.b);
+        // A step that moves the operands by as much as they are large.
+        let (mut large, mut fast) = (0.0f64, 0.0f64);
+        for p in &places {
+            large = large.max(values[*p].f64().abs());
+            fast = fast.max(b[*p].f64().abs());
+        }
+        let unit = if large > 0.0 { large.min(1.0) } else { 1.0 } / fast;
+        let sweep = Sweep::new(m, T::EPSILON, |t, out| {
+            let mut moved = values.to_vec();
+            for p in &places {
+                moved[*p] += T::of(t * unit) * b[*p];
+            }
+            local.evaluate(&moved);
+            for (o, v) in out.iter_mut().zip(local.jvp(&moved, a)) {
+                *o = v.f64();
+            }
+        });
+        for o in 0..m {
+            let terms = along.sizes[2][node.start + o].f64() * unit;
+            let slope = sweep.slope(o, terms)?;
+            along.ab[node.start + o] += T::of(slope.slope / unit);
+            along.error[node.start + o] += T::of(slope.error / unit * DIFFERENCES);
+        }
+        Ok(())
+    }
+}
+
+/// Errors of differences are trusted to this factor.
+const DIFFERENCES: f64 = super::super::DIFFERENCES;
+
+/// A primitive with buffers of its own.
+pub(in crate::check) struct Local<'a, T: Real> {
+    f: &'a dyn Primitive<T>,
+    pub(in crate::check) program: &'a Program<T>,
+    pub(in crate::check) node: &'a Node<T>,
+    stash: Vec<T>,
+    scratch: Vec<T>,
+    out: Vec<T>,
+}
+
+impl<'a, T: Real> Local<'a, T> {
+    pub(in crate::check) fn new(
+        f: &'a dyn Primitive<T>,
+        program: &'a Program<T>,
+        node: &'a Node<T>,
+    ) -> Self {
+        Local {
+            f,
+            program,
+            node,
+            stash: vec![T::zero(); node.stash.0 + node.stash.1],
+            scratch: vec![T::zero(); node.scratch.0 + node.scratch.1],
+            out: vec![T::zero(); node.shape.len()],
+        }
+    }
+
+    /// The value, the stash filled for every rule.
+    pub(in crate::check) fn evaluate(&mut self, values: &[T]) -> &[T] {
+        let (operands, _, stash) = self.parts(values, values);
+        let (f, out) = (operands.1, operands.2);
+        f.eval(&operands.0, ALL, out, stash);
+        &self.out
+    }
+
+    /// The value's tangent along tangents that are laid out like the values.
+    pub(in crate::check) fn jvp(&mut self, values: &[T], tangents: &[T]) -> Vec<T> {
+        let ((operands, f, out), tangents, stash) = self.parts(values, tangents);
+        f.jvp(&operands, &tangents, stash, out);
+        self.out.clone()
+    }
+
+    /// The operands' adjoints, laid out like the values.
+    pub(in crate::check) fn vjp(&mut self, values: &[T], u: &[T]) -> Vec<T> {
+        let mut adjoints = vec![T::zero(); self.node.start];
+        let (program, node) = (self.program, self.node);
+        let ((operands, f, _), _, stash) = self.parts(values, values);
+        f.vjp(
+            &operands,
+            stash,
+            u,
+            &mut targets(program, node, &mut adjoints),
+        );
+        adjoints
+    }
+
+    /// The tangents of the operands' adjoints.
+    pub(in crate::check) fn vjp_tangent(
+        &mut self,
+        values: &[T],
+        t: &[T],
+        u: &[T],
+        du: &[T],
+    ) -> Vec<T> {
+        let mut adjoints = vec![T::zero(); self.node.start];
+        let (program, node) = (self.program, self.node);
+        let ((operands, f, _), t, stash) = self.parts(values, t);
+        let mut to = targets(program, node, &mut adjoints);
+        f.vjp_tangent(&operands, &t, stash, u, Some(du), &mut to);
+        adjoints
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn parts<'s>(
+        &'s mut self,
+        values: &'s [T],
+        tangents: &'s [T],
+    ) -> (
+        (Operands<'s, T>, &'s dyn Primitive<T>, &'s mut [T]),
+        OperandTangents<'s, T>,
+        Stash<'s, T>,
+    ) {
+        let (program, node) = (self.program, self.node);
+        let operands = Operands {
+            program,
+            node,
+            values,
+        };
+        let tangents = OperandTangents {
+            program,
+            node,
+            tangents,
+            moving: Inputs::ALL,
+            evaluated: false,
+        };
+        let stash = Stash::of(node, &mut self.stash, &mut self.scratch);
+        ((operands, self.f, &mut self.out), tangents, stash)
+    }
+}
+
+/// All operands' adjoints as targets.
+fn targets<'a, T: Real>(
+    program: &'a Program<T>,
+    node: &'a Node<T>,
+    adjoints: &'a mut [T],
+) -> OperandAdjoints<'a, T> {
+    OperandAdjoints {
+        program,
+        node,
+        adjoints,
+        targets: Targets {
+            wanted: Inputs::ALL,
+            leaves: true,
+        },
+    }
+}

@@ -1,0 +1,104 @@
+//! `bilevel check`.
+
+use autodiff::Real;
+use autodiff::check::Report;
+
+use super::args::{CheckArgs, Common};
+use super::failure::{Failure, input};
+use super::output::{bar, line, prepare, say, short, table, write_lines};
+use crate::catalogue::problems;
+use crate::study::check::{
+    Record, STRATEGIES, hypergradient, objectives, primitives, records, small,
+};
+
+pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Failure> {
+    let seed = common.seed;
+    let names: Vec<&str> = match &args.problem {
+        Some(name) => vec![name],
+        None => problems::ALL.iter().map(|e| e.name).collect(),
+    };
+    let problems = names
+        .iter()
+        .map(|name| small::<T>(name, seed).map_err(input));
+    let problems = problems.collect::<Result<Vec<_>, _>>()?;
+    if let Some(dir) = &common.out {
+        prepare(dir)?;
+    }
+    let progress = bar(problems.len() * (1 + STRATEGIES.len()) + 1);
+    let mut reports: Vec<Report> = Vec::new();
+    if args.problem.is_none() {
+        progress.set_message("primitives");
+        reports.extend(primitives::<T>(seed));
+    }
+    progress.inc(1);
+    for problem in &problems {
+        progress.set_message(problem.task.name);
+        reports.extend(objectives(problem, seed));
+        progress.inc(1);
+        for name in STRATEGIES {
+            progress.set_message((*name).to_owned());
+            reports.push(hypergradient(problem, name, seed).map_err(Failure::Input)?);
+            progress.inc(1);
+        }
+    }
+    progress.finish_and_clear();
+
+    let records: Vec<Record> = reports.iter().flat_map(records).collect();
+    if common.json {
+        records.iter().for_each(|r| say(&line(r)));
+    } else {
+        say(&table(
+            &COLUMNS,
+            &records.iter().map(cells).collect::<Vec<_>>(),
+        ));
+    }
+    if let Some(dir) = &common.out {
+        let file = write_lines(dir, "check.jsonl", &records)?;
+        eprintln!("wrote {}", file.display());
+    }
+    let count = |verdict: &str| -> usize {
+        let of = records.iter().filter(|r| r.verdict == verdict);
+        of.map(|r| r.number).sum()
+    };
+    let (pass, mismatch, unchecked) = (count("pass"), count("mismatch"), count("unchecked"));
+    let summary = format!(
+        "{} subjects: {pass} comparisons pass, {mismatch} mismatch, {unchecked} unchecked (seed {seed}, {})",
+        reports.len(),
+        T::NAME
+    );
+    if mismatch > 0 {
+        return Err(Failure::Numerical(summary));
+    }
+    if !common.json {
+        say(&summary);
+    }
+    Ok(())
+}
+
+const COLUMNS: [&str; 8] = [
+    "subject",
+    "check",
+    "mode",
+    "number",
+    "expected",
+    "got",
+    "ratio",
+    "verdict and place",
+];
+
+fn cells(r: &Record) -> Vec<String> {
+    let reason = r
+        .reason
+        .as_ref()
+        .map_or(String::new(), |w| format!(": {w}"));
+    vec![
+        r.subject.clone(),
+        r.check.to_owned(),
+        r.mode.to_owned(),
+        r.number.to_string(),
+        short(r.expected),
+        short(r.got),
+        short(r.ratio),
+        format!("{}, {}{reason}", r.verdict, r.place),
+    ]
+}

@@ -1,0 +1,266 @@
+//! The gradient checker over everything in the catalogue: objectives, primitives, strategies.
+
+use std::sync::Arc;
+
+use autodiff::check::{Check, Report, Row, Rung, Verdict};
+use autodiff::unroll::Memory;
+use autodiff::{Program, Real, Shape, Var};
+use models::data::{self, Samples, Splits};
+use models::{Dataset, HyperCleaning, hyper_cleaning, logistic};
+use nalgebra::DVector;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use solvers::{Bda, Bilevel, InnerStep, StepLength};
+
+use crate::catalogue::problems::{CORRUPTION, Problem, ProblemFailure, Source};
+use crate::catalogue::strategies::{AnyStrategy, Settings, strategy};
+
+/// Strategies, each checked against differences of the outer function that it differentiates.
+pub const STRATEGIES: &[&str] = &[
+    "exact",
+    "itd",
+    "itd-taped",
+    "itd-checkpointed:3",
+    "itd-online:3",
+    "itd-reversible",
+    "itd-forward",
+    "itd-truncated:3",
+    "aid-cg",
+    "aid-direct",
+    "bda",
+    "bda-checkpointed:3",
+];
+
+/// Steps that are unrolled.
+const DEPTH: usize = 8;
+/// Their length: short enough for every problem at this size.
+const LENGTH: f64 = 0.05;
+/// Samples and features of the embedded data that are kept.
+const SMALL: (usize, usize) = (24, 8);
+/// Entries of a derivative that are looked at one by one.
+const ENTRIES: usize = 24;
+
+/// One row of a report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// What is checked: an objective, a primitive, or a strategy on a problem.
+    pub subject: String,
+    /// The derivative or the identity.
+    pub check: &'static str,
+    /// The rung of the ladder.
+    pub mode: &'static str,
+    /// What the other way gives, of the comparison nearest to a mismatch.
+    pub expected: f64,
+    /// What the derivative under test gives.
+    pub got: f64,
+    /// Their distance over the tolerance.
+    pub ratio: f64,
+    /// `pass`, `mismatch` or `unchecked`.
+    pub verdict: &'static str,
+    /// The input and entry, direction, operation and source line.
+    pub place: String,
+    /// The seed.
+    pub seed: u64,
+    /// Comparisons that the row stands for.
+    pub number: usize,
+    /// Why nothing could be said.
+    pub reason: Option<String>,
+}
+
+/// The records of a report, one for each of its rows.
+pub fn records(report: &Report) -> Vec<Record> {
+    let record = |row: &Row<'_>| Record {
+        subject: report.subject().to_owned(),
+        check: row.trial.check,
+        mode: row.trial.rung.name(),
+        expected: row.trial.expected,
+        got: row.trial.got,
+        ratio: row.trial.ratio(),
+        verdict: row.trial.verdict.name(),
+        place: row.trial.place.to_string(),
+        seed: report.seed(),
+        number: row.count,
+        reason: match &row.trial.verdict {
+            Verdict::Unchecked(reason) => Some(reason.clone()),
+            _ => None,
+        },
+    };
+    report.rows().iter().map(record).collect()
+}
+
+/// The problem of this name, its embedded data cut down to a few samples and features.
+///
+/// # Errors
+/// If there is none of this name.
+pub fn small<T: Real>(name: &str, seed: u64) -> Result<Problem<T>, ProblemFailure> {
+    let task = match name {
+        "logistic" => logistic(cut(data::digits_parity(seed)))?,
+        "hyper-cleaning" => {
+            let (splits, _) = data::digits_cleaning(seed, CORRUPTION);
+            hyper_cleaning(cut(splits), None, HyperCleaning::default())?
+        }
+        _ => {
+            let source = Source {
+                seed,
+                ..Source::default()
+            };
+            return Problem::named(name, &source);
+        }
+    };
+    let (upper, lower) = (task.upper.clone(), task.lower.clone());
+    let bilevel = Bilevel::new(upper, lower, task.x.len(), task.y.len())?;
+    Ok(Problem { task, bilevel })
+}
+
+fn cut(mut splits: Splits) -> Splits {
+    let cut = |samples: &mut Samples| {
+        let (n, d) = (
+            SMALL.0.min(samples.labels.len()),
+            SMALL.1.min(samples.dim()),
+        );
+        // The middle of the image: the first pixels are 0 everywhere.
+        let first = (samples.dim() - d) / 2;
+        samples.features = samples.features.view((first, 0), (d, n)).into_owned();
+        samples.labels.truncate(n);
+    };
+    cut(&mut splits.train);
+    cut(&mut splits.valid);
+    splits.test = None;
+    splits
+}
+
+fn check(seed: u64) -> Check {
+    Check::new().seed(seed).entries(ENTRIES)
+}
+
+/// Numbers around `centre`.
+fn around<T: Real>(centre: &DVector<T>, seed: u64) -> DVector<T> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    centre.map(|c| c + T::of(rng.random_range(-0.5..0.5)))
+}
+
+/// The ladder over both objectives of a problem, at a random point near its start.
+pub fn objectives<T: Real>(problem: &Problem<T>, seed: u64) -> Vec<Report> {
+    let task = &problem.task;
+    let (x, y) = (around(&task.x, seed), around(&task.y, seed + 1));
+    let levels = [("lower", &task.lower), ("upper", &task.upper)];
+    let report = |(level, program): (&str, _)| {
+        let report = check(seed).program(program, &[x.as_slice(), y.as_slice()]);
+        report.named(format!("{} {level}", task.name))
+    };
+    levels.into_iter().map(report).collect()
+}
+
+/// The ladder over the primitives of the crates.
+pub fn primitives<T: Real>(seed: u64) -> Vec<Report> {
+    let splits = cut(data::digits_parity(seed));
+    let binary = Dataset::<T>::binary(&splits.train);
+    let (cleaning, _) = data::digits_cleaning(seed, 0.0);
+    let cleaning = cut(cleaning);
+    let classes = Dataset::<T>::classes(&cleaning.train, 10);
+    let (d, n) = (binary.dim(), classes.len());
+    let run = |name: &str, shapes: &[Shape], f: &dyn for<'r> Fn(&[Var<'r, T>]) -> Var<'r, T>| {
+        let program = Program::record(shapes, |v| {
+            // Squared, so that the adjoint moves too.
+            let u = f(v).sum();
+            u + u.square() * T::of(0.5)
+        });
+        let zeros = |s: &Shape| DVector::zeros(s.len());
+        let at: Vec<DVector<T>> = (0u64..)
+            .zip(shapes)
+            .map(|(k, s)| around(&zeros(s), seed + k))
+            .collect();
+        let at: Vec<&[T]> = at.iter().map(|a| a.as_slice()).collect();
+        check(seed).program(&program, &at).named(name)
+    };
+    let weights = Shape::vector(10 * d);
+    vec![
+        run("logistic_loss", &[Shape::vector(d)], &|v| {
+            binary.logistic_loss(v[0])
+        }),
+        run("cross_entropy", &[weights], &|v| {
+            classes.cross_entropy(v[0])
+        }),
+        run(
+            "weighted cross_entropy",
+            &[weights, Shape::vector(n)],
+            &|v| classes.weighted_cross_entropy(v[0], v[1]),
+        ),
+        run("log_sum_exp", &[Shape::matrix(3, 2)], &|v| {
+            v[0].log_sum_exp()
+        }),
+        run("norm", &[Shape::vector(5)], &|v| v[0].norm()),
+    ]
+}
+
+/// The hypergradient of a strategy against differences of the outer function through the map that
+/// it differentiates: `F(x, y_K(x))` where it unrolls, `F(x, y*(x))` where it is implicit.
+///
+/// # Errors
+/// With one line, if the name is not that of a strategy.
+pub fn hypergradient<T: Real>(
+    problem: &Problem<T>,
+    name: &str,
+    seed: u64,
+) -> Result<Report, String> {
+    let settings = Settings {
+        depth: DEPTH,
+        tolerance: Some(if T::NAME == "f64" { 1e-12 } else { 1e-5 }),
+        step: StepLength::Fixed(LENGTH),
+        inner: match name {
+            "itd-reversible" => InnerStep::Momentum(0.5),
+            _ => InnerStep::GradientDescent,
+        },
+        implicit_steps: false,
+    };
+    // Both lengths fixed: one found at each point anew would be part of the map.
+    let bda = Bda::new(DEPTH).steps(LENGTH, LENGTH);
+    let under_test: AnyStrategy<T> = match name.split_once('-') {
+        _ if name == "bda" => Arc::new(bda),
+        Some(("bda", memory)) => {
+            let memory = memory.parse::<Memory>();
+            Arc::new(bda.memory(memory.map_err(|e| format!("strategy `{name}`: {e}"))?))
+        }
+        _ => strategy(name, &settings)?,
+    };
+    let unrolled = name.starts_with("itd") || name.starts_with("bda");
+    let map: AnyStrategy<T> = match unrolled {
+        true => under_test.clone(),
+        false => strategy("exact", &settings)?,
+    };
+    let bilevel = &problem.bilevel;
+    let mut work = bilevel.workspace();
+    let mut run = |strategy: &AnyStrategy<T>, x: &[f64]| {
+        let x = DVector::from_iterator(x.len(), x.iter().map(|v| T::of(*v)));
+        let estimate = strategy.hypergradient(bilevel, &x, &mut work);
+        estimate.expect("validated when it was made")
+    };
+    let subject = format!("{} {name}", problem.task.name);
+    let x = around(&problem.task.x, seed);
+    let x: Vec<f64> = x.iter().map(|v| v.f64()).collect();
+    let estimate = run(&under_test, &x);
+    let hypergradient: Vec<f64> = estimate.hypergradient.iter().map(|v| v.f64()).collect();
+    // An answer that is no derivative, and says so, has nothing to be held to.
+    let refused = if name.contains("truncated") {
+        Some("it leaves out earlier steps on purpose".to_owned())
+    } else if estimate.status.is_success() {
+        None
+    } else {
+        Some(estimate.status.to_string())
+    };
+    // The two solves of an implicit strategy stop at a tolerance, not at rounding.
+    let factor = if unrolled { 1.0 } else { 1e2 };
+    let check = check(seed).factor(factor).rungs(&[Rung::Differences]);
+    let value = |x: &[f64]| match refused {
+        Some(_) => f64::NAN,
+        None => run(&map, x).upper,
+    };
+    let report = check
+        .gradient(value, |_| hypergradient.clone(), &x)
+        .named(subject);
+    Ok(match refused {
+        Some(reason) => report.because(&reason),
+        None => report,
+    })
+}
