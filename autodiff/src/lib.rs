@@ -21,6 +21,8 @@
 //! ```
 
 mod activity;
+#[cfg(feature = "proptest")]
+pub mod arbitrary;
 pub mod bytes;
 pub mod kernels;
 mod layout;

@@ -185,6 +185,11 @@ impl<T: Real> Program<T> {
         self.nodes.is_empty()
     }
 
+    /// The recorded operations' names, in order; inputs and constants are `input` and `constant`.
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|n| n.op.name())
+    }
+
     /// Bytes of one scalar for each entry of each value.
     pub(crate) fn values_bytes(&self) -> usize {
         self.values_len * size_of::<T>()
