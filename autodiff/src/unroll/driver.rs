@@ -9,6 +9,7 @@ use crate::sweep::{primal, primal_for_reverse, reverse, tangent};
 use crate::{Need, Program, Real, Sweeps, Workspace};
 
 use super::Step;
+use super::non_finite::Watch;
 
 const X: usize = 0;
 const STATE: usize = 1;
@@ -27,6 +28,10 @@ pub(super) struct Driver<T: Real> {
     x_cotangent: Buffer<T>,
     /// Whether `x` is new since the last primal sweep.
     x_changed: bool,
+    /// Steps back since the cotangent was set.
+    pulled: usize,
+    /// Whether steps are looked at for what is not finite.
+    pub(super) watch: Watch,
 }
 
 impl<T: Real> Driver<T> {
@@ -40,6 +45,8 @@ impl<T: Real> Driver<T> {
             state_cotangent: buffer(len(STATE)),
             x_cotangent: buffer(len(X)),
             x_changed: true,
+            pulled: 0,
+            watch: Watch::Off,
             step,
         }
     }
@@ -107,6 +114,9 @@ impl<T: Real> Driver<T> {
                 None => column.fill(T::zero()),
             }
             direction[j] = T::zero();
+            if matches!(self.watch, Watch::On) && bad(column) {
+                self.watch = Watch::Forward(k, program.first_non_finite_tangent(&self.work));
+            }
         }
     }
 
@@ -121,6 +131,7 @@ impl<T: Real> Driver<T> {
         );
         self.state_cotangent.copy_from_slice(cotangent);
         self.x_cotangent.fill(T::zero());
+        self.pulled = 0;
     }
 
     /// Pulls the cotangents back through iteration `k`, which started from `before`.
@@ -178,6 +189,12 @@ impl<T: Real> Driver<T> {
     fn sweep(&mut self, k: usize, need: Need) {
         let changed = self.set_coefficients(k);
         primal(&self.step.program, &mut self.work, changed, need);
+        if matches!(self.watch, Watch::On) {
+            let program = &self.step.program;
+            if bad(self.work.output(program)) {
+                self.watch = Watch::Forward(k, program.first_non_finite(&self.work));
+            }
+        }
     }
 
     /// Sets the coefficients of iteration `k`, and says what changed since the last sweep.
@@ -199,6 +216,12 @@ impl<T: Real> Driver<T> {
         add(&mut self.x_cotangent, self.work.adjoint(program, X));
         self.state_cotangent
             .copy_from_slice(self.work.adjoint(program, STATE));
+        if matches!(self.watch, Watch::On) && (bad(&self.state_cotangent) || bad(&self.x_cotangent))
+        {
+            let at = program.first_non_finite_adjoint(&self.work);
+            self.watch = Watch::Back(self.pulled, at);
+        }
+        self.pulled += 1;
     }
 
     /// Exchanges the workspace for another, all but its scratch and its counts.
@@ -208,4 +231,8 @@ impl<T: Real> Driver<T> {
         // The other one was swept at another x.
         self.x_changed = true;
     }
+}
+
+fn bad<T: Real>(entries: &[T]) -> bool {
+    entries.iter().any(|v| !v.is_finite())
 }

@@ -1,11 +1,13 @@
 //! What holds for every random program, loop and bilevel problem: for the tests and the campaign.
 
 pub mod loops;
+pub mod problems;
 pub mod replays;
 pub mod sweeps;
 
 use autodiff::arbitrary::{Case, Loop};
 use proptest::test_runner::TestCaseResult;
+use solvers::arbitrary::Problem;
 
 /// A property of values of one kind, with its name.
 pub type Property<V> = (&'static str, fn(V) -> TestCaseResult);
@@ -37,4 +39,16 @@ pub const OF_LOOPS: &[Property<Loop>] = table! {
     loops::a_loop_is_one_long_program,
     loops::forward_mode_agrees_with_reverse_mode,
     loops::momentum_undone_is_momentum_stored,
+};
+
+/// What holds for every bilevel problem.
+pub const OF_PROBLEMS: &[Property<Problem>] = table! {
+    problems::implicit_strategies_reach_the_closed_form,
+    problems::the_stated_constants_hold,
+    problems::itd_from_the_solution_is_the_fixed_point_of_aid,
+    problems::a_neumann_series_is_the_fixed_point_with_one_step_more,
+    problems::memory_policies_give_the_same_hypergradient,
+    problems::permutations_permute,
+    problems::scalings_scale,
+    problems::single_precision_is_within_its_rounding,
 };
