@@ -99,21 +99,33 @@ impl<V: Simplify> ValueTree for Shrinking<V> {
     }
 }
 
-/// Simpler numbers, one changed at a time: 0, then 1, then with fewer binary places.
+/// Simpler numbers: all of them 0 or 1, half of them 0, then one changed at a time, to 0, to 1, or
+/// to one with fewer binary places.
 pub fn simpler_numbers(numbers: &[f64]) -> Vec<Vec<f64>> {
-    let changed = |(i, value): (usize, &f64)| {
-        let candidates = [0.0, 1.0, value.round(), (value * 4.0).round() / 4.0];
-        let simpler = candidates
-            .into_iter()
-            .filter(|c| places(*c) < places(*value));
-        let with = |c: f64| {
+    let n = numbers.len();
+    let mut simpler = Vec::new();
+    let mut block = |range: std::ops::Range<usize>, value: f64| {
+        let easier = |v: &f64| places(value) < places(*v);
+        // A number that would not become simpler stays, so that nothing leads back.
+        if numbers[range.clone()].iter().any(easier) {
             let mut numbers = numbers.to_vec();
-            numbers[i] = c;
-            numbers
-        };
-        simpler.map(with).collect::<Vec<_>>()
+            numbers[range]
+                .iter_mut()
+                .filter(|v| easier(v))
+                .for_each(|v| *v = value);
+            simpler.push(numbers);
+        }
     };
-    numbers.iter().enumerate().flat_map(changed).collect()
+    block(0..n, 0.0);
+    block(0..n, 1.0);
+    block(n / 2..n, 0.0);
+    block(0..n / 2, 0.0);
+    for (i, value) in numbers.iter().enumerate() {
+        for candidate in [0.0, 1.0, value.round(), (value * 4.0).round() / 4.0] {
+            block(i..i + 1, candidate);
+        }
+    }
+    simpler
 }
 
 /// How far from simple a number is.
