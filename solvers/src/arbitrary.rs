@@ -1,5 +1,5 @@
-//! Random bilevel problems for [`proptest`], with the feature `proptest`: strongly convex
-//! quadratics and smooth perturbations of them, with known constants.
+//! Random bilevel problems for [`proptest`](mod@proptest), with the feature `proptest`: strongly
+//! convex quadratics and smooth perturbations of them, with known constants.
 //!
 //! # Example
 //! A strategy of your own, on problems of any conditioning:

@@ -2,9 +2,19 @@
 //!
 //! After a new compiler words its messages otherwise, `TRYBUILD=overwrite` writes them anew.
 
+use autodiff::{Program, Shape, Var};
+
 #[test]
 fn the_types_forbid_misuse() {
-    let cases = trybuild::TestCases::new();
-    cases.compile_fail("compile_fail/*.rs");
-    cases.pass("compile_fail/fine/*.rs");
+    trybuild::TestCases::new().compile_fail("compile_fail/*.rs");
+}
+
+/// While nested recordings that are kept apart compile, and run.
+#[test]
+fn nested_recordings_kept_apart_are_fine() {
+    let program = Program::<f64>::record(&[Shape::SCALAR], |outer| {
+        let f = Program::<f64>::record(&[Shape::SCALAR], |inner| inner[0] * inner[0]);
+        Var::gradient(&f, 0, &[outer[0]])
+    });
+    assert_eq!(program.point().value(&[&[3.0]]), 6.0);
 }

@@ -1,4 +1,4 @@
-//! Random programs for [`proptest`], with the feature `proptest`: expression graphs over a few
+//! Random programs for [`proptest`](mod@proptest), with the feature `proptest`: expression graphs over a few
 //! inputs, and loops over them.
 //!
 //! A [`Graph`] is plain data; its elementwise operations are drawn from the engine's own tables, so
