@@ -21,10 +21,13 @@
 //! ```
 
 mod activity;
+#[cfg(feature = "proptest")]
+pub mod arbitrary;
 pub mod bytes;
 pub mod check;
 pub mod kernels;
 mod layout;
+mod non_finite;
 mod objective;
 mod point;
 mod primitive;
@@ -46,10 +49,11 @@ mod workspace;
 
 pub use bytes::Meter;
 pub use layout::{Blocks, Layout};
+pub use non_finite::{NonFinite, Quantity};
 pub use objective::{Closure, Objective, objective};
 pub use point::Point;
 pub use primitive::{Asked, Need, OperandAdjoints, OperandTangents, Operands, Primitive, Stash};
-pub use program::{Inputs, NonFinite, Program};
+pub use program::{Inputs, Program};
 pub use real::Real;
 pub use rerecord::Rerecord;
 pub use rules::conv::Padding;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::bytes::Meter;
-use crate::program::{Inputs, NonFinite, Program};
+use crate::program::{Inputs, Program};
 use crate::recordings::Recorded;
 use crate::sweep::{
     joint, primal, primal_bytes, products, reverse, reverse_bytes, scratch_bytes, second,
     second_block, second_bytes, tangent, tangent_block,
 };
 use crate::workspace::{Sweeps, Workspace};
-use crate::{Need, Real};
+use crate::{Need, NonFinite, Real};
 
 /// A program with a workspace: a function that can be evaluated, differentiated, or linearised
 /// once for many Hessian-vector products.

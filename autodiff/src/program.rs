@@ -185,6 +185,11 @@ impl<T: Real> Program<T> {
         self.nodes.is_empty()
     }
 
+    /// The recorded operations' names, in order; inputs and constants are `input` and `constant`.
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|n| n.op.name())
+    }
+
     /// Bytes of one scalar for each entry of each value.
     pub(crate) fn values_bytes(&self) -> usize {
         self.values_len * size_of::<T>()
@@ -210,35 +215,6 @@ impl<T: Real> Program<T> {
     /// A point of this program with a meter of its own.
     pub fn point(self: &Arc<Self>) -> Point<T> {
         Point::new(self.clone(), &Meter::new())
-    }
-
-    /// Where the first value that is not finite arose in the last primal sweep of `work`.
-    pub fn first_non_finite(&self, work: &Workspace<T>) -> Option<NonFinite> {
-        for (position, node) in self.nodes.iter().enumerate() {
-            if !work.is_whole() && !node.activity.value {
-                continue; // not computed, as nobody reads it
-            }
-            if let Op::Gradient { of, .. } = &node.op
-                && let Some(inner) = of.first_non_finite(&work.nested[node.nested])
-            {
-                return Some(inner);
-            }
-            let bad = |v: &T| !v.is_finite();
-            let values = match node.op {
-                Op::Constant => &self.constants[node.start..][..node.shape.len()],
-                _ => &work.values[node.start..][..node.shape.len()],
-            };
-            if let Some(entry) = values.iter().position(bad) {
-                return Some(NonFinite {
-                    operation: node.op.name().to_owned(),
-                    position,
-                    entry,
-                    value: values[entry].f64(),
-                    site: node.site,
-                });
-            }
-        }
-        None
     }
 
     /// The value of node `id`, given the values of the nodes before some later one.
@@ -268,30 +244,5 @@ impl<T: Real> fmt::Debug for Program<T> {
             writeln!(f, "  %{i} = {name} {args:?}: {shape}  // {}", node.site)?;
         }
         write!(f, "  output %{} }}", self.output)
-    }
-}
-
-/// Where a value that is not finite first arose.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NonFinite {
-    /// The operation's name.
-    pub operation: String,
-    /// Its position in the program.
-    pub position: usize,
-    /// The first bad entry of its value, in column-major order.
-    pub entry: usize,
-    /// That entry: NaN or an infinity.
-    pub value: f64,
-    /// The source line that recorded the operation.
-    pub site: &'static Location<'static>,
-}
-
-impl fmt::Display for NonFinite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} in entry {} of `{}` (operation {} of the program, recorded at {})",
-            self.value, self.entry, self.operation, self.position, self.site
-        )
     }
 }

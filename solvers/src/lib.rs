@@ -21,6 +21,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "proptest")]
+pub mod arbitrary;
 mod estimate;
 mod hypergradient;
 mod inner;

@@ -6,10 +6,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
+use autodiff::arbitrary::Wave;
 use autodiff::bytes::Category;
 use autodiff::unroll::{Memory, Step, Unrolled};
 use autodiff::{Inputs, Meter, Point, Program, Shape, Var};
-use bilevel_tests::programs::Wave;
 
 /// Blocks from this size on are the buffers that a meter counts.
 const LARGE: usize = 64 << 10;

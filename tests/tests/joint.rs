@@ -1,9 +1,9 @@
 //! The joint sweep against the three it stands for, bit for bit.
 
+use autodiff::arbitrary::case;
 use autodiff::{Inputs, Point};
 use bilevel_tests::campaign::for_all;
 use bilevel_tests::numbers::{directions, gradients, products, slices};
-use bilevel_tests::programs::case;
 use proptest::prelude::*;
 
 fn bits(vectors: &[Vec<f64>]) -> Vec<Vec<u64>> {
@@ -14,7 +14,7 @@ fn bits(vectors: &[Vec<f64>]) -> Vec<Vec<u64>> {
 #[test]
 fn it_gives_the_bits_of_its_parts_for_every_subset_of_directions() {
     for_all(file!(), 1500, (case(), any::<u8>()), |(case, subset)| {
-        let program = case.program.record::<f64>();
+        let program = case.graph.record::<f64>();
         let (at, v, w) = (case.at(), case.v(), case.w());
         let some = |v: &'_ [Vec<f64>]| -> Vec<Option<Vec<f64>>> {
             let each = v.iter().enumerate();

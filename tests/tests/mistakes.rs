@@ -4,9 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 
+use autodiff::arbitrary::Wave;
 use autodiff::unroll::{Memory, Step, Unrolled};
 use autodiff::{Meter, Program, Shape, Var};
-use bilevel_tests::programs::Wave;
 use nalgebra::DMatrix;
 
 /// File, line and message of the panic of `f`.

@@ -300,3 +300,23 @@ fn settings_are_checked_before_any_work() {
         assert!(error.contains(reason), "{error}");
     }
 }
+
+/// The curvature at the start says nothing of a wall further down: a first trial step that lands in
+/// it is halved, more than once, and the loop goes on from there.
+#[test]
+fn automatic_lengths_survive_a_first_step_that_is_rejected() {
+    use autodiff::{Var, objective};
+    let lower = |_: Var, y: Var| 0.5 * y.norm_squared() + ((0.3 - y) * 30.0).exp().sum();
+    let upper = |x: Var, y: Var| 0.5 * (y - x).norm_squared();
+    let problem = Bilevel::<f64>::new(objective(upper), objective(lower), 1, 1)
+        .expect("a problem")
+        .starting_from(DVector::from_element(1, 3.0));
+    let x = DVector::from_element(1, 0.7);
+    let strategies: [&dyn Strategy<f64>; 3] = [&Itd::reverse(200), &Bda::new(200), &Aid::cg()];
+    for strategy in strategies {
+        let estimate = strategy.hypergradient(&problem, &x, &mut problem.workspace());
+        let estimate = estimate.expect("valid settings");
+        assert!(estimate.status.is_success(), "{estimate}");
+        assert!((0.3..0.6).contains(&estimate.y[0]), "{estimate}");
+    }
+}

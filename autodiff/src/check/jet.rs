@@ -322,13 +322,13 @@ impl<'p, T: Real> Jets<'p, T> {
                 let one = [T::one()];
                 let first = sides.map(|by| {
                     let mut d = vec![T::zero(); n];
-                    f.first(by, arg(0), arg(1), &one, n, |i, v| d[i] += v);
+                    f.first(by, arg(0), arg(1), &one, &mut d);
                     d
                 });
                 let second = sides.map(|by| {
                     sides.map(|along| {
                         let mut d = vec![T::zero(); n];
-                        f.second(by, along, arg(0), arg(1), &one, &one, n, |i, v| d[i] += v);
+                        f.second((by, along), [arg(0), arg(1)], &one, &one, &mut d);
                         d
                     })
                 });

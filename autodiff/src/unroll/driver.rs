@@ -5,10 +5,11 @@ mod momentum;
 use crate::bytes::{Buffer, Category, Meter};
 use crate::kernels::{add, dot};
 use crate::program::Inputs;
-use crate::sweep::{primal, primal_for_reverse, reverse, tangent_block};
+use crate::sweep::{primal, primal_for_reverse, reverse, tangent, tangent_block};
 use crate::{Need, Program, Real, Sweeps, Workspace};
 
 use super::Step;
+use super::non_finite::Watch;
 
 const X: usize = 0;
 const STATE: usize = 1;
@@ -27,6 +28,10 @@ pub(super) struct Driver<T: Real> {
     x_cotangent: Buffer<T>,
     /// Whether `x` is new since the last primal sweep.
     x_changed: bool,
+    /// Steps back since the cotangent was set.
+    pulled: usize,
+    /// Whether steps are looked at for what is not finite.
+    pub(super) watch: Watch,
 }
 
 impl<T: Real> Driver<T> {
@@ -40,6 +45,8 @@ impl<T: Real> Driver<T> {
             state_cotangent: buffer(len(STATE)),
             x_cotangent: buffer(len(X)),
             x_changed: true,
+            pulled: 0,
+            watch: Watch::Off,
             step,
         }
     }
@@ -107,7 +114,21 @@ impl<T: Real> Driver<T> {
             let entry = |c: usize| first + c + c * dim_x;
             (0..width).for_each(|c| units[entry(c)] = T::one());
             let directions = [Some(&units[..dim_x * width]), Some(&*block), None];
-            match tangent_block(program, &mut self.work, width, &directions) {
+            let moved = tangent_block(program, &mut self.work, width, &directions);
+            let watched = moved.filter(|_| matches!(self.watch, Watch::On));
+            let found = watched.and_then(|m| m.iter().position(|v| !v.is_finite()));
+            let moved = if let Some(found) = found {
+                // The one column again by itself, where its tangents stand alone.
+                let c = found / dim_state;
+                let (unit, column) = (&units[dim_x * c..], &block[dim_state * c..]);
+                let alone = [Some(&unit[..dim_x]), Some(&column[..dim_state]), None];
+                tangent(program, &mut self.work, &alone);
+                self.watch = Watch::Forward(k, program.first_non_finite_tangent(&self.work));
+                tangent_block(program, &mut self.work, width, &directions)
+            } else {
+                moved
+            };
+            match moved {
                 Some(moved) => block.copy_from_slice(moved),
                 None => block.fill(T::zero()),
             }
@@ -126,6 +147,7 @@ impl<T: Real> Driver<T> {
         );
         self.state_cotangent.copy_from_slice(cotangent);
         self.x_cotangent.fill(T::zero());
+        self.pulled = 0;
     }
 
     /// Pulls the cotangents back through iteration `k`, which started from `before`.
@@ -183,6 +205,12 @@ impl<T: Real> Driver<T> {
     fn sweep(&mut self, k: usize, need: Need) {
         let changed = self.set_coefficients(k);
         primal(&self.step.program, &mut self.work, changed, need);
+        if matches!(self.watch, Watch::On) {
+            let program = &self.step.program;
+            if bad(self.work.output(program)) {
+                self.watch = Watch::Forward(k, program.first_non_finite(&self.work));
+            }
+        }
     }
 
     /// Sets the coefficients of iteration `k`, and says what changed since the last sweep.
@@ -204,6 +232,12 @@ impl<T: Real> Driver<T> {
         add(&mut self.x_cotangent, self.work.adjoint(program, X));
         self.state_cotangent
             .copy_from_slice(self.work.adjoint(program, STATE));
+        if matches!(self.watch, Watch::On) && (bad(&self.state_cotangent) || bad(&self.x_cotangent))
+        {
+            let at = program.first_non_finite_adjoint(&self.work);
+            self.watch = Watch::Back(self.pulled, at);
+        }
+        self.pulled += 1;
     }
 
     /// Exchanges the workspace for another, all but its scratch and its counts.
@@ -213,4 +247,8 @@ impl<T: Real> Driver<T> {
         // The other one was swept at another x.
         self.x_changed = true;
     }
+}
+
+fn bad<T: Real>(entries: &[T]) -> bool {
+    entries.iter().any(|v| !v.is_finite())
 }

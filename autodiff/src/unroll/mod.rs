@@ -11,6 +11,7 @@ mod driver;
 mod footprint;
 mod forward;
 mod memory;
+mod non_finite;
 mod reversible;
 mod schedule;
 mod step;
@@ -19,6 +20,7 @@ mod taped;
 
 pub use decay::{Decay, DecayError};
 pub use memory::{Memory, ParseMemoryError};
+pub use non_finite::NonFiniteStep;
 pub use reversible::{Grid, Irreversible};
 pub use step::Step;
 

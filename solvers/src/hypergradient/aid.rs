@@ -275,6 +275,17 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         estimate.linear_residual = Some(solution.residual);
         estimate.linear_iterations = solution.iterations;
         estimate.step = lower.step;
-        Ok(session.finish(work, estimate))
+        Ok(session.finish(work, estimate, x, |work| {
+            let (LowerSolve::Steps { depth, inner, .. }, Some(length)) = (self.lower, lower.step)
+            else {
+                return None;
+            };
+            let key = format!("itd {inner:?} {length:e}");
+            let mut steps = work.take(&key, || inner.record(problem.lower(), length));
+            let nothing = vec![T::zero(); inner.dim_state(problem.dim_y())];
+            let found = steps.find_non_finite(x, &vectors.first, depth, NOTHING, &nothing);
+            work.put(key, steps);
+            found
+        }))
     }
 }

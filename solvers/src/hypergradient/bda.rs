@@ -188,7 +188,7 @@ impl<T: Real> Strategy<T> for Bda {
         let (by_x, _) = steps.reverse(work.upper.gradient(1));
         let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
         add(hypergradient.as_mut_slice(), by_x);
-        work.put(key, steps);
+        work.put(key.clone(), steps);
 
         let mut estimate = blank(Strategy::<T>::name(self), y);
         estimate.hypergradient = hypergradient;
@@ -207,6 +207,12 @@ impl<T: Real> Strategy<T> for Bda {
                 self.schedule
             ));
         }
-        Ok(session.finish(work, estimate))
+        Ok(session.finish(work, estimate, x, |work| {
+            let cotangent = work.upper.gradient(1).to_vec();
+            let mut steps = work.take(&key, || self.record(problem, upper, lower));
+            let found = steps.find_non_finite(x, &first, self.depth, self.memory, &cotangent);
+            work.put(key, steps);
+            found
+        }))
     }
 }

@@ -133,7 +133,7 @@ impl<T: Real> Strategy<T> for Itd {
         let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
         add(hypergradient.as_mut_slice(), by_x);
         let (recomputed, irreversible) = (steps.recomputed_steps(), steps.irreversible());
-        work.put(key, steps);
+        work.put(key.clone(), steps);
 
         let mut estimate = blank(Strategy::<T>::name(self), y);
         estimate.hypergradient = hypergradient;
@@ -147,6 +147,12 @@ impl<T: Real> Strategy<T> for Itd {
         estimate.lower_iterations = self.depth;
         estimate.linear_iterations = self.memory.differentiated_steps(self.depth);
         estimate.step = Some(length);
-        Ok(session.finish(work, estimate))
+        Ok(session.finish(work, estimate, x, |work| {
+            let start = self.inner.first_state(work.start.as_slice(), &meter);
+            let mut steps = work.take(&key, || self.inner.record(problem.lower(), length));
+            let found = steps.find_non_finite(x, &start, self.depth, self.memory, &end);
+            work.put(key, steps);
+            found
+        }))
     }
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use autodiff::bytes::{Category, Claim};
 use autodiff::kernels::norm;
+use autodiff::unroll::NonFiniteStep;
 use autodiff::{Inputs, Meter, Point, Real};
 use nalgebra::DVector;
 
@@ -24,19 +25,28 @@ impl Session {
         }
     }
 
-    /// Completes an estimate: measures, and looks for values that are not finite.
+    /// Completes an estimate: measures, and looks for values that are not finite. `find` runs the
+    /// loop that was unrolled to `estimate.y`, if there was one, again; it is called only where
+    /// something is not finite.
     pub(super) fn finish<T: Real>(
         self,
-        work: &Workspace<T>,
+        work: &mut Workspace<T>,
         mut estimate: Estimate<T>,
+        x: &[T],
+        find: impl FnOnce(&mut Workspace<T>) -> Option<NonFiniteStep>,
     ) -> Estimate<T> {
         estimate.bytes = work.bytes();
         estimate.oracles = work.oracles() - self.oracles;
         // What is NaN because a loop could not be undone is said to be that.
         let said = matches!(estimate.status, Status::Irreversible(_));
-        if !said && estimate.hypergradient.iter().any(|v| !v.is_finite()) {
+        let bad = estimate.hypergradient.iter().any(|v| !v.is_finite())
+            || matches!(estimate.status, Status::NonFinite { .. });
+        if bad && !said {
             estimate.status = Status::NonFinite {
-                place: locate(work),
+                place: match find(work) {
+                    Some(step) => step.to_string(),
+                    None => locate(work, x, estimate.y.as_slice()),
+                },
             };
         }
         estimate.seconds = self.started.elapsed().as_secs_f64();
@@ -88,9 +98,24 @@ pub(super) fn unrolled_status(before: f64, after: f64) -> Status {
     }
 }
 
-fn locate<T: Real>(work: &Workspace<T>) -> String {
-    let upper = work.upper.first_non_finite().map(|at| ("F", at));
-    let found = upper.or_else(|| work.lower.first_non_finite().map(|at| ("g", at)));
+/// Where a value, a gradient or a Hessian-vector product of the objectives is not finite.
+fn locate<T: Real>(work: &mut Workspace<T>, x: &[T], y: &[T]) -> String {
+    let at = [x, y];
+    // The direction that implicit differentiation starts with; and one that no entry is zero of.
+    work.upper.differentiate(&at, Inputs::one(1));
+    let upward = work.upper.gradient(1).to_vec();
+    let anywhere: Vec<T> = (0..y.len())
+        .map(|i| T::of(1.0 + 0.5 * (i as f64).sin()))
+        .collect();
+    let directions = [&upward[..], &anywhere].map(|v| [None, Some(v)]);
+    let find = |point: &Point<T>| {
+        let mut directions = directions.iter();
+        directions.find_map(|v| point.program().find_non_finite(&at, v))
+    };
+    let upper = work.upper.program().find_non_finite(&at, &[None, None]);
+    let found = upper
+        .map(|at| ("F", at))
+        .or_else(|| find(&work.lower).map(|at| ("g", at)));
     match found {
         Some((level, at)) => format!("in the objective {level}: {at}"),
         None => "the derivatives overflow although both objectives are finite".into(),

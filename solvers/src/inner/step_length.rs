@@ -110,12 +110,13 @@ fn trial<T: Real>(
         loop {
             next.copy_from_slice(y);
             axpy(next, T::of(-length), point.gradient(1));
-            // Evaluated apart from the gradient, which a rejected step needs again.
             let reached = point.value(&[x, next]).f64();
             if reached <= value - 0.25 * length * gradient * gradient + rounding || length < 1e-18 {
                 break;
             }
             length *= 0.5;
+            // The value there has taken the place of the gradient here.
+            point.differentiate(&[x, y], Inputs::one(1));
         }
         y.copy_from_slice(next);
         value = point.differentiate(&[x, y], Inputs::one(1)).f64();

@@ -3,7 +3,7 @@
 use super::super::differences::Sweep;
 use super::{ALL, Along};
 use crate::program::{Inputs, Node, Program};
-use crate::sweep::Targets;
+use crate::sweep::{Columns, Targets};
 use crate::{OperandAdjoints, OperandTangents, Operands, Primitive, Real, Stash};
 
 /// Entries of the tables of sizes beyond which a primitive is too large to bound.
@@ -60,6 +60,7 @@ impl<T: Real> Fused<T> {
                 node,
                 tangents: &tangents,
                 moving: Inputs::ALL,
+                columns: Columns::ONE,
                 evaluated: false,
             };
             let (kept, scratch) = stash.split();
@@ -260,6 +261,7 @@ impl<'a, T: Real> Local<'a, T> {
             node,
             tangents,
             moving: Inputs::ALL,
+            columns: Columns::ONE,
             evaluated: false,
         };
         let stash = Stash::of(node, &mut self.stash, &mut self.scratch);
@@ -279,7 +281,8 @@ fn targets<'a, T: Real>(
         adjoints,
         targets: Targets {
             wanted: Inputs::ALL,
-            leaves: true,
+            read_along: None,
         },
+        columns: Columns::ONE,
     }
 }

@@ -1,10 +1,10 @@
 //! How the instructions of a random program become recorded operations.
 
-use autodiff::rules::elementwise::{Binary, Domain, Unary};
-use autodiff::{Real, Shape, Var};
 use nalgebra::DMatrix;
 
-use super::{Back, Instruction, Program, Wave};
+use super::graph::{Back, Graph, Instruction};
+use crate::rules::elementwise::{Binary, Domain, Unary};
+use crate::{Padding, Primitive, Real, Shape, Var};
 
 /// Operands of what is not linear stay within this bound, so that values stay of order one.
 const LIMIT: f64 = 4.0;
@@ -20,21 +20,33 @@ struct Value<'r, T: Real> {
 }
 
 /// The scalar end of a program.
-pub(super) fn scalar<'r, T: Real>(program: &Program, inputs: &[Var<'r, T>]) -> Var<'r, T> {
-    let ends = ends(program, inputs);
+pub(super) fn scalar<'r, T: Real, P: Primitive<T>>(
+    graph: &Graph,
+    inputs: &[Var<'r, T>],
+    primitive: &dyn Fn(usize) -> P,
+) -> Var<'r, T> {
+    let ends = ends(graph, inputs, primitive);
     let weight = |k: usize| T::of([1.0, -0.75, 1.25][k % 3]);
     let terms = ends.iter().enumerate().map(|(k, v)| v.mean() * weight(k));
     terms.reduce(|a, b| a + b).expect("at least one end")
 }
 
 /// The vector end of a program.
-pub(super) fn vector<'r, T: Real>(program: &Program, inputs: &[Var<'r, T>]) -> Var<'r, T> {
-    let ends = ends(program, inputs);
+pub(super) fn vector<'r, T: Real, P: Primitive<T>>(
+    graph: &Graph,
+    inputs: &[Var<'r, T>],
+    primitive: &dyn Fn(usize) -> P,
+) -> Var<'r, T> {
+    let ends = ends(graph, inputs, primitive);
     ends[0].concat(&ends[1..])
 }
 
 /// The computed values that no instruction used, or the first input if nothing was computed.
-fn ends<'r, T: Real>(program: &Program, inputs: &[Var<'r, T>]) -> Vec<Var<'r, T>> {
+fn ends<'r, T: Real, P: Primitive<T>>(
+    graph: &Graph,
+    inputs: &[Var<'r, T>],
+    primitive: &dyn Fn(usize) -> P,
+) -> Vec<Var<'r, T>> {
     let input = |var: &Var<'r, T>| Value {
         var: *var,
         bound: 1.5,
@@ -42,8 +54,10 @@ fn ends<'r, T: Real>(program: &Program, inputs: &[Var<'r, T>]) -> Vec<Var<'r, T>
     };
     let mut builder = Builder {
         values: inputs.iter().map(input).collect(),
+        pool: &graph.pool,
+        primitive,
     };
-    for instruction in &program.code {
+    for instruction in &graph.code {
         let (var, bound) = builder.apply(instruction);
         builder.values.push(Value {
             var,
@@ -60,11 +74,13 @@ fn ends<'r, T: Real>(program: &Program, inputs: &[Var<'r, T>]) -> Vec<Var<'r, T>
     }
 }
 
-struct Builder<'r, T: Real> {
+struct Builder<'r, 'g, T: Real, P> {
     values: Vec<Value<'r, T>>,
+    pool: &'g [f64],
+    primitive: &'g dyn Fn(usize) -> P,
 }
 
-impl<'r, T: Real> Builder<'r, T> {
+impl<'r, T: Real, P: Primitive<T>> Builder<'r, '_, T, P> {
     /// The operand, as it is.
     fn take(&mut self, back: Back) -> (Var<'r, T>, f64) {
         let last = self.values.len() - 1;
@@ -127,20 +143,8 @@ impl<'r, T: Real> Builder<'r, T> {
                 };
                 (a.elementwise_with(f, b), (p + q).max(p * q).max(2.0 * p))
             }
-            Instruction::Simple { kind, of } => {
-                let (a, p) = self.take(*of);
-                let n = a.len() as f64;
-                match kind % 6 {
-                    0 => (a.sum(), n * p),
-                    1 => (a.mean(), p),
-                    2 => (a.sum_rows(), n * p),
-                    3 => (a.sum_cols(), n * p),
-                    4 => (a.transpose(), p),
-                    _ => {
-                        let (a, p) = self.bounded(*of);
-                        (a.norm_squared(), n * p * p)
-                    }
-                }
+            Instruction::Shaped { kind, of } => {
+                self.shaped(Graph::SHAPED[kind % Graph::SHAPED.len()], *of)
             }
             Instruction::Dot { left, right } => {
                 let (a, p) = self.bounded(*left);
@@ -167,9 +171,39 @@ impl<'r, T: Real> Builder<'r, T> {
                 };
                 (product, inner as f64 * p * q)
             }
-            Instruction::LogSumExp { of } => {
-                let (a, p) = self.bounded(*of);
-                (a.log_sum_exp(), p + (a.shape().rows as f64).ln())
+            Instruction::Conv {
+                padding,
+                image,
+                kernel,
+            } => {
+                let (a, p) = self.factor(*image);
+                let (k, q) = self.factor(*kernel);
+                let Shape { rows, cols } = a.shape();
+                let k = resized(k, Shape::matrix(rows.min(2), cols.min(2)));
+                let paddings = [
+                    Padding::Reflect,
+                    Padding::Wrap,
+                    Padding::Zero,
+                    Padding::Valid,
+                ];
+                (a.conv2d(k, paddings[padding % 4]), 4.0 * p * q)
+            }
+            Instruction::Loss {
+                row,
+                of,
+                weights,
+                samples,
+                from,
+            } => {
+                let f = Unary::ALL[row % Unary::ALL.len()];
+                let (a, p) = self.factor(*of);
+                let (w, _) = self.factor(*weights);
+                let n = a.len();
+                let data = self.constant(a, (*samples, n), *from);
+                let outputs = data.matmul(a.reshape(n, 1)) * T::of(1.0 / n as f64);
+                let losses = into(f.domain(), outputs, false).elementwise(f, 1.0);
+                let w = resized(w, Shape::vector(*samples)).sigmoid();
+                ((losses * w).mean(), 2.0 * p.max(LIMIT))
             }
             Instruction::Slice { of, start, len } => {
                 let (a, p) = self.take(*of);
@@ -208,18 +242,56 @@ impl<'r, T: Real> Builder<'r, T> {
                     .map(|b| resized(self.bounded(*b).0, first.shape()))
                     .collect();
                 let operands = of.len();
-                (first.fused(Wave { operands }, &others), bound)
+                (first.fused((self.primitive)(operands), &others), bound)
             }
-            Instruction::Constant {
-                rows,
-                cols,
-                entries,
-            } => {
-                let entries = entries.iter().cycle().map(|v| T::of(*v));
-                let data = DMatrix::from_iterator(*rows, *cols, entries.take(rows * cols));
-                (self.values[0].var.matrix(&data), 1.5)
+            Instruction::Constant { rows, cols, from } => {
+                let any = self.values[0].var;
+                (self.constant(any, (*rows, *cols), *from), 1.5)
             }
         }
+    }
+
+    fn shaped(&mut self, name: &str, of: Back) -> (Var<'r, T>, f64) {
+        let (a, p) = match name {
+            // Those that are not linear.
+            "norm_squared" | "smooth_norm" | "variance" | "log_sum_exp" | "log_sum_exp_cols"
+            | "softmax" | "log_softmax" => self.bounded(of),
+            "repeat" | "hstack" | "vstack" => self.factor(of),
+            _ => self.take(of),
+        };
+        let n = a.len() as f64;
+        match name {
+            "sum" => (a.sum(), n * p),
+            "mean" => (a.mean(), p),
+            "sum_rows" => (a.sum_rows(), n * p),
+            "sum_cols" => (a.sum_cols(), n * p),
+            "transpose" => (a.transpose(), p),
+            "norm_squared" => (a.norm_squared(), n * p * p),
+            "smooth_norm" => (a.smooth_norm(0.5), 0.5 + n * p),
+            "mean_rows" => (a.mean_rows(), p),
+            "mean_cols" => (a.mean_cols(), p),
+            "variance" => (a.variance(), p * p),
+            "log_sum_exp" => (a.log_sum_exp(), p + n.ln()),
+            "log_sum_exp_cols" => (a.log_sum_exp_cols(), p + n.ln()),
+            "softmax" => (a.softmax(), 1.0),
+            "log_softmax" => (a.log_softmax(), 2.0 * p + n.ln()),
+            "cumsum" => (a.cumsum(), n * p),
+            "dx" => (a.dx(), 2.0 * p),
+            "dy" => (a.dy(), 2.0 * p),
+            "diagonal" => (a.diagonal(), p),
+            "repeat" => (a.repeat(2), p),
+            "hstack" => (a.hstack(&[a]), p),
+            "vstack" => (a.vstack(&[a]), p),
+            other => unreachable!("{other} is in the list and not here"),
+        }
+    }
+
+    /// A constant of the pool's entries, recorded where `beside` is.
+    fn constant(&self, beside: Var<'r, T>, shape: (usize, usize), from: usize) -> Var<'r, T> {
+        let pool = self.pool.iter().cycle().skip(from % self.pool.len().max(1));
+        let mut entries: Vec<T> = pool.take(shape.0 * shape.1).map(|v| T::of(*v)).collect();
+        entries.resize(shape.0 * shape.1, T::zero());
+        beside.matrix(&DMatrix::from_vec(shape.0, shape.1, entries))
     }
 }
 

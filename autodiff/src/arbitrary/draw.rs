@@ -3,13 +3,15 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Back, Instruction, Program};
+use super::graph::{Back, Graph, Instruction};
+use super::shrink::{Simplifying, simplifying};
+use crate::rules::elementwise::{Binary, Unary};
 
 /// A program with a point and two directions.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The program.
-    pub program: Program,
+    pub graph: Graph,
     /// Numbers for the point, and for the two directions; see [`Case::at`].
     pub numbers: [Vec<f64>; 3],
 }
@@ -38,7 +40,7 @@ impl Case {
     fn spread(&self, which: usize) -> Vec<Vec<f64>> {
         let mut pool = self.numbers[which].iter().copied().cycle();
         let len = |(rows, cols): &(usize, usize)| rows * cols;
-        let inputs = self.program.inputs.iter();
+        let inputs = self.graph.inputs.iter();
         inputs
             .map(|shape| pool.by_ref().take(len(shape)).collect())
             .collect()
@@ -46,17 +48,25 @@ impl Case {
 }
 
 /// A program with a point and two directions.
-pub fn case() -> impl Strategy<Value = Case> {
+pub fn case() -> Simplifying<impl Strategy<Value = Case>> {
     // More numbers than entries of the largest inputs, and no divisor of their lengths.
     let numbers = || vec(number(), 53);
-    (program(), [numbers(), numbers(), numbers()])
-        .prop_map(|(program, numbers)| Case { program, numbers })
+    let drawn = (drawn_graph(), [numbers(), numbers(), numbers()]);
+    simplifying(drawn.prop_map(|(graph, numbers)| Case { graph, numbers }))
 }
 
 /// A program of up to 25 instructions over one to three inputs.
-pub fn program() -> impl Strategy<Value = Program> {
-    (vec(instruction(), 1..=25), vec(shape(), 1..=3))
-        .prop_map(|(code, inputs)| Program { code, inputs })
+pub fn graph() -> Simplifying<impl Strategy<Value = Graph>> {
+    simplifying(drawn_graph())
+}
+
+fn drawn_graph() -> impl Strategy<Value = Graph> {
+    let drawn = (
+        vec(instruction(), 1..=25),
+        vec(shape(), 1..=3),
+        vec(number(), 29),
+    );
+    drawn.prop_map(|(code, inputs, pool)| Graph { code, inputs, pool })
 }
 
 /// A number of an input or a constant, one that `f32` has too.
@@ -72,7 +82,7 @@ fn shape() -> impl Strategy<Value = (usize, usize)> {
     ]
 }
 
-/// One instruction; the simpler ones first, towards which shrinking goes.
+/// One instruction.
 pub fn instruction() -> impl Strategy<Value = Instruction> {
     let back = || 0usize..8;
     let some = |most: usize| vec(0usize..8, 1..=most);
@@ -81,11 +91,16 @@ pub fn instruction() -> impl Strategy<Value = Instruction> {
     prop_oneof![
         8 => unary(back()),
         8 => binary(back()),
-        5 => (0usize..6, back()).prop_map(|(kind, of)| Instruction::Simple { kind, of }),
+        8 => (0..Graph::SHAPED.len(), back())
+            .prop_map(|(kind, of)| Instruction::Shaped { kind, of }),
         2 => (back(), back()).prop_map(|(left, right)| Instruction::Dot { left, right }),
         4 => (0usize..3, back(), back())
             .prop_map(|(kind, left, right)| Instruction::MatMul { kind, left, right }),
-        2 => back().prop_map(|of| Instruction::LogSumExp { of }),
+        2 => (0usize..4, back(), back())
+            .prop_map(|(padding, image, kernel)| Instruction::Conv { padding, image, kernel }),
+        2 => (0..Unary::ALL.len(), back(), back(), 1usize..=7, index()).prop_map(
+            |(row, of, weights, samples, from)| Instruction::Loss { row, of, weights, samples, from }
+        ),
         1 => (back(), index(), index())
             .prop_map(|(of, start, len)| Instruction::Slice { of, start, len }),
         1 => (back(), vec(index(), 1..=6))
@@ -95,31 +110,29 @@ pub fn instruction() -> impl Strategy<Value = Instruction> {
             .prop_map(|(of, rows, cols)| Instruction::Broadcast { of, rows, cols }),
         1 => some(5).prop_map(|of| Instruction::Concat { of }),
         2 => some(6).prop_map(|of| Instruction::Fused { of }),
-        2 => (size(), size(), vec(number(), 16))
-            .prop_map(|(rows, cols, entries)| Instruction::Constant { rows, cols, entries }),
+        2 => (size(), size(), index())
+            .prop_map(|(rows, cols, from)| Instruction::Constant { rows, cols, from }),
     ]
 }
 
 fn unary(back: impl Strategy<Value = Back>) -> impl Strategy<Value = Instruction> {
-    let rows = autodiff::rules::elementwise::Unary::ALL.len();
-    (0..rows, back, 0.5f32..2.5, any::<bool>()).prop_map(|(row, of, parameter, negative)| {
-        Instruction::Unary {
+    (0..Unary::ALL.len(), back, 0.5f32..2.5, any::<bool>()).prop_map(
+        |(row, of, parameter, negative)| Instruction::Unary {
             row,
             of,
             parameter: f64::from(parameter),
             negative,
-        }
-    })
+        },
+    )
 }
 
 fn binary(back: impl Strategy<Value = Back> + Clone) -> impl Strategy<Value = Instruction> {
-    let rows = autodiff::rules::elementwise::Binary::ALL.len();
-    (0..rows, back.clone(), back, any::<bool>()).prop_map(|(row, left, right, negative)| {
-        Instruction::Binary {
+    (0..Binary::ALL.len(), back.clone(), back, any::<bool>()).prop_map(
+        |(row, left, right, negative)| Instruction::Binary {
             row,
             left,
             right,
             negative,
-        }
-    })
+        },
+    )
 }

@@ -1,6 +1,6 @@
-//! A primitive of the tests: several operands, and a stash poisoned where it is not asked for.
+//! A primitive of several operands, its stash poisoned where it is not asked for.
 
-use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
+use crate::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 /// `u = a₀ sin(Σₖ aₖ)`, entry by entry, of several operands of one shape.
 ///

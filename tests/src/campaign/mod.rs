@@ -1,5 +1,9 @@
 //! How many random programs a property sees, and what is kept of a failure.
 
+mod long;
+
+pub use long::{Campaign, Failure, LOOP_EVERY, PROBLEM_EVERY, Summary};
+
 use std::fmt::Debug;
 
 use proptest::strategy::Strategy;
