@@ -5,6 +5,7 @@
 //! * [`numbers`]: dot products, bits and differences.
 
 pub mod campaign;
+pub mod misuse;
 pub mod numbers;
 pub mod properties;
 

@@ -1,5 +1,5 @@
-//! Random programs for [`proptest`](mod@proptest), with the feature `proptest`: expression graphs over a few
-//! inputs, and loops over them.
+//! Random programs for [`proptest`](mod@proptest), with the feature `proptest`: expression graphs
+//! over a few inputs, and loops over them.
 //!
 //! A [`Graph`] is plain data; its elementwise operations are drawn from the engine's own tables, so
 //! a new row of one is drawn without another line. Every sequence of instructions is a program, as
