@@ -1,10 +1,10 @@
 //! A block of directions against one sweep for each of them.
 
+use autodiff::arbitrary::{Case, Instruction, case};
 use autodiff::sweep::{primal, tangent, tangent_block};
 use autodiff::{Inputs, Meter, Need, Point, Program, Shape};
 use bilevel_tests::campaign::for_all;
 use bilevel_tests::numbers::{bits, largest, slices};
-use bilevel_tests::programs::{Case, Instruction, case};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -42,7 +42,7 @@ fn column(block: &[Option<Vec<f64>>], width: usize, c: usize) -> Vec<Option<&[f6
 /// another order than one with a vector.
 fn exact(case: &Case) -> bool {
     let product = |i: &Instruction| matches!(i, Instruction::MatMul { .. });
-    !case.program.code.iter().any(product)
+    !case.graph.code.iter().any(product)
 }
 
 fn same<'p>(
@@ -69,7 +69,7 @@ fn same<'p>(
 #[test]
 fn products_are_those_of_one_direction_after_the_other() {
     for_all(file!(), SAMPLE, (case(), any::<u8>()), |(case, subset)| {
-        let program = case.program.record::<f64>();
+        let program = case.graph.record::<f64>();
         let mut single: Point<f64> = program.point();
         single.linearise(&slices(&case.at()));
         let mut point = program.point();
@@ -101,7 +101,7 @@ fn products_are_those_of_one_direction_after_the_other() {
 #[test]
 fn tangents_of_vectors_are_those_of_one_direction_after_the_other() {
     for_all(file!(), SAMPLE, (case(), any::<u8>()), |(case, subset)| {
-        let program = case.program.record_vector::<f64>();
+        let program = case.graph.record_vector::<f64>();
         let mut work = program.workspace(&Meter::new());
         for (k, a) in case.at().iter().enumerate() {
             work.set_input(&program, k, a);

@@ -306,9 +306,9 @@ fn settings_are_checked_before_any_work() {
 #[test]
 fn automatic_lengths_survive_a_first_step_that_is_rejected() {
     use autodiff::{Var, objective};
-    let lower = |_: Var, y: Var| 0.5 * y.norm_squared() + ((0.3 - y) * 30.0).exp().sum();
-    let upper = |x: Var, y: Var| 0.5 * (y - x).norm_squared();
-    let problem = Bilevel::<f64>::new(objective(upper), objective(lower), 1, 1)
+    let lower = objective(|_: Var, y: Var| 0.5 * y.norm_squared() + ((0.3 - y) * 30.0).exp().sum());
+    let upper = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+    let problem = Bilevel::<f64>::new(upper, lower, 1, 1)
         .expect("a problem")
         .starting_from(DVector::from_element(1, 3.0));
     let x = DVector::from_element(1, 0.7);

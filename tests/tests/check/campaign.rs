@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use autodiff::arbitrary::case;
 use autodiff::check::{Check, Rung, Verdict};
 use bilevel_tests::campaign::for_all;
 use bilevel_tests::numbers::slices;
-use bilevel_tests::programs::case;
 use proptest::prelude::*;
 
 /// `BILEVEL_PROGRAMS` sets another number.
@@ -17,7 +17,7 @@ fn correct_programs_have_no_mismatch() {
     let counts: RefCell<BTreeMap<(Rung, &str), usize>> = RefCell::default();
     let (controls, powerless) = (RefCell::new(0), RefCell::new(0));
     for_all(file!(), SAMPLE, (case(), any::<u64>()), |(case, seed)| {
-        let program = case.program.record::<f64>();
+        let program = case.graph.record::<f64>();
         let report = Check::new()
             .seed(seed)
             .program(&program, &slices(&case.at()));

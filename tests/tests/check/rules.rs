@@ -1,11 +1,11 @@
 //! Primitives of users: right ones pass, and each broken rule is traced to the primitive.
 
+use autodiff::arbitrary::Wave;
 use autodiff::check::{Check, Rung};
 use autodiff::rules::elementwise::Domain;
 use autodiff::{
     Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Program, Shape, Stash,
 };
-use bilevel_tests::programs::Wave;
 use models::{Dataset, data};
 
 /// [`Wave`] with one rule off by a factor.
