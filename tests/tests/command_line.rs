@@ -204,6 +204,12 @@ fn everything_that_is_listed_can_be_run() {
         let name = name.replace("MEMORY", "taped");
         let words = match kind {
             "problem" => format!("compare --problem {name} --strategy itd --depth 3"),
+            // Only steps that can be undone run backwards.
+            "strategy" if name == "itd-reversible" => {
+                let refused = run("compare --problem quadratic --strategy itd-reversible");
+                assert!(refused.code(2).err.contains("expected momentum"));
+                "compare --problem quadratic --strategy itd-reversible --inner momentum:0.5".into()
+            }
             "strategy" => format!("compare --problem quadratic --strategy {name} --depth 3"),
             _ => format!("solve --problem quadratic --method {name} --iterations 1"),
         };

@@ -1,7 +1,6 @@
 //! The meter against the allocator: bytes that a process really holds.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use autodiff::unroll::Memory;
@@ -13,8 +12,6 @@ struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
-/// Only one test at a time may count.
-static TURN: Mutex<()> = Mutex::new(());
 
 fn more(bytes: usize) {
     let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
@@ -83,12 +80,17 @@ fn digits() -> Task<f64> {
     logistic(splits).expect("good labels")
 }
 
+/// One test: the allocator is the process's, and starting another would count.
+#[test]
+fn the_meter_agrees_with_the_allocator() {
+    the_meter_grows_as_the_allocator_does();
+    the_meter_is_the_allocator_but_for_a_constant();
+}
+
 /// What grows with the depth, the slots or the dimensions is on the meter to the byte. What is not
 /// on it is a constant of the problem: names and counters; what was there before are the recorded
 /// programs.
-#[test]
 fn the_meter_grows_as_the_allocator_does() {
-    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
     let policies = |n: usize| {
         [
             Memory::Taped,
@@ -144,9 +146,7 @@ fn the_meter_grows_as_the_allocator_does() {
 
 /// The two agree but for a constant: the structures of workspaces that stand in their owners, which
 /// are on the meter and not on the heap, against names and the nodes' lists of operands.
-#[test]
 fn the_meter_is_the_allocator_but_for_a_constant() {
-    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
     let task = digits();
     let problem = problem(&task);
     for memory in [

@@ -215,6 +215,7 @@ fn scaled_or_summed<T: Real>(
     for start in (0..n).step_by(CHUNK) {
         let at = start..n.min(start + CHUNK);
         let w = &mut w[..at.len()];
+        w.fill(T::zero());
         factors(at.clone(), w);
         for c in 0..width {
             for (i, w) in at.clone().zip(&*w) {

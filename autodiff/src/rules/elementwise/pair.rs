@@ -101,6 +101,9 @@ fn spread<T: Real, const N: usize>(
     if operands.iter().all(|a| a.len() == n) {
         return f((0, n), operands);
     }
+    if n == 0 {
+        return;
+    }
     let repeated = operands.map(|a| [a[0]; CHUNK]);
     for start in (0..n).step_by(CHUNK) {
         let end = n.min(start + CHUNK);
