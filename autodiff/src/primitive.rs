@@ -245,6 +245,11 @@ impl<T: Real> OperandAdjoints<'_, T> {
 /// let mut point = program.point();
 /// assert_eq!(point.linearise(&[&[3.0, 4.0]]), 12.5);
 /// assert_eq!(point.gradient(0), [3.0, 4.0]);
+///
+/// // Its rules against each other and against differences, in every sweep:
+/// use autodiff::{check::Check, rules::elementwise::Domain};
+/// let report = Check::new().primitive::<f64>(HalfSquaredNorm, &[Shape::vector(3)], Domain::All);
+/// assert!(report.passed(), "{report}");
 /// ```
 pub trait Primitive<T: Real>: Send + Sync + 'static {
     /// The name shown in messages.
