@@ -5,7 +5,7 @@ use autodiff::check::Report;
 
 use super::args::{CheckArgs, Common};
 use super::failure::{Failure, input};
-use super::output::{bar, line, prepare, say, short, table, write_lines};
+use super::output::{bar, line, prepare, say, short, table_with_words, write_lines};
 use crate::catalogue::problems;
 use crate::study::check::{
     Record, STRATEGIES, hypergradient, objectives, primitives, records, small,
@@ -47,7 +47,7 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
     if common.json {
         records.iter().for_each(|r| say(&line(r)));
     } else {
-        say(&table(
+        say(&table_with_words(
             &COLUMNS,
             &records.iter().map(cells).collect::<Vec<_>>(),
         ));

@@ -75,6 +75,15 @@ pub(super) fn say(text: &str) {
 
 /// A table for the terminal: the first column to the left, the others to the right.
 pub(super) fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
+    aligned(columns, rows, false)
+}
+
+/// [`table`], with words in the last column.
+pub(super) fn table_with_words(columns: &[&str], rows: &[Vec<String>]) -> String {
+    aligned(columns, rows, true)
+}
+
+fn aligned(columns: &[&str], rows: &[Vec<String>], words: bool) -> String {
     let mut table = Table::new();
     let rule = LineStyle::new('─', '─', '─', '─');
     table.load_style(TableStyle::new().header_separator(rule));
@@ -83,7 +92,7 @@ pub(super) fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
         table.add_row(row);
     }
     for (i, column) in table.column_iter_mut().enumerate() {
-        let alignment = if i == 0 {
+        let alignment = if i == 0 || (words && i + 1 == columns.len()) {
             CellAlignment::Left
         } else {
             CellAlignment::Right
