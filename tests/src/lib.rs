@@ -1,13 +1,14 @@
 //! What the tests of the workspace share.
 //!
 //! * [`properties`]: what holds for every random program, loop and bilevel problem;
-//! * [`campaign`]: how many are drawn, and how a failure is kept;
+//! * [`campaign`]: a long campaign of them;
 //! * [`numbers`]: dot products, bits and differences.
 
 pub mod campaign;
 pub mod misuse;
-pub mod numbers;
 pub mod properties;
+
+pub use autodiff::arbitrary::numbers;
 
 /// The objectives of the README run.
 #[cfg(doctest)]

@@ -7,6 +7,8 @@
 //! of order one and away from kinks, so that what two ways of computing them may differ by is
 //! rounding.
 //!
+//! [`properties`] holds what is true of all of them; [`for_all`] checks a property.
+//!
 //! A counterexample [shrinks](Simplify) to fewer operations first, then to smaller shapes, then to
 //! simpler numbers.
 //!
@@ -37,14 +39,18 @@
 //! ```
 
 mod draw;
+mod for_all;
 mod graph;
 mod loops;
+pub mod numbers;
+pub mod properties;
 mod record;
 mod shrink;
 mod simpler;
 mod wave;
 
 pub use draw::{Case, case, graph, instruction, number};
+pub use for_all::{VARIABLE, for_all, programs};
 pub use graph::{Back, Graph, Instruction};
 pub use loops::{Loop, StepKind, unrolled};
 pub use shrink::{Shrinking, Simplify, Simplifying, simpler_numbers, simplifying};

@@ -1,12 +1,12 @@
 //! Gradients as operations: a program that takes the gradient of another.
 
 use autodiff::arbitrary::case;
+use autodiff::arbitrary::for_all;
+use autodiff::arbitrary::numbers::{bits, directions, dot, joint_dot};
+use autodiff::arbitrary::properties::replays as property;
+use autodiff::arbitrary::properties::replays::gradient_of;
 use autodiff::sweep::{primal, reverse, tangent};
 use autodiff::{Inputs, Meter, Need, Program, Var};
-use bilevel_tests::campaign::for_all;
-use bilevel_tests::numbers::{bits, directions, dot, joint_dot};
-use bilevel_tests::properties::replays as property;
-use bilevel_tests::properties::replays::gradient_of;
 use proptest::prelude::*;
 
 const SAMPLE: u32 = 1000;

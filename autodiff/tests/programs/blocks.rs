@@ -1,10 +1,10 @@
 //! A block of directions against one sweep for each of them.
 
+use autodiff::arbitrary::for_all;
+use autodiff::arbitrary::numbers::{bits, largest, slices};
 use autodiff::arbitrary::{Case, Instruction, case};
 use autodiff::sweep::{primal, tangent, tangent_block};
 use autodiff::{Inputs, Meter, Need, Point, Program, Shape};
-use bilevel_tests::campaign::for_all;
-use bilevel_tests::numbers::{bits, largest, slices};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;

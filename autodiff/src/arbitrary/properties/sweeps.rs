@@ -3,13 +3,15 @@
 //! Two ways to one number differ by rounding alone: the bound is the unit roundoff times the
 //! number of operations times the size of the terms, so that a wrong or missing term stands out.
 
-use autodiff::arbitrary::Case;
-use autodiff::sweep::{primal, reverse, tangent};
-use autodiff::{Inputs, Meter, Need, Point, Program, Real};
+use crate::arbitrary::Case;
+use crate::sweep::{primal, reverse, tangent};
+use crate::{Inputs, Meter, Need, Point, Program, Real};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use crate::numbers::{directions, dot, gradients, joint_dot, largest, products, shifted, slices};
+use crate::arbitrary::numbers::{
+    directions, dot, gradients, joint_dot, largest, products, shifted, slices,
+};
 
 /// What rounding may leave of a difference between sums of terms of size `terms`.
 pub fn rounding<T: Real>(program: &Program<T>, terms: f64) -> f64 {

@@ -1,6 +1,6 @@
-//! Numbers of tests: products, bits and differences.
+//! What properties compare: products, bits and differences.
 
-use autodiff::{Point, Real};
+use crate::{Point, Real};
 
 /// `Σ aᵢ bᵢ` and `Σ |aᵢ bᵢ|`, in `f64`.
 ///

@@ -1,11 +1,11 @@
 //! Identities between the sweeps over random programs, and differences last.
 
+use autodiff::arbitrary::for_all;
+use autodiff::arbitrary::numbers::{gradients, joint_dot, shifted, slices, slope};
+use autodiff::arbitrary::properties::sweeps as property;
+use autodiff::arbitrary::properties::sweeps::{linearised, rounding, second};
 use autodiff::arbitrary::{Case, case};
 use autodiff::{Inputs, Point};
-use bilevel_tests::campaign::for_all;
-use bilevel_tests::numbers::{gradients, joint_dot, shifted, slices, slope};
-use bilevel_tests::properties::sweeps as property;
-use bilevel_tests::properties::sweeps::{linearised, rounding, second};
 use proptest::prelude::*;
 
 const SAMPLE: u32 = 1500;

@@ -2,10 +2,10 @@
 //! programs give the same bits.
 
 use autodiff::arbitrary::case;
+use autodiff::arbitrary::for_all;
+use autodiff::arbitrary::properties::replays as property;
+use autodiff::arbitrary::properties::replays::{Bench, NEEDS};
 use autodiff::{Inputs, Need, Point, Program, Shape};
-use bilevel_tests::campaign::for_all;
-use bilevel_tests::properties::replays as property;
-use bilevel_tests::properties::replays::{Bench, NEEDS};
 use proptest::prelude::*;
 
 const SAMPLE: u32 = 1000;

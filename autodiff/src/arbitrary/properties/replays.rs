@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use autodiff::arbitrary::Case;
-use autodiff::sweep::{primal, reverse, second, tangent};
-use autodiff::{Inputs, Meter, Need, Point, Program, Var, Workspace};
+use crate::arbitrary::Case;
+use crate::sweep::{primal, reverse, second, tangent};
+use crate::{Inputs, Meter, Need, Point, Program, Var, Workspace};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use crate::numbers::{bits, directions, gradients, products, slices};
+use crate::arbitrary::numbers::{bits, directions, gradients, products, slices};
 
 /// Value, gradients and products at the case's point, as bits.
 fn everything(point: &mut Point<f64>, case: &Case) -> Vec<Vec<u64>> {

@@ -1,9 +1,9 @@
 //! The joint sweep against the three it stands for, bit for bit.
 
 use autodiff::arbitrary::case;
+use autodiff::arbitrary::for_all;
+use autodiff::arbitrary::numbers::{directions, gradients, products, slices};
 use autodiff::{Inputs, Point};
-use bilevel_tests::campaign::for_all;
-use bilevel_tests::numbers::{directions, gradients, products, slices};
 use proptest::prelude::*;
 
 fn bits(vectors: &[Vec<f64>]) -> Vec<Vec<u64>> {

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use autodiff::arbitrary::{Loop, StepKind};
-use autodiff::sweep::{primal, reverse};
-use autodiff::unroll::{Memory, Unrolled};
-use autodiff::{Inputs, Meter, Need, Program, Shape};
+use crate::arbitrary::{Loop, StepKind};
+use crate::sweep::{primal, reverse};
+use crate::unroll::{Memory, Unrolled};
+use crate::{Inputs, Meter, Need, Program, Shape};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use crate::numbers::{bits, dot};
+use crate::arbitrary::numbers::{bits, dot};
 
 fn fresh(drawn: &Loop) -> Unrolled<f64> {
     Unrolled::new(drawn.step(&drawn.program()), &Meter::new())

@@ -1,9 +1,9 @@
 //! The rules of single operations: rows against their own differences, limits at extreme
 //! arguments, adjoints of linear operations. (The engine's own tests hold a formula for every row.)
 
+use autodiff::arbitrary::numbers::{dot, slope};
 use autodiff::rules::elementwise::Unary;
 use autodiff::{Program, Real, Shape, Var};
-use bilevel_tests::numbers::{dot, slope};
 
 /// `f, f′, f″` of one entry, from the sweeps.
 fn measured<T: Real>(f: Unary, parameter: f64, a: f64) -> [f64; 3] {

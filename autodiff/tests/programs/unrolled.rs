@@ -1,8 +1,8 @@
 //! Random loops: see the properties.
 
+use autodiff::arbitrary::for_all;
+use autodiff::arbitrary::properties::loops as property;
 use autodiff::arbitrary::unrolled;
-use bilevel_tests::campaign::for_all;
-use bilevel_tests::properties::loops as property;
 
 const SAMPLE: u32 = 400;
 

@@ -1,9 +1,9 @@
 //! What a failure of a random program shrinks to.
 
+use autodiff::arbitrary::numbers::{directions, gradients, joint_dot, slices};
 use autodiff::arbitrary::{Case, Graph, Instruction, Simplify, Wave, case};
 use autodiff::rules::elementwise::Unary;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
-use bilevel_tests::numbers::{directions, gradients, joint_dot, slices};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestCaseResult, TestError, TestRunner};

@@ -1,0 +1,11 @@
+//! The engine on random programs.
+
+mod blocks;
+mod branches;
+mod gradients_inside;
+mod joint;
+mod replays;
+mod rules;
+mod shrinking;
+mod sweeps;
+mod unrolled;
