@@ -30,6 +30,7 @@ pub mod linear;
 mod method;
 mod optimiser;
 mod problem;
+pub mod sampling;
 mod schedule;
 mod workspace;
 
@@ -38,7 +39,10 @@ pub use hypergradient::{
     ANY_DEPTH, Aid, Bda, BudgetError, ConfigError, Exact, Itd, LowerSolve, Plan, Strategy,
 };
 pub use inner::{InnerStep, StepLength};
-pub use method::{Descent, Gda, Method, Progress, Run};
+pub use method::{
+    Amigo, Bsa, Descent, Fsla, Gda, Method, Progress, Rule, Run, Saba, Soba, State, StocBio,
+    Stochastic, StochasticAid, Update,
+};
 pub use optimiser::Optimiser;
 pub use problem::{Bilevel, ProblemError};
 pub use schedule::Schedule;

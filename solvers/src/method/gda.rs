@@ -7,9 +7,9 @@ use nalgebra::DVector;
 
 use crate::inner::StepLength;
 use crate::optimiser::Moments;
-use crate::{Bilevel, ConfigError, Optimiser, Status, Workspace};
+use crate::{Bilevel, ConfigError, Optimiser, Workspace};
 
-use super::{Method, Progress, Run, bounds_complaint, project};
+use super::{Method, Progress, Run, bounds_complaint, iterate_status, project};
 
 /// Multi-stage gradient descent–ascent on `min_{x,y} max_u F(x, y) + α (g(x, y) − g(x, u))`.
 ///
@@ -210,16 +210,6 @@ impl<T: Real> GdaRun<T> {
         self.iteration += 1;
         (upper, residual)
     }
-
-    fn status(&self) -> Status {
-        let finite = |v: &DVector<T>| v.iter().all(|v| v.is_finite());
-        if finite(&self.x) && finite(&self.y) && finite(&self.u) {
-            return Status::Converged;
-        }
-        Status::NonFinite {
-            place: format!("in the iterate after {} iterations", self.iteration),
-        }
-    }
 }
 
 impl<T: Real> Run<T> for GdaRun<T> {
@@ -233,7 +223,7 @@ impl<T: Real> Run<T> for GdaRun<T> {
         for _ in 0..count {
             (upper, lower_residual) = self.iterate();
         }
-        let status = self.status();
+        let status = iterate_status(self.iteration, &[&self.x, &self.y, &self.u]);
         self.stopped = !status.is_success();
         Some(Progress {
             iteration: self.iteration.div_ceil(self.settings.report_every),

@@ -2,9 +2,13 @@
 
 mod descent;
 mod gda;
+mod stochastic;
 
 pub use descent::Descent;
 pub use gda::Gda;
+pub use stochastic::{
+    Amigo, Bsa, Fsla, Rule, Saba, Soba, State, StocBio, Stochastic, StochasticAid, Update,
+};
 
 use std::fmt::Debug;
 
@@ -90,5 +94,16 @@ fn bounds_complaint(bounds: Option<(f64, f64)>) -> Option<String> {
             "bounds {low} to {high}: expected the lower one first"
         )),
         _ => None,
+    }
+}
+
+/// Converged, unless an iterate is not finite.
+fn iterate_status<T: Real>(iteration: usize, iterates: &[&DVector<T>]) -> Status {
+    let mut entries = iterates.iter().flat_map(|v| v.iter());
+    if entries.all(|v| v.is_finite()) {
+        return Status::Converged;
+    }
+    Status::NonFinite {
+        place: format!("in the iterate after {iteration} iterations"),
     }
 }

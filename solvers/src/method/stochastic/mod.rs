@@ -1,0 +1,318 @@
+//! Methods that draw mini-batches and never solve the lower level: one shape, a rule in one slot.
+
+mod aid;
+mod amigo;
+mod bsa;
+mod fsla;
+mod saba;
+mod soba;
+mod stocbio;
+
+pub use aid::StochasticAid;
+pub use amigo::Amigo;
+pub use bsa::Bsa;
+pub use fsla::Fsla;
+pub use saba::Saba;
+pub use soba::Soba;
+pub use stocbio::StocBio;
+
+use std::fmt::Debug;
+
+use autodiff::bytes::{Buffer, Category};
+use autodiff::kernels::norm;
+use autodiff::{Inputs, Meter, Real};
+use nalgebra::DVector;
+
+use crate::sampling::{Level, Sampling};
+use crate::{Bilevel, ConfigError, Oracles, Workspace};
+
+use super::{Method, Progress, Run, bounds_complaint, project};
+
+/// What one step of a stochastic method does: a value of one slot.
+pub trait Rule<T: Real>: Debug + Send + Sync {
+    /// The name in records.
+    fn name(&self) -> &'static str;
+
+    /// The reason why these settings suit no problem, or not this way of drawing, with what was
+    /// expected.
+    fn complaint(&self, sampling: &Sampling) -> Option<String>;
+
+    /// The step, as a closure that owns what it keeps between steps. It is called with the steps
+    /// made so far.
+    fn begin(&self, state: &mut State<T>) -> Update<T>;
+}
+
+/// One step of a stochastic method.
+pub type Update<T> = Box<dyn FnMut(&mut State<T>, usize)>;
+
+/// What the steps of a stochastic method move, and what they draw from.
+pub struct State<T: Real> {
+    /// The outer variable.
+    pub x: DVector<T>,
+    /// The inner variable.
+    pub y: DVector<T>,
+    /// The solution of the linear system, of `dim_y` entries; 0 at the start.
+    pub v: Buffer<T>,
+    /// What x was last moved along, of `dim_x` entries.
+    pub direction: Buffer<T>,
+    /// F.
+    pub upper: Level<T>,
+    /// g.
+    pub lower: Level<T>,
+    /// The seed of the draws.
+    pub seed: u64,
+    meter: Meter,
+}
+
+impl<T: Real> State<T> {
+    /// A counted vector of zeros.
+    pub fn buffer(&self, len: usize) -> Buffer<T> {
+        Buffer::zeros(len, Category::Solver, &self.meter)
+    }
+
+    /// Draws a batch of F and overwrites `in_x` and `in_y` with its gradients at (x, y).
+    pub fn upper_gradients(&mut self, in_x: &mut [T], in_y: &mut [T]) {
+        let point = self.upper.draw();
+        point.differentiate(&[self.x.as_slice(), self.y.as_slice()], Inputs::ALL);
+        in_x.copy_from_slice(point.gradient(0));
+        in_y.copy_from_slice(point.gradient(1));
+    }
+
+    /// Draws a batch of g: ∇_y g at (x, y).
+    pub fn lower_gradient(&mut self) -> &[T] {
+        let point = self.lower.draw();
+        point.differentiate(&[self.x.as_slice(), self.y.as_slice()], Inputs::one(1));
+        point.gradient(1)
+    }
+
+    /// Draws a batch of g: ∇²_yy g · v at (x, y).
+    pub fn hessian_product(&mut self) -> &[T] {
+        self.product(1)
+    }
+
+    /// Draws a batch of g: ∇²_xy g · v at (x, y).
+    pub fn cross_product(&mut self) -> &[T] {
+        self.product(0)
+    }
+
+    fn product(&mut self, by: usize) -> &[T] {
+        let point = self.lower.draw();
+        let at = [self.x.as_slice(), self.y.as_slice()];
+        point.second_at(&at, &[None, Some(&self.v)], Inputs::one(by));
+        point.product(by)
+    }
+}
+
+/// A stochastic method: a [`Rule`] with the number of its steps and how they draw.
+///
+/// # Requirements on the problem
+/// Those of the rule. Batches are of the samples that [`Bilevel::sampled`] names; an objective
+/// without samples is drawn whole, so on such problems the method is deterministic.
+///
+/// # Cost in oracle calls
+/// That of the rule; a sweep of a batch counts as one. Each report evaluates F and ∇_y g on all
+/// samples, which is not counted.
+///
+/// # Example
+/// ```
+/// use autodiff::{Var, objective, sampled};
+/// use nalgebra::dvector;
+/// use solvers::sampling::Sampling;
+/// use solvers::{Bilevel, Method, Schedule, Stochastic, StochasticAid};
+///
+/// let b = [0.5, 1.0, 1.5];
+/// let upper = sampled(3, move |x: Var, y: Var, batch: &[usize]| {
+///     let terms = batch.iter().map(|i| 0.5 * (y - b[*i]).norm_squared());
+///     Var::sum_of(terms) / batch.len() as f64 + 0.5 * x.norm_squared()
+/// });
+/// let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+/// let problem = Bilevel::sampled(upper, lower, 1, 1)?;
+/// let rule = StochasticAid {
+///     inner: 10,
+///     x: Schedule::Harmonic { a: 1.0, c: 5.0 },
+///     y: Schedule::Constant(0.5),
+///     z: 0.5,
+///     averaging: 0.5,
+/// };
+/// let method = Stochastic::new(rule, 3000).sampling(Sampling::new(1)).report_every(3000);
+/// let mut run = method.begin(&problem, dvector![0.0])?;
+/// while let Some(progress) = run.step() {
+///     assert!(progress.status.is_success());
+/// }
+/// assert!((run.x()[0] - 0.5).abs() < 0.05);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Stochastic<R> {
+    rule: R,
+    iterations: usize,
+    report_every: usize,
+    sampling: Sampling,
+    bounds: Option<(f64, f64)>,
+}
+
+impl<R> Stochastic<R> {
+    /// `iterations` steps of `rule`, on single samples drawn with replacement from the seed 0.
+    pub fn new(rule: R, iterations: usize) -> Self {
+        Stochastic {
+            rule,
+            iterations,
+            report_every: 1,
+            sampling: Sampling::new(0),
+            bounds: None,
+        }
+    }
+
+    /// How batches are drawn.
+    #[must_use]
+    pub fn sampling(mut self, sampling: Sampling) -> Self {
+        self.sampling = sampling;
+        self
+    }
+
+    /// One [`Progress`] for so many iterations.
+    #[must_use]
+    pub fn report_every(mut self, iterations: usize) -> Self {
+        self.report_every = iterations;
+        self
+    }
+
+    /// Projects every entry of x to `low ..= high`.
+    #[must_use]
+    pub fn bounds(mut self, low: f64, high: f64) -> Self {
+        self.bounds = Some((low, high));
+        self
+    }
+}
+
+impl<T: Real, R: Rule<T>> Method<T> for Stochastic<R> {
+    fn name(&self) -> String {
+        self.rule.name().into()
+    }
+
+    fn begin<'p>(
+        &self,
+        problem: &'p Bilevel<T>,
+        mut x: DVector<T>,
+    ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
+        let none = self.iterations == 0 || self.report_every == 0;
+        let complaint = none
+            .then(|| "0 iterations: expected at least 1".to_owned())
+            .or(self.sampling.complaint(problem))
+            .or(self.rule.complaint(&self.sampling))
+            .or(bounds_complaint(self.bounds));
+        if let Some(reason) = complaint {
+            return Err(ConfigError {
+                strategy: self.rule.name().into(),
+                reason,
+            });
+        }
+        assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
+        project(&mut x, self.bounds);
+        let work = problem.workspace();
+        let buffer = |len: usize| Buffer::zeros(len, Category::Solver, work.meter());
+        let (upper, lower) = self.sampling.levels(problem, work.meter());
+        let mut state = State {
+            x,
+            y: problem.start().clone(),
+            v: buffer(problem.dim_y()),
+            direction: buffer(problem.dim_x()),
+            upper,
+            lower,
+            seed: self.sampling.seed(),
+            meter: work.meter().clone(),
+        };
+        Ok(Box::new(StochasticRun {
+            update: self.rule.begin(&mut state),
+            state,
+            work,
+            iteration: 0,
+            iterations: self.iterations,
+            report_every: self.report_every,
+            bounds: self.bounds,
+            stopped: false,
+        }))
+    }
+}
+
+struct StochasticRun<T: Real> {
+    update: Update<T>,
+    state: State<T>,
+    /// For the reports: both objectives on all samples.
+    work: Workspace<T>,
+    iteration: usize,
+    iterations: usize,
+    report_every: usize,
+    bounds: Option<(f64, f64)>,
+    stopped: bool,
+}
+
+impl<T: Real> Run<T> for StochasticRun<T> {
+    fn step(&mut self) -> Option<Progress> {
+        if self.stopped || self.iteration == self.iterations {
+            return None;
+        }
+        let at = [self.state.x.as_slice(), self.state.y.as_slice()];
+        let upper = self.work.upper.value(&at).f64();
+        self.work.lower.differentiate(&at, Inputs::one(1));
+        let lower_residual = norm(self.work.lower.gradient(1)).f64();
+        let count = self.report_every.min(self.iterations - self.iteration);
+        for _ in 0..count {
+            (self.update)(&mut self.state, self.iteration);
+            project(&mut self.state.x, self.bounds);
+            self.iteration += 1;
+        }
+        let status = super::iterate_status(self.iteration, &[&self.state.x, &self.state.y]);
+        self.stopped = !status.is_success();
+        Some(Progress {
+            iteration: self.iteration.div_ceil(self.report_every),
+            upper,
+            lower_residual,
+            hypergradient_norm: norm(&self.state.direction).f64(),
+            status,
+            oracles: Oracles {
+                upper: self.state.upper.sweeps(),
+                lower: self.state.lower.sweeps(),
+            },
+            peak_bytes: self.work.bytes().peak,
+            warnings: Vec::new(),
+        })
+    }
+
+    fn iterations(&self) -> usize {
+        self.iterations.div_ceil(self.report_every)
+    }
+
+    fn x(&self) -> &DVector<T> {
+        &self.state.x
+    }
+
+    fn y(&self) -> &DVector<T> {
+        &self.state.y
+    }
+}
+
+/// The reason why this is no length of a step, if it is none.
+fn length_complaint(what: &str, length: f64) -> Option<String> {
+    let bad = !(length.is_finite() && length > 0.0);
+    bad.then(|| format!("{what} {length}: expected a positive number"))
+}
+
+/// The reason why this is no number of repetitions, if it is none.
+fn count_complaint(what: &str, count: usize) -> Option<String> {
+    (count == 0).then(|| format!("0 {what}: expected at least 1"))
+}
+
+/// The reason why this is no weight of a running mean, if it is none.
+fn averaging_complaint(weight: f64) -> Option<String> {
+    let bad = !(weight > 0.0 && weight <= 1.0);
+    bad.then(|| format!("averaging {weight}: expected a number in (0, 1]"))
+}
+
+/// `mean ← (1 − weight) mean + weight · new`.
+fn average<T: Real>(mean: &mut [T], weight: f64, new: &[T]) {
+    let (keep, weight) = (T::of(1.0 - weight), T::of(weight));
+    for (m, d) in mean.iter_mut().zip(new) {
+        *m = keep * *m + weight * *d;
+    }
+}
