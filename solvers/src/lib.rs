@@ -40,8 +40,8 @@ pub use hypergradient::{
 };
 pub use inner::{InnerStep, StepLength};
 pub use method::{
-    Amigo, Bsa, Descent, Fsla, Gda, Method, Progress, Rule, Run, Saba, Soba, State, StocBio,
-    Stochastic, StochasticAid, Update,
+    Amigo, Bome, Bsa, Descent, F2sa, Fsla, Gda, Method, Pbgd, Progress, Rule, Run, Saba, Soba,
+    State, Stepwise, StocBio, StochasticAid, Update,
 };
 pub use optimiser::Optimiser;
 pub use problem::{Bilevel, ProblemError};

@@ -2,12 +2,13 @@
 
 mod descent;
 mod gda;
-mod stochastic;
+mod stepwise;
 
 pub use descent::Descent;
 pub use gda::Gda;
-pub use stochastic::{
-    Amigo, Bsa, Fsla, Rule, Saba, Soba, State, StocBio, Stochastic, StochasticAid, Update,
+pub use stepwise::{
+    Amigo, Bome, Bsa, F2sa, Fsla, Pbgd, Rule, Saba, Soba, State, Stepwise, StocBio, StochasticAid,
+    Update,
 };
 
 use std::fmt::Debug;
@@ -98,7 +99,7 @@ fn bounds_complaint(bounds: Option<(f64, f64)>) -> Option<String> {
 }
 
 /// Converged, unless an iterate is not finite.
-fn iterate_status<T: Real>(iteration: usize, iterates: &[&DVector<T>]) -> Status {
+fn iterate_status<T: Real>(iteration: usize, iterates: &[&[T]]) -> Status {
     let mut entries = iterates.iter().flat_map(|v| v.iter());
     if entries.all(|v| v.is_finite()) {
         return Status::Converged;

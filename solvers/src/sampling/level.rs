@@ -57,13 +57,18 @@ impl<T: Real> Level<T> {
         self.recordings.visit(self.draws.next_batch(), samples)
     }
 
-    /// The mean over the batch that was drawn last.
+    /// The mean that was asked for last.
     ///
     /// # Panics
-    /// If nothing was drawn yet.
+    /// If none was asked for yet.
     #[track_caller]
     pub fn again(&mut self) -> &mut Point<T> {
         self.recordings.last()
+    }
+
+    /// The mean over all samples, without a draw.
+    pub fn whole(&mut self) -> &mut Point<T> {
+        self.recordings.visit_whole()
     }
 
     /// The function of one sample, without a draw.
@@ -124,6 +129,14 @@ impl<T: Real> Recordings<T> {
             [sample] => Some(*sample),
             _ => None,
         };
+        self.go_to(key, batch)
+    }
+
+    fn visit_whole(&mut self) -> &mut Point<T> {
+        self.go_to(Some(WHOLE), &[])
+    }
+
+    fn go_to(&mut self, key: Option<usize>, batch: &[usize]) -> &mut Point<T> {
         self.at = key.filter(|key| self.kept.contains_key(key));
         if self.at.is_none() {
             self.record(key, batch);

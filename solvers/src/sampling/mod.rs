@@ -21,8 +21,9 @@ use crate::Bilevel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampling {
     seed: u64,
-    upper: usize,
-    lower: usize,
+    /// Samples in a batch; all if `None`.
+    upper: Option<usize>,
+    lower: Option<usize>,
     rule: DrawRule,
 }
 
@@ -31,18 +32,35 @@ impl Sampling {
     pub fn new(seed: u64) -> Self {
         Sampling {
             seed,
-            upper: 1,
-            lower: 1,
+            upper: Some(1),
+            lower: Some(1),
             rule: DrawRule::WithReplacement,
         }
+    }
+
+    /// All samples of both levels each time.
+    pub fn whole() -> Self {
+        Sampling {
+            upper: None,
+            lower: None,
+            rule: DrawRule::Epochs,
+            ..Self::new(0)
+        }
+    }
+
+    /// The same from another seed.
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
     }
 
     /// Samples in a batch of the upper and of the lower objective: from 1 to all of them; anything
     /// else is refused before the run begins.
     #[must_use]
     pub fn batches(mut self, upper: usize, lower: usize) -> Self {
-        self.upper = upper;
-        self.lower = lower;
+        self.upper = Some(upper);
+        self.lower = Some(lower);
         self
     }
 
@@ -53,9 +71,10 @@ impl Sampling {
         self
     }
 
-    /// Samples in a batch of the upper and of the lower objective.
-    pub fn batch(&self) -> (usize, usize) {
-        (self.upper, self.lower)
+    /// Samples in a batch of the upper and of the lower objective of a problem.
+    pub fn batch<T: Real>(&self, problem: &Bilevel<T>) -> (usize, usize) {
+        let (upper, lower) = problem.samples();
+        (self.upper.unwrap_or(upper), self.lower.unwrap_or(lower))
     }
 
     /// The seed.
@@ -65,7 +84,7 @@ impl Sampling {
 
     /// The reason why a problem cannot be drawn from in this way, if it cannot.
     pub(crate) fn complaint<T: Real>(&self, problem: &Bilevel<T>) -> Option<String> {
-        let (upper, lower) = problem.samples();
+        let ((upper, lower), batch) = (problem.samples(), self.batch(problem));
         let check = |level: &str, batch: usize, samples: usize| {
             let bad = batch == 0 || batch > samples;
             bad.then(|| match samples {
@@ -75,7 +94,7 @@ impl Sampling {
                 ),
             })
         };
-        check("upper", self.upper, upper).or(check("lower", self.lower, lower))
+        check("upper", batch.0, upper).or(check("lower", batch.1, lower))
     }
 
     /// The two levels of a problem, at the first draw.
@@ -85,7 +104,7 @@ impl Sampling {
         meter: &Meter,
     ) -> (Level<T>, Level<T>) {
         let dims = (problem.dim_x(), problem.dim_y());
-        let (upper, lower) = problem.samples();
+        let ((upper, lower), batch) = (problem.samples(), self.batch(problem));
         let draws =
             |samples, batch, stream| Draws::new(self.rule, samples, batch, self.seed, stream);
         let Levels { upper: f, lower: g } = problem.levels().clone();
@@ -94,14 +113,14 @@ impl Sampling {
                 problem.upper(),
                 f,
                 dims,
-                draws(upper, self.upper, Draws::UPPER),
+                draws(upper, batch.0, Draws::UPPER),
                 meter,
             ),
             Level::new(
                 problem.lower(),
                 g,
                 dims,
-                draws(lower, self.lower, Draws::LOWER),
+                draws(lower, batch.1, Draws::LOWER),
                 meter,
             ),
         )

@@ -4,7 +4,6 @@ use autodiff::Real;
 use autodiff::kernels::axpy;
 
 use crate::Schedule;
-use crate::sampling::Sampling;
 
 use super::{Rule, State, Update, average, averaging_complaint, count_complaint, length_complaint};
 
@@ -46,7 +45,7 @@ impl<T: Real> Rule<T> for StochasticAid {
         "stochastic-aid"
     }
 
-    fn complaint(&self, _: &Sampling) -> Option<String> {
+    fn complaint(&self, _: (usize, usize)) -> Option<String> {
         count_complaint("steps on the linear system", self.inner)
             .or(self.x.complaint("step of x"))
             .or(self.y.complaint("step of y"))

@@ -1,17 +1,25 @@
-//! Methods that draw mini-batches and never solve the lower level: one shape, a rule in one slot.
+//! Methods made of small steps, on whole objectives or on mini-batches: one shape, a rule in one slot.
 
 mod aid;
 mod amigo;
+mod bome;
 mod bsa;
+mod f2sa;
 mod fsla;
+mod pbgd;
+mod penalty;
 mod saba;
 mod soba;
 mod stocbio;
 
 pub use aid::StochasticAid;
 pub use amigo::Amigo;
+pub use bome::Bome;
 pub use bsa::Bsa;
+pub use f2sa::F2sa;
 pub use fsla::Fsla;
+pub use pbgd::Pbgd;
+pub(super) use penalty::Penalised;
 pub use saba::Saba;
 pub use soba::Soba;
 pub use stocbio::StocBio;
@@ -24,34 +32,35 @@ use autodiff::{Inputs, Meter, Real};
 use nalgebra::DVector;
 
 use crate::sampling::{Level, Sampling};
-use crate::{Bilevel, ConfigError, Oracles, Workspace};
+use crate::{Bilevel, ConfigError, Oracles};
 
 use super::{Method, Progress, Run, bounds_complaint, project};
 
-/// What one step of a stochastic method does: a value of one slot.
+/// What one step of a method does: a value of one slot.
 pub trait Rule<T: Real>: Debug + Send + Sync {
     /// The name in records.
     fn name(&self) -> &'static str;
 
-    /// The reason why these settings suit no problem, or not this way of drawing, with what was
-    /// expected.
-    fn complaint(&self, sampling: &Sampling) -> Option<String>;
+    /// The reason why these settings suit no problem, or not batches of so many samples of the
+    /// upper and the lower objective, with what was expected.
+    fn complaint(&self, batch: (usize, usize)) -> Option<String>;
 
     /// The step, as a closure that owns what it keeps between steps. It is called with the steps
     /// made so far.
     fn begin(&self, state: &mut State<T>) -> Update<T>;
 }
 
-/// One step of a stochastic method.
+/// One step of a method.
 pub type Update<T> = Box<dyn FnMut(&mut State<T>, usize)>;
 
-/// What the steps of a stochastic method move, and what they draw from.
+/// What the steps of a method move, and what they draw from.
 pub struct State<T: Real> {
     /// The outer variable.
     pub x: DVector<T>,
     /// The inner variable.
     pub y: DVector<T>,
-    /// The solution of the linear system, of `dim_y` entries; 0 at the start.
+    /// A second vector of `dim_y` entries, 0 at the start: the solution of the linear system; in
+    /// first-order methods that of the lower level alone.
     pub v: Buffer<T>,
     /// What x was last moved along, of `dim_x` entries.
     pub direction: Buffer<T>,
@@ -61,10 +70,24 @@ pub struct State<T: Real> {
     pub lower: Level<T>,
     /// The seed of the draws.
     pub seed: u64,
+    /// Remarks for the next report.
+    pub warnings: Vec<String>,
     meter: Meter,
 }
 
 impl<T: Real> State<T> {
+    /// The meter of the run's buffers.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    fn oracles(&self) -> Oracles {
+        Oracles {
+            upper: self.upper.sweeps(),
+            lower: self.lower.sweeps(),
+        }
+    }
+
     /// A counted vector of zeros.
     pub fn buffer(&self, len: usize) -> Buffer<T> {
         Buffer::zeros(len, Category::Solver, &self.meter)
@@ -103,11 +126,11 @@ impl<T: Real> State<T> {
     }
 }
 
-/// A stochastic method: a [`Rule`] with the number of its steps and how they draw.
+/// A method: a [`Rule`] with the number of its steps and how they draw.
 ///
 /// # Requirements on the problem
 /// Those of the rule. Batches are of the samples that [`Bilevel::sampled`] names; an objective
-/// without samples is drawn whole, so on such problems the method is deterministic.
+/// without samples is drawn whole, so on such problems every rule but BSA is deterministic.
 ///
 /// # Cost in oracle calls
 /// That of the rule; a sweep of a batch counts as one. Each report evaluates F and ∇_y g on all
@@ -118,7 +141,7 @@ impl<T: Real> State<T> {
 /// use autodiff::{Var, objective, sampled};
 /// use nalgebra::dvector;
 /// use solvers::sampling::Sampling;
-/// use solvers::{Bilevel, Method, Schedule, Stochastic, StochasticAid};
+/// use solvers::{Bilevel, Method, Schedule, Stepwise, StochasticAid};
 ///
 /// let b = [0.5, 1.0, 1.5];
 /// let upper = sampled(3, move |x: Var, y: Var, batch: &[usize]| {
@@ -134,7 +157,7 @@ impl<T: Real> State<T> {
 ///     z: 0.5,
 ///     averaging: 0.5,
 /// };
-/// let method = Stochastic::new(rule, 3000).sampling(Sampling::new(1)).report_every(3000);
+/// let method = Stepwise::new(rule, 3000).sampling(Sampling::new(1)).report_every(3000);
 /// let mut run = method.begin(&problem, dvector![0.0])?;
 /// while let Some(progress) = run.step() {
 ///     assert!(progress.status.is_success());
@@ -143,7 +166,7 @@ impl<T: Real> State<T> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Stochastic<R> {
+pub struct Stepwise<R> {
     rule: R,
     iterations: usize,
     report_every: usize,
@@ -151,14 +174,14 @@ pub struct Stochastic<R> {
     bounds: Option<(f64, f64)>,
 }
 
-impl<R> Stochastic<R> {
-    /// `iterations` steps of `rule`, on single samples drawn with replacement from the seed 0.
+impl<R> Stepwise<R> {
+    /// `iterations` steps of `rule` on the whole objectives.
     pub fn new(rule: R, iterations: usize) -> Self {
-        Stochastic {
+        Stepwise {
             rule,
             iterations,
             report_every: 1,
-            sampling: Sampling::new(0),
+            sampling: Sampling::whole(),
             bounds: None,
         }
     }
@@ -185,7 +208,7 @@ impl<R> Stochastic<R> {
     }
 }
 
-impl<T: Real, R: Rule<T>> Method<T> for Stochastic<R> {
+impl<T: Real, R: Rule<T>> Method<T> for Stepwise<R> {
     fn name(&self) -> String {
         self.rule.name().into()
     }
@@ -199,7 +222,7 @@ impl<T: Real, R: Rule<T>> Method<T> for Stochastic<R> {
         let complaint = none
             .then(|| "0 iterations: expected at least 1".to_owned())
             .or(self.sampling.complaint(problem))
-            .or(self.rule.complaint(&self.sampling))
+            .or(self.rule.complaint(self.sampling.batch(problem)))
             .or(bounds_complaint(self.bounds));
         if let Some(reason) = complaint {
             return Err(ConfigError {
@@ -209,9 +232,9 @@ impl<T: Real, R: Rule<T>> Method<T> for Stochastic<R> {
         }
         assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
         project(&mut x, self.bounds);
-        let work = problem.workspace();
-        let buffer = |len: usize| Buffer::zeros(len, Category::Solver, work.meter());
-        let (upper, lower) = self.sampling.levels(problem, work.meter());
+        let meter = Meter::new();
+        let buffer = |len: usize| Buffer::zeros(len, Category::Solver, &meter);
+        let (upper, lower) = self.sampling.levels(problem, &meter);
         let mut state = State {
             x,
             y: problem.start().clone(),
@@ -220,12 +243,13 @@ impl<T: Real, R: Rule<T>> Method<T> for Stochastic<R> {
             upper,
             lower,
             seed: self.sampling.seed(),
-            meter: work.meter().clone(),
+            warnings: Vec::new(),
+            meter,
         };
-        Ok(Box::new(StochasticRun {
+        Ok(Box::new(StepwiseRun {
             update: self.rule.begin(&mut state),
             state,
-            work,
+            reports: Oracles::default(),
             iteration: 0,
             iterations: self.iterations,
             report_every: self.report_every,
@@ -235,11 +259,11 @@ impl<T: Real, R: Rule<T>> Method<T> for Stochastic<R> {
     }
 }
 
-struct StochasticRun<T: Real> {
+struct StepwiseRun<T: Real> {
     update: Update<T>,
     state: State<T>,
-    /// For the reports: both objectives on all samples.
-    work: Workspace<T>,
+    /// Sweeps of the reports.
+    reports: Oracles,
     iteration: usize,
     iterations: usize,
     report_every: usize,
@@ -247,22 +271,35 @@ struct StochasticRun<T: Real> {
     stopped: bool,
 }
 
-impl<T: Real> Run<T> for StochasticRun<T> {
+impl<T: Real> StepwiseRun<T> {
+    /// F and ‖∇_y g‖ on all samples.
+    fn measure(&mut self) -> (f64, f64) {
+        let state = &mut self.state;
+        let before = state.oracles();
+        let at = [state.x.as_slice(), state.y.as_slice()];
+        let upper = state.upper.whole().value(&at).f64();
+        let lower = state.lower.whole();
+        lower.differentiate(&at, Inputs::one(1));
+        let residual = norm(lower.gradient(1)).f64();
+        self.reports += state.oracles() - before;
+        (upper, residual)
+    }
+}
+
+impl<T: Real> Run<T> for StepwiseRun<T> {
     fn step(&mut self) -> Option<Progress> {
         if self.stopped || self.iteration == self.iterations {
             return None;
         }
-        let at = [self.state.x.as_slice(), self.state.y.as_slice()];
-        let upper = self.work.upper.value(&at).f64();
-        self.work.lower.differentiate(&at, Inputs::one(1));
-        let lower_residual = norm(self.work.lower.gradient(1)).f64();
+        let (upper, lower_residual) = self.measure();
         let count = self.report_every.min(self.iterations - self.iteration);
         for _ in 0..count {
             (self.update)(&mut self.state, self.iteration);
             project(&mut self.state.x, self.bounds);
             self.iteration += 1;
         }
-        let status = super::iterate_status(self.iteration, &[&self.state.x, &self.state.y]);
+        let State { x, y, v, .. } = &self.state;
+        let status = super::iterate_status(self.iteration, &[x.as_slice(), y.as_slice(), v]);
         self.stopped = !status.is_success();
         Some(Progress {
             iteration: self.iteration.div_ceil(self.report_every),
@@ -270,12 +307,9 @@ impl<T: Real> Run<T> for StochasticRun<T> {
             lower_residual,
             hypergradient_norm: norm(&self.state.direction).f64(),
             status,
-            oracles: Oracles {
-                upper: self.state.upper.sweeps(),
-                lower: self.state.lower.sweeps(),
-            },
-            peak_bytes: self.work.bytes().peak,
-            warnings: Vec::new(),
+            oracles: self.state.oracles() - self.reports,
+            peak_bytes: self.state.meter.read().peak,
+            warnings: std::mem::take(&mut self.state.warnings),
         })
     }
 

@@ -4,7 +4,6 @@ use autodiff::Real;
 use autodiff::kernels::{add, axpy};
 
 use crate::Schedule;
-use crate::sampling::Sampling;
 
 use super::amigo::descend;
 use super::{Rule, State, Update, count_complaint, length_complaint};
@@ -43,7 +42,7 @@ impl<T: Real> Rule<T> for StocBio {
         "stocbio"
     }
 
-    fn complaint(&self, _: &Sampling) -> Option<String> {
+    fn complaint(&self, _: (usize, usize)) -> Option<String> {
         count_complaint("steps on y", self.inner)
             .or(self.y.complaint("step of y"))
             .or(length_complaint("step of the Neumann series", self.v))

@@ -4,8 +4,6 @@ use autodiff::bytes::Buffer;
 use autodiff::kernels::axpy;
 use autodiff::{Inputs, Point, Real};
 
-use crate::sampling::Sampling;
-
 use super::soba::Directions;
 use super::{Rule, State, Update, length_complaint};
 
@@ -39,8 +37,8 @@ impl<T: Real> Rule<T> for Saba {
         "saba"
     }
 
-    fn complaint(&self, sampling: &Sampling) -> Option<String> {
-        let (upper, lower) = sampling.batch();
+    fn complaint(&self, batch: (usize, usize)) -> Option<String> {
+        let (upper, lower) = batch;
         if (upper, lower) != (1, 1) {
             return Some(format!(
                 "batches of {upper} and {lower}: expected single samples, which the tables are of"

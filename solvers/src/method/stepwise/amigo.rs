@@ -4,7 +4,6 @@ use autodiff::Real;
 use autodiff::kernels::axpy;
 
 use crate::Schedule;
-use crate::sampling::Sampling;
 
 use super::{Rule, State, Update, count_complaint, length_complaint};
 
@@ -41,7 +40,7 @@ impl<T: Real> Rule<T> for Amigo {
         "amigo"
     }
 
-    fn complaint(&self, _: &Sampling) -> Option<String> {
+    fn complaint(&self, _: (usize, usize)) -> Option<String> {
         count_complaint("steps on y", self.inner)
             .or(count_complaint("steps on the linear system", self.linear))
             .or(self.y.complaint("step of y"))
@@ -70,7 +69,7 @@ impl<T: Real> Rule<T> for Amigo {
     }
 }
 
-/// Stochastic gradient steps on y, a fresh batch each.
+/// Stepwise gradient steps on y, a fresh batch each.
 pub(super) fn descend<T: Real>(s: &mut State<T>, steps: usize, length: f64, spare: &mut [T]) {
     for _ in 0..steps {
         spare.copy_from_slice(s.lower_gradient());

@@ -4,7 +4,6 @@ use autodiff::Real;
 use autodiff::kernels::axpy;
 
 use crate::Schedule;
-use crate::sampling::Sampling;
 
 use super::{Rule, State, Update, length_complaint};
 
@@ -35,7 +34,7 @@ impl<T: Real> Rule<T> for Soba {
         "soba"
     }
 
-    fn complaint(&self, _: &Sampling) -> Option<String> {
+    fn complaint(&self, _: (usize, usize)) -> Option<String> {
         let ratio = length_complaint("ratio", self.ratio);
         self.step.complaint("step").or(ratio)
     }

@@ -3,7 +3,6 @@
 use autodiff::Real;
 
 use crate::Schedule;
-use crate::sampling::Sampling;
 
 use super::soba::Directions;
 use super::{Rule, State, Update, average, averaging_complaint, length_complaint};
@@ -35,7 +34,7 @@ impl<T: Real> Rule<T> for Fsla {
         "fsla"
     }
 
-    fn complaint(&self, _: &Sampling) -> Option<String> {
+    fn complaint(&self, _: (usize, usize)) -> Option<String> {
         self.step
             .complaint("step")
             .or(length_complaint("ratio", self.ratio))

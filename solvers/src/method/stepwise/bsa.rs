@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::Schedule;
-use crate::sampling::{Draws, Sampling, below};
+use crate::sampling::{Draws, below};
 
 use super::amigo::descend;
 use super::{Rule, State, Update, count_complaint, length_complaint};
@@ -48,7 +48,7 @@ impl<T: Real> Rule<T> for Bsa {
         if self.inner == 1 { "ttsa" } else { "bsa" }
     }
 
-    fn complaint(&self, _: &Sampling) -> Option<String> {
+    fn complaint(&self, _: (usize, usize)) -> Option<String> {
         count_complaint("steps on y", self.inner)
             .or(count_complaint("terms of the Neumann series", self.terms))
             .or(self.y.complaint("step of y"))
