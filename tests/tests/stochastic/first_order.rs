@@ -123,7 +123,7 @@ fn bome_converges_on_closed_forms() {
     let bome = Bome {
         inner: 10,
         inner_step: 0.5,
-        fall: 0.5,
+        fall: 0.05,
         step: 0.05,
     };
     for (problem, want) in [
@@ -131,7 +131,7 @@ fn bome_converges_on_closed_forms() {
         (bilevel(closed_form::bda_counterexample()), 1.0),
         (bilevel(closed_form::bda_discriminating()), 0.5),
     ] {
-        let (reports, x, y) = run(&Stepwise::new(bome, 300), &problem, &[0.0]);
+        let (reports, x, y) = run(&Stepwise::new(bome, 1800), &problem, &[0.0]);
         assert!((x[0] - want).abs() < 1e-3, "{x:?} {y:?}, expected {want}");
         let last = reports.last().unwrap();
         assert!(last.lower_residual < 1e-3, "{}", last.lower_residual);
@@ -247,9 +247,10 @@ fn optimisers_and_schedules_of_gda() {
             decay: 0.998,
         },
     ];
-    for optimiser in of(0.2) {
+    // x is the slower one: with Adam at one rate for all three it does not arrive in these steps.
+    for (optimiser, outer) in of(0.2).into_iter().zip(of(0.04)) {
         for schedule in schedules {
-            let gda = Gda::new(3, 2000, optimiser)
+            let gda = Gda::new(3, 2000, outer)
                 .penalty(0.5, 2.0)
                 .optimisers(optimiser, optimiser)
                 .schedule(schedule)

@@ -133,7 +133,8 @@ impl<T: Real> State<T> {
 /// without samples is drawn whole, so on such problems every rule but BSA is deterministic.
 ///
 /// # Cost in oracle calls
-/// That of the rule; a sweep of a batch counts as one. Each report evaluates F and ∇_y g on all
+/// That of the rule; a sweep of a batch counts as one. A Hessian-vector product on a fresh batch
+/// linearises it, which is counted as a gradient too. Each report evaluates F and ∇_y g on all
 /// samples, which is not counted.
 ///
 /// # Example
