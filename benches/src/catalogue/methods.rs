@@ -216,7 +216,7 @@ impl SolveSettings {
             "hyper-cleaning" => SolveSettings {
                 optimiser: OuterRule::Adam,
                 rate: if gda { 0.02 } else { 0.2 },
-                step: (!gda).then_some(2.0),
+                step: (!gda && !steps::is_one(method)).then_some(2.0),
                 penalty: 0.5,
                 ..Self::small()
             },

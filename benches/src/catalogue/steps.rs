@@ -12,11 +12,29 @@ use super::methods::SolveSettings;
 /// Samples in a mini-batch unless given otherwise, or all if there are fewer.
 const BATCH: usize = 16;
 
+/// Whether a method of this name is one of those.
+pub(super) fn is_one(name: &str) -> bool {
+    const NAMES: [&str; 11] = [
+        "pbgd",
+        "f2sa",
+        "bome",
+        "stochastic-aid",
+        "soba",
+        "saba",
+        "fsla",
+        "amigo",
+        "stocbio",
+        "bsa",
+        "ttsa",
+    ];
+    NAMES.contains(&name)
+}
+
 /// The step of y and of the linear system, unless given otherwise: short enough for small batches.
 fn inner_length(problem: &str) -> f64 {
     match problem {
         "logistic" | "ridge-prior" => 0.1,
-        "orthogonal-map" => 0.05,
+        "orthogonal-map" | "hyper-cleaning" => 0.05,
         _ => 0.3,
     }
 }

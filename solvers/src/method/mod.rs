@@ -98,11 +98,11 @@ fn bounds_complaint(bounds: Option<(f64, f64)>) -> Option<String> {
     }
 }
 
-/// Converged, unless an iterate is not finite.
+/// Stepped, unless an iterate is not finite.
 fn iterate_status<T: Real>(iteration: usize, iterates: &[&[T]]) -> Status {
     let mut entries = iterates.iter().flat_map(|v| v.iter());
     if entries.all(|v| v.is_finite()) {
-        return Status::Converged;
+        return Status::Stepped;
     }
     Status::NonFinite {
         place: format!("in the iterate after {iteration} iterations"),

@@ -7,11 +7,11 @@ use super::{close, exact, noisy, run};
 
 const STEP: Schedule = Schedule::Constant(0.1);
 
-fn rules() -> Vec<(Box<dyn Fn(usize, Sampling) -> Stepped>, [usize; 3])> {
-    fn of<R: Rule<f64> + Clone + 'static>(
-        rule: R,
-        per_step: [usize; 3],
-    ) -> (Box<dyn Fn(usize, Sampling) -> Stepped>, [usize; 3]) {
+type Make = Box<dyn Fn(usize, Sampling) -> Stepped>;
+
+/// Each rule, with the gradients of F and g and the products that a step takes.
+fn rules() -> Vec<(Make, [usize; 3])> {
+    fn of<R: Rule<f64> + Clone + 'static>(rule: R, per_step: [usize; 3]) -> (Make, [usize; 3]) {
         let make = move |steps, sampling| -> Stepped {
             Box::new(Stepwise::new(rule.clone(), steps).sampling(sampling))
         };
@@ -96,6 +96,20 @@ fn on_whole_objectives_the_solution_is_the_fixed_point() {
         close(x[0], 0.5, 1e-10);
         close(y[0], 0.5, 1e-10);
     }
+}
+
+/// Steps beyond the curvature's limit are remarked on, long before anything overflows.
+#[test]
+fn a_linear_system_that_diverges_is_remarked_on() {
+    let soba = Soba {
+        step: Schedule::Constant(2.5),
+        ratio: 1e6,
+    };
+    let method = Stepwise::new(soba, 60).report_every(20);
+    let (reports, ..) = run(&method, &exact(), &[2.0]);
+    let last = reports.last().unwrap();
+    assert!(last.warnings[0].contains("shorter inner steps"), "{last:?}");
+    assert!(reports[0].warnings.is_empty());
 }
 
 /// At constant steps on single samples SOBA ends in a ball of noise, SABA at the solution.

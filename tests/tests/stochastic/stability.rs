@@ -74,7 +74,7 @@ fn the_command_prints_records_and_a_page() {
         for key in ["distance", "n_distance", "train_gap", "test_loss"] {
             assert!(record[key].is_number(), "{key} of {record}");
         }
-        assert_eq!(record["status"], "converged");
+        assert_eq!(record["status"], "stepped");
         let (n, distance) = (record["n"].as_f64(), record["distance"].as_f64());
         assert_eq!(
             record["n_distance"].as_f64(),

@@ -36,6 +36,9 @@ use crate::{Bilevel, ConfigError, Oracles};
 
 use super::{Method, Progress, Run, bounds_complaint, project};
 
+/// A direction this many times the first one is remarked on.
+const GROWN: f64 = 1e6;
+
 /// What one step of a method does: a value of one slot.
 pub trait Rule<T: Real>: Debug + Send + Sync {
     /// The name in records.
@@ -251,6 +254,7 @@ impl<T: Real, R: Rule<T>> Method<T> for Stepwise<R> {
             update: self.rule.begin(&mut state),
             state,
             reports: Oracles::default(),
+            first: None,
             iteration: 0,
             iterations: self.iterations,
             report_every: self.report_every,
@@ -265,6 +269,8 @@ struct StepwiseRun<T: Real> {
     state: State<T>,
     /// Sweeps of the reports.
     reports: Oracles,
+    /// Norm of the direction at the first report.
+    first: Option<f64>,
     iteration: usize,
     iterations: usize,
     report_every: usize,
@@ -285,6 +291,18 @@ impl<T: Real> StepwiseRun<T> {
         self.reports += state.oracles() - before;
         (upper, residual)
     }
+
+    /// Remarks on a direction that has grown beyond all measure.
+    fn look_at_direction(&mut self) {
+        let size = norm(&self.state.direction).f64();
+        let first = *self.first.get_or_insert(size);
+        if size > GROWN * (1.0 + first) {
+            self.state.warnings.push(format!(
+                "the direction of x grew to {size:.1e}: the linear system or the lower level \
+                 diverges; take shorter inner steps"
+            ));
+        }
+    }
 }
 
 impl<T: Real> Run<T> for StepwiseRun<T> {
@@ -302,6 +320,7 @@ impl<T: Real> Run<T> for StepwiseRun<T> {
         let State { x, y, v, .. } = &self.state;
         let status = super::iterate_status(self.iteration, &[x.as_slice(), y.as_slice(), v]);
         self.stopped = !status.is_success();
+        self.look_at_direction();
         Some(Progress {
             iteration: self.iteration.div_ceil(self.report_every),
             upper,
