@@ -14,6 +14,8 @@ pub enum Status {
     Converged,
     /// The loop was unrolled to the depth asked for.
     Unrolled,
+    /// The steps asked for were made; nothing was solved to a tolerance.
+    Stepped,
     /// The lower level stopped before its tolerance.
     LowerNotConverged {
         /// ‖∇_y g‖ reached.
@@ -62,6 +64,7 @@ impl Status {
         match self {
             Status::Converged => "converged",
             Status::Unrolled => "unrolled",
+            Status::Stepped => "stepped",
             Status::LowerNotConverged { .. } => "lower-not-converged",
             Status::LowerDiverged { .. } => "lower-diverged",
             Status::LinearNotConverged { .. } => "linear-not-converged",
@@ -74,7 +77,7 @@ impl Status {
 
     /// Whether the estimate is what was asked for.
     pub fn is_success(&self) -> bool {
-        matches!(self, Status::Converged | Status::Unrolled)
+        matches!(self, Status::Converged | Status::Unrolled | Status::Stepped)
     }
 }
 
@@ -83,6 +86,7 @@ impl fmt::Display for Status {
         match self {
             Status::Converged => write!(f, "converged"),
             Status::Unrolled => write!(f, "unrolled to the depth asked for"),
+            Status::Stepped => write!(f, "made the steps asked for"),
             Status::LowerNotConverged {
                 residual,
                 tolerance,
