@@ -37,6 +37,23 @@ pub enum Status {
         /// The same, asked for.
         tolerance: f64,
     },
+    /// The linear system was solved as far as was asked for: a count of iterations, or an
+    /// approximation of the Hessian.
+    LinearApproximate {
+        /// ‖Hv − b‖ / ‖b‖ reached, recomputed.
+        residual: f64,
+    },
+    /// The iteration for the linear system moves away from the solution.
+    LinearDiverged {
+        /// Factor by which its residual grows in a step.
+        growth: f64,
+    },
+    /// The Hessian of the lower level is singular to working precision and ∇_yF is not in its
+    /// range: the linear system has no solution.
+    InconsistentSystem {
+        /// The least ‖Hv − b‖ / ‖b‖, recomputed.
+        residual: f64,
+    },
     /// The Hessian of the lower level is singular to working precision: the lower level has a
     /// direction along which it is flat, and implicit differentiation has no answer.
     SingularHessian {
@@ -68,6 +85,9 @@ impl Status {
             Status::LowerNotConverged { .. } => "lower-not-converged",
             Status::LowerDiverged { .. } => "lower-diverged",
             Status::LinearNotConverged { .. } => "linear-not-converged",
+            Status::LinearApproximate { .. } => "linear-approximate",
+            Status::LinearDiverged { .. } => "linear-diverged",
+            Status::InconsistentSystem { .. } => "inconsistent-system",
             Status::SingularHessian { .. } => "singular-hessian",
             Status::NegativeCurvature { .. } => "negative-curvature",
             Status::NonFinite { .. } => "non-finite",
@@ -77,7 +97,13 @@ impl Status {
 
     /// Whether the estimate is what was asked for.
     pub fn is_success(&self) -> bool {
-        matches!(self, Status::Converged | Status::Unrolled | Status::Stepped)
+        matches!(
+            self,
+            Status::Converged
+                | Status::Unrolled
+                | Status::Stepped
+                | Status::LinearApproximate { .. }
+        )
     }
 }
 
@@ -107,6 +133,23 @@ impl fmt::Display for Status {
                 f,
                 "the linear solver stopped at relative residual {residual:.2e}, above \
                  {tolerance:.2e}: allow more iterations, or use the direct solver"
+            ),
+            Status::LinearApproximate { residual } => write!(
+                f,
+                "the linear system was solved as far as was asked for, to relative residual \
+                 {residual:.2e}: allow more iterations or a higher rank for a smaller one"
+            ),
+            Status::LinearDiverged { growth } => write!(
+                f,
+                "the linear iteration diverges, its residual grows by a factor of {growth:.2} in a \
+                 step: take a step below 2 over the largest curvature, let the step be found, or \
+                 use conjugate gradients"
+            ),
+            Status::InconsistentSystem { residual } => write!(
+                f,
+                "the Hessian of the lower level is singular and ∇_yF is not in its range, so the \
+                 linear system has no solution (least relative residual {residual:.2e}): add strong \
+                 convexity to the lower level, or use BDA or GDA"
             ),
             Status::SingularHessian { relative_curvature } => write!(
                 f,

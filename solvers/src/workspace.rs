@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use autodiff::bytes::{Bytes, Category, Claim, Meter};
+use autodiff::bytes::{Buffer, Bytes, Category, Claim, Meter};
 use autodiff::unroll::{Step, Unrolled};
 use autodiff::{Point, Real, Sweeps};
 use nalgebra::DVector;
@@ -11,11 +11,15 @@ use crate::{Bilevel, Oracles};
 
 /// Buffers for one problem, made once and used by any strategy.
 ///
-/// It also remembers where the lower level starts, so that a caller can start it warm.
+/// It also remembers where the lower level starts, so that a caller can start it warm, and for
+/// implicit strategies that are asked to the last solution of the linear system.
 pub struct Workspace<T: Real> {
     pub(crate) upper: Point<T>,
     pub(crate) lower: Point<T>,
     pub(crate) start: DVector<T>,
+    /// The last solution of the linear system, if the next one starts from it.
+    pub(crate) linear: Option<Buffer<T>>,
+    pub(crate) warm_linear: bool,
     unrolled: Option<(String, Unrolled<T>)>,
     /// Sweeps inside loops that were dropped since.
     past: Oracles,
@@ -30,6 +34,8 @@ impl<T: Real> Workspace<T> {
             upper: Point::new(problem.upper().clone(), &meter),
             lower: Point::new(problem.lower().clone(), &meter),
             start: problem.start().clone(),
+            linear: None,
+            warm_linear: false,
             unrolled: None,
             past: Oracles::default(),
             _start_bytes: Claim::new(Self::start_bytes(problem), Category::Solver, &meter),
@@ -50,6 +56,14 @@ impl<T: Real> Workspace<T> {
     pub fn start_from(&mut self, y: &DVector<T>) {
         assert_eq!(y.len(), self.start.len(), "start of the lower level");
         self.start.copy_from(y);
+    }
+
+    /// Whether the linear systems of implicit strategies start from the last solution here, whatever
+    /// the strategy says; see [`Aid::warm_linear`](crate::Aid::warm_linear). One that was kept is
+    /// forgotten.
+    pub fn warm_linear(&mut self, warm: bool) {
+        self.warm_linear = warm;
+        self.linear = None;
     }
 
     /// Where the lower level starts.

@@ -140,6 +140,34 @@ fn memory_policies_change_the_memory_and_not_the_hypergradient() {
 }
 
 #[test]
+fn every_linear_solver_has_a_name() {
+    let records = run("compare --problem logistic --depth 5 --json --strategy \
+                       aid-minres,aid-neumann,aid-neumann:3,aid-fixed-point,aid-fixed-point:4,\
+                       aid-nystrom,aid-nystrom:64,aid-one-step")
+    .code(0)
+    .records();
+    let code = |i: usize| records[i]["status"].as_str().expect("a word");
+    let number = |i: usize, key: &str| records[i][key].as_f64().expect("a number");
+    for i in [0, 1, 3, 6] {
+        assert_eq!(code(i), "converged", "{}", records[i]);
+        assert!(number(i, "error_vs_exact") < 1e-7, "{}", records[i]);
+    }
+    for i in [2, 4, 5, 7] {
+        assert_eq!(code(i), "linear-approximate", "{}", records[i]);
+        let residual = number(i, "linear_residual");
+        assert!((1e-6..1.0).contains(&residual), "{}", records[i]);
+    }
+    let error = number(2, "error_vs_exact") - number(4, "error_vs_exact");
+    assert!(error.abs() < 1e-12, "order 3 is 4 steps: {error:e}");
+    let words = "solve --problem penalty-bias --method aid-neumann:2 --iterations 2 --json \
+                 --warm-start true";
+    assert_eq!(
+        run(words).code(0).records()[0]["header"]["method"],
+        "aid-neumann:2"
+    );
+}
+
+#[test]
 fn solve_writes_a_header_and_a_trace() {
     let methods = ["itd", "aid-cg", "aid-direct", "bda", "gda"];
     for method in methods {

@@ -25,6 +25,26 @@ pub const ALL: &[Entry] = &[
         about: "descent along implicit hypergradients, by a dense factorisation",
     },
     Entry {
+        name: "aid-minres",
+        about: "descent along implicit hypergradients, by minimal residuals",
+    },
+    Entry {
+        name: "aid-neumann",
+        about: "the same, by a Neumann series; aid-neumann:K to order K",
+    },
+    Entry {
+        name: "aid-fixed-point",
+        about: "the same, by fixed-point steps; aid-fixed-point:K takes K",
+    },
+    Entry {
+        name: "aid-nystrom",
+        about: "the same, by a Nyström approximation; aid-nystrom:RANK of this rank",
+    },
+    Entry {
+        name: "aid-one-step",
+        about: "the same, the inverse Hessian taken for a step length (biased)",
+    },
+    Entry {
         name: "bda",
         about: "descent along hypergradients of descent aggregation",
     },
@@ -111,7 +131,7 @@ pub struct SolveSettings {
     pub step: Option<f64>,
     /// Tolerance of implicit methods; that of the precision if absent.
     pub tolerance: Option<f64>,
-    /// Whether the lower level starts from the last y.
+    /// Whether the lower level starts from the last y, and the linear system from the last solution.
     pub warm_start: bool,
     /// Stages of `gda`.
     pub stages: usize,
@@ -154,7 +174,8 @@ pub struct GivenSettings {
     /// Tolerance of implicit methods
     #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub tolerance: Option<f64>,
-    /// Whether the lower level starts from the last y
+    /// Whether the lower level starts from the last y, and the linear system of an implicit method
+    /// from its last solution
     #[arg(long, value_name = "true|false")]
     pub warm_start: Option<bool>,
     /// Stages of `gda`
@@ -341,7 +362,12 @@ pub fn method<T: Real>(
         }
         return Ok(Box::new(gda));
     }
-    if !ALL.iter().any(|e| e.name == name) {
+    // The number of an implicit method is looked at with the strategy.
+    let kind = match name.split_once(':') {
+        Some((kind, _)) if kind.starts_with("aid-") => kind,
+        _ => name,
+    };
+    if !ALL.iter().any(|e| e.name == kind) {
         return Err(unknown("method", name, ALL));
     }
     if let Some(method) = steps::method(name, task, settings) {
@@ -356,6 +382,7 @@ pub fn method<T: Real>(
     let strategy: AnyStrategy<T> = strategies::strategy(name, &shared)?;
     let mut descent =
         Descent::new(strategy, optimiser, settings.iterations).warm_start(settings.warm_start);
+    descent = descent.warm_linear(settings.warm_start);
     if let Some((low, high)) = task.bounds {
         descent = descent.bounds(low, high);
     }

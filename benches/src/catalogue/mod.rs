@@ -1,5 +1,6 @@
 //! Problems, strategies and methods by name.
 
+mod implicit;
 pub mod methods;
 pub mod problems;
 mod steps;

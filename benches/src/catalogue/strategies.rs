@@ -5,10 +5,10 @@ use std::sync::Arc;
 use autodiff::Real;
 use autodiff::bytes::human_bytes;
 use autodiff::unroll::Memory;
-use solvers::linear::{Cg, Direct};
-use solvers::{Aid, Bda, ConfigError, Exact, InnerStep, Itd, LowerSolve, StepLength, Strategy};
+use solvers::linear::{LinearSolver, Nystrom};
+use solvers::{Bda, ConfigError, Exact, InnerStep, Itd, LowerSolve, StepLength, Strategy};
 
-use super::{Entry, nearest, unknown};
+use super::{Entry, implicit, nearest, unknown};
 
 /// Every strategy.
 pub const ALL: &[Entry] = &[
@@ -51,6 +51,26 @@ pub const ALL: &[Entry] = &[
     Entry {
         name: "aid-direct",
         about: "implicit differentiation, linear system by a dense factorisation",
+    },
+    Entry {
+        name: "aid-minres",
+        about: "implicit differentiation, linear system by minimal residuals: any Hessian",
+    },
+    Entry {
+        name: "aid-neumann",
+        about: "the same by a Neumann series to the tolerance; aid-neumann:K to order K",
+    },
+    Entry {
+        name: "aid-fixed-point",
+        about: "the same by fixed-point steps to the tolerance; aid-fixed-point:K takes K",
+    },
+    Entry {
+        name: "aid-nystrom",
+        about: "the same by a Nyström approximation of rank 20; aid-nystrom:RANK of this rank",
+    },
+    Entry {
+        name: "aid-one-step",
+        about: "the inverse Hessian taken for a step length (Jacobian-free, biased)",
     },
     Entry {
         name: "bda",
@@ -101,6 +121,17 @@ pub fn fits<T: Real>(name: &str, depth: usize, dim_y: usize, memory: usize) -> R
         return Err(format!(
             "`{name}` forms a dense Hessian, and y has {dim_y} entries: expected at most {DENSE_LIMIT}, or aid-cg"
         ));
+    }
+    if let Some(Ok(rank)) = name.strip_prefix("aid-nystrom:").map(str::parse::<usize>) {
+        let bytes = Nystrom::new(rank);
+        let bytes = LinearSolver::<T>::bytes(&bytes, dim_y);
+        if bytes > memory {
+            return Err(format!(
+                "`{name}` would hold {}, this machine has {}: expected a lower rank, or aid-cg",
+                human_bytes(bytes),
+                human_bytes(memory),
+            ));
+        }
     }
     let policy = match name.split_once('-') {
         _ if name == "itd" || name == "bda" => Memory::Stored,
@@ -186,16 +217,11 @@ pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<AnyStrategy<
     } else {
         LowerSolve::Tolerance(settings.tolerance)
     };
-    let cg = match settings.tolerance {
-        Some(tolerance) => Cg::new().tolerance(tolerance),
-        None => Cg::new(),
-    };
     let strategy: AnyStrategy<T> = match (name, name.split_once('-')) {
         ("exact", _) => Arc::new(Exact),
         ("itd", _) => Arc::new(itd),
         ("bda", _) => Arc::new(bda),
-        ("aid-cg", _) => Arc::new(Aid::with(cg).lower(lower)),
-        ("aid-direct", _) => Arc::new(Aid::with(Direct).lower(lower)),
+        (_, Some(("aid", solver))) => implicit::strategy(name, solver, settings, lower)?,
         (_, Some(("itd", policy))) => Arc::new(itd.memory(memory(policy)?)),
         (_, Some(("bda", policy))) => Arc::new(bda.memory(memory(policy)?)),
         _ => return Err(unknown("strategy", name, ALL)),

@@ -116,7 +116,8 @@ pub(super) struct Compare {
     /// [default: 1e-10, 1e-5 in f32]
     #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub(super) tolerance: Option<f64>,
-    /// Step length of the lower level [default: from its curvature]
+    /// Step length of the lower level, and of the linear iterations that take steps [default: from
+    /// the curvature]
     #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]
     pub(super) step: Option<f64>,
     /// Steps of the lower level: `gd`, `momentum:BETA` or `nesterov:BETA`

@@ -11,7 +11,7 @@ use nalgebra::DVector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use solvers::{Bda, Bilevel, InnerStep, StepLength};
+use solvers::{Bda, Bilevel, InnerStep, Status, StepLength};
 
 use crate::catalogue::problems::{CORRUPTION, Problem, ProblemFailure, Source};
 use crate::catalogue::strategies::{AnyStrategy, Settings, strategy};
@@ -28,6 +28,11 @@ pub const STRATEGIES: &[&str] = &[
     "itd-truncated:3",
     "aid-cg",
     "aid-direct",
+    "aid-minres",
+    "aid-neumann",
+    "aid-fixed-point",
+    "aid-nystrom:100",
+    "aid-one-step",
     "bda",
     "bda-checkpointed:3",
 ];
@@ -207,7 +212,11 @@ pub fn hypergradient<T: Real>(
     let settings = Settings {
         depth: DEPTH,
         tolerance: Some(if T::NAME == "f64" { 1e-12 } else { 1e-5 }),
-        step: StepLength::Fixed(LENGTH),
+        // The same length is too short for a linear system to be solved to its tolerance.
+        step: match name.starts_with("aid") {
+            true => StepLength::Auto,
+            false => StepLength::Fixed(LENGTH),
+        },
         inner: match name {
             "itd-reversible" => InnerStep::Momentum(0.5),
             _ => InnerStep::GradientDescent,
@@ -242,9 +251,10 @@ pub fn hypergradient<T: Real>(
     let estimate = run(&under_test, &x);
     let hypergradient: Vec<f64> = estimate.hypergradient.iter().map(|v| v.f64()).collect();
     // An answer that is no derivative, and says so, has nothing to be held to.
+    let approximate = matches!(estimate.status, Status::LinearApproximate { .. });
     let refused = if name.contains("truncated") {
         Some("it leaves out earlier steps on purpose".to_owned())
-    } else if estimate.status.is_success() {
+    } else if estimate.status.is_success() && !approximate {
         None
     } else {
         Some(estimate.status.to_string())

@@ -52,6 +52,7 @@ pub enum LowerSolve {
 pub struct Aid<L> {
     lower: LowerSolve,
     linear: L,
+    warm: bool,
 }
 
 impl Aid<Cg> {
@@ -74,6 +75,7 @@ impl<L> Aid<L> {
         Aid {
             lower: LowerSolve::Tolerance(None),
             linear,
+            warm: false,
         }
     }
 
@@ -81,6 +83,14 @@ impl<L> Aid<L> {
     #[must_use]
     pub fn lower(mut self, lower: LowerSolve) -> Self {
         self.lower = lower;
+        self
+    }
+
+    /// Whether the linear system starts from the solution of the last call in the same workspace,
+    /// which keeps it. Direct and one-step solutions do not depend on where they start.
+    #[must_use]
+    pub fn warm_linear(mut self, warm: bool) -> Self {
+        self.warm = warm;
         self
     }
 
@@ -219,7 +229,7 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
             }
             LowerSolve::Steps { length, .. } => length.complaint(),
         };
-        let reason = reason.or(positive("tolerance", self.linear.tolerance()));
+        let reason = reason.or(self.linear.complaint());
         match reason {
             Some(reason) => Err(ConfigError {
                 strategy: Strategy::<T>::name(self),
@@ -239,7 +249,9 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         work.check(problem, x);
         let session = Session::begin(work);
         let (x, meter) = (x.as_slice(), work.meter().clone());
-        let mut vectors = Vectors::new(self.lower, work.start.as_slice(), &meter);
+        let warm = self.warm || work.warm_linear;
+        let first_guess = work.linear.take().filter(|_| warm);
+        let mut vectors = Vectors::new(self.lower, work.start.as_slice(), first_guess, &meter);
         let lower = self.solve_lower(problem, x, work, &mut vectors);
 
         let at = [x, &vectors.y[..]];
@@ -264,6 +276,7 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
             (
                 s @ (Status::SingularHessian { .. }
                 | Status::NegativeCurvature { .. }
+                | Status::InconsistentSystem { .. }
                 | Status::NonFinite { .. }),
                 _,
             ) => s,
@@ -275,7 +288,7 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         estimate.linear_residual = Some(solution.residual);
         estimate.linear_iterations = solution.iterations;
         estimate.step = lower.step;
-        Ok(session.finish(work, estimate, x, |work| {
+        let estimate = session.finish(work, estimate, x, |work| {
             let (LowerSolve::Steps { depth, inner, .. }, Some(length)) = (self.lower, lower.step)
             else {
                 return None;
@@ -286,6 +299,11 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
             let found = steps.find_non_finite(x, &vectors.first, depth, NOTHING, &nothing);
             work.put(key, steps);
             found
-        }))
+        });
+        // One that is not finite would spoil all later calls.
+        if warm && vectors.v.iter().all(|v| v.is_finite()) {
+            work.linear = Some(vectors.v);
+        }
+        Ok(estimate)
     }
 }

@@ -2,7 +2,7 @@ use autodiff::{Var, objective};
 use nalgebra::DVector;
 
 use super::*;
-use crate::linear::{Cg, Direct};
+use crate::linear::{Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, OneStep};
 use crate::{Aid, Bda, Exact, InnerStep, LowerSolve, StepLength, Strategy};
 
 /// g = ½ Σ e^{x_j} y_j² + ½‖y − 1‖² + ¼ Σ y_j⁴, F = ½‖y − 2‖² + ½‖x‖², x and y of `n` entries.
@@ -33,6 +33,16 @@ fn check<T: Real>(problem: &Bilevel<T>, strategy: &dyn Strategy<T>, predicted: u
     }
 }
 
+/// Cold and warm: the kept solution is one of the vectors of the call.
+fn check_linear<T: Real>(problem: &Bilevel<T>, linear: impl LinearSolver<T> + Clone + 'static) {
+    for warm in [false, true] {
+        let aid = Aid::with(linear.clone())
+            .lower_tolerance(1e-3)
+            .warm_linear(warm);
+        check(problem, &aid, aid.predicted_peak_bytes(problem));
+    }
+}
+
 fn peaks<T: Real>() {
     // On both sides of the size up to which a flat direction is looked for.
     for n in [1, 7, 20, 21, 40] {
@@ -55,6 +65,14 @@ fn peaks<T: Real>() {
             let direct = Aid::with(Direct).lower(lower);
             check(&problem, &direct, direct.predicted_peak_bytes(&problem));
         }
+        check_linear(&problem, Cg::new());
+        check_linear(&problem, Minres::new());
+        check_linear(&problem, Neumann::new());
+        check_linear(&problem, Neumann::new().order(3));
+        check_linear(&problem, FixedPoint::new().step(StepLength::Fixed(0.01)));
+        check_linear(&problem, Nystrom::new(5));
+        check_linear(&problem, OneStep::new());
+        check_linear(&problem, OneStep::new().step(StepLength::Fixed(0.01)));
         check(&problem, &Exact, Exact.predicted_peak_bytes(&problem));
         for memory in [
             Memory::Taped,

@@ -3,6 +3,8 @@
 use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Point, Real};
 
+use crate::linear::largest_magnitude;
+
 /// The length of a gradient step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum StepLength {
@@ -15,7 +17,6 @@ pub enum StepLength {
     Fixed(f64),
 }
 
-const POWER_ITERATIONS: usize = 20;
 const TRIAL_STEPS: usize = 20;
 
 impl StepLength {
@@ -31,7 +32,7 @@ impl StepLength {
         match self {
             StepLength::Fixed(length) => length,
             StepLength::Auto => {
-                let curvature = largest_curvature(point, x, y, &mut spare[..y.len()]);
+                let curvature = largest_curvature(point, x, y, spare);
                 // An objective without curvature at the start gives no scale.
                 let length = if curvature > 0.0 {
                     1.0 / curvature
@@ -67,26 +68,15 @@ impl StepLength {
     }
 }
 
-/// An upper estimate of ‖∇²_yy f‖ at (x, y), by power iteration from a fixed start.
-fn largest_curvature<T: Real>(point: &mut Point<T>, x: &[T], y: &[T], v: &mut [T]) -> f64 {
+/// An upper estimate of ‖∇²_yy f‖ at (x, y).
+fn largest_curvature<T: Real>(point: &mut Point<T>, x: &[T], y: &[T], spare: &mut [T]) -> f64 {
     point.linearise(&[x, y]);
-    // Irregular, so that no eigenvector of a structured Hessian is orthogonal to it.
-    for (i, v) in v.iter_mut().enumerate() {
-        *v = T::of(1.0 + 0.5 * (i as f64 * 12.9898).sin());
-    }
-    let mut largest = 0.0;
-    for _ in 0..POWER_ITERATIONS {
-        let scale = norm(v);
-        if !(scale > T::zero() && scale.is_finite()) {
-            break;
-        }
-        v.iter_mut().for_each(|v| *v /= scale);
-        point.second_by(&[None, Some(v)], Inputs::one(1));
-        v.copy_from_slice(point.product(1));
-        largest = norm(v).f64();
-    }
-    // Power iteration comes from below.
-    1.05 * largest
+    let (v, rest) = spare.split_at_mut(y.len());
+    let mut product = |p: &[T], out: &mut [T]| {
+        point.second_by(&[None, Some(p)], Inputs::one(1));
+        out.copy_from_slice(point.product(1));
+    };
+    largest_magnitude(&mut product, v, &mut rest[..y.len()])
 }
 
 /// Halves `length` until steps of it decrease the objective as a quadratic of that curvature would.

@@ -1,12 +1,12 @@
 //! Conjugate gradients.
 
 use autodiff::bytes::{Buffer, Category};
-use autodiff::kernels::{axpy, dot, norm};
+use autodiff::kernels::{axpy, dot};
 use autodiff::{Meter, Real};
 
 use crate::default_tolerance;
 
-use super::{LinearSolver, Outcome, Product, Report};
+use super::{LinearSolver, Outcome, Product, Report, flat, scaled_residual};
 
 /// The method of conjugate gradients.
 ///
@@ -100,34 +100,19 @@ impl Cg {
         v: &mut [T],
         vectors: &mut CgVectors<T>,
     ) -> Report {
-        assert_eq!(b.len(), v.len(), "right-hand side and solution");
-        let scale = norm(b);
-        if scale == T::zero() {
-            v.fill(T::zero());
+        let n = b.len();
+        let CgVectors { r, p, hp, best } = vectors;
+        let Some(scale) = scaled_residual(product, b, v, r) else {
             return Report {
                 outcome: Outcome::Converged,
                 iterations: 0,
             };
-        }
-        let n = b.len();
-        let CgVectors { r, p, hp, best } = vectors;
-        // A right-hand side of unit norm keeps tiny cotangents from underflowing in f32.
-        if v.iter().any(|v| *v != T::zero()) {
-            product(v, hp);
-            for i in 0..n {
-                r[i] = (b[i] - hp[i]) / scale;
-                v[i] /= scale;
-            }
-        } else {
-            for i in 0..n {
-                r[i] = b[i] / scale;
-            }
-        }
+        };
         p.copy_from_slice(r);
         best.copy_from_slice(v);
         let tolerance = LinearSolver::<T>::tolerance(self);
         let limit = self.max_iterations.unwrap_or(4 * n + 100);
-        let flat = 10.0 * T::EPSILON * (n as f64).sqrt();
+        let flat = flat::<T>(n);
         let mut rr = dot(r, r);
         let (mut least, mut largest) = (rr, 0.0f64);
         let mut iterations = 0;

@@ -8,7 +8,7 @@ use super::{LinearSolver, Outcome, Product, Report};
 
 /// Columns of H that one block of products gives. The function is held in so many tangents and
 /// adjoints' tangents, and beyond sixteen its products of matrices gain little.
-const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = 16;
 
 /// Forms H from `dim_y` products, in blocks of sixteen, and solves by Cholesky.
 ///

@@ -1,11 +1,26 @@
 //! Linear solvers for `H v = b` with a symmetric H that is known by its products.
 
 mod cg;
+mod common;
 mod direct;
+mod fixed_point;
+mod low_rank;
+mod minres;
+mod neumann;
+mod nystrom;
+mod one_step;
+mod stationary;
 
 pub use cg::Cg;
 pub(crate) use cg::CgVectors;
+pub(crate) use common::largest_magnitude;
+use common::{flat, lift, positive, scaled_residual};
 pub use direct::Direct;
+pub use fixed_point::FixedPoint;
+pub use minres::Minres;
+pub use neumann::Neumann;
+pub use nystrom::{Nystrom, Sketch};
+pub use one_step::OneStep;
 
 use std::fmt::Debug;
 
@@ -18,8 +33,22 @@ use crate::default_tolerance;
 pub enum Outcome {
     /// The tolerance was met.
     Converged,
+    /// All that was asked for was done, and no tolerance was: a count of iterations, or an
+    /// approximation of H.
+    Approximate,
     /// The iterations ran out.
     Exhausted,
+    /// The iteration moves away from the solution.
+    Diverged {
+        /// Factor by which the residual grows in a step: the spectral radius is this or more.
+        growth: f64,
+    },
+    /// H is singular to working precision and b is not in its range: what is answered leaves the
+    /// least residual.
+    Inconsistent {
+        /// ‖Hv − b‖ / ‖b‖ there.
+        residual: f64,
+    },
     /// H is singular to working precision.
     Singular {
         /// Smallest curvature met, in units of the largest.
@@ -55,6 +84,11 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
     /// The relative residual asked for.
     fn tolerance(&self) -> f64 {
         default_tolerance::<T>()
+    }
+
+    /// The reason why these settings fit no system, if they do not.
+    fn complaint(&self) -> Option<String> {
+        positive("tolerance", self.tolerance())
     }
 
     /// The most bytes that [`solve`](LinearSolver::solve) holds on its meter, for `n` unknowns.

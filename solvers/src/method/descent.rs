@@ -40,6 +40,7 @@ pub struct Descent<S> {
     iterations: usize,
     bounds: Option<(f64, f64)>,
     warm: bool,
+    warm_linear: bool,
 }
 
 impl<S> Descent<S> {
@@ -52,6 +53,7 @@ impl<S> Descent<S> {
             iterations,
             bounds: None,
             warm: false,
+            warm_linear: false,
         }
     }
 
@@ -66,6 +68,13 @@ impl<S> Descent<S> {
     #[must_use]
     pub fn warm_start(mut self, warm: bool) -> Self {
         self.warm = warm;
+        self
+    }
+
+    /// Whether the linear system of an implicit strategy starts from its last solution.
+    #[must_use]
+    pub fn warm_linear(mut self, warm: bool) -> Self {
+        self.warm_linear = warm;
         self
     }
 }
@@ -89,7 +98,8 @@ impl<T: Real, S: Strategy<T> + Clone + 'static> Method<T> for Descent<S> {
         }
         assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
         project(&mut x, self.bounds);
-        let work = problem.workspace();
+        let mut work = problem.workspace();
+        work.warm_linear(self.warm_linear);
         Ok(Box::new(DescentRun {
             moments: Moments::new(self.optimiser, x.len(), work.meter()),
             work,

@@ -29,6 +29,18 @@ fn names_that_are_not_there() {
                 &["`aid-gc`", "`aid-cg`?"],
             ),
             (
+                "--problem scalar --strategy aid-neumann:x",
+                &["`aid-neumann:x`", "whole number"],
+            ),
+            (
+                "--problem scalar --strategy aid-nystrom:0",
+                &["aid-nystrom", "rank 0", "at least 1"],
+            ),
+            (
+                "--problem scalar --strategy aid-cg:3",
+                &["`aid-cg:3`", "did you mean `aid-cg`?"],
+            ),
+            (
                 "--problem scalar --strategy itd,",
                 &["strategy ``", "expected one of"],
             ),

@@ -1,6 +1,6 @@
 //! The linear system of implicit differentiation, with what its solution tells.
 
-use autodiff::kernels::{axpy, norm};
+use autodiff::kernels::{axpy, dot, norm};
 use autodiff::{Inputs, Meter, Point, Real};
 
 use super::vectors::{PROBED, Vectors};
@@ -29,6 +29,7 @@ pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
     let v = &mut vectors.v;
     let difference = &mut vectors.spare[0];
     let mut residual = f64::NAN;
+    let mut outcome = Outcome::Exhausted;
     // The solver's own residual drifts from the true one by rounding: one that ends short of the
     // tolerance goes on from where it is.
     for _ in 0..3 {
@@ -41,15 +42,24 @@ pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
         iterations += report.iterations;
         point.second(&[None, Some(v)]);
         residual = relative_residual(point.product(1), b, difference);
-        flaw = flaw.or(problem_of(report.outcome));
-        if flaw.is_some() || residual <= tolerance || report.outcome != Outcome::Converged {
+        outcome = report.outcome;
+        flaw = match problem_of(outcome) {
+            Some(Status::InconsistentSystem { .. }) => {
+                Some(Status::InconsistentSystem { residual })
+            }
+            found => flaw.or(found),
+        };
+        if flaw.is_some() || residual <= tolerance || outcome != Outcome::Converged {
             break;
         }
     }
+    let flaw = flaw.or_else(|| curvature_along(v, point.product(1)));
     let status = match flaw {
         Some(status) => status,
         // A factorisation answers as exactly as rounding lets it.
         None if residual <= tolerance.max(1e3 * T::EPSILON) => Status::Converged,
+        None if residual.is_nan() => in_a_product(),
+        None if outcome == Outcome::Approximate => Status::LinearApproximate { residual },
         None => Status::LinearNotConverged {
             residual,
             tolerance,
@@ -64,17 +74,31 @@ pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
 
 fn problem_of(outcome: Outcome) -> Option<Status> {
     match outcome {
-        Outcome::Converged | Outcome::Exhausted => None,
+        Outcome::Converged | Outcome::Exhausted | Outcome::Approximate => None,
+        Outcome::Diverged { growth } => Some(Status::LinearDiverged { growth }),
+        Outcome::Inconsistent { residual } => Some(Status::InconsistentSystem { residual }),
         Outcome::Singular { relative_curvature } => {
             Some(Status::SingularHessian { relative_curvature })
         }
         Outcome::Negative { relative_curvature } => {
             Some(Status::NegativeCurvature { relative_curvature })
         }
-        Outcome::NonFinite => Some(Status::NonFinite {
-            place: "in a Hessian-vector product of the lower level".into(),
-        }),
+        Outcome::NonFinite => Some(in_a_product()),
     }
+}
+
+fn in_a_product() -> Status {
+    Status::NonFinite {
+        place: "in a Hessian-vector product of the lower level".into(),
+    }
+}
+
+/// Negative curvature along the solution itself: a solver without products of its own meets none.
+fn curvature_along<T: Real>(v: &[T], hv: &[T]) -> Option<Status> {
+    let scale = norm(v) * norm(hv);
+    let relative_curvature = (dot(v, hv) / scale).f64();
+    let rounding = 10.0 * T::EPSILON * (v.len() as f64).sqrt();
+    (relative_curvature < -rounding).then_some(Status::NegativeCurvature { relative_curvature })
 }
 
 /// A right-hand side in the range of H hides a flat direction from a Krylov method. On small

@@ -35,7 +35,8 @@ impl<T: Real> Vectors<T> {
         }
     }
 
-    pub(super) fn new(lower: LowerSolve, start: &[T], meter: &Meter) -> Self {
+    /// The vectors of a lower level started at `start` and a linear system started at `v`, or at 0.
+    pub(super) fn new(lower: LowerSolve, start: &[T], v: Option<Buffer<T>>, meter: &Meter) -> Self {
         let buffer = |len: usize| Buffer::zeros(len, Category::Solver, meter);
         let n = start.len();
         let (_, found, cg) = Self::lengths(lower, n);
@@ -48,7 +49,7 @@ impl<T: Real> Vectors<T> {
                 LowerSolve::Tolerance(_) => buffer(0),
             },
             found: buffer(found),
-            v: buffer(n),
+            v: v.unwrap_or_else(|| buffer(n)),
             spare: [buffer(n), buffer(n), buffer(n)],
             cg: CgVectors::new(cg, meter),
         }

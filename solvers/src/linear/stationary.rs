@@ -1,0 +1,151 @@
+//! What the stationary iterations share: when they end, the length of their step, what they see.
+
+use autodiff::bytes::{Buffer, Category};
+use autodiff::kernels::{dot, norm};
+use autodiff::{Meter, Real};
+
+use crate::default_tolerance;
+use crate::inner::StepLength;
+
+use super::{Outcome, Product, flat, largest_magnitude, positive};
+
+/// Iterations to a tolerance, unless told otherwise.
+const MAX_ITERATIONS: usize = 10_000;
+
+/// The settings of an iteration with the matrix I − sH.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Settings {
+    pub(super) count: Option<usize>,
+    pub(super) tolerance: Option<f64>,
+    pub(super) max_iterations: Option<usize>,
+    pub(super) length: StepLength,
+}
+
+impl Settings {
+    pub(super) fn tolerance<T: Real>(&self) -> f64 {
+        self.tolerance.unwrap_or(default_tolerance::<T>())
+    }
+
+    /// Iterations after which it ends in any case.
+    pub(super) fn limit(&self) -> usize {
+        let limit = self.max_iterations.unwrap_or(MAX_ITERATIONS);
+        self.count.unwrap_or(limit)
+    }
+
+    /// What a loop that made all its iterations has come to.
+    pub(super) fn end(&self) -> Outcome {
+        match self.count {
+            Some(_) => Outcome::Approximate,
+            None => Outcome::Exhausted,
+        }
+    }
+
+    /// Whether a relative residual is small enough to end: with a count only zero is.
+    pub(super) fn is_met<T: Real>(&self, residual: f64) -> bool {
+        residual == 0.0 || self.count.is_none() && residual <= self.tolerance::<T>()
+    }
+
+    pub(super) fn complaint(&self, what: &str) -> Option<String> {
+        let both = match (self.count, self.tolerance, self.max_iterations) {
+            (Some(count), Some(tolerance), _) => Some(format!(
+                "{what} {count} and tolerance {tolerance}: expected one of them"
+            )),
+            (Some(count), _, Some(limit)) => Some(format!(
+                "{what} {count} and at most {limit} iterations: expected one of them"
+            )),
+            _ => None,
+        };
+        let tolerance = self.tolerance.and_then(|t| positive("tolerance", t));
+        both.or(tolerance).or(self.length.complaint())
+    }
+
+    /// The step length s, for `n` unknowns; found by twenty products with [`StepLength::Auto`].
+    pub(super) fn resolve<T: Real>(&self, product: Product<'_, T>, n: usize, meter: &Meter) -> f64 {
+        resolve(self.length, product, n, meter)
+    }
+}
+
+/// A step length below 2 over the largest eigenvalue of H, if it is to be found.
+pub(super) fn resolve<T: Real>(
+    length: StepLength,
+    product: Product<'_, T>,
+    n: usize,
+    meter: &Meter,
+) -> f64 {
+    match length {
+        StepLength::Fixed(length) => length,
+        StepLength::Auto => {
+            let buffer = || Buffer::zeros(n, Category::Solver, meter);
+            let largest = largest_magnitude(product, &mut buffer(), &mut buffer());
+            match largest {
+                0.0 => 1.0,
+                l if l.is_finite() => 1.0 / l,
+                _ => f64::NAN,
+            }
+        }
+    }
+}
+
+/// What the residuals r and (I − sH)r of a symmetric H tell of it.
+///
+/// The norms of (I − sH)ᵏr are log-convex in k, so that one that grows once grows ever after: a
+/// single step upwards proves a spectral radius above 1.
+pub(super) struct Watch {
+    /// Whether it goes on where nothing but rounding is left.
+    counted: bool,
+    flat: f64,
+    largest: f64,
+}
+
+impl Watch {
+    pub(super) fn new<T: Real>(settings: &Settings, n: usize) -> Self {
+        Watch {
+            counted: settings.count.is_some(),
+            flat: flat::<T>(n),
+            largest: 0.0,
+        }
+    }
+
+    /// Looks at a residual r and at H r, for steps of length `s`. Rounding blurs r by `blur` times
+    /// the precision, relative to its norm. What is found ends the iteration, at the iterate with
+    /// residual r.
+    pub(super) fn look<T: Real>(
+        &mut self,
+        r: &[T],
+        hr: &[T],
+        s: f64,
+        blur: f64,
+    ) -> Option<Outcome> {
+        let size = norm(r).f64();
+        let (product, slope) = (norm(hr).f64() / size, dot(r, hr).f64() / size / size);
+        if !(product.is_finite() && slope.is_finite()) {
+            return Some(Outcome::NonFinite);
+        }
+        self.largest = self.largest.max(product);
+        if T::EPSILON * blur >= 1.0 {
+            return (!self.counted).then_some(Outcome::Exhausted);
+        }
+        let flat = self.flat * (1.0 + blur);
+        if product <= flat.min(1e-3) * self.largest {
+            return Some(Outcome::Inconsistent { residual: size });
+        }
+        // ‖r − sHr‖² / ‖r‖²
+        let growth = 1.0 - 2.0 * s * slope + (s * product).powi(2);
+        if growth.max(0.0).sqrt() <= 1.0 + flat {
+            return None;
+        }
+        let relative_curvature = slope / self.largest;
+        Some(if relative_curvature < -self.flat {
+            Outcome::Negative { relative_curvature }
+        } else {
+            Outcome::Diverged {
+                growth: growth.sqrt(),
+            }
+        })
+    }
+
+    /// The largest ‖Hr‖ / ‖r‖ so far.
+    pub(super) fn largest(&self) -> f64 {
+        self.largest
+    }
+}
