@@ -103,7 +103,7 @@ impl Gda {
         self
     }
 
-    /// One [`Progress`] for so many iterations.
+    /// One [`Progress`](crate::Progress) for so many iterations.
     #[must_use]
     pub fn report_every(mut self, iterations: usize) -> Self {
         self.report_every = iterations;
