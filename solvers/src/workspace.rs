@@ -16,6 +16,7 @@ pub struct Workspace<T: Real> {
     pub(crate) upper: Point<T>,
     pub(crate) lower: Point<T>,
     pub(crate) start: DVector<T>,
+    iteration: usize,
     unrolled: Option<(String, Unrolled<T>)>,
     /// Sweeps inside loops that were dropped since.
     past: Oracles,
@@ -30,6 +31,7 @@ impl<T: Real> Workspace<T> {
             upper: Point::new(problem.upper().clone(), &meter),
             lower: Point::new(problem.lower().clone(), &meter),
             start: problem.start().clone(),
+            iteration: 0,
             unrolled: None,
             past: Oracles::default(),
             _start_bytes: Claim::new(Self::start_bytes(problem), Category::Solver, &meter),
@@ -55,6 +57,17 @@ impl<T: Real> Workspace<T> {
     /// Where the lower level starts.
     pub fn start(&self) -> &DVector<T> {
         &self.start
+    }
+
+    /// Says which outer iteration later calls belong to, counted from 0: for what a strategy
+    /// schedules over them ([`Bda::outer_schedule`](crate::Bda::outer_schedule)).
+    pub fn set_iteration(&mut self, iteration: usize) {
+        self.iteration = iteration;
+    }
+
+    /// The outer iteration, 0 unless it was set.
+    pub fn iteration(&self) -> usize {
+        self.iteration
     }
 
     /// Bytes held, live and at the peak.

@@ -4,7 +4,7 @@ use autodiff::Real;
 use nalgebra::DVector;
 
 use crate::optimiser::Moments;
-use crate::{Bilevel, ConfigError, Optimiser, Oracles, Strategy, Workspace};
+use crate::{Bilevel, ConfigError, Constraint, Optimiser, Oracles, Strategy, Workspace};
 
 use super::{Method, Progress, Run, bounds_complaint, project};
 
@@ -38,7 +38,7 @@ pub struct Descent<S> {
     strategy: S,
     optimiser: Optimiser,
     iterations: usize,
-    bounds: Option<(f64, f64)>,
+    constraint: Constraint,
     warm: bool,
 }
 
@@ -50,15 +50,21 @@ impl<S> Descent<S> {
             strategy,
             optimiser,
             iterations,
-            bounds: None,
+            constraint: Constraint::None,
             warm: false,
         }
     }
 
     /// Projects every entry of x to `low ..= high`.
     #[must_use]
-    pub fn bounds(mut self, low: f64, high: f64) -> Self {
-        self.bounds = Some((low, high));
+    pub fn bounds(self, low: f64, high: f64) -> Self {
+        self.constraint(Constraint::Box { low, high })
+    }
+
+    /// Projects x to a set, at the start and after each step.
+    #[must_use]
+    pub fn constraint(mut self, constraint: Constraint) -> Self {
+        self.constraint = constraint;
         self
     }
 
@@ -81,14 +87,18 @@ impl<T: Real, S: Strategy<T> + Clone + 'static> Method<T> for Descent<S> {
         mut x: DVector<T>,
     ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
         self.strategy.validate()?;
-        if let Some(reason) = self.optimiser.complaint().or(bounds_complaint(self.bounds)) {
+        if let Some(reason) = self
+            .optimiser
+            .complaint()
+            .or(bounds_complaint(self.constraint))
+        {
             return Err(ConfigError {
                 strategy: self.strategy.name(),
                 reason,
             });
         }
         assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
-        project(&mut x, self.bounds);
+        project(&mut x, self.constraint);
         Ok(Box::new(DescentRun {
             work: problem.workspace(),
             moments: Moments::new(self.optimiser, x.len()),
@@ -121,6 +131,7 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
             return None;
         }
         let strategy = &self.settings.strategy;
+        self.work.set_iteration(self.iteration);
         let estimate = strategy
             .hypergradient(self.problem, &self.x, &mut self.work)
             .expect("validated at the start");
@@ -136,7 +147,7 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
         if direction.iter().all(|v| v.is_finite()) {
             self.moments
                 .step(self.x.as_mut_slice(), direction.as_slice(), 1.0);
-            project(&mut self.x, self.settings.bounds);
+            project(&mut self.x, self.settings.constraint);
         } else {
             self.settings.iterations = self.iteration;
         }

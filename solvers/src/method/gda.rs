@@ -7,7 +7,7 @@ use nalgebra::DVector;
 
 use crate::inner::StepLength;
 use crate::optimiser::Moments;
-use crate::{Bilevel, ConfigError, Optimiser, Status, Workspace};
+use crate::{Bilevel, ConfigError, Constraint, Optimiser, Status, Workspace};
 
 use super::{Method, Progress, Run, bounds_complaint, project};
 
@@ -38,7 +38,7 @@ pub struct Gda {
     u_length: StepLength,
     y_length: StepLength,
     x_optimiser: Optimiser,
-    bounds: Option<(f64, f64)>,
+    constraint: Constraint,
 }
 
 impl Gda {
@@ -54,7 +54,7 @@ impl Gda {
             u_length: StepLength::Auto,
             y_length: StepLength::Auto,
             x_optimiser,
-            bounds: None,
+            constraint: Constraint::None,
         }
     }
 
@@ -83,8 +83,14 @@ impl Gda {
 
     /// Projects every entry of x to `low ..= high`.
     #[must_use]
-    pub fn bounds(mut self, low: f64, high: f64) -> Self {
-        self.bounds = Some((low, high));
+    pub fn bounds(self, low: f64, high: f64) -> Self {
+        self.constraint(Constraint::Box { low, high })
+    }
+
+    /// Projects x to a set, at the start and after each step.
+    #[must_use]
+    pub fn constraint(mut self, constraint: Constraint) -> Self {
+        self.constraint = constraint;
         self
     }
 
@@ -101,7 +107,7 @@ impl Gda {
             .or(self.u_length.complaint())
             .or(self.y_length.complaint())
             .or(self.x_optimiser.complaint())
-            .or(bounds_complaint(self.bounds))
+            .or(bounds_complaint(self.constraint))
     }
 }
 
@@ -122,7 +128,7 @@ impl<T: Real> Method<T> for Gda {
             });
         }
         assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
-        project(&mut x, self.bounds);
+        project(&mut x, self.constraint);
         let mut work = problem.workspace();
         let start = problem.start().clone();
         let at = (x.as_slice(), start.as_slice());
@@ -206,7 +212,7 @@ impl<T: Real> GdaRun<T> {
         );
         self.moments
             .step(self.x.as_mut_slice(), &self.x_direction, shrink);
-        project(&mut self.x, self.settings.bounds);
+        project(&mut self.x, self.settings.constraint);
         self.iteration += 1;
         (upper, residual)
     }

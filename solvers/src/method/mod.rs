@@ -11,7 +11,7 @@ use std::fmt::Debug;
 use autodiff::Real;
 use nalgebra::DVector;
 
-use crate::{Bilevel, ConfigError, Oracles, Status};
+use crate::{Bilevel, ConfigError, Constraint, Oracles, Status};
 
 /// A way of solving a bilevel problem; each is a value of one slot.
 pub trait Method<T: Real>: Debug + Send + Sync {
@@ -68,27 +68,12 @@ pub struct Progress {
     pub warnings: Vec<String>,
 }
 
-/// Puts every entry of `x` between the bounds.
-fn project<T: Real>(x: &mut DVector<T>, bounds: Option<(f64, f64)>) {
-    if let Some((low, high)) = bounds {
-        let (low, high) = (T::of(low), T::of(high));
-        // Not `clamp`, which panics on NaN bounds; a NaN entry stays one and is reported.
-        for v in x.iter_mut() {
-            if *v < low {
-                *v = low;
-            } else if *v > high {
-                *v = high;
-            }
-        }
-    }
+/// Puts `x` into the set.
+fn project<T: Real>(x: &mut DVector<T>, constraint: impl Into<Constraint>) {
+    constraint.into().project(x.as_mut_slice());
 }
 
-/// The reason why these are no bounds, if they are none.
-fn bounds_complaint(bounds: Option<(f64, f64)>) -> Option<String> {
-    match bounds {
-        Some((low, high)) if low.is_nan() || high.is_nan() || low > high => Some(format!(
-            "bounds {low} to {high}: expected the lower one first"
-        )),
-        _ => None,
-    }
+/// The reason why this is no set, if it is none.
+fn bounds_complaint(constraint: impl Into<Constraint>) -> Option<String> {
+    constraint.into().complaint()
 }
