@@ -28,6 +28,7 @@ pub const STRATEGIES: &[&str] = &[
     "itd-truncated:3",
     "aid-cg",
     "aid-direct",
+    "aid-step",
     "bda",
     "bda-checkpointed:3",
 ];
@@ -213,6 +214,7 @@ pub fn hypergradient<T: Real>(
             _ => InnerStep::GradientDescent,
         },
         implicit_steps: false,
+        stop: None,
     };
     // Both lengths fixed: one found at each point anew would be part of the map.
     let bda = Bda::new(DEPTH).steps(LENGTH, LENGTH);
