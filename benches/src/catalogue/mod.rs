@@ -1,7 +1,8 @@
-//! Problems, strategies and methods by name.
+//! Problems, strategies, steps and methods by name.
 
 pub mod methods;
 pub mod problems;
+pub mod steps;
 pub mod strategies;
 
 /// A name of the catalogue with one line on what it stands for.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{line, say};
-use crate::catalogue::{Entry, methods, problems, strategies};
+use crate::catalogue::{Entry, methods, problems, steps, strategies};
 
 #[derive(Serialize)]
 struct Record {
@@ -18,7 +18,7 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     let kinds: [(&str, &[Entry]); 4] = [
         ("problem", problems::ALL),
         ("strategy", strategies::ALL),
-        ("inner", strategies::INNER),
+        ("inner", steps::ALL),
         ("method", methods::ALL),
     ];
     for (kind, entries) in kinds {
