@@ -233,9 +233,12 @@ pub struct Estimate<T: Real> {
     pub upper: f64,
     /// How the computation ended.
     pub status: Status,
-    /// ‖∇_y g(x, y)‖.
+    /// ‖∇_y g(x, y)‖; where the lower level is not smooth, `‖y − P_s(y − s ∇_y g)‖ / s` of its
+    /// proximal steps.
     pub lower_residual: f64,
     /// ‖Hv − ∇_yF‖ / ‖∇_yF‖, recomputed from the solution; `None` without a linear system.
+    /// Of a loop that was unrolled up to a tolerance, what was left of the cotangent ∇_yF at its
+    /// start, which for gradient steps at the solution is the same.
     pub linear_residual: Option<f64>,
     /// A certified bound on the error; `None` where the problem's constants are unknown.
     pub certificate: Option<f64>,

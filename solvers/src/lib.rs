@@ -36,9 +36,10 @@ mod workspace;
 
 pub use estimate::{Estimate, Oracles, Status};
 pub use hypergradient::{
-    ANY_DEPTH, Aid, Bda, BudgetError, ConfigError, Exact, Itd, LowerSolve, Plan, Strategy,
+    ANY_DEPTH, Aid, AidStep, Bda, BudgetError, ConfigError, Exact, Itd, LowerSolve, OneStage, Plan,
+    StepSystem, Strategy,
 };
-pub use inner::{InnerStep, StepLength};
+pub use inner::{Constraint, InnerStep, ParseInnerStepError, Proximal, StepLength};
 pub use method::{
     Amigo, Bome, Bsa, Descent, F2sa, Fsla, Gda, Method, Pbgd, Progress, Rule, Run, Saba, Soba,
     State, Stepwise, StocBio, StochasticAid, Update,

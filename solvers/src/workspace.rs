@@ -20,6 +20,7 @@ pub struct Workspace<T: Real> {
     /// The last solution of the linear system, if the next one starts from it.
     pub(crate) linear: Option<Buffer<T>>,
     pub(crate) warm_linear: bool,
+    iteration: usize,
     unrolled: Option<(String, Unrolled<T>)>,
     /// Sweeps inside loops that were dropped since.
     past: Oracles,
@@ -36,6 +37,7 @@ impl<T: Real> Workspace<T> {
             start: problem.start().clone(),
             linear: None,
             warm_linear: false,
+            iteration: 0,
             unrolled: None,
             past: Oracles::default(),
             _start_bytes: Claim::new(Self::start_bytes(problem), Category::Solver, &meter),
@@ -69,6 +71,17 @@ impl<T: Real> Workspace<T> {
     /// Where the lower level starts.
     pub fn start(&self) -> &DVector<T> {
         &self.start
+    }
+
+    /// Says which outer iteration later calls belong to, counted from 0: for what a strategy
+    /// schedules over them ([`Bda::outer_schedule`](crate::Bda::outer_schedule)).
+    pub fn set_iteration(&mut self, iteration: usize) {
+        self.iteration = iteration;
+    }
+
+    /// The outer iteration, 0 unless it was set.
+    pub fn iteration(&self) -> usize {
+        self.iteration
     }
 
     /// Bytes held, live and at the peak.

@@ -229,7 +229,11 @@ fn everything_that_is_listed_can_be_run() {
         assert!(text.contains(name), "{name}");
         kinds.insert(kind);
         let name = name.replace("SLOTS", "3").replace("STEPS", "3");
-        let name = name.replace("MEMORY", "taped");
+        let name = name.replace("MEMORY", "taped").replace("RATE", "0.1");
+        let name = name.replace("BETA", "0.5").replace("ALPHA", "0.5");
+        let name = name.replace("DECAY", "0.9").replace("WEIGHT", "0.1");
+        let name = name.replace("LOW", "0").replace("HIGH", "1");
+        let name = name.replace("RADIUS", "0.5");
         let words = match kind {
             "problem" => format!("compare --problem {name} --strategy itd --depth 3"),
             // Only steps that can be undone run backwards.
@@ -239,11 +243,17 @@ fn everything_that_is_listed_can_be_run() {
                 "compare --problem quadratic --strategy itd-reversible --inner momentum:0.5".into()
             }
             "strategy" => format!("compare --problem quadratic --strategy {name} --depth 3"),
+            "inner" => {
+                format!("compare --problem quadratic --strategy itd --inner {name} --depth 3")
+            }
             _ => format!("solve --problem quadratic --method {name} --iterations 1"),
         };
         run(&words).code(0);
     }
-    assert_eq!(kinds, BTreeSet::from(["method", "problem", "strategy"]));
+    assert_eq!(
+        kinds,
+        BTreeSet::from(["inner", "method", "problem", "strategy"])
+    );
 }
 
 #[test]
@@ -375,4 +385,58 @@ fn out_holds_the_records_and_a_page() {
         assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
         assert_eq!(std::fs::read_dir(folder.path(&dir)).unwrap().count(), 2);
     }
+}
+
+#[test]
+fn a_constraint_of_the_lower_level_has_its_own_reference() {
+    for inner in [
+        "projected-box:-0.2:0.2",
+        "projected-simplex",
+        "projected-ball:0.5",
+        "soft-threshold:0.3",
+        "fista:projected-box:-0.2:0.2",
+    ] {
+        let words = format!("compare --problem scalar --inner {inner} --depth 200 --json");
+        let records = run(&words).code(0).records();
+        let names = names(&records, "strategy");
+        assert!(
+            names.contains(&"aid-step") && !names.contains(&"exact"),
+            "{names:?}"
+        );
+        for r in &records {
+            assert_eq!(r["reference"], "fixed-point", "{r}");
+            let error = r["error_vs_exact"].as_f64().expect("a number");
+            let biased = r["strategy"].as_str().unwrap().contains("truncated");
+            assert!(error < 1e-6 || biased, "{inner}: {r}");
+        }
+        let words = format!("compare --problem scalar --inner {inner} --strategy aid-cg");
+        let refused = run(&words).code(2);
+        assert!(
+            refused.err.contains("expected itd or aid-step"),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_tolerance_ends_an_unrolled_loop() {
+    let words = "compare --problem scalar --strategy itd,itd-online:5 --depth 5000 --json";
+    let full = run(words).code(0).records();
+    let short = run(&format!("{words} --tolerance 1e-6")).code(0).records();
+    for (full, short) in full.iter().zip(&short) {
+        assert_eq!(full["iterations"], 5000);
+        assert!(short["iterations"].as_u64().unwrap() < 100, "{short}");
+        assert_eq!(short["status"], "converged");
+        assert!(short["error_vs_exact"].as_f64().unwrap() < 1e-4, "{short}");
+    }
+    // Where it is out of reach the depth ends the loop, as without it.
+    let words = "compare --problem scalar --strategy itd --depth 2 --tolerance 1e-6 --json";
+    let record = &run(words).code(0).records()[0];
+    assert_eq!(record["status"], "unrolled");
+    assert!(
+        record["warnings"][0]
+            .as_str()
+            .unwrap()
+            .contains("allow more steps")
+    );
 }

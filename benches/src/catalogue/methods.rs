@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use solvers::sampling::Sampling;
 use solvers::{Descent, Gda, Method, Optimiser, StepLength};
 
-use super::steps;
+use super::stepwise;
 use super::strategies::{self, AnyStrategy};
 use super::{Entry, unknown};
 
@@ -237,7 +237,7 @@ impl SolveSettings {
             "hyper-cleaning" => SolveSettings {
                 optimiser: OuterRule::Adam,
                 rate: if gda { 0.02 } else { 0.2 },
-                step: (!gda && !steps::is_one(method)).then_some(2.0),
+                step: (!gda && !stepwise::is_one(method)).then_some(2.0),
                 penalty: 0.5,
                 ..Self::small()
             },
@@ -370,7 +370,7 @@ pub fn method<T: Real>(
     if !ALL.iter().any(|e| e.name == kind) {
         return Err(unknown("method", name, ALL));
     }
-    if let Some(method) = steps::method(name, task, settings) {
+    if let Some(method) = stepwise::method(name, task, settings) {
         return Ok(method);
     }
     let shared = strategies::Settings {

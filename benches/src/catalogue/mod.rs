@@ -1,9 +1,10 @@
-//! Problems, strategies and methods by name.
+//! Problems, strategies, steps and methods by name.
 
 mod implicit;
 pub mod methods;
 pub mod problems;
-mod steps;
+pub mod steps;
+mod stepwise;
 pub mod strategies;
 
 /// A name of the catalogue with one line on what it stands for.

@@ -6,7 +6,10 @@ use autodiff::Real;
 use autodiff::bytes::human_bytes;
 use autodiff::unroll::Memory;
 use solvers::linear::{LinearSolver, Nystrom};
-use solvers::{Bda, ConfigError, Exact, InnerStep, Itd, LowerSolve, StepLength, Strategy};
+use solvers::{
+    AidStep, Bda, ConfigError, Exact, InnerStep, Itd, LowerSolve, Schedule, StepLength, StepSystem,
+    Strategy,
+};
 
 use super::{Entry, implicit, nearest, unknown};
 
@@ -73,8 +76,44 @@ pub const ALL: &[Entry] = &[
         about: "the inverse Hessian taken for a step length (Jacobian-free, biased)",
     },
     Entry {
+        name: "aid-step",
+        about: "implicit differentiation of the fixed point of an --inner step, by its iteration",
+    },
+    Entry {
+        name: "aid-step-gmres",
+        about: "the same, linear system by generalised minimal residuals",
+    },
+    Entry {
         name: "bda",
         about: "bilevel descent aggregation: reverse through --depth steps on both levels",
+    },
+    Entry {
+        name: "bda-constant:ALPHA",
+        about: "the same with α_k = ALPHA",
+    },
+    Entry {
+        name: "bda-harmonic:ALPHA",
+        about: "the same with α_k = ALPHA/(k+1); bda has 0.5",
+    },
+    Entry {
+        name: "bda-geometric:ALPHA:DECAY",
+        about: "the same with α_k = ALPHA·DECAYᵏ, which is summable: it stalls, with a warning",
+    },
+    Entry {
+        name: "bda-outer:ALPHA",
+        about: "the same with α = ALPHA/(t+1) in outer iteration t",
+    },
+    Entry {
+        name: "bda-momentum:BETA",
+        about: "the same with heavy-ball steps",
+    },
+    Entry {
+        name: "bda-nesterov:BETA",
+        about: "the same with Nesterov's steps",
+    },
+    Entry {
+        name: "bda-one-stage",
+        about: "the last step alone differentiated, by differences of gradients (biased)",
     },
     Entry {
         name: "bda-MEMORY",
@@ -91,6 +130,15 @@ pub const DEFAULT: &[&str] = &[
     "aid-cg",
     "aid-direct",
     "bda",
+];
+
+/// What `compare` runs unless told otherwise, where the lower level is not smooth.
+pub const DEFAULT_PROXIMAL: &[&str] = &[
+    "itd",
+    "itd-checkpointed:10",
+    "itd-truncated:10",
+    "aid-step",
+    "aid-step-gmres",
 ];
 
 /// The kinds of memory policy.
@@ -162,6 +210,8 @@ pub struct Settings {
     pub depth: usize,
     /// Tolerance of implicit strategies, for the lower level and the linear system.
     pub tolerance: Option<f64>,
+    /// Tolerance that loops of `itd` end at, if before `depth` steps.
+    pub stop: Option<f64>,
     /// Length of the lower level's steps.
     pub step: StepLength,
     /// Kind of the lower level's steps.
@@ -176,6 +226,7 @@ impl Default for Settings {
         Settings {
             depth: 100,
             tolerance: None,
+            stop: None,
             step: StepLength::Auto,
             inner: InnerStep::GradientDescent,
             implicit_steps: false,
@@ -199,15 +250,30 @@ pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<AnyStrategy<
             format!("strategy `{name}`: {e}{hint}")
         })
     };
-    let itd = Itd::reverse(settings.depth).inner(settings.inner);
-    let itd = match settings.step {
-        StepLength::Fixed(length) => itd.step(length),
-        StepLength::Auto => itd,
-    };
-    let bda = match settings.step {
-        StepLength::Fixed(length) => Bda::new(settings.depth).lower_step(length),
-        StepLength::Auto => Bda::new(settings.depth),
-    };
+    let implicit = name == "exact" || (name.starts_with("aid-") && !name.starts_with("aid-step"));
+    if settings.inner.is_proximal() && implicit {
+        return Err(format!(
+            "`{name}` solves ∇_y g = 0, and --inner {} another lower level: expected itd or aid-step",
+            settings.inner
+        ));
+    }
+    let mut itd = Itd::reverse(settings.depth).inner(settings.inner);
+    let mut bda = Bda::new(settings.depth);
+    let mut aid_step = AidStep::new(settings.inner);
+    if let StepLength::Fixed(length) = settings.step {
+        (itd, bda) = (itd.step(length), bda.lower_step(length));
+        aid_step = aid_step.step(length);
+    }
+    if let Some(tolerance) = settings.stop {
+        itd = itd.tolerance(tolerance);
+    }
+    if let Some(tolerance) = settings.tolerance {
+        aid_step = aid_step.tolerance(tolerance);
+    }
+    // Of the kinds of step, the constraint alone is the problem's and not the strategy's.
+    if settings.inner.is_proximal() {
+        bda = bda.inner(settings.inner);
+    }
     let lower = if settings.implicit_steps {
         LowerSolve::Steps {
             depth: settings.depth,
@@ -221,13 +287,38 @@ pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<AnyStrategy<
         ("exact", _) => Arc::new(Exact),
         ("itd", _) => Arc::new(itd),
         ("bda", _) => Arc::new(bda),
+        ("aid-step", _) => Arc::new(aid_step),
+        ("aid-step-gmres", _) => Arc::new(aid_step.system(GMRES)),
+        ("bda-one-stage", _) => Arc::new(bda.one_stage()),
         (_, Some(("aid", solver))) => implicit::strategy(name, solver, settings, lower)?,
         (_, Some(("itd", policy))) => Arc::new(itd.memory(memory(policy)?)),
-        (_, Some(("bda", policy))) => Arc::new(bda.memory(memory(policy)?)),
+        (_, Some(("bda", variant))) => match bda_variant(bda.clone(), variant) {
+            Some(bda) => Arc::new(bda),
+            None => Arc::new(bda.memory(memory(variant)?)),
+        },
         _ => return Err(unknown("strategy", name, ALL)),
     };
     strategy
         .validate()
         .map_err(|e: ConfigError| e.to_string())?;
     Ok(strategy)
+}
+
+/// How `aid-step-gmres` solves its system.
+const GMRES: StepSystem = StepSystem::Gmres { restart: 50 };
+
+/// The aggregation with a schedule or a kind of step by name, if it is one.
+fn bda_variant(bda: Bda, variant: &str) -> Option<Bda> {
+    let mut parts = variant.split(':');
+    let kind = parts.next()?;
+    let numbers: Vec<f64> = parts.map(|n| n.parse().ok()).collect::<Option<_>>()?;
+    Some(match (kind, &numbers[..]) {
+        ("constant", &[a]) => bda.schedule(Schedule::Constant(a)),
+        ("harmonic", &[a]) => bda.schedule(Schedule::harmonic(a)),
+        ("geometric", &[a, decay]) => bda.schedule(Schedule::Geometric { a, decay }),
+        ("outer", &[a]) => bda.outer_schedule(Schedule::harmonic(a)),
+        ("momentum", &[beta]) => bda.inner(InnerStep::Momentum(beta)),
+        ("nesterov", &[beta]) => bda.inner(InnerStep::Nesterov(beta)),
+        _ => return None,
+    })
 }

@@ -113,14 +113,15 @@ pub(super) struct Compare {
     )]
     pub(super) depth: i64,
     /// Tolerance of implicit strategies: ‖∇_y g‖, and the linear system's relative residual
-    /// [default: 1e-10, 1e-5 in f32]
+    /// [default: 1e-10, 1e-5 in f32]. Given, `itd` ends its loop there too, if before --depth
     #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub(super) tolerance: Option<f64>,
     /// Step length of the lower level, and of the linear iterations that take steps [default: from
     /// the curvature]
     #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]
     pub(super) step: Option<f64>,
-    /// Steps of the lower level: `gd`, `momentum:BETA` or `nesterov:BETA`
+    /// Steps of the lower level: `gd`, `momentum:BETA`, `nesterov:BETA`, `adam[:RATE]`, or one
+    /// that a projection or a soft threshold follows, see `bilevel list`
     #[arg(long, value_name = "KIND", default_value = "gd")]
     pub(super) inner: String,
     /// Let implicit strategies take the same --depth steps on the lower level as unrolled ones,
@@ -145,7 +146,8 @@ pub(super) struct Unroll {
     /// Step length of the lower level [default: from its curvature]
     #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]
     pub(super) step: Option<f64>,
-    /// Steps of the lower level: `gd`, `momentum:BETA` or `nesterov:BETA`
+    /// Steps of the lower level: `gd`, `momentum:BETA`, `nesterov:BETA`, `adam[:RATE]`, or one
+    /// that a projection or a soft threshold follows, see `bilevel list`
     #[arg(long, value_name = "KIND", default_value = "gd")]
     pub(super) inner: String,
 }

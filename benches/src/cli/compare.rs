@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::output::{bar, line, prepare, say, short, short_or_dash, table, time, write_lines};
 use super::{memory, provenance};
 use crate::catalogue::strategies::{
-    AnyStrategy, DEFAULT, DENSE_LIMIT, Settings, fits, is_dense, strategy,
+    AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, DENSE_LIMIT, Settings, fits, is_dense, strategy,
 };
 use crate::report::{self, Cell, Report, Section, Table};
 use crate::study::compare::{Record, Reference, estimate, record};
@@ -19,6 +19,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
     // Everything that can be wrong is looked at before any work.
     let settings = settings(args)?;
     let names: Vec<&str> = match &args.strategy[..] {
+        [] if settings.inner.is_proximal() => DEFAULT_PROXIMAL.to_vec(),
         [] => DEFAULT.to_vec(),
         given => given.iter().map(|s| s.trim()).collect(),
     };
@@ -39,7 +40,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         prepare(dir)?;
     }
 
-    if !dense && problem.task.known.is_none() {
+    if !dense && problem.task.known.is_none() && !settings.inner.is_proximal() {
         eprintln!(
             "y has {dim_y} entries, more than {DENSE_LIMIT}: no exact hypergradient to compare with"
         );
@@ -47,7 +48,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
 
     let progress = bar(strategies.len() + 1);
     progress.set_message("reference");
-    let reference = Reference::of(&problem);
+    let reference = Reference::of(&problem, &settings);
     progress.inc(1);
     let mut records = Vec::new();
     for (name, strategy) in &strategies {
@@ -123,22 +124,13 @@ fn settings(args: &Compare) -> Result<Settings, Failure> {
         step: args.step.map_or(StepLength::Auto, StepLength::Fixed),
         inner: inner(&args.inner)?,
         implicit_steps: args.same_iterate,
+        stop: args.tolerance,
     })
 }
 
 pub(super) fn inner(text: &str) -> Result<InnerStep, Failure> {
-    let (kind, beta) = match text.split_once(':') {
-        Some((kind, beta)) => (kind, beta.parse::<f64>().ok()),
-        None => (text, None),
-    };
-    match (kind, beta) {
-        ("gd", None) if text == "gd" => Ok(InnerStep::GradientDescent),
-        ("momentum", Some(b)) if (0.0..1.0).contains(&b) => Ok(InnerStep::Momentum(b)),
-        ("nesterov", Some(b)) if (0.0..1.0).contains(&b) => Ok(InnerStep::Nesterov(b)),
-        _ => Err(Failure::Input(format!(
-            "--inner {text}: expected `gd`, `momentum:BETA` or `nesterov:BETA` with BETA in [0, 1)"
-        ))),
-    }
+    text.parse()
+        .map_err(|e| Failure::Input(format!("--inner {e}")))
 }
 
 const COLUMNS: [&str; 10] = [

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{line, say};
-use crate::catalogue::{Entry, methods, problems, strategies};
+use crate::catalogue::{Entry, methods, problems, steps, strategies};
 
 #[derive(Serialize)]
 struct Record {
@@ -15,9 +15,10 @@ struct Record {
 }
 
 pub(super) fn run(common: &Common) -> Result<(), Failure> {
-    let kinds: [(&str, &[Entry]); 3] = [
+    let kinds: [(&str, &[Entry]); 4] = [
         ("problem", problems::ALL),
         ("strategy", strategies::ALL),
+        ("inner", steps::ALL),
         ("method", methods::ALL),
     ];
     for (kind, entries) in kinds {
@@ -25,6 +26,7 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
             say(match kind {
                 "problem" => "Problems (--problem)",
                 "strategy" => "\nStrategies (compare --strategy)",
+                "inner" => "\nSteps of the lower level (--inner)",
                 _ => "\nMethods (solve --method)",
             });
         }
@@ -32,7 +34,7 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
             if common.json {
                 say(&line(&Record { kind, name, about }));
             } else {
-                say(&format!("  {name:<20} {about}"));
+                say(&format!("  {name:<27} {about}"));
             }
         }
     }

@@ -33,6 +33,7 @@ pub const STRATEGIES: &[&str] = &[
     "aid-fixed-point",
     "aid-nystrom:100",
     "aid-one-step",
+    "aid-step",
     "bda",
     "bda-checkpointed:3",
 ];
@@ -222,6 +223,7 @@ pub fn hypergradient<T: Real>(
             _ => InnerStep::GradientDescent,
         },
         implicit_steps: false,
+        stop: None,
     };
     // Both lengths fixed: one found at each point anew would be part of the map.
     let bda = Bda::new(DEPTH).steps(LENGTH, LENGTH);

@@ -4,10 +4,10 @@ use autodiff::Real;
 use autodiff::kernels::norm;
 use nalgebra::DVector;
 use serde::Serialize;
-use solvers::{Estimate, Exact, Strategy};
+use solvers::{AidStep, Estimate, Exact, StepLength, StepSystem, Strategy};
 
 use crate::catalogue::problems::Problem;
-use crate::catalogue::strategies::{AnyStrategy, DENSE_LIMIT};
+use crate::catalogue::strategies::{AnyStrategy, DENSE_LIMIT, Settings};
 
 /// One strategy at one point.
 #[derive(Clone, Debug, Serialize)]
@@ -44,7 +44,7 @@ pub struct Record {
     pub step: Option<f64>,
     /// F at the point.
     pub upper: f64,
-    /// What the error is measured against: `closed-form` or `exact`; `None` if there is nothing.
+    /// What the error is measured against: `closed-form`, `exact` or `fixed-point`; `None` if there is nothing.
     pub reference: Option<&'static str>,
     /// How the computation ended, in a sentence with a remedy.
     pub message: String,
@@ -68,8 +68,12 @@ pub struct Reference<T: Real> {
 
 impl<T: Real> Reference<T> {
     /// The closed form where there is one, else [`Exact`]'s answer where it succeeds.
-    /// Nothing where the lower level is too large for a dense Hessian.
-    pub fn of(problem: &Problem<T>) -> Option<Self> {
+    /// Nothing where the lower level is too large for a dense Hessian. Where the steps of `settings`
+    /// have a projection or a soft threshold, the answer of [`AidStep`] instead.
+    pub fn of(problem: &Problem<T>, settings: &Settings) -> Option<Self> {
+        if settings.inner.is_proximal() {
+            return Self::of_step(problem, settings);
+        }
         if let Some(known) = &problem.task.known {
             return Some(Reference {
                 hypergradient: (known.hypergradient)(&problem.task.x),
@@ -86,6 +90,23 @@ impl<T: Real> Reference<T> {
         estimate.status.is_success().then_some(Reference {
             hypergradient: estimate.hypergradient,
             origin: "exact",
+        })
+    }
+
+    /// The fixed point of the steps, as far as the precision goes.
+    fn of_step(problem: &Problem<T>, settings: &Settings) -> Option<Self> {
+        let aid = AidStep::new(settings.inner).tolerance(1e3 * T::EPSILON);
+        let aid = aid.system(StepSystem::Gmres { restart: 100 });
+        let aid = match settings.step {
+            StepLength::Fixed(length) => aid.step(length),
+            StepLength::Auto => aid,
+        };
+        let mut work = problem.bilevel.workspace();
+        let estimate = aid.hypergradient(&problem.bilevel, &problem.task.x, &mut work);
+        let estimate = estimate.ok()?;
+        estimate.status.is_success().then_some(Reference {
+            hypergradient: estimate.hypergradient,
+            origin: "fixed-point",
         })
     }
 

@@ -127,7 +127,7 @@ impl Demo {
 }
 
 fn compare<T: Real>(problem: &Problem<T>) -> (String, Vec<Record>, Option<Reference<T>>) {
-    let reference = Reference::of(problem);
+    let reference = Reference::of(problem, &Settings::default());
     let settings = Settings::default();
     let records = DEFAULT
         .iter()

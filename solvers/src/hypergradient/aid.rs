@@ -189,7 +189,7 @@ impl<L> Aid<L> {
                 inner,
                 length,
             } => {
-                let length = length.resolve(&mut work.lower, x, y, found);
+                let length = inner.length(length).resolve(&mut work.lower, x, y, found);
                 let before = residual(&mut work.lower, x, y);
                 let key = format!("itd {inner:?} {length:e}");
                 let mut steps = work.take(&key, || inner.record(problem.lower(), length));
@@ -227,7 +227,10 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
             LowerSolve::Steps { depth: 0, .. } => {
                 Some("depth 0: expected at least 1 step".to_owned())
             }
-            LowerSolve::Steps { length, .. } => length.complaint(),
+            LowerSolve::Steps { inner, .. } if inner.is_proximal() => Some(format!(
+                "steps {inner} solve a lower level that is not smooth: expected aid-step or itd"
+            )),
+            LowerSolve::Steps { inner, length, .. } => inner.complaint(length),
         };
         let reason = reason.or(self.linear.complaint());
         match reason {

@@ -3,7 +3,10 @@ use nalgebra::DVector;
 
 use super::*;
 use crate::linear::{Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, OneStep};
-use crate::{Aid, Bda, Exact, InnerStep, LowerSolve, StepLength, Strategy};
+use crate::{
+    Aid, AidStep, Bda, Constraint, Exact, InnerStep, Itd, LowerSolve, Proximal, StepLength,
+    StepSystem, Strategy,
+};
 
 /// g = ½ Σ e^{x_j} y_j² + ½‖y − 1‖² + ¼ Σ y_j⁴, F = ½‖y − 2‖² + ½‖x‖², x and y of `n` entries.
 fn problem<T: Real>(n: usize) -> Bilevel<T> {
@@ -59,6 +62,7 @@ fn peaks<T: Real>() {
             steps(InnerStep::GradientDescent, StepLength::Fixed(0.1)),
             steps(InnerStep::Momentum(0.5), StepLength::Auto),
             steps(InnerStep::Nesterov(0.5), StepLength::Fixed(0.1)),
+            steps(InnerStep::Adam { rate: 0.1 }, StepLength::Auto),
         ] {
             let cg = Aid::with(Cg::new()).lower(lower);
             check(&problem, &cg, cg.predicted_peak_bytes(&problem));
@@ -90,6 +94,52 @@ fn peaks<T: Real>() {
             ] {
                 check(&problem, &bda, bda.predicted_peak_bytes(&problem));
             }
+        }
+        for inner in STEPS {
+            inner_steps(&problem, *inner);
+        }
+        for bda in [Bda::new(12), Bda::new(1).steps(0.1, 0.1)] {
+            let one_stage = bda.one_stage();
+            let predicted = one_stage.predicted_peak_bytes(&problem);
+            check(&problem, &one_stage, predicted);
+        }
+    }
+}
+
+const STEPS: &[InnerStep] = &[
+    InnerStep::GradientDescent,
+    InnerStep::Momentum(0.5),
+    InnerStep::Nesterov(0.5),
+    InnerStep::Adam { rate: 0.1 },
+    InnerStep::Proximal(Proximal::SoftThreshold { weight: 0.1 }),
+    InnerStep::Proximal(Proximal::Constraint(Constraint::Box {
+        low: 0.0,
+        high: 0.5,
+    })),
+    InnerStep::Proximal(Proximal::Constraint(Constraint::Simplex)),
+    InnerStep::Fista(Proximal::Constraint(Constraint::Ball { radius: 0.5 })),
+];
+
+/// Every strategy that takes steps of any kind.
+fn inner_steps<T: Real>(problem: &Bilevel<T>, inner: InnerStep) {
+    let valid = |strategy: &dyn Strategy<T>| strategy.validate().is_ok();
+    for memory in [Memory::Stored, Memory::Online { slots: 3 }, Memory::Forward] {
+        let itd = Itd::reverse(12).inner(inner).memory(memory);
+        let stopping = itd.clone().tolerance(0.1);
+        for itd in [itd.clone().step(0.1), itd, stopping] {
+            if valid(&itd) {
+                check(problem, &itd, itd.predicted_peak_bytes(problem));
+            }
+        }
+        let bda = Bda::new(12).inner(inner).memory(memory);
+        if valid(&bda) {
+            check(problem, &bda, bda.predicted_peak_bytes(problem));
+        }
+    }
+    for system in [StepSystem::Iteration, StepSystem::Gmres { restart: 5 }] {
+        let aid = AidStep::new(inner).tolerance(1e-3).system(system);
+        if valid(&aid) {
+            check(problem, &aid, aid.predicted_peak_bytes(problem));
         }
     }
 }

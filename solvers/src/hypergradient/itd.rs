@@ -1,22 +1,24 @@
 //! Iterative differentiation.
 
-use autodiff::Real;
 use autodiff::bytes::{Buffer, Category};
-use autodiff::kernels::add;
+use autodiff::kernels::{add, norm};
 use autodiff::unroll::Memory;
+use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
-use crate::inner::{InnerStep, StepLength};
+use crate::inner::{InnerStep, StepLength, Stop};
 use crate::{Bilevel, Estimate, Status, Workspace};
 
-use super::session::{Session, blank, counted, residual, unrolled_status};
+use super::session::{Session, blank, counted, unrolled_status};
 use super::{ConfigError, Strategy};
 
 /// Differentiates `F(x, y_K(x))` through the K steps that made `y_K`.
 ///
 /// # Requirements on the problem
 /// g twice differentiable in y. The result is the exact derivative of the K-step map; it tends to
-/// the hypergradient as the steps converge, with error O(K qᴷ).
+/// the hypergradient as the steps converge, with error O(K qᴷ). Under a constraint or a soft
+/// threshold ([`InnerStep::Proximal`]) it is a derivative where the map has one, and so for almost
+/// every x; the limit is right where no active entry could as well be free.
 ///
 /// # Cost in oracle calls
 /// K gradients of g on the way forward; on the way back K gradients and K Hessian-vector products,
@@ -31,6 +33,7 @@ pub struct Itd {
     pub(super) inner: InnerStep,
     pub(super) length: StepLength,
     pub(super) memory: Memory,
+    tolerance: Option<f64>,
 }
 
 impl Itd {
@@ -41,7 +44,27 @@ impl Itd {
             inner: InnerStep::default(),
             length: StepLength::default(),
             memory: Memory::Stored,
+            tolerance: None,
         }
+    }
+
+    /// Ends the loop where the lower level and its derivative have come to `tolerance`, or else
+    /// after [`depth`](Itd::reverse) steps: its depth is then
+    /// [`lower_iterations`](Estimate::lower_iterations). [`Memory::Online`] is made for it; the
+    /// other policies make room for all `depth` steps.
+    ///
+    /// The tolerance is on [`lower_residual`](Estimate::lower_residual), and on the share of the
+    /// cotangent that is left at the start of the loop,
+    /// [`linear_residual`](Estimate::linear_residual): from a warm start y is soon at the solution,
+    /// and its derivative is not. Where too much is left, a longer loop is run anew, as long as the
+    /// rate so far says it must be. Forward mode and truncated loops look at y alone.
+    ///
+    /// Steps with a memory of their own (momentum, Adam, FISTA) cost one more gradient each to see
+    /// the residual.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = Some(tolerance);
+        self
     }
 
     /// What the loop keeps for the way back.
@@ -66,10 +89,36 @@ impl Itd {
     }
 
     /// Bytes of the vectors that [`hypergradient`](Strategy::hypergradient) makes: one end of the
-    /// loop, what finding the step length needs, y and the hypergradient.
+    /// loop, what finding the step length and stopping need, y and the hypergradient.
     pub(super) fn vector_bytes<T: Real>(&self, problem: &Bilevel<T>, dim_state: usize) -> usize {
         let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
-        (dim_state + self.length.spare(dim_y) + dim_y + dim_x) * size_of::<T>()
+        let spare = self.inner.spare(dim_y, self.length) + self.previous::<T>(dim_y);
+        (dim_state + spare + dim_y + dim_x) * size_of::<T>()
+    }
+
+    /// Entries of what is compared with each state, if the loop stops at a tolerance.
+    fn previous<T: Real>(&self, dim_y: usize) -> usize {
+        let stops = self.tolerance.is_some();
+        if stops {
+            Stop::<T>::previous(self.inner, dim_y)
+        } else {
+            0
+        }
+    }
+
+    /// How many steps a loop needs where after `depth` of them a share `left` of the cotangent was
+    /// left, or `None` if these were enough, or all that there may be.
+    fn longer(&self, depth: usize, left: Option<f64>) -> Option<usize> {
+        let (tolerance, left) = (self.tolerance?, left?);
+        let truncated = self.memory.differentiated_steps(depth) < depth;
+        if left <= tolerance || depth >= self.depth || truncated || !left.is_finite() {
+            return None;
+        }
+        // It falls as qᴷ; half as many steps again where that is no guide.
+        let factor = (tolerance.ln() / left.ln()).clamp(1.1, 64.0);
+        let factor = if left < 0.5 { factor } else { 2.0 };
+        let steps = (depth as f64 * factor).ceil() as usize + 1;
+        Some(steps.min(self.depth))
     }
 }
 
@@ -86,10 +135,11 @@ impl<T: Real> Strategy<T> for Itd {
             Some("depth 0: expected at least 1 step".to_owned())
         } else if self.memory == (Memory::Truncated { steps: 0 }) {
             Some("truncated to 0 steps: expected at least 1".to_owned())
+        } else if let Some(t) = self.tolerance.filter(|t| !(t.is_finite() && *t > 0.0)) {
+            Some(format!("tolerance {t}: expected a positive number"))
         } else {
-            self.inner
-                .complaint::<T>(self.memory)
-                .or(self.length.complaint())
+            let complaint = self.inner.complaint(self.length);
+            complaint.or(self.inner.memory_complaint::<T>(self.memory))
         };
         match reason {
             Some(reason) => Err(ConfigError {
@@ -112,45 +162,99 @@ impl<T: Real> Strategy<T> for Itd {
         let (x, dim_y, meter) = (x.as_slice(), problem.dim_y(), work.meter().clone());
         // The first state, and on the way back the cotangent of the last one.
         let mut end = self.inner.first_state(work.start.as_slice(), &meter);
-        let mut spare = Buffer::zeros(self.length.spare(dim_y), Category::Solver, &meter);
-        let length = self
-            .length
-            .resolve(&mut work.lower, x, &end[..dim_y], &mut spare);
-        let before = residual(&mut work.lower, x, &end[..dim_y]);
+        let proximal = self.inner.proximal();
+        let buffer = |len: usize| Buffer::zeros(len, Category::Solver, &meter);
+        let mut spare = buffer(self.inner.spare(dim_y, self.length));
+        let mut previous = buffer(self.previous::<T>(dim_y));
+        let given = self.inner.length(self.length);
+        let y = &end[..dim_y];
+        let length = given.resolve_proximal(proximal, &mut work.lower, x, y, &mut spare);
+        let before = proximal.residual(&mut work.lower, x, y, length, &mut spare);
 
         let key = format!("itd {:?} {length:e}", self.inner);
         let mut steps = work.take(&key, || self.inner.record(problem.lower(), length));
-        let last = steps.forward(x, &end, self.depth, self.memory);
-        let (y, _y_bytes) = counted(&last[..dim_y], &meter);
-
-        let after = residual(&mut work.lower, x, y.as_slice());
-        let upper = work
-            .upper
-            .differentiate(&[x, y.as_slice()], autodiff::Inputs::ALL);
-        end.fill(T::zero());
-        end[..dim_y].copy_from_slice(work.upper.gradient(1));
-        let (by_x, _) = steps.reverse(&end);
-        let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
-        add(hypergradient.as_mut_slice(), by_x);
+        let (mut hypergradient, _bytes) = counted(x, &meter);
+        let mut least = 1;
+        let (depth, y, _y_bytes, after, upper, left) = loop {
+            let last = match self.tolerance {
+                None => steps.forward(x, &end, self.depth, self.memory),
+                Some(tolerance) => {
+                    let mut stop = Stop {
+                        inner: self.inner,
+                        length,
+                        tolerance,
+                        least,
+                        lower: &mut work.lower,
+                        x,
+                        previous: &mut previous,
+                        spare: &mut spare,
+                    };
+                    let stop = |made: usize, state: &[T]| stop.reached(made, state);
+                    steps.forward_until(x, &end, self.depth, self.memory, stop)
+                }
+            };
+            let (y, y_bytes) = counted(&last[..dim_y], &meter);
+            let depth = steps.depth();
+            let at = y.as_slice();
+            let after = proximal.residual(&mut work.lower, x, at, length, &mut spare);
+            let upper = work.upper.differentiate(&[x, at], Inputs::ALL).f64();
+            end.fill(T::zero());
+            end[..dim_y].copy_from_slice(work.upper.gradient(1));
+            let (by_x, by_start) = steps.reverse(&end);
+            hypergradient
+                .as_mut_slice()
+                .copy_from_slice(work.upper.gradient(0));
+            add(hypergradient.as_mut_slice(), by_x);
+            // Forward mode does not know it.
+            let left = (self.tolerance.is_some() && !by_start.is_empty()).then(|| {
+                let scale = norm(&end);
+                self.inner.pull_start(by_start, &mut end[..dim_y]);
+                let left = norm(&end[..dim_y]);
+                if left == T::zero() {
+                    0.0
+                } else {
+                    (left / scale).f64()
+                }
+            });
+            match self.longer(depth, left) {
+                None => break (depth, y, y_bytes, after, upper, left),
+                Some(steps) => least = steps,
+            }
+            self.inner.start(work.start.as_slice(), &mut end);
+        };
         let (recomputed, irreversible) = (steps.recomputed_steps(), steps.irreversible());
         work.put(key.clone(), steps);
 
         let mut estimate = blank(Strategy::<T>::name(self), y);
         estimate.hypergradient = hypergradient;
         estimate.recomputed_steps = recomputed;
-        estimate.upper = upper.f64();
+        estimate.upper = upper;
         estimate.status = match irreversible {
             Some(reason) => Status::Irreversible(reason),
             None => unrolled_status(before, after),
         };
+        if let (Some(tolerance), Status::Unrolled) = (self.tolerance, &estimate.status) {
+            let left = left.unwrap_or(0.0);
+            if after <= tolerance && left <= tolerance {
+                estimate.status = Status::Converged;
+            } else {
+                estimate.warnings.push(format!(
+                    "{depth} steps came to a residual of {after:.1e} and left {left:.1e} of the \
+                     cotangent, above the tolerance {tolerance:.1e}: allow more steps"
+                ));
+            }
+        }
         estimate.lower_residual = after;
-        estimate.lower_iterations = self.depth;
-        estimate.linear_iterations = self.memory.differentiated_steps(self.depth);
-        estimate.step = Some(length);
+        estimate.linear_residual = left;
+        estimate.lower_iterations = depth;
+        estimate.linear_iterations = self.memory.differentiated_steps(depth);
+        estimate.step = Some(self.inner.shown(length));
         Ok(session.finish(work, estimate, x, |work| {
             let start = self.inner.first_state(work.start.as_slice(), &meter);
             let mut steps = work.take(&key, || self.inner.record(problem.lower(), length));
-            let found = steps.find_non_finite(x, &start, self.depth, self.memory, &end);
+            end.fill(T::zero());
+            end[..dim_y].copy_from_slice(work.upper.gradient(1));
+            let found = steps.find_non_finite(x, &start, depth, self.memory, &end);
             work.put(key, steps);
             found
         }))

@@ -1,6 +1,7 @@
 //! The one slot of hypergradient strategies.
 
 mod aid;
+mod aid_step;
 mod bda;
 mod exact;
 mod footprint;
@@ -9,7 +10,8 @@ mod planner;
 mod session;
 
 pub use aid::{Aid, LowerSolve};
-pub use bda::Bda;
+pub use aid_step::{AidStep, StepSystem};
+pub use bda::{Bda, OneStage};
 pub use exact::Exact;
 pub use itd::Itd;
 pub use planner::{ANY_DEPTH, BudgetError, Plan};

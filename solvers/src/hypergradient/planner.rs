@@ -53,7 +53,8 @@ impl<T: Real> Footprint<T> {
     fn of(itd: &Itd, problem: &Bilevel<T>) -> Self {
         // The length is one number in the recording, whichever it is.
         let step = itd.inner.record(problem.lower(), 0.5);
-        let second = [0, usize::from(itd.length.is_found())];
+        let found = itd.inner.length(itd.length).is_found();
+        let second = [0, usize::from(found)];
         Footprint {
             outside: workspace_bytes(problem, second, Some(&step))
                 + itd.vector_bytes(problem, step.dim_state()),
@@ -125,7 +126,8 @@ impl Itd {
     /// sweeps, what the policy keeps, and the estimate's vectors.
     ///
     /// [`Estimate::bytes`](crate::Estimate::bytes) has exactly this as its peak, in a workspace
-    /// that was fresh or used by this strategy alone.
+    /// that was fresh or used by this strategy alone. A loop under [`Memory::Taped`] that stops at a
+    /// [tolerance](Itd::tolerance) may hold less.
     ///
     /// # Panics
     /// If the steps cannot be run under the policy, which is what

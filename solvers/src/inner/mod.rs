@@ -1,9 +1,24 @@
 //! The lower level: recorded steps, their lengths, and a solver to a tolerance.
 
+mod adam;
+mod constraint;
+mod direction;
+mod fista;
+mod momentum;
+mod names;
+mod nesterov;
 mod newton;
+mod proximal;
+mod simplex;
 mod step;
 mod step_length;
+mod stop;
 
+pub use constraint::Constraint;
+pub(crate) use direction::Direction;
+pub use names::ParseInnerStepError;
 pub(crate) use newton::newton;
+pub use proximal::Proximal;
 pub use step::InnerStep;
 pub use step_length::StepLength;
+pub(crate) use stop::Stop;

@@ -1,8 +1,8 @@
 //! Step lengths: given, or found from the curvature.
 
-use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Point, Real};
 
+use super::Proximal;
 use crate::linear::largest_magnitude;
 
 /// The length of a gradient step.
@@ -29,6 +29,19 @@ impl StepLength {
         y: &[T],
         spare: &mut [T],
     ) -> f64 {
+        self.resolve_proximal(Proximal::NONE, point, x, y, spare)
+    }
+
+    /// [`resolve`](StepLength::resolve) for steps that a proximal map follows: no other point is
+    /// looked at than one that they could reach.
+    pub(crate) fn resolve_proximal<T: Real>(
+        self,
+        proximal: Proximal,
+        point: &mut Point<T>,
+        x: &[T],
+        y: &[T],
+        spare: &mut [T],
+    ) -> f64 {
         match self {
             StepLength::Fixed(length) => length,
             StepLength::Auto => {
@@ -39,7 +52,7 @@ impl StepLength {
                 } else {
                     1.0
                 };
-                trial(point, x, y, length, spare)
+                trial(proximal, point, x, y, length, spare)
             }
         }
     }
@@ -80,7 +93,11 @@ fn largest_curvature<T: Real>(point: &mut Point<T>, x: &[T], y: &[T], spare: &mu
 }
 
 /// Halves `length` until steps of it decrease the objective as a quadratic of that curvature would.
+///
+/// A length s is short enough where a step d of it has `f(y + d) ≤ f(y) + ∇fᵀd + ¾‖d‖²/s`, for a gradient step
+/// `f(y) − ¼ s‖∇f‖²` (Beck and Teboulle 2009, section 4, with ¾ for ½ against rounding).
 fn trial<T: Real>(
+    proximal: Proximal,
     point: &mut Point<T>,
     x: &[T],
     start: &[T],
@@ -92,21 +109,32 @@ fn trial<T: Real>(
     y.copy_from_slice(start);
     let mut value = point.differentiate(&[x, y], Inputs::one(1)).f64();
     for _ in 0..TRIAL_STEPS {
-        let gradient = norm(point.gradient(1)).f64();
         let rounding = 8.0 * T::EPSILON * value.abs();
-        if length * gradient * gradient <= 16.0 * rounding {
-            break;
-        }
+        let mut settled = false;
         loop {
             next.copy_from_slice(y);
-            axpy(next, T::of(-length), point.gradient(1));
+            proximal.descend(point, length, next);
+            let (mut slope, mut squared) = (0.0, 0.0);
+            for ((next, y), g) in next.iter().zip(&*y).zip(point.gradient(1)) {
+                let d = (*next - *y).f64();
+                slope += g.f64() * d;
+                squared += d * d;
+            }
+            if squared <= 16.0 * rounding * length {
+                settled = true;
+                break;
+            }
             let reached = point.value(&[x, next]).f64();
-            if reached <= value - 0.25 * length * gradient * gradient + rounding || length < 1e-18 {
+            let bound = value + slope + 0.75 * squared / length;
+            if reached <= bound + rounding || length < 1e-18 {
                 break;
             }
             length *= 0.5;
             // The value there has taken the place of the gradient here.
             point.differentiate(&[x, y], Inputs::one(1));
+        }
+        if settled {
+            break;
         }
         y.copy_from_slice(next);
         value = point.differentiate(&[x, y], Inputs::one(1)).f64();

@@ -4,9 +4,9 @@ use autodiff::Real;
 use nalgebra::DVector;
 
 use crate::optimiser::Moments;
-use crate::{Bilevel, ConfigError, Optimiser, Oracles, Strategy, Workspace};
+use crate::{Bilevel, ConfigError, Constraint, Optimiser, Oracles, Strategy, Workspace};
 
-use super::{Method, Progress, Run, bounds_complaint, project};
+use super::{Method, Progress, Run};
 
 /// Moves x against the hypergradients of a strategy.
 ///
@@ -38,7 +38,7 @@ pub struct Descent<S> {
     strategy: S,
     optimiser: Optimiser,
     iterations: usize,
-    bounds: Option<(f64, f64)>,
+    constraint: Constraint,
     warm: bool,
     warm_linear: bool,
 }
@@ -51,7 +51,7 @@ impl<S> Descent<S> {
             strategy,
             optimiser,
             iterations,
-            bounds: None,
+            constraint: Constraint::None,
             warm: false,
             warm_linear: false,
         }
@@ -59,8 +59,14 @@ impl<S> Descent<S> {
 
     /// Projects every entry of x to `low ..= high`.
     #[must_use]
-    pub fn bounds(mut self, low: f64, high: f64) -> Self {
-        self.bounds = Some((low, high));
+    pub fn bounds(self, low: f64, high: f64) -> Self {
+        self.constraint(Constraint::Box { low, high })
+    }
+
+    /// Projects x to a set, at the start and after each step.
+    #[must_use]
+    pub fn constraint(mut self, constraint: Constraint) -> Self {
+        self.constraint = constraint;
         self
     }
 
@@ -90,14 +96,14 @@ impl<T: Real, S: Strategy<T> + Clone + 'static> Method<T> for Descent<S> {
         mut x: DVector<T>,
     ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
         self.strategy.validate()?;
-        if let Some(reason) = self.optimiser.complaint().or(bounds_complaint(self.bounds)) {
+        if let Some(reason) = self.optimiser.complaint().or(self.constraint.complaint()) {
             return Err(ConfigError {
                 strategy: self.strategy.name(),
                 reason,
             });
         }
         assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
-        project(&mut x, self.bounds);
+        self.constraint.project(x.as_mut_slice());
         let mut work = problem.workspace();
         work.warm_linear(self.warm_linear);
         Ok(Box::new(DescentRun {
@@ -132,6 +138,7 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
             return None;
         }
         let strategy = &self.settings.strategy;
+        self.work.set_iteration(self.iteration);
         let estimate = strategy
             .hypergradient(self.problem, &self.x, &mut self.work)
             .expect("validated at the start");
@@ -147,7 +154,7 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
         if direction.iter().all(|v| v.is_finite()) {
             self.moments
                 .step(self.x.as_mut_slice(), direction.as_slice(), 1.0);
-            project(&mut self.x, self.settings.bounds);
+            self.settings.constraint.project(self.x.as_mut_slice());
         } else {
             self.settings.iterations = self.iteration;
         }

@@ -7,7 +7,7 @@ use nalgebra::DVector;
 use crate::inner::StepLength;
 use crate::optimiser::Moments;
 use crate::sampling::Sampling;
-use crate::{Bilevel, ConfigError, Optimiser, Schedule};
+use crate::{Bilevel, ConfigError, Constraint, Optimiser, Schedule};
 
 use super::stepwise::{Penalised, Rule, State, Stepwise, Update};
 use super::{Method, Run};
@@ -44,7 +44,7 @@ pub struct Gda {
     y_optimiser: Option<Optimiser>,
     x_optimiser: Optimiser,
     sampling: Sampling,
-    bounds: Option<(f64, f64)>,
+    constraint: Constraint,
 }
 
 impl Gda {
@@ -62,7 +62,7 @@ impl Gda {
             y_optimiser: None,
             x_optimiser,
             sampling: Sampling::whole(),
-            bounds: None,
+            constraint: Constraint::None,
         }
     }
 
@@ -112,8 +112,14 @@ impl Gda {
 
     /// Projects every entry of x to `low ..= high`.
     #[must_use]
-    pub fn bounds(mut self, low: f64, high: f64) -> Self {
-        self.bounds = Some((low, high));
+    pub fn bounds(self, low: f64, high: f64) -> Self {
+        self.constraint(Constraint::Box { low, high })
+    }
+
+    /// Projects x to a set, at the start and after each step.
+    #[must_use]
+    pub fn constraint(mut self, constraint: Constraint) -> Self {
+        self.constraint = constraint;
         self
     }
 
@@ -150,13 +156,11 @@ impl<T: Real> Method<T> for Gda {
         x: DVector<T>,
     ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
         let iterations = self.stages.saturating_mul(self.per_stage);
-        let mut method = Stepwise::new(self.clone(), iterations)
+        Stepwise::new(self.clone(), iterations)
             .sampling(self.sampling)
-            .report_every(self.report_every);
-        if let Some((low, high)) = self.bounds {
-            method = method.bounds(low, high);
-        }
-        method.begin(problem, x)
+            .report_every(self.report_every)
+            .constraint(self.constraint)
+            .begin(problem, x)
     }
 }
 

@@ -73,31 +73,6 @@ pub struct Progress {
     pub warnings: Vec<String>,
 }
 
-/// Puts every entry of `x` between the bounds.
-fn project<T: Real>(x: &mut DVector<T>, bounds: Option<(f64, f64)>) {
-    if let Some((low, high)) = bounds {
-        let (low, high) = (T::of(low), T::of(high));
-        // Not `clamp`, which panics on NaN bounds; a NaN entry stays one and is reported.
-        for v in x.iter_mut() {
-            if *v < low {
-                *v = low;
-            } else if *v > high {
-                *v = high;
-            }
-        }
-    }
-}
-
-/// The reason why these are no bounds, if they are none.
-fn bounds_complaint(bounds: Option<(f64, f64)>) -> Option<String> {
-    match bounds {
-        Some((low, high)) if low.is_nan() || high.is_nan() || low > high => Some(format!(
-            "bounds {low} to {high}: expected the lower one first"
-        )),
-        _ => None,
-    }
-}
-
 /// Stepped, unless an iterate is not finite.
 fn iterate_status<T: Real>(iteration: usize, iterates: &[&[T]]) -> Status {
     let mut entries = iterates.iter().flat_map(|v| v.iter());

@@ -34,9 +34,9 @@ use autodiff::{Inputs, Meter, Real};
 use nalgebra::DVector;
 
 use crate::sampling::Sampling;
-use crate::{Bilevel, ConfigError, Oracles};
+use crate::{Bilevel, ConfigError, Constraint, Oracles};
 
-use super::{Method, Progress, Run, bounds_complaint, project};
+use super::{Method, Progress, Run};
 
 /// A direction this many times the first one is remarked on.
 const GROWN: f64 = 1e6;
@@ -104,7 +104,7 @@ pub struct Stepwise<R> {
     iterations: usize,
     report_every: usize,
     sampling: Sampling,
-    bounds: Option<(f64, f64)>,
+    constraint: Constraint,
 }
 
 impl<R> Stepwise<R> {
@@ -115,7 +115,7 @@ impl<R> Stepwise<R> {
             iterations,
             report_every: 1,
             sampling: Sampling::whole(),
-            bounds: None,
+            constraint: Constraint::None,
         }
     }
 
@@ -135,8 +135,14 @@ impl<R> Stepwise<R> {
 
     /// Projects every entry of x to `low ..= high`.
     #[must_use]
-    pub fn bounds(mut self, low: f64, high: f64) -> Self {
-        self.bounds = Some((low, high));
+    pub fn bounds(self, low: f64, high: f64) -> Self {
+        self.constraint(Constraint::Box { low, high })
+    }
+
+    /// Projects x to a set, at the start and after each step.
+    #[must_use]
+    pub fn constraint(mut self, constraint: Constraint) -> Self {
+        self.constraint = constraint;
         self
     }
 }
@@ -156,7 +162,7 @@ impl<T: Real, R: Rule<T>> Method<T> for Stepwise<R> {
             .then(|| "0 iterations: expected at least 1".to_owned())
             .or(self.sampling.complaint(problem))
             .or(self.rule.complaint(self.sampling.batch(problem)))
-            .or(bounds_complaint(self.bounds));
+            .or(self.constraint.complaint());
         if let Some(reason) = complaint {
             return Err(ConfigError {
                 strategy: self.rule.name().into(),
@@ -164,7 +170,7 @@ impl<T: Real, R: Rule<T>> Method<T> for Stepwise<R> {
             });
         }
         assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
-        project(&mut x, self.bounds);
+        self.constraint.project(x.as_mut_slice());
         let meter = Meter::new();
         let buffer = |len: usize| Buffer::zeros(len, Category::Solver, &meter);
         let (upper, lower) = self.sampling.levels(problem, &meter);
@@ -187,7 +193,7 @@ impl<T: Real, R: Rule<T>> Method<T> for Stepwise<R> {
             iteration: 0,
             iterations: self.iterations,
             report_every: self.report_every,
-            bounds: self.bounds,
+            constraint: self.constraint,
             stopped: false,
         }))
     }
@@ -203,7 +209,7 @@ struct StepwiseRun<T: Real> {
     iteration: usize,
     iterations: usize,
     report_every: usize,
-    bounds: Option<(f64, f64)>,
+    constraint: Constraint,
     stopped: bool,
 }
 
@@ -243,7 +249,7 @@ impl<T: Real> Run<T> for StepwiseRun<T> {
         let count = self.report_every.min(self.iterations - self.iteration);
         for _ in 0..count {
             (self.update)(&mut self.state, self.iteration);
-            project(&mut self.state.x, self.bounds);
+            self.constraint.project(self.state.x.as_mut_slice());
             self.iteration += 1;
         }
         let State { x, y, v, .. } = &self.state;

@@ -1,0 +1,135 @@
+//! Generalised minimal residuals for the system of a fixed point.
+
+use autodiff::bytes::{Buffer, Category};
+use autodiff::kernels::{axpy, dot, norm};
+use autodiff::{Meter, Real};
+
+use super::system::{Linearised, Solution};
+
+/// The vectors of one start: a basis, and the small least-squares problem in it.
+struct Krylov<T: Real> {
+    /// Orthonormal vectors, one after the other; one more than the iterations.
+    basis: Buffer<T>,
+    /// The triangular factor, columns of `m` entries.
+    factor: Buffer<T>,
+    /// Cosine and sine of each rotation, then the rotated right-hand side of m + 1 entries.
+    small: Buffer<T>,
+    m: usize,
+}
+
+/// Entries of the three buffers.
+fn lengths(restart: usize, n: usize) -> (usize, [usize; 3]) {
+    let m = restart.min(n);
+    (m, [(m + 1) * n, m * m, 3 * m + 1])
+}
+
+/// Bytes that [`solve`] holds for `n` unknowns.
+pub(super) fn bytes<T: Real>(restart: usize, n: usize) -> usize {
+    lengths(restart, n).1.iter().sum::<usize>() * size_of::<T>()
+}
+
+/// Solves from p = 0. `residual` is spare, as long as p.
+pub(super) fn solve<T: Real>(
+    (restart, tolerance, limit): (usize, f64, usize),
+    linearised: &mut Linearised<'_, T>,
+    b: &[T],
+    p: &mut [T],
+    residual: &mut [T],
+    meter: &Meter,
+) -> Solution {
+    let (m, [basis, factor, small]) = lengths(restart, b.len());
+    let buffer = |len: usize| Buffer::zeros(len, Category::Solver, meter);
+    let mut krylov = Krylov {
+        basis: buffer(basis),
+        factor: buffer(factor),
+        small: buffer(small),
+        m,
+    };
+    let mut iterations = 0;
+    let mut last = f64::INFINITY;
+    loop {
+        // From the solution itself: the one in the small problem is only estimated.
+        let reached = linearised.residual(b, p, residual);
+        let stalled = !(reached < 0.999 * last);
+        if reached <= tolerance || iterations >= limit || stalled {
+            return Solution {
+                residual: reached,
+                iterations,
+            };
+        }
+        last = reached;
+        let room = limit - iterations;
+        iterations += krylov.start(linearised, residual, p, T::of(0.5 * tolerance), room);
+    }
+}
+
+impl<T: Real> Krylov<T> {
+    /// Adds to `p` what makes the residual, `r` before, least over the Krylov space; returns the
+    /// iterations made.
+    fn start(
+        &mut self,
+        linearised: &mut Linearised<'_, T>,
+        r: &[T],
+        p: &mut [T],
+        tolerance: T,
+        room: usize,
+    ) -> usize {
+        let (n, m) = (r.len(), self.m);
+        let beta = norm(r);
+        for (v, r) in self.basis.iter_mut().zip(r) {
+            *v = *r / beta;
+        }
+        let (turns, rest) = self.small.split_at_mut(2 * m);
+        rest.fill(T::zero());
+        rest[0] = beta;
+        let mut made = 0;
+        while made < m.min(room) && rest[made].abs() > tolerance {
+            let (known, next) = self.basis.split_at_mut((made + 1) * n);
+            let next = &mut next[..n];
+            let latest = &known[made * n..];
+            linearised.pull(latest, next);
+            for (next, v) in next.iter_mut().zip(latest) {
+                *next = *v - *next;
+            }
+            let size = norm(next);
+            let column = &mut self.factor[made * m..][..m];
+            for (h, v) in column.iter_mut().zip(known.chunks_exact(n)) {
+                *h = dot(v, next);
+                axpy(next, -*h, v);
+            }
+            let below = norm(next);
+            for k in 0..made {
+                let (c, s) = (turns[2 * k], turns[2 * k + 1]);
+                (column[k], column[k + 1]) = (
+                    c * column[k] + s * column[k + 1],
+                    c * column[k + 1] - s * column[k],
+                );
+            }
+            let radius = norm(&[column[made], below]);
+            // Nothing new and nothing that helps: the matrix is singular on this space.
+            if radius <= T::of(4.0 * T::EPSILON) * size {
+                break;
+            }
+            let (c, s) = (column[made] / radius, below / radius);
+            (turns[2 * made], turns[2 * made + 1]) = (c, s);
+            column[made] = radius;
+            (rest[made], rest[made + 1]) = (c * rest[made], -s * rest[made]);
+            made += 1;
+            if below <= T::of(4.0 * T::EPSILON) * size {
+                break;
+            }
+            next.iter_mut().for_each(|v| *v /= below);
+        }
+        for k in (0..made).rev() {
+            let mut value = rest[k];
+            for j in k + 1..made {
+                value -= self.factor[j * m + k] * rest[j];
+            }
+            rest[k] = value / self.factor[k * m + k];
+        }
+        for (k, v) in self.basis.chunks_exact(n).take(made).enumerate() {
+            axpy(p, rest[k], v);
+        }
+        made
+    }
+}

@@ -1,0 +1,128 @@
+//! The linear system of a fixed point, which is not symmetric: `(I − A) p = b`, `A = (∂_yΦ)ᵀ`.
+
+use autodiff::kernels::{add, norm};
+use autodiff::unroll::Unrolled;
+use autodiff::{Meter, Real};
+
+use super::gmres;
+use crate::inner::InnerStep;
+
+/// How `(I − ∂_yΦ)ᵀ p = ∇_yF` is solved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StepSystem {
+    /// `p ← ∇_yF + (∂_yΦ)ᵀ p`: contracts as fast as the steps themselves, with no vectors beside p.
+    #[default]
+    Iteration,
+    /// Generalised minimal residuals, started anew after so many iterations: `restart + 1` vectors,
+    /// and in exact arithmetic done after as many iterations as y has entries.
+    ///
+    /// Reference: Y. Saad and M. Schultz, GMRES: a generalized minimal residual algorithm for
+    /// solving nonsymmetric linear systems, 1986.
+    Gmres {
+        /// Iterations between two starts; at least 1.
+        restart: usize,
+    },
+}
+
+/// The step at the fixed point, with the product of its transposed derivative.
+pub(super) struct Linearised<'a, T: Real> {
+    /// After a forward pass of one step.
+    pub(super) steps: &'a mut Unrolled<T>,
+    pub(super) inner: InnerStep,
+    /// As long as the state.
+    pub(super) cotangent: &'a mut [T],
+}
+
+impl<T: Real> Linearised<'_, T> {
+    /// Overwrites `out` with `(∂_yΦ)ᵀ p`, and returns `(∂_xΦ)ᵀ p`.
+    pub(super) fn pull(&mut self, p: &[T], out: &mut [T]) -> &[T] {
+        let (first, rest) = self.cotangent.split_at_mut(p.len());
+        first.copy_from_slice(p);
+        rest.fill(T::zero());
+        let (by_x, by_start) = self.steps.reverse(self.cotangent);
+        self.inner.pull_start(by_start, out);
+        by_x
+    }
+
+    /// Overwrites `out` with `b − p + (∂_yΦ)ᵀ p`, and returns its norm.
+    pub(super) fn residual(&mut self, b: &[T], p: &[T], out: &mut [T]) -> f64 {
+        self.pull(p, out);
+        for ((out, b), p) in out.iter_mut().zip(b).zip(p) {
+            *out = *b + *out - *p;
+        }
+        norm(out).f64()
+    }
+}
+
+/// How a solve ended.
+pub(super) struct Solution {
+    /// ‖b − (I − A) p‖ / ‖b‖, recomputed from p.
+    pub(super) residual: f64,
+    pub(super) iterations: usize,
+}
+
+/// Bytes that [`solve`] holds for `n` unknowns, beside its three vectors.
+pub(super) fn solver_bytes<T: Real>(system: StepSystem, n: usize) -> usize {
+    match system {
+        StepSystem::Iteration => 0,
+        StepSystem::Gmres { restart } => gmres::bytes::<T>(restart, n),
+    }
+}
+
+/// Overwrites the first of three vectors with the solution; the others are spare.
+pub(super) fn solve<T: Real>(
+    system: StepSystem,
+    (tolerance, limit): (f64, usize),
+    linearised: &mut Linearised<'_, T>,
+    b: &[T],
+    [p, right, residual]: [&mut [T]; 3],
+    meter: &Meter,
+) -> Solution {
+    p.fill(T::zero());
+    let scale = norm(b);
+    if scale == T::zero() {
+        return Solution {
+            residual: 0.0,
+            iterations: 0,
+        };
+    }
+    // A tiny right-hand side would underflow in the inner products.
+    for (right, b) in right.iter_mut().zip(b) {
+        *right = *b / scale;
+    }
+    let solution = match system {
+        StepSystem::Iteration => iterate(linearised, right, p, residual, tolerance, limit),
+        StepSystem::Gmres { restart } => {
+            let run = (restart, tolerance, limit);
+            gmres::solve(run, linearised, right, p, residual, meter)
+        }
+    };
+    p.iter_mut().for_each(|p| *p *= scale);
+    solution
+}
+
+/// Growth of the residual after which an iteration is given up.
+const DIVERGED: f64 = 1e6;
+
+fn iterate<T: Real>(
+    linearised: &mut Linearised<'_, T>,
+    b: &[T],
+    p: &mut [T],
+    residual: &mut [T],
+    tolerance: f64,
+    limit: usize,
+) -> Solution {
+    let mut iterations = 0;
+    loop {
+        let reached = linearised.residual(b, p, residual);
+        // Written so that a NaN ends it.
+        if reached <= tolerance || iterations == limit || !(reached < DIVERGED) {
+            return Solution {
+                residual: reached,
+                iterations,
+            };
+        }
+        add(p, residual);
+        iterations += 1;
+    }
+}

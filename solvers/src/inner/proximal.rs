@@ -1,0 +1,123 @@
+//! Proximal gradient steps: what follows a gradient step where the lower level is not smooth.
+
+use autodiff::kernels::norm;
+use autodiff::unroll::Step;
+use autodiff::{Inputs, Point, Real, Var};
+
+use super::Constraint;
+use super::direction::Direction;
+
+/// The part h of a lower level `min_y g(x, y) + h(y)` that is not smooth, known by its proximal
+/// map `P_s(z) = argmin_y s h(y) + ½‖y − z‖²`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Proximal {
+    /// y in a set: P is the projection to it.
+    Constraint(Constraint),
+    /// `h = weight ‖y‖₁`: P shrinks every entry by `s · weight` towards 0, and to 0.
+    ///
+    /// The derivative keeps an entry that stays off 0 and loses one that does not; one that becomes
+    /// 0 exactly is lost.
+    ///
+    /// Reference: A. Beck and M. Teboulle, A fast iterative shrinkage-thresholding algorithm for
+    /// linear inverse problems, SIAM Journal on Imaging Sciences 2(1), 2009, (1.4).
+    SoftThreshold {
+        /// Factor of ‖y‖₁; not negative.
+        weight: f64,
+    },
+}
+
+impl From<Constraint> for Proximal {
+    fn from(constraint: Constraint) -> Self {
+        Proximal::Constraint(constraint)
+    }
+}
+
+impl Proximal {
+    /// Nothing: h = 0.
+    pub(crate) const NONE: Proximal = Proximal::Constraint(Constraint::None);
+
+    /// Replaces `z` by `P_length(z)`.
+    pub(crate) fn apply<T: Real>(self, z: &mut [T], length: f64) {
+        match self {
+            Proximal::Constraint(constraint) => constraint.project(z),
+            Proximal::SoftThreshold { weight } => {
+                let t = T::of(length * weight);
+                for z in z {
+                    // Not `else 0`, so that NaN stays NaN.
+                    *z = if *z > t {
+                        *z - t
+                    } else if *z < -t {
+                        *z + t
+                    } else {
+                        *z * T::zero()
+                    };
+                }
+            }
+        }
+    }
+
+    /// `P_length(z)` as an operation.
+    pub(super) fn record<T: Real>(self, z: Var<'_, T>, length: f64) -> Var<'_, T> {
+        match self {
+            Proximal::Constraint(constraint) => constraint.record(z),
+            Proximal::SoftThreshold { weight } => {
+                let t = T::of(length * weight);
+                (z - t).relu() - (-z - t).relu()
+            }
+        }
+    }
+
+    /// Replaces `y` by `P_length(y − length · ∇_y f)`, the gradient being that of `point`'s latest
+    /// sweep.
+    pub(super) fn descend<T: Real>(self, point: &Point<T>, length: f64, y: &mut [T]) {
+        let s = T::of(length);
+        for (y, g) in y.iter_mut().zip(point.gradient(1)) {
+            *y -= s * *g;
+        }
+        self.apply(y, length);
+    }
+
+    /// How far `y` is from a solution: `‖y − P_s(y − s ∇_y g)‖ / s`, which is ‖∇_y g‖ where there is
+    /// nothing but g. One gradient of g; `spare` has as many entries as y where h is not 0.
+    pub(crate) fn residual<T: Real>(
+        self,
+        point: &mut Point<T>,
+        x: &[T],
+        y: &[T],
+        length: f64,
+        spare: &mut [T],
+    ) -> f64 {
+        point.differentiate(&[x, y], Inputs::one(1));
+        if self == Proximal::NONE {
+            return norm(point.gradient(1)).f64();
+        }
+        let next = &mut spare[..y.len()];
+        next.copy_from_slice(y);
+        self.descend(point, length, next);
+        for (next, y) in next.iter_mut().zip(y) {
+            *next -= *y;
+        }
+        norm(next).f64() / length
+    }
+
+    pub(super) fn complaint(self) -> Option<String> {
+        match self {
+            Proximal::Constraint(constraint) => constraint.complaint(),
+            Proximal::SoftThreshold { weight } if !(weight.is_finite() && weight >= 0.0) => {
+                Some(format!("weight {weight}: expected 0 or a positive number"))
+            }
+            Proximal::SoftThreshold { .. } => None,
+        }
+    }
+}
+
+/// `y ← P_s(y − d(y))`.
+pub(super) fn record<T: Real>(direction: &Direction<'_, T>, proximal: Proximal) -> Step<T> {
+    let (along, length) = (direction.along, direction.length);
+    direction.step(
+        direction.dim_y,
+        0,
+        |_, _| {},
+        |x, y, c| proximal.record(y - along(x, y, c), length),
+    )
+}

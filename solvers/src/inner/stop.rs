@@ -1,0 +1,51 @@
+//! When a loop of inner steps has come near enough to a solution.
+
+use autodiff::kernels::norm;
+use autodiff::{Point, Real};
+
+use super::InnerStep;
+
+/// Stops a loop at a residual: `‖y − P_s(y − s ∇_y g)‖ / s`, which is ‖∇_y g‖ for smooth steps.
+///
+/// A step without memory shows it: its length is s times the residual before it, so the loop makes
+/// one step more than it must and no gradient. For the others each residual is one more gradient.
+/// A loop makes at least so many steps, and none after a value that is not finite.
+pub(crate) struct Stop<'a, T: Real> {
+    pub(crate) inner: InnerStep,
+    pub(crate) length: f64,
+    pub(crate) tolerance: f64,
+    /// Steps that are made whatever the residual; at least 1.
+    pub(crate) least: usize,
+    pub(crate) lower: &'a mut Point<T>,
+    pub(crate) x: &'a [T],
+    /// As many entries as [`previous`](Stop::previous) says.
+    pub(crate) previous: &'a mut [T],
+    /// As many entries as [`InnerStep::spare`] says.
+    pub(crate) spare: &'a mut [T],
+}
+
+impl<T: Real> Stop<'_, T> {
+    /// Entries that the y before a step takes, for y of `dim_y` entries.
+    pub(crate) fn previous(inner: InnerStep, dim_y: usize) -> usize {
+        if inner.is_memoryless() { dim_y } else { 0 }
+    }
+
+    /// Whether to stop after `made` steps, at `state`.
+    pub(crate) fn reached(&mut self, made: usize, state: &[T]) -> bool {
+        let residual = if self.inner.is_memoryless() {
+            for (previous, y) in self.previous.iter_mut().zip(state) {
+                *previous -= *y;
+            }
+            let moved = norm(self.previous).f64() / self.length;
+            self.previous.copy_from_slice(state);
+            moved
+        } else if made < self.least {
+            return false;
+        } else {
+            let dim_y = self.lower.program().input_shape(1).len();
+            let (proximal, y) = (self.inner.proximal(), &state[..dim_y]);
+            proximal.residual(self.lower, self.x, y, self.length, self.spare)
+        };
+        made >= self.least && (residual <= self.tolerance || !residual.is_finite())
+    }
+}
