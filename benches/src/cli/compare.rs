@@ -124,7 +124,8 @@ fn settings(args: &Compare) -> Result<Settings, Failure> {
         step: args.step.map_or(StepLength::Auto, StepLength::Fixed),
         inner: inner(&args.inner)?,
         implicit_steps: args.same_iterate,
-        stop: args.tolerance,
+        // The same iterate is that of all the steps.
+        stop: args.tolerance.filter(|_| !args.same_iterate),
     })
 }
 

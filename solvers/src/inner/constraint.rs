@@ -77,8 +77,8 @@ impl Constraint {
             }
             Constraint::Ball { radius } => {
                 let (radius, squared) = (T::of(radius), dot(v, v));
-                // Not `<=`, so that NaN is not taken for a point inside.
-                if !(squared <= radius * radius) {
+                // NaN is not taken for a point inside.
+                if squared > radius * radius || !squared.is_finite() {
                     let share = radius / squared.sqrt();
                     for v in v {
                         *v *= share;

@@ -7,6 +7,9 @@ use autodiff::{Program, Real, Var};
 
 pub(crate) type Coefficients<T> = Arc<dyn Fn(usize, &mut [T]) + Send + Sync>;
 
+/// d of (x, y, c).
+type Along<'a, T> = dyn for<'r> Fn(Var<'r, T>, Var<'r, T>, Var<'r, T>) -> Var<'r, T> + 'a;
+
 /// The direction d(x, y; c) that a step descends along, its length included.
 ///
 /// A kind of step knows nothing else of the levels, so each serves iterative differentiation
@@ -17,7 +20,7 @@ pub(crate) struct Direction<'a, T: Real> {
     /// How many coefficients c the direction reads.
     pub(crate) count: usize,
     pub(crate) coefficients: Coefficients<T>,
-    pub(crate) along: &'a dyn for<'r> Fn(Var<'r, T>, Var<'r, T>, Var<'r, T>) -> Var<'r, T>,
+    pub(crate) along: &'a Along<'a, T>,
     /// The length s, for what follows the descent: a proximal map.
     pub(crate) length: f64,
 }

@@ -50,7 +50,7 @@ pub(super) fn solve<T: Real>(
     loop {
         // From the solution itself: the one in the small problem is only estimated.
         let reached = linearised.residual(b, p, residual);
-        let stalled = !(reached < 0.999 * last);
+        let stalled = reached >= 0.999 * last || reached.is_nan();
         if reached <= tolerance || iterations >= limit || stalled {
             return Solution {
                 residual: reached,

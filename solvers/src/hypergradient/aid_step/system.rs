@@ -115,8 +115,8 @@ fn iterate<T: Real>(
     let mut iterations = 0;
     loop {
         let reached = linearised.residual(b, p, residual);
-        // Written so that a NaN ends it.
-        if reached <= tolerance || iterations == limit || !(reached < DIVERGED) {
+        let lost = reached >= DIVERGED || reached.is_nan();
+        if reached <= tolerance || iterations == limit || lost {
             return Solution {
                 residual: reached,
                 iterations,
