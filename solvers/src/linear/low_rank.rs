@@ -89,7 +89,8 @@ impl<T: Real> LowRank<T> {
         }
         let w = SymmetricEigen::new(symmetric(omega.tr_mul(&c)));
         let (largest, least) = (w.eigenvalues.amax().f64(), w.eigenvalues.min().f64());
-        let rounding = flat::<T>(n) * largest;
+        // W is rounded in the products with H, and once more in those with Ω.
+        let rounding = 5.0 * flat::<T>(n) * largest;
         let relative = |l: f64| if largest > 0.0 { l / largest } else { 0.0 };
         // Ω is orthonormal: an eigenvalue of W is the curvature along some direction.
         let flaw = if least < -rounding {
