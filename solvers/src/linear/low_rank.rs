@@ -89,7 +89,9 @@ impl<T: Real> LowRank<T> {
         }
         let w = SymmetricEigen::new(symmetric(omega.tr_mul(&c)));
         let (largest, least) = (w.eigenvalues.amax().f64(), w.eigenvalues.min().f64());
-        let rounding = flat::<T>(n) * largest;
+        // W inherits the rounding of C, which is larger where Ω all but misses the range of H.
+        let scale = c.column_iter().fold(largest, |m, c| m.max(c.norm().f64()));
+        let rounding = 5.0 * flat::<T>(n) * scale;
         let relative = |l: f64| if largest > 0.0 { l / largest } else { 0.0 };
         // Ω is orthonormal: an eigenvalue of W is the curvature along some direction.
         let flaw = if least < -rounding {

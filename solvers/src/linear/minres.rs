@@ -93,7 +93,8 @@ impl<T: Real> LinearSolver<T> for Minres {
         };
         let limit = self.max_iterations.unwrap_or(4 * n + 100);
         let tolerance = LinearSolver::<T>::tolerance(self);
-        let (flat, null) = (flat::<T>(n), T::EPSILON.sqrt());
+        // ‖Hr‖ falls to about the root of the precision before rounding lifts it again.
+        let (flat, null) = (flat::<T>(n), 8.0 * T::EPSILON.sqrt());
         let mut q = Rotations {
             c: -1.0,
             s: 0.0,

