@@ -221,6 +221,7 @@ impl<T: Real> Strategy<T> for AidStep {
             inner,
             cotangent: &mut state,
         };
+        let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
         let b = work.upper.gradient(1);
         let solution = solve(
             self.system,
@@ -230,7 +231,6 @@ impl<T: Real> Strategy<T> for AidStep {
             [&mut p, &mut q, &mut residual],
             &meter,
         );
-        let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
         add(hypergradient.as_mut_slice(), linearised.pull(&p, &mut q));
         work.put(key.clone(), steps);
 

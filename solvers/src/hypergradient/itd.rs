@@ -92,7 +92,8 @@ impl Itd {
     /// loop, what finding the step length and stopping need, y and the hypergradient.
     pub(super) fn vector_bytes<T: Real>(&self, problem: &Bilevel<T>, dim_state: usize) -> usize {
         let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
-        let spare = self.inner.spare(dim_y, self.length) + self.previous::<T>(dim_y);
+        let spare =
+            self.inner.spare(dim_y, self.inner.length(self.length)) + self.previous::<T>(dim_y);
         (dim_state + spare + dim_y + dim_x) * size_of::<T>()
     }
 
@@ -164,7 +165,7 @@ impl<T: Real> Strategy<T> for Itd {
         let mut end = self.inner.first_state(work.start.as_slice(), &meter);
         let proximal = self.inner.proximal();
         let buffer = |len: usize| Buffer::zeros(len, Category::Solver, &meter);
-        let mut spare = buffer(self.inner.spare(dim_y, self.length));
+        let mut spare = buffer(self.inner.spare(dim_y, self.inner.length(self.length)));
         let mut previous = buffer(self.previous::<T>(dim_y));
         let given = self.inner.length(self.length);
         let y = &end[..dim_y];

@@ -169,10 +169,10 @@ impl InnerStep {
         }
     }
 
-    /// Entries that finding the length and the residual for y of `dim_y` entries needs.
+    /// Entries that finding this length and the residual for y of `dim_y` entries needs.
     pub(crate) fn spare(self, dim_y: usize, given: StepLength) -> usize {
         let residual = if self.is_proximal() { dim_y } else { 0 };
-        self.length(given).spare(dim_y).max(residual)
+        given.spare(dim_y).max(residual)
     }
 
     /// Why these settings are none, if they are none.
