@@ -99,6 +99,7 @@ pub(super) struct ProblemArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Compare {
+    // `--problem` takes several here.
     #[command(flatten)]
     pub(super) problem: ProblemArgs,
     /// Strategies, separated by commas, see `bilevel list`

@@ -4,11 +4,13 @@ use autodiff::Real;
 use autodiff::bytes::human_bytes;
 use solvers::{InnerStep, StepLength};
 
-use super::args::{Common, Compare};
+use super::args::{Common, Compare, ProblemArgs};
 use super::demo_page::notices;
 use super::failure::Failure;
 use super::output::{bar, line, prepare, say, short, short_or_dash, table, time, write_lines};
 use super::{memory, provenance};
+use crate::catalogue;
+use crate::catalogue::problems::Problem;
 use crate::catalogue::strategies::{
     AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, DENSE_LIMIT, Settings, fits, is_dense, strategy,
 };
@@ -23,66 +25,38 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         [] => DEFAULT.to_vec(),
         given => given.iter().map(|s| s.trim()).collect(),
     };
-    let mut strategies: Vec<(&str, AnyStrategy<T>)> = names
+    let strategies: Vec<(&str, AnyStrategy<T>)> = names
         .iter()
         .map(|name| Ok((*name, strategy(name, &settings).map_err(Failure::Input)?)))
         .collect::<Result<_, Failure>>()?;
-    let problem = super::problem::<T>(&args.problem, common)?;
-    let dim_y = problem.task.y.len();
-    let dense = dim_y <= DENSE_LIMIT;
-    if args.strategy.is_empty() {
-        strategies.retain(|(name, _)| dense || !is_dense(name));
-    }
-    for (name, _) in &strategies {
-        fits::<T>(name, settings.depth, dim_y, memory()).map_err(Failure::Input)?;
+    let problems = problems::<T>(args, common)?;
+    // Of several problems the strategies that are given may be too large for some: left out there.
+    let chosen = args.strategy.is_empty() || problems.len() > 1;
+    for problem in &problems {
+        let dim_y = problem.task.y.len();
+        for (name, _) in &strategies {
+            let skipped = chosen && is_dense(name) && dim_y > DENSE_LIMIT;
+            if !skipped {
+                fits::<T>(name, settings.depth, dim_y, memory()).map_err(Failure::Input)?;
+            }
+        }
     }
     if let Some(dir) = &common.out {
         prepare(dir)?;
     }
 
-    if !dense && problem.task.known.is_none() && !settings.inner.is_proximal() {
-        eprintln!(
-            "y has {dim_y} entries, more than {DENSE_LIMIT}: no exact hypergradient to compare with"
-        );
+    let mut records: Vec<Record> = Vec::new();
+    for problem in &problems {
+        let dense = problem.task.y.len() <= DENSE_LIMIT;
+        let fitting = strategies
+            .iter()
+            .filter(|(s, _)| !chosen || dense || !is_dense(s));
+        let fitting: Vec<&(&str, AnyStrategy<T>)> = fitting.collect();
+        records.extend(of_one(problem, &fitting, &settings, args.full, common));
     }
-
-    let progress = bar(strategies.len() + 1);
-    progress.set_message("reference");
-    let reference = Reference::of(&problem, &settings);
-    progress.inc(1);
-    let mut records = Vec::new();
-    for (name, strategy) in &strategies {
-        progress.set_message((*name).to_owned());
-        let estimate = estimate(&problem, strategy);
-        let record = record(&problem, name, &estimate, reference.as_ref(), args.full);
-        if common.json {
-            progress.suspend(|| say(&line(&record)));
-        }
-        records.push(record);
-        progress.inc(1);
-    }
-    progress.finish_and_clear();
-
-    if !common.json {
-        let (x, y) = (problem.task.x.len(), problem.task.y.len());
-        say(&format!(
-            "{}: x of {x}, y of {y} entries, {}, depth {}; errors against {}",
-            problem.task.name,
-            T::NAME,
-            args.depth,
-            reference
-                .as_ref()
-                .map_or("nothing (no reference)", |r| r.origin),
-        ));
-        say(&terminal_table(&records));
-        for r in &records {
-            if !r.success {
-                say(&format!("{}: {}", r.strategy, r.message));
-            }
-            for warning in &r.warnings {
-                say(&format!("{}: warning: {warning}", r.strategy));
-            }
-        }
+    if problems.len() > 1 && !common.json {
+        say("relative errors:");
+        say(&errors(&records));
     }
     if let Some(dir) = &common.out {
         let file = write_lines(dir, "compare.jsonl", &records)?;
@@ -90,11 +64,13 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
             .map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
         eprintln!("wrote {} and {}", file.display(), page.display());
     }
-    let failed: Vec<&str> = records
-        .iter()
-        .filter(|r| !r.success)
-        .map(|r| &*r.strategy)
-        .collect();
+    let failed = records.iter().filter(|r| !r.success);
+    let failed: Vec<String> = match problems.len() {
+        1 => failed.map(|r| r.strategy.clone()).collect(),
+        _ => failed
+            .map(|r| format!("{} on {}", r.strategy, r.problem))
+            .collect(),
+    };
     if failed.is_empty() {
         Ok(())
     } else {
@@ -103,6 +79,116 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
             "no trustworthy hypergradient from {names}: see the status"
         )))
     }
+}
+
+/// The problems that `--problem` names: one, several separated by commas, or `all`.
+fn problems<T: Real>(args: &Compare, common: &Common) -> Result<Vec<Problem<T>>, Failure> {
+    let given = &args.problem;
+    let names: Vec<&str> = match given.problem.as_str() {
+        "all" => catalogue::problems::ALL.iter().map(|e| e.name).collect(),
+        names => names.split(',').map(str::trim).collect(),
+    };
+    if names.len() > 1 {
+        let file = [("--data", &given.data), ("--point", &given.point)];
+        if let Some((option, _)) = file.iter().find(|(_, file)| file.is_some()) {
+            return Err(Failure::Input(format!(
+                "{option}: expected with one --problem, found {}",
+                names.len()
+            )));
+        }
+    }
+    let named = names.iter().map(|name| {
+        let one = ProblemArgs {
+            problem: (*name).to_owned(),
+            bias: given.bias && (names.len() == 1 || *name == "hyper-cleaning"),
+            ..given.clone()
+        };
+        super::problem::<T>(&one, common)
+    });
+    named.collect()
+}
+
+/// Every strategy on one problem, shown as it is done.
+fn of_one<T: Real>(
+    problem: &Problem<T>,
+    strategies: &[&(&str, AnyStrategy<T>)],
+    settings: &Settings,
+    full: bool,
+    common: &Common,
+) -> Vec<Record> {
+    let (dim_x, dim_y) = (problem.task.x.len(), problem.task.y.len());
+    if dim_y > DENSE_LIMIT && problem.task.known.is_none() && !settings.inner.is_proximal() {
+        eprintln!(
+            "y has {dim_y} entries, more than {DENSE_LIMIT}: no exact hypergradient to compare with"
+        );
+    }
+    let progress = bar(strategies.len() + 1);
+    progress.set_message("reference");
+    let reference = Reference::of(problem, settings);
+    progress.inc(1);
+    let mut records = Vec::new();
+    for (name, strategy) in strategies {
+        progress.set_message((*name).to_owned());
+        let estimate = estimate(problem, strategy);
+        let record = record(problem, name, &estimate, reference.as_ref(), full);
+        if common.json {
+            progress.suspend(|| say(&line(&record)));
+        }
+        records.push(record);
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    if common.json {
+        return records;
+    }
+    say(&format!(
+        "{}: x of {dim_x}, y of {dim_y} entries, {}, depth {}; errors against {}",
+        problem.task.name,
+        T::NAME,
+        settings.depth,
+        reference
+            .as_ref()
+            .map_or("nothing (no reference)", |r| r.origin),
+    ));
+    say(&terminal_table(&records));
+    for r in &records {
+        if !r.success {
+            say(&format!("{}: {}", r.strategy, r.message));
+        }
+        for warning in &r.warnings {
+            say(&format!("{}: warning: {warning}", r.strategy));
+        }
+    }
+    records
+}
+
+/// A row for each strategy, a column for each problem: the error, or how it failed.
+fn errors(records: &[Record]) -> String {
+    let mut problems: Vec<&str> = records.iter().map(|r| r.problem).collect();
+    problems.dedup();
+    let mut strategies: Vec<&str> = Vec::new();
+    for r in records {
+        if !strategies.contains(&&*r.strategy) {
+            strategies.push(&r.strategy);
+        }
+    }
+    let cell = |strategy: &str, problem: &str| {
+        let mut all = records.iter();
+        match all.find(|r| r.strategy == strategy && r.problem == problem) {
+            Some(r) if r.success => short_or_dash(r.error_vs_exact),
+            Some(r) => r.status.to_owned(),
+            None => "too large".to_owned(),
+        }
+    };
+    let rows: Vec<Vec<String>> = strategies
+        .iter()
+        .map(|s| {
+            let cells = problems.iter().map(|p| cell(s, p));
+            std::iter::once((*s).to_owned()).chain(cells).collect()
+        })
+        .collect();
+    let columns: Vec<&str> = std::iter::once("strategy").chain(problems).collect();
+    table(&columns, &rows)
 }
 
 fn settings(args: &Compare) -> Result<Settings, Failure> {
@@ -200,24 +286,28 @@ pub(super) fn page_table(caption: String, records: &[Record]) -> Table {
 }
 
 fn page(records: &[Record], common: &Common, embedded: bool) -> Report {
-    let problem = records.first().map_or("", |r| r.problem);
-    let messages: Vec<String> = records
-        .iter()
-        .map(|r| format!("{}: {}.", r.strategy, r.message))
-        .collect();
-    Report {
-        title: format!("Hypergradients of {problem}"),
-        subtitle: provenance(common),
-        claims: Vec::new(),
-        sections: vec![Section {
-            title: "Strategies at one point".into(),
+    let of_each: Vec<&[Record]> = records.chunk_by(|a, b| a.problem == b.problem).collect();
+    let names: Vec<&str> = of_each.iter().map(|r| r[0].problem).collect();
+    let section = |records: &&[Record]| {
+        let messages: Vec<String> = records
+            .iter()
+            .map(|r| format!("{}: {}.", r.strategy, r.message))
+            .collect();
+        Section {
+            title: format!("Strategies at one point of {}", records[0].problem),
             text: messages.join("\n\n"),
             tables: vec![page_table(
                 "Each strategy against the reference".into(),
                 records,
             )],
             plots: Vec::new(),
-        }],
+        }
+    };
+    Report {
+        title: format!("Hypergradients of {}", names.join(", ")),
+        subtitle: provenance(common),
+        claims: Vec::new(),
+        sections: of_each.iter().map(section).collect(),
         notices: notices(embedded),
     }
 }
