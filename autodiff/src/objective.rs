@@ -39,6 +39,16 @@ where
     }
 }
 
+impl<T, F> Closure<T, F>
+where
+    T: Real,
+    F: for<'r> Fn(Var<'r, T>, Var<'r, T>) -> Var<'r, T>,
+{
+    pub(crate) fn apply<'r>(&self, x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {
+        (self.f)(x, y)
+    }
+}
+
 impl<T, F> Objective<T> for Closure<T, F>
 where
     T: Real,

@@ -20,6 +20,7 @@ fn task<T: Real>(
         name,
         upper: upper.record(x.len(), dim_y),
         lower: lower.record(x.len(), dim_y),
+        means: None,
         x,
         y: DVector::zeros(dim_y),
         metrics: Vec::new(),

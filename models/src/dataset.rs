@@ -85,6 +85,37 @@ impl<T: Real> Dataset<T> {
         self.len == 0
     }
 
+    /// The samples of a batch, in its order; all of them in their own order share the data.
+    ///
+    /// # Panics
+    /// If there is no sample of an index.
+    #[must_use]
+    #[track_caller]
+    pub fn select(&self, batch: &[usize]) -> Self {
+        if batch.iter().copied().eq(0..self.len) {
+            return self.clone();
+        }
+        let (dim, len) = (self.dim, self.len);
+        for i in batch {
+            assert!(*i < len, "sample {i} of a dataset of {len}");
+        }
+        let features = batch
+            .iter()
+            .flat_map(|i| &self.features[i * dim..(i + 1) * dim]);
+        Dataset {
+            features: features.copied().collect(),
+            labels: match &self.labels {
+                Labels::Binary(t) => Labels::Binary(batch.iter().map(|i| t[*i]).collect()),
+                Labels::Classes { of, count } => Labels::Classes {
+                    of: batch.iter().map(|i| of[*i]).collect(),
+                    count: *count,
+                },
+            },
+            dim,
+            len: batch.len(),
+        }
+    }
+
     /// `mean_i ln(1 + exp(−t_i ⟨a_i, w⟩))` for weights `w` of d entries: a scalar. Without samples
     /// it is 0.
     ///

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use autodiff::rules::elementwise::sigmoid;
-use autodiff::{Objective, Real, Var, objective};
+use autodiff::{Real, Var, sampled};
 use nalgebra::{DMatrix, DVector};
 
 use crate::data::{DataError, Samples, Splits};
-use crate::{Dataset, Metric, Task};
+use crate::task::whole;
+use crate::{Dataset, Means, Metric, Task};
 
 /// Settings of the problem `hyper-cleaning`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,10 +57,17 @@ pub fn hyper_cleaning<T: Real>(
     let (train, valid) = (dataset(&splits.train), dataset(&splits.valid));
     let (n, dim_y) = (train.len(), classes * train.dim());
     let c = T::of(settings.penalty);
-    let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| {
-        train.weighted_cross_entropy(y, x.sigmoid()) + y.norm_squared() * c
+    let n_valid = valid.len();
+    let lower = sampled(n, move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+        // The whole set takes x as it is, so that a full batch is recorded as it always was.
+        let all = batch.iter().copied().eq(0..n);
+        let x = if all { x } else { x.gather(batch) };
+        train.select(batch).weighted_cross_entropy(y, x.sigmoid()) + y.norm_squared() * c
     });
-    let upper = objective(|_: Var<'_, T>, y: Var<'_, T>| valid.cross_entropy(y));
+    let upper = sampled(
+        n_valid,
+        move |_: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| valid.select(batch).cross_entropy(y),
+    );
     let mut metrics = Vec::new();
     if let Some(test) = &splits.test {
         let test = dataset(test);
@@ -78,8 +86,12 @@ pub fn hyper_cleaning<T: Real>(
     }
     Ok(Task {
         name: "hyper-cleaning",
-        upper: upper.record(n, dim_y),
-        lower: lower.record(n, dim_y),
+        upper: whole(&upper, n, dim_y),
+        lower: whole(&lower, n, dim_y),
+        means: Some(Means {
+            upper: Arc::new(upper),
+            lower: Arc::new(lower),
+        }),
         x: DVector::zeros(n),
         y: DVector::zeros(dim_y),
         metrics,

@@ -25,9 +25,10 @@ mod logistic;
 mod logistic_loss;
 mod pass;
 mod softmax_loss;
+pub mod stability;
 mod task;
 
 pub use dataset::Dataset;
 pub use hyper_cleaning::{HyperCleaning, hyper_cleaning};
 pub use logistic::logistic;
-pub use task::{Known, Metric, Task};
+pub use task::{Known, Means, Metric, Task};

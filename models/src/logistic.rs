@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use autodiff::{Objective, Real, Var, objective};
+use autodiff::{Real, Var, sampled};
 use nalgebra::DVector;
 
 use crate::data::{DataError, Splits};
-use crate::{Dataset, Metric, Task};
+use crate::task::whole;
+use crate::{Dataset, Means, Metric, Task};
 
 /// Problem `logistic`: lower = mean log-loss on the training samples + ½ Σ e^{x_j} y_j², upper =
 /// mean log-loss on the validation samples. x and y have one entry for each feature; there is no
@@ -20,10 +21,17 @@ pub fn logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let valid = Dataset::<T>::binary(&splits.valid);
     let d = train.dim();
     let half = T::of(0.5);
-    let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| {
-        train.logistic_loss(y) + x.exp().dot(y.square()) * half
-    });
-    let upper = objective(|_: Var<'_, T>, y: Var<'_, T>| valid.logistic_loss(y));
+    let (n_train, n_valid) = (train.len(), valid.len());
+    let lower = sampled(
+        n_train,
+        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+            train.select(batch).logistic_loss(y) + x.exp().dot(y.square()) * half
+        },
+    );
+    let upper = sampled(
+        n_valid,
+        move |_: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| valid.select(batch).logistic_loss(y),
+    );
     let metrics = splits.test.map(|test| {
         let test = Dataset::<T>::binary(&test);
         Metric {
@@ -33,8 +41,12 @@ pub fn logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     });
     Ok(Task {
         name: "logistic",
-        upper: upper.record(d, d),
-        lower: lower.record(d, d),
+        upper: whole(&upper, d, d),
+        lower: whole(&lower, d, d),
+        means: Some(Means {
+            upper: Arc::new(upper),
+            lower: Arc::new(lower),
+        }),
         x: DVector::from_element(d, T::of(-3.0)),
         y: DVector::zeros(d),
         metrics: metrics.into_iter().collect(),

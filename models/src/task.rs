@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use autodiff::{Program, Real};
+use autodiff::{Program, Real, Sampled};
 use nalgebra::DVector;
 
 type Measure<T> = Arc<dyn Fn(&DVector<T>, &DVector<T>) -> f64 + Send + Sync>;
@@ -27,6 +27,15 @@ pub struct Known<T: Real> {
     pub solution: DVector<T>,
 }
 
+/// The objectives of a problem as means over samples.
+#[derive(Clone)]
+pub struct Means<T: Real> {
+    /// F; all its samples give [`Task::upper`].
+    pub upper: Arc<dyn Sampled<T>>,
+    /// g; all its samples give [`Task::lower`].
+    pub lower: Arc<dyn Sampled<T>>,
+}
+
 /// The two objectives of a bilevel problem, a start, and what is known about it.
 #[derive(Clone)]
 pub struct Task<T: Real> {
@@ -36,6 +45,8 @@ pub struct Task<T: Real> {
     pub upper: Arc<Program<T>>,
     /// g(x, y).
     pub lower: Arc<Program<T>>,
+    /// The same as means over samples, where mini-batches can be drawn.
+    pub means: Option<Means<T>>,
     /// Where x starts.
     pub x: DVector<T>,
     /// Where y starts.
@@ -53,4 +64,10 @@ impl<T: Real> fmt::Debug for Task<T> {
         let (x, y) = (self.x.len(), self.y.len());
         write!(f, "Task({}: x of {x}, y of {y} entries)", self.name)
     }
+}
+
+/// The mean over all samples, for `x` of `dim_x` and `y` of `dim_y` entries.
+pub(crate) fn whole<T: Real>(of: &dyn Sampled<T>, dim_x: usize, dim_y: usize) -> Arc<Program<T>> {
+    let all: Vec<usize> = (0..of.samples()).collect();
+    of.program(dim_x, dim_y, &all)
 }

@@ -30,6 +30,7 @@ pub mod linear;
 mod method;
 mod optimiser;
 mod problem;
+pub mod sampling;
 mod schedule;
 mod workspace;
 
@@ -38,7 +39,10 @@ pub use hypergradient::{
     ANY_DEPTH, Aid, Bda, BudgetError, ConfigError, Exact, Itd, LowerSolve, Plan, Strategy,
 };
 pub use inner::{InnerStep, StepLength};
-pub use method::{Descent, Gda, Method, Progress, Run};
+pub use method::{
+    Amigo, Bome, Bsa, Descent, F2sa, Fsla, Gda, Method, Pbgd, Progress, Rule, Run, Saba, Soba,
+    State, Stepwise, StocBio, StochasticAid, Update,
+};
 pub use optimiser::Optimiser;
 pub use problem::{Bilevel, ProblemError};
 pub use schedule::Schedule;

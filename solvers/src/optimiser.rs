@@ -1,7 +1,7 @@
-//! First-order optimisers of the outer variable.
+//! First-order optimisers.
 
-use autodiff::Real;
-use nalgebra::DVector;
+use autodiff::bytes::{Buffer, Category};
+use autodiff::{Meter, Real};
 
 /// How a gradient moves a variable.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,12 +18,29 @@ pub enum Optimiser {
         /// Share of the last direction that is kept.
         momentum: f64,
     },
+    /// `s ← s + d²`, `x ← x − rate · d / (√s + 1e-10)`, entry by entry.
+    ///
+    /// Reference: J. Duchi, E. Hazan and Y. Singer, Adaptive subgradient methods for online learning
+    /// and stochastic optimization, 2011.
+    Adagrad {
+        /// Step length.
+        rate: f64,
+    },
     /// Adam with β = (0.9, 0.999) and ε = 1e-8.
     ///
     /// Reference: D. Kingma and J. Ba, Adam: a method for stochastic optimization, 2015.
     Adam {
         /// Step length.
         rate: f64,
+    },
+    /// Adam, and `x ← x − rate · decay · x` with each step.
+    ///
+    /// Reference: I. Loshchilov and F. Hutter, Decoupled weight decay regularization, 2019.
+    AdamW {
+        /// Step length.
+        rate: f64,
+        /// Weight decay.
+        decay: f64,
     },
 }
 
@@ -33,7 +50,9 @@ impl Optimiser {
         match self {
             Optimiser::GradientDescent { rate }
             | Optimiser::Momentum { rate, .. }
-            | Optimiser::Adam { rate } => rate,
+            | Optimiser::Adagrad { rate }
+            | Optimiser::Adam { rate }
+            | Optimiser::AdamW { rate, .. } => rate,
         }
     }
 
@@ -45,33 +64,48 @@ impl Optimiser {
             Optimiser::Momentum { momentum, .. } if !(0.0..1.0).contains(&momentum) => {
                 Some(format!("momentum {momentum}: expected a number in [0, 1)"))
             }
+            Optimiser::AdamW { decay, .. } if !(decay.is_finite() && decay >= 0.0) => {
+                Some(format!("decay {decay}: expected a number from 0 on"))
+            }
             _ => None,
+        }
+    }
+
+    /// Whether running means of directions, and of their squares, are kept.
+    fn keeps(self) -> (bool, bool) {
+        match self {
+            Optimiser::GradientDescent { .. } => (false, false),
+            Optimiser::Momentum { .. } => (true, false),
+            Optimiser::Adagrad { .. } => (false, true),
+            Optimiser::Adam { .. } | Optimiser::AdamW { .. } => (true, true),
         }
     }
 }
 
 /// An optimiser on its way.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Moments<T: Real> {
     optimiser: Optimiser,
-    first: DVector<T>,
-    second: DVector<T>,
+    first: Buffer<T>,
+    second: Buffer<T>,
     count: i32,
 }
 
 impl<T: Real> Moments<T> {
-    pub(crate) fn new(optimiser: Optimiser, dim: usize) -> Self {
+    pub(crate) fn new(optimiser: Optimiser, dim: usize, meter: &Meter) -> Self {
+        let (first, second) = optimiser.keeps();
+        let kept = |kept: bool| Buffer::zeros(if kept { dim } else { 0 }, Category::Solver, meter);
         Moments {
             optimiser,
-            first: DVector::zeros(dim),
-            second: DVector::zeros(dim),
+            first: kept(first),
+            second: kept(second),
             count: 0,
         }
     }
 
     /// Moves `x` against `direction`, the rate multiplied by `factor`.
     pub(crate) fn step(&mut self, x: &mut [T], direction: &[T], factor: f64) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         let rate = T::of(self.optimiser.rate() * factor);
         match self.optimiser {
             Optimiser::GradientDescent { .. } => {
@@ -86,19 +120,33 @@ impl<T: Real> Moments<T> {
                     x[i] -= rate * self.first[i];
                 }
             }
-            Optimiser::Adam { .. } => {
-                let (b1, b2) = (0.9, 0.999);
-                let c1 = T::of(1.0 / (1.0 - f64::powi(b1, self.count)));
-                let c2 = T::of(1.0 / (1.0 - f64::powi(b2, self.count)));
-                let (k1, k2) = (T::of(b1), T::of(b2));
+            Optimiser::Adagrad { .. } => {
                 for i in 0..x.len() {
                     let d = direction[i];
-                    self.first[i] = k1 * self.first[i] + (T::one() - k1) * d;
-                    self.second[i] = k2 * self.second[i] + (T::one() - k2) * d * d;
-                    let scale = (self.second[i] * c2).sqrt() + T::of(1e-8);
-                    x[i] -= rate * self.first[i] * c1 / scale;
+                    self.second[i] += d * d;
+                    x[i] -= rate * d / (self.second[i].sqrt() + T::of(1e-10));
                 }
             }
+            Optimiser::Adam { .. } => self.adam(x, direction, rate),
+            Optimiser::AdamW { decay, .. } => {
+                let keep = T::one() - rate * T::of(decay);
+                x.iter_mut().for_each(|x| *x *= keep);
+                self.adam(x, direction, rate);
+            }
+        }
+    }
+
+    fn adam(&mut self, x: &mut [T], direction: &[T], rate: T) {
+        let (b1, b2) = (0.9, 0.999);
+        let c1 = T::of(1.0 / (1.0 - f64::powi(b1, self.count)));
+        let c2 = T::of(1.0 / (1.0 - f64::powi(b2, self.count)));
+        let (k1, k2) = (T::of(b1), T::of(b2));
+        for i in 0..x.len() {
+            let d = direction[i];
+            self.first[i] = k1 * self.first[i] + (T::one() - k1) * d;
+            self.second[i] = k2 * self.second[i] + (T::one() - k2) * d * d;
+            let scale = (self.second[i] * c2).sqrt() + T::of(1e-8);
+            x[i] -= rate * self.first[i] * c1 / scale;
         }
     }
 }

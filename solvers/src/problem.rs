@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use autodiff::{Objective, Program, Real};
+use autodiff::{Objective, Program, Real, Sampled};
 use nalgebra::DVector;
 
 use crate::Workspace;
+use crate::sampling::Levels;
 
 /// A bilevel problem: `min_x F(x, y*(x))` with `y*(x) = argmin_y g(x, y)`.
 ///
@@ -29,6 +30,7 @@ pub struct Bilevel<T: Real> {
     dim_x: usize,
     dim_y: usize,
     start: DVector<T>,
+    samples: Levels<T>,
 }
 
 /// Why two objectives are not a bilevel problem.
@@ -47,6 +49,12 @@ pub enum ProblemError {
         level: &'static str,
         /// The shape found.
         shape: String,
+    },
+    /// An objective is a mean over no samples.
+    #[error("the {level} objective is a mean over 0 samples: expected at least 1")]
+    NoSamples {
+        /// `"upper"` or `"lower"`.
+        level: &'static str,
     },
     /// The lower objective does not use y, so it has no minimiser to find.
     #[error("the lower objective does not depend on y")]
@@ -89,11 +97,7 @@ impl<T: Real> Bilevel<T> {
         dim_x: usize,
         dim_y: usize,
     ) -> Result<Self, ProblemError> {
-        for (level, dim) in [("outer", dim_x), ("inner", dim_y)] {
-            if dim == 0 {
-                return Err(ProblemError::Empty { level });
-            }
-        }
+        not_empty(dim_x, dim_y)?;
         let (upper, lower) = (upper.record(dim_x, dim_y), lower.record(dim_x, dim_y));
         for (level, program) in [("upper", &upper), ("lower", &lower)] {
             check(level, program, dim_x, dim_y)?;
@@ -107,7 +111,64 @@ impl<T: Real> Bilevel<T> {
             dim_x,
             dim_y,
             start: DVector::zeros(dim_y),
+            samples: Levels::default(),
         })
+    }
+
+    /// The problem of two means over samples, with `x` of `dim_x` and `y` of `dim_y` entries. Its
+    /// [`upper`](Bilevel::upper) and [`lower`](Bilevel::lower) are the means over all samples, so
+    /// every strategy runs on it; stochastic methods draw batches.
+    ///
+    /// A level without samples is an [`objective`](fn@autodiff::objective): a mean over one.
+    ///
+    /// # Example
+    /// ```
+    /// use autodiff::{Var, objective, sampled};
+    /// use solvers::Bilevel;
+    ///
+    /// let b = [0.5, 1.0, 1.5];
+    /// let upper = sampled(3, move |_x: Var, y: Var, batch: &[usize]| {
+    ///     let terms = batch.iter().map(|i| 0.5 * (y - b[*i]).norm_squared());
+    ///     Var::sum_of(terms) / batch.len() as f64
+    /// });
+    /// let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+    /// let problem = Bilevel::sampled(upper, lower, 1, 1)?;
+    /// assert_eq!(problem.samples(), (3, 1));
+    /// # Ok::<(), solvers::ProblemError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`ProblemError`].
+    pub fn sampled(
+        upper: impl Sampled<T> + 'static,
+        lower: impl Sampled<T> + 'static,
+        dim_x: usize,
+        dim_y: usize,
+    ) -> Result<Self, ProblemError> {
+        not_empty(dim_x, dim_y)?;
+        for (level, samples) in [("upper", upper.samples()), ("lower", lower.samples())] {
+            if samples == 0 {
+                return Err(ProblemError::NoSamples { level });
+            }
+        }
+        let whole = |of: &dyn Sampled<T>| {
+            let all: Vec<usize> = (0..of.samples()).collect();
+            of.program(dim_x, dim_y, &all)
+        };
+        let problem = Self::new(whole(&upper), whole(&lower), dim_x, dim_y)?;
+        Ok(Bilevel {
+            samples: Levels::new(upper, lower),
+            ..problem
+        })
+    }
+
+    /// The numbers of samples of the upper and the lower objective; 1 for one that is no mean.
+    pub fn samples(&self) -> (usize, usize) {
+        self.samples.counts()
+    }
+
+    pub(crate) fn levels(&self) -> &Levels<T> {
+        &self.samples
     }
 
     /// The same problem, its lower level started from `y`.
@@ -155,6 +216,14 @@ impl<T: Real> Bilevel<T> {
     /// A workspace for this problem.
     pub fn workspace(&self) -> Workspace<T> {
         Workspace::new(self)
+    }
+}
+
+fn not_empty(dim_x: usize, dim_y: usize) -> Result<(), ProblemError> {
+    match (dim_x, dim_y) {
+        (0, _) => Err(ProblemError::Empty { level: "outer" }),
+        (_, 0) => Err(ProblemError::Empty { level: "inner" }),
+        _ => Ok(()),
     }
 }
 

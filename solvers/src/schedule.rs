@@ -1,5 +1,8 @@
 //! Sequences of coefficients as values.
 
+use std::fmt;
+use std::str::FromStr;
+
 /// A sequence `c_k`, k = 0, 1, ….
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {
@@ -19,10 +22,22 @@ pub enum Schedule {
         /// Ratio of consecutive values.
         decay: f64,
     },
+    /// `a / √(k + 1)`.
+    InverseRoot {
+        /// First value.
+        a: f64,
+    },
+    /// `½ a (1 + cos(π k / period))` up to k = period, then 0.
+    Cosine {
+        /// First value.
+        a: f64,
+        /// Where it reaches 0; at least 1.
+        period: usize,
+    },
 }
 
 impl Schedule {
-    /// `a / (k + 1)`.
+    /// `a / (k + 1)`: a/t for steps t = 1, 2, ….
     pub fn harmonic(a: f64) -> Self {
         Schedule::Harmonic { a, c: 1.0 }
     }
@@ -34,6 +49,11 @@ impl Schedule {
             Schedule::Constant(a) => a,
             Schedule::Harmonic { a, c } => a / (k + c),
             Schedule::Geometric { a, decay } => a * decay.powf(k),
+            Schedule::InverseRoot { a } => a / (k + 1.0).sqrt(),
+            Schedule::Cosine { period, .. } if k >= period as f64 => 0.0,
+            Schedule::Cosine { a, period } => {
+                0.5 * a * (1.0 + (std::f64::consts::PI * k / period as f64).cos())
+            }
         }
     }
 
@@ -43,6 +63,8 @@ impl Schedule {
             Schedule::Constant(a) => a == 0.0,
             Schedule::Harmonic { a, .. } => a == 0.0,
             Schedule::Geometric { a, decay } => a == 0.0 || decay.abs() < 1.0,
+            Schedule::InverseRoot { a } => a == 0.0,
+            Schedule::Cosine { .. } => true,
         }
     }
 
@@ -51,6 +73,87 @@ impl Schedule {
         match self {
             Schedule::Geometric { decay, .. } if decay > 1.0 => f64::INFINITY,
             _ => self.at(0),
+        }
+    }
+    /// The reason why this is no sequence of step lengths, if it is none.
+    pub(crate) fn complaint(self, what: &str) -> Option<String> {
+        let (first, shape) = match self {
+            Schedule::Constant(a) | Schedule::InverseRoot { a } => (a, None),
+            Schedule::Harmonic { a, c } => {
+                (a, (!(c > 0.0 && c.is_finite())).then_some(("shift", c)))
+            }
+            Schedule::Geometric { a, decay } => (
+                a,
+                (!(decay > 0.0 && decay <= 1.0)).then_some(("decay", decay)),
+            ),
+            Schedule::Cosine { a, period } => (a, (period == 0).then_some(("period", 0.0))),
+        };
+        match shape {
+            _ if !(first.is_finite() && first > 0.0) => {
+                Some(format!("{what} {first}: expected a positive number"))
+            }
+            Some((name @ "decay", value)) => Some(format!(
+                "{what}, {name} {value}: expected a number in (0, 1]"
+            )),
+            Some((name, value)) => Some(format!(
+                "{what}, {name} {value}: expected a positive number"
+            )),
+            None => None,
+        }
+    }
+}
+
+/// `constant:A`, `inverse:A` for a/(k + 1), `inverse:A:C` for a/(k + c), `root:A`,
+/// `exponential:A:DECAY`, `cosine:A:PERIOD`.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Schedule::Constant(a) => write!(f, "constant:{a}"),
+            Schedule::Harmonic { a, c: 1.0 } => write!(f, "inverse:{a}"),
+            Schedule::Harmonic { a, c } => write!(f, "inverse:{a}:{c}"),
+            Schedule::Geometric { a, decay } => write!(f, "exponential:{a}:{decay}"),
+            Schedule::InverseRoot { a } => write!(f, "root:{a}"),
+            Schedule::Cosine { a, period } => write!(f, "cosine:{a}:{period}"),
+        }
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = String;
+
+    /// Reads what is displayed.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused = || {
+            format!(
+                "schedule `{text}`: expected constant:A, inverse:A, inverse:A:C, root:A, \
+                 exponential:A:DECAY or cosine:A:PERIOD"
+            )
+        };
+        let mut words = text.trim().split(':');
+        let name = words.next().unwrap_or_default();
+        let numbers: Vec<f64> = words
+            .map(|w| w.parse().map_err(|_| refused()))
+            .collect::<Result<_, _>>()?;
+        let schedule = match (name, &numbers[..]) {
+            ("constant", [a]) => Schedule::Constant(*a),
+            ("inverse", [a]) => Schedule::harmonic(*a),
+            ("inverse", [a, c]) => Schedule::Harmonic { a: *a, c: *c },
+            ("root", [a]) => Schedule::InverseRoot { a: *a },
+            ("exponential", [a, decay]) => Schedule::Geometric {
+                a: *a,
+                decay: *decay,
+            },
+            ("cosine", [a, period]) if period.fract() == 0.0 && *period >= 0.0 => {
+                Schedule::Cosine {
+                    a: *a,
+                    period: *period as usize,
+                }
+            }
+            _ => return Err(refused()),
+        };
+        match schedule.complaint("step length") {
+            Some(reason) => Err(format!("schedule `{text}`: {reason}")),
+            None => Ok(schedule),
         }
     }
 }

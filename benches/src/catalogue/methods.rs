@@ -3,8 +3,10 @@
 use autodiff::Real;
 use models::Task;
 use serde::{Deserialize, Serialize};
+use solvers::sampling::Sampling;
 use solvers::{Descent, Gda, Method, Optimiser, StepLength};
 
+use super::steps;
 use super::strategies::{self, AnyStrategy};
 use super::{Entry, unknown};
 
@@ -30,6 +32,50 @@ pub const ALL: &[Entry] = &[
         name: "gda",
         about: "multi-stage gradient descent-ascent, first-order only",
     },
+    Entry {
+        name: "pbgd",
+        about: "descent on the value-function penalty, which grows; first-order only",
+    },
+    Entry {
+        name: "f2sa",
+        about: "directions from two penalised inner solutions; first-order only",
+    },
+    Entry {
+        name: "bome",
+        about: "descent that keeps the value-function gap falling; first-order only",
+    },
+    Entry {
+        name: "stochastic-aid",
+        about: "the stochastic AID loop: mini-batches, K steps on the linear system",
+    },
+    Entry {
+        name: "soba",
+        about: "mini-batches: y, v and x move at once, steps fall like 1/sqrt(t)",
+    },
+    Entry {
+        name: "saba",
+        about: "soba with the variance reduction of SAGA, on single samples",
+    },
+    Entry {
+        name: "fsla",
+        about: "soba with a running mean of the directions of x",
+    },
+    Entry {
+        name: "amigo",
+        about: "mini-batches: several warm steps on y, then on the linear system",
+    },
+    Entry {
+        name: "stocbio",
+        about: "mini-batches: warm steps on y, then a Neumann series",
+    },
+    Entry {
+        name: "bsa",
+        about: "mini-batches: warm steps on y, then a Neumann series cut at random",
+    },
+    Entry {
+        name: "ttsa",
+        about: "bsa with one step on y",
+    },
 ];
 
 /// How the outer variable moves.
@@ -40,8 +86,14 @@ pub enum OuterRule {
     Gd,
     /// Momentum 0.9.
     Momentum,
+    /// Adagrad.
+    Adagrad,
     /// Adam.
     Adam,
+    /// Adam with weight decay 0.01.
+    #[value(name = "adamw")]
+    #[serde(rename = "adamw")]
+    AdamW,
 }
 
 /// The settings of `solve`; a configuration file has these keys.
@@ -69,6 +121,15 @@ pub struct SolveSettings {
     pub penalty: f64,
     /// Factor of the penalty from stage to stage.
     pub growth: f64,
+    /// Steps in all of methods from `pbgd` on in the list.
+    pub steps: usize,
+    /// Their inner steps: on y, on the linear system, or terms of a Neumann series.
+    pub inner_steps: usize,
+    /// Samples in their mini-batches, and those of `gda`; for `gda` and first-order methods all if
+    /// absent.
+    pub batch: Option<usize>,
+    /// Seed of the mini-batches.
+    pub seed: u64,
 }
 
 /// The same, each key absent unless it was given.
@@ -108,6 +169,15 @@ pub struct GivenSettings {
     /// Factor of the penalty from stage to stage
     #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
     pub growth: Option<f64>,
+    /// Steps in all of methods from `pbgd` on in the list
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    pub steps: Option<usize>,
+    /// Their inner steps: on y, on the linear system, or terms of a Neumann series
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub inner_steps: Option<usize>,
+    /// Samples in a mini-batch of each level
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub batch: Option<usize>,
 }
 
 impl GivenSettings {
@@ -126,6 +196,9 @@ impl GivenSettings {
             stage_iterations: self.stage_iterations.or(other.stage_iterations),
             penalty: self.penalty.or(other.penalty),
             growth: self.growth.or(other.growth),
+            steps: self.steps.or(other.steps),
+            inner_steps: self.inner_steps.or(other.inner_steps),
+            batch: self.batch.or(other.batch),
         }
     }
 }
@@ -161,6 +234,10 @@ impl SolveSettings {
             stage_iterations: given.stage_iterations.unwrap_or(default.stage_iterations),
             penalty: given.penalty.unwrap_or(default.penalty),
             growth: given.growth.unwrap_or(default.growth),
+            steps: given.steps.unwrap_or(default.steps),
+            inner_steps: given.inner_steps.unwrap_or(default.inner_steps),
+            batch: given.batch.or(default.batch),
+            seed: default.seed,
         }
     }
 
@@ -171,6 +248,9 @@ impl SolveSettings {
             ("depth", self.depth),
             ("stages", self.stages),
             ("stage-iterations", self.stage_iterations),
+            ("steps", self.steps),
+            ("inner-steps", self.inner_steps),
+            ("batch", self.batch.unwrap_or(1)),
         ] {
             if value == 0 {
                 return Err(format!("{key} 0: expected at least 1"));
@@ -213,6 +293,18 @@ impl SolveSettings {
             stage_iterations: 1000,
             penalty: 0.5,
             growth: 2.0,
+            steps: 5000,
+            inner_steps: 10,
+            batch: None,
+            seed: 0,
+        }
+    }
+
+    /// Batches of this size unless another is given; whole objectives if neither is.
+    pub(super) fn sampling(&self, otherwise: Option<usize>) -> Sampling {
+        match self.batch.or(otherwise) {
+            Some(batch) => Sampling::new(self.seed).batches(batch, batch),
+            None => Sampling::whole().seeded(self.seed),
         }
     }
 }
@@ -233,13 +325,16 @@ pub fn method<T: Real>(
             rate,
             momentum: 0.9,
         },
+        OuterRule::Adagrad => Optimiser::Adagrad { rate },
         OuterRule::Adam => Optimiser::Adam { rate },
+        OuterRule::AdamW => Optimiser::AdamW { rate, decay: 0.01 },
     };
     settings.check()?;
     if name == "gda" {
         let total = settings.stages * settings.stage_iterations;
         let mut gda = Gda::new(settings.stages, settings.stage_iterations, optimiser)
             .penalty(settings.penalty, settings.growth)
+            .sampling(settings.sampling(None))
             .report_every(total.div_ceil(settings.iterations).max(1));
         if let Some((low, high)) = task.bounds {
             gda = gda.bounds(low, high);
@@ -248,6 +343,9 @@ pub fn method<T: Real>(
     }
     if !ALL.iter().any(|e| e.name == name) {
         return Err(unknown("method", name, ALL));
+    }
+    if let Some(method) = steps::method(name, task, settings) {
+        return Ok(method);
     }
     let shared = strategies::Settings {
         depth: settings.depth,

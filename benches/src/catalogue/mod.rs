@@ -2,6 +2,7 @@
 
 pub mod methods;
 pub mod problems;
+mod steps;
 pub mod strategies;
 
 /// A name of the catalogue with one line on what it stands for.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use autodiff::Real;
 use models::data::{self, DataError, Point, Splits};
-use models::{HyperCleaning, Task, closed_form, hyper_cleaning, logistic};
+use models::{HyperCleaning, Task, closed_form, hyper_cleaning, logistic, stability};
 use nalgebra::DVector;
 use solvers::{Bilevel, ProblemError};
 
@@ -41,6 +41,14 @@ pub const ALL: &[Entry] = &[
         name: "quadratic",
         about: "closed form 5: a random quadratic problem, x of 5 and y of 8 entries",
     },
+    Entry {
+        name: "ridge-prior",
+        about: "small toy of `stability`: the point that ridge regression tends to; random samples",
+    },
+    Entry {
+        name: "orthogonal-map",
+        about: "the published toy of `stability`: a near-orthogonal 10 x 10 map; random samples",
+    },
 ];
 
 /// Share of training labels that `hyper-cleaning` makes wrong on embedded data.
@@ -69,8 +77,8 @@ pub enum ProblemFailure {
     /// The objectives make no problem.
     #[error(transparent)]
     Problem(#[from] ProblemError),
-    /// A closed form was given data.
-    #[error("{file}: problem `{problem}` is in closed form: expected no --data")]
+    /// A problem that makes its own numbers was given data.
+    #[error("{file}: problem `{problem}` is in closed form or random: expected no --data")]
     NoData {
         /// The file.
         file: String,
@@ -137,9 +145,12 @@ impl<T: Real> Problem<T> {
             "penalty-bias" => closed_form::penalty_bias(),
             "scalar" => closed_form::scalar(),
             "quadratic" => closed_form::quadratic(5, 8, source.seed),
+            "ridge-prior" => stability::ridge_prior(100, source.seed, None),
+            "orthogonal-map" => stability::orthogonal_map(500, source.seed, None),
             _ => return Err(ProblemFailure::Unknown(unknown("problem", name, ALL))),
         };
-        if let (Some(_), Some(file)) = (&task.known, &source.data) {
+        let random = matches!(task.name, "ridge-prior" | "orthogonal-map");
+        if let (true, Some(file)) = (random || task.known.is_some(), &source.data) {
             return Err(ProblemFailure::NoData {
                 file: file.display().to_string(),
                 problem: task.name,
@@ -151,10 +162,19 @@ impl<T: Real> Problem<T> {
         Self::of(task)
     }
 
-    fn of(task: Task<T>) -> Result<Self, ProblemFailure> {
-        let (upper, lower) = (task.upper.clone(), task.lower.clone());
-        let bilevel =
-            Bilevel::new(upper, lower, task.x.len(), task.y.len())?.starting_from(task.y.clone());
+    /// The problem of a task.
+    ///
+    /// # Errors
+    /// If its objectives make none.
+    pub fn of(task: Task<T>) -> Result<Self, ProblemFailure> {
+        let (x, y) = (task.x.len(), task.y.len());
+        let means = task.means.clone();
+        let drawable = means.filter(|m| m.upper.samples() > 0 && m.lower.samples() > 0);
+        let bilevel = match drawable {
+            Some(means) => Bilevel::sampled(means.upper, means.lower, x, y)?,
+            None => Bilevel::new(task.upper.clone(), task.lower.clone(), x, y)?,
+        };
+        let bilevel = bilevel.starting_from(task.y.clone());
         Ok(Problem { task, bilevel })
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::catalogue::methods::GivenSettings;
+use crate::study::stability::Toy;
 
 /// Which way of differentiating a bilevel problem is right, how exact it is, and what it costs in
 /// time and bytes.
@@ -32,6 +33,8 @@ pub(super) enum Command {
     Solve(Solve),
     /// Every objective, primitive and strategy against other ways to the same derivatives
     Check(CheckArgs),
+    /// The stability of the stochastic AID loop: pairs of runs that differ in one validation sample
+    Stability(Stability),
     /// Problems, strategies and methods by name
     List,
 }
@@ -199,4 +202,53 @@ pub(super) struct Solve {
     /// Put the solution x, y into the last record
     #[arg(long)]
     pub(super) full: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Stability {
+    /// The problem
+    #[arg(long, value_name = "P", value_enum, default_value_t = Toy::RidgePrior)]
+    pub(super) problem: Toy,
+    /// Pairs of runs for each schedule and number of samples, from --seed on
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 40,
+        allow_negative_numbers = true
+    )]
+    pub(super) seeds: i64,
+    /// Numbers of validation samples, separated by commas
+    #[arg(
+        long,
+        value_name = "N,…",
+        value_delimiter = ',',
+        default_value = "25,50,100,200",
+        allow_negative_numbers = true
+    )]
+    pub(super) samples: Vec<i64>,
+    /// Step lengths of x in step t = 0, 1, …, separated by commas: constant:A, inverse:A for
+    /// A/(t + 1), inverse:A:C for A/(t + C), root:A, exponential:A:DECAY, cosine:A:PERIOD
+    #[arg(
+        long,
+        value_name = "S,…",
+        value_delimiter = ',',
+        default_value = "inverse:0.5,constant:0.02,constant:0.1"
+    )]
+    pub(super) schedule: Vec<String>,
+    /// Steps of a run
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 300,
+        allow_negative_numbers = true
+    )]
+    pub(super) steps: i64,
+    /// Steps on the linear system in each of them
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 10,
+        allow_negative_numbers = true
+    )]
+    pub(super) inner_steps: i64,
 }

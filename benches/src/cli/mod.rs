@@ -14,6 +14,7 @@ mod memory_page;
 mod output;
 mod plan;
 mod solve;
+mod stability;
 
 use std::process::ExitCode;
 
@@ -71,6 +72,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         (Command::Plan(args), Dtype::F32) => plan::run::<f32>(&args, &common),
         (Command::Solve(args), Dtype::F64) => solve::run::<f64>(&args, &common),
         (Command::Solve(args), Dtype::F32) => solve::run::<f32>(&args, &common),
+        (Command::Stability(args), Dtype::F64) => stability::run::<f64>(&args, &common),
+        (Command::Stability(args), Dtype::F32) => stability::run::<f32>(&args, &common),
         (Command::List, _) => list::run(&common),
     }
 }

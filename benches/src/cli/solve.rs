@@ -22,7 +22,10 @@ pub(super) fn run<T: Real>(args: &Solve, common: &Common) -> Result<(), Failure>
         None => GivenSettings::default(),
     };
     let given = args.settings.or(from_file);
-    let settings = SolveSettings::of(&args.problem.problem, &args.method, given);
+    let settings = SolveSettings {
+        seed: common.seed,
+        ..SolveSettings::of(&args.problem.problem, &args.method, given)
+    };
     let problem = super::problem::<T>(&args.problem, common)?;
     let method = method::<T>(&args.method, &problem.task, &settings).map_err(Failure::Input)?;
     let dim_y = problem.task.y.len();

@@ -7,3 +7,4 @@ pub mod demo;
 pub mod memory;
 pub mod plan;
 pub mod solve;
+pub mod stability;

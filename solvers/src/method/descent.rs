@@ -89,9 +89,10 @@ impl<T: Real, S: Strategy<T> + Clone + 'static> Method<T> for Descent<S> {
         }
         assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
         project(&mut x, self.bounds);
+        let work = problem.workspace();
         Ok(Box::new(DescentRun {
-            work: problem.workspace(),
-            moments: Moments::new(self.optimiser, x.len()),
+            moments: Moments::new(self.optimiser, x.len(), work.meter()),
+            work,
             y: problem.start().clone(),
             settings: self.clone(),
             problem,

@@ -1,26 +1,29 @@
 //! Gradient descent–ascent on the minimax reformulation.
 
-use autodiff::bytes::{Buffer, Category};
-use autodiff::kernels::{axpy, norm};
-use autodiff::{Inputs, Real};
+use autodiff::Real;
+use autodiff::kernels::norm;
 use nalgebra::DVector;
 
 use crate::inner::StepLength;
 use crate::optimiser::Moments;
-use crate::{Bilevel, ConfigError, Optimiser, Status, Workspace};
+use crate::sampling::Sampling;
+use crate::{Bilevel, ConfigError, Optimiser, Schedule};
 
-use super::{Method, Progress, Run, bounds_complaint, project};
+use super::stepwise::{Penalised, Rule, State, Stepwise, Update};
+use super::{Method, Run};
 
 /// Multi-stage gradient descent–ascent on `min_{x,y} max_u F(x, y) + α (g(x, y) − g(x, u))`.
 ///
-/// In stage i = 0, 1, … the penalty is `α = α₀ τ^{i+1}` and all step lengths shrink by `τ^{−i}`.
+/// In stage i = 0, 1, … the penalty is `α = α₀ τ^{i+1}` and all step lengths shrink by `τ^{−i}`, times
+/// a schedule that begins anew in each stage.
 /// Each iteration moves u, y and x at once:
 /// `u −= lr_u α ∇_u g(x, u)`, `y −= lr_y ∇_y (F + αg)(x, y)`,
 /// `x −= lr_x [∇_xF + α (∇_x g(x, y) − ∇_x g(x, u))]`.
 ///
 /// # Requirements on the problem
 /// F and g once differentiable; the lower level need not have a single solution. For a fixed α the
-/// solution is biased by O(1/α).
+/// solution is biased by O(1/α). Where the gradients do not shrink in the last stage, as where the
+/// iterates rotate about a saddle point, the last report has a warning.
 ///
 /// # Cost in oracle calls
 /// Three gradients per iteration and no Hessian-vector product; memory independent of the number
@@ -35,9 +38,12 @@ pub struct Gda {
     report_every: usize,
     penalty: f64,
     growth: f64,
-    u_length: StepLength,
-    y_length: StepLength,
+    schedule: Schedule,
+    /// Gradient descent with an automatic length if `None`.
+    u_optimiser: Option<Optimiser>,
+    y_optimiser: Option<Optimiser>,
     x_optimiser: Optimiser,
+    sampling: Sampling,
     bounds: Option<(f64, f64)>,
 }
 
@@ -51,9 +57,11 @@ impl Gda {
             report_every: 1,
             penalty: 0.03,
             growth: 2.0,
-            u_length: StepLength::Auto,
-            y_length: StepLength::Auto,
+            schedule: Schedule::Constant(1.0),
+            u_optimiser: None,
+            y_optimiser: None,
             x_optimiser,
+            sampling: Sampling::whole(),
             bounds: None,
         }
     }
@@ -66,11 +74,32 @@ impl Gda {
         self
     }
 
-    /// Step lengths of u and y in the first stage.
+    /// Step lengths of u and y in the first stage, by plain gradient descent.
     #[must_use]
-    pub fn steps(mut self, u: f64, y: f64) -> Self {
-        self.u_length = StepLength::Fixed(u);
-        self.y_length = StepLength::Fixed(y);
+    pub fn steps(self, u: f64, y: f64) -> Self {
+        let plain = |rate| Optimiser::GradientDescent { rate };
+        self.optimisers(plain(u), plain(y))
+    }
+
+    /// Optimisers of u and y; what they keep goes on from stage to stage.
+    #[must_use]
+    pub fn optimisers(mut self, u: Optimiser, y: Optimiser) -> Self {
+        self.u_optimiser = Some(u);
+        self.y_optimiser = Some(y);
+        self
+    }
+
+    /// A factor of all step lengths, anew in each stage: constant, cosine or exponential.
+    #[must_use]
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// How batches are drawn: one of F, and one of g for both its gradients.
+    #[must_use]
+    pub fn sampling(mut self, sampling: Sampling) -> Self {
+        self.sampling = sampling;
         self
     }
 
@@ -88,20 +117,25 @@ impl Gda {
         self
     }
 
-    fn complaint(&self) -> Option<String> {
-        let positive = |what: &str, v: f64, least: f64| {
-            let bad = !(v.is_finite() && v > least);
-            bad.then(|| format!("{what} {v}: expected a number above {least}"))
-        };
-        if self.stages == 0 || self.per_stage == 0 || self.report_every == 0 {
-            return Some("0 iterations: expected at least 1 stage of 1 iteration".into());
+    /// The optimisers of u and y: plain gradient descent unless given, its lengths found at the
+    /// start unless given.
+    fn inner_optimisers<T: Real>(&self, state: &mut State<T>) -> (Optimiser, Optimiser) {
+        let plain = |rate| Optimiser::GradientDescent { rate };
+        if let (Some(u), Some(y)) = (self.u_optimiser, self.y_optimiser) {
+            return (u, y);
         }
-        positive("penalty α₀", self.penalty, 0.0)
-            .or(positive("growth τ", self.growth, 0.0))
-            .or(self.u_length.complaint())
-            .or(self.y_length.complaint())
-            .or(self.x_optimiser.complaint())
-            .or(bounds_complaint(self.bounds))
+        // At penalty α, u follows a function of curvature αL_g and y one of L_F + αL_g.
+        let alpha = self.penalty * self.growth;
+        let auto = StepLength::Auto;
+        let mut spare = state.buffer(auto.spare(state.y.len()));
+        let at = (state.x.as_slice(), state.y.as_slice());
+        let lower = auto.resolve(state.lower.whole(), at.0, at.1, &mut spare);
+        let upper = auto.resolve(state.upper.whole(), at.0, at.1, &mut spare);
+        (
+            self.u_optimiser.unwrap_or(plain(lower / alpha)),
+            self.y_optimiser
+                .unwrap_or(plain(1.0 / (1.0 / upper + alpha / lower))),
+        )
     }
 }
 
@@ -113,149 +147,78 @@ impl<T: Real> Method<T> for Gda {
     fn begin<'p>(
         &self,
         problem: &'p Bilevel<T>,
-        mut x: DVector<T>,
+        x: DVector<T>,
     ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
-        if let Some(reason) = self.complaint() {
-            return Err(ConfigError {
-                strategy: Method::<T>::name(self),
-                reason,
-            });
+        let iterations = self.stages.saturating_mul(self.per_stage);
+        let mut method = Stepwise::new(self.clone(), iterations)
+            .sampling(self.sampling)
+            .report_every(self.report_every);
+        if let Some((low, high)) = self.bounds {
+            method = method.bounds(low, high);
         }
-        assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
-        project(&mut x, self.bounds);
-        let mut work = problem.workspace();
-        let start = problem.start().clone();
-        let at = (x.as_slice(), start.as_slice());
-        // At penalty α, u follows a function of curvature αL_g and y one of L_F + αL_g.
-        let alpha = self.penalty * self.growth;
-        let auto = StepLength::Auto;
-        let (mut u_length, mut y_length) = (0.0, 0.0);
-        if self.u_length == auto || self.y_length == auto {
-            let spare = auto.spare(problem.dim_y());
-            let mut spare = Buffer::zeros(spare, Category::Solver, work.meter());
-            let lower = auto.resolve(&mut work.lower, at.0, at.1, &mut spare);
-            let upper = auto.resolve(&mut work.upper, at.0, at.1, &mut spare);
-            u_length = lower / alpha;
-            y_length = 1.0 / (1.0 / upper + alpha / lower);
-        }
-        if let StepLength::Fixed(length) = self.u_length {
-            u_length = length;
-        }
-        if let StepLength::Fixed(length) = self.y_length {
-            y_length = length;
-        }
-        let buffer = |len: usize| Buffer::zeros(len, Category::Solver, work.meter());
-        Ok(Box::new(GdaRun {
-            u: start.clone(),
-            moments: Moments::new(self.x_optimiser, x.len()),
-            x_direction: buffer(problem.dim_x()),
-            y_direction: buffer(problem.dim_y()),
-            lengths: (u_length, y_length),
-            y: start,
-            work,
-            settings: self.clone(),
-            x,
-            iteration: 0,
-            stopped: false,
-        }))
+        method.begin(problem, x)
     }
 }
 
-struct GdaRun<T: Real> {
-    settings: Gda,
-    work: Workspace<T>,
-    moments: Moments<T>,
-    x: DVector<T>,
-    y: DVector<T>,
-    u: DVector<T>,
-    x_direction: Buffer<T>,
-    y_direction: Buffer<T>,
-    /// Step lengths of u and y in the first stage.
-    lengths: (f64, f64),
-    iteration: usize,
-    stopped: bool,
-}
-
-impl<T: Real> GdaRun<T> {
-    /// One iteration; returns F and ‖∇_y g‖ where it started.
-    fn iterate(&mut self) -> (f64, f64) {
-        let stage = (self.iteration / self.settings.per_stage) as i32;
-        let shrink = self.settings.growth.powi(-stage);
-        let alpha = T::of(self.settings.penalty * self.settings.growth.powi(stage + 1));
-        let work = &mut self.work;
-        let (x, y) = (self.x.as_slice(), self.y.as_slice());
-
-        let upper = work.upper.differentiate(&[x, y], Inputs::ALL).f64();
-        self.x_direction.copy_from_slice(work.upper.gradient(0));
-        self.y_direction.copy_from_slice(work.upper.gradient(1));
-        work.lower.differentiate(&[x, y], Inputs::ALL);
-        axpy(&mut self.x_direction, alpha, work.lower.gradient(0));
-        axpy(&mut self.y_direction, alpha, work.lower.gradient(1));
-        let residual = norm(work.lower.gradient(1)).f64();
-        work.lower
-            .differentiate(&[x, self.u.as_slice()], Inputs::ALL);
-        axpy(&mut self.x_direction, -alpha, work.lower.gradient(0));
-
-        let (u_length, y_length) = self.lengths;
-        let u_step = T::of(-u_length * shrink) * alpha;
-        axpy(self.u.as_mut_slice(), u_step, work.lower.gradient(1));
-        axpy(
-            self.y.as_mut_slice(),
-            T::of(-y_length * shrink),
-            &self.y_direction,
-        );
-        self.moments
-            .step(self.x.as_mut_slice(), &self.x_direction, shrink);
-        project(&mut self.x, self.settings.bounds);
-        self.iteration += 1;
-        (upper, residual)
+impl<T: Real> Rule<T> for Gda {
+    fn name(&self) -> &'static str {
+        "gda"
     }
 
-    fn status(&self) -> Status {
-        let finite = |v: &DVector<T>| v.iter().all(|v| v.is_finite());
-        if finite(&self.x) && finite(&self.y) && finite(&self.u) {
-            return Status::Converged;
-        }
-        Status::NonFinite {
-            place: format!("in the iterate after {} iterations", self.iteration),
-        }
+    fn complaint(&self, _: (usize, usize)) -> Option<String> {
+        let positive = |what: &str, v: f64, least: f64| {
+            let bad = !(v.is_finite() && v > least);
+            bad.then(|| format!("{what} {v}: expected a number above {least}"))
+        };
+        let of = |optimiser: Option<Optimiser>| optimiser.and_then(Optimiser::complaint);
+        positive("penalty α₀", self.penalty, 0.0)
+            .or(positive("growth τ", self.growth, 0.0))
+            .or(self.schedule.complaint("schedule"))
+            .or(of(self.u_optimiser))
+            .or(of(self.y_optimiser))
+            .or(self.x_optimiser.complaint())
     }
-}
 
-impl<T: Real> Run<T> for GdaRun<T> {
-    fn step(&mut self) -> Option<Progress> {
-        let total = self.settings.stages * self.settings.per_stage;
-        if self.stopped || self.iteration == total {
-            return None;
-        }
-        let count = self.settings.report_every.min(total - self.iteration);
-        let (mut upper, mut lower_residual) = (f64::NAN, f64::NAN);
-        for _ in 0..count {
-            (upper, lower_residual) = self.iterate();
-        }
-        let status = self.status();
-        self.stopped = !status.is_success();
-        Some(Progress {
-            iteration: self.iteration.div_ceil(self.settings.report_every),
-            upper,
-            lower_residual,
-            hypergradient_norm: norm(&self.x_direction).f64(),
-            status,
-            oracles: self.work.oracles(),
-            peak_bytes: self.work.bytes().peak,
-            warnings: Vec::new(),
+    fn begin(&self, state: &mut State<T>) -> Update<T> {
+        let settings = self.clone();
+        let (u, y) = settings.inner_optimisers(state);
+        let meter = state.meter().clone();
+        let mut u = Moments::new(u, state.y.len(), &meter);
+        let mut y = Moments::new(y, state.y.len(), &meter);
+        let mut x = Moments::new(settings.x_optimiser, state.x.len(), &meter);
+        let mut gradients = Penalised::new(state);
+        let mut first = f64::NAN;
+        state.v.copy_from_slice(state.y.as_slice());
+        Box::new(move |s, t| {
+            let (stage, within) = (t / settings.per_stage, t % settings.per_stage);
+            let alpha = settings.penalty * settings.growth.powi(stage as i32 + 1);
+            let factor = settings.growth.powi(-(stage as i32)) * settings.schedule.at(within);
+            gradients.draw(s, alpha);
+            gradients.u.iter_mut().for_each(|d| *d *= T::of(alpha));
+            s.direction.copy_from_slice(&gradients.x);
+            u.step(&mut s.v, &gradients.u, factor);
+            y.step(s.y.as_mut_slice(), &gradients.y, factor);
+            x.step(s.x.as_mut_slice(), &gradients.x, factor);
+
+            let size = |g: &Penalised<T>| {
+                let squares = [&g.x, &g.y, &g.u].map(|d| norm(d).f64().powi(2));
+                squares.iter().sum::<f64>().sqrt()
+            };
+            if within == 0 {
+                first = size(&gradients);
+            }
+            let last =
+                stage + 1 == settings.stages && within > 0 && within + 1 == settings.per_stage;
+            if last && settings.sampling == Sampling::whole() {
+                let after = size(&gradients);
+                if after >= first && after > 1e-6 {
+                    s.warnings.push(format!(
+                        "the iterates do not settle: in the last stage the norm of the gradients \
+                         went from {first:.2e} to {after:.2e}, as where they rotate about a saddle \
+                         point; take shorter steps, or more of them"
+                    ));
+                }
+            }
         })
-    }
-
-    fn iterations(&self) -> usize {
-        (self.settings.stages * self.settings.per_stage).div_ceil(self.settings.report_every)
-    }
-
-    fn x(&self) -> &DVector<T> {
-        &self.x
-    }
-
-    fn y(&self) -> &DVector<T> {
-        &self.y
     }
 }

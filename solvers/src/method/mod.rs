@@ -2,9 +2,14 @@
 
 mod descent;
 mod gda;
+mod stepwise;
 
 pub use descent::Descent;
 pub use gda::Gda;
+pub use stepwise::{
+    Amigo, Bome, Bsa, F2sa, Fsla, Pbgd, Rule, Saba, Soba, State, Stepwise, StocBio, StochasticAid,
+    Update,
+};
 
 use std::fmt::Debug;
 
@@ -90,5 +95,16 @@ fn bounds_complaint(bounds: Option<(f64, f64)>) -> Option<String> {
             "bounds {low} to {high}: expected the lower one first"
         )),
         _ => None,
+    }
+}
+
+/// Converged, unless an iterate is not finite.
+fn iterate_status<T: Real>(iteration: usize, iterates: &[&[T]]) -> Status {
+    let mut entries = iterates.iter().flat_map(|v| v.iter());
+    if entries.all(|v| v.is_finite()) {
+        return Status::Converged;
+    }
+    Status::NonFinite {
+        place: format!("in the iterate after {iteration} iterations"),
     }
 }

@@ -1,0 +1,125 @@
+//! Methods made of small steps by name, with their settings.
+
+use autodiff::Real;
+use models::Task;
+use solvers::{
+    Amigo, Bome, Bsa, F2sa, Fsla, Method, Pbgd, Rule, Saba, Schedule, Soba, Stepwise, StocBio,
+    StochasticAid,
+};
+
+use super::methods::SolveSettings;
+
+/// Samples in a mini-batch unless given otherwise, or all if there are fewer.
+const BATCH: usize = 16;
+
+/// The step of y and of the linear system, unless given otherwise: short enough for small batches.
+fn inner_length(problem: &str) -> f64 {
+    match problem {
+        "logistic" | "ridge-prior" => 0.1,
+        "orthogonal-map" => 0.05,
+        _ => 0.3,
+    }
+}
+
+/// The method of this name, if it is one of those; its settings were looked at.
+pub(super) fn method<T: Real>(
+    name: &str,
+    task: &Task<T>,
+    settings: &SolveSettings,
+) -> Option<Box<dyn Method<T>>> {
+    let make = Make { task, settings };
+    let v = settings.step.unwrap_or_else(|| inner_length(task.name));
+    let (x, y) = (Schedule::Constant(settings.rate), Schedule::Constant(v));
+    let (inner, ratio) = (settings.inner_steps, v / settings.rate);
+    let step = Schedule::InverseRoot { a: v };
+    Some(match name {
+        "pbgd" => make.first_order(Pbgd {
+            first: settings.penalty,
+            last: settings.penalty * settings.growth.powi(settings.stages.min(1000) as i32),
+            ramp: settings.steps / 2,
+            inner,
+            inner_step: v,
+            step: v,
+        }),
+        "f2sa" => make.first_order(F2sa {
+            penalty: settings.penalty,
+            growth: settings.growth / 100.0,
+            inner,
+            inner_step: v,
+            step: settings.rate,
+        }),
+        "bome" => make.first_order(Bome {
+            inner,
+            inner_step: v,
+            fall: 0.5,
+            step: settings.rate,
+        }),
+        "stochastic-aid" => make.drawn(StochasticAid {
+            inner,
+            x,
+            y,
+            z: v,
+            averaging: 0.9,
+        }),
+        "soba" => make.drawn(Soba { step, ratio }),
+        "saba" => make.of(Saba { step: v, ratio }, task.means.as_ref().map(|_| 1)),
+        "fsla" => make.drawn(Fsla {
+            step,
+            ratio,
+            averaging: 0.5,
+        }),
+        "amigo" => make.drawn(Amigo {
+            inner,
+            linear: inner,
+            y,
+            v,
+            x,
+        }),
+        "stocbio" => make.drawn(StocBio {
+            inner,
+            factors: inner,
+            y,
+            v,
+            x,
+        }),
+        "bsa" | "ttsa" => make.drawn(Bsa {
+            inner: if name == "bsa" { inner } else { 1 },
+            terms: inner,
+            y,
+            v,
+            x,
+        }),
+        _ => return None,
+    })
+}
+
+struct Make<'a, T: Real> {
+    task: &'a Task<T>,
+    settings: &'a SolveSettings,
+}
+
+impl<T: Real> Make<'_, T> {
+    /// On whole objectives unless batches are given.
+    fn first_order<R: Rule<T> + 'static>(&self, rule: R) -> Box<dyn Method<T>> {
+        self.of(rule, None)
+    }
+
+    /// On mini-batches where the task has samples.
+    fn drawn<R: Rule<T> + 'static>(&self, rule: R) -> Box<dyn Method<T>> {
+        let means = self.task.means.as_ref();
+        let batch = means.map(|m| BATCH.min(m.upper.samples()).min(m.lower.samples()));
+        self.of(rule, batch)
+    }
+
+    fn of<R: Rule<T> + 'static>(&self, rule: R, batch: Option<usize>) -> Box<dyn Method<T>> {
+        let settings = self.settings;
+        let every = settings.steps.div_ceil(settings.iterations).max(1);
+        let method = Stepwise::new(rule, settings.steps)
+            .sampling(settings.sampling(batch))
+            .report_every(every);
+        Box::new(match self.task.bounds {
+            Some((low, high)) => method.bounds(low, high),
+            None => method,
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! `bilevel stability`.
+
+use autodiff::Real;
+use solvers::Schedule;
+
+use super::args::{Common, Stability};
+use super::failure::Failure;
+use super::output::{bar, line, prepare, say, short, table, write_lines};
+use super::provenance;
+use crate::report::{self, Cell, Claim, Plot, Report, Section, Series, Style, Table};
+use crate::study::stability::{Experiment, Law, Spread, Summary, laws, run as measure, summarise};
+
+const COLUMNS: [&str; 5] = ["schedule", "n", "seeds", "n · distance", "test − train"];
+
+pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Failure> {
+    let count = |argument: &str, given: i64| match usize::try_from(given) {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(Failure::Input(format!(
+            "{argument} {given}: expected at least 1"
+        ))),
+    };
+    let experiment = Experiment {
+        toy: args.problem,
+        steps: count("--steps", args.steps)?,
+        inner: count("--inner-steps", args.inner_steps)?,
+    };
+    let samples: Vec<usize> = args
+        .samples
+        .iter()
+        .map(|n| count("--samples", *n))
+        .collect::<Result<_, _>>()?;
+    let schedules: Vec<Schedule> = args
+        .schedule
+        .iter()
+        .map(|s| {
+            s.parse()
+                .map_err(|e| Failure::Input(format!("--schedule: {e}")))
+        })
+        .collect::<Result<_, _>>()?;
+    let seeds = count("--seeds", args.seeds)? as u64;
+    let seeds: Vec<u64> = (0..seeds).map(|i| common.seed.wrapping_add(i)).collect();
+    if let Some(dir) = &common.out {
+        prepare(dir)?;
+    }
+
+    let progress = bar(schedules.len() * samples.len() * seeds.len());
+    progress.set_message(args.problem.name());
+    let records = measure::<T>(experiment, &schedules, &samples, &seeds, || progress.inc(1));
+    progress.finish_and_clear();
+    let summaries = summarise(&records);
+    let laws = laws(&summaries, &schedules, experiment.steps);
+
+    if common.json {
+        for record in &records {
+            say(&line(record));
+        }
+    } else {
+        say(&format!(
+            "{}: pairs of runs of {} steps whose validation sets differ in one sample of n, mean ± \
+             deviation over the seeds",
+            args.problem.name(),
+            experiment.steps
+        ));
+        say(&table(
+            &COLUMNS,
+            &summaries.iter().map(cells).collect::<Vec<_>>(),
+        ));
+        for Law { text, value, holds } in &laws {
+            say(&format!(
+                "{} {text}: {value}",
+                if *holds { "✓" } else { "✗" }
+            ));
+        }
+    }
+    if let Some(dir) = &common.out {
+        let file = write_lines(dir, "stability.jsonl", &records)?;
+        let page = page(args.problem.name(), &summaries, &laws, common);
+        let page = report::write(&page, dir)
+            .map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
+        eprintln!("wrote {} and {}", file.display(), page.display());
+    }
+    match records.iter().find(|r| !r.success) {
+        None => Ok(()),
+        Some(r) => Err(Failure::Numerical(format!(
+            "{} at n = {}, seed {}: {}",
+            r.schedule, r.n, r.seed, r.message
+        ))),
+    }
+}
+
+fn plus_minus(spread: Spread) -> String {
+    if spread.deviation.is_nan() {
+        return short(spread.mean);
+    }
+    format!("{} ± {}", short(spread.mean), short(spread.deviation))
+}
+
+fn cells(s: &Summary) -> Vec<String> {
+    vec![
+        s.schedule.clone(),
+        s.n.to_string(),
+        s.seeds.to_string(),
+        plus_minus(s.n_distance),
+        plus_minus(s.train_gap),
+    ]
+}
+
+fn page(problem: &str, summaries: &[Summary], laws: &[Law], common: &Common) -> Report {
+    let row = |s: &Summary| -> Vec<Cell> {
+        let values = [
+            None,
+            Some(s.n as f64),
+            Some(s.seeds as f64),
+            Some(s.n_distance.mean),
+            Some(s.train_gap.mean),
+        ];
+        let cells = cells(s).into_iter().zip(values);
+        cells
+            .map(|(text, value)| match value {
+                Some(v) => Cell::number(text, v),
+                None => Cell::from(text),
+            })
+            .collect()
+    };
+    let claim = |law: &Law| Claim {
+        text: law.text.clone(),
+        value: law.value.clone(),
+        holds: law.holds,
+    };
+    Report {
+        title: format!("Uniform stability on {problem}"),
+        subtitle: provenance(common),
+        claims: laws.iter().map(claim).collect(),
+        sections: vec![Section {
+            title: "One sample swapped".into(),
+            text:
+                "Two runs of the stochastic AID loop draw the same indices; their validation sets \
+                   of n samples differ in one. Mean ± deviation over the seeds of n times the \
+                   distance of their last x, and of the loss on test samples less that on the \
+                   validation samples."
+                    .into(),
+            tables: vec![Table {
+                caption: "Each schedule at each number of validation samples".into(),
+                columns: COLUMNS.map(str::to_owned).to_vec(),
+                rows: summaries.iter().map(row).collect(),
+            }],
+            plots: vec![
+                plot(
+                    "Stability against n",
+                    "n · ‖x − x'‖",
+                    true,
+                    summaries,
+                    |s| s.n_distance,
+                ),
+                plot(
+                    "Test less train loss against n",
+                    "loss",
+                    false,
+                    summaries,
+                    |s| s.train_gap,
+                ),
+            ],
+        }],
+        notices: Vec::new(),
+    }
+}
+
+/// A curve of means for each schedule; an error bar is a line of its own from one standard error
+/// below the mean to one above.
+fn plot(
+    title: &str,
+    y_label: &str,
+    y_log: bool,
+    summaries: &[Summary],
+    of: impl Fn(&Summary) -> Spread,
+) -> Plot {
+    let mut series: Vec<Series> = Vec::new();
+    for s in summaries {
+        let (n, spread) = (s.n as f64, of(s));
+        if !series.iter().any(|c| c.name == s.schedule) {
+            series.push(Series {
+                name: s.schedule.clone(),
+                points: Vec::new(),
+                style: Style::LineAndMarkers,
+            });
+            series.push(Series {
+                name: format!("{} ± error", s.schedule),
+                points: Vec::new(),
+                style: Style::Line,
+            });
+        }
+        let at = series.iter().position(|c| c.name == s.schedule);
+        let at = at.expect("it was put there");
+        series[at].points.push((n, spread.mean));
+        // A point off the axes interrupts the line, so that bars stand apart.
+        let bar = [-1.0, 1.0].map(|side| (n, spread.mean + side * spread.error));
+        series[at + 1].points.extend(bar);
+        series[at + 1].points.push((n, f64::NAN));
+    }
+    Plot {
+        title: title.into(),
+        x_label: "validation samples n".into(),
+        y_label: y_label.into(),
+        x_log: true,
+        y_log,
+        series,
+        note: "Bars are one standard error of the mean to each side.".into(),
+    }
+}

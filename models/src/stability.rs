@@ -1,0 +1,221 @@
+//! Problems for the stability of stochastic methods: two of them can differ in one sample.
+
+use std::sync::Arc;
+
+use autodiff::{Real, Sampled, Var, sampled};
+use nalgebra::{DMatrix, DVector};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+use crate::task::whole;
+use crate::{Means, Metric, Task};
+
+/// Samples of the test set, which the metric `test_loss` is the upper objective on.
+const TEST_SAMPLES: usize = 2000;
+
+/// Problem `ridge-prior`: ridge regression towards a point x that validation samples teach.
+///
+/// Lower = mean ½(cᵀy − d)² + ½‖y − x‖² over 50 training samples, upper = mean ½(aᵀy − b)² over `n`
+/// validation samples; x and y have 5 entries. Entries of a are N(0, 0.04), of c N(0, 0.25); b and d
+/// are those of a true w ~ N(0, I) with noise of variance 1.
+///
+/// Everything comes of `seed`; the validation samples of a smaller `n` are the first ones of a
+/// larger. Where `swapped` names one of them, another draw takes its place.
+///
+/// # Panics
+/// If `n` is 0 or `swapped` is not below it.
+#[track_caller]
+pub fn ridge_prior<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> Task<T> {
+    let dim = 5;
+    let truth = Gaussian::new(seed, 0).vector(dim, 1.0);
+    let train = Regression::draw(50, &truth, 0.25, 1.0, &mut Gaussian::new(seed, 1));
+    let [valid, test] = held_out(n, &truth, 0.04, 1.0, seed, swapped);
+    let (n_train, half) = (train.len(), T::of(0.5));
+    let upper = |of: Regression| {
+        let n = of.len();
+        sampled(n, move |_: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+            of.mean_square(y, batch) * half
+        })
+    };
+    let lower = sampled(
+        n_train,
+        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+            (train.mean_square(y, batch) + (y - x).norm_squared()) * half
+        },
+    );
+    let start = DVector::zeros(dim);
+    task("ridge-prior", upper(valid), upper(test), lower, start, dim)
+}
+
+/// Problem `orthogonal-map`: a map X that validation samples teach, kept near the orthogonal ones.
+///
+/// Upper = mean (aᵀy − b)² + 0.1 ‖XᵀX − I‖² over `n` validation samples, lower = mean (cᵀXy − d)² +
+/// 0.1 ‖y‖² over 2000 training samples, X of 10 × 10 entries from the identity. Entries of a and c
+/// are N(0, 0.05), the noise has variance 0.1; b = aᵀw and d = cᵀXw for a true w ~ N(0, I) and a random
+/// rotation X.
+///
+/// Seed and swapping are those of [`ridge_prior`].
+///
+/// # Panics
+/// As [`ridge_prior`].
+///
+/// # Reference
+/// The toy of the stability analysis of AID-based bilevel optimisation, which leaves the two
+/// penalties and the truth open.
+#[track_caller]
+pub fn orthogonal_map<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> Task<T> {
+    let dim = 10;
+    let mut truths = Gaussian::new(seed, 0);
+    let truth = truths.vector(dim, 1.0);
+    let rotation = DMatrix::from_fn(dim, dim, |_, _| truths.draw()).qr().q();
+    let train = Regression::draw(
+        2000,
+        &(rotation * &truth),
+        0.05,
+        0.1,
+        &mut Gaussian::new(seed, 1),
+    );
+    let [valid, test] = held_out(n, &truth, 0.05, 0.1, seed, swapped);
+    let (n_train, tenth) = (train.len(), T::of(0.1));
+    let upper = |of: Regression| {
+        let n = of.len();
+        sampled(n, move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+            let map = x.reshape(dim, dim);
+            let away = map.tr_matmul(map) - x.matrix(&DMatrix::identity(dim, dim));
+            of.mean_square(y, batch) + away.norm_squared() * tenth
+        })
+    };
+    let lower = sampled(
+        n_train,
+        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+            let mapped = x.reshape(dim, dim).matmul(y);
+            train.mean_square(mapped, batch) + y.norm_squared() * tenth
+        },
+    );
+    let identity = DMatrix::<T>::identity(dim, dim);
+    let start = DVector::from_column_slice(identity.as_slice());
+    task(
+        "orthogonal-map",
+        upper(valid),
+        upper(test),
+        lower,
+        start,
+        dim,
+    )
+}
+
+fn task<T: Real>(
+    name: &'static str,
+    upper: impl Sampled<T> + 'static,
+    test: impl Sampled<T>,
+    lower: impl Sampled<T> + 'static,
+    x: DVector<T>,
+    dim_y: usize,
+) -> Task<T> {
+    let dim_x = x.len();
+    let test = whole(&test, dim_x, dim_y);
+    Task {
+        name,
+        upper: whole(&upper, dim_x, dim_y),
+        lower: whole(&lower, dim_x, dim_y),
+        means: Some(Means {
+            upper: Arc::new(upper),
+            lower: Arc::new(lower),
+        }),
+        x,
+        y: DVector::zeros(dim_y),
+        metrics: vec![Metric {
+            name: "test_loss",
+            measure: Arc::new(move |x: &DVector<T>, y: &DVector<T>| {
+                test.point().value(&[x.as_slice(), y.as_slice()]).f64()
+            }),
+        }],
+        bounds: None,
+        known: None,
+    }
+}
+
+/// The validation samples, one of them perhaps replaced, and the test samples.
+#[track_caller]
+fn held_out(
+    n: usize,
+    truth: &DVector<f64>,
+    variance: f64,
+    noise: f64,
+    seed: u64,
+    swapped: Option<usize>,
+) -> [Regression; 2] {
+    assert!(n > 0, "0 validation samples: expected at least 1");
+    let draw = |count: usize, stream: u64| {
+        let mut numbers = Gaussian::new(seed, stream);
+        Regression::draw(count, truth, variance, noise, &mut numbers)
+    };
+    let mut valid = draw(n, 2);
+    if let Some(sample) = swapped {
+        assert!(sample < n, "sample {sample} of {n} validation samples");
+        let other = draw(1, 3);
+        valid.features.set_row(sample, &other.features.row(0));
+        valid.targets[sample] = other.targets[0];
+    }
+    [valid, draw(TEST_SAMPLES, 4)]
+}
+
+/// Samples of a linear model, one in each row.
+struct Regression {
+    features: DMatrix<f64>,
+    targets: DVector<f64>,
+}
+
+impl Regression {
+    /// Sample after sample, so that fewer samples are the first ones of more.
+    fn draw(
+        count: usize,
+        truth: &DVector<f64>,
+        variance: f64,
+        noise: f64,
+        numbers: &mut Gaussian,
+    ) -> Self {
+        let dim = truth.len();
+        let mut features = DMatrix::zeros(count, dim);
+        let mut targets = DVector::zeros(count);
+        for i in 0..count {
+            let row = numbers.vector(dim, variance);
+            targets[i] = row.dot(truth) + noise.sqrt() * numbers.draw();
+            features.set_row(i, &row.transpose());
+        }
+        Regression { features, targets }
+    }
+
+    fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// `mean_{i in batch} (aᵢᵀw − bᵢ)²`.
+    fn mean_square<'r, T: Real>(&self, w: Var<'r, T>, batch: &[usize]) -> Var<'r, T> {
+        let rows = self.features.select_rows(batch).map(T::of);
+        let targets: Vec<T> = batch.iter().map(|i| T::of(self.targets[*i])).collect();
+        (&rows * w - w.vector(&targets)).norm_squared() * T::of(1.0 / batch.len() as f64)
+    }
+}
+
+/// Normal numbers by Box and Muller, two words of 64 bits each.
+struct Gaussian(ChaCha8Rng);
+
+impl Gaussian {
+    fn new(seed: u64, stream: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(stream);
+        Gaussian(rng)
+    }
+
+    fn draw(&mut self) -> f64 {
+        // In (0, 1], so that the logarithm is finite.
+        let mut unit = || ((self.0.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64;
+        (-2.0 * unit().ln()).sqrt() * (std::f64::consts::TAU * unit()).cos()
+    }
+
+    fn vector(&mut self, len: usize, variance: f64) -> DVector<f64> {
+        DVector::from_fn(len, |_, _| variance.sqrt() * self.draw())
+    }
+}

@@ -1,0 +1,77 @@
+//! The stochastic AID loop.
+
+use autodiff::Real;
+use autodiff::kernels::axpy;
+
+use crate::Schedule;
+
+use super::{Rule, State, Update, average, averaging_complaint, count_complaint, length_complaint};
+
+/// The stochastic AID loop whose uniform stability is studied.
+///
+/// Step t = 0, 1, … draws one batch ξ of F and K + 2 batches ζ of g, and starts at z = m₀ = 0:
+/// 1. for k = 1 … K: `z ← z − η_z (∇²_yy g(x, y, ζ⁽ᵏ⁾) z − ∇_y f(x, y, ξ))`;
+/// 2. `y ← y − η_y ∇_y g(x, y, ζ⁽ᴷ⁺¹⁾)`;
+/// 3. `m ← (1 − η_m) m + η_m (∇_x f(x, y, ξ) − ∇²_xy g(x, y, ζ⁽ᴷ⁺²⁾) z)`, also at the old (x, y);
+/// 4. `x ← x − η_x m`.
+///
+/// # Requirements on the problem
+/// F once and g twice differentiable; g strongly convex in y, with η_z and η_y below 2 over its
+/// largest curvature.
+///
+/// # Cost in oracle calls
+/// One gradient of F, one of g and K + 1 Hessian-vector products per step.
+///
+/// # Reference
+/// Algorithm 1 of the stability analysis of AID-based bilevel optimisation; its loop is that of
+/// K. Ji, J. Yang and Y. Liang, Bilevel optimization: convergence analysis and enhanced design, 2021,
+/// with one step on y.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StochasticAid {
+    /// K, steps on the linear system.
+    pub inner: usize,
+    /// η_x.
+    pub x: Schedule,
+    /// η_y.
+    pub y: Schedule,
+    /// η_z.
+    pub z: f64,
+    /// η_m in (0, 1]; 1 keeps nothing of the last direction.
+    pub averaging: f64,
+}
+
+impl<T: Real> Rule<T> for StochasticAid {
+    fn name(&self) -> &'static str {
+        "stochastic-aid"
+    }
+
+    fn complaint(&self, _: (usize, usize)) -> Option<String> {
+        count_complaint("steps on the linear system", self.inner)
+            .or(self.x.complaint("step of x"))
+            .or(self.y.complaint("step of y"))
+            .or(length_complaint("step of z", self.z))
+            .or(averaging_complaint(self.averaging))
+    }
+
+    fn begin(&self, state: &mut State<T>) -> Update<T> {
+        let rule = *self;
+        let length = T::of(rule.z);
+        let mut in_x = state.buffer(state.x.len());
+        let mut in_y = state.buffer(state.y.len());
+        let mut descent = state.buffer(state.y.len());
+        Box::new(move |s, t| {
+            s.upper_gradients(&mut in_x, &mut in_y);
+            s.v.fill(T::zero());
+            for _ in 0..rule.inner {
+                descent.copy_from_slice(s.hessian_product());
+                axpy(&mut descent, -T::one(), &in_y);
+                axpy(&mut s.v, -length, &descent);
+            }
+            descent.copy_from_slice(s.lower_gradient());
+            axpy(&mut in_x, -T::one(), s.cross_product());
+            average(&mut s.direction, rule.averaging, &in_x);
+            axpy(s.y.as_mut_slice(), T::of(-rule.y.at(t)), &descent);
+            axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &s.direction);
+        })
+    }
+}

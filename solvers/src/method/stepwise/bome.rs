@@ -1,0 +1,87 @@
+//! BOME.
+
+use autodiff::kernels::{axpy, dot};
+use autodiff::{Inputs, Real};
+
+use super::{Rule, State, Update, count_complaint, length_complaint};
+
+/// BOME: descent on F that keeps the value function gap `q(x, y) = g(x, y) − g(x, ŷ)` falling.
+///
+/// Each step takes `inner` gradient steps on g(x, ·) from y to ŷ; with `∇q = (∇_x g(x, y) − ∇_x g(x,
+/// ŷ), ∇_y g(x, y))`, ŷ held fixed, and `λ = max(η ‖∇q‖² − ⟨∇F, ∇q⟩, 0) / ‖∇q‖²` (0 where ∇q is),
+/// x and y move at once by `−ξ (∇F + λ ∇q)`.
+///
+/// # Requirements on the problem
+/// F and g once differentiable; the lower level need not have a single solution. As ∇q vanishes at a
+/// solution, λ there is a quotient of small numbers: below the rounding of g the iterates wander by
+/// O(ξ).
+///
+/// # Cost in oracle calls
+/// One gradient of F and `inner` + 1 of g per step; no Hessian-vector product.
+///
+/// # Reference
+/// M. Ye et al., BOME! Bilevel optimization made easy: a simple first-order approach, NeurIPS 2022.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bome {
+    /// Steps from y to ŷ.
+    pub inner: usize,
+    /// Their length.
+    pub inner_step: f64,
+    /// η: how fast q has to fall.
+    pub fall: f64,
+    /// ξ.
+    pub step: f64,
+}
+
+impl<T: Real> Rule<T> for Bome {
+    fn name(&self) -> &'static str {
+        "bome"
+    }
+
+    fn complaint(&self, _: (usize, usize)) -> Option<String> {
+        count_complaint("steps to ŷ", self.inner)
+            .or(length_complaint("step to ŷ", self.inner_step))
+            .or(length_complaint("fall η", self.fall))
+            .or(length_complaint("step", self.step))
+    }
+
+    fn begin(&self, state: &mut State<T>) -> Update<T> {
+        let rule = *self;
+        let (dim_x, dim_y) = (state.x.len(), state.y.len());
+        let (mut f_x, mut f_y) = (state.buffer(dim_x), state.buffer(dim_y));
+        let (mut q_x, mut q_y) = (state.buffer(dim_x), state.buffer(dim_y));
+        Box::new(move |s, _| {
+            s.upper_gradients(&mut f_x, &mut f_y);
+            let (x, y) = (s.x.as_slice(), s.y.as_slice());
+            // One batch throughout, so that q is a difference of one function.
+            let lower = s.lower.draw();
+            lower.differentiate(&[x, y], Inputs::ALL);
+            q_x.copy_from_slice(lower.gradient(0));
+            q_y.copy_from_slice(lower.gradient(1));
+            s.v.copy_from_slice(y);
+            for k in 0..rule.inner {
+                if k > 0 {
+                    lower.differentiate(&[x, &s.v], Inputs::one(1));
+                }
+                axpy(&mut s.v, T::of(-rule.inner_step), lower.gradient(1));
+            }
+            lower.differentiate(&[x, &s.v], Inputs::one(0));
+            axpy(&mut q_x, -T::one(), lower.gradient(0));
+
+            let square = dot(&q_x, &q_x) + dot(&q_y, &q_y);
+            let inner = dot(&f_x, &q_x) + dot(&f_y, &q_y);
+            let excess = T::of(rule.fall) * square - inner;
+            // Not `max`, which would make 0 of NaN.
+            let weight = if square == T::zero() || excess <= T::zero() {
+                T::zero()
+            } else {
+                excess / square
+            };
+            axpy(&mut f_x, weight, &q_x);
+            axpy(&mut f_y, weight, &q_y);
+            s.direction.copy_from_slice(&f_x);
+            axpy(s.y.as_mut_slice(), T::of(-rule.step), &f_y);
+            axpy(s.x.as_mut_slice(), T::of(-rule.step), &f_x);
+        })
+    }
+}

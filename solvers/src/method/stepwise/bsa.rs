@@ -1,0 +1,80 @@
+//! BSA and TTSA.
+
+use autodiff::Real;
+use autodiff::kernels::axpy;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::Schedule;
+use crate::sampling::{Draws, below};
+
+use super::amigo::descend;
+use super::{Rule, State, Update, count_complaint, length_complaint};
+
+/// BSA, and with one step on y TTSA: a Neumann series cut at random.
+///
+/// After `inner` steps `y −= η_y ∇_y g`, p is drawn uniformly from 0 … K − 1 and
+/// `v = K α Π_{j≤p} (I − α ∇²_yy g(ζ⁽ʲ⁾)) ∇_y F`, whose mean is the K-term sum
+/// `α Σ_{k<K} (I − α ∇²_yy g)ᵏ ∇_y F`; then `x −= η_x (∇_x F − ∇²_xy g · v)`. In TTSA the step of y
+/// shrinks more slowly than that of x.
+///
+/// # Requirements on the problem
+/// F once and g twice differentiable; g strongly convex in y, with α below 2 over its largest
+/// curvature.
+///
+/// # Cost in oracle calls
+/// One gradient of F, `inner` gradients of g and p + 1 Hessian-vector products per step:
+/// (K + 1) / 2 on average.
+///
+/// # Reference
+/// S. Ghadimi and M. Wang, Approximation methods for bilevel programming, 2018; M. Hong et al., A
+/// two-timescale stochastic algorithm framework for bilevel optimization, 2020.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bsa {
+    /// Steps on y.
+    pub inner: usize,
+    /// K, terms of the Neumann series.
+    pub terms: usize,
+    /// η_y.
+    pub y: Schedule,
+    /// α.
+    pub v: f64,
+    /// η_x.
+    pub x: Schedule,
+}
+
+impl<T: Real> Rule<T> for Bsa {
+    fn name(&self) -> &'static str {
+        if self.inner == 1 { "ttsa" } else { "bsa" }
+    }
+
+    fn complaint(&self, _: (usize, usize)) -> Option<String> {
+        count_complaint("steps on y", self.inner)
+            .or(count_complaint("terms of the Neumann series", self.terms))
+            .or(self.y.complaint("step of y"))
+            .or(length_complaint("step of the Neumann series", self.v))
+            .or(self.x.complaint("step of x"))
+    }
+
+    fn begin(&self, state: &mut State<T>) -> Update<T> {
+        let rule = *self;
+        let mut choices = ChaCha8Rng::seed_from_u64(state.seed);
+        choices.set_stream(Draws::CHOICES);
+        let mut in_x = state.buffer(state.x.len());
+        let mut spare = state.buffer(state.y.len());
+        Box::new(move |s, t| {
+            descend(s, rule.inner, rule.y.at(t), &mut spare);
+            s.upper_gradients(&mut in_x, &mut spare);
+            s.v.copy_from_slice(&spare);
+            for _ in 0..below(&mut choices, rule.terms) {
+                spare.copy_from_slice(s.hessian_product());
+                axpy(&mut s.v, T::of(-rule.v), &spare);
+            }
+            let scale = T::of(rule.terms as f64 * rule.v);
+            s.v.iter_mut().for_each(|v| *v *= scale);
+            axpy(&mut in_x, -T::one(), s.cross_product());
+            s.direction.copy_from_slice(&in_x);
+            axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &in_x);
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! PBGD.
+
+use autodiff::Inputs;
+use autodiff::Real;
+use autodiff::kernels::axpy;
+
+use super::{Penalised, Rule, State, Update, count_complaint, length_complaint};
+
+/// PBGD (as PGDO): gradient descent on `F(x, y) + γ (g(x, y) − g(x, ŷ))`, ŷ near a minimiser of
+/// g(x, ·), the penalty γ growing from step to step.
+///
+/// Each step moves ŷ by `inner` gradient steps on g from where it was, then x and y at once. γ grows
+/// linearly over `ramp` steps, and the step of x and y is `step / (1 + γ)`: the curvature grows with
+/// γ.
+///
+/// # Requirements on the problem
+/// F and g once differentiable. For a fixed γ the solution is biased by O(1/γ).
+///
+/// # Cost in oracle calls
+/// One gradient of F and `inner` + 2 of g per step; no Hessian-vector product.
+///
+/// # Reference
+/// H. Shen and T. Chen, On penalty-based bilevel gradient descent method, ICML 2023.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pbgd {
+    /// γ in the first step.
+    pub first: f64,
+    /// γ after the ramp.
+    pub last: f64,
+    /// Steps from the one to the other.
+    pub ramp: usize,
+    /// Steps of ŷ.
+    pub inner: usize,
+    /// Length of the steps of ŷ.
+    pub inner_step: f64,
+    /// Length of the steps of x and y, before it is divided by 1 + γ.
+    pub step: f64,
+}
+
+impl Pbgd {
+    /// γ in step t.
+    fn penalty(&self, t: usize) -> f64 {
+        let share = if t < self.ramp {
+            t as f64 / self.ramp as f64
+        } else {
+            1.0
+        };
+        self.first + share * (self.last - self.first)
+    }
+}
+
+impl<T: Real> Rule<T> for Pbgd {
+    fn name(&self) -> &'static str {
+        "pbgd"
+    }
+
+    fn complaint(&self, _: (usize, usize)) -> Option<String> {
+        count_complaint("steps of ŷ", self.inner)
+            .or(length_complaint("first penalty", self.first))
+            .or(length_complaint("last penalty", self.last))
+            .or(length_complaint("step of ŷ", self.inner_step))
+            .or(length_complaint("step", self.step))
+    }
+
+    fn begin(&self, state: &mut State<T>) -> Update<T> {
+        let rule = *self;
+        let mut gradients = Penalised::new(state);
+        state.v.copy_from_slice(state.y.as_slice());
+        Box::new(move |s, t| {
+            solve_alone(s, rule.inner, rule.inner_step);
+            let penalty = rule.penalty(t);
+            gradients.draw(s, penalty);
+            let step = T::of(-rule.step / (1.0 + penalty));
+            s.direction.copy_from_slice(&gradients.x);
+            axpy(s.y.as_mut_slice(), step, &gradients.y);
+            axpy(s.x.as_mut_slice(), step, &gradients.x);
+        })
+    }
+}
+
+/// Gradient steps of the state's second vector on g(x, ·).
+pub(super) fn solve_alone<T: Real>(s: &mut State<T>, steps: usize, length: f64) {
+    for _ in 0..steps {
+        let lower = s.lower.draw();
+        lower.differentiate(&[s.x.as_slice(), &s.v], Inputs::one(1));
+        axpy(&mut s.v, T::of(-length), lower.gradient(1));
+    }
+}

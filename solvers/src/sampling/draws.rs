@@ -1,0 +1,158 @@
+//! A reproducible stream of batches.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// How the samples of a batch are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrawRule {
+    /// Each sample uniform among all, independent of the others.
+    WithReplacement,
+    /// All samples in random order, cut into batches, then again in another order. The last batch
+    /// of an epoch holds what is left: it is shorter where the batch does not divide the number of
+    /// samples.
+    Epochs,
+}
+
+/// Batches of sample indices, a function of the seed, the stream and the number of samples drawn.
+///
+/// The generator is ChaCha with 8 rounds, seeded by `seed_from_u64(seed)`, on the stream of this
+/// number. A word w of 64 bits gives the index ⌊n·w / 2⁶⁴⌋ below n. With replacement, sample k of
+/// all that are drawn comes of the k-th such word. In epoch e, words e·n to e·n + n − 2 order the
+/// samples by Fisher and Yates, from the last place down. So a run is repeated from `seed` and
+/// `stream`, and resumed by [`skip_to`](Draws::skip_to) with the count [`drawn`](Draws::drawn):
+/// three numbers.
+///
+/// # Example
+/// ```
+/// use solvers::sampling::{DrawRule, Draws};
+///
+/// let draws = || Draws::new(DrawRule::Epochs, 5, 2, 7, Draws::LOWER);
+/// let mut first = draws();
+/// let mut epoch: Vec<usize> = (0..3).flat_map(|_| first.next_batch().to_vec()).collect();
+/// epoch.sort();
+/// assert_eq!(epoch, [0, 1, 2, 3, 4]);
+///
+/// let mut resumed = draws();
+/// resumed.skip_to(first.drawn());
+/// assert_eq!(resumed.next_batch(), first.next_batch());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Draws {
+    rule: DrawRule,
+    samples: usize,
+    batch: usize,
+    rng: ChaCha8Rng,
+    drawn: u64,
+    /// The samples in the order of this epoch.
+    order: Vec<usize>,
+    /// The last batch, ascending.
+    last: Vec<usize>,
+}
+
+impl Draws {
+    /// The stream of the upper level.
+    pub const UPPER: u64 = 0;
+    /// The stream of the lower level.
+    pub const LOWER: u64 = 1;
+    /// The stream of choices that are no samples.
+    pub const CHOICES: u64 = 2;
+
+    /// Batches of `batch` of `samples` samples.
+    ///
+    /// # Panics
+    /// If `batch` is 0 or above `samples`.
+    #[track_caller]
+    pub fn new(rule: DrawRule, samples: usize, batch: usize, seed: u64, stream: u64) -> Self {
+        assert!(
+            (1..=samples).contains(&batch),
+            "a batch of {batch} of {samples} samples: expected 1 to {samples}"
+        );
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(stream);
+        let order = match rule {
+            DrawRule::WithReplacement => Vec::new(),
+            DrawRule::Epochs => vec![0; samples],
+        };
+        Draws {
+            rule,
+            samples,
+            batch,
+            rng,
+            drawn: 0,
+            order,
+            last: Vec::with_capacity(batch),
+        }
+    }
+
+    /// Draws the next batch, in ascending order.
+    pub fn next_batch(&mut self) -> &[usize] {
+        self.last.clear();
+        match self.rule {
+            DrawRule::WithReplacement => {
+                for _ in 0..self.batch {
+                    let index = below(&mut self.rng, self.samples);
+                    self.last.push(index);
+                }
+            }
+            DrawRule::Epochs => {
+                let place = (self.drawn % self.samples as u64) as usize;
+                if place == 0 {
+                    self.shuffle();
+                }
+                let end = (place + self.batch).min(self.samples);
+                self.last.extend_from_slice(&self.order[place..end]);
+            }
+        }
+        self.last.sort_unstable();
+        self.drawn += self.last.len() as u64;
+        &self.last
+    }
+
+    /// The last batch, ascending; empty before the first.
+    pub fn last_batch(&self) -> &[usize] {
+        &self.last
+    }
+
+    /// The number of samples drawn so far.
+    pub fn drawn(&self) -> u64 {
+        self.drawn
+    }
+
+    /// Goes to where so many samples are drawn, the last batch forgotten.
+    pub fn skip_to(&mut self, drawn: u64) {
+        self.drawn = drawn;
+        self.last.clear();
+        match self.rule {
+            DrawRule::WithReplacement => self.rng.set_word_pos(2 * u128::from(drawn)),
+            DrawRule::Epochs => self.shuffle(),
+        }
+    }
+
+    /// The number of samples.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// Bytes of the index vectors.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.order.len() + self.batch) * size_of::<usize>()
+    }
+
+    /// Orders the samples of the epoch that `drawn` is in.
+    fn shuffle(&mut self) {
+        let n = self.samples;
+        let epoch = self.drawn / n as u64;
+        self.rng.set_word_pos(2 * u128::from(epoch) * (n as u128));
+        self.order.iter_mut().enumerate().for_each(|(i, o)| *o = i);
+        for i in (1..n).rev() {
+            let j = below(&mut self.rng, i + 1);
+            self.order.swap(i, j);
+        }
+    }
+}
+
+/// A uniform index below `n` from one word of 64 bits: off by less than n / 2⁶⁴.
+pub(crate) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
+    ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
+}

@@ -1,0 +1,189 @@
+//! Streams of batches, and batches of objectives.
+
+use autodiff::{Var, objective, sampled};
+use models::{closed_form, data, hyper_cleaning, logistic};
+use nalgebra::dvector;
+use solvers::sampling::{DrawRule, Draws, Sampling};
+use solvers::{Aid, Bilevel, Itd, Method, ProblemError, Schedule, Soba, Stepwise, Strategy};
+
+use super::{exact, noisy};
+
+#[test]
+fn an_epoch_holds_every_sample_once_and_resumes_anywhere() {
+    for (n, batch) in [(1, 1), (7, 3), (8, 4), (5, 5)] {
+        for rule in [DrawRule::Epochs, DrawRule::WithReplacement] {
+            let draws = || Draws::new(rule, n, batch, 3, Draws::LOWER);
+            let mut stream = draws();
+            let mut seen = Vec::new();
+            for _ in 0..3 * n.div_ceil(batch) {
+                let mut resumed = draws();
+                resumed.skip_to(stream.drawn());
+                let expected = resumed.next_batch().to_vec();
+                let drawn = stream.next_batch().to_vec();
+                assert_eq!(drawn, expected, "{rule:?} {n} {batch}");
+                assert!(drawn.is_sorted() && drawn.iter().all(|i| *i < n));
+                seen.extend(drawn);
+            }
+            if rule == DrawRule::Epochs {
+                for epoch in seen.chunks(n) {
+                    let mut epoch = epoch.to_vec();
+                    epoch.sort_unstable();
+                    assert_eq!(epoch, (0..n).collect::<Vec<_>>());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn draws_are_uniform_and_levels_have_their_own_streams() {
+    // 4000 draws of 10: a count is 400 ± 19; five deviations.
+    for rule in [DrawRule::Epochs, DrawRule::WithReplacement] {
+        let mut counts = [0; 10];
+        let mut stream = Draws::new(rule, 10, 3, 0, Draws::UPPER);
+        while stream.drawn() < 4000 {
+            stream.next_batch().iter().for_each(|i| counts[*i] += 1);
+        }
+        assert!(counts.iter().all(|c| (305..500).contains(c)), "{counts:?}");
+    }
+    let first = |stream, seed| {
+        let mut draws = Draws::new(DrawRule::WithReplacement, 1000, 8, seed, stream);
+        draws.next_batch().to_vec()
+    };
+    assert_ne!(first(Draws::UPPER, 0), first(Draws::LOWER, 0));
+    assert_ne!(first(Draws::UPPER, 0), first(Draws::UPPER, 1));
+    assert_eq!(first(Draws::UPPER, 1), first(Draws::UPPER, 1));
+}
+
+#[test]
+fn the_stream_is_the_documented_one() {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    rng.set_stream(Draws::LOWER);
+    let mut draws = Draws::new(DrawRule::WithReplacement, 37, 1, 9, Draws::LOWER);
+    for _ in 0..20 {
+        let word = u128::from(rng.next_u64());
+        assert_eq!(draws.next_batch(), [((37 * word) >> 64) as usize]);
+    }
+}
+
+#[test]
+fn batches_that_cannot_be_drawn_are_refused_before_any_work() {
+    let rule = Soba {
+        step: Schedule::Constant(0.1),
+        ratio: 1.0,
+    };
+    let refusal = |problem: &Bilevel<f64>, sampling: Sampling| {
+        let method = Stepwise::new(rule, 5).sampling(sampling);
+        let refused = method.begin(problem, dvector![0.0]).err();
+        refused.map(|e| e.to_string()).unwrap_or_default()
+    };
+    let sampling = Sampling::new(0);
+    let problem = noisy();
+    assert_eq!(
+        refusal(&problem, sampling.batches(0, 1)),
+        "soba: batch of 0: the upper objective has 5 samples, expected 1 to 5"
+    );
+    assert_eq!(
+        refusal(&problem, sampling.batches(5, 6)),
+        "soba: batch of 6: the lower objective has 4 samples, expected 1 to 4"
+    );
+    assert_eq!(
+        refusal(&exact(), sampling.batches(2, 1)),
+        "soba: batch of 2: the upper objective has 1 sample, expected 1"
+    );
+    assert_eq!(refusal(&problem, sampling.batches(5, 4)), "");
+
+    let none = sampled(0, |_: Var, y: Var, _: &[usize]| y.norm_squared());
+    let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+    assert_eq!(
+        Bilevel::sampled(none, lower, 1, 1).err(),
+        Some(ProblemError::NoSamples { level: "upper" })
+    );
+}
+
+#[test]
+fn every_strategy_runs_on_the_means_over_all_samples() {
+    let (noisy, exact) = (noisy(), exact());
+    let strategies: [&dyn Strategy<f64>; 2] = [&Itd::reverse(30).step(0.5), &Aid::cg()];
+    for strategy in strategies {
+        let at = |problem: &Bilevel<f64>| {
+            let mut work = problem.workspace();
+            let x = dvector![0.3];
+            strategy.hypergradient(problem, &x, &mut work).unwrap()
+        };
+        super::close(
+            at(&noisy).hypergradient[0],
+            at(&exact).hypergradient[0],
+            1e-12,
+        );
+    }
+}
+
+/// The mean of the gradients of disjoint batches of one size is the gradient of the whole.
+#[test]
+fn batches_of_the_models_average_to_the_whole() {
+    let mut digits = data::digits_parity(0);
+    let mut cleaning = data::digits_cleaning(0, 0.5).0;
+    for splits in [&mut digits, &mut cleaning] {
+        for samples in [&mut splits.train, &mut splits.valid] {
+            samples.features = samples.features.columns(0, 12).into_owned();
+            samples.labels.truncate(12);
+        }
+        splits.test = None;
+    }
+    let tasks = [
+        logistic::<f64>(digits).unwrap(),
+        hyper_cleaning(cleaning, None, Default::default()).unwrap(),
+        models::stability::ridge_prior(12, 1, None),
+        models::stability::orthogonal_map(12, 1, None),
+    ];
+    for task in tasks {
+        let means = task.means.as_ref().expect("means over samples");
+        let (dim_x, dim_y) = (task.x.len(), task.y.len());
+        let x: Vec<f64> = (0..dim_x).map(|i| 0.3 * (i as f64).cos()).collect();
+        let y: Vec<f64> = (0..dim_y).map(|i| 0.2 * (2.0 * i as f64).sin()).collect();
+        let levels = [(&means.upper, &task.upper), (&means.lower, &task.lower)];
+        for (mean, whole) in levels {
+            let n = mean.samples();
+            let mut point = whole.point();
+            let value = point.linearise(&[&x, &y]);
+            let batches: Vec<usize> = (0..n).collect();
+            let (mut total, mut gradient) = (0.0, vec![0.0; dim_y]);
+            let parts = if n % 4 == 0 { 4 } else { 5 };
+            for batch in batches.chunks(n / parts) {
+                let mut part = mean.program(dim_x, dim_y, batch).point();
+                total += part.linearise(&[&x, &y]) / parts as f64;
+                for (sum, d) in gradient.iter_mut().zip(part.gradient(1)) {
+                    *sum += d / parts as f64;
+                }
+            }
+            super::close(total, value, 1e-12 * value.abs().max(1.0));
+            for (got, want) in gradient.iter().zip(point.gradient(1)) {
+                super::close(*got, *want, 1e-12);
+            }
+        }
+    }
+    assert!(closed_form::scalar::<f64>().means.is_none());
+}
+
+/// Swapping a sample changes that one alone.
+#[test]
+fn toys_differ_in_the_swapped_sample_alone() {
+    let this = models::stability::ridge_prior::<f64>(6, 3, None);
+    let other = models::stability::ridge_prior::<f64>(6, 3, Some(2));
+    let larger = models::stability::ridge_prior::<f64>(9, 3, None);
+    let y = [0.3, -1.0, 0.7, 0.1, 2.0];
+    let value = |task: &models::Task<f64>, sample: usize| {
+        let program = task.means.as_ref().unwrap().upper.program(5, 5, &[sample]);
+        program.point().value(&[&[0.0; 5], &y])
+    };
+    for sample in 0..6 {
+        let same = value(&this, sample) == value(&other, sample);
+        assert_eq!(same, sample != 2);
+        assert_eq!(value(&this, sample), value(&larger, sample));
+    }
+    let lower = |task: &models::Task<f64>| task.lower.point().value(&[&[0.5; 5], &y]);
+    assert_eq!(lower(&this), lower(&other));
+}

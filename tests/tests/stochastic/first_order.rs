@@ -1,0 +1,283 @@
+//! First-order methods on the closed forms, and optimisers inside GDA.
+
+use autodiff::{Var, objective, sampled};
+use models::{Task, closed_form};
+use solvers::sampling::Sampling;
+use solvers::{Bilevel, Bome, F2sa, Gda, Method, Optimiser, Pbgd, Schedule, Stepwise};
+
+use super::{close, exact, noisy, run};
+
+fn bilevel(task: Task<f64>) -> Bilevel<f64> {
+    Bilevel::new(task.upper, task.lower, task.x.len(), task.y.len()).expect("a valid problem")
+}
+
+fn pbgd(penalty: f64) -> Pbgd {
+    Pbgd {
+        first: penalty,
+        last: penalty,
+        ramp: 0,
+        inner: 3,
+        inner_step: 0.5,
+        step: 0.5,
+    }
+}
+
+fn f2sa(penalty: f64) -> F2sa {
+    F2sa {
+        penalty,
+        growth: 0.0,
+        inner: 20,
+        inner_step: 0.8,
+        step: 0.2,
+    }
+}
+
+/// A penalty α ends at α/(1 + 2α), and y at (1 + αx)/(1 + α).
+#[test]
+fn penalties_are_biased_as_their_size_says() {
+    for (alpha, want) in [
+        (1.0, 1.0 / 3.0),
+        (2.0, 2.0 / 5.0),
+        (4.0, 4.0 / 9.0),
+        (8.0, 8.0 / 17.0),
+    ] {
+        let methods: [&dyn Method<f64>; 2] = [
+            &Stepwise::new(pbgd(alpha), 4000),
+            &Stepwise::new(f2sa(alpha), 400),
+        ];
+        for method in methods {
+            let problem = bilevel(closed_form::penalty_bias());
+            let (_, x, y) = run(method, &problem, &[0.0]);
+            close(x[0], want, 1e-9);
+            close(y[0], (1.0 + alpha * want) / (1.0 + alpha), 1e-9);
+        }
+    }
+}
+
+/// λ times the bias of F2SA tends to ¼: it is λ/(2(1 + 2λ)).
+#[test]
+fn the_bias_of_f2sa_is_one_over_the_penalty() {
+    let biases: Vec<f64> = [4.0, 16.0, 64.0]
+        .iter()
+        .map(|lambda| {
+            let method = Stepwise::new(f2sa(*lambda), 400);
+            let (_, x, _) = run(&method, &exact(), &[0.0]);
+            let scaled = lambda * (0.5 - x[0]);
+            close(scaled, lambda / (2.0 * (1.0 + 2.0 * lambda)), 1e-7);
+            scaled
+        })
+        .collect();
+    assert!(biases.is_sorted() && biases[2] < 0.25 && biases[2] > 0.248);
+}
+
+/// A penalty that grows takes the bias with it.
+#[test]
+fn growing_penalties_approach_the_solution() {
+    let ramped = Pbgd {
+        last: 200.0,
+        ramp: 5000,
+        ..pbgd(1.0)
+    };
+    let grown = F2sa {
+        growth: 1.0,
+        ..f2sa(1.0)
+    };
+    let methods: [(&dyn Method<f64>, f64); 2] = [
+        (&Stepwise::new(ramped, 8000), 200.0),
+        (&Stepwise::new(grown, 200), 200.0),
+    ];
+    for (method, penalty) in methods {
+        let (_, x, _) = run(method, &exact(), &[0.0]);
+        close(x[0], penalty / (1.0 + 2.0 * penalty), 1e-4);
+    }
+}
+
+/// Closed forms 1 and 2, whose lower level has many solutions.
+#[test]
+fn many_lower_solutions() {
+    for alpha in [0.5, 1.0, 4.0] {
+        // The counter-example has x = y = 1 at every penalty.
+        let problem = bilevel(closed_form::bda_counterexample());
+        let methods: [&dyn Method<f64>; 2] = [
+            &Stepwise::new(pbgd(alpha), 8000),
+            &Stepwise::new(f2sa(alpha), 2000),
+        ];
+        for method in methods {
+            let (_, x, y) = run(method, &problem, &[0.0]);
+            close(x[0], 1.0, 1e-7);
+            close(y[0], 1.0, 1e-7);
+            close(y[1], 1.0, 1e-7);
+        }
+        // With ½x² in F the penalised optimum is that of the scalar problem: α/(1 + 2α).
+        let problem = bilevel(closed_form::bda_discriminating());
+        let (_, x, y) = run(&Stepwise::new(pbgd(alpha), 8000), &problem, &[0.0]);
+        let want = alpha / (1.0 + 2.0 * alpha);
+        close(x[0], want, 1e-7);
+        close(y[0], (1.0 + alpha * want) / (1.0 + alpha), 1e-7);
+        close(y[1], want, 1e-7);
+    }
+}
+
+#[test]
+fn bome_converges_on_closed_forms() {
+    let bome = Bome {
+        inner: 10,
+        inner_step: 0.5,
+        fall: 0.05,
+        step: 0.05,
+    };
+    for (problem, want) in [
+        (bilevel(closed_form::penalty_bias()), 0.5),
+        (bilevel(closed_form::bda_counterexample()), 1.0),
+        (bilevel(closed_form::bda_discriminating()), 0.5),
+    ] {
+        let (reports, x, y) = run(&Stepwise::new(bome, 1800), &problem, &[0.0]);
+        assert!((x[0] - want).abs() < 1e-3, "{x:?} {y:?}, expected {want}");
+        let last = reports.last().unwrap();
+        assert!(last.lower_residual < 1e-3, "{}", last.lower_residual);
+    }
+}
+
+#[test]
+fn oracles_per_step() {
+    let count = |method: &dyn Method<f64>| {
+        let oracles = run(method, &noisy(), &[0.5]).0.pop().unwrap().oracles;
+        assert_eq!(oracles.hvps(), 0);
+        (oracles.upper.gradients, oracles.lower.gradients)
+    };
+    let sampling = Sampling::new(1).batches(2, 3);
+    let bome = Bome {
+        inner: 4,
+        inner_step: 0.5,
+        fall: 0.5,
+        step: 0.1,
+    };
+    assert_eq!(
+        count(&Stepwise::new(pbgd(1.0), 7).sampling(sampling)),
+        (7, 7 * 5)
+    );
+    assert_eq!(
+        count(&Stepwise::new(f2sa(1.0), 7).sampling(sampling)),
+        (7 * 21, 7 * 42)
+    );
+    assert_eq!(
+        count(&Stepwise::new(bome, 7).sampling(sampling)),
+        (7, 7 * 5)
+    );
+    let gda = Gda::new(1, 7, Optimiser::GradientDescent { rate: 0.1 })
+        .steps(0.1, 0.1)
+        .sampling(sampling);
+    assert_eq!(count(&gda), (7, 7 * 2));
+}
+
+/// From u = y, one batch of g for both gradients makes their difference vanish exactly.
+#[test]
+fn gda_draws_one_batch_of_g_for_both_gradients() {
+    let upper = objective(|x: Var, y: Var| 0.0 * (x - y).norm_squared());
+    let shift = [0.0, 3.0, -7.0, 11.0];
+    let lower = sampled(4, move |x: Var, y: Var, batch: &[usize]| {
+        0.5 * (y - x - shift[batch[0]]).norm_squared()
+    });
+    let problem = Bilevel::sampled(upper, lower, 1, 1).unwrap();
+    let gda = Gda::new(1, 50, Optimiser::GradientDescent { rate: 0.1 })
+        .penalty(1.0, 1.0)
+        .steps(0.1, 0.1)
+        .sampling(Sampling::new(3));
+    let (_, x, y) = run(&gda, &problem, &[0.25]);
+    assert_eq!(x, [0.25], "the penalty's gradient in x is 0 throughout");
+    assert!(y[0].abs() > 0.1, "while y moved to {y:?}");
+}
+
+/// F = xy, g = −xy from (4, 4): at α = 1, x and u rotate about the saddle point and their norm grows
+/// by √(1 + lr²) a step.
+#[test]
+fn rotation_is_reported() {
+    let upper = objective(|x: Var, y: Var| x.dot(y));
+    let lower = objective(|x: Var, y: Var| -x.dot(y));
+    let problem = Bilevel::new(upper, lower, 1, 1)
+        .unwrap()
+        .starting_from(nalgebra::dvector![4.0]);
+    let (rate, steps) = (0.1_f64, 100);
+    let gda = Gda::new(1, steps, Optimiser::GradientDescent { rate })
+        .penalty(1.0, 1.0)
+        .steps(rate, rate);
+    let (reports, x, y) = run(&gda, &problem, &[4.0]);
+    assert_eq!(y, [4.0], "∇_y(F + g) = 0");
+    // u turns with x: their common norm is √32 (1 + lr²)^{steps/2}.
+    let norm = 32_f64.sqrt() * (1.0 + rate * rate).powf(0.5 * steps as f64);
+    assert!(x[0].abs() <= norm * (1.0 + 1e-12));
+    let warning = &reports.last().unwrap().warnings;
+    assert_eq!(warning.len(), 1, "{warning:?}");
+    assert!(warning[0].contains("do not settle") && warning[0].contains("rotate"));
+
+    let settled = Gda::new(1, 4000, Optimiser::GradientDescent { rate: 0.1 })
+        .penalty(1.0, 1.0)
+        .steps(0.3, 0.3);
+    let reports = run(&settled, &exact(), &[2.0]).0;
+    assert!(reports.iter().all(|r| r.warnings.is_empty()));
+}
+
+/// Each optimiser of u, y and x, under each schedule, ends at the penalty's solution; what they keep
+/// goes on from stage to stage.
+#[test]
+fn optimisers_and_schedules_of_gda() {
+    let of = |rate| {
+        [
+            Optimiser::GradientDescent { rate },
+            Optimiser::Momentum {
+                rate: 0.2 * rate,
+                momentum: 0.8,
+            },
+            Optimiser::Adagrad { rate },
+            Optimiser::Adam { rate: 0.1 * rate },
+            Optimiser::AdamW {
+                rate: 0.1 * rate,
+                decay: 0.0,
+            },
+        ]
+    };
+    let schedules = [
+        Schedule::Constant(1.0),
+        Schedule::Cosine {
+            a: 1.0,
+            period: 2000,
+        },
+        Schedule::Geometric {
+            a: 1.0,
+            decay: 0.998,
+        },
+    ];
+    // x is the slower one: with Adam at one rate for all three it does not arrive in these steps.
+    for (optimiser, outer) in of(0.2).into_iter().zip(of(0.04)) {
+        for schedule in schedules {
+            let gda = Gda::new(3, 2000, outer)
+                .penalty(0.5, 2.0)
+                .optimisers(optimiser, optimiser)
+                .schedule(schedule)
+                .report_every(6000);
+            let (_, x, _) = run(&gda, &exact(), &[0.0]);
+            // α = 4 in the last stage.
+            let error = (x[0] - 4.0 / 9.0).abs();
+            assert!(error < 1e-2, "{optimiser:?}, {schedule}: {x:?}");
+        }
+    }
+}
+
+/// Two steps of Adagrad and AdamW, written out.
+#[test]
+fn adagrad_and_adamw_by_hand() {
+    // The direction of x is 3 throughout.
+    let upper = objective(|x: Var, y: Var| 3.0 * x.sum() + 0.0 * y.sum());
+    let lower = objective(|_: Var, y: Var| 0.5 * y.norm_squared());
+    let problem = Bilevel::new(upper, lower, 1, 1).unwrap();
+    let end = |optimiser| {
+        let gda = Gda::new(1, 2, optimiser).penalty(1.0, 1.0).steps(0.1, 0.1);
+        run(&gda, &problem, &[1.0]).1[0]
+    };
+    let adagrad = end(Optimiser::Adagrad { rate: 0.1 });
+    close(adagrad, 1.0 - 0.1 - 0.1 / 2_f64.sqrt(), 1e-9);
+    let (rate, decay) = (0.1, 0.5);
+    let adamw = end(Optimiser::AdamW { rate, decay });
+    let keep = 1.0 - rate * decay;
+    close(adamw, (keep - rate) * keep - rate, 1e-8);
+}
