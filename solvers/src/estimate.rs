@@ -7,6 +7,8 @@ use autodiff::unroll::Irreversible;
 use autodiff::{Real, Sweeps};
 use nalgebra::DVector;
 
+use crate::Certificate;
+
 /// How a computation ended, with a remedy in words where it did not end well.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Status {
@@ -190,8 +192,9 @@ pub struct Estimate<T: Real> {
     pub lower_residual: f64,
     /// ‖Hv − ∇_yF‖ / ‖∇_yF‖, recomputed from the solution; `None` without a linear system.
     pub linear_residual: Option<f64>,
-    /// A certified bound on the error; `None` where the problem's constants are unknown.
-    pub certificate: Option<f64>,
+    /// A bound on the error; `None` where the problem's constants are unknown, or there is no linear
+    /// system.
+    pub certificate: Option<Certificate>,
     /// Iterations of the lower level.
     pub lower_iterations: usize,
     /// Iterations of the linear solver, or steps of the reverse pass.
@@ -242,8 +245,8 @@ impl<T: Real> fmt::Display for Estimate<T> {
                 self.linear_iterations
             )?;
         }
-        if let Some(bound) = self.certificate {
-            writeln!(f, "  certified error    ≤ {bound:.2e}")?;
+        if let Some(certificate) = &self.certificate {
+            writeln!(f, "  error              {certificate}")?;
         }
         writeln!(
             f,

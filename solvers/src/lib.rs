@@ -23,6 +23,7 @@
 
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
+mod certificate;
 mod estimate;
 mod hypergradient;
 mod inner;
@@ -34,14 +35,15 @@ pub mod sampling;
 mod schedule;
 mod workspace;
 
+pub use certificate::{Certificate, Constants, certify};
 pub use estimate::{Estimate, Oracles, Status};
 pub use hypergradient::{
     ANY_DEPTH, Aid, Bda, BudgetError, ConfigError, Exact, Itd, LowerSolve, Plan, Strategy,
 };
 pub use inner::{InnerStep, StepLength};
 pub use method::{
-    Amigo, Bome, Bsa, Descent, F2sa, Fsla, Gda, Method, Pbgd, Progress, Rule, Run, Saba, Soba,
-    State, Stepwise, StocBio, StochasticAid, Update,
+    Amigo, Bome, Bsa, Descent, F2sa, Fsla, Gda, Hoag, Isgd, Maid, Method, Pbgd, Progress, Rule,
+    Run, Saba, Soba, State, Stepwise, StocBio, StochasticAid, Update,
 };
 pub use optimiser::Optimiser;
 pub use problem::{Bilevel, ProblemError};

@@ -1,5 +1,6 @@
 //! Problems, strategies and methods by name.
 
+mod inexact;
 pub mod methods;
 pub mod problems;
 mod steps;
