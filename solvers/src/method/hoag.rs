@@ -16,13 +16,14 @@ use super::{Method, Progress, Run, bounds_complaint, project};
 ///
 /// With g the value of F, ε_k and ε_{k−1} the accuracies and Δ the distance moved: where
 /// `g ≤ g_old + C ε_k + ε_{k−1}(C + 1)Δ − LΔ²`, C = ¼, L is multiplied by 0.95; where
-/// `g ≥ g_old + 0.2 |g_old|` (1.2 g_old of the reference, for values of either sign) the step is
-/// taken back, L doubled and all later accuracies halved. So is a step to where F or p is not
+/// `g ≥ g_min + 0.2 |g_min|`, g_min the least value so far, the step is taken back, L doubled and all later accuracies halved. So is a step to where F or p is not
 /// finite. No step follows the last judgement, so the run ends at a point that was judged.
 ///
 /// For a convex φ and exact values the first condition cannot hold, as `φ ≥ φ_old − LΔ²`: steps grow
 /// only while the accuracies are coarse, and between the two conditions nothing changes. So values
-/// may rise a little from step to step.
+/// may rise a little from step to step. The reference takes a step back at 1.2 g_old, by which small
+/// rises add up without end (on a quadratic with L just below half its curvature), and which values
+/// below 0 turn about.
 ///
 /// # Requirements on the problem
 /// F once and g twice differentiable; the Hessian of g in y positive definite at the solution. No
@@ -116,6 +117,7 @@ impl<T: Real> Method<T> for Hoag {
             kept_y: buffer(dim_y),
             kept_z: buffer(dim_x),
             kept: None,
+            least: f64::INFINITY,
             y: problem.start().clone(),
             work,
             problem,
@@ -140,6 +142,8 @@ struct HoagRun<'p, T: Real> {
     kept_z: Buffer<T>,
     /// Its value and accuracy.
     kept: Option<(f64, f64)>,
+    /// The least value of a point that was not taken back.
+    least: f64,
     x: DVector<T>,
     y: DVector<T>,
     smoothness: Option<f64>,
@@ -163,7 +167,7 @@ impl<T: Real> HoagRun<'_, T> {
             return true;
         }
         // Written so that a NaN is taken back.
-        let stays = value < old + 0.2 * old.abs();
+        let stays = value < self.least + 0.2 * self.least.abs();
         if !stays {
             self.smoothness = Some(2.0 * l);
             self.sharper *= 0.5;
@@ -201,6 +205,7 @@ impl<T: Real> Run<T> for HoagRun<'_, T> {
         let stays = usable && self.judge(found.value, accuracy);
         if stays {
             self.kept = Some((found.value, accuracy));
+            self.least = self.least.min(found.value);
             self.kept_x.copy_from_slice(self.x.as_slice());
             self.kept_y.copy_from_slice(self.y.as_slice());
             self.kept_z.copy_from_slice(&self.implicit.z);

@@ -38,9 +38,14 @@ fn steps_that_raise_the_objective_are_taken_back() {
     let (reports, points) = run(&hoag, &problem.bilevel, &problem.task.x);
     assert!(reports[1].upper > 10.0 * reports[0].upper);
     assert!(!reports[1].warnings.is_empty());
-    // The run ends at a point that was judged, nearer to the solution than it began.
+    // Small rises do not add up: the run ends nearer to the solution than it began.
     let end = points.last().expect("a point");
-    assert!((end - &known.solution).norm() < (&points[0] - &known.solution).norm());
+    assert!((end - &known.solution).norm() < 0.5 * (&points[0] - &known.solution).norm());
+    let least = reports
+        .iter()
+        .map(|r| r.upper)
+        .fold(f64::INFINITY, f64::min);
+    assert!(reports.last().expect("a report").upper < 1.5 * least);
 }
 
 #[test]
