@@ -7,9 +7,9 @@ use nalgebra::{DMatrix, DVector};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Known, Task};
+use crate::{Constants, Known, Task};
 
-fn task<T: Real>(
+pub(crate) fn task<T: Real>(
     name: &'static str,
     upper: impl Objective<T>,
     lower: impl Objective<T>,
@@ -26,6 +26,7 @@ fn task<T: Real>(
         metrics: Vec::new(),
         bounds: None,
         known: None,
+        constants: None,
     }
 }
 
@@ -101,6 +102,7 @@ fn aggregated_lower<'r, T: Real>(x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {
 pub fn penalty_bias<T: Real>() -> Task<T> {
     Task {
         known: known(0.5, |x| 2.0 * x - 1.0),
+        constants: Some(Arc::new(|_: &[T], _: &[T]| scalar_constants(1.0))),
         ..scalar_problem("penalty-bias", 1.0, 0.0)
     }
 }
@@ -110,7 +112,21 @@ pub fn penalty_bias<T: Real>() -> Task<T> {
 pub fn scalar<T: Real>() -> Task<T> {
     Task {
         known: known(0.5, |x| 2.0 * x - 1.0),
+        constants: Some(Arc::new(|_: &[T], _: &[T]| scalar_constants(2.0))),
         ..scalar_problem("scalar", 2.0, 0.3)
+    }
+}
+
+/// Those of g = ½a(y − x)², F = ½(y − 1)² + ½x².
+fn scalar_constants(a: f64) -> Constants {
+    Constants {
+        strong_convexity: a,
+        smoothness: a,
+        hessian_lipschitz: 0.0,
+        cross_norm: a,
+        cross_lipschitz: 0.0,
+        upper_smoothness: 1.0,
+        upper_cross: 0.0,
     }
 }
 
@@ -146,6 +162,16 @@ pub fn quadratic<T: Real>(dim_x: usize, dim_y: usize, seed: u64) -> Task<T> {
         .inverse();
     let reduced = &b * inverse * b.transpose();
     let linear = &d * &target;
+    let spectrum = a.symmetric_eigenvalues();
+    let stated = Constants {
+        strong_convexity: spectrum.min(),
+        smoothness: spectrum.max(),
+        hessian_lipschitz: 0.0,
+        cross_norm: b.singular_values().max(),
+        cross_lipschitz: 0.0,
+        upper_smoothness: spectrum.max(),
+        upper_cross: 0.0,
+    };
     let solution = (&reduced + &d)
         .cholesky()
         .expect("a sum of positive definite matrices")
@@ -167,6 +193,7 @@ pub fn quadratic<T: Real>(dim_x: usize, dim_y: usize, seed: u64) -> Task<T> {
     let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| y.dot(&a * y) * half - x.dot(&b * y));
     Task {
         known: Some(known),
+        constants: Some(Arc::new(move |_: &[T], _: &[T]| stated)),
         ..task("quadratic", upper, lower, DVector::zeros(dim_x), dim_y)
     }
 }

@@ -91,12 +91,14 @@ pub fn hyper_cleaning<T: Real>(
         means: Some(Means {
             upper: Arc::new(upper),
             lower: Arc::new(lower),
+            block: None,
         }),
         x: DVector::zeros(n),
         y: DVector::zeros(dim_y),
         metrics,
         bounds: None,
         known: None,
+        constants: None,
     })
 }
 

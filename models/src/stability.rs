@@ -122,6 +122,7 @@ fn task<T: Real>(
         means: Some(Means {
             upper: Arc::new(upper),
             lower: Arc::new(lower),
+            block: None,
         }),
         x,
         y: DVector::zeros(dim_y),
@@ -133,6 +134,7 @@ fn task<T: Real>(
         }],
         bounds: None,
         known: None,
+        constants: None,
     }
 }
 

@@ -7,6 +7,7 @@ use autodiff::{Program, Real, Sampled};
 use nalgebra::DVector;
 
 type Measure<T> = Arc<dyn Fn(&DVector<T>, &DVector<T>) -> f64 + Send + Sync>;
+type ConstantsOf<T> = Arc<dyn Fn(&[T], &[T]) -> Constants + Send + Sync>;
 type Closed<T> = Arc<dyn Fn(&DVector<T>) -> DVector<T> + Send + Sync>;
 
 /// A number that is reported and never optimised: test accuracy, a score.
@@ -34,6 +35,29 @@ pub struct Means<T: Real> {
     pub upper: Arc<dyn Sampled<T>>,
     /// g; all its samples give [`Task::lower`].
     pub lower: Arc<dyn Sampled<T>>,
+    /// Entries of a sample's block of y, where each sample has a lower level of its own; a batch is
+    /// then recorded with y of its samples' blocks alone.
+    pub block: Option<usize>,
+}
+
+/// What is known of a problem's derivatives at one x, for all y unless said otherwise, in spectral
+/// norms or bounds on them; for a problem with one lower level per sample, of each sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constants {
+    /// μ: no eigenvalue of ∇²_yy g is below this; positive.
+    pub strong_convexity: f64,
+    /// L_g: none is above this.
+    pub smoothness: f64,
+    /// L_H: Lipschitz constant of ∇²_yy g in y.
+    pub hessian_lipschitz: f64,
+    /// ‖∇²_xy g(x, y)‖ at this y.
+    pub cross_norm: f64,
+    /// L_J: Lipschitz constant of ∇²_xy g in y.
+    pub cross_lipschitz: f64,
+    /// L_F: Lipschitz constant of ∇_yF in y.
+    pub upper_smoothness: f64,
+    /// Lipschitz constant of ∇_xF in y.
+    pub upper_cross: f64,
 }
 
 /// The two objectives of a bilevel problem, a start, and what is known about it.
@@ -57,6 +81,8 @@ pub struct Task<T: Real> {
     pub bounds: Option<(f64, f64)>,
     /// The closed form, if there is one.
     pub known: Option<Known<T>>,
+    /// The constants at (x, y), if they are known.
+    pub constants: Option<ConstantsOf<T>>,
 }
 
 impl<T: Real> fmt::Debug for Task<T> {

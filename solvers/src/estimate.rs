@@ -7,6 +7,8 @@ use autodiff::unroll::Irreversible;
 use autodiff::{Real, Sweeps};
 use nalgebra::DVector;
 
+use crate::Certificate;
+
 /// How a computation ended, with a remedy in words where it did not end well.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Status {
@@ -76,6 +78,13 @@ pub enum Status {
 }
 
 impl Status {
+    /// A linear system that met a product which is not finite.
+    pub(crate) fn in_a_product() -> Self {
+        Status::NonFinite {
+            place: "in a Hessian-vector product of the lower level".into(),
+        }
+    }
+
     /// The status as one word, for records.
     pub fn code(&self) -> &'static str {
         match self {
@@ -240,8 +249,9 @@ pub struct Estimate<T: Real> {
     /// Of a loop that was unrolled up to a tolerance, what was left of the cotangent ∇_yF at its
     /// start, which for gradient steps at the solution is the same.
     pub linear_residual: Option<f64>,
-    /// A certified bound on the error; `None` where the problem's constants are unknown.
-    pub certificate: Option<f64>,
+    /// A bound on the error; `None` where the problem's constants are unknown, or there is no linear
+    /// system.
+    pub certificate: Option<Certificate>,
     /// Iterations of the lower level.
     pub lower_iterations: usize,
     /// Iterations of the linear solver, or steps of the reverse pass.
@@ -292,8 +302,8 @@ impl<T: Real> fmt::Display for Estimate<T> {
                 self.linear_iterations
             )?;
         }
-        if let Some(bound) = self.certificate {
-            writeln!(f, "  certified error    ≤ {bound:.2e}")?;
+        if let Some(certificate) = &self.certificate {
+            writeln!(f, "  error              {certificate}")?;
         }
         writeln!(
             f,

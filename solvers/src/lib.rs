@@ -23,6 +23,7 @@
 
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
+mod certificate;
 mod estimate;
 mod hypergradient;
 mod inner;
@@ -34,6 +35,7 @@ pub mod sampling;
 mod schedule;
 mod workspace;
 
+pub use certificate::{Certificate, Constants, certify};
 pub use estimate::{Estimate, Oracles, Status};
 pub use hypergradient::{
     ANY_DEPTH, Aid, AidStep, Bda, BudgetError, ConfigError, Exact, Itd, LowerSolve, OneStage, Plan,
@@ -41,8 +43,8 @@ pub use hypergradient::{
 };
 pub use inner::{Constraint, InnerStep, ParseInnerStepError, Proximal, StepLength};
 pub use method::{
-    Amigo, Bome, Bsa, Descent, F2sa, Fsla, Gda, Method, Pbgd, Progress, Rule, Run, Saba, Soba,
-    State, Stepwise, StocBio, StochasticAid, Update,
+    Amigo, Bome, Bsa, Descent, F2sa, Fsla, Gda, Hoag, Isgd, Maid, Method, Pbgd, Progress, Rule,
+    Run, Saba, Soba, State, Stepwise, StocBio, StochasticAid, Update,
 };
 pub use optimiser::Optimiser;
 pub use problem::{Bilevel, ProblemError};

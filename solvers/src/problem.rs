@@ -6,6 +6,7 @@ use autodiff::{Objective, Program, Real, Sampled};
 use nalgebra::DVector;
 
 use crate::Workspace;
+use crate::certificate::Stated;
 use crate::sampling::Levels;
 
 /// A bilevel problem: `min_x F(x, y*(x))` with `y*(x) = argmin_y g(x, y)`.
@@ -30,7 +31,8 @@ pub struct Bilevel<T: Real> {
     dim_x: usize,
     dim_y: usize,
     start: DVector<T>,
-    samples: Levels<T>,
+    pub(crate) samples: Levels<T>,
+    pub(crate) constants: Stated<T>,
 }
 
 /// Why two objectives are not a bilevel problem.
@@ -55,6 +57,14 @@ pub enum ProblemError {
     NoSamples {
         /// `"upper"` or `"lower"`.
         level: &'static str,
+    },
+    /// Levels of a problem with one lower level per sample differ in their samples.
+    #[error("the upper objective has {upper} samples and the lower {lower}: expected the same")]
+    SamplesDiffer {
+        /// Samples of the upper objective.
+        upper: usize,
+        /// Samples of the lower objective.
+        lower: usize,
     },
     /// The lower objective does not use y, so it has no minimiser to find.
     #[error("the lower objective does not depend on y")]
@@ -112,6 +122,7 @@ impl<T: Real> Bilevel<T> {
             dim_y,
             start: DVector::zeros(dim_y),
             samples: Levels::default(),
+            constants: Stated::default(),
         })
     }
 

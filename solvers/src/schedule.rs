@@ -27,6 +27,20 @@ pub enum Schedule {
         /// First value.
         a: f64,
     },
+    /// `a / (k + 1)^q`.
+    Power {
+        /// First value.
+        a: f64,
+        /// Power; positive.
+        q: f64,
+    },
+    /// `a / ((k + 1)^q ln(k + e))`.
+    PowerLog {
+        /// First value.
+        a: f64,
+        /// Power; positive.
+        q: f64,
+    },
     /// `½ a (1 + cos(π k / period))` up to k = period, then 0.
     Cosine {
         /// First value.
@@ -50,6 +64,8 @@ impl Schedule {
             Schedule::Harmonic { a, c } => a / (k + c),
             Schedule::Geometric { a, decay } => a * decay.powf(k),
             Schedule::InverseRoot { a } => a / (k + 1.0).sqrt(),
+            Schedule::Power { a, q } => a / (k + 1.0).powf(q),
+            Schedule::PowerLog { a, q } => a / ((k + 1.0).powf(q) * (k + std::f64::consts::E).ln()),
             Schedule::Cosine { period, .. } if k >= period as f64 => 0.0,
             Schedule::Cosine { a, period } => {
                 0.5 * a * (1.0 + (std::f64::consts::PI * k / period as f64).cos())
@@ -64,6 +80,8 @@ impl Schedule {
             Schedule::Harmonic { a, .. } => a == 0.0,
             Schedule::Geometric { a, decay } => a == 0.0 || decay.abs() < 1.0,
             Schedule::InverseRoot { a } => a == 0.0,
+            // Σ 1/(k ln k) diverges.
+            Schedule::Power { a, q } | Schedule::PowerLog { a, q } => a == 0.0 || q > 1.0,
             Schedule::Cosine { .. } => true,
         }
     }
@@ -86,6 +104,9 @@ impl Schedule {
                 a,
                 (!(decay > 0.0 && decay <= 1.0)).then_some(("decay", decay)),
             ),
+            Schedule::Power { a, q } | Schedule::PowerLog { a, q } => {
+                (a, (!(q > 0.0 && q.is_finite())).then_some(("power", q)))
+            }
             Schedule::Cosine { a, period } => (a, (period == 0).then_some(("period", 0.0))),
         };
         match shape {
@@ -104,7 +125,7 @@ impl Schedule {
 }
 
 /// `constant:A`, `inverse:A` for a/(k + 1), `inverse:A:C` for a/(k + c), `root:A`,
-/// `exponential:A:DECAY`, `cosine:A:PERIOD`.
+/// `exponential:A:DECAY`, `power:A:Q`, `power-log:A:Q`, `cosine:A:PERIOD`.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -113,6 +134,8 @@ impl fmt::Display for Schedule {
             Schedule::Harmonic { a, c } => write!(f, "inverse:{a}:{c}"),
             Schedule::Geometric { a, decay } => write!(f, "exponential:{a}:{decay}"),
             Schedule::InverseRoot { a } => write!(f, "root:{a}"),
+            Schedule::Power { a, q } => write!(f, "power:{a}:{q}"),
+            Schedule::PowerLog { a, q } => write!(f, "power-log:{a}:{q}"),
             Schedule::Cosine { a, period } => write!(f, "cosine:{a}:{period}"),
         }
     }
@@ -126,7 +149,7 @@ impl FromStr for Schedule {
         let refused = || {
             format!(
                 "schedule `{text}`: expected constant:A, inverse:A, inverse:A:C, root:A, \
-                 exponential:A:DECAY or cosine:A:PERIOD"
+                 exponential:A:DECAY, power:A:Q, power-log:A:Q or cosine:A:PERIOD"
             )
         };
         let mut words = text.trim().split(':');
@@ -143,6 +166,8 @@ impl FromStr for Schedule {
                 a: *a,
                 decay: *decay,
             },
+            ("power", [a, q]) => Schedule::Power { a: *a, q: *q },
+            ("power-log", [a, q]) => Schedule::PowerLog { a: *a, q: *q },
             ("cosine", [a, period]) if period.fract() == 0.0 && *period >= 0.0 => {
                 Schedule::Cosine {
                     a: *a,

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use solvers::sampling::Sampling;
 use solvers::{Descent, Gda, Method, Optimiser, StepLength};
 
-use super::stepwise;
 use super::strategies::{self, AnyStrategy};
 use super::{Entry, unknown};
+use super::{inexact, stepwise};
 
 /// Every method.
 pub const ALL: &[Entry] = &[
@@ -51,6 +51,18 @@ pub const ALL: &[Entry] = &[
     Entry {
         name: "gda",
         about: "multi-stage gradient descent-ascent, first-order only",
+    },
+    Entry {
+        name: "hoag",
+        about: "implicit hypergradients, accuracies from a schedule, adaptive steps",
+    },
+    Entry {
+        name: "maid",
+        about: "accuracy and step chosen by certified bounds; needs a problem's constants",
+    },
+    Entry {
+        name: "isgd",
+        about: "mini-batches of upper samples, inexact hypergradients, falling accuracies",
     },
     Entry {
         name: "pbgd",
@@ -148,6 +160,12 @@ pub struct SolveSettings {
     /// Samples in their mini-batches, and those of `gda`; for `gda` and first-order methods all if
     /// absent.
     pub batch: Option<usize>,
+    /// First accuracy of `hoag`, `maid` and `isgd`.
+    pub accuracy: f64,
+    /// Power that the accuracies of `hoag` and `isgd` fall with; of `hoag` by 0.9 a step if absent.
+    pub accuracy_power: Option<f64>,
+    /// Power that the steps of `isgd` fall with.
+    pub step_power: f64,
     /// Seed of the mini-batches.
     pub seed: u64,
 }
@@ -199,6 +217,15 @@ pub struct GivenSettings {
     /// Samples in a mini-batch of each level
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub batch: Option<usize>,
+    /// First accuracy of `hoag`, `maid` and `isgd`
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true)]
+    pub accuracy: Option<f64>,
+    /// Power that the accuracies of `hoag` and `isgd` fall with
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    pub accuracy_power: Option<f64>,
+    /// Power that the steps of `isgd` fall with, in (0.5, 1]
+    #[arg(long, value_name = "Q", allow_negative_numbers = true)]
+    pub step_power: Option<f64>,
 }
 
 impl GivenSettings {
@@ -220,6 +247,9 @@ impl GivenSettings {
             steps: self.steps.or(other.steps),
             inner_steps: self.inner_steps.or(other.inner_steps),
             batch: self.batch.or(other.batch),
+            accuracy: self.accuracy.or(other.accuracy),
+            accuracy_power: self.accuracy_power.or(other.accuracy_power),
+            step_power: self.step_power.or(other.step_power),
         }
     }
 }
@@ -241,6 +271,12 @@ impl SolveSettings {
                 penalty: 0.5,
                 ..Self::small()
             },
+            // Steps of either parameter change φ by some hundred times their square.
+            "tv-denoising" => SolveSettings {
+                rate: 0.02,
+                depth: 50,
+                ..Self::small()
+            },
             _ => Self::small(),
         };
         SolveSettings {
@@ -258,6 +294,9 @@ impl SolveSettings {
             steps: given.steps.unwrap_or(default.steps),
             inner_steps: given.inner_steps.unwrap_or(default.inner_steps),
             batch: given.batch.or(default.batch),
+            accuracy: given.accuracy.unwrap_or(default.accuracy),
+            accuracy_power: given.accuracy_power.or(default.accuracy_power),
+            step_power: given.step_power.unwrap_or(default.step_power),
             seed: default.seed,
         }
     }
@@ -283,6 +322,9 @@ impl SolveSettings {
             ("tolerance", self.tolerance),
             ("penalty", Some(self.penalty)),
             ("growth", Some(self.growth)),
+            ("accuracy", Some(self.accuracy)),
+            ("accuracy-power", self.accuracy_power),
+            ("step-power", Some(self.step_power)),
         ] {
             if let Some(v) = value
                 && !(v.is_finite() && v > 0.0)
@@ -317,6 +359,9 @@ impl SolveSettings {
             steps: 5000,
             inner_steps: 10,
             batch: None,
+            accuracy: 0.1,
+            accuracy_power: None,
+            step_power: 0.75,
             seed: 0,
         }
     }
@@ -369,6 +414,9 @@ pub fn method<T: Real>(
     };
     if !ALL.iter().any(|e| e.name == kind) {
         return Err(unknown("method", name, ALL));
+    }
+    if let Some(method) = inexact::method(name, task, settings, optimiser) {
+        return Ok(method);
     }
     if let Some(method) = stepwise::method(name, task, settings) {
         return Ok(method);

@@ -1,6 +1,7 @@
 //! Problems, strategies, steps and methods by name.
 
 mod implicit;
+mod inexact;
 pub mod methods;
 pub mod problems;
 pub mod steps;

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use autodiff::Real;
 use models::data::{self, DataError, Point, Splits};
-use models::{HyperCleaning, Task, closed_form, hyper_cleaning, logistic, stability};
+use models::{
+    HyperCleaning, Task, closed_form, hyper_cleaning, least_squares, logistic, ridge, stability,
+    tv_denoising,
+};
 use nalgebra::DVector;
-use solvers::{Bilevel, ProblemError};
+use solvers::{Bilevel, Constants, ProblemError};
 
 use super::{Entry, unknown};
 
@@ -40,6 +43,18 @@ pub const ALL: &[Entry] = &[
     Entry {
         name: "quadratic",
         about: "closed form 5: a random quadratic problem, x of 5 and y of 8 entries",
+    },
+    Entry {
+        name: "ridge",
+        about: "closed form 6: ridge regression, one penalty per feature; random samples",
+    },
+    Entry {
+        name: "least-squares",
+        about: "closed form 7: least squares on both levels, x of 3 and y of 5 entries",
+    },
+    Entry {
+        name: "tv-denoising",
+        about: "weight and smoothing of total variation; six embedded images with noise",
     },
     Entry {
         name: "ridge-prior",
@@ -78,7 +93,7 @@ pub enum ProblemFailure {
     #[error(transparent)]
     Problem(#[from] ProblemError),
     /// A problem that makes its own numbers was given data.
-    #[error("{file}: problem `{problem}` is in closed form or random: expected no --data")]
+    #[error("{file}: problem `{problem}` brings its own numbers: expected no --data")]
     NoData {
         /// The file.
         file: String,
@@ -145,11 +160,15 @@ impl<T: Real> Problem<T> {
             "penalty-bias" => closed_form::penalty_bias(),
             "scalar" => closed_form::scalar(),
             "quadratic" => closed_form::quadratic(5, 8, source.seed),
+            "ridge" => ridge(20, source.seed),
+            "least-squares" => least_squares(source.seed),
+            "tv-denoising" => tv_denoising(6, 32, source.seed),
             "ridge-prior" => stability::ridge_prior(100, source.seed, None),
             "orthogonal-map" => stability::orthogonal_map(500, source.seed, None),
             _ => return Err(ProblemFailure::Unknown(unknown("problem", name, ALL))),
         };
-        let random = matches!(task.name, "ridge-prior" | "orthogonal-map");
+        let own = ["ridge", "ridge-prior", "orthogonal-map", "tv-denoising"];
+        let random = own.contains(&task.name);
         if let (true, Some(file)) = (random || task.known.is_some(), &source.data) {
             return Err(ProblemFailure::NoData {
                 file: file.display().to_string(),
@@ -171,10 +190,27 @@ impl<T: Real> Problem<T> {
         let means = task.means.clone();
         let drawable = means.filter(|m| m.upper.samples() > 0 && m.lower.samples() > 0);
         let bilevel = match drawable {
-            Some(means) => Bilevel::sampled(means.upper, means.lower, x, y)?,
+            Some(means) => match means.block {
+                Some(block) => Bilevel::per_sample(means.upper, means.lower, x, block)?,
+                None => Bilevel::sampled(means.upper, means.lower, x, y)?,
+            },
             None => Bilevel::new(task.upper.clone(), task.lower.clone(), x, y)?,
         };
-        let bilevel = bilevel.starting_from(task.y.clone());
+        let mut bilevel = bilevel.starting_from(task.y.clone());
+        if let Some(known) = task.constants.clone() {
+            bilevel = bilevel.with_constants(move |x, y| {
+                let c = known(x, y);
+                Constants {
+                    strong_convexity: c.strong_convexity,
+                    smoothness: c.smoothness,
+                    hessian_lipschitz: c.hessian_lipschitz,
+                    cross_norm: c.cross_norm,
+                    cross_lipschitz: c.cross_lipschitz,
+                    upper_smoothness: c.upper_smoothness,
+                    upper_cross: c.upper_cross,
+                }
+            });
+        }
         Ok(Problem { task, bilevel })
     }
 

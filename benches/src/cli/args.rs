@@ -231,7 +231,8 @@ pub(super) struct Stability {
     )]
     pub(super) samples: Vec<i64>,
     /// Step lengths of x in step t = 0, 1, …, separated by commas: constant:A, inverse:A for
-    /// A/(t + 1), inverse:A:C for A/(t + C), root:A, exponential:A:DECAY, cosine:A:PERIOD
+    /// A/(t + 1), inverse:A:C for A/(t + C), root:A, exponential:A:DECAY,
+    /// power:A:Q for A/(t + 1)^Q, power-log:A:Q, cosine:A:PERIOD
     #[arg(
         long,
         value_name = "S,…",

@@ -6,7 +6,7 @@ use autodiff::check::{Check, Report, Row, Rung, Verdict};
 use autodiff::unroll::Memory;
 use autodiff::{Program, Real, Shape, Var};
 use models::data::{self, Samples, Splits};
-use models::{Dataset, HyperCleaning, hyper_cleaning, logistic};
+use models::{Dataset, HyperCleaning, hyper_cleaning, logistic, tv_denoising};
 use nalgebra::DVector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -106,6 +106,7 @@ pub fn small<T: Real>(name: &str, seed: u64) -> Result<Problem<T>, ProblemFailur
             let (splits, _) = data::digits_cleaning(seed, CORRUPTION);
             hyper_cleaning(cut(splits), None, HyperCleaning::default())?
         }
+        "tv-denoising" => tv_denoising(2, 6, seed),
         _ => {
             let source = Source {
                 seed,

@@ -4,7 +4,7 @@ use autodiff::Real;
 use autodiff::kernels::norm;
 use nalgebra::DVector;
 use serde::Serialize;
-use solvers::{AidStep, Estimate, Exact, StepLength, StepSystem, Strategy};
+use solvers::{AidStep, Estimate, Exact, StepLength, StepSystem, Strategy, certify};
 
 use crate::catalogue::problems::Problem;
 use crate::catalogue::strategies::{AnyStrategy, DENSE_LIMIT, Settings};
@@ -26,8 +26,10 @@ pub struct Record {
     pub lower_residual: f64,
     /// ‖Hv − b‖ / ‖b‖, recomputed.
     pub linear_residual: Option<f64>,
-    /// Certified bound on the error.
+    /// Bound on the error's norm, certified or not.
     pub certificate: Option<f64>,
+    /// Whether the problem's constants certify it.
+    pub certified: Option<bool>,
     /// Hessian-vector products of both levels.
     pub hvps: usize,
     /// Gradients of both levels.
@@ -139,6 +141,10 @@ pub fn record<T: Real>(
     full: bool,
 ) -> Record {
     let h = &estimate.hypergradient;
+    // Of a direction that is trusted: a bound about another one would say nothing.
+    let success = estimate.status.is_success();
+    let bound = success.then(|| certify(&problem.bilevel, &problem.task.x, estimate));
+    let bound = bound.flatten();
     Record {
         problem: problem.task.name,
         strategy: name.to_owned(),
@@ -147,7 +153,8 @@ pub fn record<T: Real>(
         norm: norm(h.as_slice()).f64(),
         lower_residual: estimate.lower_residual,
         linear_residual: estimate.linear_residual,
-        certificate: estimate.certificate,
+        certificate: bound.map(|c| c.bound),
+        certified: bound.map(|c| c.certified),
         hvps: estimate.oracles.hvps(),
         gradients: estimate.oracles.gradients(),
         iterations: estimate.lower_iterations,
@@ -160,6 +167,6 @@ pub fn record<T: Real>(
         message: estimate.status.to_string(),
         warnings: estimate.warnings.clone(),
         hypergradient: full.then(|| h.iter().map(|v| v.f64()).collect()),
-        success: estimate.status.is_success(),
+        success,
     }
 }

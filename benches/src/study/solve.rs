@@ -30,6 +30,12 @@ pub struct Record {
     pub hvps: usize,
     /// Gradients so far.
     pub gradients: usize,
+    /// The accuracy that its solves were asked for, in methods that choose one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// The certified bound on its error, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<f64>,
     /// The most bytes held at one time.
     pub peak_bytes: usize,
     /// How the hypergradient's computation ended, in a word.
@@ -85,6 +91,8 @@ pub fn run<T: Real>(
             hypergradient_norm: progress.hypergradient_norm,
             hvps: progress.oracles.hvps(),
             gradients: progress.oracles.gradients(),
+            accuracy: progress.accuracy,
+            certificate: progress.certificate.map(|c| c.bound),
             peak_bytes: progress.peak_bytes,
             status: progress.status.code(),
             metrics: metrics.collect(),

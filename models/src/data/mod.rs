@@ -5,6 +5,7 @@
 mod csv;
 mod embedded;
 mod error;
+mod images;
 mod npy;
 mod npy_header;
 mod npz;
@@ -20,6 +21,7 @@ use rand_chacha::ChaCha8Rng;
 pub use self::csv::read_csv;
 pub use embedded::{DIGITS_NOTICE, digits, digits_cleaning, digits_parity, digits_shuffled};
 pub use error::DataError;
+pub use images::{IMAGE_SIZE, images};
 pub use npz::{Point, read_npz, read_point};
 
 /// Samples with their labels.

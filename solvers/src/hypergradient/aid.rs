@@ -10,7 +10,7 @@ use nalgebra::DVector;
 
 use crate::inner::{InnerStep, StepLength, newton};
 use crate::linear::{Cg, Direct, LinearSolver};
-use crate::{Bilevel, Estimate, Status, Workspace, default_tolerance};
+use crate::{Bilevel, Certificate, Estimate, Status, Workspace, default_tolerance};
 
 use super::footprint::{loop_bytes, workspace_bytes};
 use super::session::{Session, blank, counted, residual, unrolled_status};
@@ -291,6 +291,10 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         estimate.linear_residual = Some(solution.residual);
         estimate.linear_iterations = solution.iterations;
         estimate.step = lower.step;
+        let size = estimate.hypergradient.norm().f64();
+        let at = (estimate.y.as_slice(), size);
+        estimate.certificate =
+            Certificate::stated(problem, x, at.0, at.1, &work.upper, &work.lower);
         let estimate = session.finish(work, estimate, x, |work| {
             let (LowerSolve::Steps { depth, inner, .. }, Some(length)) = (self.lower, lower.step)
             else {

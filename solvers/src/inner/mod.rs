@@ -1,5 +1,6 @@
 //! The lower level: recorded steps, their lengths, and a solver to a tolerance.
 
+mod accelerated;
 mod adam;
 mod constraint;
 mod direction;
@@ -14,6 +15,7 @@ mod step;
 mod step_length;
 mod stop;
 
+pub(crate) use accelerated::{AcceleratedVectors, accelerated};
 pub use constraint::Constraint;
 pub(crate) use direction::Direction;
 pub use names::ParseInnerStepError;

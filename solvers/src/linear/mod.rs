@@ -26,7 +26,7 @@ use std::fmt::Debug;
 
 use autodiff::{Meter, Real};
 
-use crate::default_tolerance;
+use crate::{Status, default_tolerance};
 
 /// How a linear solve ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,6 +61,24 @@ pub enum Outcome {
     },
     /// A product was NaN or infinite.
     NonFinite,
+}
+
+impl Outcome {
+    /// What it says of the system where it is no answer; `None` if it is one, or fell short.
+    pub(crate) fn flaw(self) -> Option<Status> {
+        match self {
+            Outcome::Converged | Outcome::Exhausted | Outcome::Approximate => None,
+            Outcome::Diverged { growth } => Some(Status::LinearDiverged { growth }),
+            Outcome::Inconsistent { residual } => Some(Status::InconsistentSystem { residual }),
+            Outcome::Singular { relative_curvature } => {
+                Some(Status::SingularHessian { relative_curvature })
+            }
+            Outcome::Negative { relative_curvature } => {
+                Some(Status::NegativeCurvature { relative_curvature })
+            }
+            Outcome::NonFinite => Some(Status::in_a_product()),
+        }
+    }
 }
 
 /// What a linear solver reports.

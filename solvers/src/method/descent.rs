@@ -164,6 +164,8 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
             lower_residual: estimate.lower_residual,
             hypergradient_norm: direction.norm().f64(),
             status: estimate.status,
+            accuracy: None,
+            certificate: estimate.certificate,
             oracles: self.oracles,
             peak_bytes: self.peak,
             warnings: estimate.warnings,

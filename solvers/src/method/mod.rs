@@ -2,10 +2,17 @@
 
 mod descent;
 mod gda;
+mod hoag;
+mod implicit;
+mod isgd;
+mod maid;
 mod stepwise;
 
 pub use descent::Descent;
 pub use gda::Gda;
+pub use hoag::Hoag;
+pub use isgd::Isgd;
+pub use maid::Maid;
 pub use stepwise::{
     Amigo, Bome, Bsa, F2sa, Fsla, Pbgd, Rule, Saba, Soba, State, Stepwise, StocBio, StochasticAid,
     Update,
@@ -16,7 +23,7 @@ use std::fmt::Debug;
 use autodiff::Real;
 use nalgebra::DVector;
 
-use crate::{Bilevel, ConfigError, Oracles, Status};
+use crate::{Bilevel, Certificate, ConfigError, Oracles, Status};
 
 /// A way of solving a bilevel problem; each is a value of one slot.
 pub trait Method<T: Real>: Debug + Send + Sync {
@@ -65,6 +72,10 @@ pub struct Progress {
     pub hypergradient_norm: f64,
     /// How its computation ended.
     pub status: Status,
+    /// The accuracy ε that its solves were asked for, in methods that choose one.
+    pub accuracy: Option<f64>,
+    /// The bound on its error, in the same methods, where the problem states its constants.
+    pub certificate: Option<Certificate>,
     /// Sweeps of both objectives since the run began.
     pub oracles: Oracles,
     /// The most bytes held at one time since the run began.

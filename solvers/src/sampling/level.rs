@@ -57,6 +57,11 @@ impl<T: Real> Level<T> {
         self.recordings.visit(self.draws.next_batch(), samples)
     }
 
+    /// The samples of the next batch, of which nothing is recorded.
+    pub(crate) fn next_batch(&mut self) -> Vec<usize> {
+        self.draws.next_batch().to_vec()
+    }
+
     /// The mean that was asked for last.
     ///
     /// # Panics

@@ -2,10 +2,12 @@
 
 mod draws;
 mod level;
+mod per_sample;
 
 pub(crate) use draws::below;
 pub use draws::{DrawRule, Draws};
 pub use level::Level;
+pub(crate) use per_sample::PerSample;
 
 use std::fmt;
 use std::sync::Arc;
@@ -107,7 +109,9 @@ impl Sampling {
         let ((upper, lower), batch) = (problem.samples(), self.batch(problem));
         let draws =
             |samples, batch, stream| Draws::new(self.rule, samples, batch, self.seed, stream);
-        let Levels { upper: f, lower: g } = problem.levels().clone();
+        let Levels {
+            upper: f, lower: g, ..
+        } = problem.levels().clone();
         (
             Level::new(
                 problem.upper(),
@@ -132,6 +136,8 @@ impl Sampling {
 pub(crate) struct Levels<T: Real> {
     upper: Option<Arc<dyn Sampled<T>>>,
     lower: Option<Arc<dyn Sampled<T>>>,
+    /// The same by blocks, where every sample has a lower level of its own.
+    pub(crate) own: Option<PerSample<T>>,
 }
 
 impl<T: Real> Levels<T> {
@@ -139,6 +145,7 @@ impl<T: Real> Levels<T> {
         Levels {
             upper: Some(Arc::new(upper)),
             lower: Some(Arc::new(lower)),
+            own: None,
         }
     }
 
@@ -153,6 +160,7 @@ impl<T: Real> Default for Levels<T> {
         Levels {
             upper: None,
             lower: None,
+            own: None,
         }
     }
 }

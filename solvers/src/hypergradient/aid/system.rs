@@ -43,7 +43,7 @@ pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
         point.second(&[None, Some(v)]);
         residual = relative_residual(point.product(1), b, difference);
         outcome = report.outcome;
-        flaw = match problem_of(outcome) {
+        flaw = match outcome.flaw() {
             Some(Status::InconsistentSystem { .. }) => {
                 Some(Status::InconsistentSystem { residual })
             }
@@ -58,7 +58,7 @@ pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
         Some(status) => status,
         // A factorisation answers as exactly as rounding lets it.
         None if residual <= tolerance.max(1e3 * T::EPSILON) => Status::Converged,
-        None if residual.is_nan() => in_a_product(),
+        None if residual.is_nan() => Status::in_a_product(),
         None if outcome == Outcome::Approximate => Status::LinearApproximate { residual },
         None => Status::LinearNotConverged {
             residual,
@@ -69,27 +69,6 @@ pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
         status,
         residual,
         iterations,
-    }
-}
-
-fn problem_of(outcome: Outcome) -> Option<Status> {
-    match outcome {
-        Outcome::Converged | Outcome::Exhausted | Outcome::Approximate => None,
-        Outcome::Diverged { growth } => Some(Status::LinearDiverged { growth }),
-        Outcome::Inconsistent { residual } => Some(Status::InconsistentSystem { residual }),
-        Outcome::Singular { relative_curvature } => {
-            Some(Status::SingularHessian { relative_curvature })
-        }
-        Outcome::Negative { relative_curvature } => {
-            Some(Status::NegativeCurvature { relative_curvature })
-        }
-        Outcome::NonFinite => Some(in_a_product()),
-    }
-}
-
-fn in_a_product() -> Status {
-    Status::NonFinite {
-        place: "in a Hessian-vector product of the lower level".into(),
     }
 }
 
@@ -118,7 +97,8 @@ fn flat_direction<T: Real>(point: &mut Point<T>, vectors: &mut Vectors<T>) -> Op
         out.copy_from_slice(point.product(1));
     };
     let cg = Cg::new().tolerance(1e-3).max_iterations(n);
-    problem_of(cg.solve_in(&mut product, probe, v, &mut vectors.cg).outcome)
+    let report = cg.solve_in(&mut product, probe, v, &mut vectors.cg);
+    report.outcome.flaw()
 }
 
 /// ‖Hv − b‖ / ‖b‖, and 0 for b = 0.

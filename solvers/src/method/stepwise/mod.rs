@@ -262,6 +262,8 @@ impl<T: Real> Run<T> for StepwiseRun<T> {
             lower_residual,
             hypergradient_norm: norm(&self.state.direction).f64(),
             status,
+            accuracy: None,
+            certificate: None,
             oracles: self.state.oracles() - self.reports,
             peak_bytes: self.state.meter.read().peak,
             warnings: std::mem::take(&mut self.state.warnings),

@@ -1,0 +1,63 @@
+//! Methods whose accuracies are chosen or fall, by name, with their settings.
+
+use autodiff::Real;
+use models::Task;
+use solvers::sampling::{DrawRule, Sampling};
+use solvers::{Hoag, Isgd, Maid, Method, Optimiser, Schedule};
+
+use super::methods::SolveSettings;
+
+/// The method of this name, if it is one of those; its settings were looked at.
+pub(super) fn method<T: Real>(
+    name: &str,
+    task: &Task<T>,
+    settings: &SolveSettings,
+    optimiser: Optimiser,
+) -> Option<Box<dyn Method<T>>> {
+    let a = settings.accuracy;
+    let falling = settings.accuracy_power.map(|q| Schedule::Power { a, q });
+    Some(match name {
+        "maid" => {
+            let maid = Maid::new(settings.iterations).accuracy(a);
+            Box::new(match settings.tolerance {
+                Some(tolerance) => maid.tolerance(tolerance),
+                None => maid,
+            })
+        }
+        "hoag" => {
+            let hoag = Hoag::new(settings.iterations);
+            let hoag = hoag.accuracy(falling.unwrap_or(Schedule::Geometric { a, decay: 0.9 }));
+            Box::new(match task.bounds {
+                Some((low, high)) => hoag.bounds(low, high),
+                None => hoag,
+            })
+        }
+        "isgd" => {
+            let samples = task.means.as_ref().map_or(1, |m| m.upper.samples());
+            let own = task.means.as_ref().is_some_and(|m| m.block.is_some());
+            // Solving the lower level is what costs: one for each sample, or one for all.
+            let batch = settings
+                .batch
+                .unwrap_or(if own { 1 } else { 16.min(samples) });
+            let sampling = Sampling::new(settings.seed)
+                .batches(batch, 1)
+                .rule(DrawRule::Epochs);
+            // The rate is that of the optimiser.
+            let step = Schedule::Power {
+                a: 1.0,
+                q: settings.step_power,
+            };
+            let power = settings.accuracy_power.unwrap_or(0.75);
+            let isgd = Isgd::new(settings.iterations, 1.0)
+                .step(step)
+                .optimiser(optimiser)
+                .accuracy(falling.unwrap_or(Schedule::Power { a, q: power }))
+                .sampling(sampling);
+            Box::new(match task.bounds {
+                Some((low, high)) => isgd.bounds(low, high),
+                None => isgd,
+            })
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,149 @@
+//! Quadratic lower levels with closed-form answers: ridge regression, and least squares twice.
+
+use std::sync::Arc;
+
+use autodiff::{Real, Var, objective};
+use nalgebra::{DMatrix, DVector};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::closed_form::task;
+use crate::{Constants, Known, Task};
+
+/// A matrix with entries of variance 1/rows.
+fn random(rng: &mut ChaCha8Rng, rows: usize, cols: usize) -> DMatrix<f64> {
+    let half = (3.0 / rows as f64).sqrt();
+    DMatrix::from_fn(rows, cols, |_, _| rng.random_range(-half..half))
+}
+
+fn largest(m: &DMatrix<f64>) -> f64 {
+    m.singular_values().max()
+}
+
+/// Problem `ridge`: lower = ½‖Xy − t‖² + ½ Σ e^{x_j} y_j², upper = ½‖X_v y − t_v‖², with x and y of
+/// `dim` entries, `4 dim` training and `2 dim` validation samples drawn from `seed`.
+///
+/// y* = (XᵀX + diag eˣ)⁻¹Xᵀt and ∂φ/∂x_j = −e^{x_j} y*_j [H⁻¹X_vᵀ(X_v y* − t_v)]_j, which
+/// [`ridge_hypergradient`] evaluates. Constants: μ = λ_min(XᵀX) + min eˣ, L_H = 0, L_J = max eˣ,
+/// ‖∇²_xy g‖ = max e^{x_j}|y_j|, L_F = ‖X_v‖².
+pub fn ridge<T: Real>(dim: usize, seed: u64) -> Task<T> {
+    let Ridge { train, valid } = Ridge::draw(dim, seed);
+    let spectrum = train.0.singular_values().map(|s| s * s);
+    let (least, greatest) = (spectrum.min(), spectrum.max());
+    let smooth = largest(&valid.0).powi(2);
+    let half = T::of(0.5);
+    let cast = |(m, t): &(DMatrix<f64>, DVector<f64>)| (m.map(T::of), t.map(T::of));
+    let ((a, t), (b, u)) = (cast(&train), cast(&valid));
+    let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| {
+        ((&a * y - &t).norm_squared() + x.exp().dot(y.square())) * half
+    });
+    let upper = objective(|_: Var<'_, T>, y: Var<'_, T>| (&b * y - &u).norm_squared() * half);
+    let start = DVector::from_element(dim, T::of(-2.0));
+    Task {
+        constants: Some(Arc::new(move |x: &[T], y: &[T]| {
+            let weights: Vec<f64> = x.iter().map(|x| x.f64().exp()).collect();
+            let max = weights.iter().copied().fold(0.0, f64::max);
+            let min = weights.iter().copied().fold(f64::INFINITY, f64::min);
+            let products = weights.iter().zip(y).map(|(w, y)| w * y.f64().abs());
+            Constants {
+                strong_convexity: least + min,
+                smoothness: greatest + max,
+                hessian_lipschitz: 0.0,
+                cross_norm: products.fold(0.0, f64::max),
+                cross_lipschitz: max,
+                upper_smoothness: smooth,
+                upper_cross: 0.0,
+            }
+        })),
+        ..task("ridge", upper, lower, start, dim)
+    }
+}
+
+/// φ(x) and ∇φ(x) of [`ridge`] in closed form.
+pub fn ridge_hypergradient(dim: usize, seed: u64, x: &DVector<f64>) -> (f64, DVector<f64>) {
+    let Ridge { train, valid } = Ridge::draw(dim, seed);
+    let weights = x.map(f64::exp);
+    let h = train.0.tr_mul(&train.0) + DMatrix::from_diagonal(&weights);
+    let factor = h.cholesky().expect("positive definite");
+    let y = factor.solve(&train.0.tr_mul(&train.1));
+    let r = &valid.0 * &y - &valid.1;
+    let v = factor.solve(&valid.0.tr_mul(&r));
+    let gradient = DVector::from_fn(dim, |j, _| -weights[j] * y[j] * v[j]);
+    (0.5 * r.norm_squared(), gradient)
+}
+
+struct Ridge {
+    train: (DMatrix<f64>, DVector<f64>),
+    valid: (DMatrix<f64>, DVector<f64>),
+}
+
+impl Ridge {
+    /// Every other weight of the truth is 0, so that the features differ in what they deserve.
+    fn draw(dim: usize, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let truth = DVector::from_fn(dim, |j, _| match j % 2 {
+            0 => rng.random_range(-1.0..1.0),
+            _ => 0.0,
+        });
+        let mut samples = |count| {
+            let m = random(&mut rng, count, dim);
+            let noise = DVector::from_fn(count, |_, _| rng.random_range(-0.3..0.3));
+            let t = &m * &truth + noise;
+            (m, t)
+        };
+        Ridge {
+            train: samples(4 * dim),
+            valid: samples(2 * dim),
+        }
+    }
+}
+
+/// Problem `least-squares`: lower = ‖Cx + Dy − e‖², upper = ‖Ay − b‖², x of 3 and y of 5 entries, all
+/// from `seed`.
+///
+/// y* = D⁺(e − Cx) and ∇φ = −2(AD⁺C)ᵀ(Ay* − b). Constants: μ and L_g are twice the extreme
+/// eigenvalues of DᵀD, ‖∇²_xy g‖ = 2‖CᵀD‖, L_F = 2‖A‖², the others 0.
+pub fn least_squares<T: Real>(seed: u64) -> Task<T> {
+    let (dim_x, dim_y) = (3, 5);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut draw = |rows, cols| random(&mut rng, rows, cols);
+    let (c, d, a) = (draw(12, dim_x), draw(12, dim_y), draw(8, dim_y));
+    let (e, b) = (draw(12, 1) * 3.0, draw(8, 1) * 3.0);
+    let pseudo = d
+        .clone()
+        .pseudo_inverse(1e-12)
+        .expect("a tolerance that is not negative");
+    let slope = -(&a * &pseudo * &c);
+    let offset = &a * &pseudo * &e - &b;
+    let solution = slope
+        .clone()
+        .svd(true, true)
+        .solve(&-&offset, 1e-12)
+        .expect("both sides of the decomposition");
+    let known = Known {
+        hypergradient: Arc::new(move |x: &DVector<T>| {
+            let r = &slope * x.map(|v| v.f64()) + &offset;
+            (slope.tr_mul(&r) * 2.0).column(0).map(T::of)
+        }),
+        solution: solution.column(0).map(T::of),
+    };
+    let spectrum = d.singular_values().map(|s| 2.0 * s * s);
+    let stated = Constants {
+        strong_convexity: spectrum.min(),
+        smoothness: spectrum.max(),
+        hessian_lipschitz: 0.0,
+        cross_norm: 2.0 * largest(&c.tr_mul(&d)),
+        cross_lipschitz: 0.0,
+        upper_smoothness: 2.0 * largest(&a).powi(2),
+        upper_cross: 0.0,
+    };
+    let (c, d, a) = (c.map(T::of), d.map(T::of), a.map(T::of));
+    let (e, b) = (e.column(0).map(T::of), b.column(0).map(T::of));
+    let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| (&c * x + &d * y - &e).norm_squared());
+    let upper = objective(|_: Var<'_, T>, y: Var<'_, T>| (&a * y - &b).norm_squared());
+    Task {
+        known: Some(known),
+        constants: Some(Arc::new(move |_: &[T], _: &[T]| stated)),
+        ..task("least-squares", upper, lower, DVector::zeros(dim_x), dim_y)
+    }
+}

@@ -1,0 +1,119 @@
+//! An implicit hypergradient to an accuracy that is asked for, at a y that is there already.
+
+use autodiff::bytes::{Buffer, Category};
+use autodiff::{Inputs, Meter, Point, Real};
+
+use crate::linear::{Cg, CgVectors, Outcome};
+use crate::{Bilevel, Status};
+
+/// What the linear system needs, made once for any number of solves.
+pub(super) struct ImplicitVectors<T: Real> {
+    /// Its solution, which the next solve starts from.
+    pub(super) q: Buffer<T>,
+    /// `∇_xF − ∇²_xy g · q`.
+    pub(super) z: Buffer<T>,
+    pub(super) cg: CgVectors<T>,
+}
+
+impl<T: Real> ImplicitVectors<T> {
+    pub(super) fn new(dim_x: usize, dim_y: usize, meter: &Meter) -> Self {
+        let buffer = |len| Buffer::zeros(len, Category::Solver, meter);
+        ImplicitVectors {
+            q: buffer(dim_y),
+            z: buffer(dim_x),
+            cg: CgVectors::new(dim_y, meter),
+        }
+    }
+}
+
+/// What was reached.
+pub(super) struct Implicit {
+    /// F.
+    pub(super) value: f64,
+    /// ‖Hq − ∇_yF‖, recomputed.
+    pub(super) residual: f64,
+    /// A flaw of the Hessian, or converged.
+    pub(super) status: Status,
+}
+
+/// Solves `H q = ∇_yF` to `‖Hq − ∇_yF‖ ≤ delta` from the `q` given, and overwrites `z`. F is then
+/// differentiated, and g linearised and differentiated twice along q, at (x, y).
+pub(super) fn implicit_direction<T: Real>(
+    upper: &mut Point<T>,
+    lower: &mut Point<T>,
+    at: [&[T]; 2],
+    delta: f64,
+    q: &mut [T],
+    z: &mut [T],
+    cg: &mut CgVectors<T>,
+) -> Implicit {
+    let value = upper.differentiate(&at, Inputs::ALL).f64();
+    lower.linearise(&at);
+    let b = upper.gradient(1);
+    let size = autodiff::kernels::norm(b).f64();
+    let relative = if size > 0.0 { delta / size } else { 1.0 };
+    let (mut residual, mut status) = (f64::NAN, Status::Converged);
+    // The solver's own residual drifts from the true one by rounding.
+    for _ in 0..3 {
+        let mut product = |p: &[T], out: &mut [T]| {
+            lower.second_by(&[None, Some(p)], Inputs::one(1));
+            out.copy_from_slice(lower.product(1));
+        };
+        let report = Cg::new()
+            .tolerance(relative)
+            .solve_in(&mut product, b, q, cg);
+        lower.second(&[None, Some(q)]);
+        let squares = lower.product(1).iter().zip(b);
+        let squares = squares.map(|(h, b)| (h.f64() - b.f64()).powi(2));
+        residual = squares.sum::<f64>().sqrt();
+        status = report.outcome.flaw().unwrap_or(Status::Converged);
+        if residual <= delta || report.outcome != Outcome::Converged {
+            break;
+        }
+    }
+    for i in 0..z.len() {
+        z[i] = upper.gradient(0)[i] - lower.product(0)[i];
+    }
+    if status.is_success() && !z.iter().all(|z| z.is_finite()) {
+        status = Status::NonFinite {
+            place: "in the hypergradient".into(),
+        };
+    }
+    Implicit {
+        value,
+        residual,
+        status,
+    }
+}
+
+/// How residuals of all blocks at once tell of accuracies that are means over the blocks.
+#[derive(Clone, Copy)]
+pub(super) struct Scale {
+    /// ‖∇_y g‖ over the mean of `‖y_i − y_i*‖` that it is enough for.
+    pub(super) lower: f64,
+    /// The same of ‖Hq − ∇_yF‖.
+    pub(super) linear: f64,
+    /// One over the largest curvature of g.
+    pub(super) step: f64,
+}
+
+impl Scale {
+    /// By the constants of `problem` at (x, y); `None` without usable ones.
+    pub(super) fn at<T: Real>(problem: &Bilevel<T>, x: &[T], y: &[T]) -> Option<Self> {
+        let n = problem.blocks();
+        let (mut least, mut largest) = (f64::INFINITY, 0.0f64);
+        for block in y.chunks_exact(y.len() / n) {
+            let c = problem.constants(x, block)?;
+            least = least.min(c.strong_convexity);
+            largest = largest.max(c.smoothness);
+        }
+        let n = n as f64;
+        let usable = least > 0.0 && least.is_finite() && largest.is_finite() && largest > 0.0;
+        usable.then_some(Scale {
+            // mean n‖∇_i‖/μ ≤ √n ‖∇‖/μ
+            lower: least / n.sqrt(),
+            linear: 1.0 / n.sqrt(),
+            step: n / largest,
+        })
+    }
+}

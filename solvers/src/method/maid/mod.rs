@@ -1,0 +1,176 @@
+//! MAID: accuracy and step length chosen by bounds.
+
+mod run;
+
+use autodiff::Real;
+use autodiff::bytes::{Buffer, Category};
+use nalgebra::DVector;
+
+use crate::inner::AcceleratedVectors;
+use crate::{Bilevel, ConfigError};
+
+use super::implicit::ImplicitVectors;
+use super::{Method, Run};
+use run::MaidRun;
+
+/// The method of adaptive inexact descent: descent along inexact hypergradients, with accuracies and
+/// step lengths that bounds vouch for.
+///
+/// A hypergradient z is accepted when its [`Certificate`] has `ω ≤ (1 − η)‖z‖`; else both accuracies,
+/// ε of y and δ of the linear system, are multiplied by ν. With `U± = F ± (‖∇_yF‖ε + ½L_Fε²)`, bounds
+/// on φ, a step of length α is accepted when `U₊(x − αz) − U₋(x) + λα‖z‖² ≤ 0`; else α is multiplied
+/// by ρ, at most so many times, and after that ε and δ by ν. After an accepted step, α grows by ρ̄
+/// and ε, δ by ν̄. So every step satisfies Armijo's inequality on φ itself,
+/// `φ(x − αz) ≤ φ(x) − λα‖z‖²`, and φ falls.
+///
+/// ν = ρ = ½, ρ̄ = 10/9, η = 1e-4, λ = η/2. The lower level is solved by an accelerated gradient
+/// method, from the last y; the linear system by conjugate gradients, from the last q.
+///
+/// # Requirements on the problem
+/// F and g twice differentiable; g strongly convex in y, and
+/// [constants](Bilevel::with_constants) that are true. x is not bounded. The run ends where
+/// `‖z‖ + ω`, a bound on ‖∇φ‖, is at most the [`tolerance`](Maid::tolerance), or with the status
+/// `lower-not-converged` where rounding keeps the accuracy from what the bounds ask for.
+///
+/// # Cost in oracle calls
+/// Each hypergradient and each trial of a step solves the lower level, one gradient an iteration;
+/// each hypergradient solves a linear system too.
+///
+/// # Reference
+/// M. S. Salehi, S. Mukherjee, L. Roberts and M. J. Ehrhardt, An adaptively inexact first-order
+/// method for bilevel optimization with application to hyperparameter learning, 2023.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Maid {
+    iterations: usize,
+    accuracy: f64,
+    accuracy_growth: f64,
+    step: f64,
+    backtracks: usize,
+    tolerance: Option<f64>,
+}
+
+/// ν, of accuracies.
+const SHARPEN: f64 = 0.5;
+/// ρ, of step lengths.
+const SHORTEN: f64 = 0.5;
+/// ρ̄.
+const LENGTHEN: f64 = 10.0 / 9.0;
+/// η.
+const ETA: f64 = 1e-4;
+
+impl Maid {
+    /// λ, the part of `α‖z‖²` by which φ falls at least with each step of length α.
+    pub const DECREASE: f64 = 0.5 * ETA;
+
+    /// At most `iterations` steps, with ε = δ = 0.1 and α = 1 at the start, ν̄ = 1.25 and 10 trials.
+    pub fn new(iterations: usize) -> Self {
+        Maid {
+            iterations,
+            accuracy: 0.1,
+            accuracy_growth: 1.25,
+            step: 1.0,
+            backtracks: 10,
+            tolerance: None,
+        }
+    }
+
+    /// ε and δ at the start.
+    #[must_use]
+    pub fn accuracy(mut self, accuracy: f64) -> Self {
+        self.accuracy = accuracy;
+        self
+    }
+
+    /// ν̄, the growth of ε and δ after an accepted step; from 1 on.
+    #[must_use]
+    pub fn accuracy_growth(mut self, growth: f64) -> Self {
+        self.accuracy_growth = growth;
+        self
+    }
+
+    /// The first step length.
+    #[must_use]
+    pub fn step(mut self, length: f64) -> Self {
+        self.step = length;
+        self
+    }
+
+    /// Trials of a step length before the accuracy is taken to be what is missing; one more after
+    /// each such failure.
+    #[must_use]
+    pub fn backtracks(mut self, count: usize) -> Self {
+        self.backtracks = count;
+        self
+    }
+
+    /// Ends where ‖∇φ‖ is certified to be at most this. Unless given, 1.3e-6 (2.5e-3 in `f32`):
+    /// steps from a smaller one change φ by less than its rounding.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = Some(tolerance);
+        self
+    }
+
+    fn complaint<T: Real>(&self, problem: &Bilevel<T>) -> Option<String> {
+        let positive = |what: &str, v: f64| {
+            let bad = !(v.is_finite() && v > 0.0);
+            bad.then(|| format!("{what} {v}: expected a positive number"))
+        };
+        let count =
+            |what: &str, n: usize| (n == 0).then(|| format!("0 {what}: expected at least 1"));
+        let growth = self.accuracy_growth;
+        let shrinks = !(growth.is_finite() && growth >= 1.0);
+        let unknown = !problem.states_constants();
+        count("iterations", self.iterations)
+            .or(count("backtracks", self.backtracks))
+            .or(positive("accuracy", self.accuracy))
+            .or(positive("step length", self.step))
+            .or(self.tolerance.and_then(|t| positive("tolerance", t)))
+            .or(shrinks.then(|| format!("accuracy growth {growth}: expected a number from 1 on")))
+            .or(unknown.then(|| {
+                "the problem states no constants, which its bounds are made of: expected \
+                 Bilevel::with_constants, or hoag, which needs none"
+                    .to_owned()
+            }))
+    }
+}
+
+impl<T: Real> Method<T> for Maid {
+    fn name(&self) -> String {
+        "maid".into()
+    }
+
+    fn begin<'p>(
+        &self,
+        problem: &'p Bilevel<T>,
+        x: DVector<T>,
+    ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
+        if let Some(reason) = self.complaint(problem) {
+            let strategy = "maid".into();
+            return Err(ConfigError { strategy, reason });
+        }
+        assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
+        let work = problem.workspace();
+        let meter = work.meter().clone();
+        let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
+        let buffer = |len| Buffer::zeros(len, Category::Solver, &meter);
+        let tolerance = self.tolerance.unwrap_or(T::EPSILON.powf(0.375));
+        Ok(Box::new(MaidRun {
+            implicit: ImplicitVectors::new(dim_x, dim_y, &meter),
+            accelerated: AcceleratedVectors::new(dim_y, &meter),
+            trial_x: buffer(dim_x),
+            trial_y: buffer(dim_y),
+            y: problem.start().clone(),
+            work,
+            problem,
+            x,
+            accuracy: self.accuracy,
+            step: self.step,
+            backtracks: self.backtracks,
+            tolerance,
+            settings: self.clone(),
+            iteration: 0,
+            ended: false,
+        }))
+    }
+}
