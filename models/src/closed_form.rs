@@ -31,7 +31,7 @@ pub(crate) fn task<T: Real>(
 }
 
 /// A scalar problem's answer: its hypergradient as a function, and its solution.
-fn known<T: Real>(
+pub(crate) fn known<T: Real>(
     solution: f64,
     hypergradient: impl Fn(f64) -> f64 + Send + Sync + 'static,
 ) -> Option<Known<T>> {

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use autodiff::{Real, Sampled, Var, sampled};
 use nalgebra::{DMatrix, DVector};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
 
+use crate::gaussian::Gaussian;
 use crate::task::whole;
 use crate::{Means, Metric, Task};
 
@@ -198,26 +196,5 @@ impl Regression {
         let rows = self.features.select_rows(batch).map(T::of);
         let targets: Vec<T> = batch.iter().map(|i| T::of(self.targets[*i])).collect();
         (&rows * w - w.vector(&targets)).norm_squared() * T::of(1.0 / batch.len() as f64)
-    }
-}
-
-/// Normal numbers by Box and Muller, two words of 64 bits each.
-struct Gaussian(ChaCha8Rng);
-
-impl Gaussian {
-    fn new(seed: u64, stream: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(stream);
-        Gaussian(rng)
-    }
-
-    fn draw(&mut self) -> f64 {
-        // In (0, 1], so that the logarithm is finite.
-        let mut unit = || ((self.0.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64;
-        (-2.0 * unit().ln()).sqrt() * (std::f64::consts::TAU * unit()).cos()
-    }
-
-    fn vector(&mut self, len: usize, variance: f64) -> DVector<f64> {
-        DVector::from_fn(len, |_, _| variance.sqrt() * self.draw())
     }
 }

@@ -261,7 +261,7 @@ impl SolveSettings {
         let default = match problem {
             "logistic" => SolveSettings {
                 optimiser: OuterRule::Adam,
-                rate: if gda { 0.02 } else { 0.2 },
+                rate: if gda { 0.005 } else { 0.2 },
                 ..Self::small()
             },
             "hyper-cleaning" => SolveSettings {
@@ -273,7 +273,7 @@ impl SolveSettings {
             },
             // Steps of either parameter change φ by some hundred times their square.
             "tv-denoising" => SolveSettings {
-                rate: 0.02,
+                rate: if gda { 0.001 } else { 0.02 },
                 depth: 50,
                 ..Self::small()
             },

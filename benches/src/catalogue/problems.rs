@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use autodiff::Real;
 use models::data::{self, DataError, Point, Splits};
 use models::{
-    HyperCleaning, Task, closed_form, hyper_cleaning, least_squares, logistic, ridge, stability,
-    tv_denoising,
+    HyperCleaning, Task, closed_form, hyper_cleaning, least_squares, logistic, random_quadratics,
+    ridge, shifted_sines, sine_product, stability, tv_denoising,
 };
 use nalgebra::DVector;
 use solvers::{Bilevel, Constants, ProblemError};
@@ -51,6 +51,18 @@ pub const ALL: &[Entry] = &[
     Entry {
         name: "least-squares",
         about: "closed form 7: least squares on both levels, x of 3 and y of 5 entries",
+    },
+    Entry {
+        name: "random-quadratics",
+        about: "closed form 8: means over 1000 quadratics of rank one, x of 10 and y of 20 entries",
+    },
+    Entry {
+        name: "shifted-sines",
+        about: "closed form 10: a lower level that is not convex; x* = pi - 2/3 on its branch",
+    },
+    Entry {
+        name: "sine-product",
+        about: "closed form 10: the same with a kink at x* = 11 pi/4; --inner projected-box:-2:2",
     },
     Entry {
         name: "tv-denoising",
@@ -163,6 +175,9 @@ impl<T: Real> Problem<T> {
             "ridge" => ridge(20, source.seed),
             "least-squares" => least_squares(source.seed),
             "tv-denoising" => tv_denoising(6, 32, source.seed),
+            "random-quadratics" => random_quadratics(10, 20, 1000, source.seed),
+            "shifted-sines" => shifted_sines(),
+            "sine-product" => sine_product(),
             "ridge-prior" => stability::ridge_prior(100, source.seed, None),
             "orthogonal-map" => stability::orthogonal_map(500, source.seed, None),
             _ => return Err(ProblemFailure::Unknown(unknown("problem", name, ALL))),

@@ -33,7 +33,7 @@ pub(super) fn is_one(name: &str) -> bool {
 /// The step of y and of the linear system, unless given otherwise: short enough for small batches.
 fn inner_length(problem: &str) -> f64 {
     match problem {
-        "logistic" | "ridge-prior" => 0.1,
+        "logistic" | "ridge-prior" | "quadratic" => 0.1,
         "orthogonal-map" | "hyper-cleaning" => 0.05,
         _ => 0.3,
     }

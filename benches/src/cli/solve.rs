@@ -167,8 +167,10 @@ pub(super) fn summary(problem: &str, method: &str, outcome: &Outcome) -> String 
     };
     let mut text = format!("{problem} by {method}\n");
     text.push_str(&table(&columns, &[row(first), row(last)]));
-    if outcome.x.len() <= 6 {
-        text.push_str(&format!("\nx = {:?}, y = {:?}", outcome.x, outcome.y));
+    for (name, values) in [("x", &outcome.x), ("y", &outcome.y)] {
+        if values.len() <= 8 {
+            text.push_str(&format!("\n{name} = {values:?}"));
+        }
     }
     text
 }

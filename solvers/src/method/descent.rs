@@ -4,7 +4,7 @@ use autodiff::Real;
 use nalgebra::DVector;
 
 use crate::optimiser::Moments;
-use crate::{Bilevel, ConfigError, Constraint, Optimiser, Oracles, Strategy, Workspace};
+use crate::{Bilevel, ConfigError, Constraint, Optimiser, Oracles, Status, Strategy, Workspace};
 
 use super::{Method, Progress, Run};
 
@@ -150,12 +150,24 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
             self.work.start_from(&self.y);
         }
         let direction = &estimate.hypergradient;
-        // A direction that is not finite would destroy x, so x stays where it is.
-        if direction.iter().all(|v| v.is_finite()) {
+        let mut status = estimate.status;
+        let finite = |v: &DVector<T>| v.iter().all(|v| v.is_finite());
+        // A direction that is not finite, or a step out of all range, would destroy x, so x stays
+        // where it is.
+        let mut moved = false;
+        if finite(direction) {
+            let before = self.x.clone();
             self.moments
                 .step(self.x.as_mut_slice(), direction.as_slice(), 1.0);
             self.settings.constraint.project(self.x.as_mut_slice());
-        } else {
+            moved = finite(&self.x);
+            if !moved {
+                self.x = before;
+                let place = format!("in the outer step of iteration {}", self.iteration);
+                status = Status::NonFinite { place };
+            }
+        }
+        if !moved {
             self.settings.iterations = self.iteration;
         }
         Some(Progress {
@@ -163,7 +175,7 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
             upper: estimate.upper,
             lower_residual: estimate.lower_residual,
             hypergradient_norm: direction.norm().f64(),
-            status: estimate.status,
+            status,
             accuracy: None,
             certificate: estimate.certificate,
             oracles: self.oracles,

@@ -136,7 +136,7 @@ fn data_files() {
             ),
             (
                 "--problem scalar --data label.npz",
-                &["label.npz", "closed form", "expected no --data"],
+                &["label.npz", "brings its own numbers", "expected no --data"],
             ),
             (
                 "--problem scalar --data absent.npz",

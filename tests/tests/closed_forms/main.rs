@@ -1,5 +1,9 @@
 //! The closed-form problems, to the digits known.
 
+mod edges;
+mod nonconvex;
+mod random_quadratics;
+
 use autodiff::Real;
 use models::{Task, closed_form};
 use nalgebra::{DVector, dvector};

@@ -1,0 +1,137 @@
+//! Random quadratics in the manner of the bilevel benchmark.
+
+use std::sync::Arc;
+
+use autodiff::{Real, Var, sampled};
+use nalgebra::{DMatrix, DVector};
+
+use crate::gaussian::Gaussian;
+use crate::task::whole;
+use crate::{Constants, Known, Means, Task};
+
+/// Smallest and largest curvature of the two levels, and the size of the cross term.
+const SPECTRUM: (f64, f64) = (0.1, 1.0);
+const CROSS: f64 = 0.1;
+
+/// Problem `random-quadratics`: both levels are means over `samples` quadratics of rank one.
+///
+/// `gᵢ = ½ (uᵢᵀS y)² + 0.1 (pᵢᵀx)(uᵢᵀS y) + dᵢᵀy` and `Fᵢ = ½ (vᵢᵀS y)² + ½ (wᵢᵀS'x)² + aᵢᵀy + bᵢᵀx`, where
+/// u, v, w, d, a, b are normal, `pᵢ = Q uᵢ` for a Q with orthonormal columns or rows, and S² and S'²
+/// have logarithmically spaced entries from 0.1 to 1, the spectrum that the mean tends to.
+///
+/// The closed form is that of the samples drawn. The benchmark's problems are reproduced in
+/// distribution only, not number for number.
+///
+/// # Panics
+/// If there are fewer than twice as many samples as variables, where the means may be singular.
+///
+/// # Reference
+/// M. Dagréou et al., A framework for bilevel optimization that enables stochastic and global
+/// variance reduction algorithms, NeurIPS 2022, and its benchmark.
+#[track_caller]
+pub fn random_quadratics<T: Real>(
+    dim_x: usize,
+    dim_y: usize,
+    samples: usize,
+    seed: u64,
+) -> Task<T> {
+    let least = 2 * dim_x.max(dim_y);
+    assert!(
+        samples >= least,
+        "{samples} samples: expected at least {least}"
+    );
+    let mut numbers = Gaussian::new(seed, 5);
+    let mut rows = |dim: usize| DMatrix::<f64>::from_fn(samples, dim, |_, _| numbers.draw());
+    let (u, v, w) = (rows(dim_y), rows(dim_y), rows(dim_x));
+    let (d, a, b) = (rows(dim_y), rows(dim_y), rows(dim_x));
+    let larger = dim_x.max(dim_y);
+    let turn = DMatrix::from_fn(larger, larger, |_, _| numbers.draw());
+    let turn = turn.qr().q().view((0, 0), (dim_x, dim_y)).into_owned();
+    let p = &u * turn.transpose() * CROSS;
+    let (u, v, w) = (&u * scales(dim_y), &v * scales(dim_y), &w * scales(dim_x));
+
+    let curvatures = [&u, &v, &w].map(|m| m.tr_mul(m) / samples as f64);
+    let cross = p.tr_mul(&u) / samples as f64;
+    let spectrum = curvatures[0].symmetric_eigenvalues();
+    let stated = Constants {
+        strong_convexity: spectrum.min(),
+        smoothness: spectrum.max(),
+        hessian_lipschitz: 0.0,
+        cross_norm: cross.singular_values().max(),
+        cross_lipschitz: 0.0,
+        upper_smoothness: curvatures[1].symmetric_eigenvalues().max(),
+        upper_cross: 0.0,
+    };
+    let linear = [&d, &a, &b].map(|m| m.row_mean().transpose());
+    let known = known(curvatures, cross, linear);
+    let half = T::of(0.5);
+    let of = |m: &DMatrix<f64>, batch: &[usize]| m.select_rows(batch).map(T::of);
+    let lower = sampled(
+        samples,
+        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+            let along = &of(&u, batch) * y;
+            let (cross, linear) = (&of(&p, batch) * x, &of(&d, batch) * y);
+            let sum = along.norm_squared() * half + cross.dot(along) + linear.sum();
+            sum * T::of(1.0 / batch.len() as f64)
+        },
+    );
+    let upper = sampled(
+        samples,
+        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+            let squares = (&of(&v, batch) * y).norm_squared() + (&of(&w, batch) * x).norm_squared();
+            let linear = (&of(&a, batch) * y).sum() + (&of(&b, batch) * x).sum();
+            (squares * half + linear) * T::of(1.0 / batch.len() as f64)
+        },
+    );
+    Task {
+        name: "random-quadratics",
+        upper: whole(&upper, dim_x, dim_y),
+        lower: whole(&lower, dim_x, dim_y),
+        means: Some(Means {
+            upper: Arc::new(upper),
+            lower: Arc::new(lower),
+            block: None,
+        }),
+        x: DVector::zeros(dim_x),
+        y: DVector::zeros(dim_y),
+        metrics: Vec::new(),
+        bounds: None,
+        known: Some(known),
+        constants: Some(Arc::new(move |_: &[T], _: &[T]| stated)),
+    }
+}
+
+/// A diagonal whose squares are logarithmically spaced over the spectrum.
+fn scales(dim: usize) -> DMatrix<f64> {
+    let (low, high) = SPECTRUM;
+    let last = dim.saturating_sub(1).max(1) as f64;
+    let square = |i: usize| low * (high / low).powf(i as f64 / last);
+    DMatrix::from_diagonal(&DVector::from_fn(dim, |i, _| square(i).sqrt()))
+}
+
+/// From the means over the samples: the curvatures `[H, H_F, W]`, the cross term C of `xᵀCy`, and the
+/// linear terms `[d, a, b]`.
+///
+/// y* = −H⁻¹(Cᵀx + d), ∇φ = Wx + b − CH⁻¹(H_F y* + a).
+fn known<T: Real>(
+    [h, upper, outer]: [DMatrix<f64>; 3],
+    cross: DMatrix<f64>,
+    [d, a, b]: [DVector<f64>; 3],
+) -> Known<T> {
+    let h = h.cholesky().expect("more samples than variables");
+    // CH⁻¹, and the affine map that ∇φ is.
+    let weight = h.solve(&cross.transpose()).transpose();
+    let slope = outer + &weight * &upper * weight.transpose();
+    let offset = b - &weight * (a - upper * h.solve(&d));
+    let solution = slope
+        .clone()
+        .cholesky()
+        .expect("a sum of positive definite matrices")
+        .solve(&-&offset);
+    Known {
+        solution: solution.map(T::of),
+        hypergradient: Arc::new(move |x: &DVector<T>| {
+            (&slope * x.map(|v| v.f64()) + &offset).map(T::of)
+        }),
+    }
+}
