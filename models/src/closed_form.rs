@@ -185,6 +185,8 @@ pub fn quadratic<T: Real>(dim_x: usize, dim_y: usize, seed: u64) -> Task<T> {
     };
 
     let (a, b, d, target) = (a.map(T::of), b.map(T::of), d.map(T::of), target.map(T::of));
+    // Away from 0, where y* and ∇_yF are 0 and every strategy is right.
+    let start = DVector::from_fn(dim_x, |i, _| T::of(0.5 - 0.25 * (i % 4) as f64));
     let half = T::of(0.5);
     let upper = objective(|x: Var<'_, T>, y: Var<'_, T>| {
         let away = x - &target;
@@ -194,6 +196,6 @@ pub fn quadratic<T: Real>(dim_x: usize, dim_y: usize, seed: u64) -> Task<T> {
     Task {
         known: Some(known),
         constants: Some(Arc::new(move |_: &[T], _: &[T]| stated)),
-        ..task("quadratic", upper, lower, DVector::zeros(dim_x), dim_y)
+        ..task("quadratic", upper, lower, start, dim_y)
     }
 }

@@ -162,32 +162,30 @@ fn of_one<T: Real>(
     records
 }
 
-/// A row for each strategy, a column for each problem: the error, or how it failed.
+/// A row for each problem, a column for each strategy: the error, or how it failed.
 fn errors(records: &[Record]) -> String {
-    let mut problems: Vec<&str> = records.iter().map(|r| r.problem).collect();
-    problems.dedup();
     let mut strategies: Vec<&str> = Vec::new();
     for r in records {
         if !strategies.contains(&&*r.strategy) {
             strategies.push(&r.strategy);
         }
     }
-    let cell = |strategy: &str, problem: &str| {
-        let mut all = records.iter();
-        match all.find(|r| r.strategy == strategy && r.problem == problem) {
+    let cell =
+        |of_one: &[Record], strategy: &str| match of_one.iter().find(|r| r.strategy == strategy) {
             Some(r) if r.success => short_or_dash(r.error_vs_exact),
             Some(r) => r.status.to_owned(),
             None => "too large".to_owned(),
-        }
-    };
-    let rows: Vec<Vec<String>> = strategies
-        .iter()
-        .map(|s| {
-            let cells = problems.iter().map(|p| cell(s, p));
-            std::iter::once((*s).to_owned()).chain(cells).collect()
+        };
+    let rows: Vec<Vec<String>> = records
+        .chunk_by(|a, b| a.problem == b.problem)
+        .map(|of_one| {
+            let cells = strategies.iter().map(|s| cell(of_one, s));
+            std::iter::once(of_one[0].problem.to_owned())
+                .chain(cells)
+                .collect()
         })
         .collect();
-    let columns: Vec<&str> = std::iter::once("strategy").chain(problems).collect();
+    let columns: Vec<&str> = std::iter::once("problem").chain(strategies).collect();
     table(&columns, &rows)
 }
 
