@@ -102,7 +102,7 @@ impl Isgd {
         self
     }
 
-    /// One [`Progress`] for so many iterations.
+    /// One [`Progress`](crate::Progress) for so many iterations.
     #[must_use]
     pub fn report_every(mut self, iterations: usize) -> Self {
         self.report_every = iterations;
