@@ -16,8 +16,8 @@ use run::MaidRun;
 /// The method of adaptive inexact descent: descent along inexact hypergradients, with accuracies and
 /// step lengths that bounds vouch for.
 ///
-/// A hypergradient z is accepted when its [`Certificate`](crate::Certificate) has `ω ≤ (1 − η)‖z‖`; else both accuracies,
-/// ε of y and δ of the linear system, are multiplied by ν. With `U± = F ± (‖∇_yF‖ε + ½L_Fε²)`, bounds
+/// A hypergradient z is accepted when its [`Certificate`](crate::Certificate) has
+/// `ω ≤ (1 − η)‖z‖`; else both accuracies, ε of y and δ of the linear system, are multiplied by ν. With `U± = F ± (‖∇_yF‖ε + ½L_Fε²)`, bounds
 /// on φ, a step of length α is accepted when `U₊(x − αz) − U₋(x) + λα‖z‖² ≤ 0`; else α is multiplied
 /// by ρ, at most so many times, and after that ε and δ by ν. After an accepted step, α grows by ρ̄
 /// and ε, δ by ν̄. So every step satisfies Armijo's inequality on φ itself,
