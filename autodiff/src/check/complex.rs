@@ -132,6 +132,10 @@ fn unary(f: Unary) -> Option<fn(C, f64) -> C> {
         Unary::LogSigmoid => |z, _| -softplus(-z),
         Unary::LogCosh => |z, _| {
             let s = if z.re < 0.0 { -z } else { z };
+            if s.re < 1.0 {
+                // Near 0 the other form cancels: ½ ln(1 + sinh² z).
+                return ln_1p(s.sinh() * s.sinh()) * 0.5;
+            }
             s + softplus(-s - s) - C::new(std::f64::consts::LN_2, 0.0)
         },
         Unary::Silu => |z, _| z * sigmoid(z),
@@ -177,6 +181,12 @@ fn one() -> C {
 fn whole_power(z: C, n: i32) -> C {
     let power = (0..n.unsigned_abs()).fold(one(), |power, _| power * z);
     if n < 0 { one() / power } else { power }
+}
+
+/// `ln(1 + z)`, as exact for small z as for others.
+fn ln_1p(z: C) -> C {
+    let square = 2.0 * z.re + z.re * z.re + z.im * z.im;
+    C::new(0.5 * square.ln_1p(), z.im.atan2(1.0 + z.re))
 }
 
 fn tanh(z: C) -> C {

@@ -91,6 +91,8 @@ impl<'a> Frame<'a> {
         } else {
             f.value(self.x).abs().max(f64::MIN_POSITIVE)
         };
+        // What rounding of the value alone makes of a derivative that cancels.
+        let floor = f.epsilon() * f.value(self.x).abs();
         let mut trials = Vec::new();
         for &i in &self.entries {
             let place = Place::entry(f.entry(i));
@@ -100,7 +102,7 @@ impl<'a> Frame<'a> {
             trials.push(match self.slope(f, &v, (got * self.x[i]).abs()) {
                 Ok(d) => {
                     let size = if got == 0.0 { size / scale } else { got.abs() };
-                    let tolerance = self.tolerance(d.error / scale);
+                    let tolerance = self.tolerance((d.error + floor) / scale);
                     Trial::compare(check, rung, [d.slope / scale, got], tolerance, size, place)
                 }
                 Err(reason) => Trial::unchecked(check, rung, got, reason, place),
@@ -176,6 +178,7 @@ impl<'a> Frame<'a> {
         products: &[Vec<f64>],
     ) -> Vec<Trial> {
         let (check, rung, n) = ("product", Rung::Differences, self.x.len());
+        let floor = f.epsilon() * f.value(self.x).abs();
         let mut trials = Vec::new();
         let known = self.directions.iter().zip(products);
         for (number, (v, product)) in known.take(self.check.directions).enumerate() {
@@ -194,7 +197,7 @@ impl<'a> Frame<'a> {
                             0.0 => all.max(f64::MIN_POSITIVE),
                             got => got.abs(),
                         };
-                        let tolerance = self.tolerance(d.error);
+                        let tolerance = self.tolerance(d.error + floor / self.scales[i]);
                         Trial::compare(check, rung, [d.slope, got], tolerance, size, place)
                     }
                     Err(reason) => Trial::unchecked(check, rung, got, reason, place),
@@ -221,9 +224,12 @@ impl<'a> Frame<'a> {
             let sweep = Sweep::near(1, f.epsilon(), |t, out| {
                 out[0] = f.value(&self.shifted(t, v))
             });
+            let (slope, size) = dot(gradient, v);
             let terms = Terms {
                 value: f.value(self.x),
-                slope: dot(gradient, v).0,
+                slope,
+                size,
+                epsilon: f.epsilon(),
                 bend: products.map(|p| dot(&p[number], v).0),
                 noise: sweep.noise(0, dot(gradient, self.x).1),
             };

@@ -14,8 +14,27 @@ pub(super) struct Terms {
     pub(super) value: f64,
     pub(super) slope: f64,
     pub(super) bend: Option<f64>,
-    /// Rounding errors of the function.
+    /// Σ|gᵢvᵢ|.
+    pub(super) size: f64,
+    /// Rounding errors of the function about the point.
     pub(super) noise: f64,
+    /// Twice the unit roundoff of the function's numbers.
+    pub(super) epsilon: f64,
+}
+
+impl Terms {
+    /// Rounding errors of a remainder at a step: those about the point, and those of terms that
+    /// grow with the step. (About a point where the function is 0 there are no others.)
+    fn noise_at(&self, t: f64, value: f64) -> f64 {
+        self.noise + self.epsilon * (value.abs() + t * self.size)
+    }
+}
+
+/// What is left at a step, with the noise in it.
+struct Remainder {
+    step: f64,
+    size: f64,
+    noise: f64,
 }
 
 /// The rates of `f(t) − f(0)`, `… − t g·v` and `… − ½ t² v·Hv`, which are 1, 2 and 3 for a smooth
@@ -40,16 +59,20 @@ pub(super) fn trials(terms: &Terms, number: usize, mut f: impl FnMut(f64) -> f64
         .map(|(check, (slope, bend), order)| {
             let remainder = |(t, v): &(f64, f64)| {
                 let rest = (v - terms.value) - t * slope - 0.5 * t * t * bend;
-                (*t, rest.abs())
+                Remainder {
+                    step: *t,
+                    size: rest.abs(),
+                    noise: terms.noise_at(*t, *v),
+                }
             };
-            let all: Vec<(f64, f64)> = values.iter().map(remainder).collect();
+            let all: Vec<Remainder> = values.iter().map(remainder).collect();
             // What an error of the last term would leave, at most.
             let last = match order {
                 1 => |_: f64, terms: &Terms| terms.value.abs(),
                 2 => |t: f64, terms: &Terms| t * terms.slope.abs(),
                 _ => |t: f64, terms: &Terms| 0.5 * t * t * terms.bend.unwrap_or(0.0).abs(),
             };
-            let (rate, verdict) = rate(&all, f64::from(order), terms.noise, |t| last(t, terms));
+            let (rate, verdict) = rate(&all, f64::from(order), |t| last(t, terms));
             Trial {
                 check,
                 rung: Rung::Taylor,
@@ -64,22 +87,22 @@ pub(super) fn trials(terms: &Terms, number: usize, mut f: impl FnMut(f64) -> f64
         .collect()
 }
 
-fn rate(all: &[(f64, f64)], order: f64, noise: f64, last: impl Fn(f64) -> f64) -> (f64, Verdict) {
+fn rate(all: &[Remainder], order: f64, last: impl Fn(f64) -> f64) -> (f64, Verdict) {
     if all.is_empty() {
         let reason = "the function is finite at no step".to_owned();
         return (f64::NAN, Verdict::Unchecked(reason));
     }
-    let end = all.iter().rposition(|(_, r)| *r > FLOOR * noise);
+    let end = all.iter().rposition(|r| r.size > FLOOR * r.noise);
     let above = end.map_or(&[][..], |end| &all[..=end]);
     let [.., a, b, c] = above else {
-        let largest = all[0].0;
-        if order > 1.0 && FLOOR * noise <= 0.4 * PERTURBATION * last(largest) {
+        let largest = &all[0];
+        if order > 1.0 && FLOOR * largest.noise <= 0.4 * PERTURBATION * last(largest.step) {
             return (order, Verdict::Pass);
         }
         let reason = "fewer than three remainders stand out from rounding".to_owned();
         return (f64::NAN, Verdict::Unchecked(reason));
     };
-    let rates = [(a.1 / b.1).log2(), (b.1 / c.1).log2()];
+    let rates = [(a.size / b.size).log2(), (b.size / c.size).log2()];
     let [_, second] = rates;
     if rates.iter().all(|r| *r >= order - SETTLED) {
         return (second, Verdict::Pass);
@@ -89,10 +112,10 @@ fn rate(all: &[(f64, f64)], order: f64, noise: f64, last: impl Fn(f64) -> f64) -
     if let [.., z, a, b, c] = above
         && order > 1.0
     {
-        let rates = [z.1 / a.1, a.1 / b.1, b.1 / c.1].map(f64::log2);
+        let rates = [z.size / a.size, a.size / b.size, b.size / c.size].map(f64::log2);
         let lower = rates[2].round();
         let settled = rates.iter().all(|r| (r - lower).abs() < SETTLED / 2.0);
-        if settled && (0.0..order).contains(&lower) && c.1 > 1e-9 * last(c.0) {
+        if settled && (0.0..order).contains(&lower) && c.size > 1e-9 * last(c.step) {
             return (second, Verdict::Mismatch);
         }
     }
