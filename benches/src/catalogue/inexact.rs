@@ -5,7 +5,7 @@ use models::Task;
 use solvers::sampling::{DrawRule, Sampling};
 use solvers::{Hoag, Isgd, Maid, Method, Optimiser, Schedule};
 
-use super::methods::SolveSettings;
+use super::settings::SolveSettings;
 
 /// The method of this name, if it is one of those; its settings were looked at.
 pub(super) fn method<T: Real>(

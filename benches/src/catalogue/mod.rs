@@ -4,6 +4,7 @@ mod implicit;
 mod inexact;
 pub mod methods;
 pub mod problems;
+pub mod settings;
 pub mod steps;
 mod stepwise;
 pub mod strategies;

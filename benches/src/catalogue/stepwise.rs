@@ -7,7 +7,7 @@ use solvers::{
     StochasticAid,
 };
 
-use super::methods::SolveSettings;
+use super::settings::SolveSettings;
 
 /// Samples in a mini-batch unless given otherwise, or all if there are fewer.
 const BATCH: usize = 16;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::catalogue::methods::GivenSettings;
+use crate::catalogue::settings::GivenSettings;
 use crate::study::stability::Toy;
 
 /// Which way of differentiating a bilevel problem is right, how exact it is, and what it costs in

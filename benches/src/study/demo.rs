@@ -3,8 +3,9 @@
 use autodiff::Real;
 use serde_json::{Value, json};
 
-use crate::catalogue::methods::{GivenSettings, SolveSettings, method};
+use crate::catalogue::methods::method;
 use crate::catalogue::problems::{Problem, Source};
+use crate::catalogue::settings::{GivenSettings, SolveSettings};
 use crate::catalogue::strategies::{DEFAULT, Settings, strategy};
 
 use super::compare::{Record, Reference, estimate, record};
