@@ -24,9 +24,10 @@ pub(super) struct Terms {
 
 impl Terms {
     /// Rounding errors of a remainder at a step: those about the point, and those of terms that
-    /// grow with the step. (About a point where the function is 0 there are no others.)
+    /// grow with the step: about a point where the function is 0 there are no others. The last
+    /// one is for second derivatives that cancel, of terms of order one.
     fn noise_at(&self, t: f64, value: f64) -> f64 {
-        self.noise + self.epsilon * (value.abs() + t * self.size)
+        self.noise + self.epsilon * (value.abs() + t * self.size + t * t)
     }
 }
 
