@@ -11,6 +11,10 @@ const COLUMNS: usize = 5;
 /// differences of what is smooth vanish, so large that rounding errors are drawn anew.
 const SIDE: usize = 4;
 const SPACING: f64 = 1.0 / (1 << 20) as f64;
+/// A second spacing: values on a grid may repeat their errors at the first.
+const OTHER: f64 = 0.618 * SPACING;
+/// Where noise is measured once more: about a point where all terms are 0 it grows with the step.
+const FAR: f64 = 0.0625;
 
 /// A derivative with a bound of its error.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +37,8 @@ pub(super) struct Sweep {
     /// Values at −step and at step, for each step.
     pairs: Vec<[Vec<f64>; 2]>,
     noise: Vec<f64>,
+    /// Noise at [`FAR`].
+    far: Vec<f64>,
     epsilon: f64,
 }
 
@@ -42,28 +48,22 @@ impl Sweep {
         let near = Self::near(n, epsilon, &mut f);
         let mut at = at(n, f);
         let pairs = (0..STEPS).map(|i| [at(-step(i)), at(step(i))]).collect();
-        Sweep { pairs, ..near }
+        let far = noise_about(FAR, OTHER, n, &mut at);
+        Sweep { pairs, far, ..near }
     }
 
     /// The points that tell the noise, and no others.
     pub(super) fn near(n: usize, epsilon: f64, f: impl FnMut(f64, &mut [f64])) -> Self {
         let mut at = at(n, f);
         let centre = at(0.0);
-        let mut noise = vec![0.0; n];
-        // Two spacings: values on a grid may repeat their errors at one of them.
-        for spacing in [SPACING, 0.618 * SPACING] {
-            let near: Vec<Vec<f64>> = (0..=2 * SIDE)
-                .map(|i| at((i as f64 - SIDE as f64) * spacing))
-                .collect();
-            for (k, noise) in noise.iter_mut().enumerate() {
-                let values: Vec<f64> = near.iter().map(|v| v[k]).collect();
-                *noise = self::noise(&values).max(*noise);
-            }
-        }
+        let noise = noise_about(0.0, SPACING, n, &mut at);
+        let other = noise_about(0.0, OTHER, n, &mut at);
+        let noise = noise.iter().zip(other).map(|(a, b)| a.max(b)).collect();
         Sweep {
             centre,
             pairs: Vec::new(),
             noise,
+            far: Vec::new(),
             epsilon,
         }
     }
@@ -130,7 +130,8 @@ impl Sweep {
                 continue;
             }
             // Each column's weights add up to less than 2 in absolute value.
-            let rounding = 4.0 * noise / step(i);
+            let far = self.far[k] * (step(i) / FAR).min(1.0);
+            let rounding = 4.0 * (noise + far) / step(i);
             let mut row = vec![first];
             let mut best = Difference {
                 slope: first,
@@ -180,6 +181,14 @@ fn at(n: usize, mut f: impl FnMut(f64, &mut [f64])) -> impl FnMut(f64) -> Vec<f6
         f(t, &mut out);
         out
     }
+}
+
+/// The noise of each of `n` values about `t`.
+fn noise_about(t: f64, spacing: f64, n: usize, at: &mut impl FnMut(f64) -> Vec<f64>) -> Vec<f64> {
+    let place = |i| t + (i as f64 - SIDE as f64) * spacing;
+    let near: Vec<Vec<f64>> = (0..=2 * SIDE).map(|i| at(place(i))).collect();
+    let of = |k: usize| noise(&near.iter().map(|v| v[k]).collect::<Vec<f64>>());
+    (0..n).map(of).collect()
 }
 
 fn step(i: usize) -> f64 {

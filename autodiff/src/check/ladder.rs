@@ -19,6 +19,9 @@ pub(super) struct Frame<'a> {
     pub(super) directions: Vec<Vec<f64>>,
     /// The entries that are looked at one by one.
     pub(super) entries: Vec<usize>,
+    /// What the terms of the first and the second derivative along the scales come to in absolute
+    /// value, where that is known: rounding of them is left where they cancel.
+    pub(super) terms: [f64; 2],
 }
 
 impl<'a> Frame<'a> {
@@ -61,11 +64,19 @@ impl<'a> Frame<'a> {
             scales,
             directions,
             entries,
+            terms: [0.0; 2],
         }
     }
 
     pub(super) fn shifted(&self, t: f64, v: &[f64]) -> Vec<f64> {
         self.x.iter().zip(v).map(|(x, v)| x + t * v).collect()
+    }
+
+    /// The most that an entry of a derivative makes of the point's own scale: rounding of terms
+    /// like it may be all that is left of a derivative that cancels.
+    fn largest(&self, derivative: &[f64]) -> f64 {
+        let sizes = derivative.iter().zip(&self.scales).map(|(d, s)| d * s);
+        sizes.fold(0.0, |m, d| m.max(d.abs()))
     }
 
     /// How far a derivative may be from one by differences.
@@ -81,18 +92,12 @@ impl<'a> Frame<'a> {
         gradient: &[f64],
     ) -> Vec<Trial> {
         let (check, rung) = ("gradient", Rung::Differences);
-        let sizes = gradient
-            .iter()
-            .zip(&self.scales)
-            .map(|(g, s)| (g * s).abs());
-        let size = sizes.fold(0.0, f64::max);
-        let size = if size > 0.0 {
-            size
-        } else {
-            f.value(self.x).abs().max(f64::MIN_POSITIVE)
+        let value = f.value(self.x).abs();
+        let size = match self.largest(gradient) {
+            0.0 => value.max(f64::MIN_POSITIVE),
+            size => size,
         };
-        // What rounding of the value alone makes of a derivative that cancels.
-        let floor = f.epsilon() * f.value(self.x).abs();
+        let floor = f.epsilon() * (value + self.largest(gradient) + self.terms[0]);
         let mut trials = Vec::new();
         for &i in &self.entries {
             let place = Place::entry(f.entry(i));
@@ -102,6 +107,7 @@ impl<'a> Frame<'a> {
             trials.push(match self.slope(f, &v, (got * self.x[i]).abs()) {
                 Ok(d) => {
                     let size = if got == 0.0 { size / scale } else { got.abs() };
+                    let floor = floor.max(unscaled(f.epsilon(), value, d.slope));
                     let tolerance = self.tolerance((d.error + floor) / scale);
                     Trial::compare(check, rung, [d.slope / scale, got], tolerance, size, place)
                 }
@@ -178,7 +184,7 @@ impl<'a> Frame<'a> {
         products: &[Vec<f64>],
     ) -> Vec<Trial> {
         let (check, rung, n) = ("product", Rung::Differences, self.x.len());
-        let floor = f.epsilon() * f.value(self.x).abs();
+        let value = f.value(self.x).abs();
         let mut trials = Vec::new();
         let known = self.directions.iter().zip(products);
         for (number, (v, product)) in known.take(self.check.directions).enumerate() {
@@ -188,6 +194,9 @@ impl<'a> Frame<'a> {
             });
             let gradient = f.gradient(self.x);
             let all = gradient.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+            let terms = value + self.largest(&gradient) + self.largest(product);
+            let terms = terms + self.terms[0] + self.terms[1];
+            let floor = f.epsilon() * terms;
             for (i, got) in product.iter().copied().enumerate() {
                 let place = Place::entry(f.entry(i)).along(number);
                 trials.push(match sweep.slope(i, got.abs()) {
@@ -197,6 +206,7 @@ impl<'a> Frame<'a> {
                             0.0 => all.max(f64::MIN_POSITIVE),
                             got => got.abs(),
                         };
+                        let floor = floor.max(unscaled(f.epsilon(), all, d.slope));
                         let tolerance = self.tolerance(d.error + floor / self.scales[i]);
                         Trial::compare(check, rung, [d.slope, got], tolerance, size, place)
                     }
@@ -228,7 +238,7 @@ impl<'a> Frame<'a> {
             let terms = Terms {
                 value: f.value(self.x),
                 slope,
-                size,
+                sizes: [size.max(self.terms[0]), self.terms[1].max(1.0)],
                 epsilon: f.epsilon(),
                 bend: products.map(|p| dot(&p[number], v).0),
                 noise: sweep.noise(0, dot(gradient, self.x).1),
@@ -286,6 +296,15 @@ impl<'a> Frame<'a> {
             place(),
         );
         vec![symmetric, linear]
+    }
+}
+
+/// Rounding of what is 0 at the point and at every step, which shows no scale: of terms of order
+/// one.
+fn unscaled(epsilon: f64, value: f64, slope: f64) -> f64 {
+    match value == 0.0 && slope == 0.0 {
+        true => epsilon,
+        false => 0.0,
     }
 }
 

@@ -88,6 +88,16 @@ impl<'p, T: Real> Swept<'p, T> {
         Ok(self.jets.first(0))
     }
 
+    /// The sizes of the terms of the first and the second derivative along `v`.
+    pub(super) fn terms(&mut self, v: &[f64]) -> [f64; 2] {
+        let first = self.first(v).map_or(0.0, |first| first.size);
+        let second = match self.bends {
+            true => self.mixed(v, v).map_or(0.0, |mixed| mixed.size),
+            false => 0.0,
+        };
+        [first, second].map(|size| if size.is_finite() { size } else { 0.0 })
+    }
+
     /// What rounding may leave of sums of `n` terms of this size that came through the program.
     fn rounding(&self, n: usize, size: f64) -> f64 {
         T::EPSILON * (self.jets.paths() + n as f64) * size

@@ -70,11 +70,12 @@ impl Check {
     pub fn program<T: Real>(&self, program: &Arc<Program<T>>, at: &[&[T]]) -> Report {
         self.complain(program, at);
         let x = wide(&at.concat());
-        let frame = Frame::new(self, &x);
+        let mut frame = Frame::new(self, &x);
         let mut function = Recorded::new(program);
         let gradient = function.gradient(&x);
         let products = products(&mut function, &frame);
         let mut swept = Swept::new(program, at);
+        frame.terms = swept.terms(&frame.scales);
         let (g, p) = (&gradient[..], products.as_deref());
         let mut trials = Vec::new();
         if self.climbs(Rung::Identities) {

@@ -14,8 +14,8 @@ pub(super) struct Terms {
     pub(super) value: f64,
     pub(super) slope: f64,
     pub(super) bend: Option<f64>,
-    /// Σ|gᵢvᵢ|.
-    pub(super) size: f64,
+    /// Of the terms of the first derivative, at least Σ|gᵢvᵢ|, and of the second.
+    pub(super) sizes: [f64; 2],
     /// Rounding errors of the function about the point.
     pub(super) noise: f64,
     /// Twice the unit roundoff of the function's numbers.
@@ -24,10 +24,10 @@ pub(super) struct Terms {
 
 impl Terms {
     /// Rounding errors of a remainder at a step: those about the point, and those of terms that
-    /// grow with the step: about a point where the function is 0 there are no others. The last
-    /// one is for second derivatives that cancel, of terms of order one.
+    /// grow with the step: about a point where the function is 0 there are no others.
     fn noise_at(&self, t: f64, value: f64) -> f64 {
-        self.noise + self.epsilon * (value.abs() + t * self.size + t * t)
+        let [first, second] = self.sizes;
+        self.noise + self.epsilon * (value.abs() + t * first + t * t * second)
     }
 }
 

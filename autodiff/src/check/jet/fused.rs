@@ -119,6 +119,16 @@ impl<T: Real> Fused<T> {
             let terms = size(&self.first, &along.sizes[k]);
             along.sizes[k][own.clone()].copy_from_slice(&terms);
         }
+        // What cancels inside the primitive shows as noise alone.
+        let moves = |t: &[T]| places.iter().any(|p| t[*p] != T::zero());
+        for (k, t) in [(0, &along.a), (1, &along.b)] {
+            if moves(t) {
+                let hidden = local.hidden(values, &places, |local, at| local.jvp(at, t));
+                for (size, hidden) in along.sizes[k][own.clone()].iter_mut().zip(hidden) {
+                    *size = larger(*size, hidden);
+                }
+            }
+        }
         let terms = size(&self.first, &along.error);
         along.error[own.clone()].copy_from_slice(&terms);
         if !self.bends {
@@ -133,12 +143,20 @@ impl<T: Real> Fused<T> {
             }
             along.sizes[2][node.start + o] += total;
         }
-        let moves = |t: &[T]| places.iter().any(|p| t[*p] != T::zero());
         if !mixed || !moves(&along.a) || !moves(&along.b) {
             return Ok(());
         }
-        // d/dt of J(x + t b) a.
         let (a, b) = (&along.a, &along.b);
+        let (ones, still) = (vec![T::one(); m], vec![T::zero(); m]);
+        let hidden = local.hidden(values, &places, |local, at| {
+            let bent = local.vjp_tangent(at, a, &ones, &still);
+            places.iter().map(|p| bent[*p] * b[*p].abs()).collect()
+        });
+        let hidden = hidden.into_iter().fold(T::zero(), |s, h| s + h);
+        for size in &mut along.sizes[2][own] {
+            *size = larger(*size, hidden);
+        }
+        // d/dt of J(x + t b) a.
         // A step that moves the operands by as much as they are large.
         let (mut large, mut fast) = (0.0f64, 0.0f64);
         for p in &places {
@@ -164,6 +182,11 @@ impl<T: Real> Fused<T> {
         }
         Ok(())
     }
+}
+
+/// The larger one; the first where the second is no number.
+fn larger<T: Real>(a: T, b: T) -> T {
+    if b > a { b } else { a }
 }
 
 /// Errors of differences are trusted to this factor.
@@ -208,6 +231,30 @@ impl<'a, T: Real> Local<'a, T> {
         let ((operands, f, out), tangents, stash) = self.parts(values, tangents);
         f.jvp(&operands, &tangents, stash, out);
         self.out.clone()
+    }
+
+    /// The sizes of terms that cancel inside a rule: its noise in units of roundoff, as the
+    /// operands move by small parts of themselves.
+    fn hidden(
+        &mut self,
+        values: &[T],
+        places: &[usize],
+        mut rule: impl FnMut(&mut Self, &[T]) -> Vec<T>,
+    ) -> Vec<T> {
+        let n = rule(self, values).len();
+        let mut moved = values.to_vec();
+        let sweep = Sweep::near(n, T::EPSILON, |t, out| {
+            for p in places {
+                moved[*p] = values[*p] * T::of(1.0 + t);
+            }
+            self.evaluate(&moved);
+            for (o, v) in out.iter_mut().zip(rule(self, &moved)) {
+                *o = v.f64();
+            }
+        });
+        self.evaluate(values);
+        let size = |o| T::of(sweep.noise(o, 0.0) / T::EPSILON);
+        (0..n).map(size).collect()
     }
 
     /// The operands' adjoints, laid out like the values.
