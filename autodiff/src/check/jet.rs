@@ -167,6 +167,10 @@ impl<'p, T: Real> Jets<'p, T> {
             let b = b.map_or(zero, |b| b[i]);
             along.b[i] = b;
             along.sizes[1][i] = b.abs();
+            if self.drifting {
+                // A derivative's own formula may cancel as if its argument were rounded.
+                along.sizes[1][i] += T::of(ELEMENTWISE) * self.values[i].abs();
+            }
             along.ab[i] = zero;
             along.sizes[2][i] = zero;
             along.error[i] = zero;

@@ -117,6 +117,12 @@ fn rate(all: &[Remainder], order: f64, last: impl Fn(f64) -> f64) -> (f64, Verdi
         let lower = rates[2].round();
         let settled = rates.iter().all(|r| (r - lower).abs() < SETTLED / 2.0);
         if settled && (0.0..order).contains(&lower) && c.size > 1e-9 * last(c.step) {
+            // A wrong term fades into rounding; a jump of the function is there or is not.
+            let next = all.get(above.len());
+            if next.is_some_and(|r| c.size * 0.5f64.powf(lower) > 2.0 * FLOOR * r.noise) {
+                let reason = "the function jumps near the point".to_owned();
+                return (second, Verdict::Unchecked(reason));
+            }
             return (second, Verdict::Mismatch);
         }
     }
@@ -124,4 +130,30 @@ fn rate(all: &[Remainder], order: f64, last: impl Fn(f64) -> f64) -> (f64, Verdi
         second,
         Verdict::Unchecked("the rates have not settled".into()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_is_no_wrong_derivative() {
+        let terms = Terms {
+            value: 1.0,
+            slope: 1.0,
+            bend: Some(1.0),
+            sizes: [1.0, 1.0],
+            noise: f64::EPSILON,
+            epsilon: f64::EPSILON,
+        };
+        let jumps = |t: f64| t.exp() + f64::from(t > 1e-6);
+        let verdicts = trials(&terms, 0, jumps).into_iter().map(|t| t.verdict);
+        assert!(verdicts.skip(1).all(|v| v.name() == "unchecked"));
+        let wrong = Terms {
+            slope: 1.001,
+            ..terms
+        };
+        let verdicts = trials(&wrong, 0, f64::exp).into_iter().map(|t| t.verdict);
+        assert!(verdicts.skip(1).all(|v| v == Verdict::Mismatch));
+    }
 }

@@ -1,7 +1,6 @@
 //! The gradient checker: what it must find, what it must not, and how often it says nothing.
 
 mod broken;
-mod campaign;
 mod command;
 mod places;
 mod rules;

@@ -1,12 +1,11 @@
-//! Correct programs in great number: no mismatch, and a known share of silence.
+//! Correct programs through the checker: no mismatch, and a known share of silence.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use autodiff::arbitrary::case;
+use autodiff::arbitrary::numbers::slices;
+use autodiff::arbitrary::{case, for_all};
 use autodiff::check::{Check, Rung, Verdict};
-use bilevel_tests::campaign::for_all;
-use bilevel_tests::numbers::slices;
 use proptest::prelude::*;
 
 /// `BILEVEL_PROGRAMS` sets another number.
