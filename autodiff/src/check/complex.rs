@@ -20,7 +20,7 @@ use crate::rules::elementwise::{Binary, Unary};
 type C = Complex<f64>;
 
 /// The step: far below the square root of the smallest number relative to one.
-const STEP: f64 = 1e-100;
+pub(super) const STEP: f64 = 1e-100;
 
 /// Why a program has no complex step.
 pub(super) struct Barred {

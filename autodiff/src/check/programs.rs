@@ -309,7 +309,10 @@ impl<'p, T: Real> Swept<'p, T> {
                     } else {
                         got.abs()
                     };
-                    let bound = frame.check.factor * bound.bound;
+                    // What is far below the step is what the step cuts off.
+                    let cut = value[0] != 0.0 && value[0].abs() < complex::STEP;
+                    let cut = if cut { complex::STEP } else { 0.0 };
+                    let bound = frame.check.factor * bound.bound + cut;
                     trials.push(Trial::compare(
                         check,
                         rung,

@@ -115,3 +115,12 @@ fn every_operation_is_recorded_at_the_callers_line() {
         assert!(line.contains("mistakes.rs"), "{line}");
     }
 }
+
+#[test]
+fn of_nothing_to_reduce() {
+    let empty = [Shape::matrix(0, 3)];
+    let run = || Program::<f64>::record(&empty, |v| v[0].log_sum_exp());
+    let error = catch_unwind(run).expect_err("no row to reduce");
+    let message = error.downcast_ref::<String>().expect("a message");
+    assert!(message.contains("at least one row"), "{message}");
+}

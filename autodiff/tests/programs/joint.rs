@@ -1,9 +1,10 @@
 //! The joint sweep against the three it stands for, bit for bit.
 
+use autodiff::arbitrary::Wave;
 use autodiff::arbitrary::case;
 use autodiff::arbitrary::for_all;
 use autodiff::arbitrary::numbers::{directions, gradients, products, slices};
-use autodiff::{Inputs, Point};
+use autodiff::{Inputs, Point, Program, Shape};
 use proptest::prelude::*;
 
 fn bits(vectors: &[Vec<f64>]) -> Vec<Vec<u64>> {
@@ -66,4 +67,22 @@ fn a_plain_evaluation_after_it_refuses_further_products() {
     point.linearise_along(&[&[1.0]], &[Some(&[1.0])]);
     point.differentiate(&[&[2.0]], Inputs::ALL);
     point.second(&[Some(&[1.0])]);
+}
+
+/// A primitive whose tangent nothing reads is asked for what its adjoint needs all the same.
+#[test]
+fn a_primitive_in_a_linear_place_has_its_gradient() {
+    let shape = [Shape::vector(2)];
+    let program = Program::<f64>::record(&shape, |v| v[0].fused(Wave { operands: 1 }, &[]).sum());
+    let mut point = program.point();
+    let at = [0.3, -1.2];
+    point.linearise_along(&[&at], &[Some(&[1.0, 2.0])]);
+    for (got, x) in point.gradient(0).iter().zip(at) {
+        assert!((got - (x.sin() + x * x.cos())).abs() < 1e-15);
+    }
+    let bends = at.map(|x| 2.0 * x.cos() - x * x.sin());
+    let want = [bends[0], 2.0 * bends[1]];
+    for (got, want) in point.product(0).iter().zip(want) {
+        assert!((got - want).abs() < 1e-15);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod branches;
+mod bytes;
 mod checked;
 mod gradients_inside;
 mod joint;
