@@ -35,6 +35,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// The stability of the stochastic AID loop: pairs of runs that differ in one validation sample
     Stability(Stability),
+    /// The page of a folder again, from the numbers that are kept in it
+    Report(ReportArgs),
     /// Problems, strategies and methods by name
     List,
 }
@@ -77,6 +79,14 @@ impl Dtype {
             Dtype::F64 => "f64",
         }
     }
+}
+
+/// The folder of a page.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ReportArgs {
+    /// Folder that a command with --out left its report.html in; the page goes to --out if given
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
 }
 
 /// Which problem, and its data.

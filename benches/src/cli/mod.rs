@@ -13,6 +13,7 @@ mod memory;
 mod memory_page;
 mod output;
 mod plan;
+mod report;
 mod solve;
 mod stability;
 
@@ -74,6 +75,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         (Command::Solve(args), Dtype::F32) => solve::run::<f32>(&args, &common),
         (Command::Stability(args), Dtype::F64) => stability::run::<f64>(&args, &common),
         (Command::Stability(args), Dtype::F32) => stability::run::<f32>(&args, &common),
+        (Command::Report(args), _) => report::run(&args, &common),
         (Command::List, _) => list::run(&common),
     }
 }

@@ -4,6 +4,7 @@
 //! The caller words and formats the numbers; nothing here computes a result.
 
 mod axis;
+mod contents;
 mod figure;
 mod marks;
 pub mod model;
@@ -14,6 +15,7 @@ mod table;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+pub use contents::{ReadError, read};
 pub use model::{Cell, Claim, Plot, Report, Section, Series, Style, Table};
 pub use page::render;
 pub use plot::svg;

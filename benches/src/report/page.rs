@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::model::{Claim, Report, Section};
-use super::{escape, figure, prose, table};
+use super::{contents as data, escape, figure, prose, table};
 
 const STYLE: &str = concat!(include_str!("page.css"), "\n", include_str!("chart.css"));
 const SCRIPT: &str = include_str!("page.js");
@@ -47,6 +47,7 @@ pub fn render(report: &Report) -> String {
         }
         out.push_str("</ul>\n</footer>\n");
     }
+    out.push_str(&data::element(report));
     let _ = write!(out, "<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
     out
 }

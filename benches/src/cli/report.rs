@@ -1,0 +1,22 @@
+//! `bilevel report`.
+
+use serde_json::json;
+
+use super::args::{Common, ReportArgs};
+use super::failure::{Failure, input};
+use super::output::{line, prepare, say};
+use crate::report;
+
+/// Lays out the page of a folder again, as this version does it.
+pub(super) fn run(args: &ReportArgs, common: &Common) -> Result<(), Failure> {
+    let page = report::read(&args.dir).map_err(input)?;
+    let out = common.out.as_ref().unwrap_or(&args.dir);
+    prepare(out)?;
+    let path =
+        report::write(&page, out).map_err(|e| Failure::Input(format!("{}: {e}", out.display())))?;
+    if common.json {
+        say(&line(&json!({ "report": path })));
+    }
+    eprintln!("wrote {}", path.display());
+    Ok(())
+}
