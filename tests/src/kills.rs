@@ -13,15 +13,15 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What is solved: methods of every kind, on problems with samples, constants and none, in both
-/// precisions, the first report of each after some milliseconds.
+/// What is solved, the quickest first: methods of every kind, on problems with samples, constants
+/// and none, in both precisions.
 const RUNS: [&str; 10] = [
-    "--problem quadratic --method itd --iterations 400 --optimiser adam --warm-start true",
     "--problem logistic --method aid-cg --iterations 40 --warm-start true --dtype f32",
-    "--problem ridge-prior --method bsa --steps 4000 --iterations 200",
-    "--problem ridge-prior --method saba --steps 20000 --iterations 400 --dtype f32",
     "--problem tv-denoising --method isgd --iterations 30 --optimiser momentum",
     "--problem ridge --method maid --iterations 60 --accuracy 1",
+    "--problem quadratic --method itd --iterations 400 --optimiser adam --warm-start true",
+    "--problem ridge-prior --method bsa --steps 4000 --iterations 200",
+    "--problem ridge-prior --method saba --steps 20000 --iterations 400 --dtype f32",
     "--problem least-squares --method hoag --iterations 200 --dtype f32",
     "--problem quadratic --method gda --stages 4 --stage-iterations 2000 --iterations 200",
     "--problem random-quadratics --method soba --steps 3000 --iterations 150",

@@ -251,7 +251,7 @@ pub(super) struct Solve {
     pub(super) resume: Option<PathBuf>,
     /// How often the run is saved in --out: after so many iterations, or seconds as in `30s`
     /// [default: 1s]. It is saved at the start, at the end and at SIGINT or SIGTERM too
-    #[arg(long, value_name = "N|Ns", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N|Ns", allow_hyphen_values = true)]
     pub(super) checkpoint_every: Option<CheckpointEvery>,
     #[command(flatten)]
     pub(super) settings: GivenSettings,
