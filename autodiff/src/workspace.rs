@@ -241,9 +241,8 @@ impl<T: Real> Workspace<T> {
         let len = self.values.len();
         let one = |made: usize, whole: usize| made == 0 || made == whole;
         let columns = |made: usize| made == 0 || (len > 0 && made.is_multiple_of(len));
-        if !(one(scratch, self.scratch_len) && one(adjoints, len))
-            || !(columns(tangents) && columns(products))
-        {
+        let possible = one(scratch, self.scratch_len) && one(adjoints, len);
+        if !possible || !columns(tangents) || !columns(products) {
             return false;
         }
         if scratch > 0 {

@@ -1,12 +1,12 @@
 //! The arguments.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::builder::ArgPredicate;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::checkpoint_every::CheckpointEvery;
 use crate::catalogue::settings::GivenSettings;
 use crate::study::stability::Toy;
 
@@ -268,32 +268,6 @@ pub(super) struct Solve {
 pub(super) struct GivenCommon {
     pub(super) seed: bool,
     pub(super) dtype: bool,
-}
-
-/// How often a run is saved.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum CheckpointEvery {
-    Iterations(usize),
-    Seconds(f64),
-}
-
-impl FromStr for CheckpointEvery {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let expected =
-            || "expected a number of iterations from 1 on, or seconds as in `30s`".into();
-        match text.strip_suffix('s') {
-            Some(seconds) => match seconds.parse::<f64>() {
-                Ok(s) if s.is_finite() && s >= 0.0 => Ok(CheckpointEvery::Seconds(s)),
-                _ => Err(expected()),
-            },
-            None => match text.parse::<usize>() {
-                Ok(n) if n > 0 => Ok(CheckpointEvery::Iterations(n)),
-                _ => Err(expected()),
-            },
-        }
-    }
 }
 
 #[derive(Clone, Debug, Args)]

@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod checkpoint_every;
 mod compare;
 mod demo;
 mod demo_page;

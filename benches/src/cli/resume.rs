@@ -20,8 +20,8 @@ pub(super) fn origin(
     Ok(Origin {
         problem: args.problem.problem.clone(),
         method: args.method.clone(),
-        data: mark(args.problem.data.as_deref())?,
-        point: mark(args.problem.point.as_deref())?,
+        data: mark("data", args.problem.data.as_deref(), common)?,
+        point: mark("point", args.problem.point.as_deref(), common)?,
         bias: args.problem.bias,
         seed: common.seed,
         dtype: common.dtype.name().into(),
@@ -30,11 +30,22 @@ pub(super) fn origin(
     })
 }
 
-/// The mark of a file; none of a pipe, which can be read but once.
-fn mark(file: Option<&Path>) -> Result<Option<FileMark>, Failure> {
-    let Some(file) = file.filter(|file| file.is_file()) else {
+/// The mark of a file. A pipe can be read but once, so no run that it is of could go on.
+fn mark(what: &str, file: Option<&Path>, common: &Common) -> Result<Option<FileMark>, Failure> {
+    let Some(file) = file else {
         return Ok(None);
     };
+    if !file.is_file() {
+        let name = file.display();
+        let reason = format!(
+            "--{what} {name}: is no regular file, so that the run could not go on from --out: \
+             expected a file, or no --out"
+        );
+        return match common.out {
+            Some(_) => Err(Failure::Input(reason)),
+            None => Ok(None),
+        };
+    }
     let unread = |e| Failure::Input(format!("{}: cannot be read: {e}", file.display()));
     FileMark::of(file).map(Some).map_err(unread)
 }
@@ -176,7 +187,7 @@ mod tests {
         for (path, text) in [(&one, "1 2\n"), (&same, "1 2\n"), (&other, "1 3\n")] {
             std::fs::write(path, text).expect("a writable folder");
         }
-        let then = mark(Some(&one)).expect("readable");
+        let then = Some(FileMark::of(&one).expect("readable"));
         assert_eq!(file("data", None, &then), Ok(Some(one.clone())));
         assert_eq!(file("data", Some(&same), &then), Ok(Some(same.clone())));
         let refused = file("data", Some(&other), &then).unwrap_err();

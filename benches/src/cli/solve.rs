@@ -6,7 +6,8 @@ use std::time::Instant;
 use autodiff::Real;
 use serde_json::{Value, json};
 
-use super::args::{CheckpointEvery, Common, Dtype, Solve};
+use super::args::{Common, Dtype, Solve};
+use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
 use super::output::{bar, line, prepare, say};
 use super::resume::{from_folder, origin};
