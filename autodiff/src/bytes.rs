@@ -92,6 +92,16 @@ impl Meter {
         self.note_peak();
     }
 
+    /// Takes up the peak of another meter, by category in the order of [`Category::ALL`]: of a
+    /// computation that is continued here.
+    pub fn resume_peak(&self, at_peak: [usize; 6]) {
+        for (kept, bytes) in self.0.at_peak.iter().zip(at_peak) {
+            kept.store(bytes, Relaxed);
+        }
+        self.0.peak.store(at_peak.iter().sum(), Relaxed);
+        self.note_peak();
+    }
+
     fn add(&self, category: Category, bytes: usize) {
         self.0.live[category as usize].fetch_add(bytes, Relaxed);
         self.0.total.fetch_add(bytes, Relaxed);

@@ -215,6 +215,22 @@ impl<T: Real> Point<T> {
         self.work.sweeps()
     }
 
+    /// The lengths of the buffers that were made at their first use, for a point of the same program
+    /// that is to hold as many bytes: see [`make_room`](Point::make_room).
+    pub fn room(&self) -> Vec<usize> {
+        let mut lengths = Vec::new();
+        self.work.note_room(&mut lengths);
+        lengths
+    }
+
+    /// Makes the buffers that another point of the program had, as its [`room`](Point::room) says,
+    /// so that the next sweep finds what it would find there. Whether these are lengths that a point
+    /// of the program can have; if not, some of the buffers may be made.
+    pub fn make_room(&mut self, lengths: &[usize]) -> bool {
+        let mut lengths = lengths.iter().copied();
+        self.work.make_room(&mut lengths) && lengths.next().is_none()
+    }
+
     /// Where the first value that is not finite arose in the last evaluation.
     pub fn first_non_finite(&self) -> Option<NonFinite> {
         self.program.first_non_finite(&self.work)

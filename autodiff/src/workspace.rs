@@ -19,6 +19,17 @@ pub struct Sweeps {
     pub hvps: usize,
 }
 
+impl Sweeps {
+    /// The difference, 0 where it would be negative.
+    pub fn saturating_sub(self, other: Self) -> Self {
+        Sweeps {
+            values: self.values.saturating_sub(other.values),
+            gradients: self.gradients.saturating_sub(other.gradients),
+            hvps: self.hvps.saturating_sub(other.hvps),
+        }
+    }
+}
+
 impl std::ops::AddAssign for Sweeps {
     fn add_assign(&mut self, other: Self) {
         self.values += other.values;
@@ -201,6 +212,54 @@ impl<T: Real> Workspace<T> {
     /// Whether every value is there, also those that only the caller may read.
     pub(crate) fn is_whole(&self) -> bool {
         self.unread == Some(Inputs::NONE)
+    }
+
+    /// Appends the lengths of the buffers that were made at a first use: four of this workspace,
+    /// then those of the ones inside it.
+    pub(crate) fn note_room(&self, lengths: &mut Vec<usize>) {
+        let made = [
+            &self.scratch,
+            &self.adjoints,
+            &self.tangents,
+            &self.adjoint_tangents,
+        ];
+        lengths.extend(made.map(|buffer| buffer.len()));
+        self.nested
+            .iter()
+            .for_each(|inner| inner.note_room(lengths));
+    }
+
+    /// Makes buffers of the lengths that were noted; whether these are lengths that a workspace of
+    /// this program can have.
+    pub(crate) fn make_room(&mut self, lengths: &mut impl Iterator<Item = usize>) -> bool {
+        let mut next = || lengths.next();
+        let (Some(scratch), Some(adjoints), Some(tangents), Some(products)) =
+            (next(), next(), next(), next())
+        else {
+            return false;
+        };
+        let len = self.values.len();
+        let one = |made: usize, whole: usize| made == 0 || made == whole;
+        let columns = |made: usize| made == 0 || (len > 0 && made.is_multiple_of(len));
+        let possible = one(scratch, self.scratch_len) && one(adjoints, len);
+        if !possible || !columns(tangents) || !columns(products) {
+            return false;
+        }
+        if scratch > 0 {
+            self.make_scratch();
+        }
+        if adjoints > 0 {
+            self.make_adjoints();
+        }
+        if self.tangents.len() < tangents {
+            self.tangents.resize(tangents);
+        }
+        if self.adjoint_tangents.len() < products {
+            self.adjoint_tangents.resize(products);
+        }
+        self.nested
+            .iter_mut()
+            .all(|inner| inner.make_room(&mut *lengths))
     }
 
     pub(crate) fn make_scratch(&mut self) {

@@ -210,6 +210,15 @@ impl Oracles {
     }
 }
 
+impl Oracles {
+    pub(crate) fn saturating_sub(self, other: Self) -> Self {
+        Oracles {
+            upper: self.upper.saturating_sub(other.upper),
+            lower: self.lower.saturating_sub(other.lower),
+        }
+    }
+}
+
 impl std::ops::Sub for Oracles {
     type Output = Self;
 

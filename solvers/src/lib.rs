@@ -27,6 +27,7 @@ mod certificate;
 mod estimate;
 mod hypergradient;
 mod inner;
+mod ledger;
 pub mod linear;
 mod method;
 mod optimiser;
@@ -42,9 +43,10 @@ pub use hypergradient::{
     StepSystem, Strategy,
 };
 pub use inner::{Constraint, InnerStep, ParseInnerStepError, Proximal, StepLength};
+pub use ledger::{Ledger, RestoreError};
 pub use method::{
     Amigo, Bome, Bsa, Descent, F2sa, Fsla, Gda, Hoag, Isgd, Maid, Method, Pbgd, Progress, Rule,
-    Run, Saba, Soba, State, Stepwise, StocBio, StochasticAid, Update,
+    Run, Saba, Soba, State, Stepwise, StocBio, StochasticAid, Update, memoryless,
 };
 pub use optimiser::Optimiser;
 pub use problem::{Bilevel, ProblemError};

@@ -3,6 +3,8 @@
 use autodiff::bytes::{Buffer, Category};
 use autodiff::{Meter, Real};
 
+use crate::Ledger;
+
 /// How a gradient moves a variable.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Optimiser {
@@ -88,7 +90,7 @@ pub(crate) struct Moments<T: Real> {
     optimiser: Optimiser,
     first: Buffer<T>,
     second: Buffer<T>,
-    count: i32,
+    count: usize,
 }
 
 impl<T: Real> Moments<T> {
@@ -101,6 +103,12 @@ impl<T: Real> Moments<T> {
             second: kept(second),
             count: 0,
         }
+    }
+
+    pub(crate) fn visit(&mut self, ledger: &mut Ledger) {
+        ledger.entries("the mean of directions", &mut self.first);
+        ledger.entries("the mean of their squares", &mut self.second);
+        ledger.count("steps of the optimiser", &mut self.count);
     }
 
     /// Moves `x` against `direction`, the rate multiplied by `factor`.
@@ -138,8 +146,9 @@ impl<T: Real> Moments<T> {
 
     fn adam(&mut self, x: &mut [T], direction: &[T], rate: T) {
         let (b1, b2) = (0.9, 0.999);
-        let c1 = T::of(1.0 / (1.0 - f64::powi(b1, self.count)));
-        let c2 = T::of(1.0 / (1.0 - f64::powi(b2, self.count)));
+        let count = i32::try_from(self.count).unwrap_or(i32::MAX);
+        let c1 = T::of(1.0 / (1.0 - f64::powi(b1, count)));
+        let c2 = T::of(1.0 / (1.0 - f64::powi(b2, count)));
         let (k1, k2) = (T::of(b1), T::of(b2));
         for i in 0..x.len() {
             let d = direction[i];

@@ -7,7 +7,7 @@ use autodiff::unroll::{Step, Unrolled};
 use autodiff::{Point, Real, Sweeps};
 use nalgebra::DVector;
 
-use crate::{Bilevel, Oracles};
+use crate::{Bilevel, Ledger, Oracles};
 
 /// Buffers for one problem, made once and used by any strategy.
 ///
@@ -124,6 +124,27 @@ impl<T: Real> Workspace<T> {
     /// Keeps a loop for the next call that asks for `key`.
     pub(crate) fn put(&mut self, key: String, unrolled: Unrolled<T>) {
         self.unrolled = Some((key, unrolled));
+    }
+
+    /// What later calls depend on. Loops are recorded anew.
+    pub(crate) fn visit(&mut self, ledger: &mut Ledger) {
+        ledger.entries("the lower level's start", self.start.as_mut_slice());
+        let mut warm = self.linear.is_some();
+        ledger.flag("a solution of the linear system", &mut warm);
+        if ledger.is_restoring() && ledger.fits() {
+            let len = self.start.len();
+            self.linear = warm.then(|| Buffer::zeros(len, Category::Solver, &self.meter));
+        }
+        if let Some(solution) = &mut self.linear {
+            ledger.entries("the solution of the linear system", solution);
+        }
+        let mut oracles = self.oracles();
+        let here = oracles - self.past;
+        ledger.oracles(&mut oracles);
+        self.past = oracles.saturating_sub(here);
+        ledger.room(&mut self.upper);
+        ledger.room(&mut self.lower);
+        ledger.peak(&self.meter);
     }
 
     /// Checks that this workspace is of `problem`.

@@ -2,9 +2,11 @@
 //!
 //! * [`properties`]: what holds for every random program, loop and bilevel problem;
 //! * [`campaign`]: a long campaign of them;
+//! * [`kills`]: runs of the program that are killed and go on;
 //! * [`numbers`]: dot products, bits and differences.
 
 pub mod campaign;
+pub mod kills;
 pub mod misuse;
 pub mod properties;
 

@@ -366,11 +366,13 @@ fn out_holds_the_records_and_a_page() {
         before,
         "without --out nothing is written"
     );
-    for (command, file) in [
-        ("compare --problem quadratic", "compare.jsonl"),
+    // Beside them a run has its checkpoint and its lock.
+    for (command, file, files) in [
+        ("compare --problem quadratic", "compare.jsonl", 2),
         (
             "solve --problem quadratic --method itd --full",
             "trace.jsonl",
+            4,
         ),
     ] {
         let dir = format!("new/{file}.d");
@@ -383,7 +385,8 @@ fn out_holds_the_records_and_a_page() {
         assert_eq!(saved.records(), run.records(), "{command}");
         let page = std::fs::read_to_string(folder.path(&dir).join("report.html")).expect("a page");
         assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
-        assert_eq!(std::fs::read_dir(folder.path(&dir)).unwrap().count(), 2);
+        let found = std::fs::read_dir(folder.path(&dir)).unwrap().count();
+        assert_eq!(found, files, "{command}");
     }
 }
 

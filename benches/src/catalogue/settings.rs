@@ -24,7 +24,7 @@ pub enum OuterRule {
 }
 
 /// The settings of `solve`; a configuration file has these keys.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SolveSettings {
     /// Outer iterations; of `gda`, records.
     pub iterations: usize,
@@ -66,7 +66,7 @@ pub struct SolveSettings {
 }
 
 /// The same, each key absent unless it was given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, clap::Args)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields, default)]
 pub struct GivenSettings {
     /// Outer iterations; of `gda`, records

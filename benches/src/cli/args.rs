@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::ArgPredicate;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::checkpoint_every::CheckpointEvery;
 use crate::catalogue::settings::GivenSettings;
 use crate::study::stability::Toy;
 
@@ -19,6 +22,43 @@ pub(super) struct Cli {
     pub(super) command: Option<Command>,
 }
 
+impl Cli {
+    /// Reads the process's arguments.
+    ///
+    /// # Errors
+    /// If they are no usage of the program, or ask for help.
+    pub(super) fn read() -> Result<Self, clap::Error> {
+        let command = Cli::command().mut_subcommand("solve", |solve| {
+            // The problem of a run that goes on is the run's.
+            let problem = |arg: clap::Arg| {
+                arg.required(false)
+                    .required_unless_present("resume")
+                    .default_value_if("resume", ArgPredicate::IsPresent, "")
+            };
+            let solve = solve.mut_arg("problem", problem).mut_arg("method", problem);
+            solve.after_help(EXIT_CODES)
+        });
+        let matches = command.try_get_matches()?;
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        if let (Some(Command::Solve(solve)), Some((_, of_solve))) =
+            (&mut cli.command, matches.subcommand())
+        {
+            let given = |of: &ArgMatches, id| of.value_source(id) == Some(ValueSource::CommandLine);
+            solve.given = GivenCommon {
+                seed: given(of_solve, "seed"),
+                dtype: given(of_solve, "dtype"),
+            };
+        }
+        Ok(cli)
+    }
+}
+
+/// How `solve` ends.
+const EXIT_CODES: &str = "Exit codes: 0 done (also where --resume finds a finished run), 1 an \
+iteration failed, 2 bad usage, bad input, or a file that could not be written, 130 and 143 stopped \
+by SIGINT and SIGTERM after the iteration under way, to be continued with --resume (a second \
+signal stops at once).";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// The main job on embedded data: strategies compared, four families solved, report.html
@@ -30,7 +70,7 @@ pub(super) enum Command {
     /// The fastest memory policy for a depth and a byte budget, or the deepest loop that fits
     Plan(Plan),
     /// Solve a problem by a method, with a trace
-    Solve(Solve),
+    Solve(Box<Solve>),
     /// Every objective, primitive and strategy against other ways to the same derivatives
     Check(CheckArgs),
     /// The stability of the stochastic AID loop: pairs of runs that differ in one validation sample
@@ -211,11 +251,33 @@ pub(super) struct Solve {
     /// Settings from a TOML file; arguments go before it
     #[arg(long, value_name = "FILE.toml")]
     pub(super) config: Option<PathBuf>,
+    /// Print all settings of this problem and method as such a file, and do nothing else
+    #[arg(long, conflicts_with = "resume")]
+    pub(super) show_config: bool,
+    /// Go on with the run in this folder, bit for bit as if it had never stopped (only `seconds`
+    /// differ: they add up over the processes). Problem, method, settings, seed, scalar type and
+    /// files are the run's; what is given all the same has to agree
+    #[arg(long, value_name = "DIR")]
+    pub(super) resume: Option<PathBuf>,
+    /// How often the run is saved in --out: after so many iterations, or seconds as in `30s`
+    /// [default: 1s]. It is saved at the start, at the end and at SIGINT or SIGTERM too
+    #[arg(long, value_name = "N|Ns", allow_hyphen_values = true)]
+    pub(super) checkpoint_every: Option<CheckpointEvery>,
     #[command(flatten)]
     pub(super) settings: GivenSettings,
     /// Put the solution x, y into the last record
     #[arg(long)]
     pub(super) full: bool,
+    /// Which of the arguments that have defaults were given.
+    #[arg(skip)]
+    pub(super) given: GivenCommon,
+}
+
+/// Whether arguments that have defaults were given.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct GivenCommon {
+    pub(super) seed: bool,
+    pub(super) dtype: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -72,7 +72,7 @@ fn print(demo: &Demo) {
     let rows: Vec<Vec<String>> = demo
         .counterexample
         .iter()
-        .map(|end| vec![end.method.clone(), short(end.x), end.status.to_owned()])
+        .map(|end| vec![end.method.clone(), short(end.x), end.status.clone()])
         .collect();
     say(&table(&["method", "x reached", "status"], &rows));
     say(&format!(

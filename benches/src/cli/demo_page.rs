@@ -4,7 +4,7 @@ use autodiff::bytes::human_bytes;
 
 use super::compare::page_table;
 use super::output::short;
-use super::solve::against_time;
+use super::solve_page::against_time;
 use crate::catalogue::problems::CORRUPTION;
 use crate::report::{Cell, Claim, Plot, Report, Section, Series, Style, Table};
 use crate::study::compare::Record;
@@ -219,7 +219,7 @@ fn counterexample(demo: &Demo) -> Section {
         vec![
             e.method.clone().into(),
             Cell::number(short(e.x), e.x),
-            e.status.to_owned().into(),
+            e.status.clone().into(),
         ]
     };
     Section {

@@ -9,6 +9,14 @@ pub(super) enum Failure {
     /// A numerical failure that was reported in the records: exit code 1.
     #[error("{0}")]
     Numerical(String),
+    /// A signal, after which the run can be continued: exit code 128 and its number.
+    #[error("{text}")]
+    Stopped {
+        /// The signal's number.
+        signal: u8,
+        /// What was kept, and how to go on.
+        text: String,
+    },
 }
 
 impl Failure {
@@ -17,6 +25,7 @@ impl Failure {
         match self {
             Failure::Numerical(_) => 1,
             Failure::Input(_) => 2,
+            Failure::Stopped { signal, .. } => 128 + signal,
         }
     }
 }

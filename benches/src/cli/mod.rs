@@ -1,9 +1,11 @@
 //! The command line.
 //!
-//! Exit codes: 0 done, 1 a numerical failure that was reported, 2 bad usage or bad input.
+//! Exit codes: 0 done, 1 a numerical failure that was reported, 2 bad usage or bad input; 128 and
+//! the number of the signal that stopped a run.
 
 mod args;
 mod check;
+mod checkpoint_every;
 mod compare;
 mod demo;
 mod demo_page;
@@ -14,12 +16,15 @@ mod memory_page;
 mod output;
 mod plan;
 mod report;
+mod resume;
+mod show_config;
+mod signals;
 mod solve;
+mod solve_page;
 mod stability;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
 use args::{Cli, Command, Common, Dtype, ProblemArgs};
@@ -34,7 +39,7 @@ const MOST_THREADS: usize = 1024;
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -71,8 +76,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         (Command::Memory(args), Dtype::F32) => memory::run::<f32>(&args, &common),
         (Command::Plan(args), Dtype::F64) => plan::run::<f64>(&args, &common),
         (Command::Plan(args), Dtype::F32) => plan::run::<f32>(&args, &common),
-        (Command::Solve(args), Dtype::F64) => solve::run::<f64>(&args, &common),
-        (Command::Solve(args), Dtype::F32) => solve::run::<f32>(&args, &common),
+        (Command::Solve(args), _) => solve::run(*args, common),
         (Command::Stability(args), Dtype::F64) => stability::run::<f64>(&args, &common),
         (Command::Stability(args), Dtype::F32) => stability::run::<f32>(&args, &common),
         (Command::Report(args), _) => report::run(&args, &common),

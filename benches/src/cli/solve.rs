@@ -1,232 +1,319 @@
 //! `bilevel solve`.
 
 use std::path::Path;
+use std::time::Instant;
 
 use autodiff::Real;
-use autodiff::bytes::human_bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::args::{Common, Solve};
-use super::demo_page::notices;
+use super::args::{Common, Dtype, Solve};
+use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
-use super::output::{bar, line, prepare, say, short, table, time, write_lines};
-use super::{memory, provenance};
+use super::output::{bar, line, prepare, say};
+use super::resume::{from_folder, origin};
+use super::show_config::{config_text, read_config};
+use super::signals::Signals;
+use super::solve_page::{page, summary};
 use crate::catalogue::methods::method;
 use crate::catalogue::settings::{GivenSettings, SolveSettings};
 use crate::catalogue::strategies::fits;
-use crate::report::{self, Plot, Report, Section, Series, Style};
-use crate::study::solve::{Outcome, Record, run as run_method};
+use crate::report;
+use crate::study::checkpoint::{Checkpoint, Origin};
+use crate::study::run_folder::{RunFolder, Trace};
+use crate::study::solve::{Outcome, Record, Session};
 
-pub(super) fn run<T: Real>(args: &Solve, common: &Common) -> Result<(), Failure> {
+/// A run to be begun, or to go on.
+pub(super) struct Task {
+    pub(super) args: Solve,
+    pub(super) common: Common,
+    pub(super) settings: SolveSettings,
+    /// Where it goes on.
+    pub(super) from: Option<(RunFolder, Checkpoint)>,
+}
+
+pub(super) fn run(args: Solve, common: Common) -> Result<(), Failure> {
     let from_file = match &args.config {
         Some(file) => read_config(file)?,
         None => GivenSettings::default(),
     };
     let given = args.settings.or(from_file);
-    let settings = SolveSettings {
-        seed: common.seed,
-        ..SolveSettings::of(&args.problem.problem, &args.method, given)
+    let task = match &args.resume {
+        Some(dir) => match from_folder(dir, &args, &common, given)? {
+            Some(task) => task,
+            None => return Ok(()),
+        },
+        None => Task {
+            settings: SolveSettings {
+                seed: common.seed,
+                ..SolveSettings::of(&args.problem.problem, &args.method, given)
+            },
+            args,
+            common,
+            from: None,
+        },
     };
-    let problem = super::problem::<T>(&args.problem, common)?;
+    match task.common.dtype {
+        Dtype::F32 => solve::<f32>(task),
+        Dtype::F64 => solve::<f64>(task),
+    }
+}
+
+fn solve<T: Real>(task: Task) -> Result<(), Failure> {
+    let Task {
+        args,
+        common,
+        settings,
+        from,
+    } = task;
+    let problem = super::problem::<T>(&args.problem, &common)?;
     let method = method::<T>(&args.method, &problem.task, &settings).map_err(Failure::Input)?;
     let dim_y = problem.task.y.len();
-    fits::<T>(&args.method, settings.depth, dim_y, memory()).map_err(Failure::Input)?;
-    // A run checks its settings when it begins; one is begun here so that bad ones are found
-    // before the output folder is touched.
-    drop(
-        method
-            .begin(&problem.bilevel, problem.task.x.clone())
-            .map_err(input)?,
-    );
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
+    let memory = super::memory();
+    fits::<T>(&args.method, settings.depth, dim_y, memory).map_err(Failure::Input)?;
+    // Bad settings are found before the output folder is touched.
+    let mut session = Session::begin(&problem, &args.method, &*method).map_err(input)?;
+    if args.show_config {
+        let text = config_text(&args.problem.problem, &args.method, &settings);
+        say(text.trim_end());
+        return Ok(());
+    }
+    if common.out.is_none() && args.checkpoint_every.is_some() {
+        let reason = "--checkpoint-every: nothing is saved without a folder: expected --out DIR";
+        return Err(Failure::Input(reason.into()));
     }
 
-    let header = header(args, common, &settings);
+    let origin = origin(&args, &common, &settings)?;
+    let header = header(&args, &common, &origin);
+    let mut records = Vec::new();
+    let mut keeper = None;
+    if let Some((folder, checkpoint)) = from {
+        let (trace, text) = folder.resume_trace(checkpoint.trace).map_err(input)?;
+        let read = |line: &str| serde_json::from_str(line).ok();
+        records.extend(text.lines().skip(1).filter_map(read));
+        session
+            .restore(checkpoint.so_far, &checkpoint.state)
+            .map_err(|e| Failure::Input(format!("{}: {e}", folder.dir().display())))?;
+        keeper = Some(Keeper::new(folder, trace, origin, &args));
+    } else if let Some(dir) = &common.out {
+        prepare(dir)?;
+        let folder = RunFolder::take(dir).map_err(input)?;
+        refuse_unfinished(&folder)?;
+        let mut trace = folder.new_trace().map_err(input)?;
+        trace.append(&line(&header)).map_err(input)?;
+        let mut new = Keeper::new(folder, trace, origin, &args);
+        new.save(&mut session, false)?;
+        keeper = Some(new);
+    }
     if common.json {
         say(&line(&header));
     }
-    let progress = bar(1);
-    progress.set_message(args.method.clone());
-    let outcome = run_method(&problem, &args.method, &*method, |record, total| {
-        progress.set_length(total as u64);
-        progress.set_position(record.iteration as u64);
-        if common.json {
-            progress.suspend(|| say(&line(record)));
-        }
-    })
-    .map_err(input)?;
-    progress.finish_and_clear();
+    iterate(&mut session, &mut keeper, &mut records, &args, &common)?;
 
-    let solution = solution(&outcome);
+    let outcome = session.outcome(records);
+    let solution = json!({ "solution": { "x": outcome.x, "y": outcome.y } });
     if common.json && args.full {
         say(&line(&solution));
     }
     if !common.json {
         say(&summary(problem.task.name, &args.method, &outcome));
     }
-    for warning in &outcome.warnings {
+    for warning in &outcome.so_far.warnings {
         eprintln!("warning: {warning}");
     }
-    if let Some(dir) = &common.out {
-        let mut lines = vec![header];
-        lines.extend(outcome.records.iter().map(to_value));
-        lines.push(solution);
-        let file = write_lines(dir, "trace.jsonl", &lines)?;
-        let page = page(problem.task.name, args, &outcome, common);
-        let page = report::write(&page, dir)
-            .map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
-        eprintln!("wrote {} and {}", file.display(), page.display());
+    if let Some(mut keeper) = keeper {
+        keeper.complete(&mut session, &solution, || {
+            page(problem.task.name, &args, &outcome, &common)
+        })?;
     }
-    match outcome.records.iter().find(|r| !r.success) {
+    ended(&outcome)
+}
+
+/// Makes iterations until there are no more, or a signal says to stop.
+fn iterate<T: Real>(
+    session: &mut Session<'_, T>,
+    keeper: &mut Option<Keeper>,
+    records: &mut Vec<Record>,
+    args: &Solve,
+    common: &Common,
+) -> Result<(), Failure> {
+    // Without a folder nothing could be saved, and a signal does what it does to any program.
+    let catch = |_: &Keeper| Signals::catch().map_err(input);
+    let signals = keeper.as_ref().map(catch).transpose()?;
+    let progress = bar(1);
+    progress.set_message(args.method.clone());
+    progress.set_length(session.iterations() as u64);
+    progress.set_position(session.so_far().iteration as u64);
+    // What is left is reckoned by the pace of this process.
+    progress.reset_eta();
+    while let Some(record) = session.step() {
+        progress.set_length(session.iterations() as u64);
+        progress.set_position(record.iteration as u64);
+        let text = line(&record);
+        if common.json {
+            progress.suspend(|| say(&text));
+        }
+        records.push(record);
+        let Some(keeper) = keeper else { continue };
+        keeper.keep(session, &text)?;
+        if let Some((signal, name)) = signals.as_ref().and_then(Signals::caught) {
+            keeper.save(session, false)?;
+            progress.finish_and_clear();
+            let (made, all) = (session.so_far().iteration, session.iterations());
+            let dir = keeper.folder.dir().display();
+            return Err(Failure::Stopped {
+                signal,
+                text: format!(
+                    "stopped by {name} after iteration {made} of {all}: go on with \
+                     `bilevel solve --resume {dir}`"
+                ),
+            });
+        }
+    }
+    progress.finish_and_clear();
+    Ok(())
+}
+
+/// The exit code of a run that is over.
+fn ended(outcome: &Outcome) -> Result<(), Failure> {
+    match &outcome.so_far.failure {
         None => Ok(()),
-        Some(r) => Err(Failure::Numerical(format!(
-            "iteration {}: {}",
-            r.iteration, r.message
-        ))),
+        Some(failure) => Err(Failure::Numerical(failure.clone())),
     }
 }
 
-fn read_config(file: &Path) -> Result<GivenSettings, Failure> {
-    let name = file.display();
-    let text = std::fs::read_to_string(file)
-        .map_err(|e| Failure::Input(format!("{name}: cannot be read: {e}")))?;
-    toml::from_str(&text).map_err(|e| {
-        let before = e.span().map_or("", |s| &text[..s.start]);
-        let line = before.matches('\n').count() + 1;
-        let reason = e.message().replace('\n', ": ");
-        let quoted: String = text
-            .lines()
-            .nth(line - 1)
-            .unwrap_or_default()
-            .chars()
-            .take(60)
-            .collect();
-        let quoted = quoted.trim();
-        Failure::Input(format!("{name}: line {line}, `{quoted}`: {reason}"))
-    })
+/// A run that can still be continued is not overwritten.
+fn refuse_unfinished(folder: &RunFolder) -> Result<(), Failure> {
+    // What is no checkpoint is no run.
+    let Ok(Some(Checkpoint {
+        so_far,
+        finished: false,
+        ..
+    })) = folder.checkpoint()
+    else {
+        return Ok(());
+    };
+    let (dir, made) = (folder.dir().display(), so_far.iteration);
+    Err(Failure::Input(format!(
+        "--out {dir}: holds a run that stopped after iteration {made}: expected another folder, \
+         --resume {dir} to go on with it, or its `checkpoint` removed"
+    )))
 }
 
-fn header(args: &Solve, common: &Common, settings: &SolveSettings) -> Value {
+/// Writes a run down as it goes.
+struct Keeper {
+    folder: RunFolder,
+    trace: Trace,
+    origin: Origin,
+    every: CheckpointEvery,
+    /// When, and after which iteration, the last checkpoint was made.
+    last: (Instant, usize),
+}
+
+impl Keeper {
+    fn new(folder: RunFolder, trace: Trace, origin: Origin, args: &Solve) -> Self {
+        Keeper {
+            folder,
+            trace,
+            origin,
+            every: args
+                .checkpoint_every
+                .unwrap_or(CheckpointEvery::Seconds(1.0)),
+            last: (Instant::now(), 0),
+        }
+    }
+
+    /// Adds a record to the trace, and saves the run if it is time to.
+    fn keep<T: Real>(&mut self, session: &mut Session<'_, T>, text: &str) -> Result<(), Failure> {
+        self.trace.append(text).map_err(|e| self.stuck(e))?;
+        let (at, iteration) = self.last;
+        let due = match self.every {
+            CheckpointEvery::Iterations(n) => session.so_far().iteration >= iteration + n,
+            CheckpointEvery::Seconds(s) => at.elapsed().as_secs_f64() >= s,
+        };
+        match due {
+            true => self.save(session, false),
+            false => Ok(()),
+        }
+    }
+
+    fn save<T: Real>(
+        &mut self,
+        session: &mut Session<'_, T>,
+        finished: bool,
+    ) -> Result<(), Failure> {
+        let mark = self.trace.mark().map_err(|e| self.stuck(e))?;
+        let checkpoint = Checkpoint {
+            origin: self.origin.clone(),
+            so_far: session.so_far().clone(),
+            finished,
+            trace: mark,
+            state: session.save(),
+        };
+        let written = self.folder.write_checkpoint(&checkpoint);
+        written.map_err(|e| self.stuck(e))?;
+        self.last = (Instant::now(), checkpoint.so_far.iteration);
+        Ok(())
+    }
+
+    /// Writes the last line of the trace and the page, and says in the checkpoint that all is done.
+    fn complete<T: Real>(
+        &mut self,
+        session: &mut Session<'_, T>,
+        solution: &Value,
+        page: impl FnOnce() -> report::Report,
+    ) -> Result<(), Failure> {
+        self.save(session, false)?;
+        let line = line(solution);
+        self.trace.append(&line).map_err(|e| self.stuck(e))?;
+        let dir = self.folder.dir();
+        let page = report::write(&page(), dir)
+            .map_err(|e| self.stuck(format!("{}: cannot be written: {e}", dir.display())))?;
+        self.save(session, true)?;
+        eprintln!(
+            "wrote {} and {}",
+            self.trace.path().display(),
+            page.display()
+        );
+        Ok(())
+    }
+
+    /// A file that could not be written, with what is left of the run.
+    fn stuck(&self, reason: impl std::fmt::Display) -> Failure {
+        let dir = self.folder.dir().display();
+        Failure::Input(match self.folder.checkpoint() {
+            Ok(Some(checkpoint)) => format!(
+                "{reason}; the run is saved up to iteration {}: go on with \
+                 `bilevel solve --resume {dir}`",
+                checkpoint.so_far.iteration
+            ),
+            _ => format!("{reason}; nothing of the run is saved"),
+        })
+    }
+}
+
+fn header(args: &Solve, common: &Common, origin: &Origin) -> Value {
     json!({
         "header": {
             "problem": args.problem.problem,
             "method": args.method,
             "data": args.problem.data,
+            "point": args.problem.point,
+            "bias": args.problem.bias,
+            "fingerprints": { "data": origin.data, "point": origin.point },
             "seed": common.seed,
             "dtype": common.dtype.name(),
             "threads": rayon::current_num_threads(),
             "version": env!("CARGO_PKG_VERSION"),
             "machine": format!("{} {}", std::env::consts::ARCH, std::env::consts::OS),
-            "settings": settings,
+            "settings": origin.settings,
         }
     })
 }
 
-fn solution(outcome: &Outcome) -> Value {
-    json!({ "solution": { "x": outcome.x, "y": outcome.y } })
-}
-
-fn to_value(record: &Record) -> Value {
-    serde_json::to_value(record).expect("records are plain data")
-}
-
-/// The first and the last record side by side.
-pub(super) fn summary(problem: &str, method: &str, outcome: &Outcome) -> String {
-    let (Some(first), Some(last)) = (outcome.records.first(), outcome.records.last()) else {
-        return format!("{problem} by {method}: no iteration was made");
-    };
-    let mut columns = vec![
-        "iteration",
-        "upper",
-        "‖∇_y g‖",
-        "‖direction‖",
-        "gradients",
-        "HVPs",
-    ];
-    columns.extend(["time", "peak", "status"]);
-    let metrics: Vec<&String> = last.metrics.keys().collect();
-    columns.extend(metrics.iter().map(|m| m.as_str()));
-    let row = |r: &Record| {
-        let mut cells = vec![
-            r.iteration.to_string(),
-            short(r.upper),
-            short(r.lower_residual),
-            short(r.hypergradient_norm),
-            r.gradients.to_string(),
-            r.hvps.to_string(),
-            time(r.seconds),
-            human_bytes(r.peak_bytes),
-            r.status.to_owned(),
-        ];
-        cells.extend(
-            metrics
-                .iter()
-                .map(|m| short(r.metric(m).unwrap_or(f64::NAN))),
-        );
-        cells
-    };
-    let mut text = format!("{problem} by {method}\n");
-    text.push_str(&table(&columns, &[row(first), row(last)]));
-    for (name, values) in [("x", &outcome.x), ("y", &outcome.y)] {
-        if values.len() <= 8 {
-            text.push_str(&format!("\n{name} = {values:?}"));
-        }
-    }
-    text
-}
-
-/// A plot of one quantity of several runs against time.
-pub(super) fn against_time<'a>(
-    title: &str,
-    y_label: &str,
-    runs: impl Iterator<Item = (&'a str, &'a [Record])>,
-    quantity: impl Fn(&Record) -> f64,
-) -> Plot {
-    let series = runs.map(|(name, records)| Series {
-        name: name.to_owned(),
-        points: records.iter().map(|r| (r.seconds, quantity(r))).collect(),
-        style: Style::Line,
-    });
-    Plot {
-        title: title.to_owned(),
-        x_label: "seconds".into(),
-        y_label: y_label.to_owned(),
-        series: series.collect(),
-        ..Plot::default()
-    }
-}
-
-fn page(problem: &str, args: &Solve, outcome: &Outcome, common: &Common) -> Report {
-    let method = args.method.as_str();
-    let runs = || std::iter::once((method, &outcome.records[..]));
-    let mut plots = vec![
-        against_time("Upper objective", "F(x, y)", runs(), |r| r.upper),
-        Plot {
-            y_log: true,
-            ..against_time("Norm of the direction", "norm", runs(), |r| {
-                r.hypergradient_norm
-            })
-        },
-    ];
-    let names: Map<String, Value> = outcome
-        .records
-        .first()
-        .map_or_else(Map::new, |r| r.metrics.clone());
-    for name in names.keys() {
-        let quantity = |r: &Record| r.metric(name).unwrap_or(f64::NAN);
-        plots.push(against_time(name, name, runs(), quantity));
-    }
-    Report {
-        title: format!("{problem} by {method}"),
-        subtitle: provenance(common),
-        claims: Vec::new(),
-        sections: vec![Section {
-            title: "The run".into(),
-            text: format!("{} outer iterations.", outcome.records.len()),
-            tables: Vec::new(),
-            plots,
-        }],
-        notices: notices(args.problem.data.is_none()),
+/// The folder as the arguments name it.
+pub(super) fn same_folder(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
     }
 }

@@ -36,7 +36,7 @@ pub struct End {
     /// The outer variable it reached.
     pub x: f64,
     /// How it ended.
-    pub status: &'static str,
+    pub status: String,
 }
 
 /// Everything the main job measures.
@@ -174,11 +174,14 @@ fn counterexample<T: Real>(problem: &Problem<T>) -> Vec<End> {
         };
         let settings = SolveSettings::of(problem.task.name, name, given);
         let method = method(name, &problem.task, &settings).expect("a name of the catalogue");
-        let outcome = solve::run(problem, name, &*method, |_, _| {}).expect("valid settings");
+        let outcome = solve::run(problem, name, &*method).expect("valid settings");
         End {
             method: name.to_owned(),
             x: outcome.x[0],
-            status: outcome.records.last().map_or("no iteration", |r| r.status),
+            status: match outcome.records.last() {
+                Some(last) => last.status.to_string(),
+                None => "no iteration".into(),
+            },
         }
     };
     FAMILIES.into_iter().map(run).collect()
@@ -199,6 +202,6 @@ fn solve<T: Real>(problem: &Problem<T>, name: &str) -> Vec<solve::Record> {
     };
     let settings = SolveSettings::of(problem.task.name, name, given);
     let method = method(name, &problem.task, &settings).expect("a name of the catalogue");
-    let outcome = solve::run(problem, name, &*method, |_, _| {}).expect("valid settings");
+    let outcome = solve::run(problem, name, &*method).expect("valid settings");
     outcome.records
 }

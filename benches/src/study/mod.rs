@@ -1,10 +1,12 @@
 //! What the program studies: each function runs something and returns records.
 
 pub mod check;
+pub mod checkpoint;
 pub mod compare;
 pub mod curves;
 pub mod demo;
 pub mod memory;
 pub mod plan;
+pub mod run_folder;
 pub mod solve;
 pub mod stability;

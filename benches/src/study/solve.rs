@@ -1,54 +1,53 @@
 //! Runs of methods, iteration by iteration.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use autodiff::Real;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use solvers::{ConfigError, Method};
+use solvers::{ConfigError, Method, RestoreError, Run};
 
 use crate::catalogue::problems::Problem;
 
 /// One outer iteration of a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
     /// The problem's name.
-    pub problem: &'static str,
+    pub problem: Cow<'static, str>,
     /// The method's name.
     pub method: String,
     /// Iterations made so far.
     pub iteration: usize,
     /// Time spent in iterations so far, without the metrics'.
+    #[serde(deserialize_with = "nullable")]
     pub seconds: f64,
     /// F where the iteration started.
+    #[serde(deserialize_with = "nullable")]
     pub upper: f64,
     /// ‖∇_y g‖ there.
+    #[serde(deserialize_with = "nullable")]
     pub lower_residual: f64,
     /// Norm of the hypergradient, or of what takes its place.
+    #[serde(deserialize_with = "nullable")]
     pub hypergradient_norm: f64,
     /// Hessian-vector products so far.
     pub hvps: usize,
     /// Gradients so far.
     pub gradients: usize,
     /// The accuracy that its solves were asked for, in methods that choose one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
     /// The certified bound on its error, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<f64>,
     /// The most bytes held at one time.
     pub peak_bytes: usize,
     /// How the hypergradient's computation ended, in a word.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// The problem's metrics at the point reached.
     #[serde(flatten)]
     pub metrics: Map<String, Value>,
-    /// The status in a sentence.
-    #[serde(skip)]
-    pub message: String,
-    /// Whether the status is what was asked for.
-    #[serde(skip)]
-    pub success: bool,
 }
 
 impl Record {
@@ -58,34 +57,79 @@ impl Record {
     }
 }
 
-/// Runs a method to its end, `each` iteration reported with their number in all.
-///
-/// # Errors
-/// If the method's settings do not fit, before any work.
-pub fn run<T: Real>(
-    problem: &Problem<T>,
-    name: &str,
-    method: &dyn Method<T>,
-    mut each: impl FnMut(&Record, usize),
-) -> Result<Outcome, ConfigError> {
-    let started = Instant::now();
-    let mut run = method.begin(&problem.bilevel, problem.task.x.clone())?;
-    let mut seconds = started.elapsed().as_secs_f64();
-    let total = run.iterations();
-    let (mut records, mut warnings) = (Vec::new(), Vec::new());
-    loop {
+/// A run of a method that says after each iteration what came of it.
+pub struct Session<'p, T: Real> {
+    problem: &'p Problem<T>,
+    name: String,
+    run: Box<dyn Run<T> + 'p>,
+    progress: SoFar,
+}
+
+/// What a session says of the iterations made so far, beside their records.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoFar {
+    /// Iterations made.
+    pub iteration: usize,
+    /// Time spent in iterations, in every process that had a part in the run, without the metrics'.
+    pub seconds: f64,
+    /// Remarks, each once.
+    pub warnings: Vec<String>,
+    /// The first iteration that failed, with its status in a sentence.
+    pub failure: Option<String>,
+}
+
+impl<'p, T: Real> Session<'p, T> {
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// If the method's settings do not fit, before any work.
+    pub fn begin(
+        problem: &'p Problem<T>,
+        name: &str,
+        method: &dyn Method<T>,
+    ) -> Result<Self, ConfigError> {
         let started = Instant::now();
-        let Some(progress) = run.step() else { break };
-        seconds += started.elapsed().as_secs_f64();
-        let metrics = problem.task.metrics.iter().map(|m| {
-            let value = (m.measure)(run.x(), run.y());
+        let run = method.begin(&problem.bilevel, problem.task.x.clone())?;
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(Session {
+            problem,
+            name: name.to_owned(),
+            run,
+            progress: SoFar {
+                seconds,
+                ..SoFar::default()
+            },
+        })
+    }
+
+    /// Makes one iteration; `None` when there are no more.
+    pub fn step(&mut self) -> Option<Record> {
+        let started = Instant::now();
+        let progress = self.run.step()?;
+        let so_far = &mut self.progress;
+        so_far.seconds += started.elapsed().as_secs_f64();
+        so_far.iteration = progress.iteration;
+        if !progress.status.is_success() {
+            let (iteration, status) = (progress.iteration, &progress.status);
+            so_far
+                .failure
+                .get_or_insert_with(|| format!("iteration {iteration}: {status}"));
+        }
+        for warning in progress.warnings {
+            if !so_far.warnings.contains(&warning) {
+                so_far.warnings.push(warning);
+            }
+        }
+        let metrics = self.problem.task.metrics.iter().map(|m| {
+            let value = (m.measure)(self.run.x(), self.run.y());
             (m.name.to_owned(), Value::from(value))
         });
-        let record = Record {
-            problem: problem.task.name,
-            method: name.to_owned(),
+        Some(Record {
+            problem: self.problem.task.name.into(),
+            method: self.name.clone(),
             iteration: progress.iteration,
-            seconds,
+            seconds: so_far.seconds,
             upper: progress.upper,
             lower_residual: progress.lower_residual,
             hypergradient_norm: progress.hypergradient_norm,
@@ -94,36 +138,75 @@ pub fn run<T: Real>(
             accuracy: progress.accuracy,
             certificate: progress.certificate.map(|c| c.bound),
             peak_bytes: progress.peak_bytes,
-            status: progress.status.code(),
+            status: progress.status.code().into(),
             metrics: metrics.collect(),
-            message: progress.status.to_string(),
-            success: progress.status.is_success(),
-        };
-        each(&record, total);
-        records.push(record);
-        for warning in progress.warnings {
-            if !warnings.contains(&warning) {
-                warnings.push(warning);
-            }
+        })
+    }
+
+    /// Iterations in all.
+    pub fn iterations(&self) -> usize {
+        self.run.iterations()
+    }
+
+    /// What was said so far.
+    pub fn so_far(&self) -> &SoFar {
+        &self.progress
+    }
+
+    /// The state between two iterations.
+    pub fn save(&mut self) -> Vec<u64> {
+        self.run.save()
+    }
+
+    /// Goes on from a state that a session of the same problem and method saved.
+    ///
+    /// # Errors
+    /// If it cannot be of such a session, which is then in no state to go on.
+    pub fn restore(&mut self, so_far: SoFar, state: &[u64]) -> Result<(), RestoreError> {
+        self.run.restore(state)?;
+        self.progress = so_far;
+        Ok(())
+    }
+
+    /// The run as it ends here, with all its records.
+    pub fn outcome(&self, records: Vec<Record>) -> Outcome {
+        Outcome {
+            records,
+            so_far: self.progress.clone(),
+            x: self.run.x().iter().map(|v| v.f64()).collect(),
+            y: self.run.y().iter().map(|v| v.f64()).collect(),
         }
     }
-    Ok(Outcome {
-        records,
-        warnings,
-        x: run.x().iter().map(|v| v.f64()).collect(),
-        y: run.y().iter().map(|v| v.f64()).collect(),
-    })
 }
 
-/// A finished run.
+/// Runs a method to its end.
+///
+/// # Errors
+/// If the method's settings do not fit, before any work.
+pub fn run<T: Real>(
+    problem: &Problem<T>,
+    name: &str,
+    method: &dyn Method<T>,
+) -> Result<Outcome, ConfigError> {
+    let mut session = Session::begin(problem, name, method)?;
+    let records = std::iter::from_fn(|| session.step()).collect();
+    Ok(session.outcome(records))
+}
+
+/// A run that has come to its end, or was stopped.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Its trace.
     pub records: Vec<Record>,
-    /// Remarks, each once.
-    pub warnings: Vec<String>,
+    /// What was said of it.
+    pub so_far: SoFar,
     /// The outer variable at the end.
     pub x: Vec<f64>,
     /// The inner variable at the end.
     pub y: Vec<f64>,
+}
+
+/// A number that was written as null because it is not finite.
+fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

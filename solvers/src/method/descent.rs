@@ -4,7 +4,9 @@ use autodiff::Real;
 use nalgebra::DVector;
 
 use crate::optimiser::Moments;
-use crate::{Bilevel, ConfigError, Constraint, Optimiser, Oracles, Status, Strategy, Workspace};
+use crate::{
+    Bilevel, ConfigError, Constraint, Ledger, Optimiser, Oracles, Status, Strategy, Workspace,
+};
 
 use super::{Method, Progress, Run};
 
@@ -194,5 +196,17 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
 
     fn y(&self) -> &DVector<T> {
         &self.y
+    }
+
+    fn visit(&mut self, ledger: &mut Ledger) {
+        ledger.count("iterations made", &mut self.iteration);
+        // Fewer than were asked for after a step that could not be made.
+        ledger.count("iterations in all", &mut self.settings.iterations);
+        ledger.entries("x", self.x.as_mut_slice());
+        ledger.entries("y", self.y.as_mut_slice());
+        self.moments.visit(ledger);
+        self.work.visit(ledger);
+        ledger.oracles(&mut self.oracles);
+        ledger.count("peak of bytes", &mut self.peak);
     }
 }

@@ -7,7 +7,7 @@ use nalgebra::DVector;
 use crate::inner::StepLength;
 use crate::optimiser::Moments;
 use crate::sampling::Sampling;
-use crate::{Bilevel, ConfigError, Constraint, Optimiser, Schedule};
+use crate::{Bilevel, ConfigError, Constraint, Ledger, Optimiser, Schedule};
 
 use super::stepwise::{Penalised, Rule, State, Stepwise, Update};
 use super::{Method, Run};
@@ -183,46 +183,75 @@ impl<T: Real> Rule<T> for Gda {
             .or(self.x_optimiser.complaint())
     }
 
-    fn begin(&self, state: &mut State<T>) -> Update<T> {
-        let settings = self.clone();
-        let (u, y) = settings.inner_optimisers(state);
+    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
+        let (u, y) = self.inner_optimisers(state);
         let meter = state.meter().clone();
-        let mut u = Moments::new(u, state.y.len(), &meter);
-        let mut y = Moments::new(y, state.y.len(), &meter);
-        let mut x = Moments::new(settings.x_optimiser, state.x.len(), &meter);
-        let mut gradients = Penalised::new(state);
-        let mut first = f64::NAN;
         state.v.copy_from_slice(state.y.as_slice());
-        Box::new(move |s, t| {
-            let (stage, within) = (t / settings.per_stage, t % settings.per_stage);
-            let alpha = settings.penalty * settings.growth.powi(stage as i32 + 1);
-            let factor = settings.growth.powi(-(stage as i32)) * settings.schedule.at(within);
-            gradients.draw(s, alpha);
-            gradients.u.iter_mut().for_each(|d| *d *= T::of(alpha));
-            s.direction.copy_from_slice(&gradients.x);
-            u.step(&mut s.v, &gradients.u, factor);
-            y.step(s.y.as_mut_slice(), &gradients.y, factor);
-            x.step(s.x.as_mut_slice(), &gradients.x, factor);
-
-            let size = |g: &Penalised<T>| {
-                let squares = [&g.x, &g.y, &g.u].map(|d| norm(d).f64().powi(2));
-                squares.iter().sum::<f64>().sqrt()
-            };
-            if within == 0 {
-                first = size(&gradients);
-            }
-            let last =
-                stage + 1 == settings.stages && within > 0 && within + 1 == settings.per_stage;
-            if last && settings.sampling == Sampling::whole() {
-                let after = size(&gradients);
-                if after >= first && after > 1e-6 {
-                    s.warnings.push(format!(
-                        "the iterates do not settle: in the last stage the norm of the gradients \
-                         went from {first:.2e} to {after:.2e}, as where they rotate about a saddle \
-                         point; take shorter steps, or more of them"
-                    ));
-                }
-            }
+        Box::new(Moves {
+            u: Moments::new(u, state.y.len(), &meter),
+            y: Moments::new(y, state.y.len(), &meter),
+            x: Moments::new(self.x_optimiser, state.x.len(), &meter),
+            gradients: Penalised::new(state),
+            first: f64::NAN,
+            settings: self.clone(),
         })
+    }
+}
+
+/// An iteration, with the optimisers of the three variables.
+struct Moves<T: Real> {
+    settings: Gda,
+    u: Moments<T>,
+    y: Moments<T>,
+    x: Moments<T>,
+    gradients: Penalised<T>,
+    /// Norm of the gradients where the stage began.
+    first: f64,
+}
+
+impl<T: Real> Moves<T> {
+    fn size(&self) -> f64 {
+        let Penalised { x, y, u } = &self.gradients;
+        let squares = [x, y, u].map(|d| norm(d).f64().powi(2));
+        squares.iter().sum::<f64>().sqrt()
+    }
+}
+
+impl<T: Real> Update<T> for Moves<T> {
+    fn step(&mut self, s: &mut State<T>, t: usize) {
+        let settings = &self.settings;
+        let (stage, within) = (t / settings.per_stage, t % settings.per_stage);
+        let alpha = settings.penalty * settings.growth.powi(stage as i32 + 1);
+        let factor = settings.growth.powi(-(stage as i32)) * settings.schedule.at(within);
+        let gradients = &mut self.gradients;
+        gradients.draw(s, alpha);
+        gradients.u.iter_mut().for_each(|d| *d *= T::of(alpha));
+        s.direction.copy_from_slice(&gradients.x);
+        self.u.step(&mut s.v, &gradients.u, factor);
+        self.y.step(s.y.as_mut_slice(), &gradients.y, factor);
+        self.x.step(s.x.as_mut_slice(), &gradients.x, factor);
+
+        let last = stage + 1 == settings.stages && within > 0 && within + 1 == settings.per_stage;
+        let whole = settings.sampling == Sampling::whole();
+        if within == 0 {
+            self.first = self.size();
+        }
+        if last && whole {
+            let (first, after) = (self.first, self.size());
+            if after >= first && after > 1e-6 {
+                s.warnings.push(format!(
+                    "the iterates do not settle: in the last stage the norm of the gradients went \
+                     from {first:.2e} to {after:.2e}, as where they rotate about a saddle point; \
+                     take shorter steps, or more of them"
+                ));
+            }
+        }
+    }
+
+    fn visit(&mut self, ledger: &mut Ledger) {
+        self.u.visit(ledger);
+        self.y.visit(ledger);
+        self.x.visit(ledger);
+        ledger.number("the norm where the stage began", &mut self.first);
     }
 }

@@ -7,7 +7,8 @@ use nalgebra::DVector;
 
 use crate::inner::newton;
 use crate::{
-    Bilevel, Certificate, ConfigError, Constraint, Schedule, Status, Workspace, default_tolerance,
+    Bilevel, Certificate, ConfigError, Constraint, Ledger, Schedule, Status, Workspace,
+    default_tolerance,
 };
 
 use super::implicit::{ImplicitVectors, implicit_direction};
@@ -266,5 +267,24 @@ impl<T: Real> Run<T> for HoagRun<'_, T> {
 
     fn y(&self) -> &DVector<T> {
         &self.y
+    }
+
+    fn visit(&mut self, ledger: &mut Ledger) {
+        ledger.count("iterations made", &mut self.iteration);
+        ledger.count("iterations in all", &mut self.settings.iterations);
+        ledger.entries("x", self.x.as_mut_slice());
+        ledger.entries("y", self.y.as_mut_slice());
+        self.implicit.visit(ledger);
+        ledger.entries("the x that was kept", &mut self.kept_x);
+        ledger.entries("the y that was kept", &mut self.kept_y);
+        ledger.entries("the hypergradient that was kept", &mut self.kept_z);
+        let (mut value, mut accuracy) = self.kept.unzip();
+        ledger.optional("the value that was kept", &mut value);
+        ledger.optional("the accuracy that was kept", &mut accuracy);
+        self.kept = value.zip(accuracy);
+        ledger.number("the least value", &mut self.least);
+        ledger.optional("the smoothness", &mut self.smoothness);
+        ledger.number("the factor of accuracies", &mut self.sharper);
+        self.work.visit(ledger);
     }
 }

@@ -4,7 +4,7 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::{Inputs, Meter, Point, Real};
 
 use crate::linear::{Cg, CgVectors, Outcome};
-use crate::{Bilevel, Status};
+use crate::{Bilevel, Ledger, Status};
 
 /// What the linear system needs, made once for any number of solves.
 pub(super) struct ImplicitVectors<T: Real> {
@@ -23,6 +23,11 @@ impl<T: Real> ImplicitVectors<T> {
             z: buffer(dim_x),
             cg: CgVectors::new(dim_y, meter),
         }
+    }
+
+    /// The next solve starts from `q`; the rest is overwritten.
+    pub(super) fn visit(&mut self, ledger: &mut Ledger) {
+        ledger.entries("the solution of the linear system", &mut self.q);
     }
 }
 

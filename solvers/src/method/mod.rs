@@ -15,7 +15,7 @@ pub use isgd::Isgd;
 pub use maid::Maid;
 pub use stepwise::{
     Amigo, Bome, Bsa, F2sa, Fsla, Pbgd, Rule, Saba, Soba, State, Stepwise, StocBio, StochasticAid,
-    Update,
+    Update, memoryless,
 };
 
 use std::fmt::Debug;
@@ -23,7 +23,7 @@ use std::fmt::Debug;
 use autodiff::Real;
 use nalgebra::DVector;
 
-use crate::{Bilevel, Certificate, ConfigError, Oracles, Status};
+use crate::{Bilevel, Certificate, ConfigError, Ledger, Oracles, RestoreError, Status};
 
 /// A way of solving a bilevel problem; each is a value of one slot.
 pub trait Method<T: Real>: Debug + Send + Sync {
@@ -45,6 +45,30 @@ pub trait Method<T: Real>: Debug + Send + Sync {
 }
 
 /// A method on its way.
+///
+/// Between two iterations it can be saved, and restored into another run of the same method on the
+/// same problem from the same x, which then continues bit for bit:
+///
+/// ```
+/// use autodiff::{Var, objective};
+/// use nalgebra::dvector;
+/// use solvers::{Bilevel, Hoag, Method};
+///
+/// let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
+/// let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+/// let problem = Bilevel::new(upper, lower, 1, 1)?;
+/// let hoag = Hoag::new(20);
+/// let mut run = hoag.begin(&problem, dvector![0.0])?;
+/// (0..7).for_each(|_| drop(run.step()));
+/// let saved = run.save();
+/// while run.step().is_some() {}
+///
+/// let mut again = hoag.begin(&problem, dvector![0.0])?;
+/// again.restore(&saved)?;
+/// while again.step().is_some() {}
+/// assert_eq!(again.x()[0].to_bits(), run.x()[0].to_bits());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Run<T: Real> {
     /// Makes one outer iteration and reports it; `None` when there are no more.
     fn step(&mut self) -> Option<Progress>;
@@ -57,6 +81,26 @@ pub trait Run<T: Real> {
 
     /// The inner variable.
     fn y(&self) -> &DVector<T>;
+
+    /// Names to the ledger all that later iterations depend on, and nothing that they compute anew.
+    fn visit(&mut self, ledger: &mut Ledger);
+
+    /// The state between two iterations.
+    fn save(&mut self) -> Vec<u64> {
+        let mut ledger = Ledger::saving();
+        self.visit(&mut ledger);
+        ledger.into_words()
+    }
+
+    /// Takes up a state that a run of the same method, settings, problem and start has saved.
+    ///
+    /// # Errors
+    /// If it cannot be of such a run. The run is then in no state to go on.
+    fn restore(&mut self, saved: &[u64]) -> Result<(), RestoreError> {
+        let mut ledger = Ledger::restoring(saved);
+        self.visit(&mut ledger);
+        ledger.finish()
+    }
 }
 
 /// What one outer iteration reports.

@@ -3,6 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::Ledger;
+
 /// How the samples of a batch are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrawRule {
@@ -132,6 +134,29 @@ impl Draws {
     /// The number of samples.
     pub fn samples(&self) -> usize {
         self.samples
+    }
+
+    pub(crate) fn visit(&mut self, ledger: &mut Ledger) {
+        let mut drawn = self.drawn;
+        let mut last = self.last.clone();
+        ledger.word("samples drawn", &mut drawn);
+        ledger.list("the last batch", &mut last);
+        if let Some(beyond) = last.iter().find(|sample| **sample >= self.samples) {
+            ledger.refuse(
+                "a sample",
+                *beyond as u64,
+                format!("less than {}", self.samples),
+            );
+        }
+        if ledger.is_restoring() && ledger.fits() {
+            self.skip_to(drawn);
+            self.last.extend(last);
+        }
+    }
+
+    /// Samples in a batch.
+    pub(crate) fn batch(&self) -> usize {
+        self.batch
     }
 
     /// Bytes of the index vectors.

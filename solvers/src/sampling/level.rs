@@ -7,6 +7,7 @@ use autodiff::bytes::{Category, Claim};
 use autodiff::{Meter, Point, Program, Real, Sampled, Sweeps};
 
 use super::Draws;
+use crate::Ledger;
 
 /// Bytes of recordings that are kept.
 const KEPT_BYTES: usize = 16 << 20;
@@ -23,7 +24,7 @@ const WHOLE: usize = usize::MAX;
 pub struct Level<T: Real> {
     draws: Draws,
     recordings: Recordings<T>,
-    _draws_bytes: Claim,
+    _indices_bytes: Claim,
 }
 
 impl<T: Real> Level<T> {
@@ -34,8 +35,10 @@ impl<T: Real> Level<T> {
         draws: Draws,
         meter: &Meter,
     ) -> Self {
+        let batch = draws.batch();
+        let indices = draws.bytes() + batch * size_of::<usize>();
         Level {
-            _draws_bytes: Claim::new(draws.bytes(), Category::Solver, meter),
+            _indices_bytes: Claim::new(indices, Category::Solver, meter),
             draws,
             recordings: Recordings {
                 whole: whole.clone(),
@@ -44,6 +47,7 @@ impl<T: Real> Level<T> {
                 kept: BTreeMap::new(),
                 kept_bytes: 0,
                 fresh: None,
+                fresh_batch: Vec::with_capacity(batch),
                 at: None,
                 past: Sweeps::default(),
                 meter: meter.clone(),
@@ -102,6 +106,18 @@ impl<T: Real> Level<T> {
         &self.draws
     }
 
+    /// The stream, the counts, and which recordings are held with which buffers: they are recorded
+    /// again, so that as many bytes are held as before.
+    pub(crate) fn visit(&mut self, ledger: &mut Ledger) {
+        self.draws.visit(ledger);
+        let mut sweeps = self.sweeps();
+        ledger.sweeps(&mut sweeps);
+        self.recordings.visit_held(self.draws.samples(), ledger);
+        if ledger.is_restoring() && ledger.fits() {
+            self.recordings.past = sweeps;
+        }
+    }
+
     /// Sweeps so far; a sweep of a batch is one, whatever its size.
     pub fn sweeps(&self) -> Sweeps {
         let mut total = self.recordings.past;
@@ -119,6 +135,8 @@ struct Recordings<T: Real> {
     kept: BTreeMap<usize, Point<T>>,
     kept_bytes: usize,
     fresh: Option<Point<T>>,
+    /// Its samples.
+    fresh_batch: Vec<usize>,
     /// Where the last batch is kept; `None` if it is the fresh one.
     at: Option<usize>,
     /// Sweeps of recordings that were dropped since.
@@ -168,7 +186,38 @@ impl<T: Real> Recordings<T> {
                 self.kept.insert(key, point);
                 self.at = Some(key);
             }
-            None => self.fresh = Some(point),
+            None => {
+                self.fresh = Some(point);
+                self.fresh_batch.clear();
+                self.fresh_batch.extend_from_slice(batch);
+            }
+        }
+    }
+
+    fn visit_held(&mut self, samples: usize, ledger: &mut Ledger) {
+        let mut keys: Vec<usize> = self.kept.keys().copied().collect();
+        let mut fresh = self.fresh_batch.clone();
+        if self.fresh.is_none() {
+            fresh.clear();
+        }
+        ledger.list("recordings that are kept", &mut keys);
+        ledger.list("the batch that is recorded", &mut fresh);
+        let known = |key: &&usize| **key >= samples && **key != WHOLE;
+        if let Some(beyond) = keys.iter().chain(&fresh).find(known) {
+            ledger.refuse("a sample", *beyond as u64, format!("less than {samples}"));
+        }
+        if ledger.is_restoring() && ledger.fits() {
+            self.kept.clear();
+            (self.kept_bytes, self.fresh) = (0, None);
+            for key in &keys {
+                self.go_to(Some(*key), &[*key]);
+            }
+            if !fresh.is_empty() {
+                self.visit(&fresh, samples);
+            }
+        }
+        for point in self.kept.values_mut().chain(&mut self.fresh) {
+            ledger.room(point);
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Output, Stdio};
 
 use npyz::WriterBuilder;
 use serde_json::Value;
@@ -22,6 +22,15 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Run {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
     /// Standard output as JSON Lines: every line an object, and nothing else there.
     #[track_caller]
     pub(crate) fn records(&self) -> Vec<Value> {
@@ -49,19 +58,34 @@ impl Folder {
         Folder(tempfile::tempdir().expect("a temporary folder"))
     }
 
+    /// The program, to be run here on these words.
+    pub(crate) fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bilevel-under-test"));
+        command.args(words.split_whitespace());
+        command.current_dir(self.0.path());
+        command
+    }
+
+    /// Starts the program here on these words, unheard.
+    pub(crate) fn start(&self, words: &str) -> Child {
+        let mut command = self.command(words);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("the program starts")
+    }
+
     /// Runs the program here on these words.
     pub(crate) fn run(&self, words: &str) -> Run {
-        let output = Command::new(env!("CARGO_BIN_EXE_bilevel-under-test"))
-            .args(words.split_whitespace())
-            .current_dir(self.0.path())
-            .output()
-            .expect("the program starts");
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        Run {
-            code: output.status.code(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
+        let output = self.command(words).output().expect("the program starts");
+        Run::of(output)
+    }
+
+    /// Runs a line of the shell here, in which `$BILEVEL` is the program.
+    #[cfg(unix)]
+    pub(crate) fn shell(&self, line: &str) -> Run {
+        let mut shell = Command::new("sh");
+        shell.env("BILEVEL", env!("CARGO_BIN_EXE_bilevel-under-test"));
+        shell.args(["-c", line]).current_dir(self.0.path());
+        Run::of(shell.output().expect("a shell"))
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -38,7 +38,7 @@ fn configuration_files() {
     for (text, culprits) in [
         (
             "rate = 0.1\niteratons = 5\n",
-            &["line 2", "iteratons", "iterations"],
+            &["line 2", "iteratons", "did you mean `iterations`?"],
         ),
         (
             "depth = \"deep\"\n",

@@ -8,7 +8,7 @@ use nalgebra::DVector;
 use crate::inner::{AcceleratedVectors, StepLength, accelerated};
 use crate::optimiser::Moments;
 use crate::sampling::Level;
-use crate::{Bilevel, Certificate, Oracles, Schedule, Status, default_tolerance};
+use crate::{Bilevel, Certificate, Ledger, Oracles, Schedule, Status, default_tolerance};
 
 use super::super::implicit::{ImplicitVectors, implicit_direction};
 use super::super::{Progress, Run, iterate_status};
@@ -225,5 +225,18 @@ impl<T: Real> Run<T> for IsgdRun<'_, T> {
 
     fn y(&self) -> &DVector<T> {
         &self.y
+    }
+
+    fn visit(&mut self, ledger: &mut Ledger) {
+        ledger.count("iterations made", &mut self.iteration);
+        ledger.flag("whether the run has ended", &mut self.stopped);
+        ledger.entries("x", self.x.as_mut_slice());
+        ledger.entries("y", self.y.as_mut_slice());
+        ledger.entries("the solutions of the linear systems", &mut self.q);
+        self.moments.visit(ledger);
+        self.upper.visit(ledger);
+        self.lower.visit(ledger);
+        ledger.oracles(&mut self.reports);
+        ledger.peak(&self.meter);
     }
 }

@@ -6,7 +6,7 @@ use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
 use crate::inner::{AcceleratedVectors, accelerated};
-use crate::{Bilevel, Certificate, Status, Workspace};
+use crate::{Bilevel, Certificate, Ledger, Status, Workspace};
 
 use super::super::implicit::{Implicit, ImplicitVectors, Scale, implicit_direction};
 use super::super::{Progress, Run};
@@ -186,5 +186,17 @@ impl<T: Real> Run<T> for MaidRun<'_, T> {
 
     fn y(&self) -> &DVector<T> {
         &self.y
+    }
+
+    fn visit(&mut self, ledger: &mut Ledger) {
+        ledger.count("iterations made", &mut self.iteration);
+        ledger.flag("whether the run has ended", &mut self.ended);
+        ledger.entries("x", self.x.as_mut_slice());
+        ledger.entries("y", self.y.as_mut_slice());
+        self.implicit.visit(ledger);
+        ledger.number("the accuracy", &mut self.accuracy);
+        ledger.number("the step length", &mut self.step);
+        ledger.count("the backtracks", &mut self.backtracks);
+        self.work.visit(ledger);
     }
 }

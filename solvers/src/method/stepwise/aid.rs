@@ -5,7 +5,10 @@ use autodiff::kernels::axpy;
 
 use crate::Schedule;
 
-use super::{Rule, State, Update, average, averaging_complaint, count_complaint, length_complaint};
+use super::{
+    Rule, State, Update, average, averaging_complaint, count_complaint, length_complaint,
+    memoryless,
+};
 
 /// The stochastic AID loop whose uniform stability is studied.
 ///
@@ -53,13 +56,13 @@ impl<T: Real> Rule<T> for StochasticAid {
             .or(averaging_complaint(self.averaging))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Update<T> {
+    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
         let rule = *self;
         let length = T::of(rule.z);
         let mut in_x = state.buffer(state.x.len());
         let mut in_y = state.buffer(state.y.len());
         let mut descent = state.buffer(state.y.len());
-        Box::new(move |s, t| {
+        memoryless(move |s, t| {
             s.upper_gradients(&mut in_x, &mut in_y);
             s.v.fill(T::zero());
             for _ in 0..rule.inner {

@@ -5,7 +5,7 @@ use autodiff::kernels::axpy;
 
 use crate::Schedule;
 
-use super::{Rule, State, Update, count_complaint, length_complaint};
+use super::{Rule, State, Update, count_complaint, length_complaint, memoryless};
 
 /// AmIGO: M stochastic gradient steps on y, then N on the linear system, both warm, then one on x.
 ///
@@ -48,13 +48,13 @@ impl<T: Real> Rule<T> for Amigo {
             .or(self.x.complaint("step of x"))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Update<T> {
+    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
         let rule = *self;
         let length = T::of(rule.v);
         let mut in_y = state.buffer(state.y.len());
         let mut in_x = state.buffer(state.x.len());
         let mut descent = state.buffer(state.y.len());
-        Box::new(move |s, t| {
+        memoryless(move |s, t| {
             descend(s, rule.inner, rule.y.at(t), &mut descent);
             s.upper_gradients(&mut in_x, &mut in_y);
             for _ in 0..rule.linear {

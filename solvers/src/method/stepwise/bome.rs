@@ -3,7 +3,7 @@
 use autodiff::kernels::{axpy, dot};
 use autodiff::{Inputs, Real};
 
-use super::{Rule, State, Update, count_complaint, length_complaint};
+use super::{Rule, State, Update, count_complaint, length_complaint, memoryless};
 
 /// BOME: descent on F that keeps the value function gap `q(x, y) = g(x, y) − g(x, ŷ)` falling.
 ///
@@ -45,12 +45,12 @@ impl<T: Real> Rule<T> for Bome {
             .or(length_complaint("step", self.step))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Update<T> {
+    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
         let rule = *self;
         let (dim_x, dim_y) = (state.x.len(), state.y.len());
         let (mut f_x, mut f_y) = (state.buffer(dim_x), state.buffer(dim_y));
         let (mut q_x, mut q_y) = (state.buffer(dim_x), state.buffer(dim_y));
-        Box::new(move |s, _| {
+        memoryless(move |s, _| {
             s.upper_gradients(&mut f_x, &mut f_y);
             let (x, y) = (s.x.as_slice(), s.y.as_slice());
             // One batch throughout, so that q is a difference of one function.

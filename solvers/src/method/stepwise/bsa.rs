@@ -1,12 +1,13 @@
 //! BSA and TTSA.
 
 use autodiff::Real;
+use autodiff::bytes::Buffer;
 use autodiff::kernels::axpy;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::Schedule;
 use crate::sampling::{Draws, below};
+use crate::{Ledger, Schedule};
 
 use super::amigo::descend;
 use super::{Rule, State, Update, count_complaint, length_complaint};
@@ -56,25 +57,54 @@ impl<T: Real> Rule<T> for Bsa {
             .or(self.x.complaint("step of x"))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Update<T> {
-        let rule = *self;
+    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
         let mut choices = ChaCha8Rng::seed_from_u64(state.seed);
         choices.set_stream(Draws::CHOICES);
-        let mut in_x = state.buffer(state.x.len());
-        let mut spare = state.buffer(state.y.len());
-        Box::new(move |s, t| {
-            descend(s, rule.inner, rule.y.at(t), &mut spare);
-            s.upper_gradients(&mut in_x, &mut spare);
-            s.v.copy_from_slice(&spare);
-            for _ in 0..below(&mut choices, rule.terms) {
-                spare.copy_from_slice(s.hessian_product());
-                axpy(&mut s.v, T::of(-rule.v), &spare);
-            }
-            let scale = T::of(rule.terms as f64 * rule.v);
-            s.v.iter_mut().for_each(|v| *v *= scale);
-            axpy(&mut in_x, -T::one(), s.cross_product());
-            s.direction.copy_from_slice(&in_x);
-            axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &in_x);
+        Box::new(Series {
+            rule: *self,
+            choices,
+            in_x: state.buffer(state.x.len()),
+            spare: state.buffer(state.y.len()),
         })
+    }
+}
+
+/// A step, with the stream of lengths of the series.
+struct Series<T: Real> {
+    rule: Bsa,
+    choices: ChaCha8Rng,
+    in_x: Buffer<T>,
+    spare: Buffer<T>,
+}
+
+impl<T: Real> Update<T> for Series<T> {
+    fn step(&mut self, s: &mut State<T>, t: usize) {
+        let Series {
+            rule,
+            choices,
+            in_x,
+            spare,
+        } = self;
+        descend(s, rule.inner, rule.y.at(t), spare);
+        s.upper_gradients(in_x, spare);
+        s.v.copy_from_slice(spare);
+        for _ in 0..below(choices, rule.terms) {
+            spare.copy_from_slice(s.hessian_product());
+            axpy(&mut s.v, T::of(-rule.v), spare);
+        }
+        let scale = T::of(rule.terms as f64 * rule.v);
+        s.v.iter_mut().for_each(|v| *v *= scale);
+        axpy(in_x, -T::one(), s.cross_product());
+        s.direction.copy_from_slice(in_x);
+        axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), in_x);
+    }
+
+    fn visit(&mut self, ledger: &mut Ledger) {
+        let place = self.choices.get_word_pos();
+        let (mut low, mut high) = (place as u64, (place >> 64) as u64);
+        ledger.word("choices made", &mut low);
+        ledger.word("choices made, beyond 64 bits", &mut high);
+        let place = u128::from(high) << 64 | u128::from(low);
+        self.choices.set_word_pos(place);
     }
 }

@@ -4,7 +4,7 @@ use autodiff::kernels::axpy;
 use autodiff::{Inputs, Real};
 
 use super::pbgd::solve_alone;
-use super::{Penalised, Rule, State, Update, count_complaint, length_complaint};
+use super::{Penalised, Rule, State, Update, count_complaint, length_complaint, memoryless};
 
 /// F2SA: x moves along `∇_xF(x, y) + λ (∇_x g(x, y) − ∇_x g(x, z))`, where y follows the minimiser of
 /// F + λg and z that of g.
@@ -51,11 +51,11 @@ impl<T: Real> Rule<T> for F2sa {
             .or(length_complaint("step", self.step))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Update<T> {
+    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
         let rule = *self;
         let mut gradients = Penalised::new(state);
         state.v.copy_from_slice(state.y.as_slice());
-        Box::new(move |s, t| {
+        memoryless(move |s, t| {
             let penalty = rule.penalty + t as f64 * rule.growth;
             solve_alone(s, rule.inner, rule.inner_step);
             let length = rule.inner_step / (1.0 + penalty);

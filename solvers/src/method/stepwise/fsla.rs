@@ -5,7 +5,7 @@ use autodiff::Real;
 use crate::Schedule;
 
 use super::soba::Directions;
-use super::{Rule, State, Update, average, averaging_complaint, length_complaint};
+use super::{Rule, State, Update, average, averaging_complaint, length_complaint, memoryless};
 
 /// FSLA: [`Soba`](super::Soba) with a running mean of the directions of x,
 /// `m ← (1 − η) m + η (∇²_xy g · v + ∇_x F)` from m = 0.
@@ -41,10 +41,10 @@ impl<T: Real> Rule<T> for Fsla {
             .or(averaging_complaint(self.averaging))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Update<T> {
+    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
         let rule = *self;
         let mut at = Directions::new(state);
-        Box::new(move |s, t| {
+        memoryless(move |s, t| {
             at.draw(s);
             average(&mut s.direction, rule.averaging, &at.x);
             at.step(s, rule.step.at(t), rule.step.at(t) / rule.ratio);

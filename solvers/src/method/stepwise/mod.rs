@@ -12,6 +12,7 @@ mod saba;
 mod soba;
 mod state;
 mod stocbio;
+mod update;
 
 pub use aid::StochasticAid;
 pub use amigo::Amigo;
@@ -25,6 +26,7 @@ pub use saba::Saba;
 pub use soba::Soba;
 pub use state::State;
 pub use stocbio::StocBio;
+pub use update::{Update, memoryless};
 
 use std::fmt::Debug;
 
@@ -34,7 +36,7 @@ use autodiff::{Inputs, Meter, Real};
 use nalgebra::DVector;
 
 use crate::sampling::Sampling;
-use crate::{Bilevel, ConfigError, Constraint, Oracles};
+use crate::{Bilevel, ConfigError, Constraint, Ledger, Oracles};
 
 use super::{Method, Progress, Run};
 
@@ -50,13 +52,9 @@ pub trait Rule<T: Real>: Debug + Send + Sync {
     /// upper and the lower objective, with what was expected.
     fn complaint(&self, batch: (usize, usize)) -> Option<String>;
 
-    /// The step, as a closure that owns what it keeps between steps. It is called with the steps
-    /// made so far.
-    fn begin(&self, state: &mut State<T>) -> Update<T>;
+    /// The step, with what it keeps from one to the next.
+    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>>;
 }
-
-/// One step of a method.
-pub type Update<T> = Box<dyn FnMut(&mut State<T>, usize)>;
 
 /// A method: a [`Rule`] with the number of its steps and how they draw.
 ///
@@ -200,7 +198,7 @@ impl<T: Real, R: Rule<T>> Method<T> for Stepwise<R> {
 }
 
 struct StepwiseRun<T: Real> {
-    update: Update<T>,
+    update: Box<dyn Update<T>>,
     state: State<T>,
     /// Sweeps of the reports.
     reports: Oracles,
@@ -248,7 +246,7 @@ impl<T: Real> Run<T> for StepwiseRun<T> {
         let (upper, lower_residual) = self.measure();
         let count = self.report_every.min(self.iterations - self.iteration);
         for _ in 0..count {
-            (self.update)(&mut self.state, self.iteration);
+            self.update.step(&mut self.state, self.iteration);
             self.constraint.project(self.state.x.as_mut_slice());
             self.iteration += 1;
         }
@@ -280,6 +278,16 @@ impl<T: Real> Run<T> for StepwiseRun<T> {
 
     fn y(&self) -> &DVector<T> {
         &self.state.y
+    }
+
+    fn visit(&mut self, ledger: &mut Ledger) {
+        ledger.count("steps made", &mut self.iteration);
+        ledger.flag("whether the run has ended", &mut self.stopped);
+        ledger.optional("the norm of the first direction", &mut self.first);
+        self.state.visit(ledger);
+        self.update.visit(ledger);
+        ledger.oracles(&mut self.reports);
+        ledger.peak(&self.state.meter);
     }
 }
 

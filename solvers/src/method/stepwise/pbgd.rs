@@ -4,7 +4,7 @@ use autodiff::Inputs;
 use autodiff::Real;
 use autodiff::kernels::axpy;
 
-use super::{Penalised, Rule, State, Update, count_complaint, length_complaint};
+use super::{Penalised, Rule, State, Update, count_complaint, length_complaint, memoryless};
 
 /// PBGD (as PGDO): gradient descent on `F(x, y) + γ (g(x, y) − g(x, ŷ))`, ŷ near a minimiser of
 /// g(x, ·), the penalty γ growing from step to step.
@@ -62,11 +62,11 @@ impl<T: Real> Rule<T> for Pbgd {
             .or(length_complaint("step", self.step))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Update<T> {
+    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
         let rule = *self;
         let mut gradients = Penalised::new(state);
         state.v.copy_from_slice(state.y.as_slice());
-        Box::new(move |s, t| {
+        memoryless(move |s, t| {
             solve_alone(s, rule.inner, rule.inner_step);
             let penalty = rule.penalty(t);
             gradients.draw(s, penalty);

@@ -6,6 +6,7 @@ use autodiff::{Inputs, Point, Real};
 
 use super::soba::Directions;
 use super::{Rule, State, Update, length_complaint};
+use crate::Ledger;
 
 /// SABA: [`Soba`](super::Soba) with the variance reduction of SAGA and constant steps.
 ///
@@ -47,8 +48,7 @@ impl<T: Real> Rule<T> for Saba {
         length_complaint("step", self.step).or(length_complaint("ratio", self.ratio))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Update<T> {
-        let rule = *self;
+    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
         let (dim_x, dim_y) = (state.x.len(), state.y.len());
         let mut upper = Table::new(state, state.upper.samples(), &[dim_x, dim_y]);
         let mut lower = Table::new(state, state.lower.samples(), &[dim_x, dim_y, dim_y]);
@@ -63,24 +63,51 @@ impl<T: Real> Rule<T> for Saba {
             point.linearise_along(&at, &[None, Some(&state.v)]);
             lower.fill(sample, &of_lower(point));
         }
-        let mut along = Directions::new(state);
-        Box::new(move |s, _| {
-            let at = [s.x.as_slice(), s.y.as_slice()];
-            s.upper.draw().differentiate(&at, Inputs::ALL);
-            let sample = s.upper.batch()[0];
-            upper.reduce(sample, &of_upper(s.upper.again()));
-            s.lower.draw().linearise_along(&at, &[None, Some(&s.v)]);
-            let sample = s.lower.batch()[0];
-            lower.reduce(sample, &of_lower(s.lower.again()));
-
-            along.x.copy_from_slice(upper.part(0));
-            axpy(&mut along.x, T::one(), lower.part(0));
-            along.v.copy_from_slice(upper.part(1));
-            axpy(&mut along.v, T::one(), lower.part(1));
-            along.y.copy_from_slice(lower.part(2));
-            s.direction.copy_from_slice(&along.x);
-            along.step(s, rule.step, rule.step / rule.ratio);
+        Box::new(Reduced {
+            rule: *self,
+            upper,
+            lower,
+            along: Directions::new(state),
         })
+    }
+}
+
+/// A step, with the tables of both levels.
+struct Reduced<T: Real> {
+    rule: Saba,
+    upper: Table<T>,
+    lower: Table<T>,
+    along: Directions<T>,
+}
+
+impl<T: Real> Update<T> for Reduced<T> {
+    fn step(&mut self, s: &mut State<T>, _: usize) {
+        let Reduced {
+            rule,
+            upper,
+            lower,
+            along,
+        } = self;
+        let at = [s.x.as_slice(), s.y.as_slice()];
+        s.upper.draw().differentiate(&at, Inputs::ALL);
+        let sample = s.upper.batch()[0];
+        upper.reduce(sample, &of_upper(s.upper.again()));
+        s.lower.draw().linearise_along(&at, &[None, Some(&s.v)]);
+        let sample = s.lower.batch()[0];
+        lower.reduce(sample, &of_lower(s.lower.again()));
+
+        along.x.copy_from_slice(upper.part(0));
+        axpy(&mut along.x, T::one(), lower.part(0));
+        along.v.copy_from_slice(upper.part(1));
+        axpy(&mut along.v, T::one(), lower.part(1));
+        along.y.copy_from_slice(lower.part(2));
+        s.direction.copy_from_slice(&along.x);
+        along.step(s, rule.step, rule.step / rule.ratio);
+    }
+
+    fn visit(&mut self, ledger: &mut Ledger) {
+        self.upper.visit(ledger);
+        self.lower.visit(ledger);
     }
 }
 
@@ -122,6 +149,11 @@ impl<T: Real> Table<T> {
             samples,
             ends,
         }
+    }
+
+    fn visit(&mut self, ledger: &mut Ledger) {
+        ledger.entries("the table of the samples", &mut self.rows);
+        ledger.entries("the table's mean", &mut self.mean);
     }
 
     fn range(&self, part: usize) -> std::ops::Range<usize> {

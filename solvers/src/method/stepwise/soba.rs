@@ -5,7 +5,7 @@ use autodiff::kernels::axpy;
 
 use crate::Schedule;
 
-use super::{Rule, State, Update, length_complaint};
+use super::{Rule, State, Update, length_complaint, memoryless};
 
 /// SOBA: y, v and x move at once along unbiased directions of one batch of each level.
 ///
@@ -39,10 +39,10 @@ impl<T: Real> Rule<T> for Soba {
         self.step.complaint("step").or(ratio)
     }
 
-    fn begin(&self, state: &mut State<T>) -> Update<T> {
+    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
         let rule = *self;
         let mut at = Directions::new(state);
-        Box::new(move |s, t| {
+        memoryless(move |s, t| {
             at.draw(s);
             s.direction.copy_from_slice(&at.x);
             at.step(s, rule.step.at(t), rule.step.at(t) / rule.ratio);

@@ -4,8 +4,8 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::{Inputs, Meter, Real};
 use nalgebra::DVector;
 
-use crate::Oracles;
 use crate::sampling::Level;
+use crate::{Ledger, Oracles};
 
 /// What the steps of a method move, and what they draw from.
 pub struct State<T: Real> {
@@ -41,6 +41,16 @@ impl<T: Real> State<T> {
             upper: self.upper.sweeps(),
             lower: self.lower.sweeps(),
         }
+    }
+
+    /// All but the seed, and the remarks, which a report has taken.
+    pub(super) fn visit(&mut self, ledger: &mut Ledger) {
+        ledger.entries("x", self.x.as_mut_slice());
+        ledger.entries("y", self.y.as_mut_slice());
+        ledger.entries("the second vector", &mut self.v);
+        ledger.entries("the direction of x", &mut self.direction);
+        self.upper.visit(ledger);
+        self.lower.visit(ledger);
     }
 
     /// A counted vector of zeros.

@@ -6,7 +6,7 @@ use autodiff::kernels::{add, axpy};
 use crate::Schedule;
 
 use super::amigo::descend;
-use super::{Rule, State, Update, count_complaint, length_complaint};
+use super::{Rule, State, Update, count_complaint, length_complaint, memoryless};
 
 /// stocBiO: D warm stochastic gradient steps on y, then a Neumann series with a fresh batch for each
 /// factor.
@@ -49,13 +49,13 @@ impl<T: Real> Rule<T> for StocBio {
             .or(self.x.complaint("step of x"))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Update<T> {
+    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
         let rule = *self;
         let length = T::of(rule.v);
         let mut in_y = state.buffer(state.y.len());
         let mut in_x = state.buffer(state.x.len());
         let mut sum = state.buffer(state.y.len());
-        Box::new(move |s, t| {
+        memoryless(move |s, t| {
             descend(s, rule.inner, rule.y.at(t), &mut sum);
             s.upper_gradients(&mut in_x, &mut in_y);
             // v holds the term, which the products are taken of, until the sum is complete.

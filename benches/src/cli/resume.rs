@@ -1,0 +1,201 @@
+//! `bilevel solve --resume`: what the run in a folder is, and whether the arguments agree with it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::args::{Common, Dtype, ProblemArgs, Solve};
+use super::failure::{Failure, input};
+use super::solve::Task;
+use crate::catalogue::settings::{GivenSettings, SolveSettings};
+use crate::study::checkpoint::{FileMark, Origin};
+use crate::study::run_folder::{CHECKPOINT, FolderError, RunFolder};
+
+/// What a run follows from.
+pub(super) fn origin(
+    args: &Solve,
+    common: &Common,
+    settings: &SolveSettings,
+) -> Result<Origin, Failure> {
+    Ok(Origin {
+        problem: args.problem.problem.clone(),
+        method: args.method.clone(),
+        data: mark("data", args.problem.data.as_deref(), common)?,
+        point: mark("point", args.problem.point.as_deref(), common)?,
+        bias: args.problem.bias,
+        seed: common.seed,
+        dtype: common.dtype.name().into(),
+        settings: *settings,
+        version: env!("CARGO_PKG_VERSION").into(),
+    })
+}
+
+/// The mark of a file. A pipe can be read but once, so no run that it is of could go on.
+fn mark(what: &str, file: Option<&Path>, common: &Common) -> Result<Option<FileMark>, Failure> {
+    let Some(file) = file else {
+        return Ok(None);
+    };
+    if !file.is_file() {
+        let name = file.display();
+        let reason = format!(
+            "--{what} {name}: is no regular file, so that the run could not go on from --out: \
+             expected a file, or no --out"
+        );
+        return match common.out {
+            Some(_) => Err(Failure::Input(reason)),
+            None => Ok(None),
+        };
+    }
+    let unread = |e| Failure::Input(format!("{}: cannot be read: {e}", file.display()));
+    FileMark::of(file).map(Some).map_err(unread)
+}
+
+/// The run in a folder, which is to go on; `None`, and a word on it, if it is over.
+pub(super) fn from_folder(
+    dir: &Path,
+    args: &Solve,
+    common: &Common,
+    given: GivenSettings,
+) -> Result<Option<Task>, Failure> {
+    if !dir.is_dir() {
+        let dir = dir.display();
+        let reason = format!("--resume {dir}: expected the folder of a run of `solve --out`");
+        return Err(Failure::Input(reason));
+    }
+    // First without the lock, which is a file: a folder that holds no run is left as it is.
+    if !dir.join(CHECKPOINT).exists() {
+        return Err(input(FolderError::Empty(dir.to_owned())));
+    }
+    let folder = RunFolder::take(dir).map_err(input)?;
+    let empty = || input(FolderError::Empty(dir.to_owned()));
+    let checkpoint = folder.checkpoint().map_err(input)?.ok_or_else(empty)?;
+    let origin = &checkpoint.origin;
+    let refuse = |reason: String| Failure::Input(format!("--resume {}: {reason}", dir.display()));
+    disagreement(args, common, given, origin).map_or(Ok(()), |reason| Err(refuse(reason)))?;
+    if let Some(out) = common.out.as_deref()
+        && !super::solve::same_folder(out, dir)
+    {
+        let reason = format!("--out {}: expected none, or this folder", out.display());
+        return Err(refuse(reason));
+    }
+    let data = file("data", args.problem.data.as_deref(), &origin.data).map_err(refuse)?;
+    let point = file("point", args.problem.point.as_deref(), &origin.point).map_err(refuse)?;
+    if checkpoint.finished {
+        let (dir, made) = (dir.display(), checkpoint.so_far.iteration);
+        eprintln!("the run in {dir} is finished, after iteration {made}: nothing is left to do");
+        return match checkpoint.so_far.failure {
+            None => Ok(None),
+            Some(failure) => Err(Failure::Numerical(failure)),
+        };
+    }
+    let problem = ProblemArgs {
+        problem: origin.problem.clone(),
+        data,
+        point,
+        bias: origin.bias,
+    };
+    Ok(Some(Task {
+        args: Solve {
+            problem,
+            method: origin.method.clone(),
+            ..args.clone()
+        },
+        common: Common {
+            seed: origin.seed,
+            dtype: match origin.dtype.as_str() {
+                "f32" => Dtype::F32,
+                _ => Dtype::F64,
+            },
+            out: Some(dir.to_owned()),
+            ..common.clone()
+        },
+        settings: origin.settings,
+        from: Some((folder, checkpoint)),
+    }))
+}
+
+/// The first thing on the command line that is not as in the run, in words.
+fn disagreement(
+    args: &Solve,
+    common: &Common,
+    given: GivenSettings,
+    origin: &Origin,
+) -> Option<String> {
+    let differ = |what: &str, here: &str, there: &str| {
+        (here != there).then(|| format!("the run has {what} {there}, not {here}"))
+    };
+    let word = |what: &str, here: &str, there: &str| match here {
+        "" => None,
+        here => differ(what, here, there),
+    };
+    let (seed, there) = (common.seed.to_string(), origin.seed.to_string());
+    let dtype = common.dtype.name();
+    let settings = |what: Value| match what {
+        Value::Object(settings) => settings,
+        _ => unreachable!("settings are a struct"),
+    };
+    let plain = "settings are plain data";
+    let here = settings(serde_json::to_value(given).expect(plain));
+    let there_settings = settings(serde_json::to_value(origin.settings).expect(plain));
+    let mut of_settings = here.iter().filter(|(_, value)| !value.is_null());
+    word("version", env!("CARGO_PKG_VERSION"), &origin.version)
+        .or(word("problem", &args.problem.problem, &origin.problem))
+        .or(word("method", &args.method, &origin.method))
+        .or(differ("seed", &seed, &there).filter(|_| args.given.seed))
+        .or(differ("dtype", dtype, &origin.dtype).filter(|_| args.given.dtype))
+        .or((args.problem.bias && !origin.bias).then(|| "the run has no --bias".into()))
+        .or_else(|| {
+            of_settings.find_map(|(key, value)| {
+                let there = &there_settings[key];
+                differ(key, &value.to_string(), &there.to_string())
+            })
+        })
+}
+
+/// Where a file of the run is: where the arguments say, or where it was; with the same contents.
+fn file(
+    what: &str,
+    given: Option<&Path>,
+    then: &Option<FileMark>,
+) -> Result<Option<PathBuf>, String> {
+    let Some(then) = then else {
+        return match given {
+            None => Ok(None),
+            Some(file) => Err(format!("the run has no --{what}, not {}", file.display())),
+        };
+    };
+    let path = given.unwrap_or(&then.path);
+    let name = path.display();
+    let now = FileMark::of(path).map_err(|e| format!("--{what} {name}: cannot be read: {e}"))?;
+    match now.same_contents(then) {
+        true => Ok(Some(path.to_owned())),
+        false => Err(format!(
+            "--{what} {name}: is not the file that the run has read, of {} bytes and CRC-32 {:08x}",
+            then.bytes, then.crc32
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_what_is_in_it() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let [one, same, other] = ["one", "same", "other"].map(|name| dir.path().join(name));
+        for (path, text) in [(&one, "1 2\n"), (&same, "1 2\n"), (&other, "1 3\n")] {
+            std::fs::write(path, text).expect("a writable folder");
+        }
+        let then = Some(FileMark::of(&one).expect("readable"));
+        assert_eq!(file("data", None, &then), Ok(Some(one.clone())));
+        assert_eq!(file("data", Some(&same), &then), Ok(Some(same.clone())));
+        let refused = file("data", Some(&other), &then).unwrap_err();
+        assert!(refused.contains("is not the file"), "{refused}");
+        assert!(file("data", Some(&one), &None).is_err());
+        assert_eq!(file("data", None, &None), Ok(None));
+        std::fs::remove_file(&one).expect("a writable folder");
+        let refused = file("data", None, &then).unwrap_err();
+        assert!(refused.contains("cannot be read"), "{refused}");
+    }
+}

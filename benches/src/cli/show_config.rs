@@ -1,0 +1,94 @@
+//! Settings as files: read by `--config`, printed by `--show-config`.
+
+use std::path::Path;
+
+use clap::{Args, Command};
+
+use super::failure::Failure;
+use crate::catalogue::nearest;
+use crate::catalogue::settings::{GivenSettings, SolveSettings};
+
+/// Reads a file of settings.
+pub(super) fn read_config(file: &Path) -> Result<GivenSettings, Failure> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| Failure::Input(format!("{name}: cannot be read: {e}")))?;
+    toml::from_str(&text).map_err(|e| {
+        let before = e.span().map_or("", |s| &text[..s.start]);
+        let line = before.matches('\n').count() + 1;
+        let reason = e.message().replace('\n', ": ");
+        let hint = match unknown_key(&reason) {
+            Some(near) => format!("did you mean `{near}`? "),
+            None => String::new(),
+        };
+        let quoted: String = text
+            .lines()
+            .nth(line - 1)
+            .unwrap_or_default()
+            .chars()
+            .take(60)
+            .collect();
+        let quoted = quoted.trim();
+        Failure::Input(format!("{name}: line {line}, `{quoted}`: {hint}{reason}"))
+    })
+}
+
+/// The known key that is nearest to the unknown one a message names, if it names one.
+fn unknown_key(reason: &str) -> Option<String> {
+    let key = reason.strip_prefix("unknown field `")?.split('`').next()?;
+    let keys = keys();
+    nearest(key, keys.iter().map(|(key, _)| key.as_str())).map(str::to_owned)
+}
+
+/// The keys of a file of settings, with what they mean.
+fn keys() -> Vec<(String, String)> {
+    let command = GivenSettings::augment_args(Command::new("settings"));
+    let arguments = command.get_arguments().map(|argument| {
+        let help = argument.get_help().map(ToString::to_string);
+        (argument.get_id().to_string(), help.unwrap_or_default())
+    });
+    arguments.collect()
+}
+
+/// A file that gives all settings what they are, those that are absent in comments.
+pub(super) fn config_text(problem: &str, method: &str, settings: &SolveSettings) -> String {
+    let table = toml::Table::try_from(settings).expect("settings are plain data");
+    let mut text = format!("# Settings of `bilevel solve --problem {problem} --method {method}`\n");
+    for (key, help) in keys() {
+        let help = help.replace('\n', " ");
+        text.push_str(&format!("\n# {help}\n"));
+        match table.get(&key) {
+            Some(value) => text.push_str(&format!("{key} = {value}\n")),
+            None => text.push_str(&format!("# {key} = (not given)\n")),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_what_is_read() {
+        for (problem, method) in [("hyper-cleaning", "itd"), ("scalar", "isgd")] {
+            let settings = SolveSettings::of(problem, method, GivenSettings::default());
+            let text = config_text(problem, method, &settings);
+            let given: GivenSettings = toml::from_str(&text).expect("a file of settings");
+            assert_eq!(SolveSettings::of("sine-product", "bda", given), settings);
+            // Every setting is there, given or not, but the seed, which is no key of a file.
+            let all = serde_json::to_value(settings).expect("plain data");
+            for key in all.as_object().expect("an object").keys() {
+                assert_eq!(text.contains(&format!("{key} = ")), key != "seed", "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slip_has_a_nearest_key() {
+        let near = |key: &str| unknown_key(&format!("unknown field `{key}`, expected one of …"));
+        assert_eq!(near("iteratons").as_deref(), Some("iterations"));
+        assert_eq!(near("Warm-start").as_deref(), Some("warm_start"));
+        assert_eq!(near("zzzzzzzzzzzzz"), None);
+    }
+}

@@ -1,0 +1,278 @@
+//! A run between two iterations as one file.
+//!
+//! Its bytes: a line that says what it is, a line of JSON with what the run is and how far it came,
+//! the state as words of 64 bits (least byte first, so that every number keeps its bits), and the
+//! CRC-32 of all that.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::solve::SoFar;
+use crate::catalogue::settings::SolveSettings;
+
+/// The first line; the number is that of the format.
+const MAGIC: &[u8] = b"bilevel checkpoint 1\n";
+
+/// Everything that a run follows from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The problem's name.
+    pub problem: String,
+    /// The method's name.
+    pub method: String,
+    /// The data file, if there is one.
+    pub data: Option<FileMark>,
+    /// The file of the point, if there is one.
+    pub point: Option<FileMark>,
+    /// Whether `hyper-cleaning` has biases.
+    pub bias: bool,
+    /// The seed.
+    pub seed: u64,
+    /// The scalar type.
+    pub dtype: String,
+    /// The method's settings.
+    pub settings: SolveSettings,
+    /// The program's version.
+    pub version: String,
+}
+
+/// What tells a file from another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileMark {
+    /// Where it was, from the root.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its CRC-32.
+    pub crc32: u32,
+}
+
+impl FileMark {
+    /// The mark of a file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(path: &Path) -> std::io::Result<Self> {
+        let mut file = std::fs::File::open(path)?;
+        let (mut hasher, mut bytes) = (crc32fast::Hasher::new(), 0);
+        let mut block = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut block)? {
+                0 => break,
+                n => {
+                    hasher.update(&block[..n]);
+                    bytes += n as u64;
+                }
+            }
+        }
+        Ok(FileMark {
+            path: std::path::absolute(path)?,
+            bytes,
+            crc32: hasher.finalize(),
+        })
+    }
+
+    /// Whether the contents are the same, wherever they are.
+    pub fn same_contents(&self, other: &FileMark) -> bool {
+        (self.bytes, self.crc32) == (other.bytes, other.crc32)
+    }
+}
+
+/// How much of the trace belongs to a checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceMark {
+    /// Bytes.
+    pub bytes: u64,
+    /// Their CRC-32.
+    pub crc32: u32,
+}
+
+/// A run between two iterations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// What the run is.
+    pub origin: Origin,
+    /// How far it came.
+    pub so_far: SoFar,
+    /// Whether it is over, with all its files.
+    pub finished: bool,
+    /// The trace up to here.
+    pub trace: TraceMark,
+    /// The state of the method's run.
+    pub state: Vec<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    origin: Origin,
+    so_far: SoFar,
+    finished: bool,
+    trace: TraceMark,
+    words: usize,
+}
+
+/// Why bytes are no checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// It begins in another way.
+    #[error("is no checkpoint of this program")]
+    Foreign,
+    /// A format that this program does not know.
+    #[error("is a checkpoint of format {0}: expected 1")]
+    Format(String),
+    /// It ends too early, or its checksum is another.
+    #[error("is damaged: {0}")]
+    Damaged(String),
+}
+
+impl Checkpoint {
+    /// The bytes of the file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let header = Header {
+            origin: self.origin.clone(),
+            so_far: self.so_far.clone(),
+            finished: self.finished,
+            trace: self.trace,
+            words: self.state.len(),
+        };
+        let mut bytes = MAGIC.to_vec();
+        serde_json::to_writer(&mut bytes, &header).expect("a header is plain data");
+        bytes.push(b'\n');
+        bytes.extend(self.state.iter().flat_map(|word| word.to_le_bytes()));
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        bytes
+    }
+
+    /// Reads the bytes of a file.
+    ///
+    /// # Errors
+    /// With what is wrong with them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        use CheckpointError::{Damaged, Foreign, Format};
+        let line = |bytes: &[u8]| bytes.iter().position(|b| *b == b'\n').map(|end| end + 1);
+        let cut = || Damaged("it ends too early".into());
+        let name = &MAGIC[..MAGIC.len() - 2];
+        if !bytes.starts_with(name) {
+            let torn = !bytes.is_empty() && MAGIC.starts_with(bytes);
+            return Err(if torn { cut() } else { Foreign });
+        }
+        let first = line(&bytes[..bytes.len().min(64)]).ok_or_else(cut)?;
+        if &bytes[..first] != MAGIC {
+            let format = String::from_utf8_lossy(&bytes[name.len()..first - 1]);
+            return Err(Format(format.into_owned()));
+        }
+        let (body, sum) = bytes.split_last_chunk::<4>().ok_or_else(cut)?;
+        let text = body.get(first..).ok_or_else(cut)?;
+        let second = line(text).ok_or_else(cut)?;
+        if crc32fast::hash(body) != u32::from_le_bytes(*sum) {
+            return Err(Damaged("its checksum does not fit".into()));
+        }
+        let unread = |e: serde_json::Error| Damaged(format!("its header cannot be read: {e}"));
+        let header: Header = serde_json::from_slice(&text[..second]).map_err(unread)?;
+        let (words, rest) = text[second..].as_chunks::<8>();
+        if words.len() != header.words || !rest.is_empty() {
+            return Err(Damaged(format!(
+                "it holds {} words, its header says {}",
+                words.len(),
+                header.words
+            )));
+        }
+        Ok(Checkpoint {
+            origin: header.origin,
+            so_far: header.so_far,
+            finished: header.finished,
+            trace: header.trace,
+            state: words.iter().map(|w| u64::from_le_bytes(*w)).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::settings::GivenSettings;
+
+    fn sample() -> Checkpoint {
+        let given = GivenSettings {
+            rate: Some(0.1 + 0.2),
+            ..GivenSettings::default()
+        };
+        Checkpoint {
+            origin: Origin {
+                problem: "scalar".into(),
+                method: "itd".into(),
+                data: Some(FileMark {
+                    path: "/data\n.npz".into(),
+                    bytes: 7,
+                    crc32: u32::MAX,
+                }),
+                point: None,
+                bias: true,
+                seed: u64::MAX,
+                dtype: "f64".into(),
+                settings: SolveSettings::of("scalar", "itd", given),
+                version: "0".into(),
+            },
+            so_far: SoFar {
+                iteration: 3,
+                seconds: 0.1 + 0.7,
+                warnings: vec!["a \"word\"".into()],
+                failure: None,
+            },
+            finished: false,
+            trace: TraceMark { bytes: 9, crc32: 1 },
+            state: vec![
+                0,
+                10,
+                f64::NAN.to_bits(),
+                f64::NEG_INFINITY.to_bits(),
+                u64::MAX,
+            ],
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_comes_back_as_it_was() {
+        let checkpoint = sample();
+        assert_eq!(
+            Checkpoint::from_bytes(&checkpoint.to_bytes()),
+            Ok(checkpoint)
+        );
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_is_refused_wherever_it_is_damaged() {
+        let bytes = sample().to_bytes();
+        for cut in 0..bytes.len() {
+            assert!(
+                Checkpoint::from_bytes(&bytes[..cut]).is_err(),
+                "{cut} bytes"
+            );
+        }
+        for place in 0..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[place] ^= 0x10;
+            assert!(Checkpoint::from_bytes(&bytes).is_err(), "byte {place}");
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert!(Checkpoint::from_bytes(&longer).is_err());
+    }
+
+    #[test]
+    fn what_is_no_checkpoint_is_told_from_another_format() {
+        let refusal = |bytes: &[u8]| Checkpoint::from_bytes(bytes).unwrap_err().to_string();
+        assert_eq!(refusal(b""), "is no checkpoint of this program");
+        assert_eq!(refusal(b"PK\x03\x04"), "is no checkpoint of this program");
+        assert_eq!(
+            refusal(b"bilevel checkpoint 20\n{}"),
+            "is a checkpoint of format 20: expected 1"
+        );
+        assert_eq!(refusal(b"bilevel check"), "is damaged: it ends too early");
+    }
+}

@@ -1,0 +1,259 @@
+//! The folder of a run: its trace, written as the run goes, and its last checkpoint.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::checkpoint::{Checkpoint, CheckpointError, TraceMark};
+
+/// The name of the trace.
+pub const TRACE: &str = "trace.jsonl";
+/// The name of the checkpoint.
+pub const CHECKPOINT: &str = "checkpoint";
+/// The name of the checkpoint that is being written.
+pub const TORN: &str = "checkpoint.tmp";
+/// The name of the file that is locked while a run writes.
+const LOCK: &str = ".lock";
+
+/// Why a run's folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// A file could not be written.
+    #[error("{path}: cannot be written: {reason}", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: io::Error,
+    },
+    /// A file could not be read.
+    #[error("{path}: cannot be read: {reason}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: io::Error,
+    },
+    /// Another process has it.
+    #[error("{dir}: another run is writing here: expected a folder of its own", dir = .0.display())]
+    Busy(PathBuf),
+    /// There is no checkpoint.
+    #[error("{dir}: no checkpoint: expected the folder of a run of `solve --out`", dir = .0.display())]
+    Empty(PathBuf),
+    /// The checkpoint is none.
+    #[error("{path}: {reason}", path = path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: CheckpointError,
+    },
+    /// The trace is not the one that the checkpoint belongs to.
+    #[error("{path}: {reason}", path = path.display())]
+    Trace {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A run's folder, which no other process writes into while this lives.
+#[derive(Debug)]
+pub struct RunFolder {
+    dir: PathBuf,
+    /// Its lock ends with the process, however that ends.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Takes a folder that is there.
+    ///
+    /// # Errors
+    /// If another process has it, or it cannot be written into.
+    pub fn take(dir: &Path) -> Result<Self, FolderError> {
+        let path = dir.join(LOCK);
+        let refused = |reason| FolderError::Write {
+            path: path.clone(),
+            reason,
+        };
+        let mut options = OpenOptions::new();
+        let lock = options.create(true).truncate(false).write(true).open(&path);
+        let lock = lock.map_err(refused)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(RunFolder {
+                dir: dir.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(FolderError::Busy(dir.to_owned())),
+            Err(TryLockError::Error(reason)) => Err(refused(reason)),
+        }
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The last checkpoint that was completed; `None` if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is damaged or foreign.
+    pub fn checkpoint(&self) -> Result<Option<Checkpoint>, FolderError> {
+        let path = self.dir.join(CHECKPOINT);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(reason) => return Err(FolderError::Read { path, reason }),
+        };
+        match Checkpoint::from_bytes(&bytes) {
+            Ok(checkpoint) => Ok(Some(checkpoint)),
+            Err(reason) => Err(FolderError::Checkpoint { path, reason }),
+        }
+    }
+
+    /// Replaces the checkpoint. The one before is there until the new one is complete, and after a
+    /// failure.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), FolderError> {
+        let (torn, path) = (self.dir.join(TORN), self.dir.join(CHECKPOINT));
+        let write = || {
+            let mut file = File::create(&torn)?;
+            file.write_all(&checkpoint.to_bytes())?;
+            file.sync_all()?;
+            drop(file);
+            std::fs::rename(&torn, &path)?;
+            // The new name too is to outlive a loss of power.
+            #[cfg(unix)]
+            File::open(&self.dir)?.sync_all()?;
+            Ok(())
+        };
+        write().map_err(|reason| {
+            // What it takes is of more use to others.
+            let _ = std::fs::remove_file(&torn);
+            FolderError::Write { path, reason }
+        })
+    }
+
+    /// Begins a trace; one that is there, with its checkpoint, is lost.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn new_trace(&self) -> Result<Trace, FolderError> {
+        let path = self.dir.join(CHECKPOINT);
+        // Else it would be taken for one of the new trace.
+        match std::fs::remove_file(&path) {
+            Err(reason) if reason.kind() != ErrorKind::NotFound => {
+                return Err(FolderError::Write { path, reason });
+            }
+            _ => {}
+        }
+        let path = self.dir.join(TRACE);
+        match File::create(&path) {
+            Ok(file) => Ok(Trace {
+                file,
+                path,
+                hasher: crc32fast::Hasher::new(),
+                bytes: 0,
+            }),
+            Err(reason) => Err(FolderError::Write { path, reason }),
+        }
+    }
+
+    /// Cuts the trace back to where a checkpoint was made, and goes on there; with its lines so far.
+    ///
+    /// # Errors
+    /// If it is not the trace of that checkpoint, or cannot be read or written.
+    pub fn resume_trace(&self, mark: TraceMark) -> Result<(Trace, String), FolderError> {
+        let path = self.dir.join(TRACE);
+        let mut options = OpenOptions::new();
+        let opened = options.read(true).write(true).open(&path);
+        let mut bytes = Vec::new();
+        let read = opened.and_then(|mut file| {
+            (&mut file).take(mark.bytes).read_to_end(&mut bytes)?;
+            Ok(file)
+        });
+        let mut file = match read {
+            Ok(file) => file,
+            Err(reason) => return Err(FolderError::Read { path, reason }),
+        };
+        let other = |reason: String| FolderError::Trace {
+            path: path.clone(),
+            reason,
+        };
+        if (bytes.len() as u64) < mark.bytes {
+            let (found, expected) = (bytes.len(), mark.bytes);
+            return Err(other(format!(
+                "has {found} bytes: the checkpoint was made after {expected}"
+            )));
+        }
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&bytes);
+        if hasher.clone().finalize() != mark.crc32 {
+            return Err(other(
+                "is not the trace that the checkpoint belongs to".into(),
+            ));
+        }
+        let text = String::from_utf8(bytes).map_err(|e| other(e.to_string()))?;
+        let cut = file.set_len(mark.bytes);
+        match cut.and_then(|()| file.seek(SeekFrom::End(0))) {
+            Ok(_) => Ok((
+                Trace {
+                    file,
+                    path,
+                    hasher,
+                    bytes: mark.bytes,
+                },
+                text,
+            )),
+            Err(reason) => Err(FolderError::Write { path, reason }),
+        }
+    }
+}
+
+/// The trace of a run that goes on.
+#[derive(Debug)]
+pub struct Trace {
+    file: File,
+    path: PathBuf,
+    hasher: crc32fast::Hasher,
+    bytes: u64,
+}
+
+impl Trace {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a line; readers see it when this returns.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn append(&mut self, line: &str) -> Result<(), FolderError> {
+        let line = format!("{line}\n");
+        self.hasher.update(line.as_bytes());
+        self.bytes += line.len() as u64;
+        let written = self.file.write_all(line.as_bytes());
+        written.map_err(|reason| self.unwritten(reason))
+    }
+
+    /// Where a checkpoint that is made now belongs to; what is before it outlives a loss of power.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn mark(&self) -> Result<TraceMark, FolderError> {
+        self.file.sync_data().map_err(|e| self.unwritten(e))?;
+        Ok(TraceMark {
+            bytes: self.bytes,
+            crc32: self.hasher.clone().finalize(),
+        })
+    }
+
+    fn unwritten(&self, reason: io::Error) -> FolderError {
+        let path = self.path.clone();
+        FolderError::Write { path, reason }
+    }
+}

@@ -1,0 +1,11 @@
+//! Runs that stop and go on: in memory, in folders, and as processes that are killed.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod folders;
+#[cfg(unix)]
+mod kills;
+mod methods;
+#[cfg(unix)]
+mod trouble;
