@@ -23,6 +23,8 @@
 
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
+#[cfg(feature = "argmin")]
+pub mod argmin;
 mod certificate;
 mod estimate;
 mod hypergradient;
