@@ -2,7 +2,7 @@
 //! proportion to the file.
 //!
 //! The suite draws a sample. A campaign, whose summary shows with `--nocapture`:
-//! `BILEVEL_INPUTS=1000000 BILEVEL_SEED=1 cargo test --release -p bilevel-models --test data damaged -- --nocapture`
+//! `BILEVEL_INPUTS=1000000 BILEVEL_SEED=1 cargo test --profile mutants -p bilevel-models --test data damaged -- --nocapture`
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
