@@ -20,6 +20,8 @@
 //! println!("{itd}"); // the vector, residuals, status, oracle counts, peak bytes
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The [`guide`] has a page for each concept.
 
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
@@ -27,6 +29,7 @@ pub mod arbitrary;
 pub mod argmin;
 mod certificate;
 mod estimate;
+pub mod guide;
 mod hypergradient;
 mod inner;
 pub mod linear;
