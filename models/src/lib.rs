@@ -40,4 +40,4 @@ pub use logistic::logistic;
 pub use nonconvex::{shifted_sines, sine_product};
 pub use random_quadratics::random_quadratics;
 pub use task::{Constants, Known, Means, Metric, Task};
-pub use tv_denoising::tv_denoising;
+pub use tv_denoising::{tv_denoising, tv_denoising_of};

@@ -45,10 +45,29 @@ pub fn tv_denoising<T: Real>(count: usize, size: usize, seed: u64) -> Task<T> {
         all.len()
     );
     let first = (IMAGE_SIZE - size) / 2;
-    let clean: Vec<DMatrix<f64>> = all[..count]
-        .iter()
-        .map(|i| i.view((first, first), (size, size)).into_owned())
-        .collect();
+    let middle = |i: &DMatrix<f64>| i.view((first, first), (size, size)).into_owned();
+    tv_denoising_of(all[..count].iter().map(middle).collect(), seed)
+}
+
+/// [`tv_denoising`] of these images, all of them `size × size` pixels in `[0, 1]`, such as
+/// [`read_images`](crate::data::read_images) gives.
+///
+/// # Panics
+/// If there are none, or they are not squares of one size, or have fewer than 2 × 2 pixels.
+#[track_caller]
+pub fn tv_denoising_of<T: Real>(clean: Vec<DMatrix<f64>>, seed: u64) -> Task<T> {
+    let (count, size) = (clean.len(), clean.first().map_or(0, |image| image.nrows()));
+    for image in &clean {
+        let shape = image.shape();
+        assert!(
+            shape == (size, size),
+            "an image of {shape:?} pixels among squares of {size}: expected one size"
+        );
+    }
+    assert!(
+        size >= 2,
+        "{count} images of {size} × {size} pixels: expected at least 2 × 2"
+    );
     let noisy: Vec<DMatrix<f64>> = (0u64..)
         .zip(&clean)
         .map(|(stream, image)| {

@@ -20,11 +20,16 @@
 //! println!("{itd}"); // the vector, residuals, status, oracle counts, peak bytes
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The [`guide`] has a page for each concept.
 
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
+#[cfg(feature = "argmin")]
+pub mod argmin;
 mod certificate;
 mod estimate;
+pub mod guide;
 mod hypergradient;
 mod inner;
 mod ledger;

@@ -7,7 +7,7 @@ use autodiff::Real;
 use models::data::{self, DataError, Point, Splits};
 use models::{
     HyperCleaning, Task, closed_form, hyper_cleaning, least_squares, logistic, random_quadratics,
-    ridge, shifted_sines, sine_product, stability, tv_denoising,
+    ridge, shifted_sines, sine_product, stability, tv_denoising, tv_denoising_of,
 };
 use nalgebra::DVector;
 use solvers::{Bilevel, Constants, ProblemError};
@@ -66,7 +66,7 @@ pub const ALL: &[Entry] = &[
     },
     Entry {
         name: "tv-denoising",
-        about: "weight and smoothing of total variation; six embedded images with noise",
+        about: "weight and smoothing of total variation, images with noise; six small ones, or --data",
     },
     Entry {
         name: "ridge-prior",
@@ -84,7 +84,7 @@ pub const CORRUPTION: f64 = 0.7;
 /// Where a problem's data comes from.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
-    /// The user's file; embedded data if `None`.
+    /// The user's file, pair of files or folder; embedded data if `None`.
     pub data: Option<PathBuf>,
     /// Seed of splits, corruptions and random problems.
     pub seed: u64,
@@ -174,7 +174,10 @@ impl<T: Real> Problem<T> {
             "quadratic" => closed_form::quadratic(5, 8, source.seed),
             "ridge" => ridge(20, source.seed),
             "least-squares" => least_squares(source.seed),
-            "tv-denoising" => tv_denoising(6, 32, source.seed),
+            "tv-denoising" => match &source.data {
+                Some(folder) => tv_denoising_of(data::read_images(folder)?, source.seed),
+                None => tv_denoising(6, 32, source.seed),
+            },
             "random-quadratics" => random_quadratics(10, 20, 1000, source.seed),
             "shifted-sines" => shifted_sines(),
             "sine-product" => sine_product(),
@@ -182,7 +185,7 @@ impl<T: Real> Problem<T> {
             "orthogonal-map" => stability::orthogonal_map(500, source.seed, None),
             _ => return Err(ProblemFailure::Unknown(unknown("problem", name, ALL))),
         };
-        let own = ["ridge", "ridge-prior", "orthogonal-map", "tv-denoising"];
+        let own = ["ridge", "ridge-prior", "orthogonal-map"];
         let random = own.contains(&task.name);
         if let (true, Some(file)) = (random || task.known.is_some(), &source.data) {
             return Err(ProblemFailure::NoData {
@@ -262,7 +265,6 @@ fn splits<T: Real>(
     let Some(file) = &source.data else {
         return Ok(embedded(source.seed));
     };
-    no_folder(file)?;
     let splits = data::load(file, source.seed)?;
     for (array, samples) in [
         ("x_train", Some(&splits.train)),

@@ -135,8 +135,9 @@ pub(super) struct ProblemArgs {
     /// The problem, see `bilevel list`
     #[arg(long, value_name = "P")]
     pub(super) problem: String,
-    /// Data: .npz with x_train [n,d], t_train [n], x_valid, t_valid and perhaps x_test, t_test; or
-    /// .csv with the label last
+    /// Data: .npz with x_train [n,d], t_train [n], x_valid, t_valid and perhaps x_test, t_test;
+    /// .csv with the label last; .libsvm; `FEATURES,LABELS`, two .npy or IDX files; a folder with
+    /// the four files of MNIST; for images, a folder of .png
     #[arg(long, value_name = "FILE")]
     pub(super) data: Option<PathBuf>,
     /// Point: .npz with x, and perhaps y for the lower level's start

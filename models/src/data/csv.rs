@@ -1,14 +1,15 @@
 //! Tables of numbers in comma-separated text.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 use nalgebra::DMatrix;
 
-use super::error::{DataError, excerpt};
-use super::{Samples, Splits, shuffled};
+use super::error::{DataError, excerpt, unreadable};
+use super::split::Plan;
+use super::{Samples, Splits};
 
 /// Reads a table of comma-separated numbers, the label in the last column, and splits its rows.
 ///
@@ -29,33 +30,13 @@ use super::{Samples, Splits, shuffled};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_csv(path: &Path, seed: u64) -> Result<Splits, DataError> {
-    const FEWEST_ROWS: usize = 4;
-
     let source = path.display().to_string();
-    let rows = shuffled(&read_table(path, &source)?, seed);
-    let n = rows.len();
-    if n < FEWEST_ROWS {
-        return Err(DataError::TooFewRows {
-            file: source,
-            found: n,
-            expected: FEWEST_ROWS,
-        });
-    }
-    let train = n.div_ceil(2);
-    let valid = (n - train).div_ceil(2);
-    Ok(Splits {
-        train: rows.range(0..train),
-        valid: rows.range(train..train + valid),
-        test: Some(rows.range(train + valid..n)),
-        source,
-    })
+    let table = read_table(path, &source)?;
+    Ok(Plan::draw(table.len(), seed, &source)?.gather(&table, source))
 }
 
 fn read_table(path: &Path, file: &str) -> Result<Samples, DataError> {
-    let unreadable = |reason: io::Error| DataError::Unreadable {
-        file: file.into(),
-        reason,
-    };
+    let unreadable = unreadable(file);
     let opened = File::open(path).map_err(unreadable)?;
     // Every line ends in a newline, so that after a record the reader stands on the next line.
     let mut reader = ReaderBuilder::new()
@@ -106,6 +87,9 @@ fn read_table(path: &Path, file: &str) -> Result<Samples, DataError> {
         }
     }
 
+    // What they grew to ahead of the rows.
+    features.shrink_to_fit();
+    labels.shrink_to_fit();
     match width {
         Some(1) => Err(DataError::Empty {
             file: file.into(),

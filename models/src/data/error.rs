@@ -1,6 +1,11 @@
 //! What can be wrong with a data file.
 
+mod text;
+
 use std::io;
+
+pub(super) use text::{Place, excerpt, one_line, unreadable};
+use text::{listed, place, unknown};
 
 /// Why a data file was refused.
 ///
@@ -19,7 +24,10 @@ pub enum DataError {
     },
 
     /// The extension of the file names no format that can be read.
-    #[error("{file}: {}, expected the file extension `.npz` or `.csv`", unknown(.extension))]
+    #[error(
+        "{file}: {}, expected the file extension `.npz`, `.csv` or `.libsvm`, or `FEATURES,LABELS`, two .npy or IDX files",
+        unknown(.extension)
+    )]
     UnknownExtension {
         /// The file.
         file: String,
@@ -200,7 +208,31 @@ pub enum DataError {
         expected: usize,
     },
 
-    /// A CSV file has too few rows for three splits.
+    /// A place in a file does not hold what the format says.
+    #[error("{file}: {place}: {found}, expected {expected}")]
+    Malformed {
+        /// The file.
+        file: String,
+        /// The line, from 1, or the byte, from 0.
+        place: String,
+        /// What is there.
+        found: String,
+        /// What the format has there.
+        expected: &'static str,
+    },
+
+    /// The data would take more memory than the reader allows.
+    #[error("{file}: {found}, expected at most {limit}")]
+    TooLarge {
+        /// The file.
+        file: String,
+        /// The size that the file asks for.
+        found: String,
+        /// The largest size, and why.
+        limit: String,
+    },
+
+    /// A file has too few rows for three splits.
     #[error("{file}: {found} rows of numbers, expected at least {expected} to split")]
     TooFewRows {
         /// The file.
@@ -210,76 +242,4 @@ pub enum DataError {
         /// The rows needed.
         expected: usize,
     },
-}
-
-/// The file and the array that messages name.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub(super) file: &'a str,
-    pub(super) array: &'a str,
-}
-
-impl Place<'_> {
-    pub(super) fn malformed(&self, reason: impl ToString) -> DataError {
-        DataError::MalformedArray {
-            file: self.file.into(),
-            array: self.array.into(),
-            reason: reason.to_string(),
-        }
-    }
-
-    pub(super) fn unsupported(&self, dtype: &str) -> DataError {
-        DataError::UnsupportedDtype {
-            file: self.file.into(),
-            array: self.array.into(),
-            dtype: excerpt(dtype),
-        }
-    }
-}
-
-/// Text from a file, cut and escaped so that a message stays one short line.
-pub(super) fn excerpt(text: &str) -> String {
-    const LONGEST: usize = 40;
-    let mut shown = String::new();
-    for (position, character) in text.chars().enumerate() {
-        match character {
-            _ if position == LONGEST => {
-                shown.push('…');
-                break;
-            }
-            '\'' | '"' => shown.push(character),
-            _ => shown.extend(character.escape_debug()),
-        }
-    }
-    shown
-}
-
-fn listed(names: &[String]) -> String {
-    const MOST: usize = 20;
-    if names.is_empty() {
-        return "no arrays".into();
-    }
-    let shown: Vec<_> = names
-        .iter()
-        .take(MOST)
-        .map(|name| format!("`{}`", excerpt(name)))
-        .collect();
-    let rest = if names.len() > MOST { ", …" } else { "" };
-    format!("{}{rest}", shown.join(", "))
-}
-
-fn unknown(extension: &str) -> String {
-    match extension {
-        "" => "no file extension".into(),
-        _ => format!("unknown file extension `{}`", excerpt(extension)),
-    }
-}
-
-fn place(index: &[usize]) -> String {
-    match index {
-        [] => "its only entry".into(),
-        [row, column] => format!("row {row}, column {column}"),
-        [entry] => format!("entry {entry}"),
-        _ => format!("entry {index:?}"),
-    }
 }

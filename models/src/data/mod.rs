@@ -1,14 +1,24 @@
 //! Data sets: samples with labels, split for training, validation and test.
 //!
-//! [`load`] reads `.npz` and `.csv` files; [`digits`] and the tasks made of it need no file.
+//! [`load`] reads `.npz`, `.csv` and LIBSVM files, pairs of `.npy` or IDX files, and the folder of
+//! MNIST; [`read_images`] a folder of PNG images. [`digits`] and the tasks made of it need no file.
+//!
+//! A reader holds at most twice the `f64`s of its result at a time, and a damaged file is an error:
+//! what it claims to hold is not reserved before it is there.
 
 mod csv;
 mod embedded;
 mod error;
+mod grow;
+mod idx;
 mod images;
+mod libsvm;
 mod npy;
 mod npy_header;
 mod npz;
+mod pair;
+mod png;
+mod split;
 
 use std::ops::Range;
 use std::path::Path;
@@ -22,7 +32,13 @@ pub use self::csv::read_csv;
 pub use embedded::{DIGITS_NOTICE, digits, digits_cleaning, digits_parity, digits_shuffled};
 pub use error::DataError;
 pub use images::{IMAGE_SIZE, images};
+pub use libsvm::read_libsvm;
 pub use npz::{Point, read_npz, read_point};
+pub use pair::{read_mnist, read_pair};
+pub use png::read_images;
+
+/// Entries that a reader makes of a sparse table or of images at most: 2²⁸, 2 GiB as `f64`.
+pub const DENSE_LIMIT: usize = 1 << 28;
 
 /// Samples with their labels.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,8 +183,17 @@ impl Splits {
     }
 }
 
-/// Reads a data set in the format that the extension of `path` names, in either case: `.npz` (see
-/// [`read_npz`]) or `.csv` (see [`read_csv`]; `seed` draws its splits).
+/// Reads a data set; `seed` draws the splits of formats that have none.
+///
+/// | `path` | reader |
+/// |---|---|
+/// | `….npz` | [`read_npz`] |
+/// | `….csv` | [`read_csv`] |
+/// | `….libsvm`, `….svm`, `….svmlight` | [`read_libsvm`] |
+/// | `FEATURES,LABELS`: two names with a comma between them | [`read_pair`] |
+/// | a folder | [`read_mnist`] |
+///
+/// Extensions are compared in either case. A comma in the name of a file that exists is no pair.
 ///
 /// # Errors
 ///
@@ -182,10 +207,18 @@ impl Splits {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn load(path: &Path, seed: u64) -> Result<Splits, DataError> {
+    if path.is_dir() {
+        return read_mnist(path, seed);
+    }
+    let pair = path.to_str().and_then(|text| text.split_once(','));
+    if let Some((features, labels)) = pair.filter(|_| !path.exists()) {
+        return read_pair(features.as_ref(), labels.as_ref(), seed);
+    }
     let extension = path.extension().unwrap_or_default().to_string_lossy();
     match extension.to_ascii_lowercase().as_str() {
         "npz" => read_npz(path),
         "csv" => read_csv(path, seed),
+        "libsvm" | "svm" | "svmlight" => read_libsvm(path, seed),
         _ => Err(DataError::UnknownExtension {
             file: path.display().to_string(),
             extension: if extension.is_empty() {
@@ -198,7 +231,11 @@ pub fn load(path: &Path, seed: u64) -> Result<Splits, DataError> {
 }
 
 fn shuffled(samples: &Samples, seed: u64) -> Samples {
-    let mut order: Vec<usize> = (0..samples.len()).collect();
+    samples.subset(&order(samples.len(), seed))
+}
+
+fn order(samples: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..samples).collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    samples.subset(&order)
+    order
 }

@@ -2,7 +2,8 @@
 
 use std::io::Read;
 
-use super::error::{DataError, Place};
+use super::error::{DataError, Place, one_line};
+use super::grow;
 use super::npy_header::{Dtype, read_header};
 
 /// An array of any rank, its values in C order (last axis fastest).
@@ -23,30 +24,29 @@ pub(super) fn read(mut stream: impl Read, at: Place) -> Result<Array, DataError>
         .iter()
         .try_fold(size, |bytes, &axis| bytes.checked_mul(axis));
 
-    // The buffer grows with the bytes read, so a false shape cannot ask for more memory than that.
-    let most = needed.map_or(u64::MAX, |bytes| bytes as u64);
-    let mut data = Vec::new();
-    stream
-        .take(most.saturating_add(1))
-        .read_to_end(&mut data)
-        .map_err(|reason| at.malformed(format!("its data cannot be unpacked: {reason}")))?;
-    if needed.is_none_or(|needed| data.len() < needed) {
+    // A product beyond memory is beyond any file, too.
+    let count = needed.map_or(usize::MAX, |bytes| bytes / size);
+    let taken = grow::numbers(stream, count, size, |bytes, values| {
+        decode(bytes, header.dtype.big_endian, values)
+    })
+    .map_err(|reason| at.malformed(format!("its data cannot be unpacked: {}", one_line(reason))))?;
+    if needed.is_none_or(|needed| taken.bytes < needed) {
         return Err(DataError::TruncatedArray {
             file: at.file.into(),
             array: at.array.into(),
             shape: header.shape,
             dtype: header.dtype.text,
-            found: data.len(),
+            found: taken.bytes,
         });
     }
-    if needed.is_some_and(|needed| data.len() > needed) {
+    if needed.is_some_and(|needed| taken.bytes > needed) {
         return Err(at.malformed(format!(
             "more bytes than the shape {:?} needs",
             header.shape
         )));
     }
 
-    let mut values = decode(&data, header.dtype.big_endian);
+    let mut values = taken.values;
     if header.fortran_order && header.shape.len() > 1 {
         values = fortran_to_c(&values, &header.shape);
     }
@@ -56,7 +56,35 @@ pub(super) fn read(mut stream: impl Read, at: Place) -> Result<Array, DataError>
     })
 }
 
-type Decode = fn(&[u8], bool) -> Vec<f64>;
+/// # Errors
+/// If a value is NaN or infinite.
+pub(super) fn finite(array: &Array, at: Place) -> Result<(), DataError> {
+    match array.values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(found) => Err(DataError::NotFinite {
+            file: at.file.into(),
+            array: at.array.into(),
+            index: multi_index(found, &array.shape),
+            value: array.values[found],
+        }),
+    }
+}
+
+fn multi_index(mut position: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|&axis| {
+            let along = position % axis;
+            position /= axis;
+            along
+        })
+        .collect();
+    index.reverse();
+    index
+}
+
+type Decode = fn(&[u8], bool, &mut Vec<f64>);
 
 impl Dtype {
     /// The bytes of one element, and the conversion of many.
@@ -64,16 +92,12 @@ impl Dtype {
         macro_rules! numbers {
             ($number:ty, $to_f64:expr) => {{
                 const SIZE: usize = size_of::<$number>();
-                let decode: Decode = |bytes, big_endian| {
+                let decode: Decode = |bytes, big_endian, values| {
                     let chunks = bytes.as_chunks::<SIZE>().0.iter();
                     if big_endian {
-                        chunks
-                            .map(|&c| $to_f64(<$number>::from_be_bytes(c)))
-                            .collect()
+                        values.extend(chunks.map(|&c| $to_f64(<$number>::from_be_bytes(c))))
                     } else {
-                        chunks
-                            .map(|&c| $to_f64(<$number>::from_le_bytes(c)))
-                            .collect()
+                        values.extend(chunks.map(|&c| $to_f64(<$number>::from_le_bytes(c))))
                     }
                 };
                 (SIZE, decode)

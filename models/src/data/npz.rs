@@ -9,7 +9,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::error::{DataError, Place};
-use super::npy::{self, Array};
+use super::npy::{self, Array, finite};
 use super::{Samples, Splits};
 
 /// A point of a bilevel problem: outer variable `x` and, where known, inner variable `y`.
@@ -141,14 +141,7 @@ impl Archive {
             .by_name(&entry(array))
             .map_err(|reason| at.malformed(reason))?;
         let read = npy::read(stream, at)?;
-        if let Some(found) = read.values.iter().position(|value| !value.is_finite()) {
-            return Err(DataError::NotFinite {
-                file: self.file.clone(),
-                array: array.into(),
-                index: multi_index(found, &read.shape),
-                value: read.values[found],
-            });
-        }
+        finite(&read, at)?;
         Ok(read)
     }
 
@@ -221,18 +214,4 @@ impl Archive {
 
 fn entry(array: &str) -> String {
     format!("{array}.npy")
-}
-
-fn multi_index(mut position: usize, shape: &[usize]) -> Vec<usize> {
-    let mut index: Vec<usize> = shape
-        .iter()
-        .rev()
-        .map(|&axis| {
-            let along = position % axis;
-            position /= axis;
-            along
-        })
-        .collect();
-    index.reverse();
-    index
 }

@@ -4,7 +4,7 @@ pub(crate) use models::data::{self, DataError, Splits};
 pub(crate) use npyz::{DType, Order, WriterBuilder};
 pub(crate) use rand::{RngExt, SeedableRng};
 pub(crate) use rand_chacha::ChaCha8Rng;
-pub(crate) use std::io::{Cursor, Seek, Write};
+pub(crate) use std::io::{Cursor, Write};
 pub(crate) use std::path::Path;
 pub(crate) use std::time::Instant;
 pub(crate) use tempfile::{NamedTempFile, TempDir};

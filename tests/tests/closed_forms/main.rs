@@ -1,5 +1,6 @@
 //! The closed-form problems, to the digits known.
 
+mod argmin;
 mod edges;
 mod nonconvex;
 mod random_quadratics;

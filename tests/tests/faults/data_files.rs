@@ -223,3 +223,62 @@ fn what_this_machine_cannot_hold() {
         assert!(record["error_vs_exact"].is_null() && record["strategy"] != "exact");
     }
 }
+
+/// Formats without splits, folders, and images.
+#[test]
+fn pairs_tables_and_folders() {
+    let folder = Folder::new();
+    folder.write("big.libsvm", "1 4294967295:1\n0 1:1\n1 1:1\n0 1:1\n");
+    folder.write("zero.libsvm", "1 1:1\n0 0:1\n1 1:1\n0 1:1\n");
+    folder.write("x.idx", b"\0\0\x08\x02\xff\xff\xff\xff\xff\xff\xff\xff1234");
+    folder.write("t.idx", b"\0\0\x08\x01\0\0\0\x04\0\x01\0\x01");
+    folder.write("x.npy", npy(&[3, 2], &[0.5; 6]));
+    folder.write("t.npy", npy(&[4], &[0, 1, 1, 0]));
+    std::fs::create_dir(folder.path("images")).unwrap();
+    std::fs::create_dir(folder.path("none")).unwrap();
+    folder.write("images/a.png", "no image");
+    let on = |problem: &str, data: &str| format!("--problem {problem} --data {data}");
+    let cases: [(String, &[&str]); 8] = [
+        (
+            on("logistic", "big.libsvm"),
+            &[
+                "big.libsvm: 4 rows of 4294967295 features",
+                "expected at most",
+            ],
+        ),
+        (
+            on("logistic", "zero.libsvm"),
+            &[
+                "zero.libsvm: line 2: `0:1`",
+                "expected indices that count from 1",
+            ],
+        ),
+        (
+            on("logistic", "x.idx,t.idx"),
+            &["x.idx: byte 16: the file ends", "expected as many bytes"],
+        ),
+        (
+            on("logistic", "x.npy,t.npy"),
+            &["`x.npy` has 3 rows but `t.npy` has 4 entries"],
+        ),
+        (
+            on("hyper-cleaning", "images"),
+            &["directory without `train-images-idx3-ubyte`"],
+        ),
+        (
+            on("tv-denoising", "images"),
+            &["a.png: the image: ", "expected a whole PNG image"],
+        ),
+        (
+            on("tv-denoising", "none"),
+            &["the folder has no PNG images", "expected at least one"],
+        ),
+        (
+            on("tv-denoising", "x.npy"),
+            &["x.npy", "expected a folder of PNG images"],
+        ),
+    ];
+    for (words, culprits) in &cases {
+        compare(&folder, &[(words, culprits)]);
+    }
+}

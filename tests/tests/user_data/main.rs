@@ -1,6 +1,8 @@
 //! `compare` on data files of many shapes, against dense computations that share no code with it.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod formats;
 
 use nalgebra::{DMatrix, DVector};
 

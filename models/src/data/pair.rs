@@ -1,0 +1,183 @@
+//! Features and labels in two files: `.npy` or IDX, and the four files of MNIST.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+use nalgebra::DMatrix;
+
+use super::error::{DataError, Place, unreadable};
+use super::npy::{Array, finite};
+use super::split::Plan;
+use super::{Samples, Splits, idx, npy};
+
+/// Reads features and labels from two files, each a `.npy` or an IDX file, and splits the rows as
+/// [`read_csv`](super::read_csv) does.
+///
+/// The first axis of the features is that of the samples, the others are flattened, last axis
+/// fastest; labels have the shape `[n]` or `[n, 1]`. An IDX file may be packed by gzip. Pixels, IDX
+/// features of unsigned bytes, are divided by 255; other numbers are taken as they are. The
+/// contents, not the names, say which format a file has.
+///
+/// No more is held at a time than twice the `f64`s of the result.
+///
+/// # Errors
+///
+/// If a file cannot be read, is neither format, has other axes or is cut short; if the two disagree
+/// on the number of samples; if a value is not finite; if there are no features or fewer than four
+/// samples.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let (images, labels) = (folder.path().join("images.idx"), folder.path().join("labels.idx"));
+/// // Four images of 1 × 2 pixels.
+/// std::fs::write(&images, b"\0\0\x08\x03\0\0\0\x04\0\0\0\x01\0\0\0\x02\x00\xff\x00\xff\x00\xff\x00\xff")?;
+/// std::fs::write(&labels, b"\0\0\x08\x01\0\0\0\x04\x07\x02\x01\x00")?;
+/// let splits = models::data::read_pair(&images, &labels, 0)?;
+/// assert_eq!(splits.train.features.as_slice(), [0.0, 1.0, 0.0, 1.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_pair(features: &Path, labels: &Path, seed: u64) -> Result<Splits, DataError> {
+    let samples = read_samples(features, labels)?;
+    let source = format!("{},{}", features.display(), labels.display());
+    Ok(Plan::draw(samples.len(), seed, &source)?.gather(&samples, source))
+}
+
+/// Reads the four files of MNIST and its kin from a folder: `train-images-idx3-ubyte`,
+/// `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each perhaps
+/// with `.gz` at the end.
+///
+/// The first two are shuffled with `seed` and halved into training (rounded up) and validation
+/// samples; the others are the test samples. Pixels are divided by 255.
+///
+/// # Errors
+///
+/// If a file is missing, and as [`read_pair`].
+///
+/// ```
+/// let error = models::data::read_mnist(std::env::temp_dir().as_path(), 0).unwrap_err();
+/// assert!(error.to_string().contains("train-images-idx3-ubyte"));
+/// ```
+pub fn read_mnist(folder: &Path, seed: u64) -> Result<Splits, DataError> {
+    let [images, labels, test_images, test_labels] = [
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ]
+    .map(|name| member(folder, name));
+    let (images, labels) = (images?, labels?);
+    let (test_images, test_labels) = (test_images?, test_labels?);
+    let source = folder.display().to_string();
+    let samples = read_samples(&images, &labels)?;
+    let (train, valid) = {
+        let plan = Plan::draw(samples.len(), seed, &source)?;
+        let [train, valid, rest] = plan.parts();
+        let valid = [valid, rest].concat();
+        (samples.subset(train), samples.subset(&valid))
+    };
+    drop(samples);
+    let test = read_samples(&test_images, &test_labels)?;
+    if test.dim() != train.dim() {
+        return Err(DataError::ColumnMismatch {
+            file: source,
+            array: name_of(&test_images),
+            found: test.dim(),
+            reference: name_of(&images),
+            expected: train.dim(),
+        });
+    }
+    Ok(Splits {
+        train,
+        valid,
+        test: Some(test),
+        source,
+    })
+}
+
+fn member(folder: &Path, name: &str) -> Result<PathBuf, DataError> {
+    let plain = folder.join(name);
+    let packed = folder.join(format!("{name}.gz"));
+    let found = [plain, packed].into_iter().find(|path| path.is_file());
+    found.ok_or_else(|| {
+        unreadable(&folder.display().to_string())(io::Error::other(format!(
+            "it is a directory without `{name}`, expected a file, or the four files of MNIST"
+        )))
+    })
+}
+
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+fn read_samples(features: &Path, labels: &Path) -> Result<Samples, DataError> {
+    let (x, t) = (name_of(features), name_of(labels));
+    let wrong_rank = |path: &Path, array: &str, found, expected| DataError::WrongRank {
+        file: path.display().to_string(),
+        array: array.into(),
+        found,
+        expected,
+    };
+    let (read, pixels) = read_array(features)?;
+    let mut values = read.values;
+    if pixels {
+        values.iter_mut().for_each(|value| *value /= 255.0);
+    }
+    let (rows, columns) = match read.shape[..] {
+        [rows, ref rest @ ..] if !rest.is_empty() => (
+            rows,
+            rest.iter()
+                .fold(1, |n: usize, axis| n.saturating_mul(*axis)),
+        ),
+        _ => return Err(wrong_rank(features, &x, read.shape, "[samples, features]")),
+    };
+    let (read, _) = read_array(labels)?;
+    let entries = match read.shape[..] {
+        [entries] | [entries, 1] => entries,
+        _ => return Err(wrong_rank(labels, &t, read.shape, "[samples]")),
+    };
+    let file = format!("{},{}", features.display(), labels.display());
+    if rows != entries {
+        return Err(DataError::RowMismatch {
+            file,
+            features: x,
+            rows,
+            labels: t,
+            entries,
+        });
+    }
+    if columns == 0 {
+        return Err(DataError::Empty {
+            file,
+            place: format!("array `{x}`"),
+            what: "features",
+        });
+    }
+    Ok(Samples {
+        features: DMatrix::from_vec(columns, rows, values),
+        labels: read.values,
+    })
+}
+
+/// The array of a file, and whether its entries are bytes of an IDX file.
+fn read_array(path: &Path) -> Result<(Array, bool), DataError> {
+    let file = path.display().to_string();
+    let mut stream = BufReader::new(File::open(path).map_err(unreadable(&file))?);
+    let start = stream.fill_buf().map_err(unreadable(&file))?;
+    let name = name_of(path);
+    let at = Place {
+        file: &file,
+        array: &name,
+    };
+    let (array, bytes) = if start.starts_with(b"\x93NUMPY") {
+        (npy::read(stream, at)?, false)
+    } else if start.starts_with(b"\x1f\x8b") {
+        idx::read(MultiGzDecoder::new(stream), &file)?
+    } else {
+        idx::read(stream, &file)?
+    };
+    finite(&array, at)?;
+    Ok((array, bytes))
+}

@@ -1,0 +1,62 @@
+//! The splits of a file that has none.
+
+use super::{DataError, Samples, Splits, order};
+
+const FEWEST_ROWS: usize = 4;
+
+/// Which row goes where: an order drawn with a seed, the first half of which (rounded up) is for
+/// training, half of the rest (rounded up) for validation, and the others for the test.
+pub(super) struct Plan {
+    order: Vec<usize>,
+    train: usize,
+    valid: usize,
+}
+
+impl Plan {
+    /// # Errors
+    /// If there are fewer than four rows.
+    pub(super) fn draw(rows: usize, seed: u64, file: &str) -> Result<Self, DataError> {
+        if rows < FEWEST_ROWS {
+            return Err(DataError::TooFewRows {
+                file: file.into(),
+                found: rows,
+                expected: FEWEST_ROWS,
+            });
+        }
+        let train = rows.div_ceil(2);
+        Ok(Plan {
+            order: order(rows, seed),
+            train,
+            valid: (rows - train).div_ceil(2),
+        })
+    }
+
+    /// The splits of these samples.
+    pub(super) fn gather(&self, samples: &Samples, source: String) -> Splits {
+        let [train, valid, test] = self.parts().map(|rows| samples.subset(rows));
+        Splits {
+            train,
+            valid,
+            test: Some(test),
+            source,
+        }
+    }
+
+    /// The rows of each split, in its order.
+    pub(super) fn parts(&self) -> [&[usize]; 3] {
+        let (train, rest) = self.order.split_at(self.train);
+        let (valid, test) = rest.split_at(self.valid);
+        [train, valid, test]
+    }
+
+    /// For each row its split and its place there.
+    pub(super) fn places(&self) -> Vec<(u8, usize)> {
+        let mut places = vec![(0, 0); self.order.len()];
+        for (part, rows) in (0..).zip(self.parts()) {
+            for (place, row) in rows.iter().enumerate() {
+                places[*row] = (part, place);
+            }
+        }
+        places
+    }
+}
