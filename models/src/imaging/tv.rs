@@ -1,31 +1,28 @@
-//! Denoising of images by smoothed total variation, its weight and smoothing learned.
+//! Denoising and deblurring by smoothed total variation, its weight and smoothing learned.
 
 use std::sync::Arc;
 
-use autodiff::{Real, Var, sampled};
+use autodiff::{Padding, Real, Var};
 use nalgebra::{DMatrix, DVector};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
-use crate::data::{IMAGE_SIZE, images};
-use crate::task::whole;
-use crate::{Constants, Means, Metric, Task};
+use super::{Photographs, blur, task};
+use crate::{Constants, Task};
 
-/// Standard deviation of the noise; pixels are in `[0, 1]`.
-const NOISE: f64 = 25.0 / 255.0;
 /// ‖D‖² of forward differences in two directions is at most this.
 const DIFFERENCES: f64 = 8.0;
 /// ‖D_i‖² of the two differences at one pixel.
 const AT_ONE: f64 = 3.0;
 /// sup |φ‴| of φ(u) = √(u² + 1), 48/(25√5).
 const THIRD: f64 = 0.858_650_103_339_919;
+/// μ of the explicit term that makes deblurring strongly convex.
+const CONVEXITY: f64 = 0.1;
 
 /// Problem `tv-denoising`: for each image b with noise, of a clean c, lower = ½‖y − b‖² +
 /// e^{x₀} Σ √(|∇y|² + e^{2x₁}) over its pixels, upper = ½‖y − c‖²; both levels are means over
 /// images, and each image has a lower level of its own.
 ///
-/// The first `count` embedded images, their middle `size × size` pixels; noise of standard deviation
-/// 25/255, not clamped, frozen by the seed for each image. The metric is the mean PSNR in decibels.
+/// The first `count` embedded images, their middle `size × size` pixels, none kept apart; see
+/// [`Photographs`] for the noise. The metric is the mean PSNR in decibels.
 ///
 /// Its constants, with ν = e^{x₁} and forward differences D, ‖D‖² ≤ 8: μ = 1,
 /// L_g = 1 + 8e^{x₀}/ν, L_J = √2 · 8e^{x₀}/ν, L_H = 0.8587 · 8√3 e^{x₀}/ν², L_F = 1. L_J has √2 for its
@@ -38,91 +35,90 @@ const THIRD: f64 = 0.858_650_103_339_919;
 /// If there are not `count` images, or not so many pixels.
 #[track_caller]
 pub fn tv_denoising<T: Real>(count: usize, size: usize, seed: u64) -> Task<T> {
-    let all = images();
-    assert!(
-        (1..=all.len()).contains(&count) && (2..=IMAGE_SIZE).contains(&size),
-        "{count} images of {size} × {size} pixels: expected 1 to {} of 2 to {IMAGE_SIZE}",
-        all.len()
+    tv_denoising_on(&Photographs {
+        train: count,
+        test: 0,
+        size,
+        tiles: 1,
+        seed,
+    })
+}
+
+/// [`tv_denoising`] on these photographs; the PSNR is measured on those kept apart too.
+///
+/// # Panics
+/// If there are no such photographs.
+#[track_caller]
+pub fn tv_denoising_on<T: Real>(photographs: &Photographs) -> Task<T> {
+    let task = task(
+        "tv-denoising",
+        photographs,
+        &Clone::clone,
+        DVector::from_element(2, T::of(-3.0)),
+        |x, y, b: &DMatrix<T>| (y - b).norm_squared() * T::of(0.5) + variation(x, y),
     );
-    let first = (IMAGE_SIZE - size) / 2;
-    let clean: Vec<DMatrix<f64>> = all[..count]
-        .iter()
-        .map(|i| i.view((first, first), (size, size)).into_owned())
-        .collect();
-    let noisy: Vec<DMatrix<f64>> = (0u64..)
-        .zip(&clean)
-        .map(|(stream, image)| {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            rng.set_stream(stream);
-            image.map(|c| c + NOISE * gaussian(&mut rng))
-        })
-        .collect();
-    let cast = |images: &[DMatrix<f64>]| -> Vec<DMatrix<T>> {
-        images.iter().map(|i| i.map(T::of)).collect()
-    };
-    let (targets, data) = (cast(&clean), cast(&noisy));
-    let (half, pixels) = (T::of(0.5), size * size);
-    let lower = sampled(
-        count,
-        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
-            let (weight, smoothing) = (x.at(0).exp(), (x.at(1) * T::of(2.0)).exp());
-            let terms = batch.iter().enumerate().map(|(k, i)| {
-                let image = y.slice(k * pixels, pixels).reshape(size, size);
-                let (across, down) = (image.dx(), image.dy());
-                let variation = (across.square() + down.square() + smoothing).sqrt().sum();
-                (image - &data[*i]).norm_squared() * half + weight * variation
-            });
-            Var::sum_of(terms) / T::of(batch.len() as f64)
-        },
-    );
-    let upper = sampled(
-        count,
-        move |_: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
-            let terms = batch.iter().enumerate().map(|(k, i)| {
-                let image = y.slice(k * pixels, pixels).reshape(size, size);
-                (image - &targets[*i]).norm_squared() * half
-            });
-            Var::sum_of(terms) / T::of(batch.len() as f64)
-        },
-    );
-    let start = noisy.iter().flat_map(|i| i.iter().map(|v| T::of(*v)));
-    let dim_y = count * pixels;
-    let psnr = move |_: &DVector<T>, y: &DVector<T>| {
-        let blocks = y.as_slice().chunks_exact(pixels).zip(&clean);
-        let each = blocks.map(|(y, c)| {
-            let squares = y.iter().zip(c.iter()).map(|(y, c)| (y.f64() - c).powi(2));
-            -10.0 * (squares.sum::<f64>() / pixels as f64).log10()
-        });
-        each.sum::<f64>() / count as f64
-    };
+    let size = photographs.size;
     Task {
-        name: "tv-denoising",
-        upper: whole(&upper, 2, dim_y),
-        lower: whole(&lower, 2, dim_y),
-        means: Some(Means {
-            upper: Arc::new(upper),
-            lower: Arc::new(lower),
-            block: Some(pixels),
-        }),
-        x: DVector::from_element(2, T::of(-3.0)),
-        y: DVector::from_iterator(dim_y, start),
-        metrics: vec![Metric {
-            name: "psnr",
-            measure: Arc::new(psnr),
-        }],
-        bounds: None,
-        known: None,
-        constants: Some(Arc::new(move |x: &[T], y: &[T]| constants(x, y, size))),
+        constants: Some(Arc::new(move |x: &[T], y: &[T]| {
+            constants(x, y, size, (1.0, 1.0))
+        })),
+        ..task
     }
 }
 
-/// The constants of one image's lower level.
-fn constants<T: Real>(x: &[T], y: &[T], size: usize) -> Constants {
+/// Problem `tv-deblurring`: [`tv_denoising`] of images that a 5 × 5 Gaussian A with σ = 1 has blurred
+/// before the noise: lower = ½‖Ay − b‖² + ½μ‖y − b‖² + e^{x₀} Σ √(|∇y|² + e^{2x₁}).
+///
+/// A has small singular values, so strong convexity is a term of its own, with μ = 0.1; it draws
+/// to b and not to 0, which would darken the image. A mirrors at the edges. The constants are those
+/// of denoising with μ = 0.1 and L_g = ‖A‖² + μ + 8e^{x₀}/ν.
+///
+/// # Panics
+/// If there are no such photographs, or their tiles are smaller than 3 × 3.
+#[track_caller]
+pub fn tv_deblurring<T: Real>(photographs: &Photographs) -> Task<T> {
+    let size = photographs.size;
+    assert!(
+        size > blur::WIDTH / 2,
+        "tiles of {size} × {size}: expected at least 3 × 3, for a blur of 5 × 5"
+    );
+    let kernel = blur::kernel().map(T::of);
+    let task = task(
+        "tv-deblurring",
+        photographs,
+        &blur::blurred,
+        // A smoothing as short as that of denoising would make Newton's method slow.
+        DVector::from_vec(vec![T::of(-4.0), T::of(-2.0)]),
+        move |x, y, b: &DMatrix<T>| {
+            let half = T::of(0.5);
+            let observed = y.conv2d(y.matrix(&kernel), Padding::Reflect);
+            let data = (observed - b).norm_squared() * half;
+            data + (y - b).norm_squared() * (half * T::of(CONVEXITY)) + variation(x, y)
+        },
+    );
+    let curvatures = (CONVEXITY, CONVEXITY + blur::norm_squared(size));
+    Task {
+        constants: Some(Arc::new(move |x: &[T], y: &[T]| {
+            constants(x, y, size, curvatures)
+        })),
+        ..task
+    }
+}
+
+/// e^{x₀} Σ √(|∇y|² + e^{2x₁}).
+fn variation<'r, T: Real>(x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {
+    let (weight, smoothing) = (x.at(0).exp(), (x.at(1) * T::of(2.0)).exp());
+    let (across, down) = (y.dx(), y.dy());
+    weight * (across.square() + down.square() + smoothing).sqrt().sum()
+}
+
+/// The constants of one image's lower level, whose data term has curvatures from `least` to `most`.
+fn constants<T: Real>(x: &[T], y: &[T], size: usize, (least, most): (f64, f64)) -> Constants {
     let (weight, nu) = (x[0].f64().exp(), x[1].f64().exp());
     let curvature = weight * DIFFERENCES / nu;
     Constants {
-        strong_convexity: 1.0,
-        smoothness: 1.0 + curvature,
+        strong_convexity: least,
+        smoothness: most + curvature,
         hessian_lipschitz: THIRD * weight * DIFFERENCES * AT_ONE.sqrt() / (nu * nu),
         cross_norm: cross_norm(y, size, weight, nu),
         cross_lipschitz: std::f64::consts::SQRT_2 * curvature,
@@ -163,10 +159,4 @@ fn cross_norm<T: Real>(y: &[T], size: usize, weight: f64, nu: f64) -> f64 {
     }
     let squares = rows.iter().flatten().map(|v| v * v);
     weight * squares.sum::<f64>().sqrt()
-}
-
-/// A number drawn from N(0, 1) by the method of Box and Muller.
-fn gaussian(rng: &mut ChaCha8Rng) -> f64 {
-    let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
-    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }
