@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::catalogue::settings::GivenSettings;
 use crate::study::stability::Toy;
+use crate::study::table::Table;
 
 /// Which way of differentiating a bilevel problem is right, how exact it is, and what it costs in
 /// time and bytes.
@@ -35,6 +36,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// The stability of the stochastic AID loop: pairs of runs that differ in one validation sample
     Stability(Stability),
+    /// Methods on a task over several seeds: hyper-cleaning, denoising and deblurring
+    Table(TableArgs),
     /// Problems, strategies and methods by name
     List,
 }
@@ -95,6 +98,9 @@ pub(super) struct ProblemArgs {
     /// Give `hyper-cleaning` a bias for each class
     #[arg(long)]
     pub(super) bias: bool,
+    /// Take the larger setting of `few-shot`, `foe-denoising` and `icnn-denoising`
+    #[arg(long)]
+    pub(super) large: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -256,4 +262,29 @@ pub(super) struct Stability {
         allow_negative_numbers = true
     )]
     pub(super) inner_steps: i64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct TableArgs {
+    /// The task
+    #[arg(long, value_name = "T", value_enum)]
+    pub(super) task: Table,
+    /// Seeds, from --seed on
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        allow_negative_numbers = true
+    )]
+    pub(super) seeds: i64,
+    /// Computations that methods of imaging are compared at, separated by commas: iterations on
+    /// the lower level and on the linear system, for each image
+    #[arg(
+        long,
+        value_name = "N,…",
+        value_delimiter = ',',
+        default_value = "1000,5000,20000",
+        allow_negative_numbers = true
+    )]
+    pub(super) budgets: Vec<i64>,
 }

@@ -7,4 +7,6 @@ pub mod demo;
 pub mod memory;
 pub mod plan;
 pub mod solve;
+pub mod spread;
 pub mod stability;
+pub mod table;

@@ -77,10 +77,6 @@ pub fn run<T: Real>(
         let started = Instant::now();
         let Some(progress) = run.step() else { break };
         seconds += started.elapsed().as_secs_f64();
-        let metrics = problem.task.metrics.iter().map(|m| {
-            let value = (m.measure)(run.x(), run.y());
-            (m.name.to_owned(), Value::from(value))
-        });
         let record = Record {
             problem: problem.task.name,
             method: name.to_owned(),
@@ -95,7 +91,7 @@ pub fn run<T: Real>(
             certificate: progress.certificate.map(|c| c.bound),
             peak_bytes: progress.peak_bytes,
             status: progress.status.code(),
-            metrics: metrics.collect(),
+            metrics: problem.measure(run.x(), run.y()),
             message: progress.status.to_string(),
             success: progress.status.is_success(),
         };
