@@ -24,6 +24,8 @@ pub(crate) fn task<T: Real>(
         x,
         y: DVector::zeros(dim_y),
         metrics: Vec::new(),
+        step: None,
+        held_out: None,
         bounds: None,
         known: None,
         constants: None,

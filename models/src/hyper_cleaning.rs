@@ -1,14 +1,11 @@
 //! Data hyper-cleaning with a linear softmax model.
 
-use std::sync::Arc;
-
 use autodiff::rules::elementwise::sigmoid;
 use autodiff::{Real, Var, sampled};
 use nalgebra::{DMatrix, DVector};
 
 use crate::data::{DataError, Samples, Splits};
-use crate::task::whole;
-use crate::{Dataset, Means, Metric, Task};
+use crate::{Dataset, Metric, Task};
 
 /// Settings of the problem `hyper-cleaning`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,35 +68,23 @@ pub fn hyper_cleaning<T: Real>(
     let mut metrics = Vec::new();
     if let Some(test) = &splits.test {
         let test = dataset(test);
-        metrics.push(Metric {
-            name: "test_accuracy",
-            measure: Arc::new(move |_: &DVector<T>, y: &DVector<T>| test.accuracy(y.as_slice()))
-                as Arc<_>,
-        });
+        metrics.push(Metric::new("test_accuracy", move |_, y| {
+            test.accuracy(y.as_slice())
+        }));
     }
-    if let Some(corrupted) = corrupted {
-        assert_eq!(corrupted.len(), n, "one mark for each training sample");
-        metrics.push(Metric {
-            name: "cleaner_f1",
-            measure: Arc::new(move |x: &DVector<T>, _: &DVector<T>| f1(x, &corrupted)) as Arc<_>,
-        });
-    }
+    metrics.extend(corrupted.map(|marks| cleaner_f1(marks, n)));
+    let (x, y) = (DVector::zeros(n), DVector::zeros(dim_y));
     Ok(Task {
-        name: "hyper-cleaning",
-        upper: whole(&upper, n, dim_y),
-        lower: whole(&lower, n, dim_y),
-        means: Some(Means {
-            upper: Arc::new(upper),
-            lower: Arc::new(lower),
-            block: None,
-        }),
-        x: DVector::zeros(n),
-        y: DVector::zeros(dim_y),
         metrics,
-        bounds: None,
-        known: None,
-        constants: None,
+        ..Task::sampled("hyper-cleaning", upper, lower, x, y)
     })
+}
+
+/// The metric `cleaner_f1` of n weights x, where it is known which samples are corrupted.
+#[track_caller]
+pub(crate) fn cleaner_f1<T: Real>(corrupted: Vec<bool>, n: usize) -> Metric<T> {
+    assert_eq!(corrupted.len(), n, "one mark for each training sample");
+    Metric::new("cleaner_f1", move |x, _| f1(x, &corrupted))
 }
 
 /// F1 of "kept" as a prediction of "clean".

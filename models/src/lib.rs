@@ -18,26 +18,41 @@
 //! ```
 
 pub mod closed_form;
+mod curvatures;
 pub mod data;
 mod dataset;
+mod few_shot;
 mod gaussian;
 mod hyper_cleaning;
+mod imaging;
+mod learning_rates;
 mod least_squares;
 mod logistic;
 mod logistic_loss;
+mod mlp;
+mod mlp_loss;
+mod mlp_tasks;
 mod nonconvex;
 mod pass;
 mod random_quadratics;
+mod softmax;
 mod softmax_loss;
 pub mod stability;
 mod task;
-mod tv_denoising;
 
 pub use dataset::Dataset;
+pub use few_shot::{FewShot, few_shot};
 pub use hyper_cleaning::{HyperCleaning, hyper_cleaning};
+pub use imaging::{
+    Convex, Filters, Photographs, foe_denoising, icnn_denoising, tv_deblurring, tv_denoising,
+    tv_denoising_of, tv_denoising_on,
+};
+pub use learning_rates::{Stages, learning_rates};
 pub use least_squares::{least_squares, ridge, ridge_hypergradient};
 pub use logistic::logistic;
+pub use mlp::{Activation, Mlp};
+pub use mlp_tasks::{mlp, mlp_cleaning};
 pub use nonconvex::{shifted_sines, sine_product};
 pub use random_quadratics::random_quadratics;
-pub use task::{Constants, Known, Means, Metric, Task};
-pub use tv_denoising::{tv_denoising, tv_denoising_of};
+pub use softmax::softmax;
+pub use task::{Constants, HeldOut, Known, Means, Metric, Task};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use autodiff::{Real, Var, sampled};
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DVector;
 
-use crate::data::{DataError, Samples, Splits};
-use crate::task::whole;
-use crate::{Constants, Dataset, Means, Metric, Task};
+use crate::curvatures::Curvatures;
+use crate::data::{DataError, Splits};
+use crate::{Dataset, Metric, Task};
 
 /// Problem `logistic`: lower = mean log-loss on the training samples + ½ Σ e^{x_j} y_j², upper =
 /// mean log-loss on the validation samples. x and y have one entry for each feature; there is no
@@ -25,7 +25,7 @@ pub fn logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let valid = Dataset::<T>::binary(&splits.valid);
     let d = train.dim();
     let half = T::of(0.5);
-    let constants = Curvatures::of(&splits);
+    let constants = Curvatures::of(&splits, 1.0);
     let (n_train, n_valid) = (train.len(), valid.len());
     let lower = sampled(
         n_train,
@@ -37,90 +37,15 @@ pub fn logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
         n_valid,
         move |_: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| valid.select(batch).logistic_loss(y),
     );
+    let x = DVector::from_element(d, T::of(-3.0));
+    let task = Task::sampled("logistic", upper, lower, x, DVector::zeros(d));
     let metrics = splits.test.map(|test| {
         let test = Dataset::<T>::binary(&test);
-        Metric {
-            name: "test_accuracy",
-            measure: Arc::new(move |_: &DVector<T>, y: &DVector<T>| test.accuracy(y.as_slice())),
-        }
+        Metric::new("test_accuracy", move |_, y| test.accuracy(y.as_slice()))
     });
     Ok(Task {
-        name: "logistic",
-        upper: whole(&upper, d, d),
-        lower: whole(&lower, d, d),
-        means: Some(Means {
-            upper: Arc::new(upper),
-            lower: Arc::new(lower),
-            block: None,
-        }),
-        x: DVector::from_element(d, T::of(-3.0)),
-        y: DVector::zeros(d),
         metrics: metrics.into_iter().collect(),
-        bounds: None,
-        known: None,
         constants: Some(Arc::new(move |x: &[T], y: &[T]| constants.at(x, y))),
+        ..task
     })
-}
-
-/// The largest |σ″|, 1/(6√3).
-const SIGMOID_CURVATURE: f64 = 0.096_225_044_864_937_63;
-/// Multiplications that the eigenvalues may cost; beyond, traces bound them.
-const WORK: usize = 1 << 27;
-
-/// What the constants take from the samples.
-struct Curvatures {
-    /// Bounds on ‖mean aaᵀ‖ of the training samples, ‖mean ‖a‖aaᵀ‖ of them, and ‖mean aaᵀ‖ of the
-    /// validation samples.
-    train: f64,
-    third: f64,
-    valid: f64,
-}
-
-impl Curvatures {
-    fn of(splits: &Splits) -> Self {
-        Curvatures {
-            train: second_moment(&splits.train, |_| 1.0),
-            third: second_moment(&splits.train, |norm| norm),
-            valid: second_moment(&splits.valid, |_| 1.0),
-        }
-    }
-
-    fn at<T: Real>(&self, x: &[T], y: &[T]) -> Constants {
-        let weights = || x.iter().map(|x| x.f64().exp());
-        let max = weights().fold(0.0, f64::max);
-        Constants {
-            strong_convexity: weights().fold(f64::INFINITY, f64::min),
-            smoothness: 0.25 * self.train + max,
-            hessian_lipschitz: SIGMOID_CURVATURE * self.third,
-            cross_norm: weights()
-                .zip(y)
-                .map(|(w, y)| w * y.f64().abs())
-                .fold(0.0, f64::max),
-            cross_lipschitz: max,
-            upper_smoothness: 0.25 * self.valid,
-            upper_cross: 0.0,
-        }
-    }
-}
-
-/// An upper bound on the largest eigenvalue of `mean weight(‖a‖) aaᵀ`.
-fn second_moment(samples: &Samples, weight: impl Fn(f64) -> f64) -> f64 {
-    let (d, n) = (samples.dim(), samples.len());
-    let columns = || samples.features.column_iter();
-    let trace = || {
-        let each = columns().map(|a| weight(a.norm()) * a.norm_squared());
-        each.sum::<f64>() / n.max(1) as f64
-    };
-    if n * d * d + 10 * d * d * d > WORK {
-        return trace();
-    }
-    let mut moment = DMatrix::<f64>::zeros(d, d);
-    for a in columns() {
-        moment.ger(weight(a.norm()) / n.max(1) as f64, &a, &a, 1.0);
-    }
-    if moment.iter().any(|v| !v.is_finite()) {
-        return f64::INFINITY;
-    }
-    // Its rounding is far below this slack.
-    moment.symmetric_eigenvalues().max() * (1.0 + 1e-9)
 }

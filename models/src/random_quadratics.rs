@@ -95,6 +95,8 @@ pub fn random_quadratics<T: Real>(
         x: DVector::zeros(dim_x),
         y: DVector::zeros(dim_y),
         metrics: Vec::new(),
+        step: None,
+        held_out: None,
         bounds: None,
         known: Some(known),
         constants: Some(Arc::new(move |_: &[T], _: &[T]| stated)),

@@ -1,13 +1,11 @@
 //! Problems for the stability of stochastic methods: two of them can differ in one sample.
 
-use std::sync::Arc;
-
 use autodiff::{Real, Sampled, Var, sampled};
 use nalgebra::{DMatrix, DVector};
 
 use crate::gaussian::Gaussian;
 use crate::task::whole;
-use crate::{Means, Metric, Task};
+use crate::{Metric, Task};
 
 /// Samples of the test set, which the metric `test_loss` is the upper objective on.
 const TEST_SAMPLES: usize = 2000;
@@ -114,25 +112,8 @@ fn task<T: Real>(
     let dim_x = x.len();
     let test = whole(&test, dim_x, dim_y);
     Task {
-        name,
-        upper: whole(&upper, dim_x, dim_y),
-        lower: whole(&lower, dim_x, dim_y),
-        means: Some(Means {
-            upper: Arc::new(upper),
-            lower: Arc::new(lower),
-            block: None,
-        }),
-        x,
-        y: DVector::zeros(dim_y),
-        metrics: vec![Metric {
-            name: "test_loss",
-            measure: Arc::new(move |x: &DVector<T>, y: &DVector<T>| {
-                test.point().value(&[x.as_slice(), y.as_slice()]).f64()
-            }),
-        }],
-        bounds: None,
-        known: None,
-        constants: None,
+        metrics: vec![Metric::value("test_loss", test)],
+        ..Task::sampled(name, upper, lower, x, DVector::zeros(dim_y))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use autodiff::unroll::Step;
 use autodiff::{Program, Real, Sampled};
 use nalgebra::DVector;
 
@@ -17,6 +18,26 @@ pub struct Metric<T: Real> {
     pub name: &'static str,
     /// Its value at `(x, y)`.
     pub measure: Measure<T>,
+}
+
+impl<T: Real> Metric<T> {
+    /// A metric measured by a closure.
+    pub(crate) fn new(
+        name: &'static str,
+        measure: impl Fn(&DVector<T>, &DVector<T>) -> f64 + Send + Sync + 'static,
+    ) -> Self {
+        Metric {
+            name,
+            measure: Arc::new(measure),
+        }
+    }
+
+    /// A metric that is the value of a scalar program of (x, y).
+    pub(crate) fn value(name: &'static str, program: Arc<Program<T>>) -> Self {
+        Self::new(name, move |x, y| {
+            program.point().value(&[x.as_slice(), y.as_slice()]).f64()
+        })
+    }
 }
 
 /// What is known of a problem in closed form.
@@ -38,6 +59,17 @@ pub struct Means<T: Real> {
     /// Entries of a sample's block of y, where each sample has a lower level of its own; a batch is
     /// then recorded with y of its samples' blocks alone.
     pub block: Option<usize>,
+}
+
+/// A lower level on samples that are kept apart, at the same x: to be solved for the metrics alone.
+#[derive(Clone)]
+pub struct HeldOut<T: Real> {
+    /// g on these samples.
+    pub lower: Arc<Program<T>>,
+    /// Where its y starts.
+    pub y: DVector<T>,
+    /// What is measured at x and its solution.
+    pub metrics: Vec<Metric<T>>,
 }
 
 /// What is known of a problem's derivatives at one x, for all y unless said otherwise, in spectral
@@ -77,12 +109,63 @@ pub struct Task<T: Real> {
     pub y: DVector<T>,
     /// What is measured along the way.
     pub metrics: Vec<Metric<T>>,
+    /// How y moves, where x is part of the step: y is then what steps from the start lead to, and no
+    /// solution of the lower level.
+    pub step: Option<Step<T>>,
+    /// Samples kept apart.
+    pub held_out: Option<HeldOut<T>>,
     /// Bounds on every entry of x.
     pub bounds: Option<(f64, f64)>,
     /// The closed form, if there is one.
     pub known: Option<Known<T>>,
     /// The constants at (x, y), if they are known.
     pub constants: Option<ConstantsOf<T>>,
+}
+
+impl<T: Real> Task<T> {
+    /// A task of two means over samples that have y in common; nothing else is known about it.
+    pub(crate) fn sampled(
+        name: &'static str,
+        upper: impl Sampled<T> + 'static,
+        lower: impl Sampled<T> + 'static,
+        x: DVector<T>,
+        y: DVector<T>,
+    ) -> Self {
+        Task {
+            name,
+            upper: whole(&upper, x.len(), y.len()),
+            lower: whole(&lower, x.len(), y.len()),
+            means: Some(Means {
+                upper: Arc::new(upper),
+                lower: Arc::new(lower),
+                block: None,
+            }),
+            x,
+            y,
+            metrics: Vec::new(),
+            step: None,
+            held_out: None,
+            bounds: None,
+            known: None,
+            constants: None,
+        }
+    }
+
+    /// The same with a block of y for each sample, all of the same length.
+    pub(crate) fn per_sample(
+        name: &'static str,
+        upper: impl Sampled<T> + 'static,
+        lower: impl Sampled<T> + 'static,
+        x: DVector<T>,
+        y: DVector<T>,
+    ) -> Self {
+        let mut task = Self::sampled(name, upper, lower, x, y);
+        let entries = task.y.len();
+        if let Some(means) = &mut task.means {
+            means.block = Some(entries / means.lower.samples());
+        }
+        task
+    }
 }
 
 impl<T: Real> fmt::Debug for Task<T> {

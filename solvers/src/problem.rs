@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use autodiff::unroll::Step;
 use autodiff::{Objective, Program, Real, Sampled};
 use nalgebra::DVector;
 
-use crate::Workspace;
 use crate::certificate::Stated;
 use crate::sampling::Levels;
+use crate::{ConfigError, Workspace};
 
 /// A bilevel problem: `min_x F(x, y*(x))` with `y*(x) = argmin_y g(x, y)`.
 ///
@@ -31,6 +32,7 @@ pub struct Bilevel<T: Real> {
     dim_x: usize,
     dim_y: usize,
     start: DVector<T>,
+    step: Option<Step<T>>,
     pub(crate) samples: Levels<T>,
     pub(crate) constants: Stated<T>,
 }
@@ -121,6 +123,7 @@ impl<T: Real> Bilevel<T> {
             dim_x,
             dim_y,
             start: DVector::zeros(dim_y),
+            step: None,
             samples: Levels::default(),
             constants: Stated::default(),
         })
@@ -197,6 +200,72 @@ impl<T: Real> Bilevel<T> {
         );
         self.start = y;
         self
+    }
+
+    /// The same problem, whose y is what `step` makes of the start: x is then part of the steps, as
+    /// learning rates are, and not of g alone.
+    ///
+    /// [`Itd`](crate::Itd) differentiates through these steps, in place of steps of its own. No
+    /// equation says where they end, so whatever differentiates the solution of the lower level, or
+    /// takes its steps itself, refuses the problem.
+    ///
+    /// # Panics
+    /// If the step is not one of x of `dim_x` and a state of `dim_y` entries.
+    ///
+    /// # Example
+    /// The best step length of ½y² from y = 1 towards ½ is ½, by one step:
+    /// ```
+    /// use autodiff::unroll::Step;
+    /// use autodiff::{Var, objective};
+    /// use nalgebra::dvector;
+    /// use solvers::{Aid, Bilevel, Itd, Strategy};
+    ///
+    /// let upper = objective(|_: Var, y: Var| 0.5 * (y - 0.5).norm_squared());
+    /// let lower = objective(|_: Var, y: Var| 0.5 * y.norm_squared());
+    /// let problem = Bilevel::new(upper, lower, 1, 1)?.starting_from(dvector![1.0]);
+    /// let gradient = problem.lower().clone();
+    /// let step = Step::new(1, 1, |x, y, _| y - x * Var::gradient(&gradient, 1, &[x, y]));
+    /// let problem = problem.with_step(step);
+    ///
+    /// let x = dvector![0.2]; // y₁ = 0.8, dF/dx = −(y₁ − 0.5)
+    /// let estimate = Itd::reverse(1).hypergradient(&problem, &x, &mut problem.workspace())?;
+    /// assert!((estimate.hypergradient[0] + 0.3).abs() < 1e-15);
+    /// let refused = Aid::cg().hypergradient(&problem, &x, &mut problem.workspace());
+    /// assert!(refused.unwrap_err().to_string().contains("steps of its own"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_step(mut self, step: Step<T>) -> Self {
+        let (found, expected) = ((step.dim_x(), step.dim_state()), (self.dim_x, self.dim_y));
+        assert!(
+            found == expected,
+            "a step of x of {} and a state of {} entries: expected {} and {}",
+            found.0,
+            found.1,
+            expected.0,
+            expected.1
+        );
+        self.step = Some(step);
+        self
+    }
+
+    /// The steps that y moves by, where the problem [brings its own](Bilevel::with_step).
+    pub fn step(&self) -> Option<&Step<T>> {
+        self.step.as_ref()
+    }
+
+    /// Refuses a problem that brings its own steps.
+    pub(crate) fn expect_no_step(&self, strategy: impl Into<String>) -> Result<(), ConfigError> {
+        match self.step {
+            None => Ok(()),
+            Some(_) => Err(ConfigError {
+                strategy: strategy.into(),
+                reason: "the problem has steps of its own, which x is part of, and no solution of \
+                         a lower level to differentiate: expected itd"
+                    .to_owned(),
+            }),
+        }
     }
 
     /// Entries of x.

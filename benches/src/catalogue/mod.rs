@@ -1,7 +1,9 @@
 //! Problems, strategies, steps and methods by name.
 
+pub(crate) mod held_out;
 mod implicit;
 mod inexact;
+mod learned;
 pub mod methods;
 pub mod problems;
 pub mod settings;

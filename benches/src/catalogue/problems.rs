@@ -7,12 +7,13 @@ use autodiff::Real;
 use models::data::{self, DataError, Point, Splits};
 use models::{
     HyperCleaning, Task, closed_form, hyper_cleaning, least_squares, logistic, random_quadratics,
-    ridge, shifted_sines, sine_product, stability, tv_denoising, tv_denoising_of,
+    ridge, shifted_sines, sine_product, softmax, stability, tv_denoising, tv_denoising_of,
 };
 use nalgebra::DVector;
+use serde_json::{Map, Value};
 use solvers::{Bilevel, Constants, ProblemError};
 
-use super::{Entry, unknown};
+use super::{Entry, held_out, learned, unknown};
 
 /// Every problem.
 pub const ALL: &[Entry] = &[
@@ -21,8 +22,28 @@ pub const ALL: &[Entry] = &[
         about: "logistic regression, one penalty per feature; digits odd/even, or --data",
     },
     Entry {
+        name: "softmax",
+        about: "multinomial logistic regression, one penalty per feature; digits, or --data",
+    },
+    Entry {
         name: "hyper-cleaning",
         about: "weights of mislabelled samples, linear softmax; digits, 70 % mislabelled, or --data",
+    },
+    Entry {
+        name: "mlp",
+        about: "weight decay of a 64-32-10 network for each layer; digits, or --data",
+    },
+    Entry {
+        name: "mlp-cleaning",
+        about: "hyper-cleaning with the network in place of the linear model",
+    },
+    Entry {
+        name: "learning-rates",
+        about: "rates of the network's training, by stage and layer: x is in the steps, so itd alone",
+    },
+    Entry {
+        name: "few-shot",
+        about: "a representation that 5-way 1-shot tasks share, ridge heads; digits; --large",
     },
     Entry {
         name: "bda-counterexample",
@@ -69,6 +90,18 @@ pub const ALL: &[Entry] = &[
         about: "weight and smoothing of total variation, images with noise; six small ones, or --data",
     },
     Entry {
+        name: "tv-deblurring",
+        about: "the same for blurred images: four to train on, two kept apart",
+    },
+    Entry {
+        name: "foe-denoising",
+        about: "a Field of Experts: 3 filters of 5 x 5, --large 10 of 7 x 7; four images and two",
+    },
+    Entry {
+        name: "icnn-denoising",
+        about: "an input-convex network: 4 filters and 2 units, --large 32 and 16; the same images",
+    },
+    Entry {
         name: "ridge-prior",
         about: "small toy of `stability`: the point that ridge regression tends to; random samples",
     },
@@ -90,6 +123,8 @@ pub struct Source {
     pub seed: u64,
     /// Whether `hyper-cleaning` has biases.
     pub bias: bool,
+    /// Whether a problem that has one takes its larger setting.
+    pub large: bool,
 }
 
 /// Why a problem could not be made.
@@ -115,6 +150,12 @@ pub enum ProblemFailure {
     /// A problem that has none was given a bias.
     #[error("--bias: problem `{problem}` has none: expected problem `hyper-cleaning`")]
     NoBias {
+        /// The problem's name.
+        problem: &'static str,
+    },
+    /// A problem without a larger setting was asked for it.
+    #[error("--large: problem `{problem}` has one size: expected one of {}", learned::LARGER.join(", "))]
+    NotLarger {
         /// The problem's name.
         problem: &'static str,
     },
@@ -156,6 +197,8 @@ pub struct Problem<T: Real> {
     pub task: Task<T>,
     /// Its definition.
     pub bilevel: Bilevel<T>,
+    /// The lower level of samples kept apart.
+    held_out: Option<Bilevel<T>>,
 }
 
 impl<T: Real> Problem<T> {
@@ -166,6 +209,7 @@ impl<T: Real> Problem<T> {
     pub fn named(name: &str, source: &Source) -> Result<Self, ProblemFailure> {
         let task = match name {
             "logistic" => logistic(splits::<T>(source, data::digits_parity)?)?,
+            "softmax" => softmax(splits::<T>(source, data::digits_classes)?)?,
             "hyper-cleaning" => cleaning(source)?,
             "bda-counterexample" => closed_form::bda_counterexample(),
             "bda-discriminating" => closed_form::bda_discriminating(),
@@ -183,10 +227,15 @@ impl<T: Real> Problem<T> {
             "sine-product" => sine_product(),
             "ridge-prior" => stability::ridge_prior(100, source.seed, None),
             "orthogonal-map" => stability::orthogonal_map(500, source.seed, None),
-            _ => return Err(ProblemFailure::Unknown(unknown("problem", name, ALL))),
+            _ => match learned::task(name, source)? {
+                Some(task) => task,
+                None => return Err(ProblemFailure::Unknown(unknown("problem", name, ALL))),
+            },
         };
-        let own = ["ridge", "ridge-prior", "orthogonal-map"];
-        let random = own.contains(&task.name);
+        let own = ["ridge", "ridge-prior", "orthogonal-map", "few-shot"];
+        // Those of images bring a block of y for each.
+        let images = task.means.as_ref().is_some_and(|m| m.block.is_some());
+        let random = own.contains(&task.name) || (images && task.name != "tv-denoising");
         if let (true, Some(file)) = (random || task.known.is_some(), &source.data) {
             return Err(ProblemFailure::NoData {
                 file: file.display().to_string(),
@@ -195,6 +244,9 @@ impl<T: Real> Problem<T> {
         }
         if source.bias && task.name != "hyper-cleaning" {
             return Err(ProblemFailure::NoBias { problem: task.name });
+        }
+        if source.large && !learned::LARGER.contains(&task.name) {
+            return Err(ProblemFailure::NotLarger { problem: task.name });
         }
         Self::of(task)
     }
@@ -215,6 +267,9 @@ impl<T: Real> Problem<T> {
             None => Bilevel::new(task.upper.clone(), task.lower.clone(), x, y)?,
         };
         let mut bilevel = bilevel.starting_from(task.y.clone());
+        if let Some(step) = task.step.clone() {
+            bilevel = bilevel.with_step(step);
+        }
         if let Some(known) = task.constants.clone() {
             bilevel = bilevel.with_constants(move |x, y| {
                 let c = known(x, y);
@@ -229,7 +284,27 @@ impl<T: Real> Problem<T> {
                 }
             });
         }
-        Ok(Problem { task, bilevel })
+        let held_out = task.held_out.as_ref().map(held_out::problem).transpose()?;
+        Ok(Problem {
+            task,
+            bilevel,
+            held_out,
+        })
+    }
+
+    /// The metrics at (x, y), and those of samples kept apart at x and their own solution.
+    pub fn measure(&self, x: &DVector<T>, y: &DVector<T>) -> Map<String, Value> {
+        let mut values = Map::new();
+        for metric in &self.task.metrics {
+            values.insert(metric.name.to_owned(), (metric.measure)(x, y).into());
+        }
+        if let (Some(apart), Some(problem)) = (&self.task.held_out, &self.held_out) {
+            let y = held_out::solution(problem, x);
+            for metric in &apart.metrics {
+                values.insert(metric.name.to_owned(), (metric.measure)(x, &y).into());
+            }
+        }
+        values
     }
 
     /// The same problem, at the `x` and from the `y` of a point that was read from `file`.
@@ -258,7 +333,7 @@ impl<T: Real> Problem<T> {
 }
 
 /// The user's data, in the range of the scalar type, or else embedded data.
-fn splits<T: Real>(
+pub(super) fn splits<T: Real>(
     source: &Source,
     embedded: impl FnOnce(u64) -> Splits,
 ) -> Result<Splits, ProblemFailure> {

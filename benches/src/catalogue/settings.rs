@@ -166,6 +166,45 @@ impl SolveSettings {
                 penalty: 0.5,
                 ..Self::small()
             },
+            "softmax" => SolveSettings {
+                optimiser: OuterRule::Adam,
+                rate: if gda { 0.005 } else { 0.2 },
+                ..Self::small()
+            },
+            "mlp" => SolveSettings {
+                optimiser: OuterRule::Adam,
+                rate: if gda { 0.005 } else { 0.2 },
+                iterations: 20,
+                ..Self::small()
+            },
+            "mlp-cleaning" => SolveSettings {
+                optimiser: OuterRule::Adam,
+                rate: if gda { 0.02 } else { 0.5 },
+                step: (!gda && !stepwise::is_one(method)).then_some(0.5),
+                iterations: 20,
+                ..Self::small()
+            },
+            "learning-rates" => SolveSettings {
+                optimiser: OuterRule::Adam,
+                rate: 0.1,
+                iterations: 20,
+                ..Self::small()
+            },
+            "few-shot" => SolveSettings {
+                optimiser: OuterRule::Adam,
+                rate: 0.02,
+                ..Self::small()
+            },
+            "foe-denoising" | "icnn-denoising" => SolveSettings {
+                optimiser: OuterRule::Adam,
+                rate: if gda { 0.002 } else { 0.05 },
+                depth: 50,
+                ..Self::small()
+            },
+            "tv-deblurring" => SolveSettings {
+                rate: if gda { 0.001 } else { 0.02 },
+                ..Self::small()
+            },
             // Steps of either parameter change φ by some hundred times their square.
             "tv-denoising" => SolveSettings {
                 rate: if gda { 0.001 } else { 0.02 },

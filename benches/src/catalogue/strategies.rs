@@ -152,8 +152,8 @@ const MEMORY: [&str; 7] = [
     "forward",
 ];
 
-/// The most entries of y for which a dense Hessian is formed: half a minute, and 256 MiB.
-pub const DENSE_LIMIT: usize = 4096;
+/// The most entries of y for which a dense Hessian is formed: some seconds, and 64 MiB.
+pub const DENSE_LIMIT: usize = 2048;
 
 /// Whether the strategy of this name forms a dense Hessian.
 pub fn is_dense(name: &str) -> bool {

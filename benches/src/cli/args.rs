@@ -9,6 +9,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use super::checkpoint_every::CheckpointEvery;
 use crate::catalogue::settings::GivenSettings;
 use crate::study::stability::Toy;
+use crate::study::table::Table;
 
 /// Which way of differentiating a bilevel problem is right, how exact it is, and what it costs in
 /// time and bytes.
@@ -77,6 +78,8 @@ pub(super) enum Command {
     Stability(Stability),
     /// The page of a folder again, from the numbers that are kept in it
     Report(ReportArgs),
+    /// Methods on a task over several seeds: hyper-cleaning, denoising and deblurring
+    Table(TableArgs),
     /// Problems, strategies and methods by name
     List,
 }
@@ -146,6 +149,9 @@ pub(super) struct ProblemArgs {
     /// Give `hyper-cleaning` a bias for each class
     #[arg(long)]
     pub(super) bias: bool,
+    /// Take the larger setting of `few-shot`, `foe-denoising` and `icnn-denoising`
+    #[arg(long)]
+    pub(super) large: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -329,4 +335,29 @@ pub(super) struct Stability {
         allow_negative_numbers = true
     )]
     pub(super) inner_steps: i64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct TableArgs {
+    /// The task
+    #[arg(long, value_name = "T", value_enum)]
+    pub(super) task: Table,
+    /// Seeds, from --seed on
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        allow_negative_numbers = true
+    )]
+    pub(super) seeds: i64,
+    /// Computations that methods of imaging are compared at, separated by commas: iterations on
+    /// the lower level and on the linear system, for each image
+    #[arg(
+        long,
+        value_name = "N,…",
+        value_delimiter = ',',
+        default_value = "1000,5000,20000",
+        allow_negative_numbers = true
+    )]
+    pub(super) budgets: Vec<i64>,
 }

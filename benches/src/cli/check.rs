@@ -37,7 +37,7 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
         progress.inc(1);
         for name in STRATEGIES {
             progress.set_message((*name).to_owned());
-            reports.push(hypergradient(problem, name, seed).map_err(Failure::Input)?);
+            reports.extend(hypergradient(problem, name, seed).map_err(Failure::Input)?);
             progress.inc(1);
         }
     }

@@ -6,7 +6,7 @@ use solvers::{InnerStep, StepLength};
 
 use super::args::{Common, Compare, ProblemArgs};
 use super::demo_page::notices;
-use super::failure::Failure;
+use super::failure::{Failure, input};
 use super::output::{bar, line, prepare, say, short, short_or_dash, table, time, write_lines};
 use super::{memory, provenance};
 use crate::catalogue;
@@ -30,6 +30,13 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         .map(|name| Ok((*name, strategy(name, &settings).map_err(Failure::Input)?)))
         .collect::<Result<_, Failure>>()?;
     let problems = problems::<T>(args, common)?;
+    // A strategy that is given for one problem must suit it; of several it is left out where it does
+    // not, as are those that nobody asked for by name.
+    if let ([problem], false) = (&problems[..], args.strategy.is_empty()) {
+        for (_, strategy) in &strategies {
+            strategy.suits(&problem.bilevel).map_err(input)?;
+        }
+    }
     // Of several problems the strategies that are given may be too large for some: left out there.
     let chosen = args.strategy.is_empty() || problems.len() > 1;
     for problem in &problems {
@@ -50,7 +57,8 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         let dense = problem.task.y.len() <= DENSE_LIMIT;
         let fitting = strategies
             .iter()
-            .filter(|(s, _)| !chosen || dense || !is_dense(s));
+            .filter(|(s, _)| !chosen || dense || !is_dense(s))
+            .filter(|(_, strategy)| strategy.suits(&problem.bilevel).is_ok());
         let fitting: Vec<&(&str, AnyStrategy<T>)> = fitting.collect();
         records.extend(of_one(problem, &fitting, &settings, args.full, common));
     }
@@ -174,7 +182,7 @@ fn errors(records: &[Record]) -> String {
         |of_one: &[Record], strategy: &str| match of_one.iter().find(|r| r.strategy == strategy) {
             Some(r) if r.success => short_or_dash(r.error_vs_exact),
             Some(r) => r.status.to_owned(),
-            None => "too large".to_owned(),
+            None => "–".to_owned(),
         };
     let rows: Vec<Vec<String>> = records
         .chunk_by(|a, b| a.problem == b.problem)

@@ -22,6 +22,7 @@ mod signals;
 mod solve;
 mod solve_page;
 mod stability;
+mod table;
 
 use std::process::ExitCode;
 
@@ -80,6 +81,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         (Command::Stability(args), Dtype::F64) => stability::run::<f64>(&args, &common),
         (Command::Stability(args), Dtype::F32) => stability::run::<f32>(&args, &common),
         (Command::Report(args), _) => report::run(&args, &common),
+        (Command::Table(args), Dtype::F64) => table::run::<f64>(&args, &common),
+        (Command::Table(args), Dtype::F32) => table::run::<f32>(&args, &common),
         (Command::List, _) => list::run(&common),
     }
 }
@@ -130,6 +133,7 @@ fn problem<T: Real>(args: &ProblemArgs, common: &Common) -> Result<Problem<T>, F
         data: args.data.clone(),
         seed: common.seed,
         bias: args.bias,
+        large: args.large,
     };
     let problem = Problem::named(&args.problem, &source).map_err(input)?;
     match &args.point {

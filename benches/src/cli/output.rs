@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::failure::Failure;
+use crate::study::spread::Spread;
 
 /// Checks that files can be written into a folder, which is made if it is missing.
 pub(super) fn prepare(dir: &Path) -> Result<(), Failure> {
@@ -125,6 +126,14 @@ pub(super) fn short(value: f64) -> String {
     } else {
         format!("{value:.2e}")
     }
+}
+
+/// A mean with the deviation of one value, if there is more than one.
+pub(super) fn plus_minus(spread: Spread) -> String {
+    if spread.deviation.is_nan() {
+        return short(spread.mean);
+    }
+    format!("{} ± {}", short(spread.mean), short(spread.deviation))
 }
 
 /// [`short`], or a dash.

@@ -23,6 +23,7 @@ pub(super) fn origin(
         data: mark("data", args.problem.data.as_deref(), common)?,
         point: mark("point", args.problem.point.as_deref(), common)?,
         bias: args.problem.bias,
+        large: args.problem.large,
         seed: common.seed,
         dtype: common.dtype.name().into(),
         settings: *settings,
@@ -93,6 +94,7 @@ pub(super) fn from_folder(
         data,
         point,
         bias: origin.bias,
+        large: origin.large,
     };
     Ok(Some(Task {
         args: Solve {
@@ -144,6 +146,7 @@ fn disagreement(
         .or(differ("seed", &seed, &there).filter(|_| args.given.seed))
         .or(differ("dtype", dtype, &origin.dtype).filter(|_| args.given.dtype))
         .or((args.problem.bias && !origin.bias).then(|| "the run has no --bias".into()))
+        .or((args.problem.large && !origin.large).then(|| "the run has no --large".into()))
         .or_else(|| {
             of_settings.find_map(|(key, value)| {
                 let there = &there_settings[key];

@@ -299,6 +299,7 @@ fn header(args: &Solve, common: &Common, origin: &Origin) -> Value {
             "data": args.problem.data,
             "point": args.problem.point,
             "bias": args.problem.bias,
+            "large": args.problem.large,
             "fingerprints": { "data": origin.data, "point": origin.point },
             "seed": common.seed,
             "dtype": common.dtype.name(),

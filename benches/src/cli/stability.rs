@@ -5,10 +5,11 @@ use solvers::Schedule;
 
 use super::args::{Common, Stability};
 use super::failure::Failure;
-use super::output::{bar, line, prepare, say, short, table, write_lines};
+use super::output::{bar, line, plus_minus, prepare, say, table, write_lines};
 use super::provenance;
 use crate::report::{self, Cell, Claim, Plot, Report, Section, Series, Style, Table};
-use crate::study::stability::{Experiment, Law, Spread, Summary, laws, run as measure, summarise};
+use crate::study::spread::Spread;
+use crate::study::stability::{Experiment, Law, Summary, laws, run as measure, summarise};
 
 const COLUMNS: [&str; 5] = ["schedule", "n", "seeds", "n · distance", "test − train"];
 
@@ -86,13 +87,6 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
             r.schedule, r.n, r.seed, r.message
         ))),
     }
-}
-
-fn plus_minus(spread: Spread) -> String {
-    if spread.deviation.is_nan() {
-        return short(spread.mean);
-    }
-    format!("{} ± {}", short(spread.mean), short(spread.deviation))
 }
 
 fn cells(s: &Summary) -> Vec<String> {

@@ -7,13 +7,15 @@ use autodiff::unroll::Memory;
 use autodiff::{Program, Real, Shape, Var};
 use models::data::{self, Samples, Splits};
 use models::{
-    Dataset, HyperCleaning, hyper_cleaning, logistic, random_quadratics, ridge, tv_denoising,
+    Convex, Dataset, FewShot, Filters, HyperCleaning, Photographs, Stages, few_shot, foe_denoising,
+    hyper_cleaning, icnn_denoising, learning_rates, logistic, mlp, mlp_cleaning, random_quadratics,
+    ridge, softmax, tv_deblurring, tv_denoising,
 };
 use nalgebra::DVector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use solvers::{Bda, Bilevel, InnerStep, Status, StepLength};
+use solvers::{Bda, InnerStep, Status, StepLength};
 
 use crate::catalogue::problems::{CORRUPTION, Problem, ProblemFailure, Source};
 use crate::catalogue::strategies::{AnyStrategy, Settings, strategy};
@@ -46,6 +48,14 @@ const DEPTH: usize = 8;
 const LENGTH: f64 = 0.05;
 /// Samples and features of the embedded data that are kept.
 const SMALL: (usize, usize) = (24, 8);
+/// The photographs that are kept.
+const TINY: Photographs = Photographs {
+    train: 2,
+    test: 0,
+    size: 5,
+    tiles: 1,
+    seed: 0,
+};
 /// Entries of a derivative that are looked at one by one.
 const ENTRIES: usize = 24;
 /// The same of a hypergradient, where each entry takes many solves of the lower level.
@@ -110,6 +120,43 @@ pub fn small<T: Real>(name: &str, seed: u64) -> Result<Problem<T>, ProblemFailur
             let (splits, _) = data::digits_cleaning(seed, CORRUPTION);
             hyper_cleaning(cut(splits), None, HyperCleaning::default())?
         }
+        "softmax" => softmax(cut(data::digits_classes(seed)))?,
+        "mlp" => mlp(&cut(data::digits_classes(seed)), &[3], seed)?,
+        "mlp-cleaning" => {
+            let (splits, _) = data::digits_cleaning(seed, CORRUPTION);
+            mlp_cleaning(&cut(splits), None, &[3], seed)?
+        }
+        "learning-rates" => {
+            let stages = Stages { count: 2, steps: 4 };
+            learning_rates(&cut(data::digits_classes(seed)), &[3], stages, seed)?
+        }
+        "few-shot" => few_shot(FewShot {
+            ways: 2,
+            shots: 2,
+            queries: 2,
+            tasks: 2,
+            held_out: 0,
+            features: 2,
+            seed,
+        }),
+        "tv-deblurring" => tv_deblurring(&TINY),
+        "foe-denoising" => foe_denoising(
+            &TINY,
+            Filters {
+                count: 2,
+                width: 3,
+                seed,
+            },
+        ),
+        "icnn-denoising" => icnn_denoising(
+            &TINY,
+            Convex {
+                filters: 2,
+                width: 3,
+                units: 2,
+                seed,
+            },
+        ),
         "tv-denoising" => tv_denoising(2, 6, seed),
         "random-quadratics" => random_quadratics(4, 6, 40, seed),
         "ridge" => ridge(6, seed),
@@ -121,9 +168,7 @@ pub fn small<T: Real>(name: &str, seed: u64) -> Result<Problem<T>, ProblemFailur
             return Problem::named(name, &source);
         }
     };
-    let (upper, lower) = (task.upper.clone(), task.lower.clone());
-    let bilevel = Bilevel::new(upper, lower, task.x.len(), task.y.len())?;
-    Ok(Problem { task, bilevel })
+    Problem::of(task)
 }
 
 fn cut(mut splits: Splits) -> Splits {
@@ -210,18 +255,24 @@ pub fn primitives<T: Real>(seed: u64) -> Vec<Report> {
 /// The hypergradient of a strategy against differences of the outer function through the map that
 /// it differentiates: `F(x, y_K(x))` where it unrolls, `F(x, y*(x))` where it is implicit.
 ///
+/// `None` where the strategy does not suit the problem.
+///
 /// # Errors
 /// With one line, if the name is not that of a strategy.
 pub fn hypergradient<T: Real>(
     problem: &Problem<T>,
     name: &str,
     seed: u64,
-) -> Result<Report, String> {
+) -> Result<Option<Report>, String> {
+    let own_steps = problem.bilevel.step().is_some();
+    if own_steps && name == "itd-reversible" {
+        return Ok(None);
+    }
     let settings = Settings {
         depth: DEPTH,
         tolerance: Some(if T::NAME == "f64" { 1e-12 } else { 1e-5 }),
         // The same length is too short for a linear system to be solved to its tolerance.
-        step: match name.starts_with("aid") {
+        step: match name.starts_with("aid") || own_steps {
             true => StepLength::Auto,
             false => StepLength::Fixed(LENGTH),
         },
@@ -242,6 +293,9 @@ pub fn hypergradient<T: Real>(
         }
         _ => strategy(name, &settings)?,
     };
+    if under_test.suits(&problem.bilevel).is_err() {
+        return Ok(None);
+    }
     let unrolled = name.starts_with("itd") || name.starts_with("bda");
     let map: AnyStrategy<T> = match unrolled {
         true => under_test.clone(),
@@ -283,8 +337,8 @@ pub fn hypergradient<T: Real>(
     let report = check
         .gradient(value, |_| hypergradient.clone(), &x)
         .named(subject);
-    Ok(match refused {
+    Ok(Some(match refused {
         Some(reason) => report.because(&reason),
         None => report,
-    })
+    }))
 }

@@ -29,6 +29,8 @@ pub struct Origin {
     pub point: Option<FileMark>,
     /// Whether `hyper-cleaning` has biases.
     pub bias: bool,
+    /// Whether it is the larger setting.
+    pub large: bool,
     /// The seed.
     pub seed: u64,
     /// The scalar type.
@@ -214,6 +216,7 @@ mod tests {
                 }),
                 point: None,
                 bias: true,
+                large: false,
                 seed: u64::MAX,
                 dtype: "f64".into(),
                 settings: SolveSettings::of("scalar", "itd", given),

@@ -2,12 +2,16 @@
 
 use autodiff::Real;
 use autodiff::kernels::norm;
+use autodiff::unroll::Memory;
 use nalgebra::DVector;
 use serde::Serialize;
-use solvers::{AidStep, Estimate, Exact, StepLength, StepSystem, Strategy, certify};
+use solvers::{AidStep, Estimate, Exact, Itd, StepLength, StepSystem, Strategy, certify};
 
 use crate::catalogue::problems::Problem;
 use crate::catalogue::strategies::{AnyStrategy, DENSE_LIMIT, Settings};
+
+/// The most entries of x for which forward mode is what others are measured against.
+const FORWARD_LIMIT: usize = 64;
 
 /// One strategy at one point.
 #[derive(Clone, Debug, Serialize)]
@@ -46,7 +50,7 @@ pub struct Record {
     pub step: Option<f64>,
     /// F at the point.
     pub upper: f64,
-    /// What the error is measured against: `closed-form`, `exact` or `fixed-point`; `None` if there is nothing.
+    /// What the error is measured against: `closed-form`, `exact`, `fixed-point` or `forward-mode`; `None` if there is nothing.
     pub reference: Option<&'static str>,
     /// How the computation ended, in a sentence with a remedy.
     pub message: String,
@@ -85,6 +89,9 @@ impl<T: Real> Reference<T> {
         if problem.task.y.len() > DENSE_LIMIT {
             return None;
         }
+        if problem.bilevel.step().is_some() {
+            return Self::of_own_steps(problem, settings);
+        }
         let mut work = problem.bilevel.workspace();
         let estimate = Exact
             .hypergradient(&problem.bilevel, &problem.task.x, &mut work)
@@ -92,6 +99,21 @@ impl<T: Real> Reference<T> {
         estimate.status.is_success().then_some(Reference {
             hypergradient: estimate.hypergradient,
             origin: "exact",
+        })
+    }
+
+    /// Forward mode through the problem's own steps, where x is small enough for it.
+    fn of_own_steps(problem: &Problem<T>, settings: &Settings) -> Option<Self> {
+        if problem.task.x.len() > FORWARD_LIMIT {
+            return None;
+        }
+        let itd = Itd::reverse(settings.depth).memory(Memory::Forward);
+        let mut work = problem.bilevel.workspace();
+        let estimate = itd.hypergradient(&problem.bilevel, &problem.task.x, &mut work);
+        let estimate = estimate.ok()?;
+        estimate.status.is_success().then_some(Reference {
+            hypergradient: estimate.hypergradient,
+            origin: "forward-mode",
         })
     }
 

@@ -9,4 +9,6 @@ pub mod memory;
 pub mod plan;
 pub mod run_folder;
 pub mod solve;
+pub mod spread;
 pub mod stability;
+pub mod table;

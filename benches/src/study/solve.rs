@@ -121,10 +121,6 @@ impl<'p, T: Real> Session<'p, T> {
                 so_far.warnings.push(warning);
             }
         }
-        let metrics = self.problem.task.metrics.iter().map(|m| {
-            let value = (m.measure)(self.run.x(), self.run.y());
-            (m.name.to_owned(), Value::from(value))
-        });
         Some(Record {
             problem: self.problem.task.name.into(),
             method: self.name.clone(),
@@ -139,7 +135,7 @@ impl<'p, T: Real> Session<'p, T> {
             certificate: progress.certificate.map(|c| c.bound),
             peak_bytes: progress.peak_bytes,
             status: progress.status.code().into(),
-            metrics: metrics.collect(),
+            metrics: self.problem.measure(self.run.x(), self.run.y()),
         })
     }
 

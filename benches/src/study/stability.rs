@@ -14,6 +14,8 @@ use solvers::{Method, Schedule, Stepwise, StochasticAid};
 
 use crate::catalogue::problems::Problem;
 
+use super::spread::Spread;
+
 /// Problems of the experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Toy {
@@ -198,31 +200,6 @@ pub struct Summary {
     pub n_distance: Spread,
     /// Test less train loss.
     pub train_gap: Spread,
-}
-
-/// A mean with its spread.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
-    /// The mean.
-    pub mean: f64,
-    /// The standard deviation of one value; NaN of a single one.
-    pub deviation: f64,
-    /// The standard error of the mean.
-    pub error: f64,
-}
-
-impl Spread {
-    fn of(values: &[f64]) -> Self {
-        let count = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / count;
-        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-        let deviation = (squares / (count - 1.0)).sqrt();
-        Spread {
-            mean,
-            deviation,
-            error: deviation / count.sqrt(),
-        }
-    }
 }
 
 /// Sums up records over seeds, in their order; runs that did not end well are left out.

@@ -1,4 +1,4 @@
-//! The handwritten digits that the crate carries, and two tasks on them.
+//! The handwritten digits that the crate carries, and tasks on them.
 
 use std::io::Read;
 use std::sync::OnceLock;
@@ -48,6 +48,17 @@ pub fn digits_parity(seed: u64) -> Splits {
         *label = if *label % 2.0 == 1.0 { 1.0 } else { -1.0 };
     }
     split(&samples, 600, 400)
+}
+
+/// All ten digits: 600 training, 400 validation and 797 test samples after a shuffle with `seed`.
+///
+/// ```
+/// let splits = models::data::digits_classes(0);
+/// assert_eq!((splits.classes()?, splits.valid.len()), (10, 400));
+/// # Ok::<(), models::data::DataError>(())
+/// ```
+pub fn digits_classes(seed: u64) -> Splits {
+    split(&digits_shuffled(seed), 600, 400)
 }
 
 /// The data-cleaning task: 900 training, 60 validation and 837 test samples after a shuffle with

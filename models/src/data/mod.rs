@@ -29,7 +29,9 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 pub use self::csv::read_csv;
-pub use embedded::{DIGITS_NOTICE, digits, digits_cleaning, digits_parity, digits_shuffled};
+pub use embedded::{
+    DIGITS_NOTICE, digits, digits_classes, digits_cleaning, digits_parity, digits_shuffled,
+};
 pub use error::DataError;
 pub use images::{IMAGE_SIZE, images};
 pub use libsvm::read_libsvm;

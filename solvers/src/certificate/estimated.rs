@@ -45,6 +45,9 @@ pub fn certify<T: Real>(
     if estimate.certificate.is_some() {
         return estimate.certificate;
     }
+    if problem.step().is_some() {
+        return None;
+    }
     let (y, h) = (estimate.y.as_slice(), &estimate.hypergradient);
     assert!(
         (x.len(), h.len(), y.len()) == (problem.dim_x(), problem.dim_x(), problem.dim_y()),

@@ -249,6 +249,7 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         work: &mut Workspace<T>,
     ) -> Result<Estimate<T>, ConfigError> {
         Strategy::<T>::validate(self)?;
+        self.suits(problem)?;
         work.check(problem, x);
         let session = Session::begin(work);
         let (x, meter) = (x.as_slice(), work.meter().clone());

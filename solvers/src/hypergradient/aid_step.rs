@@ -178,6 +178,7 @@ impl<T: Real> Strategy<T> for AidStep {
         work: &mut Workspace<T>,
     ) -> Result<Estimate<T>, ConfigError> {
         Strategy::<T>::validate(self)?;
+        self.suits(problem)?;
         work.check(problem, x);
         let session = Session::begin(work);
         let tolerance = self.tolerance.unwrap_or(default_tolerance::<T>());

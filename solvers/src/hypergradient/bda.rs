@@ -260,6 +260,7 @@ impl<T: Real> Strategy<T> for Bda {
         work: &mut Workspace<T>,
     ) -> Result<Estimate<T>, ConfigError> {
         Strategy::<T>::validate(self)?;
+        self.suits(problem)?;
         work.check(problem, x);
         let session = Session::begin(work);
         let (x, dim_y, meter) = (x.as_slice(), problem.dim_y(), work.meter().clone());

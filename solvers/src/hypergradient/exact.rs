@@ -48,6 +48,7 @@ impl<T: Real> Strategy<T> for Exact {
         x: &DVector<T>,
         work: &mut Workspace<T>,
     ) -> Result<Estimate<T>, ConfigError> {
+        self.suits(problem)?;
         let mut estimate = Self::aid().hypergradient(problem, x, work)?;
         estimate.strategy = Strategy::<T>::name(self);
         if let Status::LowerNotConverged { residual, .. } = estimate.status {

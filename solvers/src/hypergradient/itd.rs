@@ -2,7 +2,7 @@
 
 use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::{add, norm};
-use autodiff::unroll::Memory;
+use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
@@ -16,7 +16,8 @@ use super::{ConfigError, Strategy};
 ///
 /// # Requirements on the problem
 /// g twice differentiable in y. The result is the exact derivative of the K-step map; it tends to
-/// the hypergradient as the steps converge, with error O(K qᴷ). Under a constraint or a soft
+/// the hypergradient as the steps converge, with error O(K qᴷ). Where the problem
+/// [brings its own steps](Bilevel::with_step), it is through these, which need not converge. Under a constraint or a soft
 /// threshold ([`InnerStep::Proximal`]) it is a derivative where the map has one, and so for almost
 /// every x; the limit is right where no active entry could as well be free.
 ///
@@ -88,6 +89,14 @@ impl Itd {
         self
     }
 
+    /// The step that is unrolled: the problem's own, or one of `inner` of this length.
+    pub(super) fn recorded<T: Real>(&self, problem: &Bilevel<T>, length: f64) -> Step<T> {
+        match problem.step() {
+            Some(step) => step.clone(),
+            None => self.inner.record(problem.lower(), length),
+        }
+    }
+
     /// Bytes of the vectors that [`hypergradient`](Strategy::hypergradient) makes: one end of the
     /// loop, what finding the step length and stopping need, y and the hypergradient.
     pub(super) fn vector_bytes<T: Real>(&self, problem: &Bilevel<T>, dim_state: usize) -> usize {
@@ -151,6 +160,25 @@ impl<T: Real> Strategy<T> for Itd {
         }
     }
 
+    fn suits(&self, problem: &Bilevel<T>) -> Result<(), ConfigError> {
+        let given = if self.inner != InnerStep::default() {
+            format!("steps of {}", self.inner)
+        } else if let StepLength::Fixed(length) = self.length {
+            format!("step length {length}")
+        } else if let Some(tolerance) = self.tolerance {
+            format!("tolerance {tolerance}")
+        } else {
+            return Ok(());
+        };
+        match problem.step() {
+            None => Ok(()),
+            Some(_) => Err(ConfigError {
+                strategy: Strategy::<T>::name(self),
+                reason: format!("{given}: expected none, as the problem has steps of its own"),
+            }),
+        }
+    }
+
     fn hypergradient(
         &self,
         problem: &Bilevel<T>,
@@ -158,6 +186,7 @@ impl<T: Real> Strategy<T> for Itd {
         work: &mut Workspace<T>,
     ) -> Result<Estimate<T>, ConfigError> {
         Strategy::<T>::validate(self)?;
+        self.suits(problem)?;
         work.check(problem, x);
         let session = Session::begin(work);
         let (x, dim_y, meter) = (x.as_slice(), problem.dim_y(), work.meter().clone());
@@ -169,11 +198,14 @@ impl<T: Real> Strategy<T> for Itd {
         let mut previous = buffer(self.previous::<T>(dim_y));
         let given = self.inner.length(self.length);
         let y = &end[..dim_y];
-        let length = given.resolve_proximal(proximal, &mut work.lower, x, y, &mut spare);
+        let length = match problem.step() {
+            Some(_) => 1.0,
+            None => given.resolve_proximal(proximal, &mut work.lower, x, y, &mut spare),
+        };
         let before = proximal.residual(&mut work.lower, x, y, length, &mut spare);
 
         let key = format!("itd {:?} {length:e}", self.inner);
-        let mut steps = work.take(&key, || self.inner.record(problem.lower(), length));
+        let mut steps = work.take(&key, || self.recorded(problem, length));
         let (mut hypergradient, _bytes) = counted(x, &meter);
         let mut least = 1;
         let (depth, y, _y_bytes, after, upper, left) = loop {
@@ -232,6 +264,8 @@ impl<T: Real> Strategy<T> for Itd {
         estimate.upper = upper;
         estimate.status = match irreversible {
             Some(reason) => Status::Irreversible(reason),
+            // Steps of the problem's own define y, wherever they lead.
+            None if problem.step().is_some() && after.is_finite() => Status::Unrolled,
             None => unrolled_status(before, after),
         };
         if let (Some(tolerance), Status::Unrolled) = (self.tolerance, &estimate.status) {
@@ -249,10 +283,10 @@ impl<T: Real> Strategy<T> for Itd {
         estimate.linear_residual = left;
         estimate.lower_iterations = depth;
         estimate.linear_iterations = self.memory.differentiated_steps(depth);
-        estimate.step = Some(self.inner.shown(length));
+        estimate.step = problem.step().is_none().then(|| self.inner.shown(length));
         Ok(session.finish(work, estimate, x, |work| {
             let start = self.inner.first_state(work.start.as_slice(), &meter);
-            let mut steps = work.take(&key, || self.inner.record(problem.lower(), length));
+            let mut steps = work.take(&key, || self.recorded(problem, length));
             end.fill(T::zero());
             end[..dim_y].copy_from_slice(work.upper.gradient(1));
             let found = steps.find_non_finite(x, &start, depth, self.memory, &end);

@@ -45,10 +45,19 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
     /// With the reason, and what was expected.
     fn validate(&self) -> Result<(), ConfigError>;
 
+    /// Checks that the strategy can be run on a problem, before any work. Unless a strategy says
+    /// otherwise, it cannot on one that [brings its own steps](Bilevel::with_step).
+    ///
+    /// # Errors
+    /// With the reason, and what was expected.
+    fn suits(&self, problem: &Bilevel<T>) -> Result<(), ConfigError> {
+        problem.expect_no_step(self.name())
+    }
+
     /// The hypergradient at `x`, the lower level started where `work` says.
     ///
     /// # Errors
-    /// As [`validate`](Strategy::validate). Numerical trouble is no error: it is the estimate's
+    /// As [`validate`](Strategy::validate) and [`suits`](Strategy::suits). Numerical trouble is no error: it is the estimate's
     /// [`status`](Estimate::status).
     ///
     /// # Panics
@@ -69,6 +78,10 @@ impl<T: Real, S: Strategy<T> + ?Sized> Strategy<T> for Arc<S> {
 
     fn validate(&self) -> Result<(), ConfigError> {
         (**self).validate()
+    }
+
+    fn suits(&self, problem: &Bilevel<T>) -> Result<(), ConfigError> {
+        (**self).suits(problem)
     }
 
     fn hypergradient(

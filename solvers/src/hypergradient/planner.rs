@@ -52,8 +52,8 @@ struct Footprint<T: Real> {
 impl<T: Real> Footprint<T> {
     fn of(itd: &Itd, problem: &Bilevel<T>) -> Self {
         // The length is one number in the recording, whichever it is.
-        let step = itd.inner.record(problem.lower(), 0.5);
-        let found = itd.inner.length(itd.length).is_found();
+        let step = itd.recorded(problem, 0.5);
+        let found = problem.step().is_none() && itd.inner.length(itd.length).is_found();
         let second = [0, usize::from(found)];
         Footprint {
             outside: workspace_bytes(problem, second, Some(&step))

@@ -98,6 +98,7 @@ impl<T: Real, S: Strategy<T> + Clone + 'static> Method<T> for Descent<S> {
         mut x: DVector<T>,
     ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
         self.strategy.validate()?;
+        self.strategy.suits(problem)?;
         if let Some(reason) = self.optimiser.complaint().or(self.constraint.complaint()) {
             return Err(ConfigError {
                 strategy: self.strategy.name(),

@@ -109,6 +109,7 @@ impl<T: Real> Method<T> for Hoag {
         problem: &'p Bilevel<T>,
         mut x: DVector<T>,
     ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
+        problem.expect_no_step("hoag")?;
         if let Some(reason) = self.complaint() {
             let strategy = "hoag".into();
             return Err(ConfigError { strategy, reason });

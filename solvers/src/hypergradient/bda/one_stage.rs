@@ -96,6 +96,7 @@ impl<T: Real> Strategy<T> for OneStage {
         work: &mut Workspace<T>,
     ) -> Result<Estimate<T>, ConfigError> {
         Strategy::<T>::validate(self)?;
+        self.suits(problem)?;
         work.check(problem, x);
         let session = Session::begin(work);
         let (bda, t) = (&self.bda, work.iteration());

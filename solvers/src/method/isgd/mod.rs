@@ -169,6 +169,7 @@ impl<T: Real> Method<T> for Isgd {
         problem: &'p Bilevel<T>,
         mut x: DVector<T>,
     ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
+        problem.expect_no_step("isgd")?;
         // The lower level is never drawn from.
         let whole = problem.samples().1;
         let sampling = self.sampling.batches(self.sampling.batch(problem).0, whole);

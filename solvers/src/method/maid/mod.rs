@@ -145,6 +145,7 @@ impl<T: Real> Method<T> for Maid {
         problem: &'p Bilevel<T>,
         x: DVector<T>,
     ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
+        problem.expect_no_step("maid")?;
         if let Some(reason) = self.complaint(problem) {
             let strategy = "maid".into();
             return Err(ConfigError { strategy, reason });

@@ -155,6 +155,7 @@ impl<T: Real, R: Rule<T>> Method<T> for Stepwise<R> {
         problem: &'p Bilevel<T>,
         mut x: DVector<T>,
     ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
+        problem.expect_no_step(self.rule.name())?;
         let none = self.iterations == 0 || self.report_every == 0;
         let complaint = none
             .then(|| "0 iterations: expected at least 1".to_owned())

@@ -1,0 +1,156 @@
+//! Hyper-cleaning: baselines and methods, with what a step of x costs.
+
+use autodiff::Real;
+use models::data::{self, Splits};
+use models::{HyperCleaning, Task, hyper_cleaning, mlp_cleaning};
+use nalgebra::DVector;
+use solvers::{Itd, Strategy};
+
+use super::{Record, values};
+use crate::catalogue::methods::method;
+use crate::catalogue::problems::{CORRUPTION, Problem};
+use crate::catalogue::settings::{GivenSettings, SolveSettings};
+use crate::study::solve;
+
+/// What is trained on the weighted samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Model {
+    /// Linear softmax.
+    Linear,
+    /// A network with 32 hidden units.
+    Network,
+}
+
+/// Methods; `gda` makes all its steps, the others these outer iterations.
+const METHODS: [&str; 3] = ["itd", "bda", "gda"];
+/// σ of it is 1 to rounding: every sample counts in full.
+const KEPT: f64 = 40.0;
+
+impl Model {
+    fn name(self) -> &'static str {
+        match self {
+            Model::Linear => "hyper-cleaning",
+            Model::Network => "mlp-cleaning",
+        }
+    }
+
+    fn task<T: Real>(
+        self,
+        splits: Splits,
+        corrupted: Option<Vec<bool>>,
+        seed: u64,
+    ) -> Result<Task<T>, String> {
+        let task = match self {
+            Model::Linear => hyper_cleaning(splits, corrupted, HyperCleaning::default()),
+            Model::Network => mlp_cleaning(&splits, corrupted, &[32], seed),
+        };
+        task.map_err(|e| e.to_string())
+    }
+
+    fn given(self, method: &str) -> GivenSettings {
+        match self {
+            Model::Linear => GivenSettings {
+                iterations: Some(100),
+                rate: (method != "gda").then_some(0.1),
+                depth: Some(100),
+                ..GivenSettings::default()
+            },
+            Model::Network => GivenSettings::default(),
+        }
+    }
+}
+
+/// The rows of one seed.
+pub(super) fn run<T: Real>(model: Model, seed: u64) -> Result<Vec<Record>, String> {
+    let (splits, corrupted) = data::digits_cleaning(seed, CORRUPTION);
+    let (clean, _) = data::digits_cleaning(seed, 0.0);
+    let judges = Splits {
+        train: splits.valid.clone(),
+        ..splits.clone()
+    };
+    let mut records = Vec::new();
+    for (name, splits) in [
+        ("noisy", splits.clone()),
+        ("validation-only", judges),
+        ("clean", clean),
+    ] {
+        records.push(baseline::<T>(model, name, splits, seed)?);
+    }
+    let task = model.task::<T>(splits, Some(corrupted), seed)?;
+    let problem = Problem::of(task).map_err(|e| e.to_string())?;
+    for name in METHODS {
+        records.push(of_method(model, &problem, name, seed)?);
+    }
+    Ok(records)
+}
+
+/// The same training as that of `itd`, every sample kept.
+fn baseline<T: Real>(
+    model: Model,
+    name: &str,
+    splits: Splits,
+    seed: u64,
+) -> Result<Record, String> {
+    let settings = SolveSettings::of(model.name(), "itd", model.given("itd"));
+    let problem = Problem::of(model.task::<T>(splits, None, seed)?).map_err(|e| e.to_string())?;
+    let itd = Itd::reverse(settings.depth);
+    let itd = settings.step.map_or(itd.clone(), |s| itd.step(s));
+    let x = DVector::from_element(problem.task.x.len(), T::of(KEPT));
+    let estimate = itd.hypergradient(&problem.bilevel, &x, &mut problem.bilevel.workspace());
+    let estimate = estimate.map_err(|e| e.to_string())?;
+    let mut measured = problem.measure(&x, &estimate.y);
+    measured.retain(|name, _| name == "test_accuracy");
+    measured.insert("validation_loss".into(), estimate.upper.into());
+    Ok(Record {
+        task: model.name(),
+        method: name.to_owned(),
+        values: measured,
+        seed,
+        status: estimate.status.code().into(),
+        message: estimate.status.to_string(),
+        success: estimate.status.is_success(),
+    })
+}
+
+fn of_method<T: Real>(
+    model: Model,
+    problem: &Problem<T>,
+    name: &str,
+    seed: u64,
+) -> Result<Record, String> {
+    let settings = SolveSettings {
+        seed,
+        ..SolveSettings::of(model.name(), name, model.given(name))
+    };
+    let method = method::<T>(name, &problem.task, &settings)?;
+    let outcome = solve::run(problem, name, &*method).map_err(|e| e.to_string())?;
+    let last = outcome.records.last().ok_or("no iteration")?;
+    let steps = match name {
+        "gda" => settings.stages * settings.stage_iterations,
+        _ => last.iteration,
+    } as f64;
+    let metric = |name: &str| last.metric(name).unwrap_or(f64::NAN);
+    let failure = outcome.so_far.failure.clone();
+    Ok(Record {
+        task: model.name(),
+        method: name.to_owned(),
+        values: values([
+            ("test_accuracy", metric("test_accuracy")),
+            ("validation_loss", last.upper),
+            ("cleaner_f1", metric("cleaner_f1")),
+            ("steps", steps),
+            ("gradients_per_step", last.gradients as f64 / steps),
+            ("hvps_per_step", last.hvps as f64 / steps),
+            ("seconds_per_step", last.seconds / steps),
+            ("seconds", last.seconds),
+            ("peak_bytes", last.peak_bytes as f64),
+        ]),
+        seed,
+        status: match failure {
+            None => last.status.clone(),
+            Some(_) => "failed".into(),
+        },
+        success: failure.is_none(),
+        message: failure.unwrap_or_default(),
+    })
+}

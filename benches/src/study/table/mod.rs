@@ -1,0 +1,125 @@
+//! Tables of methods on a task over several seeds.
+
+mod cleaning;
+mod imaging;
+
+use std::borrow::Cow;
+
+use autodiff::Real;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::spread::Spread;
+
+/// The tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Table {
+    /// Hyper-cleaning with the linear model: baselines, itd, bda and gda.
+    HyperCleaning,
+    /// The same with a 64-32-10 network.
+    MlpCleaning,
+    /// Denoising by total variation: isgd against maid at equal computations.
+    Denoising,
+    /// The same for deblurring.
+    Deblurring,
+}
+
+impl Table {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::HyperCleaning => "hyper-cleaning",
+            Table::MlpCleaning => "mlp-cleaning",
+            Table::Denoising => "denoising",
+            Table::Deblurring => "deblurring",
+        }
+    }
+
+    /// The records of one seed.
+    ///
+    /// # Errors
+    /// If a method does not fit the task: one line.
+    pub fn run<T: Real>(self, budgets: &[usize], seed: u64) -> Result<Vec<Record>, String> {
+        match self {
+            Table::HyperCleaning => cleaning::run::<T>(cleaning::Model::Linear, seed),
+            Table::MlpCleaning => cleaning::run::<T>(cleaning::Model::Network, seed),
+            Table::Denoising => imaging::run::<T>(imaging::Observed::Noisy, budgets, seed),
+            Table::Deblurring => imaging::run::<T>(imaging::Observed::Blurred, budgets, seed),
+        }
+    }
+}
+
+/// One method on one seed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// The table's name.
+    pub task: &'static str,
+    /// The method or baseline.
+    pub method: String,
+    /// What was measured, by name.
+    #[serde(flatten)]
+    pub values: Map<String, Value>,
+    /// Seed of data, noise and draws.
+    pub seed: u64,
+    /// How the run ended, in a word.
+    pub status: Cow<'static, str>,
+    /// The status in a sentence.
+    #[serde(skip)]
+    pub message: String,
+    /// Whether the run ended well.
+    #[serde(skip)]
+    pub success: bool,
+}
+
+/// Names with values, in this order.
+fn values<const N: usize>(named: [(&str, f64); N]) -> Map<String, Value> {
+    let pairs = named.into_iter();
+    pairs
+        .map(|(name, v)| (name.to_owned(), Value::from(v)))
+        .collect()
+}
+
+/// The records of one method over the seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The method.
+    pub method: String,
+    /// Seeds that ended well.
+    pub seeds: usize,
+    /// Each column, where the method has it.
+    pub columns: Vec<Option<Spread>>,
+}
+
+/// The columns of records and a summary of each method, both in the order of their first records;
+/// runs that did not end well are left out.
+pub fn summarise(records: &[Record]) -> (Vec<String>, Vec<Summary>) {
+    let (mut names, mut methods) = (Vec::new(), Vec::new());
+    for record in records {
+        for name in record.values.keys() {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        if !methods.contains(&record.method) {
+            methods.push(record.method.clone());
+        }
+    }
+    let summary = |method: String| {
+        let good = || records.iter().filter(|r| r.method == method && r.success);
+        let column = |name: &String| {
+            let values: Vec<f64> = good()
+                .filter_map(|r| r.values.get(name)?.as_f64())
+                .collect();
+            (!values.is_empty()).then(|| Spread::of(&values))
+        };
+        let columns = names.iter().map(column).collect();
+        let seeds = good().count();
+        Summary {
+            method,
+            seeds,
+            columns,
+        }
+    };
+    let summaries = methods.into_iter().map(summary).collect();
+    (names, summaries)
+}

@@ -1,0 +1,116 @@
+//! The embedded photographs, split by image, with noise.
+
+use nalgebra::DMatrix;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::Observe;
+use crate::data::{IMAGE_SIZE, images};
+
+/// Standard deviation of the noise; pixels are in `[0, 1]`.
+const NOISE: f64 = 25.0 / 255.0;
+
+/// Which embedded photographs are trained on, and which are kept apart.
+///
+/// Of each photograph `tiles × tiles` squares of `size × size` pixels are taken from its middle, side
+/// by side. The first `train` photographs are for training, and the next `test` ones are kept apart:
+/// no photograph has tiles on both sides. The noise has standard deviation 25/255, is not clamped,
+/// and is frozen by the seed for each tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Photographs {
+    /// Photographs to train on.
+    pub train: usize,
+    /// Photographs kept apart.
+    pub test: usize,
+    /// Rows and columns of a tile.
+    pub size: usize,
+    /// Tiles along each side of a photograph.
+    pub tiles: usize,
+    /// Seed of the noise.
+    pub seed: u64,
+}
+
+impl Photographs {
+    /// Four photographs to train on and two kept apart, whole.
+    pub fn whole(seed: u64) -> Self {
+        Photographs {
+            train: 4,
+            test: 2,
+            size: IMAGE_SIZE,
+            tiles: 1,
+            seed,
+        }
+    }
+
+    /// The same photographs in tiles of 16 × 16 pixels: 16 samples to train on, 8 kept apart.
+    pub fn tiled(seed: u64) -> Self {
+        Photographs {
+            size: 16,
+            tiles: 2,
+            ..Self::whole(seed)
+        }
+    }
+
+    /// The pairs for training and those kept apart.
+    #[track_caller]
+    pub(super) fn split(&self, observe: Observe<'_>) -> (Pairs, Pairs) {
+        let Photographs {
+            train, size, tiles, ..
+        } = *self;
+        let all = images();
+        let count = train + self.test;
+        let fits = size >= 2 && tiles >= 1 && size.saturating_mul(tiles) <= IMAGE_SIZE;
+        assert!(
+            train >= 1 && count <= all.len() && fits,
+            "{train} + {} images of {tiles} × {tiles} tiles of {size} × {size} pixels: expected 1 \
+             to {} images, of at least 2 × 2 and in all at most {IMAGE_SIZE} × {IMAGE_SIZE}",
+            self.test,
+            all.len()
+        );
+        let mut clean = Vec::new();
+        let first = (IMAGE_SIZE - tiles * size) / 2;
+        for image in &all[..count] {
+            for tile in 0..tiles * tiles {
+                let corner = (first + tile % tiles * size, first + tile / tiles * size);
+                clean.push(image.view(corner, (size, size)).into_owned());
+            }
+        }
+        let mut train_pairs = Pairs::observed(clean, self.seed, observe);
+        let test = train_pairs.split_off(train * tiles * tiles);
+        (train_pairs, test)
+    }
+}
+
+/// Clean images and what is observed of them.
+#[derive(Default)]
+pub(super) struct Pairs {
+    pub(super) clean: Vec<DMatrix<f64>>,
+    pub(super) observed: Vec<DMatrix<f64>>,
+}
+
+impl Pairs {
+    /// The images observed with noise, each from a stream of its own.
+    pub(super) fn observed(clean: Vec<DMatrix<f64>>, seed: u64, observe: Observe<'_>) -> Self {
+        let noisy = |(stream, image): (u64, &DMatrix<f64>)| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(stream);
+            observe(image).map(|c| c + NOISE * gaussian(&mut rng))
+        };
+        let observed = (0..).zip(&clean).map(noisy).collect();
+        Pairs { clean, observed }
+    }
+
+    /// Keeps the first `count`, and gives the others.
+    fn split_off(&mut self, count: usize) -> Self {
+        Pairs {
+            clean: self.clean.split_off(count),
+            observed: self.observed.split_off(count),
+        }
+    }
+}
+
+/// A number drawn from N(0, 1) by the method of Box and Muller.
+fn gaussian(rng: &mut ChaCha8Rng) -> f64 {
+    let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
+    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}

@@ -1,0 +1,58 @@
+//! Cross-entropy and accuracy of a network on a dataset.
+
+use autodiff::{Real, Var};
+use nalgebra::DMatrix;
+
+use crate::dataset::Labels;
+use crate::{Dataset, Mlp};
+
+impl<T: Real> Dataset<T> {
+    /// The cross-entropy of each sample under a network with parameters `y`: n entries. The samples
+    /// become constants of the recording.
+    ///
+    /// # Panics
+    /// If `y` or the data do not fit the network, or the labels are ±1.
+    #[must_use]
+    #[track_caller]
+    pub fn mlp_losses<'r>(&self, net: &Mlp, y: Var<'r, T>) -> Var<'r, T> {
+        let scores = net.scores(y, y.matrix(&self.columns()));
+        let n = self.len;
+        let classes = scores.shape().rows;
+        let labels = self.class_labels();
+        let places: Vec<usize> = labels
+            .iter()
+            .enumerate()
+            .map(|(i, c)| i * classes + c)
+            .collect();
+        let all = scores.log_softmax().reshape(classes * n, 1);
+        -all.gather(&places)
+    }
+
+    /// The share of samples that a network with parameters `y` classifies rightly, in percent.
+    ///
+    /// # Panics
+    /// As [`mlp_losses`](Dataset::mlp_losses).
+    #[track_caller]
+    pub fn mlp_accuracy(&self, net: &Mlp, y: &[T]) -> f64 {
+        let scores = net.evaluate(y, &self.columns());
+        let labels = self.class_labels();
+        let right = labels.iter().enumerate().filter(|(i, label)| {
+            let of = scores.column(*i);
+            (0..of.len()).all(|c| c == **label || of[c] < of[**label])
+        });
+        100.0 * right.count() as f64 / self.len as f64
+    }
+
+    /// `d × n`.
+    fn columns(&self) -> DMatrix<T> {
+        DMatrix::from_column_slice(self.dim, self.len, &self.features)
+    }
+
+    #[track_caller]
+    fn class_labels(&self) -> &[usize] {
+        match &self.labels {
+            Labels::Classes { of, .. } => of,
+            Labels::Binary(_) => panic!("labels are ±1: expected classes"),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Weight decay and hyper-cleaning of a small network.
+
+use autodiff::{Objective, Real, Sampled, Var, objective, sampled};
+use nalgebra::DVector;
+
+use crate::data::{DataError, Samples, Splits};
+use crate::hyper_cleaning::cleaner_f1;
+use crate::{Activation, Dataset, Metric, Mlp, Task};
+
+/// A network on the samples of a data set.
+pub(crate) struct Network<T: Real> {
+    pub(crate) net: Mlp,
+    pub(crate) train: Dataset<T>,
+    pub(crate) valid: Dataset<T>,
+    pub(crate) test: Option<Dataset<T>>,
+}
+
+impl<T: Real> Network<T> {
+    /// A tanh network with hidden layers of these widths between features and classes.
+    pub(crate) fn new(splits: &Splits, hidden: &[usize]) -> Result<Self, DataError> {
+        let classes = splits.classes()?;
+        let of = |samples: &Samples| Dataset::<T>::classes(samples, classes);
+        let mut widths = vec![splits.train.dim()];
+        widths.extend(hidden);
+        widths.push(classes);
+        Ok(Network {
+            net: Mlp::new(&widths, Activation::Tanh),
+            train: of(&splits.train),
+            valid: of(&splits.valid),
+            test: splits.test.as_ref().map(of),
+        })
+    }
+
+    /// The mean cross-entropy on the validation samples.
+    pub(crate) fn upper(&self) -> impl Sampled<T> + 'static {
+        let (net, valid) = (self.net.clone(), self.valid.clone());
+        sampled(
+            valid.len(),
+            move |_: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+                valid.select(batch).mlp_losses(&net, y).mean()
+            },
+        )
+    }
+
+    /// Accuracy in percent and mean cross-entropy on the test samples, if there are any.
+    pub(crate) fn metrics(&self, dim_x: usize) -> Vec<Metric<T>> {
+        let Some(test) = &self.test else {
+            return Vec::new();
+        };
+        let (net, samples) = (self.net.clone(), test.clone());
+        let loss =
+            objective(move |_: Var<'_, T>, y: Var<'_, T>| samples.mlp_losses(&net, y).mean());
+        let loss = Objective::record(&loss, dim_x, self.net.layout().len());
+        let (net, test) = (self.net.clone(), test.clone());
+        vec![
+            Metric::new("test_accuracy", move |_, y| {
+                test.mlp_accuracy(&net, y.as_slice())
+            }),
+            Metric::value("test_loss", loss),
+        ]
+    }
+}
+
+/// Problem `mlp`: weight decay of a tanh network for each layer. Lower = mean cross-entropy on the
+/// training samples + ½ Σ_l e^{x_l}‖(W_l, b_l)‖², upper = mean cross-entropy on the validation
+/// samples. x has one entry for each layer; y is the parameter vector of an [`Mlp`] with `hidden`
+/// units between features and classes, and starts where `seed` says. The metrics are those of
+/// [`softmax`](crate::softmax).
+///
+/// Biases decay too: a constant added to those of the last layer changes no probability, so without
+/// decay the Hessian would be singular. The lower level is not convex.
+///
+/// # Errors
+/// If a label is not an integer from 0 on.
+///
+/// # Panics
+/// If a layer has no units.
+#[track_caller]
+pub fn mlp<T: Real>(splits: &Splits, hidden: &[usize], seed: u64) -> Result<Task<T>, DataError> {
+    let network = Network::<T>::new(splits, hidden)?;
+    let layers = network.net.layers();
+    let (net, train) = (network.net.clone(), network.train.clone());
+    let lower = sampled(
+        train.len(),
+        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+            let decay = (0..net.layers()).map(|l| {
+                let range = net.range(l);
+                x.at(l).exp() * y.slice(range.start, range.len()).norm_squared()
+            });
+            train.select(batch).mlp_losses(&net, y).mean() + Var::sum_of(decay) * T::of(0.5)
+        },
+    );
+    let x = DVector::from_element(layers, T::of(-4.0));
+    let y = network.net.initial(seed);
+    Ok(Task {
+        metrics: network.metrics(layers),
+        ..Task::sampled("mlp", network.upper(), lower, x, y)
+    })
+}
+
+/// Factor c of the penalty of `mlp-cleaning`.
+const PENALTY: f64 = 0.001;
+
+/// Problem `mlp-cleaning`: [`hyper_cleaning`](crate::hyper_cleaning) with a tanh network in place of
+/// the linear model. Lower = `(1/n) Σ σ(x_i) CE_i(y) + 0.001 ‖y‖²`; y as in [`mlp`].
+///
+/// # Errors
+/// If a label is not an integer from 0 on.
+///
+/// # Panics
+/// If `corrupted` does not have an entry for each training sample, or a layer has no units.
+#[track_caller]
+pub fn mlp_cleaning<T: Real>(
+    splits: &Splits,
+    corrupted: Option<Vec<bool>>,
+    hidden: &[usize],
+    seed: u64,
+) -> Result<Task<T>, DataError> {
+    let network = Network::<T>::new(splits, hidden)?;
+    let (net, train) = (network.net.clone(), network.train.clone());
+    let n = train.len();
+    let lower = sampled(n, move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+        let weights = x.gather(batch).sigmoid();
+        let losses = train.select(batch).mlp_losses(&net, y);
+        weights.dot(losses) * T::of(1.0 / batch.len() as f64) + y.norm_squared() * T::of(PENALTY)
+    });
+    let mut metrics = network.metrics(n);
+    metrics.extend(corrupted.map(|marks| cleaner_f1(marks, n)));
+    let y = network.net.initial(seed);
+    Ok(Task {
+        metrics,
+        ..Task::sampled("mlp-cleaning", network.upper(), lower, DVector::zeros(n), y)
+    })
+}
