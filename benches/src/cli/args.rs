@@ -76,6 +76,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// The stability of the stochastic AID loop: pairs of runs that differ in one validation sample
     Stability(Stability),
+    /// Many configurations of `solve`, each with several seeds, from one file
+    Sweep(SweepArgs),
     /// The page of a folder again, from the numbers that are kept in it
     Report(ReportArgs),
     /// Methods on a task over several seeds: hyper-cleaning, denoising and deblurring
@@ -122,6 +124,24 @@ impl Dtype {
             Dtype::F64 => "f64",
         }
     }
+}
+
+/// A sweep.
+#[derive(Clone, Debug, Args)]
+pub(super) struct SweepArgs {
+    /// The file: `seeds = [0, 1, 2]`, a table [base] that every run has (problem, method, data,
+    /// bias, large, and the settings of `solve`), a table [grid] of lists of which every
+    /// combination is run, and tables [[run]] that are one configuration each. Each run has a
+    /// folder in --out; the same command goes on after a stop or a kill
+    #[arg(value_name = "FILE.toml")]
+    pub(super) file: PathBuf,
+    /// Processes at one time; as many as cores unless given. Each has --threads, or one
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(super) jobs: Option<i64>,
+    /// Bytes that all processes together may hold, such as 2GiB: what does not fit waits, and where
+    /// more is held the youngest stops and goes on later
+    #[arg(long, value_name = "BYTES")]
+    pub(super) memory: Option<String>,
 }
 
 /// The folder of a page.

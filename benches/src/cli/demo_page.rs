@@ -149,6 +149,7 @@ fn curves(
             .map(|(r, depth)| (x(r, *depth), y(r)))
             .collect(),
         style: Style::LineAndMarkers,
+        ..Series::default()
     };
     demo.curves.iter().map(series).collect()
 }

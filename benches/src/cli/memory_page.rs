@@ -123,6 +123,7 @@ fn plot(
                 name: r.family.clone(),
                 points: vec![point],
                 style: Style::LineAndMarkers,
+                ..Series::default()
             }),
         }
     }

@@ -15,6 +15,7 @@ mod memory;
 mod memory_page;
 mod output;
 mod plan;
+mod processes;
 mod report;
 mod resume;
 mod show_config;
@@ -22,6 +23,8 @@ mod signals;
 mod solve;
 mod solve_page;
 mod stability;
+mod sweep;
+mod sweep_page;
 mod table;
 
 use std::process::ExitCode;
@@ -80,6 +83,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         (Command::Solve(args), _) => solve::run(*args, common),
         (Command::Stability(args), Dtype::F64) => stability::run::<f64>(&args, &common),
         (Command::Stability(args), Dtype::F32) => stability::run::<f32>(&args, &common),
+        (Command::Sweep(args), _) => sweep::run(&args, &common),
         (Command::Report(args), _) => report::run(&args, &common),
         (Command::Table(args), Dtype::F64) => table::run::<f64>(&args, &common),
         (Command::Table(args), Dtype::F32) => table::run::<f32>(&args, &common),

@@ -66,6 +66,7 @@ pub(super) fn against_time<'a>(
         name: name.to_owned(),
         points: records.iter().map(|r| (r.seconds, quantity(r))).collect(),
         style: Style::Line,
+        ..Series::default()
     });
     Plot {
         title: title.to_owned(),

@@ -176,11 +176,13 @@ fn plot(
                 name: s.schedule.clone(),
                 points: Vec::new(),
                 style: Style::LineAndMarkers,
+                ..Series::default()
             });
             series.push(Series {
                 name: format!("{} ± error", s.schedule),
                 points: Vec::new(),
                 style: Style::Line,
+                ..Series::default()
             });
         }
         let at = series.iter().position(|c| c.name == s.schedule);

@@ -38,6 +38,8 @@ pub(super) enum Ink {
     Fill(usize),
     /// The stroked marker of a series.
     Stroke(usize),
+    /// The band of a series.
+    Band(usize),
 }
 
 impl Ink {
@@ -53,6 +55,7 @@ impl Ink {
             Self::Line(i) => series(1, i),
             Self::Fill(i) => series(2, i),
             Self::Stroke(i) => series(3, i),
+            Self::Band(i) => series(4, i),
         }
     }
 
@@ -72,6 +75,7 @@ impl Ink {
             (1, _) => (format!("s{i} line c{hue}"), color),
             (2, _) => (format!("s{i} mark fill c{hue}"), color),
             (3, _) => (format!("s{i} mark c{hue}"), color),
+            (4, _) => (format!("s{i} band c{hue}"), color),
             _ => return None,
         })
     }

@@ -113,6 +113,9 @@ pub struct Series {
     /// positive on a log axis) interrupts the line and is counted under the plot.
     #[serde(deserialize_with = "points")]
     pub points: Vec<(f64, f64)>,
+    /// The least and the largest value at each point, drawn as a band; empty for none.
+    #[serde(default, deserialize_with = "points")]
+    pub spread: Vec<(f64, f64)>,
     /// How the points are drawn.
     pub style: Style,
 }

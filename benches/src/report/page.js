@@ -44,7 +44,7 @@ for (const figure of document.querySelectorAll("figure.plot")) {
       }
       figure.classList.toggle("alone", alone);
       const own = "s" + button.dataset.series;
-      for (const mark of chart.querySelectorAll(".line, .mark")) {
+      for (const mark of chart.querySelectorAll(".line, .mark, .band")) {
         mark.classList.toggle("dim", alone && !mark.classList.contains(own));
       }
     });

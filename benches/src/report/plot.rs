@@ -97,8 +97,12 @@ fn at(plot: &Plot, (x, y): (f64, f64)) -> Option<(f64, f64)> {
 }
 
 fn axes(plot: &Plot) -> Option<(Axis, Axis)> {
-    let points = plot.series.iter().flat_map(|series| &series.points);
-    let placed: Vec<_> = points.filter_map(|point| at(plot, *point)).collect();
+    let points = plot.series.iter().flat_map(|series| {
+        let edges = series.points.iter().zip(&series.spread);
+        let edges = edges.flat_map(|((x, _), (low, high))| [(*x, *low), (*x, *high)]);
+        series.points.iter().copied().chain(edges)
+    });
+    let placed: Vec<_> = points.filter_map(|point| at(plot, point)).collect();
     let y = Axis::over(
         placed.iter().map(|p| p.1),
         plot.y_log,
@@ -214,12 +218,37 @@ fn draw(
         .light_line_style(Ink::Minor.color().stroke_width(UNIT as u32))
         .label_style(text(TEXT, Ink::Tick))
         .draw()?;
+    // All bands lie under all lines.
+    for (i, series) in plot.series.iter().enumerate() {
+        let edges = series.points.iter().zip(&series.spread);
+        let edges = edges.map(|((x, _), (low, high))| {
+            let (low, high) = (at(plot, (*x, *low))?, at(plot, (*x, *high))?);
+            Some((chart.backend_coord(&low), chart.backend_coord(&high)))
+        });
+        band(sheet, i, edges)?;
+    }
     for (i, series) in plot.series.iter().enumerate() {
         let pixels = series.points.iter().map(|point| {
             let placed = at(plot, *point)?;
             Some(chart.backend_coord(&placed))
         });
         curve(sheet, i, series.style, pixels)?;
+    }
+    Ok(())
+}
+
+/// Draws the band of a series; a missing edge interrupts it.
+fn band(
+    sheet: &Sheet<'_>,
+    i: usize,
+    edges: impl Iterator<Item = Option<((i32, i32), (i32, i32))>>,
+) -> Drawn {
+    let edges: Vec<_> = edges.collect();
+    for run in edges.split(Option::is_none).filter(|run| run.len() > 1) {
+        let low = run.iter().flatten().map(|(low, _)| *low);
+        let high = run.iter().flatten().rev().map(|(_, high)| *high);
+        let corners: Vec<_> = low.chain(high).collect();
+        sheet.draw(&Polygon::new(corners, Ink::Band(i).color().filled()))?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ fn plot(series: Vec<Vec<(f64, f64)>>, style: Style, log: bool) -> Plot {
         name: format!("series {i}"),
         points,
         style,
+        ..Series::default()
     });
     Plot {
         title: "t".into(),
@@ -137,4 +138,28 @@ fn long_axis_labels_wrap() {
     let short = svg(&p).matches("class=\"label\"").count();
     p.x_label = "word ".repeat(30);
     assert_eq!(svg(&p).matches("class=\"label\"").count(), short + 2);
+}
+
+#[test]
+fn a_band_lies_under_its_line_and_is_on_the_axes() {
+    let points: Vec<(f64, f64)> = (0..5).map(|i| (f64::from(i), 1.0)).collect();
+    let mut plot = plot(vec![points], Style::Line, false);
+    let bare = svg(&plot);
+    assert!(!bare.contains(" band "));
+    plot.series[0].spread = vec![
+        (0.5, 2.0),
+        (0.5, 40.0),
+        (f64::NAN, 1.0),
+        (0.2, 3.0),
+        (0.1, 5.0),
+    ];
+    let banded = svg(&plot);
+    assert_clean(&banded);
+    // Two parts, as the edge in the middle is missing.
+    assert_eq!(banded.matches("s0 band c0").count(), 2);
+    assert!(banded.find("s0 band") < banded.find("s0 line"));
+    assert!(banded.contains(">40<") && !bare.contains(">40<"));
+    plot.y_log = true;
+    plot.series[0].spread[0].0 = -1.0;
+    assert_eq!(svg(&plot).matches("s0 band c0").count(), 1);
 }

@@ -11,4 +11,5 @@ pub mod run_folder;
 pub mod solve;
 pub mod spread;
 pub mod stability;
+pub mod sweep;
 pub mod table;

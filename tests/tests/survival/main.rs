@@ -7,5 +7,6 @@ mod folders;
 #[cfg(unix)]
 mod kills;
 mod methods;
+mod sweeps;
 #[cfg(unix)]
 mod trouble;

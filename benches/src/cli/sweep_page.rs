@@ -1,0 +1,128 @@
+//! What `bilevel sweep` shows: a table, and a page with medians and ranges.
+
+use serde_json::Value;
+
+use super::args::Common;
+use super::output::{short, table, time};
+use super::provenance;
+use crate::report::{Cell, Plot, Report, Section, Series, Style, Table};
+use crate::study::sweep::Summary;
+use autodiff::bytes::human_bytes;
+
+/// The table for the terminal.
+pub(super) fn terminal(summaries: &[Summary]) -> String {
+    let names = quantities(summaries);
+    let mut columns = vec!["configuration", "runs", "failed"];
+    columns.extend(names.iter().map(String::as_str));
+    let rows: Vec<Vec<String>> = summaries
+        .iter()
+        .map(|s| {
+            let shown = names
+                .iter()
+                .map(|name| cell(name, s.last.get(name).unwrap_or(&Value::Null)));
+            [
+                s.configuration.clone(),
+                s.runs.to_string(),
+                s.failed.len().to_string(),
+            ]
+            .into_iter()
+            .chain(shown)
+            .collect()
+        })
+        .collect();
+    let note = "median over the seeds, and in brackets the least and the largest value";
+    format!("{note}\n{}", table(&columns, &rows))
+}
+
+/// The names of what the last records hold, in their order, of all configurations.
+fn quantities(summaries: &[Summary]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in summaries.iter().flat_map(|s| s.last.keys()) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+fn number(value: &Value, key: &str) -> f64 {
+    value[key].as_f64().unwrap_or(f64::NAN)
+}
+
+fn cell(name: &str, value: &Value) -> String {
+    let word = |v: f64| match name {
+        _ if v.is_nan() => "–".to_owned(),
+        "seconds" => time(v),
+        "peak_bytes" => human_bytes(v as usize),
+        "gradients" | "hvps" => format!("{v:.0}"),
+        _ => short(v),
+    };
+    let [median, low, high] = ["median", "low", "high"].map(|key| word(number(value, key)));
+    match low == high {
+        true => median,
+        false => format!("{median} [{low}, {high}]"),
+    }
+}
+
+/// The page.
+pub(super) fn page(summaries: &[Summary], seeds: usize, common: &Common) -> Report {
+    let names = quantities(summaries);
+    let mut columns = vec!["configuration".to_owned(), "runs".into(), "failed".into()];
+    columns.extend(names.iter().cloned());
+    let row = |s: &Summary| -> Vec<Cell> {
+        let counts = [s.runs, s.failed.len()].map(|n| Cell::number(n.to_string(), n as f64));
+        let shown = names.iter().map(|name| {
+            let value = s.last.get(name).unwrap_or(&Value::Null);
+            Cell::number(cell(name, value), number(value, "median"))
+        });
+        let name = Cell::from(s.configuration.as_str());
+        [name].into_iter().chain(counts).chain(shown).collect()
+    };
+    let mut curves: Vec<&String> = Vec::new();
+    for (name, _) in summaries.iter().flat_map(|s| &s.curves) {
+        if !curves.contains(&name) {
+            curves.push(name);
+        }
+    }
+    Report {
+        title: "A sweep".into(),
+        subtitle: provenance(common),
+        claims: Vec::new(),
+        sections: vec![Section {
+            title: format!("{} configurations, {seeds} seeds", summaries.len()),
+            text:
+                "Medians over the seeds, with the least and the largest value: in brackets in the \
+                   table, as bands in the plots."
+                    .into(),
+            tables: vec![Table {
+                caption: "Where the runs ended".into(),
+                columns,
+                rows: summaries.iter().map(row).collect(),
+            }],
+            plots: curves.iter().map(|name| plot(name, summaries)).collect(),
+        }],
+        notices: Vec::new(),
+    }
+}
+
+fn plot(name: &str, summaries: &[Summary]) -> Plot {
+    let series = summaries.iter().filter_map(|s| {
+        let (_, points) = s.curves.iter().find(|(of, _)| of == name)?;
+        Some(Series {
+            name: s.configuration.clone(),
+            points: points
+                .iter()
+                .map(|p| (p.iteration as f64, p.median))
+                .collect(),
+            spread: points.iter().map(|p| p.range).collect(),
+            style: Style::Line,
+        })
+    });
+    Plot {
+        title: format!("{name}: median and range over the seeds"),
+        x_label: "iteration".into(),
+        y_label: name.to_owned(),
+        series: series.collect(),
+        ..Plot::default()
+    }
+}

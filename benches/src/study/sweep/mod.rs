@@ -1,0 +1,259 @@
+//! Sweeps: many configurations of `solve`, each with several seeds, from one file.
+
+mod summary;
+
+pub use summary::{Summary, read_trace, summarise};
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::catalogue::settings::GivenSettings;
+
+/// More runs than that are a slip.
+const MOST_RUNS: usize = 100_000;
+
+/// What a file asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sweep {
+    /// The seeds that every configuration runs with.
+    pub seeds: Vec<u64>,
+    /// The configurations, in the file's order.
+    pub configurations: Vec<Configuration>,
+}
+
+/// One configuration of `solve`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Configuration {
+    /// What tells it from the others, such as `method=itd,rate=0.1`: the name of its folder too.
+    pub name: String,
+    /// The problem's name.
+    pub problem: String,
+    /// The method's name.
+    pub method: String,
+    /// Its data file.
+    pub data: Option<PathBuf>,
+    /// Whether `hyper-cleaning` has biases.
+    pub bias: bool,
+    /// Whether it is the larger setting.
+    pub large: bool,
+    /// The settings that are given.
+    pub settings: Table,
+}
+
+/// The file as it stands.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    seeds: Option<Vec<u64>>,
+    #[serde(default)]
+    base: Table,
+    #[serde(default)]
+    grid: Table,
+    #[serde(default, rename = "run")]
+    runs: Vec<Table>,
+}
+
+/// Keys of a configuration that are no settings.
+#[derive(Deserialize)]
+struct Named {
+    problem: Option<String>,
+    method: Option<String>,
+    data: Option<PathBuf>,
+    #[serde(default)]
+    bias: bool,
+    #[serde(default)]
+    large: bool,
+}
+
+const NAMED: [&str; 5] = ["problem", "method", "data", "bias", "large"];
+
+impl Sweep {
+    /// Reads the text of a file: `seeds`, a table `base` that every configuration has, a table
+    /// `grid` of lists of which every combination is one, and tables `run` that are one each.
+    ///
+    /// # Errors
+    /// In one line, with what was expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let file: File = toml::from_str(text).map_err(|e| {
+            let before = e.span().map_or("", |s| &text[..s.start]);
+            let line = before.matches('\n').count() + 1;
+            format!("line {line}: {}", e.message().replace('\n', ": "))
+        })?;
+        let seeds = file.seeds.unwrap_or_else(|| vec![0]);
+        let distinct: BTreeSet<u64> = seeds.iter().copied().collect();
+        if seeds.is_empty() || distinct.len() < seeds.len() {
+            return Err("seeds: expected at least one, each once".into());
+        }
+        let mut overlays = if file.grid.is_empty() {
+            Vec::new()
+        } else {
+            combinations(&file.grid)?
+        };
+        overlays.extend(file.runs);
+        if overlays.is_empty() {
+            overlays.push(Table::new());
+        }
+        if overlays.len().saturating_mul(seeds.len()) > MOST_RUNS {
+            return Err(format!("more than {MOST_RUNS} runs: expected fewer"));
+        }
+        let mut names = BTreeSet::new();
+        let mut configurations = Vec::new();
+        for overlay in overlays {
+            let name = name_of(&overlay);
+            let configuration = configuration(&name, &file.base, overlay)
+                .map_err(|reason| format!("configuration `{name}`: {reason}"))?;
+            if !names.insert(name.clone()) {
+                return Err(format!("configuration `{name}` stands twice"));
+            }
+            configurations.push(configuration);
+        }
+        Ok(Sweep {
+            seeds,
+            configurations,
+        })
+    }
+}
+
+/// Every combination of the lists of a grid, the last key's values next to each other.
+fn combinations(grid: &Table) -> Result<Vec<Table>, String> {
+    let mut all = vec![Table::new()];
+    for (key, values) in grid {
+        let values = match values {
+            Value::Array(values) if !values.is_empty() => values,
+            _ => return Err(format!("grid.{key}: expected a list of values")),
+        };
+        if all.len().saturating_mul(values.len()) > MOST_RUNS {
+            return Err(format!("grid: more than {MOST_RUNS} runs: expected fewer"));
+        }
+        let with = |table: &Table| -> Vec<Table> {
+            let one = |value: &Value| {
+                let mut table = table.clone();
+                table.insert(key.clone(), value.clone());
+                table
+            };
+            values.iter().map(one).collect()
+        };
+        all = all.iter().flat_map(with).collect();
+    }
+    Ok(all)
+}
+
+/// What tells a configuration from the others, as the name of a folder.
+fn name_of(overlay: &Table) -> String {
+    let parts = overlay.iter().map(|(key, value)| match value {
+        Value::String(text) => format!("{key}={text}"),
+        value => format!("{key}={value}"),
+    });
+    let name = parts.collect::<Vec<_>>().join(",");
+    let kept = |c: char| match c {
+        c if c.is_ascii_alphanumeric() || "=,.+-_:".contains(c) => c,
+        _ => '_',
+    };
+    match name.chars().map(kept).collect::<String>() {
+        name if name.is_empty() => "base".into(),
+        name => name,
+    }
+}
+
+fn configuration(name: &str, base: &Table, overlay: Table) -> Result<Configuration, String> {
+    let mut settings = base.clone();
+    settings.extend(overlay);
+    let mut named = Table::new();
+    for key in NAMED {
+        if let Some(value) = settings.remove(key) {
+            named.insert(key.into(), value);
+        }
+    }
+    let words = |e: toml::de::Error| e.message().replace('\n', ": ");
+    let named: Named = Value::Table(named).try_into().map_err(words)?;
+    // Only to see whether they can be read.
+    let _: GivenSettings = Value::Table(settings.clone()).try_into().map_err(words)?;
+    let missing = |key: &str| format!("no `{key}`: expected one, here or in `base`");
+    Ok(Configuration {
+        name: name.to_owned(),
+        problem: named.problem.ok_or_else(|| missing("problem"))?,
+        method: named.method.ok_or_else(|| missing("method"))?,
+        data: named.data,
+        bias: named.bias,
+        large: named.large,
+        settings,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+        seeds = [3, 1]
+        [base]
+        problem = "ridge"
+        iterations = 5
+        [grid]
+        method = ["itd", "aid-cg"]
+        rate = [0.1, 0.05]
+        [[run]]
+        method = "gda"
+        iterations = 7
+        data = "a b/c.npz"
+    "#;
+
+    #[test]
+    fn a_grid_and_a_list_over_a_base() {
+        let sweep = Sweep::parse(FILE).expect("a sweep");
+        assert_eq!(sweep.seeds, [3, 1]);
+        let names: Vec<&str> = sweep.configurations.iter().map(|c| &*c.name).collect();
+        assert_eq!(
+            names,
+            [
+                "method=itd,rate=0.1",
+                "method=itd,rate=0.05",
+                "method=aid-cg,rate=0.1",
+                "method=aid-cg,rate=0.05",
+                "data=a_b_c.npz,iterations=7,method=gda",
+            ]
+        );
+        let [first, .., last] = &sweep.configurations[..] else {
+            panic!("five")
+        };
+        assert_eq!((&*first.problem, &*first.method), ("ridge", "itd"));
+        assert_eq!(first.settings["rate"].as_float(), Some(0.1));
+        assert_eq!(first.settings["iterations"].as_integer(), Some(5));
+        assert_eq!(last.settings["iterations"].as_integer(), Some(7));
+        assert_eq!(last.data.as_deref(), Some("a b/c.npz".as_ref()));
+    }
+
+    #[test]
+    fn slips_are_answered_in_a_line() {
+        let says = |text: &str, want: &str| {
+            let complaint = Sweep::parse(text).expect_err(want);
+            assert!(complaint.contains(want), "{complaint}");
+            assert_eq!(complaint.lines().count(), 1);
+        };
+        says("sedes = [1]", "unknown field `sedes`");
+        says("seeds = []", "at least one");
+        says("seeds = [1, 1]", "each once");
+        says("[grid]\nrate = 0.1", "grid.rate: expected a list");
+        says("[base]\nmethod = \"itd\"", "no `problem`");
+        says(
+            "[base]\nproblem = \"ridge\"\nmethod = \"itd\"\nrat = 1",
+            "unknown field `rat`",
+        );
+        says(
+            "[base]\nproblem = \"ridge\"\n[[run]]\nmethod = \"itd\"\n[[run]]\nmethod = \"itd\"",
+            "stands twice",
+        );
+        let many = (0..400)
+            .map(|i| i.to_string())
+            .collect::<Vec<_>>()
+            .join(",");
+        says(
+            &format!("[grid]\nsteps = [{many}]\ndepth = [{many}]"),
+            "more than 100000 runs",
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! What a sweep's runs came to: medians and ranges over the seeds.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::study::run_folder::TRACE;
+use crate::study::solve::Record;
+
+/// A configuration's runs side by side.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The configuration's name.
+    pub configuration: String,
+    /// Runs that came to their end.
+    pub runs: usize,
+    /// The seeds of runs that failed or were refused.
+    pub failed: Vec<u64>,
+    /// Medians and ranges of what the last records hold.
+    #[serde(flatten)]
+    pub last: Map<String, Value>,
+    /// Medians and ranges of every quantity against the iterations.
+    #[serde(skip)]
+    pub curves: Vec<(String, Vec<Point>)>,
+}
+
+/// A quantity's median after an iteration, with the least and the largest value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Iterations made.
+    pub iteration: usize,
+    /// Median over the seeds.
+    pub median: f64,
+    /// The least and the largest.
+    pub range: (f64, f64),
+}
+
+/// The records of a run's folder; none if it has no trace.
+pub fn read_trace(dir: &Path) -> Vec<Record> {
+    let text = std::fs::read_to_string(dir.join(TRACE)).unwrap_or_default();
+    let lines = text.lines().map(serde_json::from_str);
+    lines.filter_map(Result::ok).collect()
+}
+
+/// Puts the traces of a configuration's runs together.
+pub fn summarise(configuration: &str, traces: &[Vec<Record>], failed: Vec<u64>) -> Summary {
+    let ends: Vec<&Record> = traces.iter().filter_map(|t| t.last()).collect();
+    let metrics = ends.first().map_or_else(Vec::new, |r| names(r));
+    let mut last = Map::new();
+    for (name, of) in [
+        ("upper", (|r| r.upper) as fn(&Record) -> f64),
+        ("seconds", |r| r.seconds),
+        ("gradients", |r| r.gradients as f64),
+        ("hvps", |r| r.hvps as f64),
+        ("peak_bytes", |r| r.peak_bytes as f64),
+    ] {
+        last.insert(name.into(), spread(ends.iter().map(|r| of(r))));
+    }
+    for name in &metrics {
+        let values = ends.iter().map(|r| r.metric(name).unwrap_or(f64::NAN));
+        last.insert(name.clone(), spread(values));
+    }
+    let mut curves = vec![("upper".to_owned(), curve(traces, |r| r.upper))];
+    for name in metrics {
+        let points = curve(traces, |r| r.metric(&name).unwrap_or(f64::NAN));
+        curves.push((name, points));
+    }
+    Summary {
+        configuration: configuration.to_owned(),
+        runs: ends.len(),
+        failed,
+        last,
+        curves,
+    }
+}
+
+fn names(record: &Record) -> Vec<String> {
+    record.metrics.keys().cloned().collect()
+}
+
+fn spread(values: impl Iterator<Item = f64>) -> Value {
+    match middle(values.collect()) {
+        Some((median, (low, high))) => {
+            serde_json::json!({ "median": median, "low": low, "high": high })
+        }
+        None => Value::Null,
+    }
+}
+
+/// The quantity at every iteration that some run reported.
+fn curve(traces: &[Vec<Record>], of: impl Fn(&Record) -> f64) -> Vec<Point> {
+    let mut iterations: Vec<usize> = traces.iter().flatten().map(|r| r.iteration).collect();
+    iterations.sort_unstable();
+    iterations.dedup();
+    let mut next = vec![0; traces.len()];
+    let point = |iteration| {
+        let mut values = Vec::new();
+        for (trace, next) in traces.iter().zip(&mut next) {
+            if let Some(record) = trace.get(*next).filter(|r| r.iteration == iteration) {
+                values.push(of(record));
+                *next += 1;
+            }
+        }
+        let (median, range) = middle(values)?;
+        Some(Point {
+            iteration,
+            median,
+            range,
+        })
+    };
+    iterations.into_iter().filter_map(point).collect()
+}
+
+/// The median and the range of what is a number; `None` if nothing is.
+fn middle(values: Vec<f64>) -> Option<(f64, (f64, f64))> {
+    let mut values: Vec<f64> = values.into_iter().filter(|v| !v.is_nan()).collect();
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (*values.first()?, *values.last()?);
+    let half = values.len() / 2;
+    let median = match values.len() % 2 {
+        1 => values[half],
+        _ => 0.5 * (values[half - 1] + values[half]),
+    };
+    Some((median, (low, high)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(uppers: &[f64]) -> Vec<Record> {
+        let record = |(i, upper): (usize, &f64)| {
+            let line = serde_json::json!({
+                "problem": "p", "method": "m", "iteration": i + 1, "seconds": 1.0,
+                "upper": upper, "lower_residual": 0.0, "hypergradient_norm": 1.0, "hvps": 3,
+                "gradients": 2, "peak_bytes": 8, "status": "converged", "accuracy_of_test": 10.0 * upper,
+            });
+            serde_json::from_value(line).expect("a record")
+        };
+        uppers.iter().enumerate().map(record).collect()
+    }
+
+    #[test]
+    fn medians_and_ranges_over_seeds() {
+        let traces = [
+            trace(&[5.0, 3.0]),
+            trace(&[4.0, 2.0]),
+            trace(&[9.0, 7.0, 1.0]),
+        ];
+        let summary = summarise("c", &traces, vec![4]);
+        assert_eq!((summary.runs, &summary.failed[..]), (3, &[4][..]));
+        assert_eq!(summary.last["upper"]["median"], 2.0);
+        assert_eq!(summary.last["upper"]["low"], 1.0);
+        assert_eq!(summary.last["accuracy_of_test"]["high"], 30.0);
+        let (name, points) = &summary.curves[0];
+        assert_eq!((&**name, points.len()), ("upper", 3));
+        let at = |i: usize| (points[i].iteration, points[i].median, points[i].range);
+        assert_eq!(at(0), (1, 5.0, (4.0, 9.0)));
+        assert_eq!(at(1), (2, 3.0, (2.0, 7.0)));
+        assert_eq!(at(2), (3, 1.0, (1.0, 1.0)));
+    }
+
+    #[test]
+    fn an_even_number_has_the_middle_of_two() {
+        assert_eq!(middle(vec![4.0, 1.0]), Some((2.5, (1.0, 4.0))));
+        assert_eq!(middle(vec![f64::NAN]), None);
+    }
+}

@@ -1,0 +1,201 @@
+//! Sweeps: many runs from one file, stopped and gone on with.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::folders::{contains, refused, trace};
+use crate::common::Folder;
+
+const FILE: &str = r#"
+seeds = [0, 1, 2]
+[base]
+problem = "quadratic"
+iterations = 8
+[grid]
+method = ["itd", "aid-cg"]
+[[run]]
+method = "itd"
+rate = 0.01
+"#;
+
+const NAMES: [&str; 3] = ["method=itd", "method=aid-cg", "method=itd,rate=0.01"];
+
+/// The summary without times.
+fn summary(folder: &Folder, dir: &str) -> Vec<Value> {
+    let file = folder.path(dir).join("summary.jsonl");
+    let text = std::fs::read_to_string(file).expect("a summary");
+    let read = |line: &str| {
+        let mut value: Value = serde_json::from_str(line).expect("a record");
+        value.as_object_mut().expect("an object").remove("seconds");
+        value
+    };
+    text.lines().map(read).collect()
+}
+
+#[test]
+fn a_sweep_is_its_runs() {
+    let folder = Folder::new();
+    folder.write("sweep.toml", FILE);
+    let run = folder.run("sweep sweep.toml --out all --json").code(0);
+    let records = run.records();
+    let names: Vec<&str> = records
+        .iter()
+        .map(|r| r["configuration"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(names, NAMES);
+    for (record, words) in records.iter().zip(["itd", "aid-cg", "itd --rate 0.01"]) {
+        let mut uppers = Vec::new();
+        for seed in 0..3 {
+            let alone = format!("alone-{seed}-{}", words.replace(' ', ""));
+            folder
+                .run(&format!(
+                    "solve --problem quadratic --iterations 8 --method {words} --seed {seed} \
+                     --threads 1 --out {alone}"
+                ))
+                .code(0);
+            let name = record["configuration"].as_str().expect("a name");
+            let part = trace(&folder, &format!("all/{name}/seed-{seed}"));
+            let whole = trace(&folder, &alone);
+            assert_eq!(part, whole);
+            let last = whole.iter().rfind(|r| r.get("iteration").is_some());
+            uppers.push(last.expect("a record")["upper"].as_f64().expect("a number"));
+        }
+        uppers.sort_by(f64::total_cmp);
+        assert_eq!(record["runs"], 3);
+        for (key, value) in ["low", "median", "high"].into_iter().zip(uppers) {
+            assert_eq!(record["upper"][key], value, "{key} of {record}");
+        }
+    }
+    let page = std::fs::read_to_string(folder.path("all/report.html")).expect("a page");
+    assert!(page.contains("3 configurations, 3 seeds") && page.contains(" band "));
+}
+
+#[test]
+fn a_sweep_that_was_killed_goes_on_and_one_that_is_over_stays() {
+    let folder = Folder::new();
+    let file = FILE.replace("iterations = 8", "iterations = 400\ndepth = 200");
+    folder.write("sweep.toml", file);
+    folder.run("sweep sweep.toml --out whole --json").code(0);
+    let mut child = folder.start("sweep sweep.toml --out part --jobs 1");
+    let first = folder.path("part").join(NAMES[0]).join("seed-0/checkpoint");
+    while !first.exists() && child.try_wait().expect("a process").is_none() {
+        std::thread::yield_now();
+    }
+    child.kill().expect("a process of this test");
+    child.wait().expect("a process of this test");
+    let finished = |path: &std::path::Path| {
+        std::fs::read(path).is_ok_and(|b| contains(&b, b"\"finished\":true"))
+    };
+    let last = folder.path("part").join(NAMES[2]).join("seed-2/checkpoint");
+    assert!(!finished(&last), "the sweep was too fast to be killed");
+    // The run that was under way may still write; the sweep waits for it.
+    folder.run("sweep sweep.toml --out part --json").code(0);
+    for name in NAMES {
+        for seed in 0..3 {
+            let of = |dir: &str| trace(&folder, &format!("{dir}/{name}/seed-{seed}"));
+            assert_eq!(of("part"), of("whole"), "{name}, seed {seed}");
+        }
+    }
+    assert_eq!(summary(&folder, "part"), summary(&folder, "whole"));
+    let before = std::fs::read(&last).expect("a checkpoint");
+    folder.run("sweep sweep.toml --out part").code(0);
+    assert_eq!(std::fs::read(&last).expect("a checkpoint"), before);
+    assert_eq!(summary(&folder, "part"), summary(&folder, "whole"));
+}
+
+#[cfg(unix)]
+#[test]
+fn sigint_stops_the_runs_under_way_with_checkpoints() {
+    let folder = Folder::new();
+    folder.write(
+        "sweep.toml",
+        "[base]\nproblem = \"quadratic\"\nmethod = \"itd\"\niterations = 1000000",
+    );
+    let run = folder.shell(
+        "$BILEVEL sweep sweep.toml --out all 2> err & pid=$!; \
+         while ! [ -e all/base/seed-0/checkpoint ]; do sleep 0.01; done; sleep 0.2; \
+         kill -INT $pid; wait $pid",
+    );
+    assert_eq!(run.code, Some(130), "{run:?}");
+    let err = std::fs::read_to_string(folder.path("err")).expect("messages");
+    assert!(err.contains("0 of 1 runs done and 1 under way"), "{err}");
+    let checkpoint = folder.path("all/base/seed-0/checkpoint");
+    let bytes = std::fs::read(checkpoint).expect("a checkpoint");
+    assert!(contains(&bytes, b"\"finished\":false") && !contains(&bytes, b"\"iteration\":0,"));
+    // Nothing is left running: its folder is free.
+    std::thread::sleep(Duration::from_millis(50));
+    folder
+        .run("solve --resume all/base/seed-0 --iterations 3")
+        .code(2);
+}
+
+#[test]
+fn a_run_that_cannot_be_made_is_told_and_the_others_are_made() {
+    let folder = Folder::new();
+    folder.write(
+        "sweep.toml",
+        "[base]\nproblem = \"scalar\"\niterations = 3\n[grid]\nmethod = [\"itd\", \"nonesuch\"]",
+    );
+    let run = folder.run("sweep sweep.toml --out all --json").code(2);
+    let records = run.records();
+    assert_eq!(
+        (&records[0]["runs"], &records[1]["runs"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(records[1]["failed"], serde_json::json!([0]));
+    assert!(
+        run.err.contains("method=nonesuch, seed 0: unknown method"),
+        "{}",
+        run.err
+    );
+    assert!(
+        run.err.contains("1 of 2 runs could not be run"),
+        "{}",
+        run.err
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn runs_keep_to_a_budget_of_memory() {
+    let folder = Folder::new();
+    folder.write("sweep.toml", FILE);
+    let run = folder
+        .run("sweep sweep.toml --out tight --memory 1KiB --json")
+        .code(2);
+    assert!(
+        run.err.contains("more than --memory 1.00 KiB"),
+        "{}",
+        run.err
+    );
+    let run = folder.run("sweep sweep.toml --out wide --memory 1GiB --jobs 2 --json");
+    assert_eq!(run.code(0).records().len(), 3);
+}
+
+#[test]
+fn bad_files_and_arguments_are_refused_in_a_line() {
+    let folder = Folder::new();
+    refused(
+        &folder,
+        "sweep none.toml --out all",
+        &["none.toml", "cannot be read"],
+    );
+    folder.write(
+        "bad.toml",
+        "[base]\nproblem = \"scalar\"\nmethod = \"itd\"\nrat = 0.1",
+    );
+    refused(&folder, "sweep bad.toml --out all", &["bad.toml", "`rat`"]);
+    folder.write("sweep.toml", FILE);
+    refused(&folder, "sweep sweep.toml", &["--out DIR"]);
+    refused(
+        &folder,
+        "sweep sweep.toml --out all --jobs 0",
+        &["--jobs 0"],
+    );
+    refused(
+        &folder,
+        "sweep sweep.toml --out all --memory much",
+        &["--memory"],
+    );
+}
