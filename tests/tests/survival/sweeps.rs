@@ -160,15 +160,17 @@ fn a_run_that_cannot_be_made_is_told_and_the_others_are_made() {
 #[test]
 fn runs_keep_to_a_budget_of_memory() {
     let folder = Folder::new();
-    folder.write("sweep.toml", FILE);
+    let file = FILE.replace("iterations = 8", "iterations = 4000\ndepth = 200");
+    folder.write("long.toml", file);
     let run = folder
-        .run("sweep sweep.toml --out tight --memory 1KiB --json")
+        .run("sweep long.toml --out tight --memory 1KiB --json")
         .code(2);
     assert!(
         run.err.contains("more than --memory 1.00 KiB"),
         "{}",
         run.err
     );
+    folder.write("sweep.toml", FILE);
     let run = folder.run("sweep sweep.toml --out wide --memory 1GiB --jobs 2 --json");
     assert_eq!(run.code(0).records().len(), 3);
 }
