@@ -37,7 +37,7 @@ impl Cli {
                     .default_value_if("resume", ArgPredicate::IsPresent, "")
             };
             let solve = solve.mut_arg("problem", problem).mut_arg("method", problem);
-            solve.after_help(EXIT_CODES)
+            solve.override_usage(USAGE).after_help(EXIT_CODES)
         });
         let matches = command.try_get_matches()?;
         let mut cli = Cli::from_arg_matches(&matches)?;
@@ -53,6 +53,10 @@ impl Cli {
         Ok(cli)
     }
 }
+
+/// How `solve` is called.
+const USAGE: &str = "bilevel solve --problem <P> --method <M> [OPTIONS]
+       bilevel solve --resume <DIR> [OPTIONS]";
 
 /// How `solve` ends.
 const EXIT_CODES: &str = "Exit codes: 0 done (also where --resume finds a finished run), 1 an \

@@ -8,7 +8,8 @@ use bilevel_benches::catalogue::settings::{GivenSettings, OuterRule, SolveSettin
 use solvers::Run;
 
 /// Means of samples, constants and none, one lower level and several: every method suits one.
-const PROBLEMS: [&str; 4] = ["ridge-prior", "quadratic", "ridge", "tv-denoising"];
+/// `BILEVEL_PROBLEMS=logistic,scalar,…` names others.
+const PROBLEMS: &str = "ridge-prior,quadratic,ridge,tv-denoising";
 
 const ITERATIONS: usize = 5;
 
@@ -68,10 +69,12 @@ fn survives<T: Real>(name: &str, problem: &Problem<T>, settings: &SolveSettings)
 }
 
 fn every_method<T: Real>() {
-    let problems = PROBLEMS.map(|name| {
+    let names = std::env::var("BILEVEL_PROBLEMS").unwrap_or(PROBLEMS.into());
+    let named = |name| {
         let problem = Problem::<T>::named(name, &Source::default());
         (name, problem.expect("a problem of the catalogue"))
-    });
+    };
+    let problems: Vec<_> = names.split(',').map(named).collect();
     for entry in methods::ALL {
         let mut suited = 0;
         for (optimiser, warm) in [(OuterRule::Adam, true), (OuterRule::Momentum, false)] {
@@ -84,7 +87,8 @@ fn every_method<T: Real>() {
                 suited += usize::from(survives(entry.name, problem, &settings));
             }
         }
-        assert!(suited > 0, "no problem here suits {}", entry.name);
+        let few = names != PROBLEMS;
+        assert!(few || suited > 0, "no problem here suits {}", entry.name);
     }
 }
 
