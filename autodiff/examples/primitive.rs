@@ -20,7 +20,7 @@ impl<T: Real> Primitive<T> for LogSumExp {
 
     fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
         match operands {
-            [a] if a.len() > 0 => Ok(Shape::SCALAR),
+            [a] if !a.is_empty() => Ok(Shape::SCALAR),
             _ => Err("one operand of at least one entry".into()),
         }
     }

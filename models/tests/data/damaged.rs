@@ -205,7 +205,7 @@ fn damaged_files_are_refused() {
     }
     let seconds = start.elapsed().as_secs_f64();
     println!(
-        "{inputs} inputs of seed {seed} in {seconds:.1} s: no panic; at most {RATE} bytes held for each of the files, and"
+        "{inputs} inputs of seed {seed} in {seconds:.1} s: no panic; at most {RATE} bytes held for each byte of the files, and"
     );
     for (name, tally) in &tallies {
         let Tally {
