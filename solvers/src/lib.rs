@@ -28,6 +28,7 @@ mod estimate;
 mod hypergradient;
 mod inner;
 pub mod linear;
+mod lower;
 mod method;
 mod optimiser;
 mod problem;
@@ -42,6 +43,7 @@ pub use hypergradient::{
     StepSystem, Strategy,
 };
 pub use inner::{Constraint, InnerStep, ParseInnerStepError, Proximal, StepLength};
+pub use lower::{LowerSolution, solve_lower};
 pub use method::{
     Amigo, Bome, Bsa, Descent, F2sa, Fsla, Gda, Hoag, Isgd, Maid, Method, Pbgd, Progress, Rule,
     Run, Saba, Soba, State, Stepwise, StocBio, StochasticAid, Update,

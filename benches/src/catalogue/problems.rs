@@ -255,6 +255,8 @@ impl<T: Real> Problem<T> {
     pub fn of(task: Task<T>) -> Result<Self, ProblemFailure> {
         let (x, y) = (task.x.len(), task.y.len());
         let means = task.means.clone();
+        // Steps of a problem's own take the gradient of its recording; nothing draws from it.
+        let means = means.filter(|_| task.step.is_none());
         let drawable = means.filter(|m| m.upper.samples() > 0 && m.lower.samples() > 0);
         let bilevel = match drawable {
             Some(means) => match means.block {
