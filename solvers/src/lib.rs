@@ -34,6 +34,7 @@ mod hypergradient;
 mod inner;
 mod ledger;
 pub mod linear;
+mod lower;
 mod method;
 mod optimiser;
 mod problem;
@@ -49,6 +50,7 @@ pub use hypergradient::{
 };
 pub use inner::{Constraint, InnerStep, ParseInnerStepError, Proximal, StepLength};
 pub use ledger::{Ledger, RestoreError};
+pub use lower::{LowerSolution, solve_lower};
 pub use method::{
     Amigo, Bome, Bsa, Descent, F2sa, Fsla, Gda, Hoag, Isgd, Maid, Method, Pbgd, Progress, Rule,
     Run, Saba, Soba, State, Stepwise, StocBio, StochasticAid, Update, memoryless,

@@ -5,6 +5,7 @@ mod implicit;
 mod inexact;
 mod learned;
 pub mod methods;
+mod problem_names;
 pub mod problems;
 pub mod settings;
 pub mod steps;

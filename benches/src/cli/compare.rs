@@ -125,7 +125,9 @@ fn of_one<T: Real>(
     common: &Common,
 ) -> Vec<Record> {
     let (dim_x, dim_y) = (problem.task.x.len(), problem.task.y.len());
-    if dim_y > DENSE_LIMIT && problem.task.known.is_none() && !settings.inner.is_proximal() {
+    let own_steps = problem.bilevel.step().is_some();
+    let other = problem.task.known.is_some() || settings.inner.is_proximal() || own_steps;
+    if dim_y > DENSE_LIMIT && !other {
         eprintln!(
             "y has {dim_y} entries, more than {DENSE_LIMIT}: no exact hypergradient to compare with"
         );

@@ -86,11 +86,11 @@ impl<T: Real> Reference<T> {
                 origin: "closed-form",
             });
         }
-        if problem.task.y.len() > DENSE_LIMIT {
-            return None;
-        }
         if problem.bilevel.step().is_some() {
             return Self::of_own_steps(problem, settings);
+        }
+        if problem.task.y.len() > DENSE_LIMIT {
+            return None;
         }
         let mut work = problem.bilevel.workspace();
         let estimate = Exact

@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn the_norm_is_bounded() {
         let size = 6;
-        let mut matrix = DMatrix::zeros(size * size, size * size);
+        let mut matrix = DMatrix::<f64>::zeros(size * size, size * size);
         visit(size, |to, from, w| {
             matrix[(to.0 + size * to.1, from.0 + size * from.1)] += w;
         });

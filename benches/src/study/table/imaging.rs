@@ -24,7 +24,7 @@ const STEPS: usize = 1_000_000;
 /// Accuracy that is kept, or that falls from here.
 const ACCURACY: f64 = 0.1;
 /// Length of steps that are kept, and the first of those that fall.
-const STEP: (f64, f64) = (0.01, 0.05);
+const STEP: (f64, f64) = (0.03, 0.2);
 /// Powers of steps and accuracies that fall.
 const POWER: (f64, f64) = (0.6, 0.75);
 

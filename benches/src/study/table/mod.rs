@@ -71,7 +71,7 @@ pub struct Record {
     pub success: bool,
 }
 
-/// Names with values, in this order.
+/// Names with values.
 fn values<const N: usize>(named: [(&str, f64); N]) -> Map<String, Value> {
     let pairs = named.into_iter();
     pairs

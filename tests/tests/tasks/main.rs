@@ -1,0 +1,96 @@
+//! The learned tasks: closed forms, invariances, and strategies against each other, at small sizes.
+
+mod imaging;
+mod learning_rates;
+mod networks;
+mod representation;
+mod softmax;
+
+use autodiff::assert_checked;
+use autodiff::check::Check;
+use bilevel_benches::catalogue::problems::Problem;
+use models::data::{Samples, Splits, digits_classes};
+use models::{Means, Task};
+use nalgebra::DVector;
+use solvers::{Aid, Estimate, Itd, Strategy};
+
+fn of(task: Task<f64>) -> Problem<f64> {
+    Problem::of(task).expect("a valid problem")
+}
+
+/// The middle pixels of a few digits, their labels modulo `classes`.
+fn few(samples: usize, features: usize, classes: usize) -> Splits {
+    let splits = digits_classes(3);
+    let cut = |of: &Samples| {
+        let indices: Vec<usize> = (0..samples).collect();
+        let mut of = of.subset(&indices);
+        let first = (of.dim() - features) / 2;
+        of.features = of.features.rows(first, features).into_owned();
+        of.labels.iter_mut().for_each(|t| *t %= classes as f64);
+        of
+    };
+    Splits {
+        train: cut(&splits.train),
+        valid: cut(&splits.valid),
+        test: splits.test.as_ref().map(cut),
+        source: "test".into(),
+    }
+}
+
+/// Numbers around those of `centre`.
+fn around(centre: &DVector<f64>) -> DVector<f64> {
+    DVector::from_fn(centre.len(), |i, _| {
+        centre[i] + 0.3 * (1.7 * i as f64).sin()
+    })
+}
+
+/// Both objectives against every other way to their derivatives.
+fn assert_derivatives(task: &Task<f64>) {
+    let (x, y) = (around(&task.x), around(&task.y));
+    for level in [&task.upper, &task.lower] {
+        let check = Check::new().seed(5).entries(12);
+        assert_checked!(check.program(level, &[x.as_slice(), y.as_slice()]));
+    }
+}
+
+/// The mean of the samples one by one is the whole, in any order.
+fn assert_means(task: &Task<f64>) {
+    let (x, y) = (around(&task.x), around(&task.y));
+    let Means {
+        upper,
+        lower,
+        block,
+    } = task.means.clone().expect("samples");
+    assert!(block.is_none());
+    for (of, whole) in [(upper, &task.upper), (lower, &task.lower)] {
+        let value = |batch: &[usize]| {
+            let program = of.program(x.len(), y.len(), batch);
+            program.point().value(&[x.as_slice(), y.as_slice()])
+        };
+        let n = of.samples();
+        let mean = (0..n).map(|i| value(&[i])).sum::<f64>() / n as f64;
+        let backwards: Vec<usize> = (0..n).rev().collect();
+        let whole = whole.point().value(&[x.as_slice(), y.as_slice()]);
+        assert!((mean - whole).abs() <= 1e-13 * whole.abs().max(1.0));
+        assert!((value(&backwards) - whole).abs() <= 1e-13 * whole.abs().max(1.0));
+    }
+}
+
+fn estimate(
+    strategy: &dyn Strategy<f64>,
+    problem: &Problem<f64>,
+    x: &DVector<f64>,
+) -> Estimate<f64> {
+    let estimate = strategy.hypergradient(&problem.bilevel, x, &mut problem.bilevel.workspace());
+    let estimate = estimate.expect("valid settings");
+    assert!(estimate.status.is_success(), "{}", estimate.status);
+    estimate
+}
+
+/// Unrolled until it has converged, and implicit: the same hypergradient.
+fn assert_itd_is_aid(problem: &Problem<f64>, x: &DVector<f64>, depth: usize) {
+    let itd = estimate(&Itd::reverse(depth), problem, x).hypergradient;
+    let aid = estimate(&Aid::cg(), problem, x).hypergradient;
+    let error = (&itd - &aid).norm() / aid.norm();
+    assert!(error < 1e-8, "{error:e}");
+}
