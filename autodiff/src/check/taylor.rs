@@ -146,7 +146,7 @@ mod tests {
             noise: f64::EPSILON,
             epsilon: f64::EPSILON,
         };
-        let jumps = |t: f64| t.exp() + f64::from(t > 1e-6);
+        let jumps = |t: f64| t.exp() + f64::from(t > 1e-9);
         let verdicts = trials(&terms, 0, jumps).into_iter().map(|t| t.verdict);
         assert!(verdicts.skip(1).all(|v| v.name() == "unchecked"));
         let wrong = Terms {

@@ -30,11 +30,11 @@ mod functions;
 mod pair;
 mod unary;
 
-use std::f64::consts::{FRAC_2_SQRT_PI, LN_2};
+use std::f64::consts::FRAC_2_SQRT_PI;
 
 pub use binary::Binary;
 pub use binary::Side;
-use functions::{asinh_slope, gelu, integer, positive, scaled, sign};
+use functions::{asinh_slope, gelu, integer, log_cosh, positive, scaled, sign};
 pub use functions::{erf, sigmoid};
 use nalgebra::{ComplexField, one};
 pub use pair::PairKernels;
@@ -246,9 +246,8 @@ unary_table! {
     /// `ln σ(a)` of the logistic function σ, without overflow.
     LogSigmoid log_sigmoid All: |a, _| -(-a).softplus(), |a, _, _| (-a).sigmoid(),
         |a, _, _| -a.sigmoid() * (-a).sigmoid();
-    /// `ln cosh a`, without overflow.
-    LogCosh log_cosh All:
-        |a, _| { let s = a.abs(); s + (a.of(-2.0) * s).softplus() - a.of(LN_2) },
+    /// `ln cosh a`, without overflow, exact near 0.
+    LogCosh log_cosh All: |a, _| log_cosh(a),
         |a, _, _| a.tanh(), |a, _, _| { let t = a.tanh(); t.one() - t * t };
     /// `a / (1 + |a|)`; the second derivative jumps at 0 and is 0 there.
     SoftSign soft_sign NonZero: |a, _| a / (a.one() + a.abs()),

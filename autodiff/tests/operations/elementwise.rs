@@ -268,6 +268,18 @@ fn conventions_hold_at_kinks_and_edges() {
 }
 
 #[test]
+fn log_cosh_is_exact_near_0_and_where_its_two_forms_meet() {
+    for a in [1e-150, 1e-8, -1e-3, 0.1, -0.999, 1.0, 1.001, 3.0] {
+        let want = 0.5 * f64::sinh(a).powi(2).ln_1p();
+        let [value, ..] = jet(a, |a| a.log_cosh());
+        assert!(
+            (value - want).abs() <= 1e-14 * want,
+            "{a}: {value}, not {want}"
+        );
+    }
+}
+
+#[test]
 fn large_operands_do_not_overflow() {
     assert_eq!(jet(800.0, |a| a.log_sigmoid()), [0.0; 3]);
     assert_eq!(jet(-800.0, |a| a.log_sigmoid()), [-800.0, 1.0, 0.0]);

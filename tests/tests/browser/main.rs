@@ -159,13 +159,7 @@ fn reports_render_without_an_error_and_every_plot_has_marks() {
         let page = std::fs::read_to_string(&file).expect("a report");
         return check(&browser, &page);
     }
-    let solve = [
-        "solve",
-        "--problem",
-        "quadratic",
-        "--method",
-        "bilevel-aid-cg",
-    ];
+    let solve = ["solve", "--problem", "quadratic", "--method", "aid-cg"];
     let memory = ["memory", "--problem", "quadratic", "--depths", "10,30,100"];
     for words in [&solve[..], &memory] {
         check(&browser, &page(words));

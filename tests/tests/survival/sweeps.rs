@@ -166,7 +166,7 @@ fn runs_keep_to_a_budget_of_memory() {
         .run("sweep long.toml --out tight --memory 1KiB --json")
         .code(2);
     assert!(
-        run.err.contains("more than --memory 1.00 KiB"),
+        run.err.contains("more than --memory 1.0 KiB"),
         "{}",
         run.err
     );

@@ -27,6 +27,16 @@ pub(super) fn sign<V: Lanes>(a: V) -> V {
     V::choose(a.eq(a.zero()), a, unit)
 }
 
+/// `ln cosh a = −½ ln(1 − tanh² a)`, and where that is beyond range `|a| + ln(1 + e^(−2|a|)) − ln 2`,
+/// which cancels near 0.
+#[inline(always)]
+pub(super) fn log_cosh<V: Lanes>(a: V) -> V {
+    let (s, t) = (a.abs(), a.tanh());
+    let near = a.of(-0.5) * (-(t * t)).ln_1p();
+    let far = s + (a.of(-2.0) * s).softplus() - a.of(std::f64::consts::LN_2);
+    V::choose(s.lt(a.one()), near, far)
+}
+
 /// `1 / √(1 + a²)` without overflow.
 #[inline(always)]
 pub(super) fn asinh_slope<V: Lanes>(a: V) -> V {
