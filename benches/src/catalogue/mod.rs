@@ -30,6 +30,17 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
     (near.0 <= near.1.len().div_ceil(3).max(2)).then_some(near.1)
 }
 
+/// A question for the nearest known key, where a message names an unknown one and what it expects;
+/// else nothing.
+pub(crate) fn slip(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let near = match message.starts_with("unknown field") {
+        true => quoted.next().and_then(|key| nearest(key, quoted)),
+        false => None,
+    };
+    near.map_or(String::new(), |near| format!("did you mean `{near}`? "))
+}
+
 /// The message for a name that is not in the catalogue, with the nearest one that is.
 pub fn unknown(kind: &str, name: &str, known: &[Entry]) -> String {
     let names: Vec<&str> = known.iter().map(|e| e.name).collect();

@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::{Args, Command};
 
 use super::failure::Failure;
-use crate::catalogue::nearest;
 use crate::catalogue::settings::{GivenSettings, SolveSettings};
+use crate::catalogue::slip;
 
 /// Reads a file of settings.
 pub(super) fn read_config(file: &Path) -> Result<GivenSettings, Failure> {
@@ -17,10 +17,7 @@ pub(super) fn read_config(file: &Path) -> Result<GivenSettings, Failure> {
         let before = e.span().map_or("", |s| &text[..s.start]);
         let line = before.matches('\n').count() + 1;
         let reason = e.message().replace('\n', ": ");
-        let hint = match unknown_key(&reason) {
-            Some(near) => format!("did you mean `{near}`? "),
-            None => String::new(),
-        };
+        let hint = slip(&reason);
         let quoted: String = text
             .lines()
             .nth(line - 1)
@@ -31,13 +28,6 @@ pub(super) fn read_config(file: &Path) -> Result<GivenSettings, Failure> {
         let quoted = quoted.trim();
         Failure::Input(format!("{name}: line {line}, `{quoted}`: {hint}{reason}"))
     })
-}
-
-/// The known key that is nearest to the unknown one a message names, if it names one.
-fn unknown_key(reason: &str) -> Option<String> {
-    let key = reason.strip_prefix("unknown field `")?.split('`').next()?;
-    let keys = keys();
-    nearest(key, keys.iter().map(|(key, _)| key.as_str())).map(str::to_owned)
 }
 
 /// The keys of a file of settings, with what they mean.
@@ -86,9 +76,12 @@ mod tests {
 
     #[test]
     fn a_slip_has_a_nearest_key() {
-        let near = |key: &str| unknown_key(&format!("unknown field `{key}`, expected one of …"));
-        assert_eq!(near("iteratons").as_deref(), Some("iterations"));
-        assert_eq!(near("Warm-start").as_deref(), Some("warm_start"));
-        assert_eq!(near("zzzzzzzzzzzzz"), None);
+        let hint = |key: &str| {
+            let complaint = toml::from_str::<GivenSettings>(&format!("{key} = 1"));
+            slip(complaint.expect_err("no key").message())
+        };
+        assert_eq!(hint("iteratons"), "did you mean `iterations`? ");
+        assert_eq!(hint("Warm-start"), "did you mean `warm_start`? ");
+        assert_eq!(hint("zzzzzzzzzzzzz"), "");
     }
 }

@@ -324,7 +324,7 @@ fn finish(
         }
     }
     let file = write_lines(dir, "summary.jsonl", &summaries)?;
-    let page = report::write(&page(&summaries, sweep.seeds.len(), common), dir)
+    let page = report::write(&page(&summaries, &sweep.seeds, common), dir)
         .map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
     eprintln!("wrote {} and {}", file.display(), page.display());
     let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|(.., o)| wanted(o)).count();

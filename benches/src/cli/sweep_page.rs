@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::args::Common;
 use super::output::{short, table, time};
-use super::provenance;
 use crate::report::{Cell, Plot, Report, Section, Series, Style, Table};
 use crate::study::sweep::Summary;
 use autodiff::bytes::human_bytes;
@@ -65,7 +64,7 @@ fn cell(name: &str, value: &Value) -> String {
 }
 
 /// The page.
-pub(super) fn page(summaries: &[Summary], seeds: usize, common: &Common) -> Report {
+pub(super) fn page(summaries: &[Summary], seeds: &[u64], common: &Common) -> Report {
     let names = quantities(summaries);
     let mut columns = vec!["configuration".to_owned(), "runs".into(), "failed".into()];
     columns.extend(names.iter().cloned());
@@ -86,10 +85,10 @@ pub(super) fn page(summaries: &[Summary], seeds: usize, common: &Common) -> Repo
     }
     Report {
         title: "A sweep".into(),
-        subtitle: provenance(common),
+        subtitle: provenance(seeds, common),
         claims: Vec::new(),
         sections: vec![Section {
-            title: format!("{} configurations, {seeds} seeds", summaries.len()),
+            title: format!("{} configurations, {} seeds", summaries.len(), seeds.len()),
             text:
                 "Medians over the seeds, with the least and the largest value: in brackets in the \
                    table, as bands in the plots."
@@ -103,6 +102,20 @@ pub(super) fn page(summaries: &[Summary], seeds: usize, common: &Common) -> Repo
         }],
         notices: Vec::new(),
     }
+}
+
+/// A line on how the numbers were made.
+fn provenance(seeds: &[u64], common: &Common) -> String {
+    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    format!(
+        "bilevel {}, seeds {}, {}, {} threads a run on {} {}",
+        env!("CARGO_PKG_VERSION"),
+        seeds.join(", "),
+        common.dtype.name(),
+        common.threads.unwrap_or(1),
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+    )
 }
 
 fn plot(name: &str, summaries: &[Summary]) -> Plot {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::catalogue::settings::GivenSettings;
+use crate::catalogue::slip;
 
 /// More runs than that are a slip.
 const MOST_RUNS: usize = 100_000;
@@ -81,7 +82,8 @@ impl Sweep {
         let file: File = toml::from_str(text).map_err(|e| {
             let before = e.span().map_or("", |s| &text[..s.start]);
             let line = before.matches('\n').count() + 1;
-            format!("line {line}: {}", e.message().replace('\n', ": "))
+            let message = e.message().replace('\n', ": ");
+            format!("line {line}: {}{message}", slip(&message))
         })?;
         let seeds = file.seeds.unwrap_or_else(|| vec![0]);
         let distinct: BTreeSet<u64> = seeds.iter().copied().collect();
@@ -168,7 +170,10 @@ fn configuration(name: &str, base: &Table, overlay: Table) -> Result<Configurati
             named.insert(key.into(), value);
         }
     }
-    let words = |e: toml::de::Error| e.message().replace('\n', ": ");
+    let words = |e: toml::de::Error| {
+        let message = e.message().replace('\n', ": ");
+        format!("{}{message}", slip(&message))
+    };
     let named: Named = Value::Table(named).try_into().map_err(words)?;
     // Only to see whether they can be read.
     let _: GivenSettings = Value::Table(settings.clone()).try_into().map_err(words)?;
@@ -241,7 +246,7 @@ mod tests {
         says("[base]\nmethod = \"itd\"", "no `problem`");
         says(
             "[base]\nproblem = \"ridge\"\nmethod = \"itd\"\nrat = 1",
-            "unknown field `rat`",
+            "did you mean `rate`? unknown field `rat`",
         );
         says(
             "[base]\nproblem = \"ridge\"\n[[run]]\nmethod = \"itd\"\n[[run]]\nmethod = \"itd\"",
