@@ -7,14 +7,27 @@ use super::args::{Common, Solve};
 use super::demo_page::notices;
 use super::output::{short, table, time};
 use super::provenance;
-use crate::report::{Plot, Report, Section, Series, Style};
+use crate::report::{Cell, Plot, Report, Section, Series, Style, Table};
 use crate::study::solve::{Outcome, Record};
 
 /// The first and the last record side by side.
 pub(super) fn summary(problem: &str, method: &str, outcome: &Outcome) -> String {
-    let (Some(first), Some(last)) = (outcome.records.first(), outcome.records.last()) else {
+    let Some((columns, rows)) = ends(outcome) else {
         return format!("{problem} by {method}: no iteration was made");
     };
+    let mut text = format!("{problem} by {method}\n");
+    text.push_str(&table(&columns, &rows));
+    for (name, values) in [("x", &outcome.x), ("y", &outcome.y)] {
+        if values.len() <= 8 {
+            text.push_str(&format!("\n{name} = {values:?}"));
+        }
+    }
+    text
+}
+
+/// The first and the last record as rows, with what the columns are; `None` without a record.
+fn ends(outcome: &Outcome) -> Option<(Vec<&str>, [Vec<String>; 2])> {
+    let (first, last) = (outcome.records.first()?, outcome.records.last()?);
     let mut columns = vec![
         "iteration",
         "upper",
@@ -45,14 +58,7 @@ pub(super) fn summary(problem: &str, method: &str, outcome: &Outcome) -> String 
         );
         cells
     };
-    let mut text = format!("{problem} by {method}\n");
-    text.push_str(&table(&columns, &[row(first), row(last)]));
-    for (name, values) in [("x", &outcome.x), ("y", &outcome.y)] {
-        if values.len() <= 8 {
-            text.push_str(&format!("\n{name} = {values:?}"));
-        }
-    }
-    text
+    Some((columns, [row(first), row(last)]))
 }
 
 /// A plot of one quantity of several runs against time.
@@ -104,9 +110,18 @@ pub(super) fn page(problem: &str, args: &Solve, outcome: &Outcome, common: &Comm
         sections: vec![Section {
             title: "The run".into(),
             text: format!("{} outer iterations.", outcome.records.len()),
-            tables: Vec::new(),
+            tables: ends(outcome).map(first_and_last).into_iter().collect(),
             plots,
         }],
         notices: notices(args.problem.data.is_none()),
+    }
+}
+
+fn first_and_last((columns, rows): (Vec<&str>, [Vec<String>; 2])) -> Table {
+    let cells = |row: Vec<String>| row.into_iter().map(Cell::from).collect();
+    Table {
+        caption: "The first and the last iteration".into(),
+        columns: columns.into_iter().map(str::to_owned).collect(),
+        rows: rows.into_iter().map(cells).collect(),
     }
 }

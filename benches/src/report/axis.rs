@@ -79,10 +79,18 @@ impl Axis {
     }
 }
 
-/// Characters of a label; raised ones are drawn smaller.
+/// The width of a label in characters of 0.6 of the text's size, in a font as wide as they come;
+/// raised characters are drawn smaller.
 fn width(text: &str) -> usize {
-    let raised = text.chars().filter(|c| lowered(*c).is_some()).count();
-    text.chars().count() - raised + (raised * 3).div_ceil(4)
+    // In hundredths of the text's size.
+    let one = |c: char| match lowered(c) {
+        Some('−' | '-') => 63,
+        Some(_) => 48,
+        None if "×−+".contains(c) => 84,
+        None if c == '.' => 32,
+        None => 64,
+    };
+    text.chars().map(one).sum::<usize>().div_ceil(60)
 }
 
 /// Room around the data, and a range of some length for data that has none.
