@@ -31,12 +31,15 @@ pub(super) fn origin(
     })
 }
 
-/// The mark of a file. A pipe can be read but once, so no run that it is of could go on.
+/// The mark of a file, or of the files of a pair or folder. A pipe can be read but once, so no run
+/// that it is of could go on.
 fn mark(what: &str, file: Option<&Path>, common: &Common) -> Result<Option<FileMark>, Failure> {
     let Some(file) = file else {
         return Ok(None);
     };
-    if !file.is_file() {
+    let unread = |e| Failure::Input(format!("{}: cannot be read: {e}", file.display()));
+    let files = models::data::files(file).map_err(unread)?;
+    if !files.iter().all(|file| file.is_file()) {
         let name = file.display();
         let reason = format!(
             "--{what} {name}: is no regular file, so that the run could not go on from --out: \
@@ -47,7 +50,6 @@ fn mark(what: &str, file: Option<&Path>, common: &Common) -> Result<Option<FileM
             None => Ok(None),
         };
     }
-    let unread = |e| Failure::Input(format!("{}: cannot be read: {e}", file.display()));
     FileMark::of(file).map(Some).map_err(unread)
 }
 
@@ -196,6 +198,14 @@ mod tests {
         let refused = file("data", Some(&other), &then).unwrap_err();
         assert!(refused.contains("is not the file"), "{refused}");
         assert!(file("data", Some(&one), &None).is_err());
+        // Either file of a pair.
+        let pair = |a: &Path, b: &Path| PathBuf::from(format!("{},{}", a.display(), b.display()));
+        let both = Some(FileMark::of(&pair(&one, &other)).expect("readable"));
+        assert!(file("data", Some(&pair(&same, &other)), &both).is_ok());
+        for (a, b) in [(&other, &other), (&one, &one), (&other, &one)] {
+            let refused = file("data", Some(&pair(a, b)), &both).unwrap_err();
+            assert!(refused.contains("is not the file"), "{refused}");
+        }
         assert_eq!(file("data", None, &None), Ok(None));
         std::fs::remove_file(&one).expect("a writable folder");
         let refused = file("data", None, &then).unwrap_err();

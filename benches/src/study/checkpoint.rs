@@ -4,7 +4,8 @@
 //! the state as words of 64 bits (least byte first, so that every number keeps its bits), and the
 //! CRC-32 of all that.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -41,38 +42,52 @@ pub struct Origin {
     pub version: String,
 }
 
-/// What tells a file from another one.
+/// What tells the data of a run from others: a file, the two of a pair, or those of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileMark {
     /// Where it was, from the root.
     pub path: PathBuf,
-    /// Its length in bytes.
+    /// Its length in bytes; of several files, that of all together.
     pub bytes: u64,
-    /// Its CRC-32.
+    /// The CRC-32 of all bytes, one file after the other.
     pub crc32: u32,
 }
 
 impl FileMark {
-    /// The mark of a file.
+    /// The mark of what [`models::data::files`] finds.
     ///
     /// # Errors
-    /// If it cannot be read.
-    pub fn of(path: &Path) -> std::io::Result<Self> {
-        let mut file = std::fs::File::open(path)?;
+    /// If a file cannot be read.
+    pub fn of(path: &Path) -> io::Result<Self> {
         let (mut hasher, mut bytes) = (crc32fast::Hasher::new(), 0);
         let mut block = vec![0; 1 << 16];
-        loop {
-            match file.read(&mut block)? {
-                0 => break,
-                n => {
-                    hasher.update(&block[..n]);
-                    bytes += n as u64;
+        let files = models::data::files(path)?;
+        for file in &files {
+            let mut file = File::open(file)?;
+            loop {
+                match file.read(&mut block)? {
+                    0 => break,
+                    n => {
+                        hasher.update(&block[..n]);
+                        bytes += n as u64;
+                    }
                 }
             }
         }
+        // Both names of a pair may be relative.
+        let absolute = |path: &Path| std::path::absolute(path).map(PathBuf::into_os_string);
+        let path = match &files[..] {
+            [features, labels] if !path.exists() => {
+                let mut pair = absolute(features)?;
+                pair.push(",");
+                pair.push(absolute(labels)?);
+                pair
+            }
+            _ => absolute(path)?,
+        };
         Ok(FileMark {
-            path: std::path::absolute(path)?,
+            path: path.into(),
             bytes,
             crc32: hasher.finalize(),
         })

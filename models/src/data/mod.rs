@@ -20,8 +20,9 @@ mod pair;
 mod png;
 mod split;
 
+use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 use rand::SeedableRng;
@@ -212,9 +213,8 @@ pub fn load(path: &Path, seed: u64) -> Result<Splits, DataError> {
     if path.is_dir() {
         return read_mnist(path, seed);
     }
-    let pair = path.to_str().and_then(|text| text.split_once(','));
-    if let Some((features, labels)) = pair.filter(|_| !path.exists()) {
-        return read_pair(features.as_ref(), labels.as_ref(), seed);
+    if let Some([features, labels]) = pair::names(path) {
+        return read_pair(features, labels, seed);
     }
     let extension = path.extension().unwrap_or_default().to_string_lossy();
     match extension.to_ascii_lowercase().as_str() {
@@ -230,6 +230,34 @@ pub fn load(path: &Path, seed: u64) -> Result<Splits, DataError> {
             },
         }),
     }
+}
+
+/// The files that [`load`] or [`read_images`] read of a path: itself, the two of a pair, or the PNG
+/// images and MNIST files of a folder in the order of their names.
+///
+/// # Errors
+///
+/// If a folder cannot be listed. Whether the files can be read is not looked at.
+///
+/// ```
+/// use models::data::files;
+/// use std::path::Path;
+///
+/// assert_eq!(files("user.npz".as_ref())?, [Path::new("user.npz")]);
+/// assert_eq!(files("x.npy,y.npy".as_ref())?, [Path::new("x.npy"), Path::new("y.npy")]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if let Some(pair) = pair::names(path) {
+        return Ok(pair.map(Path::to_owned).into());
+    }
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = png::files(path)?;
+    found.extend(pair::files_of_mnist(path));
+    found.sort();
+    Ok(found)
 }
 
 fn shuffled(samples: &Samples, seed: u64) -> Samples {

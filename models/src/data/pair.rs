@@ -44,6 +44,14 @@ pub fn read_pair(features: &Path, labels: &Path, seed: u64) -> Result<Splits, Da
     Ok(Plan::draw(samples.len(), seed, &source)?.gather(&samples, source))
 }
 
+/// Images and labels to train with, then to test with.
+const MNIST: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+
 /// Reads the four files of MNIST and its kin from a folder: `train-images-idx3-ubyte`,
 /// `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each perhaps
 /// with `.gz` at the end.
@@ -60,13 +68,7 @@ pub fn read_pair(features: &Path, labels: &Path, seed: u64) -> Result<Splits, Da
 /// assert!(error.to_string().contains("train-images-idx3-ubyte"));
 /// ```
 pub fn read_mnist(folder: &Path, seed: u64) -> Result<Splits, DataError> {
-    let [images, labels, test_images, test_labels] = [
-        "train-images-idx3-ubyte",
-        "train-labels-idx1-ubyte",
-        "t10k-images-idx3-ubyte",
-        "t10k-labels-idx1-ubyte",
-    ]
-    .map(|name| member(folder, name));
+    let [images, labels, test_images, test_labels] = MNIST.map(|name| member(folder, name));
     let (images, labels) = (images?, labels?);
     let (test_images, test_labels) = (test_images?, test_labels?);
     let source = folder.display().to_string();
@@ -96,11 +98,25 @@ pub fn read_mnist(folder: &Path, seed: u64) -> Result<Splits, DataError> {
     })
 }
 
-fn member(folder: &Path, name: &str) -> Result<PathBuf, DataError> {
+/// The two names in `FEATURES,LABELS`, unless that is the name of one file.
+pub(super) fn names(path: &Path) -> Option<[&Path; 2]> {
+    let (features, labels) = path.to_str()?.split_once(',')?;
+    (!path.exists()).then(|| [features.as_ref(), labels.as_ref()])
+}
+
+/// Those of the files of MNIST that are in a folder.
+pub(super) fn files_of_mnist(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    MNIST.into_iter().filter_map(|name| present(folder, name))
+}
+
+fn present(folder: &Path, name: &str) -> Option<PathBuf> {
     let plain = folder.join(name);
     let packed = folder.join(format!("{name}.gz"));
-    let found = [plain, packed].into_iter().find(|path| path.is_file());
-    found.ok_or_else(|| {
+    [plain, packed].into_iter().find(|path| path.is_file())
+}
+
+fn member(folder: &Path, name: &str) -> Result<PathBuf, DataError> {
+    present(folder, name).ok_or_else(|| {
         unreadable(&folder.display().to_string())(io::Error::other(format!(
             "it is a directory without `{name}`, expected a file, or the four files of MNIST"
         )))

@@ -17,6 +17,20 @@ const LONGEST: u32 = 1 << 14;
 /// What one byte of a PNG file unpacks to at most: deflate's ratio of 1032.
 const RATIO: u64 = 1032;
 
+/// The PNG images of a folder, in the order of their names.
+pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let extension = path.extension().unwrap_or_default();
+        if extension.eq_ignore_ascii_case(OsStr::new("png")) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
 /// Reads the PNG images of a folder, in the order of their names, as square gray images of one
 /// size with values in `[0, 1]`.
 ///
@@ -46,15 +60,7 @@ pub fn read_images(folder: &Path) -> Result<Vec<DMatrix<f64>>, DataError> {
         let reason = io::Error::other("it is a file, expected a folder of PNG images");
         return Err(unreadable(&file)(reason));
     }
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable(&file))? {
-        let path = entry.map_err(unreadable(&file))?.path();
-        let extension = path.extension().unwrap_or_default();
-        if extension.eq_ignore_ascii_case(OsStr::new("png")) {
-            paths.push(path);
-        }
-    }
-    paths.sort();
+    let paths = files(folder).map_err(unreadable(&file))?;
     let mut smallest = None;
     for path in &paths {
         let (width, height) = open(path)?.dimensions();

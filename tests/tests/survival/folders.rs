@@ -156,6 +156,48 @@ fn what_is_given_to_a_run_that_goes_on_has_to_agree() {
 }
 
 #[test]
+fn data_in_several_files_is_kept_track_of() {
+    let folder = Folder::new();
+    let labels = |first: i64| npy(&[12], &(0..12).map(|i| (i + first) % 2).collect::<Vec<_>>());
+    let write = |first| folder.write("t.npy", labels(first));
+    folder.write("x.npy", npy(&[12, 3], &noise(36, 1)));
+    write(0);
+    stopped(
+        &folder,
+        "solve --problem logistic --data x.npy,t.npy --method bda --iterations 300 --rate 0.01",
+        "pair",
+    );
+    write(1);
+    refused(&folder, "solve --resume pair", &["t.npy", "not the file"]);
+    write(0);
+    folder.run("solve --resume pair").code(0);
+
+    std::fs::create_dir(folder.path("photos")).expect("a writable folder");
+    let photo = |name: &str| {
+        let photo = image::GrayImage::from_fn(6, 6, |i, j| image::Luma([(i * j) as u8]));
+        let path = folder.path("photos").join(name);
+        photo.save(path).expect("a writable folder");
+    };
+    photo("a.png");
+    photo("b.png");
+    stopped(
+        &folder,
+        "solve --problem tv-denoising --data photos --method itd --depth 20 --iterations 300",
+        "images",
+    );
+    photo("c.png");
+    refused(
+        &folder,
+        "solve --resume images",
+        &["photos", "not the file"],
+    );
+    std::fs::remove_file(folder.path("photos/c.png")).expect("a file of this test");
+    // What is no image is none of the data.
+    folder.write("photos/notes.txt", "text");
+    folder.run("solve --resume images").code(0);
+}
+
+#[test]
 fn a_folder_without_a_run_is_left_as_it_is() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("empty")).expect("a writable folder");
