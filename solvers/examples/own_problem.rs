@@ -45,7 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // And any method: the weight of the wrong measurement falls, those of the others do not.
     let descent = Descent::new(Aid::cg(), Optimiser::Adam { rate: 0.3 }, 60);
     let mut run = descent.begin(&problem, x)?;
-    while run.step().is_some() {}
+    let finish = run.finish();
+    assert!(finish.is_success(), "{finish}");
     let weights = run.x().map(|x| 1.0 / (1.0 + (-x).exp()));
     println!("\nweights {:.3?}", weights.as_slice());
     println!("line    {:.3?}, measured on [1, 2]", run.y().as_slice());

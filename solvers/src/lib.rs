@@ -52,8 +52,8 @@ pub use inner::{Constraint, InnerStep, ParseInnerStepError, Proximal, StepLength
 pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, solve_lower};
 pub use method::{
-    Amigo, Bome, Bsa, Descent, F2sa, Fsla, Gda, Hoag, Isgd, Maid, Method, Pbgd, Progress, Rule,
-    Run, Saba, Soba, State, Stepwise, StocBio, StochasticAid, Update, memoryless,
+    Amigo, Bome, Bsa, Descent, F2sa, Finish, Fsla, Gda, Hoag, Isgd, Maid, Method, Pbgd, Progress,
+    Rule, Run, Saba, Soba, State, Stepwise, StocBio, StochasticAid, Update, memoryless,
 };
 pub use optimiser::Optimiser;
 pub use problem::{Bilevel, ProblemError};

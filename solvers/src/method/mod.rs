@@ -18,7 +18,7 @@ pub use stepwise::{
     Update, memoryless,
 };
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use autodiff::Real;
 use nalgebra::DVector;
@@ -73,6 +73,38 @@ pub trait Run<T: Real> {
     /// Makes one outer iteration and reports it; `None` when there are no more.
     fn step(&mut self) -> Option<Progress>;
 
+    /// Makes the iterations that are left, and keeps the first that failed: one that comes after
+    /// may well report success, at an x the failed one has led to.
+    ///
+    /// ```
+    /// use autodiff::{Var, objective};
+    /// use nalgebra::dvector;
+    /// use solvers::{Aid, Bilevel, Descent, Method, Optimiser};
+    ///
+    /// let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
+    /// let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+    /// let problem = Bilevel::new(upper, lower, 1, 1)?;
+    /// let descent = Descent::new(Aid::cg(), Optimiser::GradientDescent { rate: 0.4 }, 50);
+    /// let mut run = descent.begin(&problem, dvector![0.0])?;
+    /// let finish = run.finish();
+    /// assert!(finish.is_success(), "{finish}");
+    /// assert!((run.x()[0] - 0.5).abs() < 1e-9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn finish(&mut self) -> Finish {
+        let mut finish = Finish {
+            last: None,
+            failure: None,
+        };
+        while let Some(progress) = self.step() {
+            if !progress.status.is_success() && finish.failure.is_none() {
+                finish.failure = Some((progress.iteration, progress.status.clone()));
+            }
+            finish.last = Some(progress);
+        }
+        finish
+    }
+
     /// Outer iterations in all.
     fn iterations(&self) -> usize;
 
@@ -126,6 +158,39 @@ pub struct Progress {
     pub peak_bytes: usize,
     /// Remarks the user should see.
     pub warnings: Vec<String>,
+}
+
+/// How a run ended: what [`Run::finish`] gives.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    /// What the last iteration reported; `None` where none was left to make.
+    pub last: Option<Progress>,
+    /// The first iteration that failed, and how.
+    pub failure: Option<(usize, Status)>,
+}
+
+impl Finish {
+    /// Whether every iteration was a success.
+    pub fn is_success(&self) -> bool {
+        self.failure.is_none()
+    }
+}
+
+impl fmt::Display for Finish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.last {
+            Some(last) => write!(
+                f,
+                "iteration {}: F = {}, ‖hypergradient‖ = {:e}, {}",
+                last.iteration, last.upper, last.hypergradient_norm, last.status
+            )?,
+            None => write!(f, "no iteration was left")?,
+        }
+        match &self.failure {
+            Some((iteration, status)) => write!(f, "; iteration {iteration} failed: {status}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Stepped, unless an iterate is not finite.
