@@ -33,6 +33,7 @@ pub(crate) fn newton<T: Real>(
     let mut value = point.linearise(&[x, y]);
     let mut residual = norm(point.gradient(1)).f64();
     let mut iterations = 0;
+    let mut rounding = T::zero();
     while residual > tolerance && iterations < MAX_ITERATIONS {
         for i in 0..n {
             gradient[i] = -point.gradient(1)[i];
@@ -50,25 +51,36 @@ pub(crate) fn newton<T: Real>(
             step.copy_from_slice(gradient);
         }
         let slope = dot(gradient, step);
-        // The objective's terms may be larger than its value, and round accordingly.
-        let rounding = T::of(1e3 * T::EPSILON) * value.abs() + slope;
+        rounding = rounding.max(T::of(1e3 * T::EPSILON) * value.abs());
         let mut length = T::one();
+        // The largest change over the shortest steps.
+        let mut noise = T::zero();
         let improved = loop {
             next.copy_from_slice(y);
             axpy(next, length, step);
             let reached = point.linearise(&[x, next]);
             let now = norm(point.gradient(1)).f64();
+            let change = (reached - value).abs();
             let decreases = reached < value && reached <= value - T::of(1e-4) * length * slope;
             // Near the minimum the values no longer tell: there the gradient must shrink.
-            let level = (reached - value).abs() <= rounding && now < residual;
+            let level = change <= rounding && now < residual;
             if now.is_finite() && (decreases || level) {
                 value = reached;
                 residual = now;
                 break true;
             }
+            if length.f64() < 1e-5 && change.is_finite() {
+                noise = noise.max(change);
+            }
             length *= T::of(0.5);
             if length.f64() < 1e-10 {
-                break false;
+                if noise <= rounding {
+                    break false;
+                }
+                // Along a direction of descent the shortest steps go down but for rounding: that
+                // of the objective's terms, which may be larger than its value.
+                rounding = noise;
+                length = T::one();
             }
         };
         iterations += 1;

@@ -4,6 +4,7 @@ mod argmin;
 mod edges;
 mod nonconvex;
 mod random_quadratics;
+mod robust;
 
 use autodiff::Real;
 use models::{Task, closed_form};
