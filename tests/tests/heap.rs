@@ -3,8 +3,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use autodiff::Meter;
 use autodiff::unroll::Memory;
 use models::{Task, closed_form, data, logistic};
+use solvers::linear::{Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, OneStep};
 use solvers::{Aid, Bda, Bilevel, Exact, InnerStep, Itd, LowerSolve, StepLength, Strategy};
 
 /// The system's allocator, which counts.
@@ -85,6 +87,7 @@ fn digits() -> Task<f64> {
 fn the_meter_agrees_with_the_allocator() {
     the_meter_grows_as_the_allocator_does();
     the_meter_is_the_allocator_but_for_a_constant();
+    linear_solvers_hold_what_they_say();
 }
 
 /// What grows with the depth, the slots or the dimensions is on the meter to the byte. What is not
@@ -201,4 +204,48 @@ fn agrees(
     let difference = heap as i64 - (meter - programs) as i64;
     println!("{strategy:?}: meter {meter}, programs {programs}, heap {heap}: {difference}");
     assert!(difference.abs() < 1024, "{strategy:?}: {difference} bytes");
+}
+
+/// To the byte, but for the low rank: there it is the most that libraries for dense matrices take at
+/// any of its ranks.
+fn linear_solvers_hold_what_they_say() {
+    let n = 150;
+    let h = |i: usize, j: usize| if i == j { 2.0 + i as f64 } else { 0.01 };
+    let b = vec![1.0; n];
+    let mut v = vec![0.0; n];
+    for (solver, room) in [
+        (&Cg::new() as &dyn LinearSolver<f64>, 0.0),
+        (&Minres::new(), 0.0),
+        (&Neumann::new(), 0.0),
+        (&FixedPoint::new(), 0.0),
+        (&OneStep::new(), 0.0),
+        (&Direct, 0.0),
+        (&Nystrom::new(20), 0.3),
+        (&Nystrom::new(50), 0.3),
+        (&Nystrom::new(100), 0.3),
+        (&Nystrom::new(140), 0.3),
+        (&Nystrom::new(150), 0.3),
+    ] {
+        let mut product = |p: &[f64], out: &mut [f64]| {
+            for (p, out) in p.chunks(n).zip(out.chunks_mut(n)) {
+                for (i, out) in out.iter_mut().enumerate() {
+                    *out = (0..n).map(|j| h(i, j) * p[j]).sum();
+                }
+            }
+        };
+        let meter = Meter::new();
+        let before = LIVE.load(Relaxed);
+        PEAK.store(before, Relaxed);
+        v.fill(0.0);
+        solver.solve(&mut product, &b, &mut v, &meter);
+        let heap = PEAK.load(Relaxed) - before;
+        let said = solver.bytes(n);
+        println!("{solver:?}: said {said}, heap {heap}");
+        assert_eq!(meter.read().peak, said, "{solver:?}");
+        let (said, heap) = (said as f64, heap as f64);
+        assert!(
+            heap <= said + 512.0 && heap >= said * (1.0 - room) - 512.0,
+            "{solver:?}: {said} said, {heap} held"
+        );
+    }
 }

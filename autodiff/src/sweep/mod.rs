@@ -127,3 +127,6 @@ fn reaching<T: Real>(program: &Program<T>, node: &Node<T>, inputs: Inputs) -> In
     }
     reached
 }
+
+#[cfg(test)]
+mod work_tests;

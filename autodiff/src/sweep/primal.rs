@@ -111,10 +111,7 @@ impl Plan {
 
     /// Notes what was computed.
     pub(super) fn close<T: Real>(self, work: &mut Workspace<T>) {
-        work.level = Some(match work.level {
-            Some(level) if !self.upgrade => level.min(self.need),
-            _ => self.need,
-        });
+        work.level = Some(self.need);
         work.unread = match self.unread {
             _ if self.whole => Some(Inputs::NONE),
             Some(inputs) => Some(inputs.and(self.changed)),

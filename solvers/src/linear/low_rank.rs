@@ -57,9 +57,10 @@ pub(super) struct LowRank<T: Real> {
 }
 
 impl<T: Real> LowRank<T> {
-    /// Bytes of the parts and of what making them takes, at most.
+    /// Bytes of the parts and of what making them takes, at most: Ω, C and two matrices beside W,
+    /// or U, three matrices and the packed blocks of a product of two.
     pub(super) fn bytes(n: usize, k: usize) -> usize {
-        (2 * n * k + 5 * k * k + 4 * k) * size_of::<T>()
+        (2 * n * k + 3 * k * k + 72 * k) * size_of::<T>()
     }
 
     /// From `k` products with H, in blocks.
@@ -118,7 +119,7 @@ impl<T: Real> LowRank<T> {
         drop(omega);
         let (basis, r) = c.qr().unpack();
         // Half of W⁺ on each side of the product, for its rounding.
-        let mut g = r * &w.eigenvectors;
+        let mut g = r * w.eigenvectors;
         let mut signed = DMatrix::zeros(k, k);
         for (j, l) in w.eigenvalues.iter().enumerate() {
             let l = clean(*l, rounding);
@@ -131,7 +132,8 @@ impl<T: Real> LowRank<T> {
             let sign = if l < T::zero() { -T::one() } else { T::one() };
             signed.set_column(j, &(g.column(j) * sign));
         }
-        let h = SymmetricEigen::new(symmetric(&g * signed.transpose()));
+        signed.transpose_mut();
+        let h = SymmetricEigen::new(symmetric(g * signed));
         let rounding = flat::<T>(n) * h.eigenvalues.amax().f64();
         LowRank {
             basis,

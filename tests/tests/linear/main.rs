@@ -5,6 +5,7 @@ mod implicit;
 mod known_bugs;
 mod krylov;
 mod nystrom;
+mod scales;
 mod stationary;
 mod system;
 mod warm;

@@ -59,6 +59,15 @@ impl System {
         System { b, ..self.clone() }
     }
 
+    /// The same with a multiple of H.
+    pub(crate) fn scaled(&self, scale: f64) -> Self {
+        System {
+            h: &self.h * scale,
+            values: self.values.iter().map(|v| v * scale).collect(),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn dim(&self) -> usize {
         self.b.len()
     }
