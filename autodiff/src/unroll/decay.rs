@@ -126,6 +126,11 @@ mod tests {
             let error = Decay::of::<f64>(given).unwrap_err();
             let near = error.nearest.value();
             assert_eq!(Decay::of::<f64>(near), Ok(error.nearest), "{given}");
+            if given > 1.0 {
+                assert_eq!(near, 1.0);
+            } else if !(given > 0.0) {
+                assert_eq!(near, 0.9, "{given}");
+            }
             if given > 0.0 && given <= 1.0 {
                 assert!((near - given).abs() < 2e-5, "{given}: {near}");
             }

@@ -264,22 +264,43 @@ mod tests {
                 format!("memory policy {bad:?}: expected checkpointed:SLOTS with SLOTS at least 1");
             assert_eq!(message(bad), want);
         }
-        for bad in [
-            "truncated",
-            "truncated:-1",
-            "truncated:1e3",
-            "stored:3",
-            "reversible:9",
-            "",
-            "Taped",
-            "a\nb",
+        for (bad, expected) in [
+            ("online", "online:SLOTS with SLOTS at least 1"),
+            ("online:0", "online:SLOTS with SLOTS at least 1"),
+            ("truncated", "truncated:STEPS with a number of STEPS"),
+            ("truncated:-1", "truncated:STEPS with a number of STEPS"),
+            ("truncated:1e3", "truncated:STEPS with a number of STEPS"),
+            (
+                "stored:3",
+                "taped, stored, reversible and forward without a number",
+            ),
+            (
+                "reversible:9",
+                "taped, stored, reversible and forward without a number",
+            ),
         ] {
+            let want = format!("memory policy {bad:?}: expected {expected}");
+            assert_eq!(message(bad), want);
+        }
+        for bad in ["", "Taped", "a\nb"] {
             let message = message(bad);
             assert!(
                 message.contains("expected") && !message.contains('\n'),
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn sweeps_are_counted_by_policy() {
+        let of = |memory: Memory| [0, 1, 10].map(|depth| memory.sweeps(depth, 3));
+        assert_eq!(of(Memory::Taped), [0, 2, 20]);
+        assert_eq!(of(Memory::Stored), [0, 3, 30]);
+        assert_eq!(of(Memory::Forward), [0, 4, 40]);
+        assert_eq!(of(Memory::Truncated { steps: 2 }), [0, 3, 14]);
+        // With one slot step k of the way back goes k steps again, but for the last, which stands.
+        assert_eq!(of(Memory::Checkpointed { slots: 1 }), [0, 3, 30 + 36]);
+        assert_eq!(of(Memory::Online { slots: 1 })[..2], [0, 3]);
     }
 
     #[test]

@@ -5,5 +5,6 @@ mod elementwise;
 mod harness;
 mod layout;
 mod mistakes;
+mod names;
 mod reductions;
 mod structure;

@@ -194,3 +194,25 @@ fn the_norm_keeps_extreme_scales_and_nan() {
     }
     assert!(point.value(&[&[0.0, f64::NAN]]).is_nan());
 }
+
+/// Where the norm has no derivative it is taken as 0, along any direction too.
+#[test]
+fn the_norm_of_nothing_moves_nowhere() {
+    let f = Program::<f64>::record(&[Shape::vector(2)], |v| v[0].norm());
+    let mut point = f.point();
+    point.linearise(&[&[0.0, 0.0]]);
+    assert_eq!(point.gradient(0), [0.0; 2]);
+    assert_eq!(point.directional(&[Some(&[1.0, -2.0])]), 0.0);
+}
+
+/// ½ max(a)² has the second derivative 1 at its largest entry.
+#[test]
+fn extremes_have_the_second_derivative_of_what_follows() {
+    let f = Program::<f64>::record(&[Shape::vector(3)], |v| {
+        v[0].max_all().square() * 0.5 + v[0].min_all().square()
+    });
+    let mut point = f.point();
+    point.linearise(&[&[1.0, 3.0, 2.0]]);
+    point.second(&[Some(&[5.0, 7.0, 11.0])]);
+    assert_eq!(point.product(0), [10.0, 7.0, 0.0]);
+}

@@ -1,7 +1,8 @@
 //! Forward mode, reverse mode and central differences.
 
-use autodiff::Real;
-use autodiff::unroll::Memory;
+use autodiff::unroll::{Memory, Step, Unrolled};
+use autodiff::{Meter, Objective, Real, Var, objective};
+use nalgebra::DMatrix;
 
 use crate::cases::*;
 
@@ -40,6 +41,31 @@ fn forward_equals_reverse<T: Real>(tolerance: f64) {
 fn forward_mode_equals_reverse_mode() {
     forward_equals_reverse::<f64>(1e-12);
     forward_equals_reverse::<f32>(1e-4);
+}
+
+/// More entries of x than one block of tangents takes along.
+#[test]
+fn forward_mode_goes_in_blocks() {
+    for dim_x in [15, 16, 17, 40] {
+        let a = DMatrix::from_vec(DIM, dim_x, noise::<f64>(DIM * dim_x, 5));
+        let g = objective(move |x: Var, y: Var| {
+            (y - &a * x).norm_squared() * 0.5 + (y.square() * y.square()).sum() * 0.25
+        })
+        .record(dim_x, DIM);
+        let step = Step::new(dim_x, DIM, move |x, y, _| {
+            y - Var::gradient(&g, 1, &[x, y]) * 0.1
+        });
+        let (x, start, cotangent) = (noise(dim_x, 1), noise(DIM, 4), noise(DIM, 2));
+        let meter = Meter::new();
+        let mut forward = Unrolled::new(step.clone(), &meter);
+        forward.forward(&x, &start, 20, Memory::Forward);
+        let (by_x, _) = forward.reverse(&cotangent);
+        let mut reverse = Unrolled::new(step.clone(), &Meter::new());
+        reverse.forward(&x, &start, 20, Memory::Stored);
+        let (expected, _) = reverse.reverse(&cotangent);
+        close(by_x, expected, 1e-12, &format!("x of {dim_x}"));
+        assert_eq!(meter.read().peak, step.peak_bytes(20, Memory::Forward));
+    }
 }
 
 #[test]
