@@ -95,6 +95,17 @@ fn no_curvature_along_one_residual_is_no_singular_system() {
     }
 }
 
+/// ‖Hr‖ is small beside ‖r‖ for an ill-conditioned H as for a singular one; rᵀHr tells them apart.
+#[test]
+fn an_ill_conditioned_system_is_no_singular_one() {
+    for least in [1e-8, 1e-10] {
+        let system = System::diagonal(&[1.0, least], &[1e-3, 1.0]);
+        let solved = system.solve::<f64>(&Minres::new().tolerance(1e-4));
+        assert_eq!(solved.report.outcome, Outcome::Converged, "{least:e}");
+        assert!((solved.v[1] * least - 1.0).abs() < 1e-3, "{solved:?}");
+    }
+}
+
 /// A semidefinite system with a solution is no indefinite one, whatever its scale and however small
 /// its least positive eigenvalue.
 #[test]
