@@ -128,7 +128,7 @@ mod tests {
             assert_eq!(Decay::of::<f64>(near), Ok(error.nearest), "{given}");
             if given > 1.0 {
                 assert_eq!(near, 1.0);
-            } else if !(given > 0.0) {
+            } else if given <= 0.0 || given.is_nan() {
                 assert_eq!(near, 0.9, "{given}");
             }
             if given > 0.0 && given <= 1.0 {
