@@ -1,6 +1,7 @@
 //! What is not finite is located: the operation, its line, and the step of an unrolled loop.
 
-use autodiff::{Program, Quantity, Shape, Var, objective};
+use autodiff::unroll::{Memory, Step, Unrolled};
+use autodiff::{Meter, Program, Quantity, Shape, Var, objective};
 use nalgebra::{DVector, dvector};
 use solvers::{Aid, Bda, Bilevel, InnerStep, Itd, LowerSolve, Status, StepLength, Strategy};
 
@@ -186,8 +187,6 @@ fn a_derivative_inside_a_step_is_located_on_the_way_back() {
 
 #[test]
 fn an_operation_of_the_step_itself_is_located() {
-    use autodiff::Meter;
-    use autodiff::unroll::{Memory, Step, Unrolled};
     // The square root's operand reaches 0 in step 2: its derivative there is infinite.
     let line = line!() + 1;
     let step = Step::<f64>::new(1, 1, |x, y, _| y.sqrt() * 0.0 + y - x);
@@ -216,6 +215,48 @@ fn an_operation_of_the_step_itself_is_located() {
             unrolled.find_non_finite(&[1.0], &[9.0], 3, memory, &[1.0]),
             None
         );
+    }
+}
+
+/// Far from the end of the loop, and in a block of columns that is not the first.
+#[test]
+fn the_step_of_a_derivative_is_found_in_either_mode() {
+    let step = |bad: usize| {
+        let coefficients = move |k: usize, c: &mut [f64]| c[0] = f64::from(k != bad);
+        Step::scheduled(20, 4, 1, coefficients, |x, y, c| {
+            y * 0.5 + (x.slice(16, 4) * c.at(0)).sqrt()
+        })
+    };
+    let (start, cotangent) = ([1.0; 4], [1.0; 4]);
+    // The derivative of √(0·x) by x, in one step of ten.
+    for bad in [0, 3, 8, 9] {
+        let mut unrolled = Unrolled::new(step(bad), &Meter::new());
+        for memory in [Memory::Stored, Memory::Taped] {
+            let found = unrolled
+                .find_non_finite(&[1.0; 20], &start, 10, memory, &cotangent)
+                .expect("√0");
+            assert_eq!((found.step, found.back), (bad, true), "{memory}");
+            let at = found.at.as_ref().expect("an operation");
+            assert_eq!(at.operation, "sqrt", "{memory}");
+            let said = format!("in step {bad} of the loop (counted from 0), on the way back: ");
+            assert!(found.to_string().starts_with(&said), "{found}");
+        }
+    }
+    // 1e200 · 1e200 x overflows in the derivative by the one entry which is 0, and in no other.
+    for large in 0..4 {
+        let weights: [f64; 4] = std::array::from_fn(|i| if i == large { 1e200 } else { 1.0 });
+        let step = Step::<f64>::new(20, 4, |x, y, _| {
+            let weights = x.vector(&weights);
+            y * 0.5 + x.gather(&[17, 18, 19, 16]) * weights * weights
+        });
+        let mut unrolled = Unrolled::new(step, &Meter::new());
+        let found = unrolled
+            .find_non_finite(&[0.0; 20], &start, 10, Memory::Forward, &cotangent)
+            .expect("an overflow");
+        assert_eq!((found.step, found.back), (0, false), "{large}");
+        let at = found.at.expect("an operation");
+        let what = (at.operation.as_str(), at.quantity, at.entry);
+        assert_eq!(what, ("mul", Quantity::Tangent, large));
     }
 }
 

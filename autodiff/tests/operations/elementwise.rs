@@ -1,6 +1,6 @@
 //! The rows of the tables against formulas written anew, and against differences of these.
 
-use autodiff::rules::elementwise::{Binary, Domain, Unary};
+use autodiff::rules::elementwise::{Binary, Domain, Unary, sigmoid};
 use autodiff::{Program, Real, Shape};
 
 use crate::harness::{Function, assert_close, check_at};
@@ -292,6 +292,37 @@ fn large_operands_do_not_overflow() {
     assert_close(&[value / 5e200, slope], &[1.0, 0.6], 1e-15, "hypot");
     assert_eq!(jet(-800.0, |a| a.silu()), [0.0; 3]);
     assert_eq!(jet(30.0, |a| a.gelu()), [30.0, 1.0, 0.0]);
+}
+
+#[test]
+fn the_hypotenuse_of_an_infinite_side_is_infinite() {
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let value = |a: f64, b: f64| jet(a, |a| a.hypot(a.scalar(b)))[0];
+    for (a, b) in [
+        (inf, inf),
+        (-inf, inf),
+        (inf, -inf),
+        (1.0, inf),
+        (-inf, 2.0),
+    ] {
+        assert_eq!(value(a, b), inf, "{a}, {b}");
+    }
+    assert!(value(inf, nan).is_nan() && value(nan, -inf).is_nan());
+}
+
+#[test]
+fn the_scalar_sigmoid_is_that_of_the_row() {
+    for a in [-800.0, -30.0, -1.5, -0.0, 0.0, 1e-9, 0.7, 30.0, 800.0] {
+        let want = if a > -700.0 {
+            1.0 / (1.0 + f64::exp(-a))
+        } else {
+            0.0
+        };
+        assert!((sigmoid(a) - want).abs() <= 1e-15, "{a}");
+        let [row, ..] = jet(a, |a| a.sigmoid());
+        assert!((sigmoid(a) - row).abs() <= 4e-16 * row, "{a}: {row:e}");
+    }
+    assert!(sigmoid(f64::NAN).is_nan());
 }
 
 #[test]
