@@ -129,6 +129,19 @@ mod tests {
         prop_oneof![any, simple].prop_map(|(n, d)| Decay { n, d })
     }
 
+    #[test]
+    fn one_digit_is_seen() {
+        let mut store = BitStore::new(&Meter::new());
+        store.start(2, 10, Decay { n: 9, d: 10 });
+        assert!(store.is_empty());
+        for value in [12_345, -1, 7] {
+            let product = store.decay(1, value);
+            assert!(!store.is_empty());
+            assert_eq!(store.undo(1, product), value);
+            assert!(store.is_empty());
+        }
+    }
+
     /// Forces far apart in size, so that digits and stacks vary.
     fn forces() -> impl Strategy<Value = Vec<i64>> {
         let sized = (any::<i64>(), 12..62u32).prop_map(|(v, bits)| v >> bits);

@@ -47,6 +47,12 @@ fn retraces<T: Real>(decay: f64, depth: usize, x: [f64; 2], scale: f64) {
         assert!(driver.state() == &seen[k][..], "decay {decay}, step {k}");
     }
     assert!(loop_.lost.is_empty());
+    let all = loop_.hash();
+    for i in 0..dim_y {
+        loop_.y[i] ^= 1;
+        assert_ne!(loop_.hash(), all);
+        loop_.y[i] ^= 1;
+    }
     assert_eq!(loop_.hash(), loop_.fingerprint);
     for k in 0..depth {
         loop_.show(&mut driver);

@@ -165,3 +165,34 @@ fn many_steps_fit_in_a_few_states() {
     assert_eq!(unrolled.recomputed_steps(), memory.recomputed_steps(depth));
     assert_eq!(meter.read().live_in(Category::Checkpoints), 16 * 8);
 }
+
+/// Without an x there is no derivative by it to take along.
+#[test]
+fn forward_mode_without_x_has_the_predicted_peak() {
+    let step = Step::<f64>::new(0, 2, |_, y, _| y * 0.5);
+    for depth in [0, 1, 10] {
+        let meter = Meter::new();
+        let mut unrolled = Unrolled::new(step.clone(), &meter);
+        unrolled.forward(&[], &[1.0, 2.0], depth, Memory::Forward);
+        unrolled.reverse(&[1.0, 1.0]);
+        assert_eq!(meter.read().peak, step.peak_bytes(depth, Memory::Forward));
+    }
+    assert!(format!("{step:?}").starts_with("Step("));
+}
+
+/// A shallower pass lets go of the tape's steps that it does not use.
+#[test]
+fn a_shallower_tape_holds_less() {
+    let step = Step::<f64>::new(1, 2, |x, y, _| y * x.at(0));
+    let held = |depths: &[usize]| {
+        let meter = Meter::new();
+        let mut unrolled = Unrolled::new(step.clone(), &meter);
+        for depth in depths {
+            unrolled.forward(&[0.9], &[1.0, 2.0], *depth, Memory::Taped);
+        }
+        meter.read().live()
+    };
+    assert_eq!(held(&[50, 3]), held(&[3]));
+    assert_eq!(held(&[3, 50]), held(&[50]));
+    assert!(held(&[50]) > held(&[3]));
+}

@@ -1,6 +1,8 @@
 //! Momentum run backwards: what it differentiates, how far it is from floating point, and what it
 //! refuses.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use autodiff::bytes::Category;
 use autodiff::unroll::{Decay, Grid, Irreversible, Memory, Step, Unrolled};
 use autodiff::{Meter, Real};
@@ -115,6 +117,26 @@ fn where_nothing_is_rounded_it_is_the_stored_loop() {
         (state, by_x.to_vec(), by_start.to_vec())
     };
     assert_eq!(run(Memory::Reversible), run(Memory::Stored));
+}
+
+/// Run backwards, such a loop does not come to where it started.
+#[test]
+fn a_force_that_is_another_one_on_the_way_back_is_said() {
+    let depth = 20;
+    for spared in [depth, 100] {
+        let calls = AtomicUsize::new(0);
+        let coefficients = move |_: usize, c: &mut [f64]| {
+            let late = calls.fetch_add(1, Relaxed) >= spared;
+            c[0] = if late { 0.101 } else { 0.1 };
+        };
+        let step =
+            Step::momentum_scheduled(1, 1, 0.9, 1, coefficients, |x, y, c| (x - y) * c.at(0));
+        let mut ball = Unrolled::new(step, &Meter::new());
+        ball.forward(&[1.0], &[0.0, 0.0], depth, Memory::Reversible);
+        let by_x = ball.reverse(&[1.0, 0.0]).0[0];
+        let strayed = ball.irreversible() == Some(Irreversible::Strayed);
+        assert_eq!((strayed, by_x.is_nan()), (spared == depth, spared == depth));
+    }
 }
 
 #[test]
