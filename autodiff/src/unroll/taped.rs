@@ -24,10 +24,6 @@ impl<T: Real> Taped<T> {
         meter: &Meter,
         stop: Stop<'_, T>,
     ) -> usize {
-        if self.steps.len() > limit {
-            self.steps.truncate(limit);
-            self.steps.shrink_to_fit();
-        }
         let mut depth = 0;
         while depth < limit && !stop(depth, driver.state()) {
             if depth == self.steps.len() {
