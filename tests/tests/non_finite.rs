@@ -257,6 +257,19 @@ fn the_step_of_a_derivative_is_found_in_either_mode() {
         let at = found.at.expect("an operation");
         let what = (at.operation.as_str(), at.quantity, at.entry);
         assert_eq!(what, ("mul", Quantity::Tangent, large));
+        // The same of the state, which is moved by x from the second step on.
+        let step = Step::<f64>::new(20, 4, |x, y, _| {
+            let weights = x.vector(&weights);
+            y * weights * weights + x.gather(&[17, 18, 19, 16])
+        });
+        let mut unrolled = Unrolled::new(step, &Meter::new());
+        let found = unrolled
+            .find_non_finite(&[0.0; 20], &[0.0; 4], 10, Memory::Forward, &cotangent)
+            .expect("an overflow");
+        assert_eq!((found.step, found.back), (1, false), "{large}");
+        let at = found.at.expect("an operation");
+        let what = (at.operation.as_str(), at.quantity, at.entry);
+        assert_eq!(what, ("mul", Quantity::Tangent, large));
     }
 }
 
