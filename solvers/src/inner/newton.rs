@@ -33,7 +33,8 @@ pub(crate) fn newton<T: Real>(
     let mut value = point.linearise(&[x, y]);
     let mut residual = norm(point.gradient(1)).f64();
     let mut iterations = 0;
-    let mut rounding = T::zero();
+    // Of the values, where it was found to be more than theirs.
+    let mut measured = T::zero();
     while residual > tolerance && iterations < MAX_ITERATIONS {
         for i in 0..n {
             gradient[i] = -point.gradient(1)[i];
@@ -51,7 +52,7 @@ pub(crate) fn newton<T: Real>(
             step.copy_from_slice(gradient);
         }
         let slope = dot(gradient, step);
-        rounding = rounding.max(T::of(1e3 * T::EPSILON) * value.abs());
+        let mut rounding = measured.max(T::of(1e3 * T::EPSILON) * value.abs());
         let mut length = T::one();
         // The largest change over the shortest steps.
         let mut noise = T::zero();
@@ -79,7 +80,7 @@ pub(crate) fn newton<T: Real>(
                 }
                 // Along a direction of descent the shortest steps go down but for rounding: that
                 // of the objective's terms, which may be larger than its value.
-                rounding = noise;
+                (measured, rounding) = (noise, noise);
                 length = T::one();
             }
         };
