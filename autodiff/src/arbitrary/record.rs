@@ -130,7 +130,7 @@ impl<'r, T: Real, P: Primitive<T>> Builder<'r, '_, T, P> {
                 let f = Binary::ALL[row % Binary::ALL.len()];
                 let (a, p) = self.bounded(*left);
                 let (b, q) = self.bounded(*right);
-                let a = into(f.left_domain(), a, false);
+                let a = into(f.left_domain(), a, *negative);
                 let b = repeatable(b, a.shape());
                 let b = match f.domain() {
                     Domain::Unequal => {

@@ -51,7 +51,8 @@ use crate::vector::{Lanes, Vector};
 pub enum Domain {
     /// All reals.
     All,
-    /// All reals but a neighbourhood of 0, where a derivative jumps or grows without bound.
+    /// All reals but a neighbourhood of 0, where the value or a derivative jumps or grows without
+    /// bound.
     NonZero,
     /// Positive reals, away from 0.
     Positive,

@@ -171,6 +171,32 @@ fn binary_rows_match_their_definitions() {
     binary_rows::<f32>([1e-5, 1e-5, 1e-5]);
 }
 
+/// What is drawn from a domain may be moved by rounding, in single precision too: across a jump it
+/// would give another value.
+#[test]
+fn values_do_not_jump_within_a_domain() {
+    let about_zero = |domain, other: f64| -> Vec<[f64; 2]> {
+        let pair = |a: f64| [a, a + 1e-9];
+        let mut pairs: Vec<_> = samples(domain, other).into_iter().map(pair).collect();
+        if domain == Domain::All {
+            pairs.push([-1e-9, 1e-9]);
+        }
+        pairs
+    };
+    for f in Binary::ALL.iter().copied() {
+        let shapes = [Shape::SCALAR; 2];
+        let mut program = Function::<f64>::new(&shapes, |v| v[0].elementwise_with(f, v[1]));
+        for a in about_zero(f.left_domain(), f64::NAN) {
+            for b in about_zero(f.domain(), a[0]) {
+                let value = program.value(&[vec![a[0]], vec![b[0]]])[0];
+                let moved = program.value(&[vec![a[1]], vec![b[1]]])[0];
+                let jump = (moved - value).abs();
+                assert!(jump < 1e-6, "{} of {a:?}, {b:?}: {jump:e}", f.name());
+            }
+        }
+    }
+}
+
 #[test]
 fn rows_repeat_their_operands_in_every_sweep() {
     let shapes = [

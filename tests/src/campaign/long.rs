@@ -1,7 +1,7 @@
 //! A long campaign: any number of programs, on all cores, with the same result on any number of
 //! them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -33,9 +33,9 @@ pub struct Campaign {
 pub const LOOP_EVERY: u64 = 4;
 /// Programs for each bilevel problem.
 pub const PROBLEM_EVERY: u64 = 32;
-/// Programs after which a campaign that failed ends.
+/// Programs between two looks at what failed.
 const BATCH: u64 = 1024;
-/// Programs whose failures are shrunk.
+/// Programs that fail until the campaign ends, and whose failures are shrunk.
 const SHRUNK: usize = 5;
 /// Most simpler values tried for one failure.
 const SHRINKS: usize = 20_000;
@@ -53,11 +53,11 @@ impl Campaign {
     }
 
     /// Runs it on the current `rayon` pool; `done` counts the programs as they are finished. It ends
-    /// early, after a whole batch, where a property failed.
+    /// early, after a whole batch, where five programs have failed.
     pub fn run(&self, done: &AtomicU64) -> Summary {
         let mut summary = Summary::default();
         let (mut start, end) = self.range;
-        while start < end && summary.failures.is_empty() {
+        while start < end && failing(&summary.failures).len() < SHRUNK {
             let batch = start..end.min(start + BATCH);
             start = batch.end;
             let parts = batch.into_par_iter().map(|program| {
@@ -68,11 +68,11 @@ impl Campaign {
             summary = summary.with(parts.reduce(Summary::default, Summary::with));
         }
         // Shrinking is slow: a broken engine fails thousands of times.
-        let mut failed: Vec<u64> = summary.failures.iter().map(|f| f.program).collect();
-        failed.sort_unstable();
-        failed.dedup();
-        failed.truncate(SHRUNK);
-        let shrunk = failed
+        let first: Vec<u64> = failing(&summary.failures)
+            .into_iter()
+            .take(SHRUNK)
+            .collect();
+        let shrunk = first
             .into_par_iter()
             .map(|p| self.look_at(p, true).failures);
         summary.failures = shrunk.flatten().collect();
@@ -186,6 +186,11 @@ impl Summary {
             }
         }
     }
+}
+
+/// The programs that fail, in their order.
+fn failing(failures: &[Failure]) -> BTreeSet<u64> {
+    failures.iter().map(|f| f.program).collect()
 }
 
 /// Why a property does not hold; a panic is a reason too.

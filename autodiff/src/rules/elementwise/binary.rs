@@ -143,9 +143,9 @@ binary_table! {
     Min min(b) All Unequal: |a, b| -(-a).zip(-b, larger),
         |a, b| b.zip(a, share), |a, b| a.zip(b, share),
         |a, _| a.zero(), |a, _| a.zero(), |a, _| a.zero();
-    /// The angle of the point with height `a` and abscissa `b`, in (−π, π]. At the origin there is
-    /// no derivative: it is NaN there.
-    Atan2 atan2(b) All NonZero: |a, b| a.zip(b, |a, b| a.atan2(b)),
+    /// The angle of the point with height `a` and abscissa `b`, in (−π, π]: it jumps where `a`
+    /// changes its sign at a `b` below 0. At the origin there is no derivative: it is NaN there.
+    Atan2 atan2(b) NonZero All: |a, b| a.zip(b, |a, b| a.atan2(b)),
         |a, b| { let h = a.zip(b, hypot); b / h / h },
         |a, b| { let h = a.zip(b, hypot); -a / h / h },
         |a, b| { let h = a.zip(b, hypot); a.of(-2.0) * (a / h) * (b / h) / h / h },
