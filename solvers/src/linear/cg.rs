@@ -6,7 +6,7 @@ use autodiff::{Meter, Real};
 
 use crate::default_tolerance;
 
-use super::{LinearSolver, Outcome, Product, Report, flat, scaled_residual};
+use super::{LinearSolver, Outcome, Product, Report, flat, least_ritz, relative, scaled_residual};
 
 /// The method of conjugate gradients.
 ///
@@ -15,8 +15,8 @@ use super::{LinearSolver, Outcome, Product, Report, flat, scaled_residual};
 /// best iterate; it is never answered with zeros.
 ///
 /// # Cost in oracle calls
-/// One Hessian-vector product per iteration, and one for a first guess that is not zero. On a
-/// quadratic it ends in at most `dim_y` iterations; else the error in the H-norm falls by
+/// One Hessian-vector product per iteration, one for a first guess that is not zero, and one where a
+/// direction has no curvature, to tell a singular H from an indefinite one. On a quadratic it ends in at most `dim_y` iterations; else the error in the H-norm falls by
 /// `(√κ−1)/(√κ+1)` per iteration.
 ///
 /// # Reference
@@ -133,16 +133,20 @@ impl Cg {
                 break Outcome::NonFinite;
             }
             largest = largest.max(curvature.abs());
-            let relative_curvature = if largest > 0.0 {
-                curvature / largest
-            } else {
-                0.0
-            };
+            let relative_curvature = relative(curvature, largest);
             if relative_curvature < -flat {
                 break Outcome::Negative { relative_curvature };
             }
             if relative_curvature <= flat {
-                break Outcome::Singular { relative_curvature };
+                // An indefinite H has directions of no curvature as well.
+                let least = least_ritz(product, p, hp, largest);
+                break if least < -flat {
+                    Outcome::Negative {
+                        relative_curvature: least,
+                    }
+                } else {
+                    Outcome::Singular { relative_curvature }
+                };
             }
             let alpha = rr / php;
             axpy(v, alpha, p);

@@ -49,6 +49,40 @@ pub(super) fn lift<T: Real>(v: &mut [T], r: &[T]) {
     }
 }
 
+/// The least Ritz value of H on the span of p and Hp, in units of the largest magnitude met:
+/// `largest`, or one of the two.
+///
+/// One product tells an indefinite H where pᵀHp is 0 or positive by chance. `p` and `hp`, which holds Hp, are
+/// overwritten.
+pub(super) fn least_ritz<T: Real>(
+    product: Product<'_, T>,
+    p: &mut [T],
+    hp: &mut [T],
+    largest: f64,
+) -> f64 {
+    let size = norm(p);
+    let first = dot(p, hp) / size / size;
+    axpy(hp, -first, p);
+    let rest = norm(hp);
+    if rest == T::zero() {
+        return relative(first.f64(), largest.max(first.f64().abs()));
+    }
+    product(hp, p);
+    let second = (dot(hp, p) / rest / rest).f64();
+    let (first, off) = (first.f64(), (rest / size).f64());
+    let (mean, radius) = ((first + second) / 2.0, ((first - second) / 2.0).hypot(off));
+    relative(mean - radius, largest.max(mean.abs() + radius))
+}
+
+/// A curvature in units of the largest magnitude, 0 where that is.
+pub(super) fn relative(curvature: f64, largest: f64) -> f64 {
+    if largest > 0.0 {
+        curvature / largest
+    } else {
+        0.0
+    }
+}
+
 const POWER_ITERATIONS: usize = 20;
 
 /// An upper estimate of the largest magnitude of an eigenvalue of H, by power iteration from a

@@ -4,7 +4,7 @@ use autodiff::bytes::{Category, Claim};
 use autodiff::{Meter, Real};
 use nalgebra::{Cholesky, DMatrix, DVector, SymmetricEigen};
 
-use super::{LinearSolver, Outcome, Product, Report};
+use super::{LinearSolver, Outcome, Product, Report, relative};
 
 /// Columns of H that one block of products gives. The function is held in so many tangents and
 /// adjoints' tangents, and beyond sixteen its products of matrices gain little.
@@ -94,7 +94,7 @@ fn solve_dense<T: Real>(mut h: DMatrix<T>, b: DVector<T>) -> (DVector<T>, Outcom
         .iter()
         .map(|l| l.abs().f64())
         .fold(f64::INFINITY, f64::min);
-    let relative = |l: f64| if largest > 0.0 { l / largest } else { 0.0 };
+    let relative = |l: f64| relative(l, largest);
     let mut coordinates = eigen.eigenvectors.tr_mul(&b);
     for (c, l) in coordinates.iter_mut().zip(eigen.eigenvalues.iter()) {
         *c = if relative(l.abs().f64()) <= flat {

@@ -23,7 +23,8 @@ use super::{LinearSolver, Outcome, Product, Report, lift, scaled_residual};
 ///
 /// # Cost in oracle calls
 /// One Hessian-vector product per step after the first, which has one where the first guess is not
-/// zero; twenty for a step length that is found. The error falls by `max|1 − sλ|` per step.
+/// zero; twenty for a step length that is found, and two to tell why a residual grows. The error
+/// falls by `max|1 − sλ|` per step.
 ///
 /// # Reference
 /// L. Richardson, The approximate arithmetical solution by finite differences of physical problems
@@ -129,7 +130,7 @@ impl<T: Real> LinearSolver<T> for FixedPoint {
             let blur = (1.0 + watch.largest() * norm(v).f64()) / size;
             if let Some(found) = watch.look(&r, &hr, s, blur) {
                 axpy(v, -step, &r);
-                break found;
+                break watch.cause(found, product, &mut r, &mut hr);
             }
             std::mem::swap(&mut r, &mut next);
         };

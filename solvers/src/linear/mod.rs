@@ -14,7 +14,7 @@ mod stationary;
 pub use cg::Cg;
 pub(crate) use cg::CgVectors;
 pub(crate) use common::largest_magnitude;
-use common::{flat, lift, positive, scaled_residual};
+use common::{flat, least_ritz, lift, positive, relative, scaled_residual};
 pub use direct::Direct;
 pub use fixed_point::FixedPoint;
 pub use minres::Minres;

@@ -19,7 +19,7 @@ use super::{LinearSolver, Outcome, Product, Report, lift, scaled_residual};
 /// # Cost in oracle calls
 /// One Hessian-vector product per power of `I − sH`: to order K there are K products and K + 1
 /// terms. One more for a first guess that is not zero (the series of its residual is added to it),
-/// and twenty for a step length that is found. The error falls by `max|1 − sλ|` per product.
+/// twenty for a step length that is found, and two to tell why a residual grows. The error falls by `max|1 − sλ|` per product.
 ///
 /// # Reference
 /// J. Lorraine, P. Vicol and D. Duvenaud, Optimizing millions of hyperparameters by implicit
@@ -111,7 +111,7 @@ impl<T: Real> LinearSolver<T> for Neumann {
             product(&r, &mut hr);
             iterations += 1;
             if let Some(found) = watch.look(&r, &hr, s, 0.0) {
-                break found;
+                break watch.cause(found, product, &mut r, &mut hr);
             }
             axpy(v, T::of(s), &r);
             axpy(&mut r, T::of(-s), &hr);

@@ -7,7 +7,7 @@ use autodiff::{Meter, Real};
 use crate::default_tolerance;
 use crate::inner::StepLength;
 
-use super::{Outcome, Product, flat, largest_magnitude, positive};
+use super::{Outcome, Product, flat, largest_magnitude, least_ritz, positive};
 
 /// Iterations to a tolerance, unless told otherwise.
 const MAX_ITERATIONS: usize = 10_000;
@@ -134,14 +134,33 @@ impl Watch {
         if growth.max(0.0).sqrt() <= 1.0 + flat {
             return None;
         }
-        let relative_curvature = slope / self.largest;
-        Some(if relative_curvature < -self.flat {
+        Some(Outcome::Diverged {
+            growth: growth.sqrt(),
+        })
+    }
+
+    /// The outcome with negative curvature told from a step that is too long, by two products. `r`,
+    /// of the last look, is overwritten then, and so is `hr`.
+    ///
+    /// (I − sH)r is in the span of r and Hr, so one of H's two Ritz values θ there has |1 − sθ| > 1:
+    /// it is negative, or the largest eigenvalue is above 2/s.
+    pub(super) fn cause<T: Real>(
+        &self,
+        outcome: Outcome,
+        product: Product<'_, T>,
+        r: &mut [T],
+        hr: &mut [T],
+    ) -> Outcome {
+        let Outcome::Diverged { .. } = outcome else {
+            return outcome;
+        };
+        product(r, hr);
+        let relative_curvature = least_ritz(product, r, hr, self.largest);
+        if relative_curvature < -self.flat {
             Outcome::Negative { relative_curvature }
         } else {
-            Outcome::Diverged {
-                growth: growth.sqrt(),
-            }
-        })
+            outcome
+        }
     }
 
     /// The largest ‖Hr‖ / ‖r‖ so far.

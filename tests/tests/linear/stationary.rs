@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use solvers::StepLength;
-use solvers::linear::{FixedPoint, LinearSolver, Neumann, OneStep, Outcome};
+use solvers::linear::{Cg, FixedPoint, LinearSolver, Neumann, OneStep, Outcome};
 
 use crate::system::{System, definite, relative};
 
@@ -75,6 +75,31 @@ proptest! {
             prop_assert!(system.residual(&solved.v) <= 1.0 + 1e-12, "the best iterate");
         }
     }
+
+    /// A residual that grows although no eigenvalue is above 2/s proves a negative one.
+    #[test]
+    fn negative_curvature_is_never_called_a_long_step(
+        system in definite(1.0),
+        negative in proptest::collection::vec(0.05..1.0f64, 1..4),
+        portion in 0.1..1.9f64,
+        seed in any::<u64>(),
+    ) {
+        let values: Vec<f64> = (0..system.dim())
+            .map(|i| 1.0 / (1.0 + i as f64))
+            .chain(negative.iter().map(|l| -l))
+            .collect();
+        let system = System::new(&values, seed);
+        let length = fixed(portion);
+        let solvers: [&dyn LinearSolver<f64>; 3] = [
+            &Neumann::new().step(length),
+            &FixedPoint::new().step(length),
+            &FixedPoint::new().steps(3000).step(length),
+        ];
+        for solver in solvers {
+            let outcome = system.solve(solver).report.outcome;
+            prop_assert!(matches!(outcome, Outcome::Negative { .. }), "{solver:?}: {outcome:?}");
+        }
+    }
 }
 
 #[test]
@@ -116,10 +141,40 @@ fn negative_curvature_is_told_from_a_long_step() {
             panic!("{solver:?}: {outcome:?}");
         };
         assert!(
-            (-0.7..0.0).contains(&relative_curvature),
+            (-1.0..0.0).contains(&relative_curvature),
             "{relative_curvature}"
         );
     }
+}
+
+#[test]
+fn negative_curvature_is_found_where_the_residual_meets_none() {
+    let saddle = System::diagonal(&[1.0, -1.0], &[1.0, 1.0]);
+    for solver in [
+        &Neumann::new() as &dyn LinearSolver<f64>,
+        &FixedPoint::new(),
+        &Cg::new(),
+    ] {
+        let outcome = saddle.solve(solver).report.outcome;
+        let Outcome::Negative { relative_curvature } = outcome else {
+            panic!("{solver:?}: {outcome:?}");
+        };
+        assert!(
+            (relative_curvature + 1.0).abs() < 1e-15,
+            "{relative_curvature}"
+        );
+    }
+}
+
+/// Growth by what rounding makes of 1 proves nothing.
+#[test]
+fn rounding_is_no_divergence() {
+    let system = System::new(&[2.0 + 15.0 * f64::EPSILON], 3);
+    let outcome = system
+        .solve::<f64>(&FixedPoint::new().steps(2).step(fixed(1.0)))
+        .report
+        .outcome;
+    assert_eq!(outcome, Outcome::Approximate);
 }
 
 /// A part of b outside the range of H would make v grow without end.
