@@ -170,7 +170,7 @@ fn the_meter_is_the_allocator_but_for_a_constant() {
     let predicted = ball.predicted_peak_bytes(&problem);
     agrees(&task, &problem, &ball, predicted);
     for lower in [
-        LowerSolve::Tolerance(None),
+        LowerSolve::default(),
         LowerSolve::Steps {
             depth: 2000,
             inner: InnerStep::Nesterov(0.5),

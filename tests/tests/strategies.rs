@@ -282,7 +282,7 @@ fn trouble_is_reported_with_a_remedy() {
 #[test]
 fn settings_are_checked_before_any_work() {
     let reversible = |inner| Itd::reverse(5).inner(inner).memory(Memory::Reversible);
-    let bad: [(&dyn Strategy<f64>, &str); 11] = [
+    let bad: [(&dyn Strategy<f64>, &str); 12] = [
         (&reversible(InnerStep::GradientDescent), "expected momentum"),
         (&reversible(InnerStep::Nesterov(0.9)), "expected momentum"),
         (&reversible(InnerStep::Momentum(0.0)), "decay 0: expected"),
@@ -293,6 +293,7 @@ fn settings_are_checked_before_any_work() {
         (&Bda::new(0), "depth 0"),
         (&Bda::new(5).schedule(Schedule::Constant(1.5)), "α_0 = 1.5"),
         (&Aid::cg().lower_tolerance(-1.0), "tolerance -1"),
+        (&Aid::cg().lower_limit(0), "at most 0 iterations"),
         (&Aid::cg().lower_steps(0, StepLength::Auto), "depth 0"),
     ];
     for (strategy, reason) in bad {

@@ -27,6 +27,10 @@ pub(super) fn method<T: Real>(
         "hoag" => {
             let hoag = Hoag::new(settings.iterations);
             let hoag = hoag.accuracy(falling.unwrap_or(Schedule::Geometric { a, decay: 0.9 }));
+            let hoag = match settings.lower_limit {
+                Some(limit) => hoag.lower_limit(limit),
+                None => hoag,
+            };
             Box::new(match task.bounds {
                 Some((low, high)) => hoag.bounds(low, high),
                 None => hoag,

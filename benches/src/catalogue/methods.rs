@@ -158,6 +158,7 @@ pub fn method<T: Real>(
     let shared = strategies::Settings {
         depth: settings.depth,
         tolerance: settings.tolerance,
+        lower_limit: settings.lower_limit,
         step: settings.step.map_or(StepLength::Auto, StepLength::Fixed),
         ..strategies::Settings::default()
     };

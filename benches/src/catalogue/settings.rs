@@ -38,6 +38,8 @@ pub struct SolveSettings {
     pub step: Option<f64>,
     /// Tolerance of implicit methods; that of the precision if absent.
     pub tolerance: Option<f64>,
+    /// The most iterations on the lower level of implicit methods; theirs if absent.
+    pub lower_limit: Option<usize>,
     /// Whether the lower level starts from the last y, and the linear system from the last solution.
     pub warm_start: bool,
     /// Stages of `gda`.
@@ -87,6 +89,10 @@ pub struct GivenSettings {
     /// Tolerance of implicit methods
     #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub tolerance: Option<f64>,
+    /// The most iterations on the lower level of implicit methods and `hoag` [default: 200 of
+    /// Newton's method, 100000 steps of `aid-step`]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub lower_limit: Option<usize>,
     /// Whether the lower level starts from the last y, and the linear system of an implicit method
     /// from its last solution
     #[arg(long, value_name = "true|false")]
@@ -134,6 +140,7 @@ impl GivenSettings {
             depth: self.depth.or(other.depth),
             step: self.step.or(other.step),
             tolerance: self.tolerance.or(other.tolerance),
+            lower_limit: self.lower_limit.or(other.lower_limit),
             warm_start: self.warm_start.or(other.warm_start),
             stages: self.stages.or(other.stages),
             stage_iterations: self.stage_iterations.or(other.stage_iterations),
@@ -220,6 +227,7 @@ impl SolveSettings {
             depth: given.depth.unwrap_or(default.depth),
             step: given.step.or(default.step),
             tolerance: given.tolerance.or(default.tolerance),
+            lower_limit: given.lower_limit.or(default.lower_limit),
             warm_start: given.warm_start.unwrap_or(default.warm_start),
             stages: given.stages.unwrap_or(default.stages),
             stage_iterations: given.stage_iterations.unwrap_or(default.stage_iterations),
@@ -240,6 +248,7 @@ impl SolveSettings {
         for (key, value) in [
             ("iterations", self.iterations),
             ("depth", self.depth),
+            ("lower-limit", self.lower_limit.unwrap_or(1)),
             ("stages", self.stages),
             ("stage-iterations", self.stage_iterations),
             ("steps", self.steps),
@@ -285,6 +294,7 @@ impl SolveSettings {
             depth: 100,
             step: None,
             tolerance: None,
+            lower_limit: None,
             warm_start: false,
             stages: 5,
             stage_iterations: 1000,

@@ -210,6 +210,8 @@ pub struct Settings {
     pub depth: usize,
     /// Tolerance of implicit strategies, for the lower level and the linear system.
     pub tolerance: Option<f64>,
+    /// The most iterations on the lower level of strategies that solve it to a tolerance.
+    pub lower_limit: Option<usize>,
     /// Tolerance that loops of `itd` end at, if before `depth` steps.
     pub stop: Option<f64>,
     /// Length of the lower level's steps.
@@ -226,6 +228,7 @@ impl Default for Settings {
         Settings {
             depth: 100,
             tolerance: None,
+            lower_limit: None,
             stop: None,
             step: StepLength::Auto,
             inner: InnerStep::GradientDescent,
@@ -270,6 +273,9 @@ pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<AnyStrategy<
     if let Some(tolerance) = settings.tolerance {
         aid_step = aid_step.tolerance(tolerance);
     }
+    if let Some(limit) = settings.lower_limit {
+        aid_step = aid_step.limit(limit);
+    }
     // Of the kinds of step, the constraint alone is the problem's and not the strategy's.
     if settings.inner.is_proximal() {
         bda = bda.inner(settings.inner);
@@ -281,7 +287,10 @@ pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<AnyStrategy<
             length: settings.step,
         }
     } else {
-        LowerSolve::Tolerance(settings.tolerance)
+        LowerSolve::Newton {
+            tolerance: settings.tolerance,
+            limit: settings.lower_limit,
+        }
     };
     let strategy: AnyStrategy<T> = match (name, name.split_once('-')) {
         ("exact", _) => Arc::new(Exact),

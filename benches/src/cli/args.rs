@@ -198,6 +198,10 @@ pub(super) struct Compare {
     /// [default: 1e-10, 1e-5 in f32]. Given, `itd` ends its loop there too, if before --depth
     #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub(super) tolerance: Option<f64>,
+    /// The most iterations on the lower level of implicit strategies [default: 200 of Newton's
+    /// method, 100000 steps of `aid-step`]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(super) lower_limit: Option<usize>,
     /// Step length of the lower level, and of the linear iterations that take steps [default: from
     /// the curvature]
     #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]

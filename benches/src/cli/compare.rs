@@ -205,6 +205,9 @@ fn settings(args: &Compare) -> Result<Settings, Failure> {
         Ok(depth) if depth > 0 => depth,
         _ => return bad(format!("--depth {}: expected at least 1 step", args.depth)),
     };
+    if args.lower_limit == Some(0) {
+        return bad("--lower-limit 0: expected at least 1 iteration".into());
+    }
     for (name, value) in [("--tolerance", args.tolerance), ("--step", args.step)] {
         if let Some(v) = value
             && !(v.is_finite() && v > 0.0)
@@ -215,6 +218,7 @@ fn settings(args: &Compare) -> Result<Settings, Failure> {
     Ok(Settings {
         depth,
         tolerance: args.tolerance,
+        lower_limit: args.lower_limit,
         step: args.step.map_or(StepLength::Auto, StepLength::Fixed),
         inner: inner(&args.inner)?,
         implicit_steps: args.same_iterate,

@@ -292,8 +292,7 @@ pub fn hypergradient<T: Real>(
             "itd-reversible" => InnerStep::Momentum(0.5),
             _ => InnerStep::GradientDescent,
         },
-        implicit_steps: false,
-        stop: None,
+        ..Settings::default()
     };
     // Both lengths fixed: one found at each point anew would be part of the map.
     let bda = Bda::new(DEPTH).steps(LENGTH, LENGTH);

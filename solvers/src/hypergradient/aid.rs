@@ -8,7 +8,7 @@ use autodiff::unroll::Memory;
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
-use crate::inner::{InnerStep, StepLength, newton};
+use crate::inner::{InnerStep, NEWTON_LIMIT, StepLength, newton};
 use crate::linear::{Cg, Direct, LinearSolver};
 use crate::{Bilevel, Certificate, Estimate, Status, Workspace, default_tolerance};
 
@@ -21,8 +21,13 @@ use vectors::Vectors;
 /// How the lower level is solved before it is differentiated implicitly.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LowerSolve {
-    /// To `‖∇_y g‖ ≤ tolerance`, by Newton's method; the precision's default if `None`.
-    Tolerance(Option<f64>),
+    /// By Newton's method, each step from conjugate gradients.
+    Newton {
+        /// Ends at `‖∇_y g‖ ≤ tolerance`; the precision's default if `None`.
+        tolerance: Option<f64>,
+        /// The most iterations; 200 if `None`.
+        limit: Option<usize>,
+    },
     /// By exactly the steps that [`Itd`](crate::Itd) unrolls, so that the two can be compared at
     /// one iterate.
     Steps {
@@ -33,6 +38,16 @@ pub enum LowerSolve {
         /// Its length.
         length: StepLength,
     },
+}
+
+impl Default for LowerSolve {
+    /// Newton's method to the precision's default, in at most 200 iterations.
+    fn default() -> Self {
+        LowerSolve::Newton {
+            tolerance: None,
+            limit: None,
+        }
+    }
 }
 
 /// Solves the lower level, then `H v = ∇_yF`, and returns `∇_xF − ∇²_xy g · v`.
@@ -73,7 +88,7 @@ impl<L> Aid<L> {
     /// The lower level to its tolerance, the linear system by this solver.
     pub fn with(linear: L) -> Self {
         Aid {
-            lower: LowerSolve::Tolerance(None),
+            lower: LowerSolve::default(),
             linear,
             warm: false,
         }
@@ -94,10 +109,28 @@ impl<L> Aid<L> {
         self
     }
 
-    /// Solves the lower level to `‖∇_y g‖ ≤ tolerance`.
+    /// Solves the lower level to `‖∇_y g‖ ≤ tolerance`, by Newton's method.
     #[must_use]
     pub fn lower_tolerance(self, tolerance: f64) -> Self {
-        self.lower(LowerSolve::Tolerance(Some(tolerance)))
+        let (_, limit) = self.newton();
+        let tolerance = Some(tolerance);
+        self.lower(LowerSolve::Newton { tolerance, limit })
+    }
+
+    /// Solves the lower level by Newton's method, in at most this many iterations.
+    #[must_use]
+    pub fn lower_limit(self, limit: usize) -> Self {
+        let (tolerance, _) = self.newton();
+        let limit = Some(limit);
+        self.lower(LowerSolve::Newton { tolerance, limit })
+    }
+
+    /// What is given of Newton's method.
+    fn newton(&self) -> (Option<f64>, Option<usize>) {
+        match self.lower {
+            LowerSolve::Newton { tolerance, limit } => (tolerance, limit),
+            LowerSolve::Steps { .. } => (None, None),
+        }
     }
 
     /// Solves the lower level by `depth` gradient steps.
@@ -135,7 +168,7 @@ impl<L> Aid<L> {
         let dim_y = problem.dim_y();
         // The length is one number in the recording, whichever it is.
         let steps = match self.lower {
-            LowerSolve::Tolerance(_) => None,
+            LowerSolve::Newton { .. } => None,
             LowerSolve::Steps { depth, inner, .. } => {
                 Some((inner.record(problem.lower(), 0.5), depth))
             }
@@ -165,9 +198,10 @@ impl<L> Aid<L> {
             ..
         } = vectors;
         match self.lower {
-            LowerSolve::Tolerance(tolerance) => {
+            LowerSolve::Newton { tolerance, limit } => {
                 let tolerance = tolerance.unwrap_or(default_tolerance::<T>());
-                let minimum = newton(&mut work.lower, x, y, tolerance, spare, cg);
+                let until = (tolerance, limit.unwrap_or(NEWTON_LIMIT));
+                let minimum = newton(&mut work.lower, x, y, until, spare, cg);
                 let residual = minimum.residual;
                 Lower {
                     residual,
@@ -222,8 +256,12 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
             bad.then(|| format!("{what} {t}: expected a positive number"))
         };
         let reason = match self.lower {
-            LowerSolve::Tolerance(Some(t)) => positive("tolerance", t),
-            LowerSolve::Tolerance(None) => None,
+            LowerSolve::Newton { limit: Some(0), .. } => {
+                Some("at most 0 iterations: expected at least 1".to_owned())
+            }
+            LowerSolve::Newton { tolerance, .. } => {
+                tolerance.and_then(|t| positive("tolerance", t))
+            }
             LowerSolve::Steps { depth: 0, .. } => {
                 Some("depth 0: expected at least 1 step".to_owned())
             }

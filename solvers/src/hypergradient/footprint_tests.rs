@@ -56,8 +56,11 @@ fn peaks<T: Real>() {
             length,
         };
         for lower in [
-            LowerSolve::Tolerance(None),
-            LowerSolve::Tolerance(Some(1e-3)),
+            LowerSolve::default(),
+            LowerSolve::Newton {
+                tolerance: Some(1e-3),
+                limit: Some(7),
+            },
             steps(InnerStep::GradientDescent, StepLength::Auto),
             steps(InnerStep::GradientDescent, StepLength::Fixed(0.1)),
             steps(InnerStep::Momentum(0.5), StepLength::Auto),

@@ -19,7 +19,7 @@ pub(crate) use accelerated::{AcceleratedVectors, accelerated};
 pub use constraint::Constraint;
 pub(crate) use direction::Direction;
 pub use names::ParseInnerStepError;
-pub(crate) use newton::newton;
+pub(crate) use newton::{NEWTON_LIMIT, newton};
 pub use proximal::Proximal;
 pub use step::InnerStep;
 pub use step_length::StepLength;

@@ -13,9 +13,11 @@ pub(crate) struct Minimum {
     pub(crate) iterations: usize,
 }
 
-const MAX_ITERATIONS: usize = 200;
+/// Iterations unless told otherwise.
+pub(crate) const NEWTON_LIMIT: usize = 200;
 
-/// Replaces `y` by a minimiser of `g(x, ·)`, to `‖∇_y g‖ ≤ tolerance` or until no step helps.
+/// Replaces `y` by a minimiser of `g(x, ·)`, to `‖∇_y g‖ ≤ tolerance`, for `limit` iterations or
+/// until no step helps.
 ///
 /// Steps along directions of conjugate gradients, cut short by negative curvature, with
 /// backtracking (Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.1). The three
@@ -24,7 +26,7 @@ pub(crate) fn newton<T: Real>(
     point: &mut Point<T>,
     x: &[T],
     y: &mut [T],
-    tolerance: f64,
+    (tolerance, limit): (f64, usize),
     spare: &mut [Buffer<T>; 3],
     vectors: &mut CgVectors<T>,
 ) -> Minimum {
@@ -35,7 +37,7 @@ pub(crate) fn newton<T: Real>(
     let mut iterations = 0;
     // Of the values, where it was found to be more than theirs.
     let mut measured = T::zero();
-    while residual > tolerance && iterations < MAX_ITERATIONS {
+    while residual > tolerance && iterations < limit {
         for i in 0..n {
             gradient[i] = -point.gradient(1)[i];
         }

@@ -5,7 +5,7 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::{axpy, norm};
 use nalgebra::DVector;
 
-use crate::inner::newton;
+use crate::inner::{NEWTON_LIMIT, newton};
 use crate::{
     Bilevel, Certificate, ConfigError, Constraint, Ledger, Schedule, Status, Workspace,
     default_tolerance,
@@ -44,6 +44,7 @@ pub struct Hoag {
     iterations: usize,
     accuracy: Schedule,
     smoothness: Option<f64>,
+    limit: usize,
     constraint: Constraint,
 }
 
@@ -59,6 +60,7 @@ impl Hoag {
             iterations,
             accuracy: Schedule::Geometric { a: 0.1, decay: 0.9 },
             smoothness: None,
+            limit: NEWTON_LIMIT,
             constraint: Constraint::None,
         }
     }
@@ -77,6 +79,13 @@ impl Hoag {
         self
     }
 
+    /// The most iterations of Newton's method in one solve of the lower level, 200 unless given.
+    #[must_use]
+    pub fn lower_limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// Projects every entry of x to `low ..= high`.
     #[must_use]
     pub fn bounds(self, low: f64, high: f64) -> Self {
@@ -92,8 +101,12 @@ impl Hoag {
 
     fn complaint(&self) -> Option<String> {
         let none = (self.iterations == 0).then(|| "0 iterations: expected at least 1".to_owned());
+        let unsolved = self.limit == 0;
+        let unsolved =
+            unsolved.then(|| "at most 0 iterations on the lower level: expected at least 1".into());
         let smoothness = self.smoothness.filter(|l| !(l.is_finite() && *l > 0.0));
-        none.or(self.accuracy.complaint("accuracy"))
+        none.or(unsolved)
+            .or(self.accuracy.complaint("accuracy"))
             .or(smoothness.map(|l| format!("smoothness {l}: expected a positive number")))
             .or(self.constraint.complaint())
     }
@@ -197,7 +210,8 @@ impl<T: Real> Run<T> for HoagRun<'_, T> {
         let (upper, lower) = (&mut self.work.upper, &mut self.work.lower);
         let ImplicitVectors { q, z, cg } = &mut self.implicit;
         let (x, y) = (self.x.as_slice(), self.y.as_mut_slice());
-        let residual = newton(lower, x, y, accuracy, &mut self.spare, cg).residual;
+        let until = (accuracy, self.settings.limit);
+        let residual = newton(lower, x, y, until, &mut self.spare, cg).residual;
         let found = implicit_direction(upper, lower, [x, y], accuracy, q, z, cg);
         let size = norm(z).f64();
         let certificate = Certificate::stated(self.problem, x, y, size, upper, lower);

@@ -5,7 +5,7 @@ use models::data::{self, Samples, Splits};
 use models::{closed_form, logistic};
 use nalgebra::{DVector, dvector};
 use solvers::{
-    Aid, Bda, Bilevel, Descent, Estimate, Exact, Itd, Method, Optimiser, Status, Strategy,
+    Aid, Bda, Bilevel, Descent, Estimate, Exact, Hoag, Itd, Method, Optimiser, Status, Strategy,
 };
 
 use super::bilevel;
@@ -137,4 +137,51 @@ fn a_step_that_is_too_long_is_divergence_for_each_strategy_that_unrolls() {
         let got = estimate(&problem, strategy, &dvector![0.3]);
         assert!(matches!(got.status, Status::LowerDiverged { .. }), "{got}");
     }
+}
+
+/// A quartic, of whose distance to the minimum each step of Newton's method leaves two thirds.
+#[test]
+fn a_start_that_is_far_off_needs_more_iterations_than_the_default() {
+    let lower = objective(|x: Var, y: Var| {
+        let d = (y - x).norm_squared();
+        0.25 * d * d + 0.5 * d
+    });
+    let upper = objective(|_: Var, y: Var| 0.5 * y.norm_squared());
+    let problem = Bilevel::new(upper, lower, 1, 1).expect("smooth");
+    let problem = problem.starting_from(dvector![1e60]);
+    let x = dvector![0.7];
+    for limit in [1, 30] {
+        let short = estimate(&problem, &Aid::cg().lower_limit(limit), &x);
+        assert_eq!(short.status.code(), "lower-not-converged", "{short}");
+        assert_eq!(short.lower_iterations, limit);
+    }
+    let default = estimate(&problem, &Aid::cg(), &x);
+    assert_eq!(default.lower_iterations, 200);
+    let said = default.status.to_string();
+    assert!(said.contains("allow more iterations"), "{said}");
+    let long = estimate(&problem, &Aid::cg().lower_limit(1000), &x);
+    assert!(
+        long.status.is_success() && long.lower_iterations > 300,
+        "{long}"
+    );
+    assert!((long.hypergradient[0] - 0.7).abs() < 1e-10, "{long}");
+    // The limit stays where the tolerance is set after it.
+    let both = estimate(
+        &problem,
+        &Aid::cg().lower_limit(1000).lower_tolerance(1e-3),
+        &x,
+    );
+    assert!(
+        both.status.is_success() && both.lower_residual <= 1e-3,
+        "{both}"
+    );
+
+    let hoag = |hoag: Hoag| {
+        let mut run = hoag.begin(&problem, x.clone()).expect("valid settings");
+        run.finish().failure
+    };
+    assert!(hoag(Hoag::new(1)).is_some() && hoag(Hoag::new(1).lower_limit(1000)).is_none());
+    let refused = Hoag::new(1).lower_limit(0).begin(&problem, x.clone());
+    let refused = refused.err().expect("refused").to_string();
+    assert!(refused.contains("at most 0 iterations"), "{refused}");
 }

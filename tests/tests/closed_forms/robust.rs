@@ -5,7 +5,7 @@ use nalgebra::{DMatrix, DVector, dvector};
 use proptest::prelude::*;
 use proptest::strategy::Strategy as _;
 use solvers::linear::Cg;
-use solvers::{Aid, Bilevel, Descent, Estimate, LowerSolve, Method, Optimiser, Strategy};
+use solvers::{Aid, Bilevel, Descent, Estimate, Method, Optimiser, Strategy};
 
 /// Points (a, b) to be fitted by y₀ + y₁·a in the smoothed absolute deviation of width δ, with the
 /// penalty ½·exp(x)·y².
@@ -162,7 +162,7 @@ fn the_end_of_a_run_says_which_iteration_failed() {
     };
     let good = run(Aid::cg());
     assert!(good.is_success() && !good.to_string().contains("failed"));
-    let bad = run(Aid::cg().lower(LowerSolve::Tolerance(Some(1e-300))));
+    let bad = run(Aid::cg().lower_tolerance(1e-300));
     assert!(!bad.is_success());
     assert_eq!(bad.failure.as_ref().expect("a failure").0, 1);
     assert!(bad.to_string().contains("iteration 1 failed"), "{bad}");

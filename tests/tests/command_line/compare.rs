@@ -162,3 +162,13 @@ fn a_tolerance_ends_an_unrolled_loop() {
             .contains("allow more steps")
     );
 }
+
+#[test]
+fn the_iterations_on_the_lower_level_have_a_limit() {
+    let words = "compare --problem logistic --strategy aid-cg --json --lower-limit";
+    for limit in [1, 2] {
+        let record = &run(&format!("{words} {limit}")).code(1).records()[0];
+        assert_eq!(record["status"], "lower-not-converged");
+        assert_eq!(record["iterations"], limit);
+    }
+}

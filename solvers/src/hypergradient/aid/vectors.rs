@@ -26,7 +26,7 @@ impl<T: Real> Vectors<T> {
     /// Entries of `first`, of `found`, and of each vector in `cg`.
     fn lengths(lower: LowerSolve, dim_y: usize) -> (usize, usize, usize) {
         match lower {
-            LowerSolve::Tolerance(_) => (0, 0, dim_y),
+            LowerSolve::Newton { .. } => (0, 0, dim_y),
             LowerSolve::Steps { inner, length, .. } => (
                 inner.dim_state(dim_y),
                 length.spare(dim_y),
@@ -46,7 +46,7 @@ impl<T: Real> Vectors<T> {
             y,
             first: match lower {
                 LowerSolve::Steps { inner, .. } => inner.first_state(start, meter),
-                LowerSolve::Tolerance(_) => buffer(0),
+                LowerSolve::Newton { .. } => buffer(0),
             },
             found: buffer(found),
             v: v.unwrap_or_else(|| buffer(n)),
