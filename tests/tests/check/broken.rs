@@ -1,6 +1,6 @@
 //! Mistakes that people make, each found and named; and functions of which nothing can be said.
 
-use autodiff::check::{Check, Report, Rung, Verdict};
+use autodiff::check::{Check, Report, Rung, Trial, Verdict};
 
 fn mismatched(report: &Report, check: &str) -> Vec<usize> {
     let of = report
@@ -106,6 +106,28 @@ fn a_wrong_derivative_at_0_is_found_and_a_kink_is_not_decided() {
             panic!("{report}");
         };
         assert!(reason.contains("kink"), "{report}");
+    }
+}
+
+/// A branch cut: the value jumps, its derivatives go on.
+#[test]
+fn a_jump_nearby_is_neither_a_mistake_nor_hides_one() {
+    let f = |x: &[f64]| x[0].atan2(x[1]) + x[0] * x[1];
+    let gradient = |x: &[f64]| {
+        let square = x[0] * x[0] + x[1] * x[1];
+        vec![x[1] / square + x[1], -x[0] / square + x[0]]
+    };
+    let wrong = |x: &[f64]| vec![gradient(x)[0] * (1.0 + 1e-6), gradient(x)[1]];
+    for power in -17..=0 {
+        for side in [-1.0, 0.0, 1.0] {
+            let x = [side * 10f64.powi(power), -0.8];
+            let report = Check::new().gradient(f, gradient, &x);
+            assert!(report.mismatches().next().is_none(), "{x:?}: {report}");
+            let report = Check::new().gradient(f, wrong, &x);
+            let entry = |t: &&Trial| t.place.entry == Some((0, 0));
+            let verdict = &report.trials().iter().find(entry).expect("entry 0").verdict;
+            assert!(!matches!(verdict, Verdict::Pass), "{x:?}: {report}");
+        }
     }
 }
 
