@@ -25,14 +25,11 @@ pub(super) fn method<T: Real>(
             })
         }
         "hoag" => {
-            let hoag = Hoag::new(settings.iterations);
-            let hoag = hoag.accuracy(falling.unwrap_or(Schedule::Geometric { a, decay: 0.9 }));
-            let hoag = match settings.lower_limit {
+            let hoag = Hoag::new(settings.iterations)
+                .accuracy(falling.unwrap_or(Schedule::Geometric { a, decay: 0.9 }))
+                .constraint(task.bounds.into());
+            Box::new(match settings.lower_limit {
                 Some(limit) => hoag.lower_limit(limit),
-                None => hoag,
-            };
-            Box::new(match task.bounds {
-                Some((low, high)) => hoag.bounds(low, high),
                 None => hoag,
             })
         }
@@ -56,11 +53,9 @@ pub(super) fn method<T: Real>(
                 .step(step)
                 .optimiser(optimiser)
                 .accuracy(falling.unwrap_or(Schedule::Power { a, q: power }))
-                .sampling(sampling);
-            Box::new(match task.bounds {
-                Some((low, high)) => isgd.bounds(low, high),
-                None => isgd,
-            })
+                .sampling(sampling)
+                .constraint(task.bounds.into());
+            Box::new(isgd)
         }
         _ => return None,
     })

@@ -7,7 +7,7 @@ use models::{
     learning_rates, mlp, mlp_cleaning, tv_deblurring,
 };
 
-use super::problems::{CORRUPTION, ProblemFailure, Source, splits};
+use super::problems::{ProblemFailure, Source, cleaning_splits, splits};
 
 /// Problems with a larger setting.
 pub(super) const LARGER: [&str; 3] = ["few-shot", "foe-denoising", "icnn-denoising"];
@@ -30,12 +30,7 @@ pub(super) fn task<T: Real>(
             mlp(&splits, &hidden(&splits), seed)?
         }
         "mlp-cleaning" => {
-            let mut corrupted = None;
-            let splits = splits::<T>(source, |seed| {
-                let (splits, marks) = data::digits_cleaning(seed, CORRUPTION);
-                corrupted = Some(marks);
-                splits
-            })?;
+            let (splits, corrupted) = cleaning_splits::<T>(source)?;
             mlp_cleaning(&splits, corrupted, &hidden(&splits), seed)?
         }
         "learning-rates" => {

@@ -132,13 +132,11 @@ pub fn method<T: Real>(
     settings.check()?;
     if name == "gda" {
         let total = settings.stages * settings.stage_iterations;
-        let mut gda = Gda::new(settings.stages, settings.stage_iterations, optimiser)
+        let gda = Gda::new(settings.stages, settings.stage_iterations, optimiser)
             .penalty(settings.penalty, settings.growth)
             .sampling(settings.sampling(None))
-            .report_every(total.div_ceil(settings.iterations).max(1));
-        if let Some((low, high)) = task.bounds {
-            gda = gda.bounds(low, high);
-        }
+            .report_every(total.div_ceil(settings.iterations).max(1))
+            .constraint(task.bounds.into());
         return Ok(Box::new(gda));
     }
     // The number of an implicit method is looked at with the strategy.
@@ -163,11 +161,9 @@ pub fn method<T: Real>(
         ..strategies::Settings::default()
     };
     let strategy: AnyStrategy<T> = strategies::strategy(name, &shared)?;
-    let mut descent =
-        Descent::new(strategy, optimiser, settings.iterations).warm_start(settings.warm_start);
-    descent = descent.warm_linear(settings.warm_start);
-    if let Some((low, high)) = task.bounds {
-        descent = descent.bounds(low, high);
-    }
+    let descent = Descent::new(strategy, optimiser, settings.iterations)
+        .warm_start(settings.warm_start)
+        .warm_linear(settings.warm_start)
+        .constraint(task.bounds.into());
     Ok(Box::new(descent))
 }

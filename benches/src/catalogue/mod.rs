@@ -8,6 +8,7 @@ pub mod methods;
 mod problem_names;
 pub mod problems;
 pub mod settings;
+pub(crate) mod settings_text;
 pub mod steps;
 mod stepwise;
 pub mod strategies;
@@ -28,17 +29,6 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|candidate| (strsim::damerau_levenshtein(&name, candidate), candidate))
         .min()?;
     (near.0 <= near.1.len().div_ceil(3).max(2)).then_some(near.1)
-}
-
-/// A question for the nearest known key, where a message names an unknown one and what it expects;
-/// else nothing.
-pub(crate) fn slip(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let near = match message.starts_with("unknown field") {
-        true => quoted.next().and_then(|key| nearest(key, quoted)),
-        false => None,
-    };
-    near.map_or(String::new(), |near| format!("did you mean `{near}`? "))
 }
 
 /// The message for a name that is not in the catalogue, with the nearest one that is.

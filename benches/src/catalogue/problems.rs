@@ -292,11 +292,19 @@ fn cleaning<T: Real>(source: &Source) -> Result<Task<T>, ProblemFailure> {
         bias: source.bias,
         ..HyperCleaning::default()
     };
+    let (splits, corrupted) = cleaning_splits::<T>(source)?;
+    Ok(hyper_cleaning(splits, corrupted, settings)?)
+}
+
+/// The splits of a cleaning problem; of embedded ones also which training labels are wrong.
+pub(super) fn cleaning_splits<T: Real>(
+    source: &Source,
+) -> Result<(Splits, Option<Vec<bool>>), ProblemFailure> {
     let mut corrupted = None;
     let splits = splits::<T>(source, |seed| {
         let (splits, marks) = data::digits_cleaning(seed, CORRUPTION);
         corrupted = Some(marks);
         splits
     })?;
-    Ok(hyper_cleaning(splits, corrupted, settings)?)
+    Ok((splits, corrupted))
 }

@@ -134,10 +134,8 @@ impl<T: Real> Make<'_, T> {
         let every = settings.steps.div_ceil(settings.iterations).max(1);
         let method = Stepwise::new(rule, settings.steps)
             .sampling(settings.sampling(batch))
-            .report_every(every);
-        Box::new(match self.task.bounds {
-            Some((low, high)) => method.bounds(low, high),
-            None => method,
-        })
+            .report_every(every)
+            .constraint(self.task.bounds.into());
+        Box::new(method)
     }
 }

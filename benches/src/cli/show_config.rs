@@ -6,28 +6,14 @@ use clap::{Args, Command};
 
 use super::failure::Failure;
 use crate::catalogue::settings::{GivenSettings, SolveSettings};
-use crate::catalogue::slip;
+use crate::catalogue::settings_text;
 
 /// Reads a file of settings.
 pub(super) fn read_config(file: &Path) -> Result<GivenSettings, Failure> {
     let name = file.display();
     let text = std::fs::read_to_string(file)
         .map_err(|e| Failure::Input(format!("{name}: cannot be read: {e}")))?;
-    toml::from_str(&text).map_err(|e| {
-        let before = e.span().map_or("", |s| &text[..s.start]);
-        let line = before.matches('\n').count() + 1;
-        let reason = e.message().replace('\n', ": ");
-        let hint = slip(&reason);
-        let quoted: String = text
-            .lines()
-            .nth(line - 1)
-            .unwrap_or_default()
-            .chars()
-            .take(60)
-            .collect();
-        let quoted = quoted.trim();
-        Failure::Input(format!("{name}: line {line}, `{quoted}`: {hint}{reason}"))
-    })
+    settings_text::parse(&text).map_err(|e| Failure::Input(format!("{name}: {e}")))
 }
 
 /// The keys of a file of settings, with what they mean.
@@ -72,16 +58,5 @@ mod tests {
                 assert_eq!(text.contains(&format!("{key} = ")), key != "seed", "{key}");
             }
         }
-    }
-
-    #[test]
-    fn a_slip_has_a_nearest_key() {
-        let hint = |key: &str| {
-            let complaint = toml::from_str::<GivenSettings>(&format!("{key} = 1"));
-            slip(complaint.expect_err("no key").message())
-        };
-        assert_eq!(hint("iteratons"), "did you mean `iterations`? ");
-        assert_eq!(hint("Warm-start"), "did you mean `warm_start`? ");
-        assert_eq!(hint("zzzzzzzzzzzzz"), "");
     }
 }

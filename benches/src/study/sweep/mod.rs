@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::catalogue::settings::GivenSettings;
-use crate::catalogue::slip;
+use crate::catalogue::settings_text;
 
 /// More runs than that are a slip.
 const MOST_RUNS: usize = 100_000;
@@ -79,12 +79,7 @@ impl Sweep {
     /// # Errors
     /// In one line, with what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let file: File = toml::from_str(text).map_err(|e| {
-            let before = e.span().map_or("", |s| &text[..s.start]);
-            let line = before.matches('\n').count() + 1;
-            let message = e.message().replace('\n', ": ");
-            format!("line {line}: {}{message}", slip(&message))
-        })?;
+        let file: File = settings_text::parse(text)?;
         let seeds = file.seeds.unwrap_or_else(|| vec![0]);
         let distinct: BTreeSet<u64> = seeds.iter().copied().collect();
         if seeds.is_empty() || distinct.len() < seeds.len() {
@@ -170,10 +165,7 @@ fn configuration(name: &str, base: &Table, overlay: Table) -> Result<Configurati
             named.insert(key.into(), value);
         }
     }
-    let words = |e: toml::de::Error| {
-        let message = e.message().replace('\n', ": ");
-        format!("{}{message}", slip(&message))
-    };
+    let words = |e: toml::de::Error| settings_text::words(&e);
     let named: Named = Value::Table(named).try_into().map_err(words)?;
     // Only to see whether they can be read.
     let _: GivenSettings = Value::Table(settings.clone()).try_into().map_err(words)?;
@@ -239,7 +231,10 @@ mod tests {
             assert!(complaint.contains(want), "{complaint}");
             assert_eq!(complaint.lines().count(), 1);
         };
-        says("sedes = [1]", "unknown field `sedes`");
+        says(
+            "sedes = [1]",
+            "line 1, `sedes = [1]`: did you mean `seeds`? unknown field",
+        );
         says("seeds = []", "at least one");
         says("seeds = [1, 1]", "each once");
         says("[grid]\nrate = 0.1", "grid.rate: expected a list");
