@@ -5,6 +5,7 @@ mod edges;
 mod nonconvex;
 mod random_quadratics;
 mod robust;
+mod scales;
 
 use autodiff::Real;
 use models::{Task, closed_form};

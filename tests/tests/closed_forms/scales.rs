@@ -1,0 +1,127 @@
+//! A lower level times a constant has the same solution: the answer is the same, or a warning says
+//! that it may not be.
+
+use autodiff::{Real, Var, objective};
+use nalgebra::DVector;
+use solvers::linear::{FixedPoint, Minres};
+use solvers::{Aid, Bilevel, Estimate, Strategy};
+
+const X: [f64; 3] = [0.4, -1.3, 2.2];
+
+/// y + y³ = x, entry by entry, times `scale`.
+fn problem<T: Real>(scale: f64) -> Bilevel<T> {
+    let scale = T::of(scale);
+    let lower = objective(move |x: Var<T>, y: Var<T>| {
+        let square = y.square();
+        (y.norm_squared() * T::of(0.5) + square.norm_squared() * T::of(0.25) - x.dot(y)) * scale
+    });
+    let upper = objective(|_: Var<T>, y: Var<T>| {
+        let off = y - T::of(0.3);
+        off.norm_squared() * T::of(0.5)
+    });
+    Bilevel::new(upper, lower, 3, 3).expect("smooth")
+}
+
+/// (y − 0.3) dy/dx.
+fn exact() -> [f64; 3] {
+    X.map(|x| {
+        let mut y = x / 2.0;
+        for _ in 0..60 {
+            y -= (y + y * y * y - x) / (1.0 + 3.0 * y * y);
+        }
+        (y - 0.3) / (1.0 + 3.0 * y * y)
+    })
+}
+
+fn error<T: Real>(estimate: &Estimate<T>) -> f64 {
+    let exact = exact();
+    let size = exact.iter().map(|e| e * e).sum::<f64>().sqrt();
+    let off = estimate.hypergradient.iter().zip(exact);
+    let off = off.map(|(h, e)| (h.f64() - e).powi(2)).sum::<f64>().sqrt();
+    off / size
+}
+
+fn strategies<T: Real>() -> [Box<dyn Strategy<T>>; 4] {
+    [
+        Box::new(Aid::cg()),
+        Box::new(Aid::direct()),
+        Box::new(Aid::with(Minres::new())),
+        Box::new(Aid::with(FixedPoint::new())),
+    ]
+}
+
+fn estimates<T: Real>(scale: f64) -> Vec<Estimate<T>> {
+    let (problem, x) = (problem::<T>(scale), DVector::from_fn(3, |i, _| T::of(X[i])));
+    let run = |s: Box<dyn Strategy<T>>| s.hypergradient(&problem, &x, &mut problem.workspace());
+    let all = strategies().into_iter().map(run);
+    all.map(|e| e.expect("valid settings")).collect()
+}
+
+/// Sums over many samples: rounding ends before an absolute tolerance does.
+#[test]
+fn a_large_lower_level_is_solved_to_rounding_and_that_is_success() {
+    for power in 0..=14 {
+        for estimate in estimates::<f64>(10f64.powi(power)) {
+            assert!(estimate.status.is_success(), "1e{power}: {estimate}");
+            assert!(estimate.warnings.is_empty(), "1e{power}: {estimate}");
+            assert!(error(&estimate) < 1e-8, "1e{power}: {estimate}");
+        }
+    }
+    for power in 0..=8 {
+        for estimate in estimates::<f32>(10f64.powi(power)) {
+            assert!(estimate.status.is_success(), "1e{power}: {estimate}");
+            assert!(error(&estimate) < 1e-4, "1e{power}: {estimate}");
+        }
+    }
+    // What was asked for is not made easier.
+    let strict = Aid::cg().lower_tolerance(1e-10);
+    let (problem, x) = (problem::<f64>(1e12), DVector::from_row_slice(&X));
+    let estimate = strict.hypergradient(&problem, &x, &mut problem.workspace());
+    let status = estimate.expect("valid settings").status;
+    assert_eq!(status.code(), "lower-not-converged");
+}
+
+#[test]
+fn a_small_lower_level_that_is_not_solved_is_told_by_a_warning() {
+    let mut warned = 0;
+    for power in -20..0 {
+        for estimate in estimates::<f64>(10f64.powi(power)) {
+            assert!(estimate.status.is_success(), "1e{power}: {estimate}");
+            let said = !estimate.warnings.is_empty();
+            assert!(said || error(&estimate) < 1e-4, "1e{power}: {estimate}");
+            assert!(!said || error(&estimate) > 1e-7, "1e{power}: {estimate}");
+            warned += usize::from(said);
+        }
+    }
+    assert!(warned >= 40, "{warned}");
+    // The remedy is one.
+    let tight = Aid::cg().lower_tolerance(1e-28);
+    let (problem, x) = (problem::<f64>(1e-14), DVector::from_row_slice(&X));
+    let estimate = tight.hypergradient(&problem, &x, &mut problem.workspace());
+    let estimate = estimate.expect("valid settings");
+    assert!(
+        estimate.status.is_success() && estimate.warnings.is_empty(),
+        "{estimate}"
+    );
+    assert!(error(&estimate) < 1e-8, "{estimate}");
+}
+
+/// Solutions at 0 are no small problems.
+#[test]
+fn a_solution_at_the_start_or_at_zero_needs_no_warning() {
+    let problem = problem::<f64>(1.0);
+    for start in [0.0, 1e-3, 2.0] {
+        let problem = problem
+            .clone()
+            .starting_from(DVector::from_element(3, start));
+        for strategy in strategies::<f64>() {
+            let x = DVector::zeros(3);
+            let estimate = strategy.hypergradient(&problem, &x, &mut problem.workspace());
+            let estimate = estimate.expect("valid settings");
+            assert!(
+                estimate.status.is_success() && estimate.warnings.is_empty(),
+                "{estimate}"
+            );
+        }
+    }
+}
