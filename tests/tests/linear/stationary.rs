@@ -166,6 +166,19 @@ fn negative_curvature_is_found_where_the_residual_meets_none() {
     }
 }
 
+/// A direction without curvature is none of negative curvature.
+#[test]
+fn a_long_step_on_a_singular_system_is_a_long_step() {
+    let system = System::diagonal(&[1.0, 0.0], &[1.0, 1.0]);
+    for solver in [
+        &Neumann::new().step(fixed(3.0)) as &dyn LinearSolver<f64>,
+        &FixedPoint::new().step(fixed(3.0)),
+    ] {
+        let outcome = system.solve(solver).report.outcome;
+        assert!(matches!(outcome, Outcome::Diverged { .. }), "{outcome:?}");
+    }
+}
+
 /// Growth by what rounding makes of 1 proves nothing.
 #[test]
 fn rounding_is_no_divergence() {
