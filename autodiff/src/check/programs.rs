@@ -309,10 +309,7 @@ impl<'p, T: Real> Swept<'p, T> {
                     } else {
                         got.abs()
                     };
-                    // What is far below the step is what the step cuts off.
-                    let cut = value[0] != 0.0 && value[0].abs() < complex::STEP;
-                    let cut = if cut { complex::STEP } else { 0.0 };
-                    let bound = frame.check.factor * bound.bound + cut;
+                    let bound = frame.check.factor * bound.bound + cut_off(value[0], got);
                     trials.push(Trial::compare(
                         check,
                         rung,
@@ -334,6 +331,19 @@ impl<'p, T: Real> Swept<'p, T> {
             }
         }
         trials
+    }
+}
+
+/// What a complex step may leave out of the derivative `other`, where the one under test is `got`.
+fn cut_off(other: f64, got: f64) -> f64 {
+    if other == 0.0 && got != 0.0 {
+        // Times the step it underflows.
+        f64::MIN_POSITIVE / complex::STEP
+    } else if other != 0.0 && other.abs() < complex::STEP {
+        // What is far below the step is what the step cuts off.
+        complex::STEP
+    } else {
+        0.0
     }
 }
 

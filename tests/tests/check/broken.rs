@@ -1,6 +1,7 @@
 //! Mistakes that people make, each found and named; and functions of which nothing can be said.
 
 use autodiff::check::{Check, Report, Rung, Trial, Verdict};
+use autodiff::{Var, objective};
 
 fn mismatched(report: &Report, check: &str) -> Vec<usize> {
     let of = report
@@ -128,6 +129,20 @@ fn a_jump_nearby_is_neither_a_mistake_nor_hides_one() {
             let verdict = &report.trials().iter().find(entry).expect("entry 0").verdict;
             assert!(!matches!(verdict, Verdict::Pass), "{x:?}: {report}");
         }
+    }
+}
+
+#[test]
+fn small_and_large_multiples_are_no_mistakes() {
+    for power in (-300..=300).step_by(20) {
+        let scale = 10f64.powi(power);
+        let g = objective(move |x: Var, y: Var| {
+            ((x * y).exp().sum() + y.norm_squared().square()) * scale
+        });
+        let report = Check::new().objective(&g, &[0.1, -0.3], &[0.2, 0.7]);
+        assert!(report.mismatches().next().is_none(), "1e{power}: {report}");
+        let pass = |t: &&Trial| matches!(t.verdict, Verdict::Pass);
+        assert!(report.trials().iter().filter(pass).count() > 20, "{report}");
     }
 }
 
