@@ -14,8 +14,9 @@ use crate::{Bilevel, Certificate, Estimate, Status, Workspace, default_tolerance
 
 use super::footprint::{loop_bytes, workspace_bytes};
 use super::session::{Session, blank, counted, residual, unrolled_status};
+use super::unsettled::{Off, curvature};
 use super::{ConfigError, Strategy};
-use system::{solve_linear, unsettled};
+use system::solve_linear;
 use vectors::Vectors;
 
 /// How the lower level is solved before it is differentiated implicitly.
@@ -338,21 +339,16 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         if let LowerSolve::Newton { tolerance, .. } = self.lower
             && estimate.status == Status::Converged
         {
-            let length = norm(&vectors.y)
-                .f64()
-                .max(norm(work.start.as_slice()).f64());
-            let at_least = tolerance
-                .unwrap_or(0.0)
-                .max(default_tolerance::<T>().sqrt());
-            let b = work.upper.gradient(1);
-            let part = unsettled(lower.residual, b, &vectors.v, length, estimate.upper);
-            if part > at_least {
-                estimate.warnings.push(format!(
-                    "‖∇_y g‖ = {:.1e} is small because g is: y may be off the lower level's solution \
-                     by some {part:.1e} of its size; take a smaller tolerance, or a multiple of g",
-                    lower.residual
-                ));
-            }
+            let slope = work.upper.gradient(1);
+            let off = Off {
+                distance: lower.residual / curvature(slope, &vectors.v),
+                start: work.start.as_slice(),
+                y: &vectors.y[..],
+                slope,
+                value: estimate.upper,
+            };
+            let warning = off.warning(lower.residual, tolerance);
+            estimate.warnings.extend(warning);
         }
         estimate.lower_residual = lower.residual;
         estimate.lower_iterations = lower.iterations;

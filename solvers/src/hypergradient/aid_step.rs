@@ -4,7 +4,7 @@ mod gmres;
 mod system;
 
 use autodiff::bytes::{Buffer, Category};
-use autodiff::kernels::add;
+use autodiff::kernels::{add, norm};
 use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
@@ -14,6 +14,7 @@ use crate::{Bilevel, Estimate, Status, Workspace, default_tolerance};
 
 use super::footprint::{loop_bytes, workspace_bytes};
 use super::session::{Session, blank, counted, unrolled_status};
+use super::unsettled::{Off, curvature};
 use super::{ConfigError, Strategy};
 pub use system::StepSystem;
 use system::{Linearised, solve, solver_bytes};
@@ -99,6 +100,7 @@ impl AidStep {
     }
 
     /// The residual that the lower level is solved to, and the relative one of the linear system.
+    /// The default counts as a part of y where rounding ends the steps before it.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = Some(tolerance);
@@ -238,10 +240,26 @@ impl<T: Real> Strategy<T> for AidStep {
         let mut estimate = blank(Strategy::<T>::name(self), y);
         estimate.hypergradient = hypergradient;
         estimate.upper = upper.f64();
+        // The default is within reach of rounding: it is a part of y where that is more.
+        let (at, moved) = (estimate.y.as_slice(), after * length);
+        let relative = tolerance * norm(at).f64();
+        let near = after <= tolerance || self.tolerance.is_none() && moved <= relative;
+        if near {
+            let slope = work.upper.gradient(1);
+            let off = Off {
+                distance: moved / curvature(slope, &p),
+                start: work.start.as_slice(),
+                y: at,
+                slope,
+                value: upper.f64(),
+            };
+            let warning = off.warning(after, self.tolerance);
+            estimate.warnings.extend(warning);
+        }
         estimate.status = match unrolled_status(before, after) {
             // Where nothing was left to do, rounding alone may have moved y.
-            _ if after <= tolerance && solution.residual <= tolerance => Status::Converged,
-            _ if after <= tolerance => Status::LinearNotConverged {
+            _ if near && solution.residual <= tolerance => Status::Converged,
+            _ if near => Status::LinearNotConverged {
                 residual: solution.residual,
                 tolerance,
             },

@@ -8,6 +8,7 @@ mod footprint;
 mod itd;
 mod planner;
 mod session;
+mod unsettled;
 
 pub use aid::{Aid, LowerSolve};
 pub use aid_step::{AidStep, StepSystem};

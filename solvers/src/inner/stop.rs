@@ -9,6 +9,7 @@ use super::InnerStep;
 ///
 /// A step without memory shows it: its length is s times the residual before it, so the loop makes
 /// one step more than it must and no gradient. For the others each residual is one more gradient.
+/// Where steps move y by its rounding alone a loop ends too, above the tolerance.
 /// A loop makes at least so many steps, and none after a value that is not finite.
 pub(crate) struct Stop<'a, T: Real> {
     pub(crate) inner: InnerStep,
@@ -46,6 +47,10 @@ impl<T: Real> Stop<'_, T> {
             let (proximal, y) = (self.inner.proximal(), &state[..dim_y]);
             proximal.residual(self.lower, self.x, y, self.length, self.spare)
         };
-        made >= self.least && (residual <= self.tolerance || !residual.is_finite())
+        // A step that moves y by its rounding alone leads nowhere.
+        let dim_y = self.lower.program().input_shape(1).len();
+        let settled = residual * self.length <= 4.0 * T::EPSILON * norm(&state[..dim_y]).f64();
+        let ends = residual <= self.tolerance || settled || !residual.is_finite();
+        made >= self.least && ends
     }
 }

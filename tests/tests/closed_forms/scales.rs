@@ -4,7 +4,7 @@
 use autodiff::{Real, Var, objective};
 use nalgebra::DVector;
 use solvers::linear::{FixedPoint, Minres};
-use solvers::{Aid, Bilevel, Estimate, Strategy};
+use solvers::{Aid, AidStep, Bilevel, Estimate, InnerStep, Strategy};
 
 const X: [f64; 3] = [0.4, -1.3, 2.2];
 
@@ -41,19 +41,22 @@ fn error<T: Real>(estimate: &Estimate<T>) -> f64 {
     off / size
 }
 
-fn strategies<T: Real>() -> [Box<dyn Strategy<T>>; 4] {
+/// The curvature of [`problem`] is between `scale` and five times that.
+fn strategies<T: Real>(scale: f64) -> [Box<dyn Strategy<T>>; 6] {
     [
         Box::new(Aid::cg()),
         Box::new(Aid::direct()),
         Box::new(Aid::with(Minres::new())),
         Box::new(Aid::with(FixedPoint::new())),
+        Box::new(AidStep::new(InnerStep::GradientDescent).step(0.2 / scale)),
+        Box::new(AidStep::new(InnerStep::Nesterov(0.5)).step(0.2 / scale)),
     ]
 }
 
 fn estimates<T: Real>(scale: f64) -> Vec<Estimate<T>> {
     let (problem, x) = (problem::<T>(scale), DVector::from_fn(3, |i, _| T::of(X[i])));
     let run = |s: Box<dyn Strategy<T>>| s.hypergradient(&problem, &x, &mut problem.workspace());
-    let all = strategies().into_iter().map(run);
+    let all = strategies(scale).into_iter().map(run);
     all.map(|e| e.expect("valid settings")).collect()
 }
 
@@ -114,7 +117,7 @@ fn a_solution_at_the_start_or_at_zero_needs_no_warning() {
         let problem = problem
             .clone()
             .starting_from(DVector::from_element(3, start));
-        for strategy in strategies::<f64>() {
+        for strategy in strategies::<f64>(1.0) {
             let x = DVector::zeros(3);
             let estimate = strategy.hypergradient(&problem, &x, &mut problem.workspace());
             let estimate = estimate.expect("valid settings");

@@ -80,14 +80,6 @@ fn curvature_along<T: Real>(v: &[T], hv: &[T]) -> Option<Status> {
     (relative_curvature < -rounding).then_some(Status::NegativeCurvature { relative_curvature })
 }
 
-/// By what part of its `length`, and of F = `value`, y may be off the lower level's solution, by the
-/// curvature along v = H⁻¹b: it tells a small ‖∇_y g‖ from a small g.
-pub(super) fn unsettled<T: Real>(residual: f64, b: &[T], v: &[T], length: f64, value: f64) -> f64 {
-    let curvature = (dot(b, v) / norm(v) / norm(v)).f64();
-    let distance = residual / curvature;
-    (distance / length).min(distance * norm(b).f64() / value.abs())
-}
-
 /// A right-hand side in the range of H hides a flat direction from a Krylov method. On small
 /// problems a second one, which no direction is orthogonal to, finds it.
 fn flat_direction<T: Real>(point: &mut Point<T>, vectors: &mut Vectors<T>) -> Option<Status> {
