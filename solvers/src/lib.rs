@@ -53,7 +53,8 @@ pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, solve_lower};
 pub use method::{
     Amigo, Bome, Bsa, Descent, F2sa, Finish, Fsla, Gda, Hoag, Isgd, Maid, Method, Pbgd, Progress,
-    Rule, Run, Saba, Soba, State, Stepwise, StocBio, StochasticAid, Update, memoryless,
+    Rule, Run, Saba, Soba, State, Stepwise, StocBio, StochasticAid, Update, keep_warnings,
+    memoryless,
 };
 pub use optimiser::Optimiser;
 pub use problem::{Bilevel, ProblemError};

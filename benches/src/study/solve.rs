@@ -6,7 +6,7 @@ use std::time::Instant;
 use autodiff::Real;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use solvers::{ConfigError, Method, RestoreError, Run};
+use solvers::{ConfigError, Method, RestoreError, Run, keep_warnings};
 
 use crate::catalogue::problems::Problem;
 
@@ -116,11 +116,7 @@ impl<'p, T: Real> Session<'p, T> {
                 .failure
                 .get_or_insert_with(|| format!("iteration {iteration}: {status}"));
         }
-        for warning in progress.warnings {
-            if !so_far.warnings.contains(&warning) {
-                so_far.warnings.push(warning);
-            }
-        }
+        keep_warnings(&mut so_far.warnings, &progress.warnings);
         Some(Record {
             problem: self.problem.task.name.into(),
             method: self.name.clone(),

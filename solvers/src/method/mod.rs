@@ -95,11 +95,13 @@ pub trait Run<T: Real> {
         let mut finish = Finish {
             last: None,
             failure: None,
+            warnings: Vec::new(),
         };
         while let Some(progress) = self.step() {
             if !progress.status.is_success() && finish.failure.is_none() {
                 finish.failure = Some((progress.iteration, progress.status.clone()));
             }
+            keep_warnings(&mut finish.warnings, &progress.warnings);
             finish.last = Some(progress);
         }
         finish
@@ -167,6 +169,28 @@ pub struct Finish {
     pub last: Option<Progress>,
     /// The first iteration that failed, and how.
     pub failure: Option<(usize, Status)>,
+    /// Remarks of all iterations, each kind once.
+    pub warnings: Vec<String>,
+}
+
+/// Adds those of `more` to `kept` that say something new, apart from their numbers.
+///
+/// ```
+/// let mut kept = vec!["off by 1.2e-3".to_owned()];
+/// let more = ["off by 4e-5".to_owned(), "slow".to_owned()];
+/// solvers::keep_warnings(&mut kept, &more);
+/// assert_eq!(kept, ["off by 1.2e-3", "slow"]);
+/// ```
+pub fn keep_warnings(kept: &mut Vec<String>, more: &[String]) {
+    fn words(text: &str) -> impl Iterator<Item = &str> {
+        let number = |word: &&str| !word.starts_with(|c: char| c.is_ascii_digit());
+        text.split_whitespace().filter(number)
+    }
+    for warning in more {
+        if !kept.iter().any(|k| words(k).eq(words(warning))) {
+            kept.push(warning.clone());
+        }
+    }
 }
 
 impl Finish {
@@ -186,10 +210,13 @@ impl fmt::Display for Finish {
             )?,
             None => write!(f, "no iteration was left")?,
         }
-        match &self.failure {
-            Some((iteration, status)) => write!(f, "; iteration {iteration} failed: {status}"),
-            None => Ok(()),
+        if let Some((iteration, status)) = &self.failure {
+            write!(f, "; iteration {iteration} failed: {status}")?;
         }
+        for warning in &self.warnings {
+            write!(f, "; warning: {warning}")?;
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 use autodiff::{Real, Var, objective};
 use nalgebra::DVector;
 use solvers::linear::{FixedPoint, Minres};
-use solvers::{Aid, AidStep, Bilevel, Estimate, InnerStep, Strategy};
+use solvers::{Aid, AidStep, Bilevel, Descent, Estimate, InnerStep, Method, Optimiser, Strategy};
 
 const X: [f64; 3] = [0.4, -1.3, 2.2];
 
@@ -107,6 +107,21 @@ fn a_small_lower_level_that_is_not_solved_is_told_by_a_warning() {
         "{estimate}"
     );
     assert!(error(&estimate) < 1e-8, "{estimate}");
+}
+
+#[test]
+fn a_run_keeps_a_warning_once() {
+    let problem = problem::<f64>(1e-12);
+    let rule = Optimiser::GradientDescent { rate: 0.5 };
+    let descent = Descent::new(Aid::cg(), rule, 20);
+    let run = descent.begin(&problem, DVector::from_row_slice(&X));
+    let finish = run.expect("valid settings").finish();
+    assert!(finish.is_success());
+    assert_eq!(finish.warnings.len(), 1, "{finish}");
+    assert!(
+        finish.to_string().contains("warning: ‖∇_y g‖ = "),
+        "{finish}"
+    );
 }
 
 /// Solutions at 0 are no small problems.
