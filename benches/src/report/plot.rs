@@ -119,6 +119,15 @@ fn left(y: &Axis) -> i32 {
     (y.widest() as i32 * TEXT_MAX * 3 / 5 + 8 * UNIT).max(3 * TEXT_MAX)
 }
 
+/// The room right of the last grid line, where half the label of a tick near the end needs it.
+fn right(x: &Axis, side: i32) -> i32 {
+    let least = 14 * UNIT;
+    let half = x.widest() as i32 * TEXT_MAX * 3 / 10 + UNIT;
+    let beyond =
+        |(at, _): &(f64, String)| half - (WIDTH - least - x.map(at, (side, WIDTH - least)));
+    least.max(x.ticks.iter().map(beyond).max().unwrap_or(0))
+}
+
 fn describe(plot: &Plot) -> String {
     let log = |log| if log { " (log)" } else { "" };
     let names: Vec<_> = plot.series.iter().map(|s| s.name.as_str()).collect();
@@ -204,7 +213,7 @@ fn draw(
     };
     let chart = ChartBuilder::on(sheet)
         .margin_top(top + 12 * UNIT)
-        .margin_right(14 * UNIT)
+        .margin_right(right(&x, side))
         .margin_bottom(bottom)
         .x_label_area_size(28 * UNIT)
         .y_label_area_size(side)

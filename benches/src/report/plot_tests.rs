@@ -164,3 +164,28 @@ fn a_band_lies_under_its_line_and_is_on_the_axes() {
     plot.series[0].spread[0].0 = -1.0;
     assert_eq!(svg(&plot).matches("s0 band c0").count(), 1);
 }
+
+#[test]
+fn labels_of_the_horizontal_axis_end_within_the_drawing() {
+    for (low, high, log) in (1..400).flat_map(|i| {
+        let high = 1.02f64.powi(i) * 1e-4;
+        [
+            (0.0, high, false),
+            (high / 3.0, high, false),
+            (-high, high, false),
+            (1e-9, high, true),
+        ]
+    }) {
+        let (x, y) = axes(&plot(vec![vec![(low, 1.0), (high, 2.0)]], Style::Line, log)).unwrap();
+        let side = left(&y);
+        let end = WIDTH - right(&x, side);
+        assert!(end > WIDTH * 3 / 4, "{low} {high}");
+        for (at, text) in &x.ticks {
+            let half = x.widest() as i32 * TEXT_MAX * 3 / 10;
+            assert!(
+                x.map(at, (side, end)) + half <= WIDTH,
+                "{text} of {low} to {high}"
+            );
+        }
+    }
+}
