@@ -269,6 +269,12 @@ impl<T: Real> Strategy<T> for AidStep {
             },
             diverged => diverged,
         };
+        if matches!(estimate.status, Status::LowerNotConverged { .. }) {
+            estimate.warnings.push(format!(
+                "{depth} steps of length {length:.1e} did not settle: take a shorter one where they \
+                 go to and fro"
+            ));
+        }
         if matches!(estimate.status, Status::LinearNotConverged { .. }) {
             estimate.warnings.push(format!(
                 "the step's fixed point was differentiated by {}: where it does not contract, the \

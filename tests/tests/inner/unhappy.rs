@@ -120,6 +120,19 @@ fn a_flat_lower_level_has_no_fixed_point_to_differentiate() {
 }
 
 #[test]
+fn steps_that_go_to_and_fro_are_told_to_be_shorter() {
+    let problem = quadratic(&DMatrix::identity(2, 2), &[0.3, 0.6]);
+    let aid = AidStep::new(InnerStep::GradientDescent)
+        .step(2.0)
+        .limit(100);
+    let estimate = run(&problem, &aid, &dvector![0.3, 0.6]);
+    assert_eq!(estimate.status.code(), "lower-not-converged", "{estimate}");
+    assert_eq!(estimate.lower_iterations, 100);
+    let said = &estimate.warnings[0];
+    assert!(said.contains("take a shorter one"), "{estimate}");
+}
+
+#[test]
 fn nothing_to_differentiate_gives_nothing() {
     // ∇_yF = 0 at the solution: the linear system has the solution 0, and no residual to divide by.
     let problem = quadratic(&DMatrix::identity(2, 2), &[0.3, 0.6]);
