@@ -81,6 +81,24 @@ fn a_failure_is_shrunk_and_found_again_by_its_seed() {
     assert_eq!(run(&campaign, 1).failures[0], *first);
 }
 
+/// One program in some thousands.
+fn rare(case: Case) -> TestCaseResult {
+    let bits = case.at()[0][0].to_bits();
+    prop_assert!(bits == 0 || !(bits >> 29).is_multiple_of(1500), "rare");
+    Ok(())
+}
+
+#[test]
+fn a_few_failures_do_not_end_it() {
+    let mut campaign = Campaign::new(3000, 2);
+    campaign.of_programs = &[("rare", rare)];
+    (campaign.of_loops, campaign.of_problems) = (&[], &[]);
+    let summary = run(&campaign, 2);
+    assert_eq!(summary.programs, 3000);
+    assert!((1..5).contains(&summary.failed), "{summary}");
+    assert_eq!(summary.failed, summary.failures.len() as u64);
+}
+
 #[test]
 fn the_program_keeps_its_contract() {
     let run = |words: &[&str]| {

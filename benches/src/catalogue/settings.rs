@@ -38,7 +38,7 @@ pub struct SolveSettings {
     pub step: Option<f64>,
     /// Tolerance of implicit methods; that of the precision if absent.
     pub tolerance: Option<f64>,
-    /// The most iterations on the lower level of implicit methods; theirs if absent.
+    /// The most iterations on the lower level of implicit methods and `hoag`; theirs if absent.
     pub lower_limit: Option<usize>,
     /// Whether the lower level starts from the last y, and the linear system from the last solution.
     pub warm_start: bool,
@@ -89,8 +89,8 @@ pub struct GivenSettings {
     /// Tolerance of implicit methods
     #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
     pub tolerance: Option<f64>,
-    /// The most iterations on the lower level of implicit methods and `hoag` [default: 200 of
-    /// Newton's method, 100000 steps of `aid-step`]
+    /// The most iterations of Newton's method on the lower level of implicit methods and `hoag`
+    /// [default: 200]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub lower_limit: Option<usize>,
     /// Whether the lower level starts from the last y, and the linear system of an implicit method

@@ -24,9 +24,9 @@ use vectors::Vectors;
 pub enum LowerSolve {
     /// By Newton's method, each step from conjugate gradients.
     Newton {
-        /// Ends at `‖∇_y g‖ ≤ tolerance`; the precision's default if `None`. Where rounding ends
-        /// before that, as it does in sums of many terms, the default counts in units of
-        /// `‖∇²_yy g · y‖`.
+        /// Ends at `‖∇_y g‖ ≤ tolerance`; the precision's default if `None`. Where that is not
+        /// reached, as in sums of many terms whose rounding is more, the default counts in units of
+        /// `‖∇²_yy g · y‖` if they are larger.
         tolerance: Option<f64>,
         /// The most iterations; 200 if `None`.
         limit: Option<usize>,

@@ -33,6 +33,8 @@ impl<T: Real> Stop<'_, T> {
 
     /// Whether to stop after `made` steps, at `state`.
     pub(crate) fn reached(&mut self, made: usize, state: &[T]) -> bool {
+        let dim_y = self.lower.program().input_shape(1).len();
+        let y = &state[..dim_y];
         let residual = if self.inner.is_memoryless() {
             for (previous, y) in self.previous.iter_mut().zip(state) {
                 *previous -= *y;
@@ -43,13 +45,11 @@ impl<T: Real> Stop<'_, T> {
         } else if made < self.least {
             return false;
         } else {
-            let dim_y = self.lower.program().input_shape(1).len();
-            let (proximal, y) = (self.inner.proximal(), &state[..dim_y]);
+            let proximal = self.inner.proximal();
             proximal.residual(self.lower, self.x, y, self.length, self.spare)
         };
         // A step that moves y by its rounding alone leads nowhere.
-        let dim_y = self.lower.program().input_shape(1).len();
-        let settled = residual * self.length <= 4.0 * T::EPSILON * norm(&state[..dim_y]).f64();
+        let settled = residual * self.length <= 4.0 * T::EPSILON * norm(y).f64();
         let ends = residual <= self.tolerance || settled || !residual.is_finite();
         made >= self.least && ends
     }

@@ -52,8 +52,8 @@ pub(super) fn lift<T: Real>(v: &mut [T], r: &[T]) {
 /// The least Ritz value of H on the span of p and Hp, in units of the largest magnitude met:
 /// `largest`, or one of the two.
 ///
-/// One product tells an indefinite H where pᵀHp is 0 or positive by chance. `p` and `hp`, which holds Hp, are
-/// overwritten.
+/// One product tells an indefinite H where pᵀHp is 0 or positive by chance. `p` and `hp`, which holds
+/// Hp, are overwritten.
 pub(super) fn least_ritz<T: Real>(
     product: Product<'_, T>,
     p: &mut [T],

@@ -19,7 +19,8 @@ use super::{LinearSolver, Outcome, Product, Report, lift, scaled_residual};
 /// # Cost in oracle calls
 /// One Hessian-vector product per power of `I − sH`: to order K there are K products and K + 1
 /// terms. One more for a first guess that is not zero (the series of its residual is added to it),
-/// twenty for a step length that is found, and two to tell why a residual grows. The error falls by `max|1 − sλ|` per product.
+/// twenty for a step length that is found, and two to tell why a residual grows. The error falls by
+/// `max|1 − sλ|` per product.
 ///
 /// # Reference
 /// J. Lorraine, P. Vicol and D. Duvenaud, Optimizing millions of hyperparameters by implicit

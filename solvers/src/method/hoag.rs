@@ -101,9 +101,8 @@ impl Hoag {
 
     fn complaint(&self) -> Option<String> {
         let none = (self.iterations == 0).then(|| "0 iterations: expected at least 1".to_owned());
-        let unsolved = self.limit == 0;
-        let unsolved =
-            unsolved.then(|| "at most 0 iterations on the lower level: expected at least 1".into());
+        let unsolved = (self.limit == 0)
+            .then(|| "at most 0 iterations on the lower level: expected at least 1".to_owned());
         let smoothness = self.smoothness.filter(|l| !(l.is_finite() && *l > 0.0));
         none.or(unsolved)
             .or(self.accuracy.complaint("accuracy"))

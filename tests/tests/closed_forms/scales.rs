@@ -2,7 +2,7 @@
 //! that it may not be.
 
 use autodiff::{Real, Var, objective};
-use nalgebra::DVector;
+use nalgebra::{DVector, dvector};
 use solvers::linear::{FixedPoint, Minres};
 use solvers::{Aid, AidStep, Bilevel, Descent, Estimate, InnerStep, Method, Optimiser, Strategy};
 
@@ -68,6 +68,7 @@ fn a_large_lower_level_is_solved_to_rounding_and_that_is_success() {
             assert!(estimate.status.is_success(), "1e{power}: {estimate}");
             assert!(estimate.warnings.is_empty(), "1e{power}: {estimate}");
             assert!(error(&estimate) < 1e-8, "1e{power}: {estimate}");
+            assert!(estimate.lower_iterations < 1000, "1e{power}: {estimate}");
         }
     }
     for power in 0..=8 {
@@ -77,11 +78,34 @@ fn a_large_lower_level_is_solved_to_rounding_and_that_is_success() {
         }
     }
     // What was asked for is not made easier.
-    let strict = Aid::cg().lower_tolerance(1e-10);
     let (problem, x) = (problem::<f64>(1e12), DVector::from_row_slice(&X));
-    let estimate = strict.hypergradient(&problem, &x, &mut problem.workspace());
-    let status = estimate.expect("valid settings").status;
-    assert_eq!(status.code(), "lower-not-converged");
+    let steps = AidStep::new(InnerStep::GradientDescent).step(0.2e-12);
+    let strict: [&dyn Strategy<f64>; 2] =
+        [&Aid::cg().lower_tolerance(1e-10), &steps.tolerance(1e-10)];
+    for strategy in strict {
+        let estimate = strategy.hypergradient(&problem, &x, &mut problem.workspace());
+        let status = estimate.expect("valid settings").status;
+        assert_eq!(status.code(), "lower-not-converged");
+    }
+}
+
+/// Steps that move y a little have far to go where the curvature is small.
+#[test]
+fn the_distance_is_that_of_the_slow_direction() {
+    let lower = objective(|x: Var, y: Var| 1e-5 * y.vector(&[1.0, 1e-3]).dot((y - x).square()));
+    let upper = objective(|_: Var, y: Var| 0.5 * (y - 0.3).norm_squared());
+    let problem = Bilevel::new(upper, lower, 2, 2).expect("smooth");
+    let steps = AidStep::new(InnerStep::GradientDescent).step(4e4);
+    let x = dvector![1.0, 2.0];
+    let estimate = steps.hypergradient(&problem, &x, &mut problem.workspace());
+    let estimate = estimate.expect("valid settings");
+    let off = (&estimate.y - &x).norm() / estimate.y.norm();
+    assert!(estimate.status.is_success() && off > 1e-3, "{estimate}");
+    assert!(
+        estimate.lower_residual * 4e4 / estimate.y.norm() < 1e-5,
+        "{estimate}"
+    );
+    assert_eq!(estimate.warnings.len(), 1, "{estimate}");
 }
 
 #[test]
@@ -132,14 +156,17 @@ fn a_solution_at_the_start_or_at_zero_needs_no_warning() {
         let problem = problem
             .clone()
             .starting_from(DVector::from_element(3, start));
-        for strategy in strategies::<f64>(1.0) {
-            let x = DVector::zeros(3);
-            let estimate = strategy.hypergradient(&problem, &x, &mut problem.workspace());
-            let estimate = estimate.expect("valid settings");
-            assert!(
-                estimate.status.is_success() && estimate.warnings.is_empty(),
-                "{estimate}"
-            );
+        // At 0, and where only the gradient's rounding is not.
+        for x in [0.0, 1e-17] {
+            for strategy in strategies::<f64>(1.0) {
+                let x = DVector::from_element(3, x);
+                let estimate = strategy.hypergradient(&problem, &x, &mut problem.workspace());
+                let estimate = estimate.expect("valid settings");
+                assert!(
+                    estimate.status.is_success() && estimate.warnings.is_empty(),
+                    "{estimate}"
+                );
+            }
         }
     }
 }
