@@ -9,6 +9,7 @@ use crate::sweep::{primal, primal_for_reverse, reverse, tangent, tangent_block};
 use crate::{Need, Program, Real, Sweeps, Workspace};
 
 use super::Step;
+use super::fall::{Fall, distance};
 use super::non_finite::Watch;
 
 const X: usize = 0;
@@ -30,6 +31,8 @@ pub(super) struct Driver<T: Real> {
     x_changed: bool,
     /// Steps back since the cotangent was set.
     pulled: usize,
+    /// How the cotangent of the iterate falls meanwhile.
+    pub(super) fall: Fall,
     /// Whether steps are looked at for what is not finite.
     pub(super) watch: Watch,
 }
@@ -46,6 +49,7 @@ impl<T: Real> Driver<T> {
             x_cotangent: buffer(len(X)),
             x_changed: true,
             pulled: 0,
+            fall: Fall::default(),
             watch: Watch::Off,
             step,
         }
@@ -79,6 +83,17 @@ impl<T: Real> Driver<T> {
         self.state.copy_from_slice(state);
     }
 
+    /// How far the iterate moved in the step that the workspace was swept for last.
+    pub(super) fn moved_since(&self, work: &Workspace<T>) -> f64 {
+        let before = &work.input(&self.step.program, STATE)[..self.step.leading];
+        distance(&self.state[..before.len()], before)
+    }
+
+    /// [`moved_since`](Driver::moved_since) the driver's own last sweep.
+    pub(super) fn moved(&self) -> f64 {
+        self.moved_since(&self.work)
+    }
+
     /// Exchanges the state for another of its length.
     pub(super) fn swap_state(&mut self, other: &mut Buffer<T>) {
         std::mem::swap(&mut self.state, other);
@@ -102,8 +117,16 @@ impl<T: Real> Driver<T> {
 
     /// [`advance`](Driver::advance), with the derivative of the state by `x` taken along: one
     /// column for each entry of `x`. They go in blocks of as many columns as `units`, unit vectors
-    /// of `x`, has room for; it is zero before and after.
-    pub(super) fn advance_tangents(&mut self, k: usize, by_x: &mut [T], units: &mut [T]) {
+    /// of `x`, has room for; it is zero before and after. If asked to `measure`, says how far the
+    /// derivative moved, as a part of its norm.
+    pub(super) fn advance_tangents(
+        &mut self,
+        k: usize,
+        by_x: &mut [T],
+        units: &mut [T],
+        measure: bool,
+    ) -> Option<f64> {
+        let (mut change, mut size) = (0.0f64, 0.0f64);
         self.advance_with(k, Need::Curvature);
         let program = &self.step.program;
         let (dim_x, dim_state) = (self.x_cotangent.len(), self.state.len());
@@ -128,12 +151,25 @@ impl<T: Real> Driver<T> {
             } else {
                 moved
             };
+            if measure {
+                for (i, old) in block.iter().enumerate() {
+                    let new = moved.map_or(0.0, |m| m[i].f64());
+                    change += (new - old.f64()).powi(2);
+                    size += new * new;
+                }
+            }
             match moved {
                 Some(moved) => block.copy_from_slice(moved),
                 None => block.fill(T::zero()),
             }
             (0..width).for_each(|c| units[entry(c)] = T::zero());
         }
+        let part = if change == 0.0 {
+            0.0
+        } else {
+            (change / size).sqrt()
+        };
+        measure.then_some(part)
     }
 
     // ---- back
@@ -148,6 +184,7 @@ impl<T: Real> Driver<T> {
         self.state_cotangent.copy_from_slice(cotangent);
         self.x_cotangent.fill(T::zero());
         self.pulled = 0;
+        self.fall.start(&self.state_cotangent[..self.step.leading]);
     }
 
     /// Pulls the cotangents back through iteration `k`, which started from `before`.
@@ -238,6 +275,7 @@ impl<T: Real> Driver<T> {
             self.watch = Watch::Back(self.pulled, at);
         }
         self.pulled += 1;
+        self.fall.look(&self.state_cotangent[..self.step.leading]);
     }
 
     /// Exchanges the workspace for another, all but its scratch and its counts.

@@ -11,6 +11,8 @@ pub(super) struct Forward<T: Real> {
     by_x: Buffer<T>,
     /// Unit vectors of x, for one block of columns.
     units: Buffer<T>,
+    /// How far the last of all steps moved Ẏ, as a part of its norm.
+    moved: Option<f64>,
 }
 
 /// Columns of Ẏ that one tangent sweep takes along. A product of matrices copies its operands: with
@@ -28,6 +30,7 @@ impl<T: Real> Forward<T> {
         Forward {
             by_x: Buffer::zeros(0, Category::Tangents, meter),
             units: Buffer::zeros(0, Category::Tangents, meter),
+            moved: None,
         }
     }
 
@@ -42,12 +45,19 @@ impl<T: Real> Forward<T> {
         self.units.resize(dim_x * width(dim_x));
         self.by_x.resize(dim_state * dim_x);
         self.by_x.fill(T::zero());
+        self.moved = None;
         let mut depth = 0;
         while depth < limit && !stop(depth, driver.state()) {
-            driver.advance_tangents(depth, &mut self.by_x, &mut self.units);
+            let moved =
+                driver.advance_tangents(depth, &mut self.by_x, &mut self.units, depth + 1 == limit);
+            self.moved = moved;
             depth += 1;
         }
         depth
+    }
+
+    pub(super) fn moved(&self) -> Option<f64> {
+        self.moved
     }
 
     pub(super) fn by_x(&self) -> &[T] {

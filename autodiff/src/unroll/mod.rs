@@ -8,6 +8,7 @@ mod bit_store;
 mod checkpointed;
 mod decay;
 mod driver;
+mod fall;
 mod footprint;
 mod forward;
 mod memory;
@@ -64,6 +65,7 @@ pub struct Unrolled<T: Real> {
     kept: Kept<T>,
     depth: Option<usize>,
     recomputed: usize,
+    moved: f64,
     meter: Meter,
     _recorded: Recorded<T>,
 }
@@ -107,6 +109,7 @@ impl<T: Real> Unrolled<T> {
             driver: Driver::new(step, meter),
             depth: None,
             recomputed: 0,
+            moved: 0.0,
             meter: meter.clone(),
         }
     }
@@ -170,12 +173,55 @@ impl<T: Real> Unrolled<T> {
             Kept::Forward(kept) => kept.forward(driver, limit, stop),
         };
         self.depth = Some(depth);
+        self.moved = match &self.kept {
+            _ if depth == 0 => 0.0,
+            Kept::Taped(kept) => kept.moved(&self.driver),
+            Kept::Reversible(_) => self.driver.velocity(),
+            _ => self.driver.moved(),
+        };
         self.driver.state()
     }
 
     /// The number of steps of the latest forward pass; 0 before the first.
     pub fn depth(&self) -> usize {
         self.depth.unwrap_or(0)
+    }
+
+    /// How far the last step of the latest forward pass moved the iterate, by its Euclidean norm; 0
+    /// where no step was made. With [`halving`](Unrolled::halving) it says how far the loop is from
+    /// its end: at a distance of about `moved · halving / ln 2`.
+    pub fn moved(&self) -> f64 {
+        self.moved
+    }
+
+    /// How many steps back it took to halve the cotangent of the iterate, at most, in the latest
+    /// reverse pass: infinite where it stood still or grew, 0 where one step left nothing. Under
+    /// [`Memory::Forward`] nothing is pulled back, and it is 0.
+    ///
+    /// ```
+    /// use autodiff::unroll::{Memory, Step, Unrolled};
+    /// use autodiff::{Meter, Objective, Var, objective};
+    ///
+    /// let g = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared()).record(1, 1);
+    /// let step = Step::new(1, 1, |x, y, _| y - 0.1 * Var::gradient(&g, 1, &[x, y]));
+    /// let mut descent = Unrolled::new(step, &Meter::new());
+    /// descent.forward(&[1.0], &[0.0], 20, Memory::Stored); // 1 − 0.9²⁰
+    /// descent.reverse(&[1.0]);
+    /// let left = descent.moved() * descent.halving() / 2f64.ln();
+    /// assert!((left / 0.9f64.powi(20) - 1.0).abs() < 0.1);
+    /// ```
+    pub fn halving(&self) -> f64 {
+        self.driver.fall.longest()
+    }
+
+    /// Under [`Memory::Forward`], how far the last step of the latest forward pass moved the
+    /// derivative of the state by x, as a part of its norm; `None` under other policies, and where
+    /// the pass was stopped before its limit.
+    pub fn derivative_moved(&self) -> Option<f64> {
+        match &self.kept {
+            Kept::Forward(kept) => kept.moved(),
+            _ => None,
+        }
     }
 
     /// The last state of the latest [`forward`](Unrolled::forward).

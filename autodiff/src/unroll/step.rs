@@ -19,6 +19,8 @@ pub struct Step<T: Real> {
     pub(crate) coefficients: Coefficients<T>,
     /// The decay of a momentum step, which can be undone.
     momentum: Option<f64>,
+    /// Entries of the state that are the iterate.
+    pub(super) leading: usize,
 }
 
 impl<T: Real> Step<T> {
@@ -62,7 +64,27 @@ impl<T: Real> Step<T> {
             program,
             coefficients: Arc::new(coefficients),
             momentum: None,
+            leading: dim_state,
         }
+    }
+
+    /// The same step, the first `entries` of whose state are the iterate, and the others what the
+    /// step remembers: [`Unrolled::moved`](super::Unrolled::moved) and
+    /// [`Unrolled::halving`](super::Unrolled::halving) look at the iterate alone. All of them unless
+    /// given; those of a [momentum](Step::momentum) step are y.
+    ///
+    /// # Panics
+    /// If the state has fewer entries.
+    #[must_use]
+    #[track_caller]
+    pub fn leading(mut self, entries: usize) -> Self {
+        let state = self.dim_state();
+        assert!(
+            entries <= state,
+            "an iterate of {entries} entries in a state of {state}"
+        );
+        self.leading = entries;
+        self
     }
 
     /// Records a step of momentum `v ← decay · v + u(x, y)`, `y ← y + v`, of the state `(y; v)`:
@@ -118,6 +140,7 @@ impl<T: Real> Step<T> {
         });
         Step {
             momentum: Some(decay),
+            leading: dim_y,
             ..step
         }
     }

@@ -41,6 +41,13 @@ impl<T: Real> Taped<T> {
         depth
     }
 
+    /// How far the last step moved the driver's iterate.
+    pub(super) fn moved(&self, driver: &Driver<T>) -> f64 {
+        self.steps
+            .last()
+            .map_or(0.0, |last| driver.moved_since(last))
+    }
+
     pub(super) fn reverse(&mut self, driver: &mut Driver<T>) {
         for step in self.steps.iter_mut().rev() {
             driver.pull_back_kept(step);

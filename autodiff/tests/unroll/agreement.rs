@@ -1,7 +1,7 @@
 //! The policies against each other, to the bit.
 
 use autodiff::unroll::{Memory, Step, Unrolled};
-use autodiff::{Meter, Real};
+use autodiff::{Meter, Objective, Real, Var, objective};
 use proptest::prelude::*;
 
 use crate::cases::*;
@@ -239,4 +239,55 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn how_far_the_last_step_moved_is_the_same_under_every_policy() {
+    let g =
+        objective(|x: Var, y: Var| 0.5 * (y - x).square().dot(y.vector(&[1.0, 0.1]))).record(2, 2);
+    let step = Step::momentum(2, 2, 0.5, |x, y, _| -0.5 * Var::gradient(&g, 1, &[x, y]));
+    let (x, start) = ([1.0, 2.0], [0.0; 4]);
+    let mut descent = Unrolled::new(step, &Meter::new());
+    let before = descent.forward(&x, &start, 6, Memory::Stored).to_vec();
+    let last = descent.forward(&x, &start, 7, Memory::Stored).to_vec();
+    let want = (last[0] - before[0]).hypot(last[1] - before[1]);
+    let mut halving = None;
+    for memory in [
+        Memory::Stored,
+        Memory::Taped,
+        Memory::Checkpointed { slots: 2 },
+        Memory::Online { slots: 2 },
+        Memory::Truncated { steps: 7 },
+        Memory::Forward,
+        Memory::Reversible,
+    ] {
+        descent.forward(&x, &start, 7, memory);
+        let moved = descent.moved();
+        assert!(
+            (moved / want - 1.0).abs() < 1e-12,
+            "{memory}: {moved} {want}"
+        );
+        let is_forward = memory == Memory::Forward;
+        assert_eq!(descent.derivative_moved().is_some(), is_forward);
+        descent.reverse(&[1.0, 1.0, 0.0, 0.0]);
+        assert_eq!(descent.moved(), moved);
+        if !is_forward {
+            let first = *halving.get_or_insert(descent.halving());
+            assert!((descent.halving() / first - 1.0).abs() < 1e-9, "{memory}");
+        }
+    }
+    assert!(descent.forward(&x, &start, 0, Memory::Stored) == start && descent.moved() == 0.0);
+}
+
+#[test]
+fn forward_mode_says_how_far_its_derivative_moved() {
+    // Ẏ_k = 1 − 0.9ᵏ
+    let g = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared()).record(1, 1);
+    let step = Step::new(1, 1, |x, y, _| y - 0.1 * Var::gradient(&g, 1, &[x, y]));
+    let mut descent = Unrolled::new(step, &Meter::new());
+    descent.forward(&[1.0], &[0.0], 20, Memory::Forward);
+    let want = 0.1 * 0.9f64.powi(19) / (1.0 - 0.9f64.powi(20));
+    assert!((descent.derivative_moved().unwrap() / want - 1.0).abs() < 1e-12);
+    descent.forward_until(&[1.0], &[0.0], 20, Memory::Forward, |made, _| made == 5);
+    assert_eq!(descent.derivative_moved(), None);
 }

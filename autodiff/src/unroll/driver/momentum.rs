@@ -1,9 +1,15 @@
 //! The moves of a momentum step, `v ← γv + u(x, y)`, `y ← y + v`, whose state is `(y; v)`.
 
 use super::{Driver, STATE};
+use crate::kernels::norm;
 use crate::{Need, Real};
 
 impl<T: Real> Driver<T> {
+    /// How far y moved in the last step: by v.
+    pub(in super::super) fn velocity(&self) -> f64 {
+        norm(&self.state[self.state.len() / 2..]).f64()
+    }
+
     /// The state, to write to.
     pub(in super::super) fn state_mut(&mut self) -> &mut [T] {
         &mut self.state
