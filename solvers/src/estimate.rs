@@ -25,6 +25,29 @@ pub enum Status {
         /// ‖∇_y g‖ asked for.
         tolerance: f64,
     },
+    /// The lower level was solved as far as was asked for, by its residual, and y is far from the
+    /// solution all the same: g is flat or small there.
+    LowerInaccurate {
+        /// The estimated distance to the solution, as a part of y's size.
+        distance: f64,
+        /// The distance that would do.
+        allowed: f64,
+    },
+    /// The steps on the lower level hardly moved it: neither ‖∇_y g‖ nor the cotangent has fallen.
+    LowerStuck {
+        /// ‖∇_y g‖ at the start.
+        before: f64,
+        /// ‖∇_y g‖ after the last step.
+        after: f64,
+        /// The share of the cotangent that is left at the start.
+        left: f64,
+    },
+    /// The cotangent of an unrolled loop grew on the way back: the steps lead away from where they
+    /// are, as from a maximum or a saddle, and the derivative with them.
+    CotangentGrew {
+        /// The cotangent's norm at the start of the loop over that at its end.
+        growth: f64,
+    },
     /// The unrolled lower level moved away from a stationary point.
     LowerDiverged {
         /// ‖∇_y g‖ at the start.
@@ -92,6 +115,9 @@ impl Status {
             Status::Unrolled => "unrolled",
             Status::Stepped => "stepped",
             Status::LowerNotConverged { .. } => "lower-not-converged",
+            Status::LowerInaccurate { .. } => "lower-inaccurate",
+            Status::LowerStuck { .. } => "lower-stuck",
+            Status::CotangentGrew { .. } => "cotangent-grew",
             Status::LowerDiverged { .. } => "lower-diverged",
             Status::LinearNotConverged { .. } => "linear-not-converged",
             Status::LinearApproximate { .. } => "linear-approximate",
@@ -130,10 +156,33 @@ impl fmt::Display for Status {
                 "the lower level stopped at ‖∇_y g‖ = {residual:.2e}, above {tolerance:.2e}: allow \
                  more iterations, or a tolerance within reach of the precision"
             ),
+            Status::LowerInaccurate { distance, allowed } => write!(
+                f,
+                "y is off the lower level's solution by some {distance:.1e} of its size, above \
+                 {allowed:.1e}: solve the lower level further, or measure its variables in units of \
+                 like curvature; where it is flat for ever it has no solution"
+            ),
+            Status::LowerStuck {
+                before,
+                after,
+                left,
+            } => write!(
+                f,
+                "the lower level hardly moved, ‖∇_y g‖ went from {before:.2e} to {after:.2e} and \
+                 {left:.2e} of the cotangent is left: take longer steps or more of them, measure y \
+                 in units of like curvature, or solve it otherwise; without curvature there is no \
+                 solution to come to"
+            ),
+            Status::CotangentGrew { growth } => write!(
+                f,
+                "the cotangent grew by a factor of {growth:.2e} through the loop: the steps lead \
+                 away from a maximum or a saddle, or are too long; start elsewhere, or take \
+                 shorter ones"
+            ),
             Status::LowerDiverged { before, after } => write!(
                 f,
-                "the lower level diverged, ‖∇_y g‖ went from {before:.2e} to {after:.2e}: take a \
-                 shorter step"
+                "the lower level moved away, ‖∇_y g‖ went from {before:.2e} to {after:.2e}: take a \
+                 shorter step; where g has a kink or no minimiser no step will do"
             ),
             Status::LinearNotConverged {
                 residual,
@@ -174,7 +223,8 @@ impl fmt::Display for Status {
             ),
             Status::NonFinite { place } => write!(
                 f,
-                "not a finite number: {place}; take a shorter step or check the data"
+                "not a finite number: {place}; check that x, the start and the data are where this is \
+                 defined, and take a shorter step where a loop ran away"
             ),
             Status::Irreversible(reason) => write!(
                 f,
@@ -258,6 +308,15 @@ pub struct Estimate<T: Real> {
     /// Of a loop that was unrolled up to a tolerance, what was left of the cotangent ∇_yF at its
     /// start, which for gradient steps at the solution is the same.
     pub linear_residual: Option<f64>,
+    /// How far y is from the solution of the lower level, estimated, as a part of y's size: by the
+    /// smallest curvature that was met, or by how fast the steps contract. It does not depend on the
+    /// units of g, F, x and y. `None` where nothing was there to tell.
+    pub distance: Option<f64>,
+    /// Of an unrolled loop: how far its last step moved y, as a part of the way from the start.
+    pub moving: Option<f64>,
+    /// Of an unrolled loop: the share of the cotangent ∇_yF that is left at its start; in forward
+    /// mode an upper estimate of what the derivative still lacks.
+    pub left: Option<f64>,
     /// A bound on the error; `None` where the problem's constants are unknown, or there is no linear
     /// system.
     pub certificate: Option<Certificate>,
@@ -309,6 +368,15 @@ impl<T: Real> fmt::Display for Estimate<T> {
                 f,
                 "  linear residual    {residual:.2e} after {} iterations",
                 self.linear_iterations
+            )?;
+        }
+        if let Some(distance) = self.distance {
+            writeln!(f, "  distance to y*     {distance:.1e} of y, estimated")?;
+        }
+        if let (Some(moving), Some(left)) = (self.moving, self.left) {
+            writeln!(
+                f,
+                "  last step          {moving:.1e} of the way; {left:.1e} of the cotangent left"
             )?;
         }
         if let Some(certificate) = &self.certificate {

@@ -23,6 +23,7 @@
 //!
 //! The [`guide`] has a page for each concept.
 
+mod accuracy;
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
 #[cfg(feature = "argmin")]

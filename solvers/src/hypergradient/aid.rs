@@ -3,18 +3,18 @@
 mod system;
 mod vectors;
 
-use autodiff::kernels::{axpy, norm};
+use autodiff::kernels::axpy;
 use autodiff::unroll::Memory;
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
+use crate::accuracy::{Curvature, LOST, TOLD, part, solved};
 use crate::inner::{InnerStep, NEWTON_LIMIT, StepLength, newton};
 use crate::linear::{Cg, Direct, LinearSolver};
 use crate::{Bilevel, Certificate, Estimate, Status, Workspace, default_tolerance};
 
 use super::footprint::{loop_bytes, workspace_bytes};
-use super::session::{Session, blank, counted, residual, unrolled_status};
-use super::unsettled::{Off, curvature};
+use super::session::{Session, blank, counted, residual};
 use super::{ConfigError, Strategy};
 use system::solve_linear;
 use vectors::Vectors;
@@ -24,9 +24,9 @@ use vectors::Vectors;
 pub enum LowerSolve {
     /// By Newton's method, each step from conjugate gradients.
     Newton {
-        /// Ends at `‖∇_y g‖ ≤ tolerance`; the precision's default if `None`. Where that is not
-        /// reached, as in sums of many terms whose rounding is more, the default counts in units of
-        /// `‖∇²_yy g · y‖` if they are larger.
+        /// Ends at `‖∇_y g‖ ≤ tolerance`. If `None`, at the precision's default, and then goes on
+        /// until y is within 1e-5 of its own size (3e-3 in `f32`) of the solution, as far as the
+        /// smallest curvature that was met can tell.
         tolerance: Option<f64>,
         /// The most iterations; 200 if `None`.
         limit: Option<usize>,
@@ -149,10 +149,14 @@ impl<L> Aid<L> {
 
 /// What the lower level left behind.
 struct Lower {
+    /// ‖∇_y g‖ where it started, if it took steps, and where it ended.
+    before: f64,
     residual: f64,
     iterations: usize,
     step: Option<f64>,
-    status: Status,
+    curvature: Curvature,
+    /// Whether going on has come to its end.
+    stalled: bool,
 }
 
 /// The steps on the lower level are not differentiated.
@@ -208,25 +212,13 @@ impl<L> Aid<L> {
                 let tolerance = given.unwrap_or(default_tolerance::<T>());
                 let until = (tolerance, limit.unwrap_or(NEWTON_LIMIT));
                 let minimum = newton(&mut work.lower, x, y, until, spare, cg);
-                let residual = minimum.residual;
-                let mut reached = tolerance;
-                if residual > tolerance && given.is_none() {
-                    work.lower.second_by(&[None, Some(y)], Inputs::one(1));
-                    reached *= norm(work.lower.product(1)).f64().max(1.0);
-                }
                 Lower {
-                    residual,
+                    before: f64::INFINITY,
+                    residual: minimum.residual,
                     iterations: minimum.iterations,
                     step: None,
-                    // Written so that a NaN is no success.
-                    status: if residual <= reached {
-                        Status::Converged
-                    } else {
-                        Status::LowerNotConverged {
-                            residual,
-                            tolerance: reached,
-                        }
-                    },
+                    curvature: minimum.curvature,
+                    stalled: false,
                 }
             }
             LowerSolve::Steps {
@@ -243,15 +235,90 @@ impl<L> Aid<L> {
                 work.put(key, steps);
                 let after = residual(&mut work.lower, x, y);
                 Lower {
+                    before,
                     residual: after,
                     iterations: depth,
                     step: Some(length),
-                    status: match unrolled_status(before, after) {
-                        Status::Unrolled => Status::Converged,
-                        diverged => diverged,
-                    },
+                    curvature: Curvature::new(),
+                    stalled: false,
                 }
             }
+        }
+    }
+
+    /// Brings y nearer to a solution that it is a relative `distance` off, where nobody has said
+    /// how near it should be. Whether y is another one.
+    fn go_on<T: Real>(
+        &self,
+        x: &[T],
+        work: &mut Workspace<T>,
+        vectors: &mut Vectors<T>,
+        lower: &mut Lower,
+        distance: f64,
+    ) -> bool {
+        let LowerSolve::Newton {
+            tolerance: None,
+            limit,
+        } = self.lower
+        else {
+            return false;
+        };
+        let left = limit
+            .unwrap_or(NEWTON_LIMIT)
+            .saturating_sub(lower.iterations);
+        // Written so that a NaN, or no curvature, ends it.
+        if !(distance > solved::<T>() && distance.is_finite()) || left == 0 || lower.stalled {
+            return false;
+        }
+        let wanted = lower.residual * (0.1 * solved::<T>() / distance);
+        let Vectors { y, spare, cg, .. } = vectors;
+        let minimum = newton(&mut work.lower, x, y, (wanted, left), spare, cg);
+        let moved = minimum.residual < lower.residual;
+        lower.stalled = !(minimum.residual < 0.5 * lower.residual);
+        lower.residual = minimum.residual;
+        lower.iterations += minimum.iterations;
+        lower.curvature = minimum.curvature;
+        moved
+    }
+
+    /// What a lower level left at this relative `distance` is, and what is to be said of it.
+    fn judge<T: Real>(&self, lower: &Lower, distance: f64) -> (Status, Option<String>) {
+        let (before, residual) = (lower.before, lower.residual);
+        let off = |allowed: f64| Status::LowerInaccurate { distance, allowed };
+        let warning = |from: f64| {
+            (distance > from).then(|| {
+                format!(
+                    "y is off the lower level's solution by some {distance:.1e} of its size \
+                     (‖∇_y g‖ = {residual:.1e}): solve it further"
+                )
+            })
+        };
+        // Written so that a NaN is no success.
+        match self.lower {
+            LowerSolve::Newton {
+                tolerance: Some(tolerance),
+                ..
+            } => {
+                if !(residual <= tolerance) {
+                    let short = Status::LowerNotConverged {
+                        residual,
+                        tolerance,
+                    };
+                    (short, None)
+                } else if !(distance <= LOST) {
+                    (off(LOST), None)
+                } else {
+                    (Status::Converged, warning(tolerance.max(solved::<T>())))
+                }
+            }
+            _ if distance <= solved::<T>() => (Status::Converged, None),
+            LowerSolve::Newton { .. } => (off(solved::<T>()), None),
+            LowerSolve::Steps { .. } if !(distance <= TOLD) && !(residual <= before) => {
+                let after = residual;
+                (Status::LowerDiverged { before, after }, None)
+            }
+            LowerSolve::Steps { .. } if !(distance <= LOST) => (off(LOST), None),
+            LowerSolve::Steps { .. } => (Status::Stepped, warning(TOLD)),
         }
     }
 }
@@ -305,15 +372,23 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         let warm = self.warm || work.warm_linear;
         let first_guess = work.linear.take().filter(|_| warm);
         let mut vectors = Vectors::new(self.lower, work.start.as_slice(), first_guess, &meter);
-        let lower = self.solve_lower(problem, x, work, &mut vectors);
+        let mut lower = self.solve_lower(problem, x, work, &mut vectors);
 
-        let at = [x, &vectors.y[..]];
-        let value = work.upper.differentiate(&at, Inputs::ALL);
-        work.lower.linearise(&at);
+        let (value, solution, distance) = loop {
+            let at = [x, &vectors.y[..]];
+            let value = work.upper.differentiate(&at, Inputs::ALL);
+            work.lower.linearise(&at);
+            let b = work.upper.gradient(1);
+            let solution = solve_linear(&self.linear, &mut work.lower, b, &mut vectors, &meter);
+            let curvature = lower.curvature.and(solution.curvature);
+            let off = curvature.distance(lower.residual);
+            let distance = part(off, &vectors.y, work.start.as_slice());
+            if solution.flawed || !self.go_on(x, work, &mut vectors, &mut lower, distance) {
+                break (value, solution, distance);
+            }
+        };
         let (y, _y_bytes) = counted(&vectors.y, &meter);
         let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
-        let b = work.upper.gradient(1);
-        let solution = solve_linear(&self.linear, &mut work.lower, b, &mut vectors, &meter);
         axpy(
             hypergradient.as_mut_slice(),
             -T::one(),
@@ -323,33 +398,26 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         let mut estimate = blank(Strategy::<T>::name(self), y);
         estimate.hypergradient = hypergradient;
         estimate.upper = value.f64();
-        estimate.status = match (solution.status, lower.status) {
+        let (status, warning) = self.judge::<T>(&lower, distance);
+        estimate.status = match (solution.status, status) {
             // A Hessian that is not positive definite says more than a residual, and no residual
             // can be told from what is not finite.
-            (
-                s @ (Status::SingularHessian { .. }
-                | Status::NegativeCurvature { .. }
-                | Status::InconsistentSystem { .. }
-                | Status::NonFinite { .. }),
-                _,
-            ) => s,
-            (s, Status::Converged) => s,
+            (s, _) if solution.flawed => s,
+            (Status::Converged, s) => s,
+            (s, Status::Converged | Status::Stepped) => s,
             (_, s) => s,
         };
-        if let LowerSolve::Newton { tolerance, .. } = self.lower
-            && estimate.status == Status::Converged
-        {
-            let slope = work.upper.gradient(1);
-            let off = Off {
-                distance: lower.residual / curvature(slope, &vectors.v),
-                start: work.start.as_slice(),
-                y: &vectors.y[..],
-                slope,
-                value: estimate.upper,
-            };
-            let warning = off.warning(lower.residual, tolerance);
+        if estimate.status.is_success() {
             estimate.warnings.extend(warning);
+            if solution.error > TOLD {
+                estimate.warnings.push(format!(
+                    "the linear system's solution may be off by some {:.1e} of its size (relative \
+                     residual {:.1e}): solve it further",
+                    solution.error, solution.residual
+                ));
+            }
         }
+        estimate.distance = Some(distance);
         estimate.lower_residual = lower.residual;
         estimate.lower_iterations = lower.iterations;
         estimate.linear_residual = Some(solution.residual);

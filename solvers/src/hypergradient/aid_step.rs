@@ -4,17 +4,17 @@ mod gmres;
 mod system;
 
 use autodiff::bytes::{Buffer, Category};
-use autodiff::kernels::{add, norm};
+use autodiff::kernels::add;
 use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
+use crate::accuracy::{part, solved};
 use crate::inner::{InnerStep, StepLength, Stop};
 use crate::{Bilevel, Estimate, Status, Workspace, default_tolerance};
 
 use super::footprint::{loop_bytes, workspace_bytes};
-use super::session::{Session, blank, counted, unrolled_status};
-use super::unsettled::{Off, curvature};
+use super::session::{Session, blank, counted};
 use super::{ConfigError, Strategy};
 pub use system::StepSystem;
 use system::{Linearised, solve, solver_bytes};
@@ -99,8 +99,11 @@ impl AidStep {
         self
     }
 
-    /// The residual that the lower level is solved to, and the relative one of the linear system.
-    /// The default counts as a part of y where rounding ends the steps before it.
+    /// The residual that the lower level is solved to at least, and the relative one of the linear
+    /// system. Unless given, a residual above the default will do where y is near all the same.
+    ///
+    /// The steps go on until y is within 1e-5 of its own size (3e-3 in `f32`), or this tolerance if
+    /// it is more, of the fixed point, as far as the linear system can tell.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = Some(tolerance);
@@ -199,76 +202,87 @@ impl<T: Real> Strategy<T> for AidStep {
         let before = proximal.residual(&mut work.lower, x, y, length, &mut spare);
         let key = format!("itd {inner:?} {length:e}");
         let mut steps = work.take(&key, || inner.record(problem.lower(), length));
-        let mut stop = Stop {
-            inner,
-            length,
-            tolerance,
-            least: 1,
-            lower: &mut work.lower,
-            x,
-            previous: &mut previous,
-            spare: &mut spare,
+        let (mut y, _y_bytes) = counted(&state[..dim_y], &meter);
+        let allowed = tolerance.max(solved::<T>());
+        let (mut wanted, mut depth) = (tolerance, 0);
+        let (after, upper, solution, distance) = loop {
+            let mut stop = Stop {
+                inner,
+                length,
+                tolerance: wanted,
+                least: 1,
+                lower: &mut work.lower,
+                x,
+                previous: &mut previous,
+                spare: &mut spare,
+            };
+            let stop = |made: usize, state: &[T]| stop.reached(made, state);
+            let last = steps.forward_until(x, &state, self.limit - depth, NOTHING, stop);
+            y.as_mut_slice().copy_from_slice(&last[..dim_y]);
+            depth += steps.depth();
+            let at = y.as_slice();
+            let after = proximal.residual(&mut work.lower, x, at, length, &mut spare);
+            let upper = work.upper.differentiate(&[x, at], Inputs::ALL);
+            inner.start(at, &mut state);
+            steps.forward(x, &state, 1, Memory::Taped);
+            let mut linearised = Linearised {
+                steps: &mut steps,
+                inner,
+                cotangent: &mut state,
+            };
+            let solution = solve(
+                self.system,
+                (tolerance, self.limit),
+                &mut linearised,
+                work.upper.gradient(1),
+                [&mut p, &mut q, &mut residual],
+                &meter,
+            );
+            let off = after * length * solution.reach;
+            let distance = part(off, at, work.start.as_slice());
+            let nearer = 0.5 * after * (allowed / distance);
+            // Written so that a NaN, or steps that lead no further, end it.
+            let goes_on = distance > allowed && nearer > 0.0 && nearer < 0.5 * wanted;
+            if !goes_on || depth >= self.limit {
+                break (after, upper, solution, distance);
+            }
+            wanted = nearer;
+            inner.start(at, &mut state);
         };
-        let stop = |made: usize, state: &[T]| stop.reached(made, state);
-        let last = steps.forward_until(x, &state, self.limit, NOTHING, stop);
-        let (y, _y_bytes) = counted(&last[..dim_y], &meter);
-        let depth = steps.depth();
-        let at = y.as_slice();
-        let after = proximal.residual(&mut work.lower, x, at, length, &mut spare);
-
-        let upper = work.upper.differentiate(&[x, at], Inputs::ALL);
-        inner.start(at, &mut state);
-        steps.forward(x, &state, 1, Memory::Taped);
         let mut linearised = Linearised {
             steps: &mut steps,
             inner,
             cotangent: &mut state,
         };
         let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
-        let b = work.upper.gradient(1);
-        let solution = solve(
-            self.system,
-            (tolerance, self.limit),
-            &mut linearised,
-            b,
-            [&mut p, &mut q, &mut residual],
-            &meter,
-        );
         add(hypergradient.as_mut_slice(), linearised.pull(&p, &mut q));
         work.put(key.clone(), steps);
 
         let mut estimate = blank(Strategy::<T>::name(self), y);
         estimate.hypergradient = hypergradient;
         estimate.upper = upper.f64();
-        // The default is within reach of rounding: it is a part of y where that is more.
-        let (at, moved) = (estimate.y.as_slice(), after * length);
-        let relative = tolerance * norm(at).f64();
-        let near = after <= tolerance || self.tolerance.is_none() && moved <= relative;
-        if near {
-            let slope = work.upper.gradient(1);
-            let off = Off {
-                distance: moved / curvature(slope, &p),
-                start: work.start.as_slice(),
-                y: at,
-                slope,
-                value: upper.f64(),
-            };
-            let warning = off.warning(after, self.tolerance);
-            estimate.warnings.extend(warning);
-        }
-        estimate.status = match unrolled_status(before, after) {
-            // Where nothing was left to do, rounding alone may have moved y.
-            _ if near && solution.residual <= tolerance => Status::Converged,
-            _ if near => Status::LinearNotConverged {
+        // A given tolerance is strict; the default is within reach of rounding.
+        let met = after <= tolerance || self.tolerance.is_none();
+        let near = distance <= allowed;
+        // Written so that a NaN is no success.
+        estimate.status = if near && met && solution.residual <= tolerance {
+            Status::Converged
+        } else if near && met {
+            Status::LinearNotConverged {
                 residual: solution.residual,
                 tolerance,
-            },
-            Status::Unrolled => Status::LowerNotConverged {
+            }
+        } else if !near && !(after <= before) {
+            Status::LowerDiverged { before, after }
+        } else if after > tolerance {
+            Status::LowerNotConverged {
                 residual: after,
                 tolerance,
-            },
-            diverged => diverged,
+            }
+        } else {
+            Status::LowerInaccurate { distance, allowed }
         };
+        estimate.distance = Some(distance);
         if matches!(estimate.status, Status::LowerNotConverged { .. }) {
             estimate.warnings.push(format!(
                 "{depth} steps of length {length:.1e} did not settle: take a shorter one where they \

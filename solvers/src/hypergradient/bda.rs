@@ -14,7 +14,8 @@ use crate::inner::{Direction, InnerStep, StepLength};
 use crate::{Bilevel, Estimate, Proximal, Schedule, Status, Workspace};
 
 use super::footprint::{loop_bytes, workspace_bytes};
-use super::session::{Session, blank, counted, unrolled_status};
+use super::session::{Session, blank, counted};
+use super::unrolled::{Seen, left};
 use super::{ConfigError, Strategy};
 pub use one_stage::OneStage;
 
@@ -288,9 +289,17 @@ impl<T: Real> Strategy<T> for Bda {
         let value = work.upper.differentiate(&[x, at], Inputs::ALL);
         end.fill(T::zero());
         end[..dim_y].copy_from_slice(work.upper.gradient(1));
-        let (by_x, _) = steps.reverse(&end);
+        let (by_x, by_start) = steps.reverse(&end);
         let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
         add(hypergradient.as_mut_slice(), by_x);
+        let left = left(self.inner, by_start, &mut end, dim_y);
+        let ends = [work.start.as_slice(), at];
+        let seen = Seen {
+            // The upper level pulls y off the lower level's solutions by O(α_K).
+            strays: true,
+            next: if self.inner.is_scaled() { lower * after } else { 0.0 },
+            ..Seen::of(&steps, ends, [before, after], left)
+        };
         let (recomputed, irreversible) = (steps.recomputed_steps(), steps.irreversible());
         work.put(key.clone(), steps);
 
@@ -299,19 +308,21 @@ impl<T: Real> Strategy<T> for Bda {
         estimate.upper = value.f64();
         estimate.status = match irreversible {
             Some(reason) => Status::Irreversible(reason),
-            // The upper level pulls y off the lower level's solutions by O(α_K): only growth
-            // without bound is divergence.
-            None => unrolled_status(before.max(1.0) * 1e3, after),
+            None => seen.status(),
         };
-        estimate.lower_residual = after;
-        estimate.lower_iterations = self.depth;
+        seen.tell(&mut estimate);
+        if estimate.status.is_success() {
+            estimate.warnings.extend(seen.warning());
+        }
         estimate.linear_iterations = self.memory.differentiated_steps(self.depth);
         estimate.recomputed_steps = recomputed;
         estimate.step = Some(self.inner.shown(lower));
-        estimate.warnings = self.warnings();
+        estimate.warnings.extend(self.warnings());
         Ok(session.finish(work, estimate, x, |work| {
             let start = self.inner.first_state(work.start.as_slice(), &meter);
             let mut steps = work.take(&key, || self.record(problem, lengths, t));
+            end.fill(T::zero());
+            end[..dim_y].copy_from_slice(work.upper.gradient(1));
             let found = steps.find_non_finite(x, &start, self.depth, self.memory, &end);
             work.put(key, steps);
             found

@@ -3,6 +3,7 @@
 use autodiff::Real;
 use nalgebra::DVector;
 
+use crate::accuracy::solved;
 use crate::linear::Direct;
 use crate::{Bilevel, Estimate, Status, Workspace};
 
@@ -51,15 +52,13 @@ impl<T: Real> Strategy<T> for Exact {
         self.suits(problem)?;
         let mut estimate = Self::aid().hypergradient(problem, x, work)?;
         estimate.strategy = Strategy::<T>::name(self);
-        if let Status::LowerNotConverged { residual, .. } = estimate.status {
+        if let Status::LowerNotConverged { .. } = estimate.status {
             // What is left is rounding where Newton's method has converged at all.
             let tolerance = crate::default_tolerance::<T>();
             let linear_residual = estimate.linear_residual.unwrap_or(f64::NAN);
-            estimate.status = if residual > tolerance || residual.is_nan() {
-                Status::LowerNotConverged {
-                    residual,
-                    tolerance,
-                }
+            let (distance, allowed) = (estimate.distance.unwrap_or(f64::NAN), solved::<T>());
+            estimate.status = if !(distance <= allowed) {
+                Status::LowerInaccurate { distance, allowed }
             } else if linear_residual <= tolerance.max(1e3 * T::EPSILON) {
                 Status::Converged
             } else {

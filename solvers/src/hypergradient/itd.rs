@@ -1,15 +1,17 @@
 //! Iterative differentiation.
 
 use autodiff::bytes::{Buffer, Category};
-use autodiff::kernels::{add, norm};
+use autodiff::kernels::add;
 use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
+use crate::accuracy::solved;
 use crate::inner::{InnerStep, StepLength, Stop};
 use crate::{Bilevel, Estimate, Status, Workspace};
 
-use super::session::{Session, blank, counted, unrolled_status};
+use super::session::{Session, blank, counted};
+use super::unrolled::{Seen, left};
 use super::{ConfigError, Strategy};
 
 /// Differentiates `F(x, y_K(x))` through the K steps that made `y_K`.
@@ -116,19 +118,55 @@ impl Itd {
         }
     }
 
-    /// How many steps a loop needs where after `depth` of them a share `left` of the cotangent was
-    /// left, or `None` if these were enough, or all that there may be.
-    fn longer(&self, depth: usize, left: Option<f64>) -> Option<usize> {
-        let (tolerance, left) = (self.tolerance?, left?);
+    /// The relative distance to the solution that a tolerance asks for.
+    fn allowed<T: Real>(tolerance: f64) -> f64 {
+        tolerance.max(solved::<T>())
+    }
+
+    /// How many steps a loop needs where what was seen of one is not enough, or `None` if it is, or
+    /// has all the steps that there may be.
+    fn longer<T: Real>(&self, seen: &Seen) -> Option<usize> {
+        let (tolerance, depth) = (self.tolerance?, seen.depth);
+        let allowed = Self::allowed::<T>(tolerance);
         let truncated = self.memory.differentiated_steps(depth) < depth;
-        if left <= tolerance || depth >= self.depth || truncated || !left.is_finite() {
+        let left = if truncated { 0.0 } else { seen.left };
+        let (near, distance) = (left <= tolerance, seen.distance());
+        if near && distance <= allowed || depth >= self.depth || !left.is_finite() {
             return None;
         }
-        // It falls as qᴷ; half as many steps again where that is no guide.
+        // The share falls as qᴷ; half as many steps again where that is no guide.
         let factor = (tolerance.ln() / left.ln()).clamp(1.1, 64.0);
         let factor = if left < 0.5 { factor } else { 2.0 };
-        let steps = (depth as f64 * factor).ceil() as usize + 1;
+        let steps = if near { depth } else { (depth as f64 * factor).ceil() as usize };
+        let more = if distance <= allowed {
+            0.0
+        } else {
+            (seen.halving * (distance / allowed).log2()).clamp(0.1 * depth as f64, 1e15)
+        };
+        let steps = steps.max(depth + more.ceil() as usize) + 1;
         Some(steps.min(self.depth))
+    }
+
+    /// The status of a loop that was to come to a tolerance, where `status` is that of its steps.
+    fn to_tolerance<T: Real>(tolerance: f64, seen: &Seen, status: Status) -> Status {
+        let (distance, allowed) = (seen.distance(), Self::allowed::<T>(tolerance));
+        match status {
+            Status::Unrolled if seen.after > tolerance && !(distance <= tolerance) => {
+                Status::LowerNotConverged {
+                    residual: seen.after,
+                    tolerance,
+                }
+            }
+            Status::Unrolled if !(distance <= allowed) => {
+                Status::LowerInaccurate { distance, allowed }
+            }
+            Status::Unrolled if !(seen.left <= tolerance) => Status::LinearNotConverged {
+                residual: seen.left,
+                tolerance,
+            },
+            Status::Unrolled => Status::Converged,
+            other => other,
+        }
     }
 }
 
@@ -208,7 +246,7 @@ impl<T: Real> Strategy<T> for Itd {
         let mut steps = work.take(&key, || self.recorded(problem, length));
         let (mut hypergradient, _bytes) = counted(x, &meter);
         let mut least = 1;
-        let (depth, y, _y_bytes, after, upper, left) = loop {
+        let (y, _y_bytes, upper, seen) = loop {
             let last = match self.tolerance {
                 None => steps.forward(x, &end, self.depth, self.memory),
                 Some(tolerance) => {
@@ -227,7 +265,6 @@ impl<T: Real> Strategy<T> for Itd {
                 }
             };
             let (y, y_bytes) = counted(&last[..dim_y], &meter);
-            let depth = steps.depth();
             let at = y.as_slice();
             let after = proximal.residual(&mut work.lower, x, at, length, &mut spare);
             let upper = work.upper.differentiate(&[x, at], Inputs::ALL).f64();
@@ -238,19 +275,14 @@ impl<T: Real> Strategy<T> for Itd {
                 .as_mut_slice()
                 .copy_from_slice(work.upper.gradient(0));
             add(hypergradient.as_mut_slice(), by_x);
-            // Forward mode does not know it.
-            let left = (self.tolerance.is_some() && !by_start.is_empty()).then(|| {
-                let scale = norm(&end);
-                self.inner.pull_start(by_start, &mut end[..dim_y]);
-                let left = norm(&end[..dim_y]);
-                if left == T::zero() {
-                    0.0
-                } else {
-                    (left / scale).f64()
-                }
-            });
-            match self.longer(depth, left) {
-                None => break (depth, y, y_bytes, after, upper, left),
+            let left = left(self.inner, by_start, &mut end, dim_y);
+            let ends = [work.start.as_slice(), at];
+            let seen = Seen {
+                own: problem.step().is_some(),
+                ..Seen::of(&steps, ends, [before, after], left)
+            };
+            match self.longer::<T>(&seen) {
+                None => break (y, y_bytes, upper, seen),
                 Some(steps) => least = steps,
             }
             self.inner.start(work.start.as_slice(), &mut end);
@@ -264,24 +296,19 @@ impl<T: Real> Strategy<T> for Itd {
         estimate.upper = upper;
         estimate.status = match irreversible {
             Some(reason) => Status::Irreversible(reason),
-            // Steps of the problem's own define y, wherever they lead.
-            None if problem.step().is_some() && after.is_finite() => Status::Unrolled,
-            None => unrolled_status(before, after),
+            None => seen.status(),
         };
-        if let (Some(tolerance), Status::Unrolled) = (self.tolerance, &estimate.status) {
-            let left = left.unwrap_or(0.0);
-            if after <= tolerance && left <= tolerance {
-                estimate.status = Status::Converged;
-            } else {
-                estimate.warnings.push(format!(
-                    "{depth} steps came to a residual of {after:.1e} and left {left:.1e} of the \
-                     cotangent, above the tolerance {tolerance:.1e}: allow more steps"
-                ));
+        seen.tell(&mut estimate);
+        match self.tolerance {
+            None if estimate.status.is_success() => estimate.warnings.extend(seen.warning()),
+            None => {}
+            Some(tolerance) => {
+                estimate.status = Self::to_tolerance::<T>(tolerance, &seen, estimate.status);
+                // Of the system (I − ∂_yΦ)ᵀ p = ∇_yF, which the reverse pass sums up.
+                estimate.linear_residual = Some(seen.left);
             }
         }
-        estimate.lower_residual = after;
-        estimate.linear_residual = left;
-        estimate.lower_iterations = depth;
+        let depth = seen.depth;
         estimate.linear_iterations = self.memory.differentiated_steps(depth);
         estimate.step = problem.step().is_none().then(|| self.inner.shown(length));
         Ok(session.finish(work, estimate, x, |work| {

@@ -8,7 +8,7 @@ mod footprint;
 mod itd;
 mod planner;
 mod session;
-mod unsettled;
+mod unrolled;
 
 pub use aid::{Aid, LowerSolve};
 pub use aid_step::{AidStep, StepSystem};

@@ -39,7 +39,10 @@ impl Session {
         estimate.oracles = work.oracles() - self.oracles;
         // What is NaN because a loop could not be undone is said to be that.
         let said = matches!(estimate.status, Status::Irreversible(_));
-        let bad = estimate.hypergradient.iter().any(|v| !v.is_finite())
+        let entries = estimate.hypergradient.iter().chain(estimate.y.iter());
+        let mut numbers = [estimate.upper, estimate.lower_residual].into_iter();
+        let bad = entries.into_iter().any(|v| !v.is_finite())
+            || numbers.any(|v| !v.is_finite())
             || matches!(estimate.status, Status::NonFinite { .. });
         if bad && !said {
             estimate.status = Status::NonFinite {
@@ -64,6 +67,9 @@ pub(super) fn blank<T: Real>(strategy: String, y: DVector<T>) -> Estimate<T> {
         status: Status::Converged,
         lower_residual: f64::NAN,
         linear_residual: None,
+        distance: None,
+        moving: None,
+        left: None,
         certificate: None,
         lower_iterations: 0,
         linear_iterations: 0,
@@ -86,16 +92,6 @@ pub(super) fn counted<T: Real>(entries: &[T], meter: &Meter) -> (DVector<T>, Cla
 pub(super) fn residual<T: Real>(lower: &mut Point<T>, x: &[T], y: &[T]) -> f64 {
     lower.differentiate(&[x, y], Inputs::one(1));
     norm(lower.gradient(1)).f64()
-}
-
-/// The status of a loop that was unrolled, from ‖∇_y g‖ at its ends.
-pub(super) fn unrolled_status(before: f64, after: f64) -> Status {
-    // At a start that is already stationary, rounding alone may move the residual.
-    if after.is_finite() && after <= before.max(1e-6) * 1.000_001 {
-        Status::Unrolled
-    } else {
-        Status::LowerDiverged { before, after }
-    }
 }
 
 /// Where a value, a gradient or a Hessian-vector product of the objectives is not finite.

@@ -5,6 +5,7 @@ use autodiff::kernels::norm;
 use autodiff::{Inputs, Meter, Point, Real};
 
 use super::newton::Minimum;
+use crate::accuracy::Curvature;
 
 /// Iterations without a new least residual after which rounding is what is left.
 const PATIENCE: usize = 500;
@@ -57,6 +58,7 @@ pub(crate) fn accelerated<T: Real>(
             return Minimum {
                 residual,
                 iterations,
+                curvature: Curvature::new(),
             };
         }
         let mut uphill = 0.0;

@@ -4,6 +4,7 @@ use autodiff::bytes::Buffer;
 use autodiff::kernels::{axpy, dot, norm};
 use autodiff::{Inputs, Point, Real};
 
+use crate::accuracy::Curvature;
 use crate::linear::{Cg, CgVectors};
 
 /// Where a minimisation ended.
@@ -11,6 +12,8 @@ pub(crate) struct Minimum {
     /// ‖∇_y g‖ there.
     pub(crate) residual: f64,
     pub(crate) iterations: usize,
+    /// That of the last steps, where second derivatives were looked at.
+    pub(crate) curvature: Curvature,
 }
 
 /// Iterations unless told otherwise.
@@ -37,6 +40,7 @@ pub(crate) fn newton<T: Real>(
     let mut iterations = 0;
     // Of the values, where it was found to be more than theirs.
     let mut measured = T::zero();
+    let mut curvature = Curvature::new();
     while residual > tolerance && iterations < limit {
         for i in 0..n {
             gradient[i] = -point.gradient(1)[i];
@@ -44,9 +48,11 @@ pub(crate) fn newton<T: Real>(
         step.fill(T::zero());
         let forcing = residual.sqrt().min(0.1).max(T::EPSILON * 16.0);
         let cg = Cg::new().tolerance(forcing);
+        curvature = Curvature::new();
         let mut product = |v: &[T], out: &mut [T]| {
             point.second_by(&[None, Some(v)], Inputs::one(1));
             out.copy_from_slice(point.product(1));
+            curvature.see(n, v, out);
         };
         cg.solve_in(&mut product, gradient, step, vectors);
         // The gradient itself where the curvature gave no direction of descent.
@@ -96,5 +102,6 @@ pub(crate) fn newton<T: Real>(
     Minimum {
         residual,
         iterations,
+        curvature,
     }
 }

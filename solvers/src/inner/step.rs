@@ -133,14 +133,15 @@ impl InnerStep {
 
     /// The recorded step along `direction`.
     pub(crate) fn record_along<T: Real>(self, direction: &Direction<'_, T>) -> Step<T> {
-        match self {
+        let step = match self {
             InnerStep::GradientDescent => proximal::record(direction, Proximal::NONE),
             InnerStep::Momentum(beta) => momentum::record(direction, beta),
             InnerStep::Nesterov(beta) => nesterov::record(direction, beta),
             InnerStep::Adam { rate } => adam::record(direction, rate),
             InnerStep::Proximal(p) => proximal::record(direction, p),
             InnerStep::Fista(p) => fista::record(direction, p),
-        }
+        };
+        step.leading(direction.dim_y)
     }
 
     /// The length of a step, where `given` is what the strategy says.
@@ -150,6 +151,11 @@ impl InnerStep {
             InnerStep::Adam { .. } => StepLength::Fixed(1.0),
             _ => given,
         }
+    }
+
+    /// Whether a step is its length times a direction of the gradient's size.
+    pub(crate) fn is_scaled(self) -> bool {
+        !matches!(self, InnerStep::Adam { .. })
     }
 
     /// The length of a step in records, where `length` is what it was recorded with.

@@ -1,5 +1,6 @@
 //! Step lengths: given, or found from the curvature.
 
+use autodiff::kernels::{axpy, dot, norm};
 use autodiff::{Inputs, Point, Real};
 
 use super::Proximal;
@@ -9,8 +10,12 @@ use crate::linear::largest_magnitude;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum StepLength {
     /// Found anew at each call: one over the largest curvature at the start (power iteration),
-    /// halved while the first steps from there do not decrease the objective enough. It is a
-    /// constant to every derivative, and is reported with the estimate.
+    /// halved while the gradient turns too much along the first steps from there, as far as a
+    /// curvature met on them explains it. It is a constant to every derivative, and is reported
+    /// with the estimate.
+    ///
+    /// Values play no part, so that an objective whose value cancels, or carries a large constant,
+    /// has the length of any other. With g multiplied by a constant the length is divided by it.
     #[default]
     Auto,
     /// This length.
@@ -18,6 +23,8 @@ pub enum StepLength {
 }
 
 const TRIAL_STEPS: usize = 20;
+/// How often [`unscaled`] looks eight times as far.
+const FARTHER: i32 = 20;
 
 impl StepLength {
     /// The length for `y ↦ f(x, y)` started from `y`. `spare` is overwritten: as many entries as
@@ -45,12 +52,11 @@ impl StepLength {
         match self {
             StepLength::Fixed(length) => length,
             StepLength::Auto => {
-                let curvature = largest_curvature(point, x, y, spare);
-                // An objective without curvature at the start gives no scale.
-                let length = if curvature > 0.0 {
-                    1.0 / curvature
+                let length = 1.0 / largest_curvature(point, x, y, spare);
+                let length = if length.is_finite() && length > 0.0 {
+                    length
                 } else {
-                    1.0
+                    unscaled(point, x, y, spare)
                 };
                 trial(proximal, point, x, y, length, spare)
             }
@@ -61,7 +67,7 @@ impl StepLength {
     pub(crate) fn spare(self, dim_y: usize) -> usize {
         match self {
             StepLength::Fixed(_) => 0,
-            StepLength::Auto => 2 * dim_y,
+            StepLength::Auto => 3 * dim_y,
         }
     }
 
@@ -92,10 +98,40 @@ fn largest_curvature<T: Real>(point: &mut Point<T>, x: &[T], y: &[T], spare: &mu
     largest_magnitude(&mut product, v, &mut rest[..y.len()])
 }
 
-/// Halves `length` until steps of it decrease the objective as a quadratic of that curvature would.
+/// A first length where there is no curvature at `y`: by how much the gradient turns on the way
+/// against it, as far as y is large (1 for y = 0), and eight times as far where it does not.
+fn unscaled<T: Real>(point: &mut Point<T>, x: &[T], y: &[T], spare: &mut [T]) -> f64 {
+    point.differentiate(&[x, y], Inputs::one(1));
+    let (gradient, rest) = spare.split_at_mut(y.len());
+    let moved = &mut rest[..y.len()];
+    gradient.copy_from_slice(point.gradient(1));
+    let (size, own) = (norm(gradient).f64(), norm(y).f64());
+    let first = if own > 0.0 { own } else { 1.0 };
+    if !(size > 0.0 && size.is_finite()) {
+        return 1.0;
+    }
+    for far in 0..FARTHER {
+        let distance = first * 8f64.powi(far);
+        moved.copy_from_slice(y);
+        axpy(moved, T::of(-distance / size), gradient);
+        point.differentiate(&[x, moved], Inputs::one(1));
+        let along = dot(point.gradient(1), gradient).f64() / size;
+        let curvature = (size - along) / distance;
+        if curvature * distance > 1e-3 * size {
+            return 1.0 / curvature;
+        }
+    }
+    first / size
+}
+
+/// Halves `length` until the gradient turns along steps of it as that of a quadratic would whose
+/// curvature the length is short enough for.
 ///
-/// A length s is short enough where a step d of it has `f(y + d) ≤ f(y) + ∇fᵀd + ¾‖d‖²/s`, for a gradient step
-/// `f(y) − ¼ s‖∇f‖²` (Beck and Teboulle 2009, section 4, with ¾ for ½ against rounding).
+/// Along a step d of length s the slope may change by `(∇f(y + d) − ∇f(y))ᵀd ≤ 3/2 ‖d‖²/s`, and along
+/// each half of a step that is longer than those before by half of it. For a quadratic this is
+/// `f(y + d) ≤ f(y) + ∇fᵀd + ¾‖d‖²/s` (Beck and Teboulle 2009, section 4, with ¾ for ½), but nothing
+/// cancels. A turn that no curvature explains is a kink, or the rounding of the gradient: no step
+/// is short enough for it, and the length stays.
 fn trial<T: Real>(
     proximal: Proximal,
     point: &mut Point<T>,
@@ -105,39 +141,118 @@ fn trial<T: Real>(
     spare: &mut [T],
 ) -> f64 {
     let (y, rest) = spare.split_at_mut(start.len());
-    let next = &mut rest[..start.len()];
+    let (next, rest) = rest.split_at_mut(start.len());
+    let mid = &mut rest[..start.len()];
     y.copy_from_slice(start);
-    let mut value = point.differentiate(&[x, y], Inputs::one(1)).f64();
+    point.differentiate(&[x, y], Inputs::one(1));
+    let mut longest = 0.0;
     for _ in 0..TRIAL_STEPS {
-        let rounding = 8.0 * T::EPSILON * value.abs();
-        let mut settled = false;
         loop {
             next.copy_from_slice(y);
             proximal.descend(point, length, next);
-            let (mut slope, mut squared) = (0.0, 0.0);
-            for ((next, y), g) in next.iter().zip(&*y).zip(point.gradient(1)) {
-                let d = (*next - *y).f64();
-                slope += g.f64() * d;
-                squared += d * d;
+            let from = slope(point, y, next);
+            let squared = squared_distance(y, next);
+            // Written so that a NaN settles it.
+            if !(squared.sqrt() > 32.0 * T::EPSILON * norm(y).f64()) {
+                return length;
             }
-            if squared <= 16.0 * rounding * length {
-                settled = true;
+            let allowed = 1.5 * squared / length;
+            let mut fits = true;
+            if squared > longest {
+                part_way(y, next, 0.5, mid);
+                point.differentiate(&[x, mid], Inputs::one(1));
+                let half = slope(point, y, next);
+                point.differentiate(&[x, next], Inputs::one(1));
+                let to = slope(point, y, next);
+                fits = half - from <= 0.5 * allowed && to - half <= 0.5 * allowed;
+            } else {
+                point.differentiate(&[x, next], Inputs::one(1));
+            }
+            let to = slope(point, y, next);
+            if fits && to - from <= allowed {
+                longest = squared.max(longest);
                 break;
             }
-            let reached = point.value(&[x, next]).f64();
-            let bound = value + slope + 0.75 * squared / length;
-            if reached <= bound + rounding || length < 1e-18 {
-                break;
+            let curvature = turning(point, x, [y, next, mid], from, to);
+            // Half of the length may be what the curvature asks for, or twice that.
+            if !(curvature * length > 0.5) {
+                return length;
             }
             length *= 0.5;
-            // The value there has taken the place of the gradient here.
+            longest = 0.0;
             point.differentiate(&[x, y], Inputs::one(1));
         }
-        if settled {
-            break;
-        }
         y.copy_from_slice(next);
-        value = point.differentiate(&[x, y], Inputs::one(1)).f64();
     }
     length
+}
+
+/// The curvature of f along the way from `y` to `next`, where its slope turns most: 0 where it is a
+/// kink or noise, infinite where f is not finite. `from` and `to` are the slopes at the two ends;
+/// `next` and `mid` are overwritten.
+///
+/// The half in which the slope changes more is halved again until both halves change alike, as
+/// those of a smooth function do; a kink is in one of them for ever. What is found so is compared
+/// with the second derivative there, which has no noise.
+fn turning<T: Real>(
+    point: &mut Point<T>,
+    x: &[T],
+    [y, next, mid]: [&mut [T]; 3],
+    mut from: f64,
+    mut to: f64,
+) -> f64 {
+    if !to.is_finite() {
+        return f64::INFINITY;
+    }
+    let squared = squared_distance(y, next);
+    let size = norm(y).f64().max(norm(next).f64());
+    let rounding = 4.0 * T::EPSILON * size / squared.sqrt();
+    let (mut first, mut last, mut alike) = (0.0, 1.0, 0);
+    while alike < 2 {
+        if last - first <= rounding {
+            return 0.0;
+        }
+        let middle = 0.5 * (first + last);
+        part_way(y, next, middle, mid);
+        point.differentiate(&[x, mid], Inputs::one(1));
+        let here = slope(point, y, next);
+        if !here.is_finite() {
+            return f64::INFINITY;
+        }
+        let (before, after) = (here - from, to - here);
+        let larger = before.max(after);
+        alike = if larger <= 0.6 * (to - from) { alike + 1 } else { 0 };
+        if before > after {
+            (last, to) = (middle, here);
+        } else {
+            (first, from) = (middle, here);
+        }
+    }
+    let found = (to - from) / ((last - first) * squared);
+    part_way(y, next, 0.5 * (first + last), mid);
+    point.linearise(&[x, mid]);
+    for (next, y) in next.iter_mut().zip(&*y) {
+        *next -= *y;
+    }
+    point.second_by(&[None, Some(next)], Inputs::one(1));
+    let curvature = dot(next, point.product(1)).f64() / squared;
+    if curvature > found / 3.0 { curvature } else { 0.0 }
+}
+
+/// The slope of f at the point's latest sweep along the way from `y` to `next`.
+fn slope<T: Real>(point: &Point<T>, y: &[T], next: &[T]) -> f64 {
+    let way = next.iter().zip(y).map(|(next, y)| (*next - *y).f64());
+    way.zip(point.gradient(1)).map(|(d, g)| g.f64() * d).sum()
+}
+
+fn squared_distance<T: Real>(y: &[T], next: &[T]) -> f64 {
+    let way = next.iter().zip(y).map(|(next, y)| (*next - *y).f64());
+    way.map(|d| d * d).sum()
+}
+
+/// Overwrites `mid` with what lies a `part` of the way from `y` to `next`.
+fn part_way<T: Real>(y: &[T], next: &[T], part: f64, mid: &mut [T]) {
+    for ((mid, y), next) in mid.iter_mut().zip(y).zip(next) {
+        *mid = *y + T::of(part) * (*next - *y);
+    }
 }

@@ -51,7 +51,8 @@ impl<T: Real> LinearSolver<T> for OneStep {
 
     /// What finding the step length needs.
     fn bytes(&self, n: usize) -> usize {
-        self.length.spare(n) * size_of::<T>()
+        let vectors = if self.length.is_found() { 2 } else { 0 };
+        vectors * n * size_of::<T>()
     }
 
     fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report {

@@ -5,13 +5,20 @@ use autodiff::{Inputs, Meter, Point, Real};
 
 use super::vectors::{PROBED, Vectors};
 use crate::Status;
+use crate::accuracy::Curvature;
 use crate::linear::{Cg, LinearSolver, Outcome};
 
 /// What a linear solve gave.
 pub(super) struct Solution {
     pub(super) status: Status,
     pub(super) residual: f64,
+    /// Whether the Hessian, and not the iteration, is what kept it from an answer.
+    pub(super) flawed: bool,
     pub(super) iterations: usize,
+    /// The smallest curvature that products and the solution have met.
+    pub(super) curvature: Curvature,
+    /// An estimate of ‖v − H⁻¹b‖ / ‖v‖.
+    pub(super) error: f64,
 }
 
 /// Solves `H v = b` at the point's linearisation, and leaves `H v` and the cross product with v in
@@ -25,7 +32,8 @@ pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
 ) -> Solution {
     let tolerance = solver.tolerance();
     let mut iterations = 0;
-    let mut flaw = flat_direction(point, vectors);
+    let mut curvature = Curvature::new();
+    let mut flaw = flat_direction(point, vectors, &mut curvature);
     let v = &mut vectors.v;
     let difference = &mut vectors.spare[0];
     let mut residual = f64::NAN;
@@ -37,6 +45,7 @@ pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
             let width = (p.len() / b.len().max(1)).max(1);
             point.second_block(width, &[None, Some(p)], Inputs::one(1));
             out.copy_from_slice(point.product(1));
+            curvature.see(b.len(), p, out);
         };
         let report = solver.solve(&mut product, b, v, meter);
         iterations += report.iterations;
@@ -53,6 +62,7 @@ pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
             break;
         }
     }
+    curvature.see(v.len(), v, point.product(1));
     let flaw = flaw.or_else(|| curvature_along(v, point.product(1)));
     let status = match flaw {
         Some(status) => status,
@@ -65,10 +75,20 @@ pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
             tolerance,
         },
     };
+    let flawed = matches!(
+        status,
+        Status::SingularHessian { .. }
+            | Status::NegativeCurvature { .. }
+            | Status::InconsistentSystem { .. }
+            | Status::NonFinite { .. }
+    );
     Solution {
         status,
+        flawed,
         residual,
         iterations,
+        curvature,
+        error: relative(curvature.distance(residual * norm(b).f64()), norm(v).f64()),
     }
 }
 
@@ -82,7 +102,11 @@ fn curvature_along<T: Real>(v: &[T], hv: &[T]) -> Option<Status> {
 
 /// A right-hand side in the range of H hides a flat direction from a Krylov method. On small
 /// problems a second one, which no direction is orthogonal to, finds it.
-fn flat_direction<T: Real>(point: &mut Point<T>, vectors: &mut Vectors<T>) -> Option<Status> {
+fn flat_direction<T: Real>(
+    point: &mut Point<T>,
+    vectors: &mut Vectors<T>,
+    curvature: &mut Curvature,
+) -> Option<Status> {
     let [probe, v, _] = &mut vectors.spare;
     let n = probe.len();
     if n > PROBED {
@@ -95,6 +119,7 @@ fn flat_direction<T: Real>(point: &mut Point<T>, vectors: &mut Vectors<T>) -> Op
     let mut product = |p: &[T], out: &mut [T]| {
         point.second_by(&[None, Some(p)], Inputs::one(1));
         out.copy_from_slice(point.product(1));
+        curvature.see(n, p, out);
     };
     let cg = Cg::new().tolerance(1e-3).max_iterations(n);
     let report = cg.solve_in(&mut product, probe, v, &mut vectors.cg);
@@ -105,6 +130,10 @@ fn flat_direction<T: Real>(point: &mut Point<T>, vectors: &mut Vectors<T>) -> Op
 fn relative_residual<T: Real>(hv: &[T], b: &[T], difference: &mut [T]) -> f64 {
     difference.copy_from_slice(hv);
     axpy(difference, -T::one(), b);
-    let (r, scale) = (norm(difference).f64(), norm(b).f64());
-    if scale == 0.0 { r } else { r / scale }
+    relative(norm(difference).f64(), norm(b).f64())
+}
+
+/// `part / whole`, and the part itself where the whole is 0.
+fn relative(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { part } else { part / whole }
 }

@@ -15,6 +15,8 @@ struct Krylov<T: Real> {
     /// Cosine and sine of each rotation, then the rotated right-hand side of m + 1 entries.
     small: Buffer<T>,
     m: usize,
+    /// One over the smallest pivot of the latest factor: the inverse is at least about this large.
+    reach: f64,
 }
 
 /// Entries of the three buffers.
@@ -44,9 +46,11 @@ pub(super) fn solve<T: Real>(
         factor: buffer(factor),
         small: buffer(small),
         m,
+        reach: 0.0,
     };
     let mut iterations = 0;
     let mut last = f64::INFINITY;
+    let mut reach = 0.0f64;
     loop {
         // From the solution itself: the one in the small problem is only estimated.
         let reached = linearised.residual(b, p, residual);
@@ -55,11 +59,13 @@ pub(super) fn solve<T: Real>(
             return Solution {
                 residual: reached,
                 iterations,
+                reach: reach.max(norm(p).f64()),
             };
         }
         last = reached;
         let room = limit - iterations;
         iterations += krylov.start(linearised, residual, p, T::of(0.5 * tolerance), room);
+        reach = reach.max(krylov.reach);
     }
 }
 
@@ -120,6 +126,8 @@ impl<T: Real> Krylov<T> {
             }
             next.iter_mut().for_each(|v| *v /= below);
         }
+        let pivots = (0..made).map(|k| self.factor[k * m + k].f64().abs());
+        self.reach = 1.0 / pivots.fold(f64::INFINITY, f64::min);
         for k in (0..made).rev() {
             let mut value = rest[k];
             for j in k + 1..made {

@@ -59,6 +59,9 @@ pub(super) struct Solution {
     /// ‖b − (I − A) p‖ / ‖b‖, recomputed from p.
     pub(super) residual: f64,
     pub(super) iterations: usize,
+    /// How much (I − A)⁻¹ was seen to lengthen a vector, at least: y is about this many steps off
+    /// the fixed point.
+    pub(super) reach: f64,
 }
 
 /// Bytes that [`solve`] holds for `n` unknowns, beside its three vectors.
@@ -84,6 +87,7 @@ pub(super) fn solve<T: Real>(
         return Solution {
             residual: 0.0,
             iterations: 0,
+            reach: 1.0,
         };
     }
     // A tiny right-hand side would underflow in the inner products.
@@ -113,13 +117,20 @@ fn iterate<T: Real>(
     limit: usize,
 ) -> Solution {
     let mut iterations = 0;
+    let (mut last, mut rate) = (f64::NAN, 0.0);
     loop {
         let reached = linearised.residual(b, p, residual);
+        // What is below the root of the precision may be rounding.
+        if reached > T::EPSILON.sqrt() {
+            rate = (reached / last).clamp(0.0, 1.0);
+            last = reached;
+        }
         let lost = reached >= DIVERGED || reached.is_nan();
         if reached <= tolerance || iterations == limit || lost {
             return Solution {
                 residual: reached,
                 iterations,
+                reach: norm(p).f64().max(1.0 / (1.0 - rate)),
             };
         }
         add(p, residual);

@@ -10,7 +10,8 @@ use crate::inner::InnerStep;
 use crate::{Bilevel, Estimate, Workspace};
 
 use super::super::footprint::{loop_bytes, workspace_bytes};
-use super::super::session::{Session, blank, counted, unrolled_status};
+use super::super::session::{Session, blank, counted};
+use super::super::unrolled::Seen;
 use super::super::{ConfigError, Strategy};
 use super::Bda;
 
@@ -26,7 +27,8 @@ use super::Bda;
 ///
 /// # Cost in oracle calls
 /// Per step one gradient of each level, and at the end two more of each; no Hessian-vector product,
-/// and memory independent of K.
+/// and memory independent of K. Those two give the share of the cotangent that the last step leaves
+/// as well, and with it the [`left`](crate::Estimate::left) that all steps before it are owed.
 ///
 /// # Reference
 /// H. Liu, K. Simonyan and Y. Yang, DARTS: differentiable architecture search, ICLR 2019, (7) and (8).
@@ -55,8 +57,9 @@ impl OneStage {
     pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize {
         let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
         let step: Step<T> = self.bda.record(problem, [0.5, 0.5], 0);
-        // The start, y_{K−1}, y_K, the point moved to, and the hypergradient.
-        let vectors = 4 * dim_y + self.bda.spare(problem) + dim_x;
+        // The start, y_{K−1}, y_K, the point moved to, the cotangent before the last step, and the
+        // hypergradient.
+        let vectors = 5 * dim_y + self.bda.spare(problem) + dim_x;
         workspace_bytes(problem, self.bda.second(), Some(&step))
             + vectors * size_of::<T>()
             + loop_bytes(&step, self.bda.depth - 1, NOTHING)
@@ -103,7 +106,7 @@ impl<T: Real> Strategy<T> for OneStage {
         let (x, dim_y, meter) = (x.as_slice(), problem.dim_y(), work.meter().clone());
         let buffer = |len: usize| Buffer::zeros(len, Category::Solver, &meter);
         let mut first = bda.inner.first_state(work.start.as_slice(), &meter);
-        let (mut last, mut moved) = (buffer(dim_y), buffer(dim_y));
+        let (mut last, mut moved, mut pulled) = (buffer(dim_y), buffer(dim_y), buffer(dim_y));
         let mut spare = buffer(bda.spare(problem));
         let lengths = bda.lengths(work, x, &first, &mut spare);
         let proximal = bda.inner.proximal();
@@ -128,6 +131,7 @@ impl<T: Real> Strategy<T> for OneStage {
         let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
         let v = &mut first;
         v.copy_from_slice(work.upper.gradient(1));
+        pulled.copy_from_slice(v);
         let size = norm(v);
         // At a stationary point of F there is nothing to follow.
         if size > T::zero() {
@@ -136,23 +140,34 @@ impl<T: Real> Strategy<T> for OneStage {
             for sign in [T::one(), -T::one()] {
                 moved.copy_from_slice(&last);
                 axpy(&mut moved, sign * epsilon, v);
-                work.upper.differentiate(&[x, &moved], Inputs::one(0));
-                work.lower.differentiate(&[x, &moved], Inputs::one(0));
+                work.upper.differentiate(&[x, &moved], Inputs::ALL);
+                work.lower.differentiate(&[x, &moved], Inputs::ALL);
                 let out = hypergradient.as_mut_slice();
                 axpy(out, -sign * half * upper, work.upper.gradient(0));
                 axpy(out, -sign * half * lower, work.lower.gradient(0));
+                axpy(&mut pulled, -sign * half * upper, work.upper.gradient(1));
+                axpy(&mut pulled, -sign * half * lower, work.lower.gradient(1));
             }
         }
 
         let mut estimate = blank(Strategy::<T>::name(self), y);
         estimate.hypergradient = hypergradient;
         estimate.upper = value.f64();
-        estimate.status = unrolled_status(before.max(1.0) * 1e3, after);
-        estimate.lower_residual = after;
-        estimate.lower_iterations = bda.depth;
+        let left = (size > T::zero()).then(|| (norm(&pulled) / size).f64());
+        let ends = [work.start.as_slice(), estimate.y.as_slice()];
+        let seen = Seen {
+            strays: true,
+            next: lengths[1] * after,
+            ..Seen::of_one_step(bda.depth, ends, &last, [before, after], left)
+        };
+        estimate.status = seen.status();
+        seen.tell(&mut estimate);
+        if estimate.status.is_success() {
+            estimate.warnings.extend(seen.warning());
+        }
         estimate.linear_iterations = 1;
         estimate.step = Some(lengths[1]);
-        estimate.warnings = bda.warnings();
+        estimate.warnings.extend(bda.warnings());
         Ok(session.finish(work, estimate, x, |work| {
             first.copy_from_slice(work.start.as_slice());
             let mut steps = work.take(&key, || bda.record(problem, lengths, t));

@@ -1,0 +1,90 @@
+//! How far an inner variable is from the solution of its lower level: the one measure of accuracy.
+//!
+//! A residual ‖∇_y g‖ is small where y is near the solution, and also where g is small or flat. So
+//! what counts is the distance to the solution, `‖∇_y g‖ / λ` with λ the smallest curvature that was
+//! met, as a part of y's own size: it does not change when g, F, x or y are measured in other units.
+
+use autodiff::Real;
+use autodiff::kernels::{dot, norm};
+
+use crate::default_tolerance;
+
+/// The relative distance that counts as solved unless told otherwise: 1e-5 in `f64`, 3e-3 in `f32`.
+pub(crate) fn solved<T: Real>() -> f64 {
+    default_tolerance::<T>().sqrt()
+}
+
+/// The relative distance, and the share of a cotangent, above which a success has a warning.
+pub(crate) const TOLD: f64 = 1e-2;
+
+/// The relative distance from which on y is no approximation of the solution.
+pub(crate) const LOST: f64 = 0.1;
+
+/// A distance as a part of the size of y, or of its start if that is larger.
+pub(crate) fn part<T: Real>(distance: f64, y: &[T], start: &[T]) -> f64 {
+    if distance == 0.0 {
+        return 0.0;
+    }
+    distance / norm(y).f64().max(norm(start).f64())
+}
+
+/// The smallest curvature that the products of a Hessian were seen to have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Curvature {
+    least: f64,
+}
+
+impl Curvature {
+    /// None seen yet.
+    pub(crate) fn new() -> Self {
+        Curvature {
+            least: f64::INFINITY,
+        }
+    }
+
+    /// The product `hp` of H and `p`, or of several vectors one after the other.
+    pub(crate) fn see<T: Real>(&mut self, n: usize, p: &[T], hp: &[T]) {
+        for (p, hp) in p.chunks_exact(n).zip(hp.chunks_exact(n)) {
+            let size = norm(p);
+            if size > T::zero() {
+                let curvature = (dot(p, hp) / size / size).f64().abs();
+                self.least = self.least.min(curvature);
+            }
+        }
+    }
+
+    /// How far a point with the gradient's norm `residual` is from one without: 0 for none, infinite
+    /// where no curvature was met.
+    pub(crate) fn distance(&self, residual: f64) -> f64 {
+        if residual == 0.0 {
+            0.0
+        } else if self.least.is_finite() {
+            residual / self.least
+        } else {
+            f64::INFINITY
+        }
+    }
+
+    /// The smaller of both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Curvature {
+            least: self.least.min(other.least),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_those_of_the_flattest_direction_seen() {
+        let mut seen = Curvature::new();
+        assert_eq!((seen.distance(0.0), seen.distance(1.0)), (0.0, f64::INFINITY));
+        seen.see(2, &[1e-200, 0.0, 0.0, 2.0], &[4e-200, 0.0, 0.0, 1.0]);
+        assert_eq!(seen.distance(1e-3), 2e-3);
+        assert_eq!(part(2e-3, &[0.3, 0.4], &[0.0, 0.0]), 4e-3);
+        assert_eq!(part(0.0, &[0.0], &[0.0]), 0.0);
+        assert_eq!(part(1.0, &[0.0], &[2.0]), 0.5);
+    }
+}

@@ -1,0 +1,249 @@
+//! What an unrolled loop was seen to do, and whether that makes its derivative one of a solution.
+
+use autodiff::Real;
+use autodiff::kernels::norm;
+use autodiff::unroll::Unrolled;
+
+use crate::accuracy::TOLD;
+use crate::inner::InnerStep;
+use crate::{Estimate, Status};
+
+/// Two ends of a loop and what its passes measured, at no sweep of their own.
+pub(super) struct Seen {
+    /// Steps made.
+    pub(super) depth: usize,
+    /// The residual of the lower level at the first and at the last state.
+    pub(super) before: f64,
+    pub(super) after: f64,
+    /// How far the last step moved y, and how far all of them together.
+    pub(super) moved: f64,
+    pub(super) path: f64,
+    /// How far the lower level alone would move it next, where that is not the next step.
+    pub(super) next: f64,
+    /// The size of y.
+    pub(super) size: f64,
+    /// Steps that halve the cotangent.
+    pub(super) halving: f64,
+    /// The share of the cotangent that is left at the first state.
+    pub(super) left: f64,
+    /// Whether the steps follow the upper level as well, which pulls y off the lower one's solution.
+    pub(super) strays: bool,
+    /// Whether y is defined by these steps, wherever they lead.
+    pub(super) own: bool,
+    /// The part of y's size that a step of rounding alone may be.
+    pub(super) rounding: f64,
+}
+
+/// A residual or a cotangent that is still this share of what it was has not fallen.
+const STANDS: f64 = 0.99;
+/// And one that is this share has grown.
+const GROWN: f64 = 1.01;
+
+impl Seen {
+    /// Of `steps` after a forward and a reverse pass, from `start` to `y`, with the residuals there.
+    /// `left` is the share of the cotangent at the start, if it was pulled back and is not 0 at the
+    /// end.
+    pub(super) fn of<T: Real>(
+        steps: &Unrolled<T>,
+        [start, y]: [&[T]; 2],
+        [before, after]: [f64; 2],
+        left: Option<f64>,
+    ) -> Self {
+        let depth = steps.depth();
+        // A derivative that moves by the same part in each step lacks that part times their number.
+        let derivative = steps.derivative_moved().map(|moved| moved * depth as f64);
+        Seen {
+            depth,
+            before,
+            after,
+            moved: steps.moved(),
+            path: apart(y, start),
+            next: 0.0,
+            size: norm(y).f64().max(norm(start).f64()),
+            halving: match (left, derivative) {
+                (Some(_), _) => steps.halving(),
+                (None, Some(left)) => halving(depth, left),
+                (None, None) => halving(depth, after / before),
+            },
+            left: left.or(derivative).unwrap_or(0.0),
+            strays: false,
+            own: false,
+            rounding: 8.0 * T::EPSILON,
+        }
+    }
+
+    /// Of a loop of which the last step alone was differentiated, from `last` to y.
+    pub(super) fn of_one_step<T: Real>(
+        depth: usize,
+        [start, y]: [&[T]; 2],
+        last: &[T],
+        [before, after]: [f64; 2],
+        left: Option<f64>,
+    ) -> Self {
+        let left = left.unwrap_or(0.0);
+        Seen {
+            depth,
+            before,
+            after,
+            moved: apart(y, last),
+            path: apart(y, start),
+            next: 0.0,
+            size: norm(y).f64().max(norm(start).f64()),
+            halving: halving(1, left),
+            left,
+            strays: false,
+            own: false,
+            rounding: 8.0 * T::EPSILON,
+        }
+    }
+
+    /// Writes down what was measured.
+    pub(super) fn tell<T: Real>(&self, estimate: &mut Estimate<T>) {
+        estimate.distance = (!self.own).then_some(self.distance());
+        estimate.moving = Some(self.moving());
+        estimate.left = Some(self.left);
+        estimate.lower_residual = self.after;
+        estimate.lower_iterations = self.depth;
+    }
+
+    /// The last step as a part of the whole way.
+    pub(super) fn moving(&self) -> f64 {
+        if self.moved == 0.0 {
+            0.0
+        } else {
+            self.moved / self.path
+        }
+    }
+
+    /// The way that is left, as a part of y's size: that of a geometric series of steps.
+    pub(super) fn distance(&self) -> f64 {
+        let moved = self.moved.max(self.next);
+        if moved == 0.0 || moved <= self.rounding * self.size {
+            return 0.0;
+        }
+        moved * self.halving.max(1.0) / std::f64::consts::LN_2 / self.size
+    }
+
+    /// What the derivative of the loop is worth.
+    pub(super) fn status(&self) -> Status {
+        let Seen { before, after, left, .. } = *self;
+        let distance = self.distance();
+        let away = !(after <= before * 1.000_001);
+        let grown = left > GROWN || left.is_nan();
+        if self.own {
+            return if away && grown {
+                Status::LowerDiverged { before, after }
+            } else {
+                Status::Unrolled
+            };
+        }
+        let lost = !(distance <= if self.strays { 1.0 } else { TOLD });
+        if away && lost || !after.is_finite() {
+            Status::LowerDiverged { before, after }
+        } else if grown {
+            Status::CotangentGrew { growth: left }
+        } else if left >= STANDS && after >= STANDS * before && after > 0.0 {
+            Status::LowerStuck { before, after, left }
+        } else {
+            Status::Unrolled
+        }
+    }
+
+    /// What the user should know of a loop whose derivative is not yet that of the solution.
+    pub(super) fn warning(&self) -> Option<String> {
+        let (distance, left) = (self.distance(), self.left);
+        if self.own || distance <= TOLD && left <= TOLD {
+            return None;
+        }
+        Some(format!(
+            "{} steps leave y some {distance:.1e} of its size from where they lead, and {left:.1e} of \
+             the cotangent at their start: this is the derivative of these steps, and not yet that of \
+             a solution; take more steps or longer ones",
+            self.depth
+        ))
+    }
+}
+
+/// Steps that halve what `depth` of them reduced to this share; infinite where it did not fall.
+fn halving(depth: usize, share: f64) -> f64 {
+    match share {
+        share if share >= 1.0 || share.is_nan() => f64::INFINITY,
+        share if share > 0.0 => depth as f64 / -share.log2(),
+        _ => 0.0,
+    }
+}
+
+/// ‖a − b‖.
+fn apart<T: Real>(a: &[T], b: &[T]) -> f64 {
+    let squares = a.iter().zip(b).map(|(a, b)| (*a - *b).f64().powi(2));
+    squares.sum::<f64>().sqrt()
+}
+
+/// The share of the cotangent `end` that is left at the start of the loop; `None` where nothing was
+/// pulled back, or there is nothing to pull. `end` is overwritten.
+pub(super) fn left<T: Real>(
+    inner: InnerStep,
+    by_start: &[T],
+    end: &mut [T],
+    dim_y: usize,
+) -> Option<f64> {
+    let scale = norm(end);
+    if by_start.is_empty() || scale == T::zero() {
+        return None;
+    }
+    inner.pull_start(by_start, &mut end[..dim_y]);
+    Some(norm(&end[..dim_y]).f64() / scale.f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gradient steps of length s on ½h(y − 1)² from 0.
+    fn descent(sh: f64, depth: i32) -> Seen {
+        let q = 1.0 - sh;
+        let (last, before) = (q.powi(depth), q.powi(depth - 1));
+        Seen {
+            depth: depth as usize,
+            before: 1.0,
+            after: last.abs(),
+            moved: (last - before).abs(),
+            path: 1.0 - last,
+            next: 0.0,
+            size: 1.0 - last,
+            halving: 0.5f64.ln() / q.abs().ln(),
+            left: last.abs(),
+            strays: false,
+            own: false,
+            rounding: 8.0 * f64::EPSILON,
+        }
+    }
+
+    #[test]
+    fn the_way_that_is_left_is_that_of_the_steps() {
+        for (sh, depth) in [(0.5, 10), (0.01, 1000), (1e-3, 500), (0.9, 3)] {
+            let seen = descent(sh, depth);
+            let want = (1.0f64 - sh).powi(depth) / seen.size;
+            let found = seen.distance() / want;
+            assert!(found > 0.9 && found < 20.0, "{sh}, {depth}: {found}");
+        }
+        assert_eq!(descent(0.5, 60).status(), Status::Unrolled);
+        assert!(descent(0.5, 60).warning().is_none());
+        assert!(descent(0.5, 3).warning().is_some());
+    }
+
+    #[test]
+    fn what_stands_still_goes_away_or_grows_is_no_success() {
+        assert!(matches!(descent(1e-8, 100).status(), Status::LowerStuck { .. }));
+        let away = descent(2.5, 20);
+        assert!(matches!(away.status(), Status::LowerDiverged { .. }));
+        let mut maximum = descent(0.5, 20);
+        (maximum.before, maximum.after, maximum.moved, maximum.path) = (0.0, 0.0, 0.0, 0.0);
+        (maximum.left, maximum.halving) = (1e9, f64::INFINITY);
+        assert!(matches!(maximum.status(), Status::CotangentGrew { .. }));
+        // Steps of the problem's own need not converge, but what they blow up is no result.
+        maximum.own = true;
+        assert_eq!(maximum.status(), Status::Unrolled);
+        assert!(matches!(Seen { own: true, ..away }.status(), Status::LowerDiverged { .. }));
+    }
+}
