@@ -158,6 +158,25 @@ pub fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     sum
 }
 
+/// `Σ aᵢ bᵢ` in double precision, summed in eight fixed lanes: squares of single-precision numbers
+/// neither overflow nor underflow.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn dot_f64<T: Real>(a: &[T], b: &[T]) -> f64 {
+    assert_eq!(a.len(), b.len(), "dot: lengths");
+    let mut lanes = [0.0f64; 8];
+    let (a8, a_rest) = a.as_chunks::<8>();
+    let (b8, b_rest) = b.as_chunks::<8>();
+    for (p, q) in a8.iter().zip(b8) {
+        for l in 0..8 {
+            lanes[l] += p[l].f64() * q[l].f64();
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).map(|(p, q)| p.f64() * q.f64());
+    lanes.iter().sum::<f64>() + rest.sum::<f64>()
+}
+
 /// `Σ aᵢ`, summed in eight fixed lanes.
 pub fn sum<T: Real>(a: &[T]) -> T {
     let mut lanes = [T::zero(); 8];

@@ -205,21 +205,24 @@ impl fmt::Display for Status {
             ),
             Status::InconsistentSystem { residual } => write!(
                 f,
-                "the Hessian of the lower level is singular and ∇_yF is not in its range, so the \
-                 linear system has no solution (least relative residual {residual:.2e}): add strong \
-                 convexity to the lower level, or use BDA or GDA"
+                "the Hessian of the lower level is singular to working precision and ∇_yF is not in \
+                 its range, so the linear system has no solution (least relative residual \
+                 {residual:.2e}): add strong convexity to the lower level, use BDA or GDA where it \
+                 has many solutions, or measure y in units of like curvature"
             ),
             Status::SingularHessian { relative_curvature } => write!(
                 f,
-                "the Hessian of the lower level is singular (relative curvature \
-                 {relative_curvature:.1e}), so the lower level has many solutions: add strong \
-                 convexity to it, or use BDA or GDA"
+                "the Hessian of the lower level is singular to working precision (relative \
+                 curvature {relative_curvature:.1e}), so nothing tells how y moves with x: add \
+                 strong convexity to the lower level, use BDA or GDA where it has many solutions, \
+                 write g without a kink or a zero of higher order there, or measure y in units of \
+                 like curvature"
             ),
             Status::NegativeCurvature { relative_curvature } => write!(
                 f,
                 "the Hessian of the lower level has negative curvature (relative \
-                 {relative_curvature:.1e}), so y is no minimiser: solve the lower level further, \
-                 from another start"
+                 {relative_curvature:.1e}), so y is no minimiser: start it elsewhere, or solve it \
+                 further; where a saddle is meant, start at it and use minres"
             ),
             Status::NonFinite { place } => write!(
                 f,

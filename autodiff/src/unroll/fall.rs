@@ -1,7 +1,7 @@
 //! How fast a cotangent falls on the way back.
 
 use crate::Real;
-use crate::kernels::norm;
+use crate::kernels::{dot_f64, norm};
 
 /// Looks at the norm of the cotangent after each step back: how many steps it takes to halve.
 ///
@@ -70,14 +70,7 @@ impl Fall {
 /// The Euclidean norm. Squares of a precision's range mostly fit in `f64`; where they do not, the
 /// scaled norm is taken.
 fn size<T: Real>(v: &[T]) -> f64 {
-    let mut lanes = [0.0f64; 8];
-    let (eights, rest) = v.as_chunks::<8>();
-    for eight in eights {
-        for l in 0..8 {
-            lanes[l] += eight[l].f64() * eight[l].f64();
-        }
-    }
-    let squares = lanes.iter().sum::<f64>() + rest.iter().map(|v| v.f64() * v.f64()).sum::<f64>();
+    let squares = dot_f64(v, v);
     if squares > 1e-250 && squares < 1e250 {
         squares.sqrt()
     } else {

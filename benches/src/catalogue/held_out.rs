@@ -26,7 +26,7 @@ pub(crate) fn solution<T: Real>(problem: &Bilevel<T>, x: &DVector<T>) -> DVector
         TOLERANCE
     };
     let solution = solve_lower(problem, x, tolerance);
-    if solution.residual <= tolerance {
+    if solution.status.is_success() {
         return solution.y;
     }
     // A metric of anything else would be one of the solver.

@@ -374,6 +374,8 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         let mut vectors = Vectors::new(self.lower, work.start.as_slice(), first_guess, &meter);
         let mut lower = self.solve_lower(problem, x, work, &mut vectors);
 
+        let (mut y, _y_bytes) = counted(&vectors.y, &meter);
+        let (mut hypergradient, _bytes) = counted(x, &meter);
         let (value, solution, distance) = loop {
             let at = [x, &vectors.y[..]];
             let value = work.upper.differentiate(&at, Inputs::ALL);
@@ -387,8 +389,10 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
                 break (value, solution, distance);
             }
         };
-        let (y, _y_bytes) = counted(&vectors.y, &meter);
-        let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
+        y.as_mut_slice().copy_from_slice(&vectors.y);
+        hypergradient
+            .as_mut_slice()
+            .copy_from_slice(work.upper.gradient(0));
         axpy(
             hypergradient.as_mut_slice(),
             -T::one(),
@@ -399,7 +403,21 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         estimate.hypergradient = hypergradient;
         estimate.upper = value.f64();
         let (status, warning) = self.judge::<T>(&lower, distance);
+        // Where the lower level was started at a stationary point, that is what is meant.
+        let saddle = matches!(solution.status, Status::NegativeCurvature { .. })
+            && self.linear.solves_indefinite()
+            && lower.iterations == 0
+            && status == Status::Converged
+            && solution.residual <= self.linear.tolerance();
+        if saddle {
+            estimate.warnings.push(format!(
+                "y, which the lower level was started at, is stationary and no minimiser: this is \
+                 the derivative of that point ({})",
+                solution.status
+            ));
+        }
         estimate.status = match (solution.status, status) {
+            (_, s) if saddle => s,
             // A Hessian that is not positive definite says more than a residual, and no residual
             // can be told from what is not finite.
             (s, _) if solution.flawed => s,

@@ -10,7 +10,7 @@ use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
 use crate::accuracy::{part, solved};
-use crate::inner::{InnerStep, StepLength, Stop};
+use crate::inner::{InnerStep, StepLength, Stop, weakly_active};
 use crate::{Bilevel, Estimate, Status, Workspace, default_tolerance};
 
 use super::footprint::{loop_bytes, workspace_bytes};
@@ -30,7 +30,7 @@ use system::{Linearised, solve, solver_bytes};
 /// # Requirements on the problem
 /// g twice differentiable, the solution unique, and Φ differentiable there: no constraint that holds
 /// with equality may have a zero multiplier, no entry that a threshold makes 0 may be at its edge.
-/// At such a point the result is one of several limits, and nothing says so.
+/// At such a point the result is one of several limits, and a warning names the entry.
 ///
 /// # Cost in oracle calls
 /// Those of the steps, one gradient of F, one Hessian-vector product of g for each iteration of the
@@ -203,9 +203,10 @@ impl<T: Real> Strategy<T> for AidStep {
         let key = format!("itd {inner:?} {length:e}");
         let mut steps = work.take(&key, || inner.record(problem.lower(), length));
         let (mut y, _y_bytes) = counted(&state[..dim_y], &meter);
+        let (mut hypergradient, _bytes) = counted(x, &meter);
         let allowed = tolerance.max(solved::<T>());
         let (mut wanted, mut depth) = (tolerance, 0);
-        let (after, upper, solution, distance) = loop {
+        let (after, upper, solution, distance, weak) = loop {
             let mut stop = Stop {
                 inner,
                 length,
@@ -222,6 +223,8 @@ impl<T: Real> Strategy<T> for AidStep {
             depth += steps.depth();
             let at = y.as_slice();
             let after = proximal.residual(&mut work.lower, x, at, length, &mut spare);
+            let gradient = work.lower.gradient(1);
+            let weak = weakly_active(proximal, at, gradient, before, length);
             let upper = work.upper.differentiate(&[x, at], Inputs::ALL);
             inner.start(at, &mut state);
             steps.forward(x, &state, 1, Memory::Taped);
@@ -244,7 +247,7 @@ impl<T: Real> Strategy<T> for AidStep {
             // Written so that a NaN, or steps that lead no further, end it.
             let goes_on = distance > allowed && nearer > 0.0 && nearer < 0.5 * wanted;
             if !goes_on || depth >= self.limit {
-                break (after, upper, solution, distance);
+                break (after, upper, solution, distance, weak);
             }
             wanted = nearer;
             inner.start(at, &mut state);
@@ -254,7 +257,8 @@ impl<T: Real> Strategy<T> for AidStep {
             inner,
             cotangent: &mut state,
         };
-        let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
+        let by_x = work.upper.gradient(0);
+        hypergradient.as_mut_slice().copy_from_slice(by_x);
         add(hypergradient.as_mut_slice(), linearised.pull(&p, &mut q));
         work.put(key.clone(), steps);
 
@@ -283,10 +287,15 @@ impl<T: Real> Strategy<T> for AidStep {
             Status::LowerInaccurate { distance, allowed }
         };
         estimate.distance = Some(distance);
+        estimate.warnings.extend(weak);
         if matches!(estimate.status, Status::LowerNotConverged { .. }) {
+            let remedy = if after < 0.99 * before {
+                "allow more, or measure y in units of like curvature"
+            } else {
+                "take a shorter one where they go to and fro"
+            };
             estimate.warnings.push(format!(
-                "{depth} steps of length {length:.1e} did not settle: take a shorter one where they \
-                 go to and fro"
+                "{depth} steps of length {length:.1e} did not settle: {remedy}"
             ));
         }
         if matches!(estimate.status, Status::LinearNotConverged { .. }) {

@@ -10,7 +10,7 @@ use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real, Var};
 use nalgebra::DVector;
 
-use crate::inner::{Direction, InnerStep, StepLength};
+use crate::inner::{Direction, InnerStep, StepLength, weakly_active};
 use crate::{Bilevel, Estimate, Proximal, Schedule, Status, Workspace};
 
 use super::footprint::{loop_bytes, workspace_bytes};
@@ -286,6 +286,7 @@ impl<T: Real> Strategy<T> for Bda {
 
         let at = y.as_slice();
         let after = proximal.residual(&mut work.lower, x, at, lower, &mut spare);
+        let weak = weakly_active(proximal, at, work.lower.gradient(1), before, lower);
         let value = work.upper.differentiate(&[x, at], Inputs::ALL);
         end.fill(T::zero());
         end[..dim_y].copy_from_slice(work.upper.gradient(1));
@@ -297,7 +298,11 @@ impl<T: Real> Strategy<T> for Bda {
         let seen = Seen {
             // The upper level pulls y off the lower level's solutions by O(α_K).
             strays: true,
-            next: if self.inner.is_scaled() { lower * after } else { 0.0 },
+            next: if self.inner.is_scaled() {
+                lower * after
+            } else {
+                0.0
+            },
             ..Seen::of(&steps, ends, [before, after], left)
         };
         let (recomputed, irreversible) = (steps.recomputed_steps(), steps.irreversible());
@@ -317,6 +322,7 @@ impl<T: Real> Strategy<T> for Bda {
         estimate.linear_iterations = self.memory.differentiated_steps(self.depth);
         estimate.recomputed_steps = recomputed;
         estimate.step = Some(self.inner.shown(lower));
+        estimate.warnings.extend(weak);
         estimate.warnings.extend(self.warnings());
         Ok(session.finish(work, estimate, x, |work| {
             let start = self.inner.first_state(work.start.as_slice(), &meter);

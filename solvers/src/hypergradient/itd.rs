@@ -7,7 +7,7 @@ use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
 use crate::accuracy::solved;
-use crate::inner::{InnerStep, StepLength, Stop};
+use crate::inner::{InnerStep, StepLength, Stop, weakly_active};
 use crate::{Bilevel, Estimate, Status, Workspace};
 
 use super::session::{Session, blank, counted};
@@ -137,7 +137,11 @@ impl Itd {
         // The share falls as qᴷ; half as many steps again where that is no guide.
         let factor = (tolerance.ln() / left.ln()).clamp(1.1, 64.0);
         let factor = if left < 0.5 { factor } else { 2.0 };
-        let steps = if near { depth } else { (depth as f64 * factor).ceil() as usize };
+        let steps = if near {
+            depth
+        } else {
+            (depth as f64 * factor).ceil() as usize
+        };
         let more = if distance <= allowed {
             0.0
         } else {
@@ -246,7 +250,7 @@ impl<T: Real> Strategy<T> for Itd {
         let mut steps = work.take(&key, || self.recorded(problem, length));
         let (mut hypergradient, _bytes) = counted(x, &meter);
         let mut least = 1;
-        let (y, _y_bytes, upper, seen) = loop {
+        let (y, _y_bytes, upper, seen, weak) = loop {
             let last = match self.tolerance {
                 None => steps.forward(x, &end, self.depth, self.memory),
                 Some(tolerance) => {
@@ -267,6 +271,8 @@ impl<T: Real> Strategy<T> for Itd {
             let (y, y_bytes) = counted(&last[..dim_y], &meter);
             let at = y.as_slice();
             let after = proximal.residual(&mut work.lower, x, at, length, &mut spare);
+            let gradient = work.lower.gradient(1);
+            let weak = weakly_active(proximal, at, gradient, before, length);
             let upper = work.upper.differentiate(&[x, at], Inputs::ALL).f64();
             end.fill(T::zero());
             end[..dim_y].copy_from_slice(work.upper.gradient(1));
@@ -282,7 +288,7 @@ impl<T: Real> Strategy<T> for Itd {
                 ..Seen::of(&steps, ends, [before, after], left)
             };
             match self.longer::<T>(&seen) {
-                None => break (y, y_bytes, upper, seen),
+                None => break (y, y_bytes, upper, seen, weak),
                 Some(steps) => least = steps,
             }
             self.inner.start(work.start.as_slice(), &mut end);
@@ -299,6 +305,7 @@ impl<T: Real> Strategy<T> for Itd {
             None => seen.status(),
         };
         seen.tell(&mut estimate);
+        estimate.warnings.extend(weak);
         match self.tolerance {
             None if estimate.status.is_success() => estimate.warnings.extend(seen.warning()),
             None => {}

@@ -126,7 +126,12 @@ impl Seen {
 
     /// What the derivative of the loop is worth.
     pub(super) fn status(&self) -> Status {
-        let Seen { before, after, left, .. } = *self;
+        let Seen {
+            before,
+            after,
+            left,
+            ..
+        } = *self;
         let distance = self.distance();
         let away = !(after <= before * 1.000_001);
         let grown = left > GROWN || left.is_nan();
@@ -143,7 +148,11 @@ impl Seen {
         } else if grown {
             Status::CotangentGrew { growth: left }
         } else if left >= STANDS && after >= STANDS * before && after > 0.0 {
-            Status::LowerStuck { before, after, left }
+            Status::LowerStuck {
+                before,
+                after,
+                left,
+            }
         } else {
             Status::Unrolled
         }
@@ -208,10 +217,10 @@ mod tests {
             before: 1.0,
             after: last.abs(),
             moved: (last - before).abs(),
-            path: 1.0 - last,
+            path: (1.0 - last).abs(),
             next: 0.0,
-            size: 1.0 - last,
-            halving: 0.5f64.ln() / q.abs().ln(),
+            size: (1.0 - last).abs(),
+            halving: halving(1, q.abs()),
             left: last.abs(),
             strays: false,
             own: false,
@@ -234,7 +243,10 @@ mod tests {
 
     #[test]
     fn what_stands_still_goes_away_or_grows_is_no_success() {
-        assert!(matches!(descent(1e-8, 100).status(), Status::LowerStuck { .. }));
+        assert!(matches!(
+            descent(1e-8, 100).status(),
+            Status::LowerStuck { .. }
+        ));
         let away = descent(2.5, 20);
         assert!(matches!(away.status(), Status::LowerDiverged { .. }));
         let mut maximum = descent(0.5, 20);
@@ -244,6 +256,9 @@ mod tests {
         // Steps of the problem's own need not converge, but what they blow up is no result.
         maximum.own = true;
         assert_eq!(maximum.status(), Status::Unrolled);
-        assert!(matches!(Seen { own: true, ..away }.status(), Status::LowerDiverged { .. }));
+        assert!(matches!(
+            Seen { own: true, ..away }.status(),
+            Status::LowerDiverged { .. }
+        ));
     }
 }

@@ -14,6 +14,7 @@ mod simplex;
 mod step;
 mod step_length;
 mod stop;
+mod weak;
 
 pub(crate) use accelerated::{AcceleratedVectors, accelerated};
 pub use constraint::Constraint;
@@ -24,3 +25,4 @@ pub use proximal::Proximal;
 pub use step::InnerStep;
 pub use step_length::StepLength;
 pub(crate) use stop::Stop;
+pub(crate) use weak::weakly_active;

@@ -221,7 +221,11 @@ fn turning<T: Real>(
         }
         let (before, after) = (here - from, to - here);
         let larger = before.max(after);
-        alike = if larger <= 0.6 * (to - from) { alike + 1 } else { 0 };
+        alike = if larger <= 0.6 * (to - from) {
+            alike + 1
+        } else {
+            0
+        };
         if before > after {
             (last, to) = (middle, here);
         } else {
@@ -236,7 +240,11 @@ fn turning<T: Real>(
     }
     point.second_by(&[None, Some(next)], Inputs::one(1));
     let curvature = dot(next, point.product(1)).f64() / squared;
-    if curvature > found / 3.0 { curvature } else { 0.0 }
+    if curvature > found / 3.0 {
+        curvature
+    } else {
+        0.0
+    }
 }
 
 /// The slope of f at the point's latest sweep along the way from `y` to `next`.

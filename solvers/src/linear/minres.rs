@@ -75,6 +75,10 @@ impl<T: Real> LinearSolver<T> for Minres {
         self.tolerance.unwrap_or(default_tolerance::<T>())
     }
 
+    fn solves_indefinite(&self) -> bool {
+        true
+    }
+
     /// Three Lanczos vectors and two directions.
     fn bytes(&self, n: usize) -> usize {
         5 * n * size_of::<T>()

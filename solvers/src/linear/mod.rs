@@ -109,6 +109,11 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
         positive("tolerance", self.tolerance())
     }
 
+    /// Whether an H that is not definite is solved like any other, negative curvature being a remark.
+    fn solves_indefinite(&self) -> bool {
+        false
+    }
+
     /// The most bytes that [`solve`](LinearSolver::solve) holds on its meter, for `n` unknowns.
     fn bytes(&self, n: usize) -> usize;
 

@@ -63,6 +63,15 @@ pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
         }
     }
     curvature.see(v.len(), v, point.product(1));
+    if let Some(Status::InconsistentSystem { .. }) = flaw
+        && residual > 1.0
+    {
+        // Nothing at all leaves less.
+        v.fill(T::zero());
+        point.second(&[None, Some(v)]);
+        residual = 1.0;
+        flaw = Some(Status::InconsistentSystem { residual });
+    }
     let flaw = flaw.or_else(|| curvature_along(v, point.product(1)));
     let status = match flaw {
         Some(status) => status,

@@ -1,0 +1,97 @@
+//! Bounds and thresholds that hold with nothing to spare.
+
+use autodiff::Real;
+use autodiff::kernels::norm;
+
+use super::{Constraint, Proximal};
+
+/// What is below this part of its scale is taken for 0: a solution is known no better.
+const NOTHING: f64 = 1e-6;
+
+/// An entry of y that may as well be free as held, so that the derivative of the solution jumps
+/// there: it is at its bound, and nothing presses it there. The first such entry, in words.
+///
+/// `gradient` is ∇_y g at `y`, and `scale` the size that it counts by: that of the gradient where
+/// the steps began.
+pub(crate) fn weakly_active<T: Real>(
+    proximal: Proximal,
+    y: &[T],
+    gradient: &[T],
+    scale: f64,
+    length: f64,
+) -> Option<String> {
+    let size = norm(y).f64();
+    // Of y, and of a gradient, which may be down to what rounding of y makes of it.
+    let near = |a: f64, b: f64| (a - b).abs() <= NOTHING * size.max(b.abs());
+    let rests = |g: f64| g.abs() <= (NOTHING * scale).max(8.0 * T::EPSILON * size / length);
+    let entries = || y.iter().zip(gradient).map(|(y, g)| (y.f64(), g.f64()));
+    let named = |what: &str, i: usize| {
+        format!(
+            "entry {i} of y is at {what} with nothing that holds it there, so the derivative of the \
+             solution jumps: what is answered is one of its sides, or between them"
+        )
+    };
+    match proximal {
+        Proximal::Constraint(Constraint::None) => None,
+        Proximal::Constraint(Constraint::Box { low, high }) => entries()
+            .position(|(y, g)| (near(y, low) || near(y, high)) && rests(g))
+            .map(|i| named("its bound", i)),
+        Proximal::Constraint(Constraint::Simplex) => {
+            // The multiplier of the sum: the gradient of the entries that are free.
+            let level: f64 = entries().map(|(y, g)| y * g).sum();
+            entries()
+                .position(|(y, g)| near(y, 0.0) && rests(g - level))
+                .map(|i| named("0", i))
+        }
+        Proximal::Constraint(Constraint::Ball { radius }) => {
+            let free = near(size, radius) && rests(norm(gradient).f64());
+            free.then(|| {
+                "y is on the sphere with nothing that holds it there, so the derivative of the \
+                 solution jumps: what is answered is one of its sides, or between them"
+                    .to_owned()
+            })
+        }
+        Proximal::SoftThreshold { weight } => entries()
+            .position(|(y, g)| {
+                near(y, 0.0) && rests((g.abs() - weight) * scale / scale.max(weight))
+            })
+            .map(|i| named("0", i)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOX: Proximal = Proximal::Constraint(Constraint::Box {
+        low: 0.0,
+        high: 2.0,
+    });
+
+    fn found(proximal: Proximal, y: &[f64], gradient: &[f64]) -> Option<String> {
+        weakly_active(proximal, y, gradient, 1.0, 0.5)
+    }
+
+    #[test]
+    fn an_entry_at_its_bound_that_nothing_presses_is_named() {
+        let weak = found(BOX, &[1.0, 0.0, 0.0], &[0.0, 0.3, 1e-9]).expect("entry 2");
+        assert!(weak.contains("entry 2 of y is at its bound"), "{weak}");
+        assert!(found(BOX, &[1.0, 2.0], &[0.0, -1e-10]).is_some());
+        assert_eq!(found(BOX, &[1.0, 0.0, 2.0], &[0.0, 0.3, -0.2]), None);
+        assert_eq!(found(Proximal::NONE, &[0.0], &[0.0]), None);
+    }
+
+    #[test]
+    fn the_other_sets_and_the_threshold_have_their_own_multipliers() {
+        let simplex = Proximal::Constraint(Constraint::Simplex);
+        assert!(found(simplex, &[0.4, 0.6, 0.0], &[0.2, 0.2, 0.2]).is_some());
+        assert_eq!(found(simplex, &[0.4, 0.6, 0.0], &[0.2, 0.2, 0.7]), None);
+        let ball = Proximal::Constraint(Constraint::Ball { radius: 1.0 });
+        assert!(found(ball, &[0.6, 0.8], &[0.0, 0.0]).is_some());
+        assert_eq!(found(ball, &[0.6, 0.8], &[-0.6, -0.8]), None);
+        assert_eq!(found(ball, &[0.3, 0.4], &[0.0, 0.0]), None);
+        let soft = Proximal::SoftThreshold { weight: 0.1 };
+        assert!(found(soft, &[0.5, 0.0], &[-0.1, 0.1]).is_some());
+        assert_eq!(found(soft, &[0.5, 0.0], &[-0.1, 0.05]), None);
+    }
+}
