@@ -141,6 +141,11 @@ impl Case {
         solution.y.norm().max(1e-3 * self.frame.size_of_y())
     }
 
+    /// The size that x has where u is of order one.
+    pub fn unit_of_x(&self) -> f64 {
+        self.frame.x(&DVector::from_element(1, 1.0))[0]
+    }
+
     /// The largest curvature of the lower level that is met at its start or a solution, by the
     /// dense Hessian; 1 where neither has one.
     pub fn curvature(&self) -> f64 {
