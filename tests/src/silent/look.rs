@@ -22,6 +22,8 @@ pub enum Outcome {
 pub struct Look {
     /// Its number: with the campaign's seed it can be made again.
     pub number: u64,
+    /// Entries of x and y together.
+    pub size: usize,
     /// The family of the lower level.
     pub family: Family,
     /// What the lower level is, in a few words.
@@ -56,6 +58,7 @@ fn looked<T: Real>(case: &Case) -> Look {
     }));
     let mut seen = Look {
         number: case.number,
+        size: case.x.len() + case.start.len(),
         family: case.family,
         form: case.form,
         kind: setting.kind,

@@ -60,9 +60,6 @@ pub struct Table {
 /// The most false alarms, as a part of all estimates.
 const FALSE_ALARMS: f64 = 0.02;
 
-/// Silent estimates that are shown one by one.
-const SHOWN: usize = 100;
-
 impl Table {
     /// Counts one estimate more.
     pub fn add(&mut self, seen: Look) {
@@ -107,13 +104,12 @@ impl fmt::Display for Table {
         kinds(f, "false alarms", &self.false_alarms)?;
         kinds(f, "silent", &self.silent)?;
         if !self.bad.is_empty() {
-            writeln!(f, "\nsilent or without an estimate, by number")?;
+            writeln!(f, "\nsilent or without an estimate, the smallest first")?;
         }
-        for look in self.bad.iter().take(SHOWN) {
+        let mut bad: Vec<&Look> = self.bad.iter().collect();
+        bad.sort_by_key(|look| (look.size, look.number));
+        for look in bad {
             write!(f, "{look}")?;
-        }
-        if let rest @ 1.. = self.bad.len().saturating_sub(SHOWN) {
-            writeln!(f, "and {rest} more")?;
         }
         Ok(())
     }

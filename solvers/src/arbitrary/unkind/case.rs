@@ -135,10 +135,11 @@ impl Case {
         by_x + solution.slope.tr_mul(&by_y)
     }
 
-    /// The size of y that an error is a part of: that of the solution, or of what its unit makes
-    /// of a thousandth where the solution is 0.
+    /// The size of y that an error is a part of: that of the solution; where this is 0 or next to
+    /// it, a thousandth of what y has in its unit, or a millionth of the start.
     pub fn size(&self, solution: &Solution) -> f64 {
-        solution.y.norm().max(1e-3 * self.frame.size_of_y())
+        let unit = 1e-3 * self.frame.size_of_y();
+        solution.y.norm().max(unit).max(1e-6 * self.start.norm())
     }
 
     /// The size that x has where u is of order one.
@@ -149,25 +150,34 @@ impl Case {
     /// The largest curvature of the lower level that is met at its start or a solution, by the
     /// dense Hessian; 1 where neither has one.
     pub fn curvature(&self) -> f64 {
-        let lower = self.bilevel::<f64>().lower().clone();
-        let mut point = lower.point();
-        let places = self.truth.solutions.first().map(|s| &s.y);
-        let mut largest: f64 = 0.0;
-        for y in places.into_iter().chain([&self.start]) {
-            let n = y.len();
-            point.linearise(&[self.x.as_slice(), y.as_slice()]);
-            let mut hessian = DMatrix::zeros(n, n);
-            for i in 0..n {
-                let direction = DVector::from_fn(n, |j, _| f64::from(i == j));
-                point.second_by(&[None, Some(direction.as_slice())], Inputs::one(1));
-                hessian.column_mut(i).copy_from_slice(point.product(1));
-            }
-            if hessian.iter().all(|h| h.is_finite()) {
-                let values = hessian.symmetric_eigenvalues();
-                largest = largest.max(values.amax());
-            }
-        }
+        let solution = self.truth.solutions.first().map(|s| &s.y);
+        let places = solution.into_iter().chain([&self.start]);
+        let largest = places.filter_map(|y| self.curvatures(y)).map(|c| c.amax());
+        let largest = largest.fold(0.0, f64::max);
         if largest > 0.0 { largest } else { 1.0 }
+    }
+
+    /// Whether rounding to `epsilon` alone may move a solution of a system with the Hessian at the
+    /// lower level's solution by this part.
+    pub(super) fn is_ill_conditioned(&self, epsilon: f64, part: f64) -> bool {
+        let solution = self.truth.solutions.first();
+        let curvatures = solution.and_then(|s| self.curvatures(&s.y));
+        curvatures.is_none_or(|c| c.map(f64::abs).min() * part <= epsilon * c.amax())
+    }
+
+    /// The eigenvalues of the Hessian of the lower level; `None` where it is not finite.
+    fn curvatures(&self, y: &DVector<f64>) -> Option<DVector<f64>> {
+        let mut point = self.bilevel::<f64>().lower().point();
+        let n = y.len();
+        point.linearise(&[self.x.as_slice(), y.as_slice()]);
+        let mut hessian = DMatrix::zeros(n, n);
+        for i in 0..n {
+            let direction = DVector::from_fn(n, |j, _| f64::from(i == j));
+            point.second_by(&[None, Some(direction.as_slice())], Inputs::one(1));
+            hessian.column_mut(i).copy_from_slice(point.product(1));
+        }
+        let finite = hessian.iter().all(|h| h.is_finite());
+        finite.then(|| hessian.symmetric_eigenvalues())
     }
 }
 

@@ -139,8 +139,10 @@ pub fn judge<T: Real>(case: &Case, estimate: &Estimate<T>, promise: Promise) -> 
         (false, true) => Verdict::Silent,
         (true, _) if case.truth.danger != Danger::None => Verdict::Told,
         (true, _) if promise.limited && fell_short(&estimate.status) => Verdict::Told,
-        (true, _) if error.worst() < RIGHT_BEYOND_DOUBT => Verdict::FalseAlarm,
-        (true, _) => Verdict::Told,
+        (true, _) if error.worst() >= RIGHT_BEYOND_DOUBT => Verdict::Told,
+        // An alarm is due where rounding may have left no more digits than were hit.
+        (true, _) if case.is_ill_conditioned(T::EPSILON, RIGHT_BEYOND_DOUBT) => Verdict::Told,
+        (true, _) => Verdict::FalseAlarm,
     }
 }
 
@@ -148,6 +150,6 @@ pub fn judge<T: Real>(case: &Case, estimate: &Estimate<T>, promise: Promise) -> 
 fn fell_short(status: &Status) -> bool {
     matches!(
         status,
-        Status::LowerNotConverged { .. } | Status::LinearNotConverged { .. }
+        Status::LowerNotConverged { .. } | Status::LinearNotConverged { .. } | Status::Unrolled
     )
 }
