@@ -2,6 +2,7 @@
 //!
 //! * [`properties`]: what holds for every random program, loop and bilevel problem;
 //! * [`campaign`]: a long campaign of them;
+//! * [`silent`]: a long campaign of estimates that are wrong and do not say so;
 //! * [`kills`]: runs of the program that are killed and go on;
 //! * [`numbers`]: dot products, bits and differences.
 
@@ -9,6 +10,7 @@ pub mod campaign;
 pub mod kills;
 pub mod misuse;
 pub mod properties;
+pub mod silent;
 
 pub use autodiff::arbitrary::numbers;
 

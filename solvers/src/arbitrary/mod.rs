@@ -20,6 +20,10 @@
 //! });
 //! outcome.unwrap();
 //! ```
+//!
+//! [`unkind`] has lower levels that are less kind, with known answers all the same.
+
+pub mod unkind;
 
 use autodiff::arbitrary::{Simplify, Simplifying, number, simpler_numbers, simplifying};
 use autodiff::{Real, Var, objective};

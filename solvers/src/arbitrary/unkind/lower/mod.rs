@@ -1,0 +1,171 @@
+//! The lower levels: one family a file. Each is a function of u and z with a known solution
+//! z*(u), in units of order one; the [frame](super::frame) gives it other ones.
+
+mod cancelling;
+mod degenerate;
+mod domains;
+mod kinks;
+mod nowhere;
+mod quadratic;
+mod separable;
+mod sets;
+
+use autodiff::{Real, Var};
+use nalgebra::{DMatrix, DVector};
+
+use super::dice::Dice;
+use super::truth::Truth;
+use super::upper::Fault;
+use crate::Proximal;
+
+/// The kinds of lower level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// The value cancels at the solution: differences of squares, roots, divergences, exact fits.
+    Cancelling,
+    /// Quadratics of any condition number, with large constants or a ridge eᵘ.
+    Quadratic,
+    /// Kinks at the solution, beside it, and smooth functions made of operations with a kink.
+    Kinks,
+    /// No solution: no bound from below, flat tails, saddles and maxima.
+    Nowhere,
+    /// Separable logistic data, held by a ridge e^x alone.
+    Separable,
+    /// Double wells from their maximum, flat directions, quartics.
+    Degenerate,
+    /// Bounds, simplices, balls and thresholds, some of them weakly active.
+    Sets,
+    /// Starts or points outside a domain, values that are not finite.
+    Domains,
+    /// Quadratics in coordinates of very different units.
+    Columns,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Family; 9] = [
+        Family::Cancelling,
+        Family::Quadratic,
+        Family::Kinks,
+        Family::Nowhere,
+        Family::Separable,
+        Family::Degenerate,
+        Family::Sets,
+        Family::Domains,
+        Family::Columns,
+    ];
+
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Cancelling => "cancelling",
+            Family::Quadratic => "quadratic",
+            Family::Kinks => "kinks",
+            Family::Nowhere => "nowhere",
+            Family::Separable => "separable",
+            Family::Degenerate => "degenerate",
+            Family::Sets => "sets",
+            Family::Domains => "domains",
+            Family::Columns => "columns",
+        }
+    }
+
+    /// A member, for u of `dims.0` and z of `dims.1` entries; it may take fewer of either.
+    pub(super) fn draw(self, dice: &mut Dice, dims: (usize, usize)) -> Recipe {
+        match self {
+            Family::Cancelling => cancelling::draw(dice, dims),
+            Family::Quadratic => quadratic::draw(dice, dims),
+            Family::Kinks => kinks::draw(dice, dims),
+            Family::Nowhere => nowhere::draw(dice, dims),
+            Family::Separable => separable::draw(dice, dims),
+            Family::Degenerate => degenerate::draw(dice, dims),
+            Family::Sets => sets::draw(dice, dims),
+            Family::Domains => domains::draw(dice, dims),
+            Family::Columns => Recipe {
+                mixing: Mixing::Columns,
+                ..quadratic::draw_mild(dice, dims)
+            },
+        }
+    }
+}
+
+/// Which coordinates a lower level may be looked at in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mixing {
+    /// Any.
+    Any,
+    /// Those of its own, in any unit.
+    Unit,
+    /// Its own.
+    Own,
+    /// A unit for each coordinate, from 1e-4 to 1e4.
+    Columns,
+}
+
+/// A lower level and what belongs to it.
+pub(super) struct Recipe {
+    /// What it is, in a word or two.
+    pub(super) form: &'static str,
+    pub(super) lower: Lower,
+    /// The point u.
+    pub(super) u: DVector<f64>,
+    /// Entries of z.
+    pub(super) n: usize,
+    pub(super) mixing: Mixing,
+    /// Where it starts, if that is not for the case to choose.
+    pub(super) start: Option<DVector<f64>>,
+    /// The set or threshold that belongs to it.
+    pub(super) set: Option<Proximal>,
+    pub(super) fault: Option<Fault>,
+}
+
+impl Recipe {
+    fn new(form: &'static str, lower: Lower, u: DVector<f64>, n: usize) -> Self {
+        Recipe {
+            form,
+            lower,
+            u,
+            n,
+            mixing: Mixing::Any,
+            start: None,
+            set: None,
+            fault: None,
+        }
+    }
+}
+
+macro_rules! lowers {
+    ($($Kind:ident($Data:path);)*) => {
+        /// One of them, with its numbers.
+        #[derive(Clone, Debug)]
+        pub(super) enum Lower { $( $Kind($Data), )* }
+
+        impl Lower {
+            /// The function of u and z.
+            pub(super) fn record<'r, T: Real>(&self, u: Var<'r, T>, z: Var<'r, T>) -> Var<'r, T> {
+                match self { $( Lower::$Kind(data) => data.record(u, z), )* }
+            }
+
+            /// Its solutions, in z and u.
+            pub(super) fn truth(&self, u: &DVector<f64>) -> Truth {
+                match self { $( Lower::$Kind(data) => data.truth(u), )* }
+            }
+        }
+    };
+}
+
+lowers! {
+    Cancelling(cancelling::Cancelling);
+    Quadratic(quadratic::Quadratic);
+    Kink(kinks::Kink);
+    Nowhere(nowhere::Nowhere);
+    Separable(separable::Separable);
+    Degenerate(degenerate::Degenerate);
+    Held(sets::Held);
+    Domain(domains::Domain);
+}
+
+/// A matrix in another precision.
+pub(super) fn of<T: Real>(matrix: &DMatrix<f64>) -> DMatrix<T> {
+    matrix.map(T::of)
+}

@@ -1,0 +1,251 @@
+//! Strategies and their settings of steps.
+
+use std::sync::Arc;
+
+use autodiff::Real;
+use autodiff::unroll::Memory;
+
+use super::dice::Dice;
+use super::{Case, Promise};
+use crate::linear::{FixedPoint, Minres, Neumann, Nystrom, OneStep};
+use crate::{
+    Aid, AidStep, Bda, Exact, InnerStep, Itd, LowerSolve, Proximal, StepLength, StepSystem,
+    Strategy,
+};
+
+/// A strategy as it is drawn for a case.
+#[derive(Clone, Debug)]
+pub struct Setting<T: Real> {
+    /// The strategy's kind, as in tables.
+    pub kind: &'static str,
+    /// All that was set.
+    pub text: String,
+    /// The strategy.
+    pub strategy: Arc<dyn Strategy<T>>,
+    /// What a success of it promises.
+    pub promise: Promise,
+}
+
+/// The kinds for a smooth lower level, as often as they are drawn.
+const SMOOTH: [&str; 28] = [
+    "exact",
+    "aid-cg",
+    "aid-cg",
+    "aid-cg",
+    "aid-direct",
+    "aid-minres",
+    "aid-neumann",
+    "aid-fixed-point",
+    "aid-nystrom",
+    "aid-one-step",
+    "aid-steps",
+    "aid-steps",
+    "aid-limit",
+    "aid-step",
+    "aid-step",
+    "aid-step-gmres",
+    "itd",
+    "itd",
+    "itd",
+    "itd-memory",
+    "itd-memory",
+    "itd-truncated",
+    "itd-tolerance",
+    "itd-tolerance",
+    "bda",
+    "bda",
+    "one-stage",
+    "itd-reversible",
+];
+
+/// Those that know a set or a threshold.
+const HELD: [&str; 7] = [
+    "aid-step",
+    "aid-step",
+    "aid-step-gmres",
+    "itd",
+    "itd",
+    "itd-tolerance",
+    "bda",
+];
+
+/// Parts of 1/L that a fixed step may be long; most are sensible.
+const LENGTHS: [f64; 10] = [1.0, 1.0, 0.5, 1.9, 2.5, 5.0, 1e-3, 1e-5, 1e-7, 1e-9];
+
+impl<T: Real> Setting<T> {
+    /// The setting for this case: a function of its seed and number.
+    pub fn draw(case: &Case) -> Self {
+        // Another stream than the case's own.
+        let mut dice = Dice::new(!case.seed, case.number);
+        let kinds: &[&'static str] = if case.set.is_some() { &HELD } else { &SMOOTH };
+        let kind = match (dice.pick(kinds), case.set) {
+            // A threshold belongs to one level alone.
+            ("bda", Some(Proximal::SoftThreshold { .. })) => "itd",
+            (kind, _) => kind,
+        };
+        Setting::of_kind(case, kind, &mut dice)
+    }
+
+    fn new(kind: &'static str, strategy: impl Strategy<T> + 'static) -> Self {
+        Setting {
+            kind,
+            text: format!("{strategy:?}"),
+            strategy: Arc::new(strategy),
+            promise: Promise::SOLVED,
+        }
+    }
+
+    fn limited(mut self) -> Self {
+        self.promise.limited = true;
+        self
+    }
+
+    fn of_kind(case: &Case, kind: &'static str, dice: &mut Dice) -> Self {
+        let depth = dice.pick(&[10, 10, 100, 100, 1000]);
+        let inner = step(case, dice);
+        let length = match dice.chance(0.6) {
+            true => StepLength::Auto,
+            false => StepLength::Fixed(dice.pick(&LENGTHS) / case.curvature()),
+        };
+        // The rate takes the place of a length.
+        let is_adam = matches!(inner, InnerStep::Adam { .. });
+        let length = if is_adam { StepLength::Auto } else { length };
+        let itd = |depth: usize, inner: InnerStep, memory: Memory| {
+            let itd = Itd::reverse(depth).inner(inner).memory(memory);
+            match length {
+                StepLength::Auto => itd,
+                StepLength::Fixed(length) => itd.step(length),
+            }
+        };
+        match kind {
+            "exact" => Setting::new(kind, Exact),
+            "aid-cg" => Setting::new(kind, Aid::cg()),
+            "aid-direct" => Setting::new(kind, Aid::direct()),
+            "aid-minres" => Setting::new(kind, Aid::with(Minres::new())),
+            "aid-neumann" => match dice.pick(&[0, 10, 100]) {
+                0 => Setting::new(kind, Aid::with(Neumann::new())),
+                order => Setting::new(kind, Aid::with(Neumann::new().order(order))),
+            },
+            "aid-fixed-point" => match dice.pick(&[0, 10, 100]) {
+                0 => Setting::new(kind, Aid::with(FixedPoint::new())),
+                steps => Setting::new(kind, Aid::with(FixedPoint::new().steps(steps))),
+            },
+            "aid-nystrom" => Setting::new(kind, Aid::with(Nystrom::new(dice.pick(&[1, 2, 5, 20])))),
+            "aid-one-step" => Setting::new(kind, Aid::with(OneStep::new())),
+            "aid-steps" => Setting::steps(kind, dice, (depth, inner, length)),
+            "aid-limit" => Setting::new(kind, Aid::cg().lower_limit(1 + dice.below(6))).limited(),
+            "aid-step" => Setting::fixed_point(kind, dice, (inner, length), StepSystem::Iteration),
+            "aid-step-gmres" => {
+                let restart = dice.pick(&[2, 5, 30]);
+                Setting::fixed_point(kind, dice, (inner, length), StepSystem::Gmres { restart })
+            }
+            "itd" => Setting::new(kind, itd(depth, inner, Memory::Stored)),
+            "itd-memory" => {
+                let slots = 1 + dice.below(9);
+                let memory = dice.pick(&[
+                    Memory::Taped,
+                    Memory::Checkpointed { slots },
+                    Memory::Online { slots },
+                    Memory::Forward,
+                ]);
+                // Few slots make a long loop quadratic in its depth.
+                Setting::new(kind, itd(depth.min(100), inner, memory))
+            }
+            "itd-truncated" => {
+                let steps = dice.pick(&[1, 5, 50]);
+                Setting::new(kind, itd(depth, inner, Memory::Truncated { steps }))
+            }
+            "itd-reversible" => {
+                let momentum = InnerStep::Momentum(0.9);
+                Setting::new(kind, itd(depth, momentum, Memory::Reversible))
+            }
+            "itd-tolerance" => {
+                let tolerance = dice.power(-8.0, -3.0);
+                let strategy = itd(2 * depth, inner, Memory::Stored).tolerance(tolerance);
+                Setting::new(kind, strategy).limited()
+            }
+            "one-stage" => {
+                let strategy = Bda::new(depth).one_stage();
+                Setting {
+                    promise: Promise::AGGREGATED,
+                    ..Setting::new(kind, strategy)
+                }
+            }
+            _ => {
+                let bda = match inner {
+                    // Its rate is no length that the two levels could share.
+                    InnerStep::Adam { .. } => Bda::new(depth),
+                    _ => Bda::new(depth).inner(inner),
+                };
+                let bda = match length {
+                    StepLength::Auto => bda,
+                    StepLength::Fixed(length) => bda.lower_step(length),
+                };
+                Setting {
+                    promise: Promise::AGGREGATED,
+                    ..Setting::new("bda", bda)
+                }
+            }
+        }
+    }
+
+    fn steps(
+        kind: &'static str,
+        dice: &mut Dice,
+        (depth, inner, length): (usize, InnerStep, StepLength),
+    ) -> Self {
+        let lower = LowerSolve::Steps {
+            depth,
+            inner,
+            length,
+        };
+        match dice.pick(&[0, 0, 1, 2]) {
+            0 => Setting::new(kind, Aid::cg().lower(lower)),
+            1 => Setting::new(kind, Aid::direct().lower(lower)),
+            _ => Setting::new(kind, Aid::with(Minres::new()).lower(lower)),
+        }
+    }
+
+    fn fixed_point(
+        kind: &'static str,
+        dice: &mut Dice,
+        (inner, length): (InnerStep, StepLength),
+        system: StepSystem,
+    ) -> Self {
+        // It has no fixed point to differentiate.
+        let inner = match inner {
+            InnerStep::Adam { .. } => InnerStep::GradientDescent,
+            other => other,
+        };
+        let strategy = AidStep::new(inner).system(system);
+        let strategy = match length {
+            StepLength::Auto => strategy,
+            StepLength::Fixed(length) => strategy.step(length),
+        };
+        match dice.chance(0.2) {
+            // As a user has it: slow where it does not settle.
+            true => Setting::new(kind, strategy),
+            false => Setting::new(kind, strategy.limit(2000)).limited(),
+        }
+    }
+}
+
+/// A kind of step for the case.
+fn step(case: &Case, dice: &mut Dice) -> InnerStep {
+    let beta = dice.pick(&[0.5, 0.9]);
+    let Some(set) = case.set else {
+        return match dice.below(10) {
+            0..=4 => InnerStep::GradientDescent,
+            5 => InnerStep::Momentum(beta),
+            6 | 7 => InnerStep::Nesterov(beta),
+            8 => InnerStep::Fista(Proximal::Constraint(Default::default())),
+            _ => InnerStep::Adam {
+                rate: dice.power(-3.0, 0.0),
+            },
+        };
+    };
+    match dice.chance(0.7) {
+        true => InnerStep::Proximal(set),
+        false => InnerStep::Fista(set),
+    }
+}
