@@ -134,10 +134,6 @@ impl<T: Real> Point<T> {
     /// If that input's gradient was not asked for since the last evaluation.
     #[track_caller]
     pub fn gradient(&self, k: usize) -> &[T] {
-        assert!(
-            self.work.reversed.contains(Inputs::one(k)),
-            "the gradient by input {k} was not computed: differentiate or linearise by it first"
-        );
         self.work.adjoint(&self.program, k)
     }
 
@@ -181,6 +177,10 @@ impl<T: Real> Point<T> {
 
     /// The derivative of the gradient by input `k`, after [`second`](Point::second): one column for
     /// each direction of a block, one after the other.
+    ///
+    /// # Panics
+    /// If that input's product was not asked for since the last evaluation.
+    #[track_caller]
     pub fn product(&self, k: usize) -> &[T] {
         self.work.adjoint_tangent(&self.program, k)
     }
