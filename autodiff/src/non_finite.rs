@@ -195,7 +195,8 @@ impl<T: Real> Program<T> {
                 match &node.op {
                     Op::Gradient { of: inner, .. } => {
                         let nested = &work.nested[node.nested];
-                        if first_bad(nested.adjoint_tangent(inner, k)).is_some() {
+                        let computed = nested.moved.contains(Inputs::one(k));
+                        if computed && first_bad(nested.adjoint_tangent(inner, k)).is_some() {
                             let inside = inner.first_non_finite_second(nested);
                             return Some(inside.unwrap_or_else(here));
                         }

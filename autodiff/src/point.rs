@@ -10,7 +10,7 @@ use crate::sweep::{
     second_block, second_bytes, tangent, tangent_block,
 };
 use crate::workspace::{Sweeps, Workspace};
-use crate::{Need, NonFinite, Real};
+use crate::{Kink, Need, NonFinite, Real};
 
 /// A program with a workspace: a function that can be evaluated, differentiated, or linearised
 /// once for many Hessian-vector products.
@@ -134,10 +134,6 @@ impl<T: Real> Point<T> {
     /// If that input's gradient was not asked for since the last evaluation.
     #[track_caller]
     pub fn gradient(&self, k: usize) -> &[T] {
-        assert!(
-            self.work.reversed.contains(Inputs::one(k)),
-            "the gradient by input {k} was not computed: differentiate or linearise by it first"
-        );
         self.work.adjoint(&self.program, k)
     }
 
@@ -181,6 +177,10 @@ impl<T: Real> Point<T> {
 
     /// The derivative of the gradient by input `k`, after [`second`](Point::second): one column for
     /// each direction of a block, one after the other.
+    ///
+    /// # Panics
+    /// If that input's product was not asked for since the last evaluation.
+    #[track_caller]
     pub fn product(&self, k: usize) -> &[T] {
         self.work.adjoint_tangent(&self.program, k)
     }
@@ -234,6 +234,40 @@ impl<T: Real> Point<T> {
     /// Where the first value that is not finite arose in the last evaluation.
     pub fn first_non_finite(&self) -> Option<NonFinite> {
         self.program.first_non_finite(&self.work)
+    }
+
+    /// The kinks that the last evaluation was at, within rounding, each with its operation and the
+    /// line that recorded it: there a derivative is a convention. It looks at the values that are
+    /// there, makes no sweep, and allocates nothing where there are none near.
+    ///
+    /// Where gradients were computed, a kink whose derivative is multiplied by a constant 0 does not
+    /// count. Gradients inside the program are not looked into.
+    ///
+    /// # Panics
+    /// If nothing was evaluated.
+    ///
+    /// # Example
+    /// ```
+    /// use autodiff::{Program, Shape};
+    ///
+    /// let f = Program::<f64>::record(&[Shape::vector(3)], |v| (v[0] - 1.0).abs().sum());
+    /// let mut point = f.point();
+    /// point.linearise(&[&[1.0, 2.0, 1.0]]);
+    /// let kinks = point.kinks();
+    /// assert_eq!(kinks.iter().map(|k| k.entry).collect::<Vec<_>>(), [0, 2]);
+    /// assert_eq!(kinks[0].sides, Some((-1.0, 1.0)));
+    /// assert!(kinks[0].to_string().starts_with("abs at entry 0 ("));
+    /// assert!(kinks[0].to_string().ends_with("), whose derivative jumps from -1 to 1"));
+    /// point.linearise(&[&[1.1, 2.0, 0.9]]);
+    /// assert!(point.kinks().is_empty());
+    /// ```
+    #[track_caller]
+    pub fn kinks(&self) -> Vec<Kink> {
+        assert!(
+            self.work.level.is_some(),
+            "kinks: nothing was evaluated: ask for a value or a derivative first"
+        );
+        self.program.kinks(&self.work)
     }
 
     #[track_caller]

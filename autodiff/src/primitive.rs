@@ -99,6 +99,18 @@ impl<T: Real> Operands<'_, T> {
     pub fn get(&self, k: usize) -> &[T] {
         self.program.value(self.node.args[k], self.values)
     }
+
+    /// How far each entry of operand `k` may be off by rounding alone, where it is the sum,
+    /// difference or product of earlier values: all that may be left of one whose terms cancel.
+    pub fn rounding(&self, k: usize) -> Vec<T> {
+        self.program.rounding(self.node.args[k], self.values)
+    }
+
+    /// At least as much as any entry of [`rounding`](Operands::rounding): with it the usual case,
+    /// that nothing is near a kink, allocates nothing.
+    pub fn rounding_bound(&self, k: usize) -> T {
+        self.program.rounding_bound(self.node.args[k], self.values)
+    }
 }
 
 /// The tangents of a primitive's operands; an operand that does not move has none.
@@ -257,6 +269,24 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
 
     /// The shape of the value for operands of these shapes, or in words what was expected.
     fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String>;
+
+    /// Whether the value is the Euclidean norm of the only operand: its square is then recorded as
+    /// the smooth function that it is, [`Var::norm_squared`](crate::Var::norm_squared).
+    fn is_norm(&self) -> bool {
+        false
+    }
+
+    /// Whether the value has kinks, at which [`kinks`](Primitive::kinks) finds it.
+    fn has_kinks(&self) -> bool {
+        false
+    }
+
+    /// Calls `found` with every entry of the value that is at a kink, a place where its derivative
+    /// jumps or is a convention. What is 0 within the operand's
+    /// [rounding](Operands::rounding) counts as 0.
+    fn kinks(&self, operands: &Operands<'_, T>, found: &mut dyn FnMut(usize)) {
+        let _ = (operands, found);
+    }
 
     /// How many scalars `eval` keeps for the other rules.
     fn stash_len(&self, operands: &[Shape]) -> usize;

@@ -42,6 +42,18 @@ impl Inputs {
     pub(crate) const fn contains(self, other: Inputs) -> bool {
         other.0 & !self.0 == 0
     }
+
+    /// In words what a sweep last computed, of a program with so many inputs.
+    pub(crate) fn last(self, inputs: usize) -> String {
+        let computed: Vec<String> = (0..inputs)
+            .filter(|k| self.contains(Inputs::one(*k)))
+            .map(|k| k.to_string())
+            .collect();
+        match computed.len() {
+            0 => "none was since the inputs were set".to_owned(),
+            _ => format!("last computed: by input {}", computed.join(", ")),
+        }
+    }
 }
 
 pub(crate) enum Op<T: Real> {

@@ -1,10 +1,10 @@
 //! The memory of a recording while its closure runs.
 
+use std::cell::{Ref, RefCell};
 use std::panic::Location;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use typed_arena::Arena;
 
 use crate::activity::{Activity, analyse};
 use crate::program::{Inputs, Node, Op, Program};
@@ -13,29 +13,33 @@ use crate::{Real, Shape, Var};
 
 /// Nodes and constants, appended through `&self` while closures hold `Copy` handles to them.
 pub(crate) struct Recorder<T: Real> {
-    nodes: Arena<Node<T>>,
-    constants: Arena<T>,
+    nodes: RefCell<Vec<Node<T>>>,
+    constants: RefCell<Vec<T>>,
+    /// Nodes that others were recorded instead of: they go if nobody else uses them.
+    superseded: RefCell<Vec<u32>>,
 }
 
 impl<T: Real> Recorder<T> {
     pub(crate) fn new() -> Self {
         Recorder {
-            nodes: Arena::new(),
-            constants: Arena::new(),
+            nodes: RefCell::default(),
+            constants: RefCell::default(),
+            superseded: RefCell::default(),
         }
     }
 
     /// Appends an input; all inputs come before any other node.
     #[track_caller]
     pub(crate) fn input(&self, shape: Shape) -> Var<'_, T> {
-        let own = Inputs::one(self.nodes.len());
+        let own = Inputs::one(self.nodes.borrow().len());
         self.push(Op::Input, SmallVec::new(), shape, own, own, 0)
     }
 
     #[track_caller]
     pub(crate) fn constant(&self, shape: Shape, data: impl Iterator<Item = T>) -> Var<'_, T> {
-        let start = self.constants.len();
-        self.constants.alloc_extend(data);
+        let mut constants = self.constants.borrow_mut();
+        let start = constants.len();
+        constants.extend(data);
         let none = Inputs::NONE;
         self.push(Op::Constant, SmallVec::new(), shape, none, none, start)
     }
@@ -65,8 +69,9 @@ impl<T: Real> Recorder<T> {
         depends: Inputs,
         start: usize,
     ) -> Var<'_, T> {
-        let id = u32::try_from(self.nodes.len()).expect("a program has fewer than 2³² operations");
-        self.nodes.alloc(Node {
+        let mut nodes = self.nodes.borrow_mut();
+        let id = u32::try_from(nodes.len()).expect("a program has fewer than 2³² operations");
+        nodes.push(Node {
             op,
             args,
             shape,
@@ -82,9 +87,69 @@ impl<T: Real> Recorder<T> {
         Var::new(self, id, shape, reads, depends)
     }
 
+    /// A recorded node, to be looked at while nothing is recorded.
+    pub(crate) fn node(&self, id: u32) -> Ref<'_, Node<T>> {
+        Ref::map(self.nodes.borrow(), |nodes| &nodes[id as usize])
+    }
+
+    /// The handle of a recorded node.
+    pub(crate) fn var(&self, id: u32) -> Var<'_, T> {
+        let node = self.node(id);
+        Var::new(self, id, node.shape, node.reads, node.depends)
+    }
+
+    /// Whether a node is a constant of zeros.
+    pub(crate) fn is_zero(&self, id: u32) -> bool {
+        let node = self.node(id);
+        let entries = node.start..node.start + node.shape.len();
+        matches!(node.op, Op::Constant)
+            && self.constants.borrow()[entries]
+                .iter()
+                .all(|c| *c == T::zero())
+    }
+
+    /// Notes nodes that another was recorded instead of.
+    pub(crate) fn supersede(&self, ids: &[u32]) {
+        self.superseded.borrow_mut().extend(ids);
+    }
+
+    /// Takes the superseded nodes out that nobody uses, and says where the output is now.
+    fn without_superseded(&mut self, output: u32) -> u32 {
+        let (nodes, superseded) = (self.nodes.get_mut(), self.superseded.get_mut());
+        let mut uses = vec![0; nodes.len()];
+        let args = nodes.iter().flat_map(|n| &n.args);
+        args.chain([&output]).for_each(|a| uses[*a as usize] += 1);
+        superseded.sort_unstable();
+        superseded.dedup();
+        let mut gone = vec![false; nodes.len()];
+        for id in superseded.drain(..).rev() {
+            let node = &nodes[id as usize];
+            if uses[id as usize] == 0 && !matches!(node.op, Op::Input) {
+                gone[id as usize] = true;
+                node.args.iter().for_each(|a| uses[*a as usize] -= 1);
+            }
+        }
+        let place = |place: &mut u32, gone: &bool| {
+            let own = *place;
+            *place += u32::from(!gone);
+            Some(own)
+        };
+        let places: Vec<u32> = gone.iter().scan(0, place).collect();
+        let mut at = 0..;
+        nodes.retain(|_| at.next().is_none_or(|id: usize| !gone[id]));
+        for node in nodes {
+            node.args.iter_mut().for_each(|a| *a = places[*a as usize]);
+        }
+        places[output as usize]
+    }
+
     /// Lays out the values, the stash and the nested workspaces.
-    pub(crate) fn finish(self, inputs: usize, output: u32) -> Program<T> {
-        let mut nodes = self.nodes.into_vec();
+    pub(crate) fn finish(mut self, inputs: usize, output: u32) -> Program<T> {
+        let output = match self.superseded.get_mut().is_empty() {
+            true => output,
+            false => self.without_superseded(output),
+        };
+        let mut nodes = self.nodes.into_inner();
         let shapes: Vec<Shape> = nodes.iter().map(|n| n.shape).collect();
         let (mut values_len, mut stash_len, mut scratch_len, mut nested) = (0, 0, 0, 0);
         for node in &mut nodes {
@@ -110,7 +175,7 @@ impl<T: Real> Recorder<T> {
         }
         analyse(&mut nodes);
         nodes.shrink_to_fit();
-        let mut constants = self.constants.into_vec();
+        let mut constants = self.constants.into_inner();
         constants.shrink_to_fit();
         Program {
             nodes,

@@ -68,8 +68,10 @@ pub struct Workspace<T: Real> {
     pub(crate) sweeps: Sweeps,
     /// What the last primal sweep left behind; `None` before the first.
     pub(crate) level: Option<Need>,
-    /// The inputs whose adjoints the last reverse sweep gave.
+    /// The inputs whose adjoints the last reverse sweep gave, at the inputs as they are set.
     pub(crate) reversed: Inputs,
+    /// The inputs whose adjoints' tangents the last second sweep gave, for these adjoints.
+    pub(crate) moved: Inputs,
     /// The inputs that changed since values that no derivative rule reads were computed last;
     /// `None` before the first time.
     pub(crate) unread: Option<Inputs>,
@@ -101,6 +103,7 @@ impl<T: Real> Workspace<T> {
             sweeps: Sweeps::default(),
             level: None,
             reversed: Inputs::NONE,
+            moved: Inputs::NONE,
             unread: None,
             pending: Inputs::NONE,
             deferred: false,
@@ -129,6 +132,13 @@ impl<T: Real> Workspace<T> {
         );
         let start = program.nodes[k].start;
         self.values[start..start + data.len()].copy_from_slice(data);
+        self.forget_derivatives();
+    }
+
+    /// Notes that the derivatives belong to other inputs or adjoints than those of now.
+    pub(crate) fn forget_derivatives(&mut self) {
+        self.reversed = Inputs::NONE;
+        self.moved = Inputs::NONE;
     }
 
     /// What input `k` was set to.
@@ -142,14 +152,36 @@ impl<T: Real> Workspace<T> {
     }
 
     /// The adjoint of input `k`, after a reverse sweep.
+    ///
+    /// # Panics
+    /// If that input was not among those wanted of the last reverse sweep, or one was set since.
+    #[track_caller]
     pub fn adjoint(&self, program: &Program<T>, k: usize) -> &[T] {
-        &self.adjoints[entries(program, k)]
+        let place = entries(program, k);
+        assert!(
+            self.reversed.contains(Inputs::one(k)),
+            "the gradient by input {k} was not computed ({}): differentiate or linearise by it first",
+            self.reversed.last(program.inputs)
+        );
+        &self.adjoints[place]
     }
 
     /// The adjoint's tangent of input `k`, after a second sweep: as many columns, one after the
     /// other, as that sweep had directions.
+    ///
+    /// # Panics
+    /// If that input was not among those wanted of the last second sweep, or there was another
+    /// primal or reverse sweep since, or one of the inputs was set.
+    #[track_caller]
     pub fn adjoint_tangent(&self, program: &Program<T>, k: usize) -> &[T] {
-        &self.adjoint_tangents[Columns::all(self.products).of(entries(program, k))]
+        let place = entries(program, k);
+        assert!(
+            self.moved.contains(Inputs::one(k)),
+            "the product by input {k} was not computed ({}): make a second sweep for it at this \
+             point first",
+            self.moved.last(program.inputs)
+        );
+        &self.adjoint_tangents[Columns::all(self.products).of(place)]
     }
 
     /// How often the function `of` was swept by the gradients inside this workspace's program.
@@ -183,6 +215,7 @@ impl<T: Real> Workspace<T> {
         swap(&mut self.tangents, &mut other.tangents);
         swap(&mut self.adjoint_tangents, &mut other.adjoint_tangents);
         swap(&mut self.products, &mut other.products);
+        swap(&mut self.moved, &mut other.moved);
         swap(&mut self.sweeps, &mut other.sweeps);
         // The adjoints of the gradients inside stay: they are what a second sweep starts from.
         for (a, b) in self.nested.iter_mut().zip(&mut other.nested) {
@@ -295,6 +328,7 @@ impl<T: Real> Workspace<T> {
     }
 }
 
+#[track_caller]
 fn entries<T: Real>(program: &Program<T>, k: usize) -> std::ops::Range<usize> {
     let len = program.input_shape(k).len();
     let start = program.nodes[k].start;

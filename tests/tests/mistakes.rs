@@ -121,6 +121,22 @@ fn mistakes_are_told_where_they_are_made() {
     }
     assert_eq!(lines, [2, 3, 5, 7, 10]);
 
+    // So are numbers of a point that no sweep computed.
+    let mut point = square.point();
+    point.linearise(&[&[1.0, 2.0]]);
+    point.second(&[Some(&[1.0, 0.0])]);
+    point.value(&[&[3.0, 4.0]]);
+    let here = line!();
+    let stale: [(&str, &dyn Fn()); 2] = [
+        ("gradient by input 0", &|| _ = point.gradient(0)),
+        ("product by input 0", &|| _ = point.product(0)),
+    ];
+    for ((part, read), line) in stale.into_iter().zip(here + 2..) {
+        let (file, at, message) = panic_of(read);
+        assert_eq!((file.as_str(), at), (file!(), line), "{message}");
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+
     // So are those with a loop.
     let new = || Unrolled::new(Step::<f64>::new(1, 2, |_, s, _| s), &Meter::new());
     let uses: [(&str, &dyn Fn()); 4] = [

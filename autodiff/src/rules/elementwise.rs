@@ -26,6 +26,7 @@
 //! * a formula neither overflows nor cancels where its value is moderate.
 
 mod binary;
+mod corners;
 mod functions;
 mod pair;
 mod unary;
@@ -34,6 +35,7 @@ use std::f64::consts::FRAC_2_SQRT_PI;
 
 pub use binary::Binary;
 pub use binary::Side;
+pub(crate) use corners::Corner;
 use functions::{asinh_slope, gelu, integer, log_cosh, positive, scaled, sign};
 pub use functions::{erf, sigmoid};
 use nalgebra::{ComplexField, one};
@@ -203,6 +205,12 @@ unary_table! {
     /// `max(a, 0)`, and NaN for NaN; the derivative at 0 is 0.
     Relu relu NonZero: |a, _| V::choose(a.le(a.zero()), a.zero(), a),
         |a, _, _| positive(a), |a, _, _| a.zero();
+    /// `max(a, 0)²`, and NaN for NaN; the second derivative jumps at 0 and is its mean 1 there, so
+    /// that `max(a, 0)² + max(−a, 0)²` has that of `a²`.
+    SquaredRelu squared_relu NonZero:
+        |a, _| { let r = V::choose(a.le(a.zero()), a.zero(), a); r * r },
+        |a, _, _| { let r = V::choose(a.le(a.zero()), a.zero(), a); r + r },
+        |a, _, _| V::choose(a.eq(a.zero()), a.one(), a.of(2.0) * positive(a));
     /// `√(a² + ν²)`, the smoothed absolute value with parameter ν.
     SmoothAbs smooth_abs All (nu: f64): |a, p| (a * a + p * p).sqrt(), |a, u, _| a / u,
         |_, u, p| p * p / (u * u * u);

@@ -59,6 +59,16 @@ impl Linear {
         }
     }
 
+    /// Whether entry `i` of a value of this shape is 0 for every operand.
+    pub(crate) fn leaves_zero(&self, i: usize, shape: Shape) -> bool {
+        match self {
+            Linear::Dy => (i + 1).is_multiple_of(shape.rows),
+            Linear::Dx => i + shape.rows >= shape.len(),
+            Linear::Diag => !i.is_multiple_of(shape.rows + 1),
+            _ => false,
+        }
+    }
+
     /// `out += Lₖ a`, where operand `k` has shape `sa`, starts at entry `start` of a
     /// concatenation, and `out` has shape `su`.
     pub(crate) fn apply<T: Real>(

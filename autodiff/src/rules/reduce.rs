@@ -168,6 +168,25 @@ impl<T: Real> Primitive<T> for Norm {
         "norm"
     }
 
+    fn is_norm(&self) -> bool {
+        true
+    }
+
+    fn has_kinks(&self) -> bool {
+        true
+    }
+
+    fn kinks(&self, operands: &Operands<'_, T>, found: &mut dyn FnMut(usize)) {
+        let (a, bound) = (operands.get(0), operands.rounding_bound(0));
+        if a.is_empty() || a.iter().any(|v| v.abs() > bound) {
+            return;
+        }
+        let rounding = operands.rounding(0);
+        if a.iter().zip(rounding).all(|(v, r)| v.abs() <= r) {
+            found(0);
+        }
+    }
+
     fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
         match operands {
             [_] => Ok(Shape::SCALAR),
@@ -293,6 +312,29 @@ impl<T: Real> Primitive<T> for Extreme {
         match operands {
             [a] if a.rows > 0 => Ok(Shape::matrix(1, a.cols)),
             _ => Err("one operand with at least one row".into()),
+        }
+    }
+
+    fn has_kinks(&self) -> bool {
+        self.rows > 1
+    }
+
+    fn kinks(&self, operands: &Operands<'_, T>, found: &mut dyn FnMut(usize)) {
+        let (a, bound) = (operands.get(0), operands.rounding_bound(0));
+        let tied = |at: usize, apart: &dyn Fn(usize) -> T| {
+            let column = at - at % self.rows..;
+            let others = column.take(self.rows).filter(|i| *i != at);
+            others.into_iter().any(|i| (a[at] - a[i]).abs() <= apart(i))
+        };
+        let near = |at: &usize| tied(*at, &|_| bound + bound);
+        if !self.positions(a).any(|at| near(&at)) {
+            return;
+        }
+        let rounding = operands.rounding(0);
+        for (j, at) in self.positions(a).enumerate() {
+            if tied(at, &|i| rounding[at] + rounding[i]) {
+                found(j);
+            }
         }
     }
 

@@ -110,7 +110,7 @@ fn split_columns<'a, T: Real>(
 }
 
 /// The entry at which operand `k` of a concatenation starts.
-fn concat_start<T: Real>(program: &Program<T>, node: &Node<T>, k: usize) -> usize {
+pub(crate) fn concat_start<T: Real>(program: &Program<T>, node: &Node<T>, k: usize) -> usize {
     node.args[..k]
         .iter()
         .map(|a| program.nodes[*a as usize].shape.len())

@@ -117,8 +117,8 @@ impl Plan {
             Some(inputs) => Some(inputs.and(self.changed)),
             None => None,
         };
-        // The adjoints belong to the values of before.
-        work.reversed = Inputs::NONE;
+        // They belong to the values of before.
+        work.forget_derivatives();
         work.sweeps.values += 1;
     }
 }

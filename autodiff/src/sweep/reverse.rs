@@ -28,12 +28,13 @@ pub fn reverse<T: Real>(
         work.level >= Some(crate::Need::Gradient),
         "a reverse sweep needs a primal sweep for a gradient before it"
     );
-    work.reversed = wanted;
+    work.forget_derivatives();
     let targets = Targets {
         wanted,
         read_along: None,
     };
     pull(program, work, cotangent, targets);
+    work.reversed = wanted;
 }
 
 /// [`reverse`], to some targets.

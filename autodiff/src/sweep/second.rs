@@ -112,6 +112,7 @@ fn pull_columns<T: Real>(
         read_along: None,
     };
     work.clear_adjoint_tangents(width);
+    work.moved = wanted;
     work.sweeps.hvps += width;
     for node in program.nodes[..=program.output].iter().rev() {
         if matches!(node.op, Op::Input) || !node.depends.meets(wanted) {

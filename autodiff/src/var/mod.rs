@@ -3,6 +3,7 @@
 mod operators;
 mod products;
 mod reductions;
+mod smooth;
 mod structure;
 
 use std::fmt;
@@ -119,7 +120,10 @@ impl<'r, T: Real> Var<'r, T> {
 
     #[track_caller]
     pub(crate) fn unary(self, f: Unary, p: T) -> Self {
-        self.apply(Op::Unary(f, p), &[self], self.shape)
+        match self.smooth_power(f, p) {
+            Some(smooth) => smooth,
+            None => self.apply(Op::Unary(f, p), &[self], self.shape),
+        }
     }
 
     /// A row of the unary table by value: what a generator of programs uses.
@@ -140,6 +144,14 @@ impl<'r, T: Real> Var<'r, T> {
             "{}: {a} with {b}: shapes must be equal, or one a scalar, a row or a column that repeats",
             f.name()
         );
+        let smooth = match f {
+            Binary::Mul => self.smooth_product(other),
+            Binary::Add => self.smooth_sum(other),
+            _ => None,
+        };
+        if let Some(smooth) = smooth {
+            return smooth;
+        }
         let joint = |p: usize, q: usize| if p == 1 { q } else { p };
         let shape = Shape::matrix(joint(a.rows, b.rows), joint(a.cols, b.cols));
         let operands = [self.fit(shape), other.fit(shape)];

@@ -12,6 +12,9 @@ impl<T: Real> Var<'_, T> {
     pub fn dot(self, other: Self) -> Self {
         let (a, b) = (self.shape, other.shape);
         assert!(a == b, "dot: {a} with {b}: shapes must be equal");
+        if let Some(square) = self.smooth_product(other) {
+            return square.sum();
+        }
         self.apply(Op::Bilinear(Bilinear::Dot), &[self, other], Shape::SCALAR)
     }
 
@@ -47,6 +50,12 @@ impl<T: Real> Var<'_, T> {
             a.cols == b.rows,
             "matmul: {a} times {b}: the columns of the first must be the rows of the second"
         );
+        if a.rows == 1
+            && b.cols == 1
+            && let Some(square) = self.smooth_product(other)
+        {
+            return square.sum();
+        }
         let op = Op::Bilinear(Bilinear::MatMul {
             transpose_left,
             transpose_right,

@@ -21,6 +21,7 @@ fn unary(f: Unary, a: f64, p: f64) -> f64 {
         Unary::Softplus => (1.0 + a.exp()).ln(),
         Unary::Abs => a.max(-a),
         Unary::Relu => a.max(0.0),
+        Unary::SquaredRelu => a.max(0.0) * a,
         Unary::SmoothAbs => (a * a + p * p).sqrt(),
         Unary::Powf => (p * a.ln()).exp(),
         Unary::Powi => (0..p.round() as usize).map(|_| a).product(),

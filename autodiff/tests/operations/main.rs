@@ -3,8 +3,10 @@
 mod convolution;
 mod elementwise;
 mod harness;
+mod kinks;
 mod layout;
 mod mistakes;
 mod names;
 mod reductions;
+mod smooth;
 mod structure;

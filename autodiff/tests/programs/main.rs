@@ -9,5 +9,6 @@ mod joint;
 mod replays;
 mod rules;
 mod shrinking;
+mod stale;
 mod sweeps;
 mod unrolled;

@@ -5,7 +5,7 @@ use autodiff::arbitrary::case;
 use autodiff::arbitrary::for_all;
 use autodiff::arbitrary::properties::replays as property;
 use autodiff::arbitrary::properties::replays::{Bench, NEEDS};
-use autodiff::{Inputs, Need, Point, Program, Shape};
+use autodiff::{Inputs, Need};
 use proptest::prelude::*;
 
 const SAMPLE: u32 = 1000;
@@ -73,33 +73,4 @@ fn raising_and_lowering_the_need_changes_no_bit() {
         case(),
         property::raising_and_lowering_the_need_changes_no_bit,
     );
-}
-
-/// Derivatives that were not computed are refused, never read from what an earlier sweep left.
-#[test]
-fn stale_derivatives_are_refused() {
-    let message = |f: &dyn Fn(&mut Point<f64>)| {
-        let program = Program::<f64>::record(&[Shape::vector(2)], |v| v[0].exp().sum());
-        let mut point = program.point();
-        point.linearise(&[&[1.0, 2.0]]);
-        point.value(&[&[3.0, 4.0]]);
-        let call = std::panic::AssertUnwindSafe(|| f(&mut point));
-        let panic = std::panic::catch_unwind(call).expect_err("a panic");
-        let text = panic.downcast_ref::<String>().cloned();
-        text.or(panic.downcast_ref::<&str>().map(|s| s.to_string()))
-            .expect("a message")
-    };
-    assert!(
-        message(&|p| {
-            p.gradient(0);
-        })
-        .contains("was not computed")
-    );
-    assert!(
-        message(&|p| {
-            p.directional(&[Some(&[1.0, 1.0])]);
-        })
-        .contains("primal sweep")
-    );
-    assert!(message(&|p| p.second(&[Some(&[1.0, 1.0])])).contains("linearisation"));
 }
