@@ -40,6 +40,16 @@ pub struct Look {
     pub shown: String,
 }
 
+impl Look {
+    /// Whether it may not be: silent, or without an estimate.
+    pub fn is_bad(&self) -> bool {
+        matches!(
+            self.outcome,
+            Outcome::Judged(Verdict::Silent) | Outcome::Panic
+        )
+    }
+}
+
 /// The estimate of this number, of a campaign with this seed.
 pub fn look(seed: u64, number: u64) -> Look {
     let case = Case::draw(seed, number);
@@ -71,7 +81,7 @@ fn looked<T: Real>(case: &Case) -> Look {
         Ok(Ok(estimate)) => {
             seen.outcome = Outcome::Judged(judge(case, &estimate, setting.promise));
             seen.said = said(&estimate);
-            let off = error(case, &estimate);
+            let off = error(case, &estimate, setting.promise);
             write!(seen.line, "\n    {}", compared(case, &estimate, off)).expect("a string");
             // What differs between two runs is left out.
             let estimate = Estimate {

@@ -75,10 +75,7 @@ impl Table {
         if let Some(kinds) = kinds {
             kinds.entry(kind).or_insert((0, seen.number)).0 += 1;
         }
-        if matches!(
-            seen.outcome,
-            Outcome::Judged(Verdict::Silent) | Outcome::Panic
-        ) {
+        if seen.is_bad() {
             self.bad.push(seen);
         }
     }

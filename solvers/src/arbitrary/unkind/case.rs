@@ -65,8 +65,13 @@ impl Case {
         let (m, n) = (recipe.u.len(), recipe.n);
         let frame = Frame::draw(dice, n, recipe.mixing);
         let x = frame.x(&recipe.u).map(|x| dice.round(x));
-        let own = lower.truth(&frame.u(&x));
-        let mut upper = Upper::draw(dice, (m, n), own.determined.clone());
+        let u = frame.u(&x);
+        let mut own = lower.truth(&u);
+        let unseen = own.determined.clone().filter(|_| own.best.is_none());
+        let mut upper = Upper::draw(dice, (m, n), unseen);
+        if let (Some(one), Some(determined)) = (own.best.take(), &own.determined) {
+            own.best = upper.best(&u, one, determined);
+        }
         upper.fault = recipe.fault;
         let near = own.solutions.first().map(|s| s.y.clone());
         let near = near.unwrap_or_else(|| dice.vector(n));

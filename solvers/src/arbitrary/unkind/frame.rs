@@ -122,13 +122,14 @@ impl Frame {
     }
 
     pub(super) fn truth(&self, truth: Truth) -> Truth {
-        let solutions = truth.solutions.iter().map(|s| Solution {
+        let solution = |s: &Solution| Solution {
             y: self.y(&s.y),
             slope: &self.inverse * &s.slope * self.by_x,
-        });
+        };
         let determined = truth.determined.as_ref().map(|part| self.determined(part));
         Truth {
-            solutions: solutions.collect(),
+            solutions: truth.solutions.iter().map(solution).collect(),
+            best: truth.best.as_ref().map(solution),
             determined,
             ..truth
         }

@@ -8,8 +8,15 @@ use crate::{Estimate, Status};
 
 /// How far a success without a warning may be off, as a part; both the hypergradient and y.
 ///
+/// | status | the hypergradient and y are within |
+/// |---|---|
+/// | `converged` | 1 % |
+/// | `unrolled`, `stepped` | 1 % of the solution's; 5 % where both levels are aggregated |
+/// | `linear-approximate` | 1 %, and the hypergradient within what the linear residual explains |
+/// | any with a warning, any failure | nothing: it is told |
+///
 /// The hypergradient's error is a part of the largest of ‖h‖, ‖∇_xF‖ and ‖h − ∇_xF‖, and y's of
-/// ‖y*‖; a solution of 0 counts as a thousandth of y's unit.
+/// ‖y*‖ ([`Case::size`] has what stands for a solution of 0).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Promise {
     /// The part.
@@ -17,6 +24,8 @@ pub struct Promise {
     /// Whether the strategy was given less room than it takes by itself, or a tolerance: that it
     /// was not met is then a fact, however right the answer.
     pub limited: bool,
+    /// Whether the strategy chooses the solution that is best for F where there are many.
+    pub chooses: bool,
 }
 
 impl Promise {
@@ -27,12 +36,16 @@ impl Promise {
 
     /// Of loops that aggregate both levels, whose y is pulled off the lower level's solution by
     /// O(α_K).
-    pub const AGGREGATED: Promise = Promise::within(5e-2);
+    pub const AGGREGATED: Promise = Promise {
+        chooses: true,
+        ..Promise::within(5e-2)
+    };
 
     const fn within(part: f64) -> Self {
         Promise {
             part,
             limited: false,
+            chooses: false,
         }
     }
 }
@@ -81,20 +94,21 @@ impl Error {
     }
 }
 
-/// The error of an estimate: that of the solution it is nearest to.
-pub fn error<T: Real>(case: &Case, estimate: &Estimate<T>) -> Error {
+/// The error of an estimate by a strategy with this promise: that of the solution it is nearest to.
+pub fn error<T: Real>(case: &Case, estimate: &Estimate<T>, promise: Promise) -> Error {
     let double = |v: &DVector<T>| v.map(|v| v.f64());
     let (h, y) = (double(&estimate.hypergradient), double(&estimate.y));
     let finite = h.iter().chain(&y).all(|v| v.is_finite()) && estimate.upper.is_finite();
     if !finite {
         return Error::NOTHING;
     }
-    let errors = case.truth.solutions.iter().map(|s| {
+    let best = case.truth.best.iter().filter(|_| promise.chooses);
+    let errors = case.truth.solutions.iter().chain(best).map(|s| {
         let explained = match estimate.status {
             Status::LinearApproximate { .. } => estimate.linear_residual.unwrap_or(0.0),
             _ => 0.0,
         };
-        error_at(case, s, (&h, &y), explained)
+        error_at(case, s, (&h, &y), (explained, T::EPSILON))
     });
     errors
         .min_by(|a, b| a.worst().total_cmp(&b.worst()))
@@ -105,18 +119,18 @@ fn error_at(
     case: &Case,
     solution: &Solution,
     (h, y): (&DVector<f64>, &DVector<f64>),
-    residual: f64,
+    (residual, epsilon): (f64, f64),
 ) -> Error {
     let want = case.hypergradient(solution);
     let [by_x, by_y] = case.upper_gradients(&solution.y);
     let moved = solution.slope.norm() * by_y.norm();
     let parts = want.norm().max(by_x.norm()).max((&want - &by_x).norm());
-    // Where both parts are 0 by cancellation alone.
-    let size = parts.max(1e-3 * moved);
+    // What rounding makes of the terms is no error.
+    let size = parts.max(1e2 * epsilon * moved);
     let off = y - &solution.y;
     let off = match &case.truth.determined {
-        Some(part) => part * off,
-        None => off,
+        Some(part) if case.truth.best.is_none() => part * off,
+        _ => off,
     };
     let part = |error: f64, size: f64| if error == 0.0 { 0.0 } else { error / size };
     Error {
@@ -128,7 +142,7 @@ fn error_at(
 
 /// What an estimate is worth, where a success keeps this promise.
 pub fn judge<T: Real>(case: &Case, estimate: &Estimate<T>, promise: Promise) -> Verdict {
-    let error = error(case, estimate);
+    let error = error(case, estimate, promise);
     let alarm = !estimate.status.is_success() || !estimate.warnings.is_empty();
     let silent = match case.truth.danger {
         Danger::Ambiguous => true,

@@ -9,7 +9,7 @@
 //! use solvers::arbitrary::unkind::{Case, Setting, Verdict, judge};
 //!
 //! let case = Case::draw(1, 3);
-//! let setting = Setting::draw::<f64>(&case);
+//! let setting = Setting::<f64>::draw(&case);
 //! let problem = case.bilevel::<f64>();
 //! let estimate = setting.strategy.hypergradient(&problem, &case.x, &mut problem.workspace())?;
 //! let verdict = judge(&case, &estimate, setting.promise);

@@ -31,6 +31,9 @@ pub struct Truth {
     /// The orthogonal projection to what of y the lower level determines; `None` if it determines
     /// all. F looks at nothing else.
     pub determined: Option<DMatrix<f64>>,
+    /// The solution that is best for F, where there are many and F looks at what they differ in:
+    /// what a strategy that chooses among them is right with.
+    pub best: Option<Solution>,
     /// What an alarm is worth.
     pub danger: Danger,
 }
@@ -41,6 +44,7 @@ impl Truth {
         Truth {
             solutions: Vec::new(),
             determined: None,
+            best: None,
             danger: Danger::Real,
         }
     }
@@ -50,6 +54,7 @@ impl Truth {
         Truth {
             solutions: vec![Solution { y, slope }],
             determined: None,
+            best: None,
             danger: Danger::None,
         }
     }

@@ -5,6 +5,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::dice::Dice;
 use super::lower::of;
+use super::truth::Solution;
 
 /// `½q‖z − t‖² + cᵀz + zᵀPu + ½r‖u − s‖²`, or something that has no value.
 #[derive(Clone, Debug)]
@@ -48,6 +49,22 @@ impl Upper {
             seen: seen.map(|s| dice.rounded(s)),
             fault: None,
         }
+    }
+
+    /// A solution of the lower level with the entries it does not determine as F wants them; `None`
+    /// where F has no best.
+    pub(super) fn best(
+        &self,
+        u: &DVector<f64>,
+        mut solution: Solution,
+        determined: &DMatrix<f64>,
+    ) -> Option<Solution> {
+        let wanted = &self.t - &self.c - &self.p * u;
+        for i in (0..wanted.len()).filter(|i| determined[(*i, *i)] == 0.0) {
+            solution.y[i] = wanted[i];
+            solution.slope.set_row(i, &-self.p.row(i));
+        }
+        (self.q == 1.0).then_some(solution)
     }
 
     fn look<V>(&self, z: V, product: impl Fn(&DMatrix<f64>, V) -> V) -> V {

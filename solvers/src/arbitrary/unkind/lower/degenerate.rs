@@ -85,20 +85,28 @@ impl Degenerate {
             Form::DoubleWell => Truth {
                 solutions: self.wells(&goal),
                 determined: None,
+                best: None,
                 danger: Danger::Real,
             },
-            Form::Unseen => {
-                let n = self.c.nrows();
-                let part = DVector::from_fn(n, |i, _| f64::from(i < self.seen()));
-                Truth {
-                    determined: Some(DMatrix::from_diagonal(&part)),
-                    ..linear().with(Danger::Real)
-                }
-            }
-            // Which of the solutions is meant, the problem does not say.
-            Form::Flat => Truth::nowhere(),
+            Form::Unseen => Truth {
+                determined: Some(self.part()),
+                ..linear().with(Danger::Real)
+            },
+            // Which of the solutions is meant, the problem does not say; the rest of the entries is
+            // for F to choose.
+            Form::Flat => Truth {
+                best: linear().solutions.pop(),
+                determined: Some(self.part()),
+                ..Truth::nowhere()
+            },
             Form::Quartic => linear().with(Danger::Real),
         }
+    }
+
+    /// The projection to the entries that a flat lower level looks at.
+    fn part(&self) -> DMatrix<f64> {
+        let part = DVector::from_fn(self.c.nrows(), |i, _| f64::from(i < self.seen()));
+        DMatrix::from_diagonal(&part)
     }
 
     fn wells(&self, goal: &DVector<f64>) -> Vec<Solution> {

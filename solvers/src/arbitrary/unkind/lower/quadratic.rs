@@ -115,7 +115,10 @@ impl Quadratic {
             Form::Ridge => {
                 let ridge = u[0].exp();
                 let h = &self.a + DMatrix::identity(n, n) * ridge;
-                let z = solve(h.clone(), &DMatrix::from_columns(&[self.b.clone()]));
+                let z = solve(
+                    h.clone(),
+                    &DMatrix::from_columns(std::slice::from_ref(&self.b)),
+                );
                 let mut slope = DMatrix::zeros(n, u.len());
                 slope.set_column(0, &(solve(h, &z).column(0) * -ridge));
                 Truth::at(z.column(0).into_owned(), slope)

@@ -161,6 +161,7 @@ impl Held {
         Truth {
             solutions,
             determined: None,
+            best: None,
             danger,
         }
     }
