@@ -9,23 +9,29 @@ use autodiff::kernels::{dot_f64, norm};
 
 use crate::default_tolerance;
 
-/// The relative distance that counts as solved unless told otherwise: 1e-5 in `f64`, 3e-3 in `f32`.
+/// The relative distance that counts as solved unless told otherwise: 1e-6 in `f64`, 1e-3 in `f32`.
 pub(crate) fn solved<T: Real>() -> f64 {
-    default_tolerance::<T>().sqrt()
+    default_tolerance::<T>().powf(0.6)
 }
 
 /// The relative distance, and the share of a cotangent, above which a success has a warning.
-pub(crate) const TOLD: f64 = 1e-2;
+pub(crate) const TOLD: f64 = 1e-3;
 
 /// The relative distance from which on y is no approximation of the solution.
 pub(crate) const LOST: f64 = 0.1;
 
-/// A distance as a part of the size of y, or of its start if that is larger.
+/// What distances of y are a part of: its norm, or a millionth of that of its start, where y is 0 but
+/// for rounding.
+pub(crate) fn size<T: Real>(y: &[T], start: &[T]) -> f64 {
+    norm(y).f64().max(1e-6 * norm(start).f64())
+}
+
+/// A distance as a part of the size of y.
 pub(crate) fn part<T: Real>(distance: f64, y: &[T], start: &[T]) -> f64 {
     if distance == 0.0 {
         return 0.0;
     }
-    distance / norm(y).f64().max(norm(start).f64())
+    distance / size(y, start)
 }
 
 /// The smallest curvature that the products of a Hessian were seen to have.
@@ -64,6 +70,11 @@ impl Curvature {
         }
     }
 
+    /// The smallest that was met; infinite if none was.
+    pub(crate) fn least(&self) -> f64 {
+        self.least
+    }
+
     /// The smaller of both.
     pub(crate) fn and(self, other: Self) -> Self {
         Curvature {
@@ -87,6 +98,6 @@ mod tests {
         assert_eq!(seen.distance(1e-3), 2e-3);
         assert_eq!(part(2e-3, &[0.3, 0.4], &[0.0, 0.0]), 4e-3);
         assert_eq!(part(0.0, &[0.0], &[0.0]), 0.0);
-        assert_eq!(part(1.0, &[0.0], &[2.0]), 0.5);
+        assert_eq!(part(1.0, &[0.0], &[2.0]), 5e5);
     }
 }

@@ -25,7 +25,7 @@ pub enum LowerSolve {
     /// By Newton's method, each step from conjugate gradients.
     Newton {
         /// Ends at `‖∇_y g‖ ≤ tolerance`. If `None`, at the precision's default, and then goes on
-        /// until y is within 1e-5 of its own size (3e-3 in `f32`) of the solution, as far as the
+        /// until y is within 1e-6 of its own size (1e-3 in `f32`) of the solution, as far as the
         /// smallest curvature that was met can tell.
         tolerance: Option<f64>,
         /// The most iterations; 200 if `None`.
@@ -278,6 +278,10 @@ impl<L> Aid<L> {
         lower.residual = minimum.residual;
         lower.iterations += minimum.iterations;
         lower.curvature = minimum.curvature;
+        if !moved {
+            // The linear system's own products again.
+            work.lower.second(&[None, Some(&vectors.v)]);
+        }
         moved
     }
 
@@ -313,7 +317,7 @@ impl<L> Aid<L> {
             }
             _ if distance <= solved::<T>() => (Status::Converged, None),
             LowerSolve::Newton { .. } => (off(solved::<T>()), None),
-            LowerSolve::Steps { .. } if !(distance <= TOLD) && !(residual <= before) => {
+            LowerSolve::Steps { .. } if !(residual <= before) => {
                 let after = residual;
                 (Status::LowerDiverged { before, after }, None)
             }

@@ -102,7 +102,7 @@ impl AidStep {
     /// The residual that the lower level is solved to at least, and the relative one of the linear
     /// system. Unless given, a residual above the default will do where y is near all the same.
     ///
-    /// The steps go on until y is within 1e-5 of its own size (3e-3 in `f32`), or this tolerance if
+    /// The steps go on until y is within 1e-6 of its own size (1e-3 in `f32`), or this tolerance if
     /// it is more, of the fixed point, as far as the linear system can tell.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
@@ -216,9 +216,12 @@ impl<T: Real> Strategy<T> for AidStep {
                 x,
                 previous: &mut previous,
                 spare: &mut spare,
+                latest: f64::INFINITY,
+                rate: 0.0,
             };
-            let stop = |made: usize, state: &[T]| stop.reached(made, state);
-            let last = steps.forward_until(x, &state, self.limit - depth, NOTHING, stop);
+            let until = |made: usize, state: &[T]| stop.reached(made, state);
+            let last = steps.forward_until(x, &state, self.limit - depth, NOTHING, until);
+            let rate = stop.rate;
             y.as_mut_slice().copy_from_slice(&last[..dim_y]);
             depth += steps.depth();
             let at = y.as_slice();
@@ -241,7 +244,9 @@ impl<T: Real> Strategy<T> for AidStep {
                 [&mut p, &mut q, &mut residual],
                 &meter,
             );
-            let off = after * length * solution.reach;
+            // No rate is seen better than by as many steps.
+            let slowest = (1.0 - rate).max(1.0 / depth as f64);
+            let off = after * length * solution.reach.max(1.0 / slowest);
             let distance = part(off, at, work.start.as_slice());
             let nearer = 0.5 * after * (allowed / distance);
             // Written so that a NaN, or steps that lead no further, end it.
@@ -269,7 +274,9 @@ impl<T: Real> Strategy<T> for AidStep {
         let met = after <= tolerance || self.tolerance.is_none();
         let near = distance <= allowed;
         // Written so that a NaN is no success.
-        estimate.status = if near && met && solution.residual <= tolerance {
+        estimate.status = if let Some(relative_curvature) = solution.repels {
+            Status::NegativeCurvature { relative_curvature }
+        } else if near && met && solution.residual <= tolerance {
             Status::Converged
         } else if near && met {
             Status::LinearNotConverged {

@@ -15,7 +15,7 @@ use crate::{Bilevel, Estimate, Proximal, Schedule, Status, Workspace};
 
 use super::footprint::{loop_bytes, workspace_bytes};
 use super::session::{Session, blank, counted};
-use super::unrolled::{Seen, left};
+use super::unrolled::{Seen, left, lower_distance};
 use super::{ConfigError, Strategy};
 pub use one_stage::OneStage;
 
@@ -139,15 +139,18 @@ impl Bda {
             .saturating_add(loop_bytes(&step, self.depth, self.memory))
     }
 
-    /// Directions that finding the lengths differentiates F and g twice along.
+    /// Directions that F and g are differentiated twice along: to find the lengths, and to judge what
+    /// is left of the lower level.
     fn second(&self) -> [usize; 2] {
-        [self.upper_length, self.lower_length].map(|length| usize::from(length.is_found()))
+        [usize::from(self.upper_length.is_found()), 1]
     }
 
     /// Entries that finding the step lengths and the residual needs.
     fn spare<T: Real>(&self, problem: &Bilevel<T>) -> usize {
         let spare = |length: StepLength| self.inner.spare(problem.dim_y(), length);
-        spare(self.upper_length).max(spare(self.lower_length))
+        spare(self.upper_length)
+            .max(spare(self.lower_length))
+            .max(problem.dim_y())
     }
 
     /// s_u and s_l for loops from `y`.
@@ -287,6 +290,7 @@ impl<T: Real> Strategy<T> for Bda {
         let at = y.as_slice();
         let after = proximal.residual(&mut work.lower, x, at, lower, &mut spare);
         let weak = weakly_active(proximal, at, work.lower.gradient(1), before, lower);
+        let off = lower_distance(&mut work.lower, proximal, [x, at], after, &mut spare);
         let value = work.upper.differentiate(&[x, at], Inputs::ALL);
         end.fill(T::zero());
         end[..dim_y].copy_from_slice(work.upper.gradient(1));
@@ -298,11 +302,7 @@ impl<T: Real> Strategy<T> for Bda {
         let seen = Seen {
             // The upper level pulls y off the lower level's solutions by O(α_K).
             strays: true,
-            next: if self.inner.is_scaled() {
-                lower * after
-            } else {
-                0.0
-            },
+            off,
             ..Seen::of(&steps, ends, [before, after], left)
         };
         let (recomputed, irreversible) = (steps.recomputed_steps(), steps.irreversible());

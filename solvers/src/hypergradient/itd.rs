@@ -11,7 +11,7 @@ use crate::inner::{InnerStep, StepLength, Stop, weakly_active};
 use crate::{Bilevel, Estimate, Status, Workspace};
 
 use super::session::{Session, blank, counted};
-use super::unrolled::{Seen, left};
+use super::unrolled::{Seen, Slowest, left};
 use super::{ConfigError, Strategy};
 
 /// Differentiates `F(x, y_K(x))` through the K steps that made `y_K`.
@@ -238,6 +238,8 @@ impl<T: Real> Strategy<T> for Itd {
         let buffer = |len: usize| Buffer::zeros(len, Category::Solver, &meter);
         let mut spare = buffer(self.inner.spare(dim_y, self.inner.length(self.length)));
         let mut previous = buffer(self.previous::<T>(dim_y));
+        let forward = self.memory == Memory::Forward && problem.step().is_none();
+        let mut slowest = forward.then(|| Slowest::new(dim_y, &meter));
         let given = self.inner.length(self.length);
         let y = &end[..dim_y];
         let length = match problem.step() {
@@ -263,6 +265,8 @@ impl<T: Real> Strategy<T> for Itd {
                         x,
                         previous: &mut previous,
                         spare: &mut spare,
+                        latest: f64::INFINITY,
+                        rate: 0.0,
                     };
                     let stop = |made: usize, state: &[T]| stop.reached(made, state);
                     steps.forward_until(x, &end, self.depth, self.memory, stop)
@@ -283,10 +287,22 @@ impl<T: Real> Strategy<T> for Itd {
             add(hypergradient.as_mut_slice(), by_x);
             let left = left(self.inner, by_start, &mut end, dim_y);
             let ends = [work.start.as_slice(), at];
-            let seen = Seen {
-                own: problem.step().is_some(),
+            let own = problem.step().is_some();
+            let mut seen = Seen {
+                own,
                 ..Seen::of(&steps, ends, [before, after], left)
             };
+            if self.inner.is_memoryless() && !own {
+                seen.next = length * after;
+            }
+            if let Some(slowest) = &mut slowest {
+                let by_y = work.upper.gradient(1);
+                let curvature = slowest.curvature(&mut work.lower, [x, at], by_y);
+                // With momentum a step may be worth ten.
+                if curvature.least() * length * (10 * seen.depth) as f64 <= 1.0 {
+                    seen.left = 1.0;
+                }
+            }
             match self.longer::<T>(&seen) {
                 None => break (y, y_bytes, upper, seen, weak),
                 Some(steps) => least = steps,

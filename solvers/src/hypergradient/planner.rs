@@ -1,13 +1,14 @@
 //! Which memory policy a byte budget allows.
 
-use autodiff::Real;
 use autodiff::bytes::human_bytes;
 use autodiff::unroll::{Memory, Step};
+use autodiff::{Point, Real};
 
 use crate::Bilevel;
 
 use super::Itd;
 use super::footprint::{loop_bytes, workspace_bytes};
+use super::unrolled::Slowest;
 
 /// A memory policy chosen for a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ struct Footprint<T: Real> {
     step: Step<T>,
     /// Bytes outside the loop.
     outside: usize,
+    /// And those that forward mode adds, to look for what it does not see.
+    forward: usize,
 }
 
 impl<T: Real> Footprint<T> {
@@ -54,9 +57,18 @@ impl<T: Real> Footprint<T> {
         // The length is one number in the recording, whichever it is.
         let step = itd.recorded(problem, 0.5);
         let found = problem.step().is_none() && itd.inner.length(itd.length).is_found();
-        let second = [0, usize::from(found)];
+        let sweeps = [0, usize::from(found)];
+        let vectors = Slowest::<T>::bytes(problem.dim_y());
+        let second = |first: bool| match first {
+            true => Point::second_bytes(problem.lower()),
+            false => 0,
+        };
         Footprint {
-            outside: workspace_bytes(problem, second, Some(&step))
+            forward: match problem.step() {
+                None => vectors + second(!found),
+                Some(_) => 0,
+            },
+            outside: workspace_bytes(problem, sweeps, Some(&step))
                 + itd.vector_bytes(problem, step.dim_state()),
             step,
         }
@@ -65,8 +77,11 @@ impl<T: Real> Footprint<T> {
     /// The peak: everything stays until the estimate is done.
     #[track_caller]
     fn peak(&self, depth: usize, memory: Memory) -> usize {
-        self.outside
-            .saturating_add(loop_bytes(&self.step, depth, memory))
+        let forward = match memory {
+            Memory::Forward => self.forward,
+            _ => 0,
+        };
+        (self.outside + forward).saturating_add(loop_bytes(&self.step, depth, memory))
     }
 
     fn plan(&self, depth: usize, memory: Memory, budget: usize) -> Plan {

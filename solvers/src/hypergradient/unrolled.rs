@@ -1,11 +1,13 @@
 //! What an unrolled loop was seen to do, and whether that makes its derivative one of a solution.
 
-use autodiff::Real;
+use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::norm;
 use autodiff::unroll::Unrolled;
+use autodiff::{Inputs, Meter, Point, Real};
 
-use crate::accuracy::TOLD;
-use crate::inner::InnerStep;
+use crate::accuracy::{Curvature, TOLD, size};
+use crate::inner::{InnerStep, Proximal};
+use crate::linear::{Cg, CgVectors};
 use crate::{Estimate, Status};
 
 /// Two ends of a loop and what its passes measured, at no sweep of their own.
@@ -18,8 +20,11 @@ pub(super) struct Seen {
     /// How far the last step moved y, and how far all of them together.
     pub(super) moved: f64,
     pub(super) path: f64,
-    /// How far the lower level alone would move it next, where that is not the next step.
+    /// How far the next step would move it, if that is known.
     pub(super) next: f64,
+    /// How far the lower level's solution is by another measure, where the steps follow the upper
+    /// level as well.
+    pub(super) off: f64,
     /// The size of y.
     pub(super) size: f64,
     /// Steps that halve the cotangent.
@@ -59,7 +64,8 @@ impl Seen {
             moved: steps.moved(),
             path: apart(y, start),
             next: 0.0,
-            size: norm(y).f64().max(norm(start).f64()),
+            off: 0.0,
+            size: size(y, start),
             halving: match (left, derivative) {
                 (Some(_), _) => steps.halving(),
                 (None, Some(left)) => halving(depth, left),
@@ -88,7 +94,8 @@ impl Seen {
             moved: apart(y, last),
             path: apart(y, start),
             next: 0.0,
-            size: norm(y).f64().max(norm(start).f64()),
+            off: 0.0,
+            size: size(y, start),
             halving: halving(1, left),
             left,
             strays: false,
@@ -115,13 +122,18 @@ impl Seen {
         }
     }
 
-    /// The way that is left, as a part of y's size: that of a geometric series of steps.
+    /// The way that is left, as a part of y's size: that of a geometric series of steps, which fall
+    /// as the cotangent does, or as the last two of them did if that is slower.
     pub(super) fn distance(&self) -> f64 {
+        let off = self.off / self.size;
         let moved = self.moved.max(self.next);
         if moved == 0.0 || moved <= self.rounding * self.size {
-            return 0.0;
+            return if self.off == 0.0 { 0.0 } else { off };
         }
-        moved * self.halving.max(1.0) / std::f64::consts::LN_2 / self.size
+        // No rate is seen better than by as many steps.
+        let slowest = (1.0 - self.next / self.moved).max(1.0 / self.depth as f64);
+        let steps = (self.halving / std::f64::consts::LN_2).max(1.0 / slowest);
+        (moved * steps / self.size).max(off)
     }
 
     /// What the derivative of the loop is worth.
@@ -173,6 +185,70 @@ impl Seen {
     }
 }
 
+/// How far the solution of the lower level alone is from y, by the curvature along the way that its
+/// gradient, or proximal step, points: of the norm `residual`, and for a proximal step left in
+/// `spare`. One Hessian-vector product.
+pub(super) fn lower_distance<T: Real>(
+    lower: &mut Point<T>,
+    proximal: Proximal,
+    at: [&[T]; 2],
+    residual: f64,
+    spare: &mut [T],
+) -> f64 {
+    let way = &mut spare[..at[1].len()];
+    lower.linearise(&at);
+    if proximal == Proximal::NONE {
+        way.copy_from_slice(lower.gradient(1));
+    }
+    lower.second_by(&[None, Some(way)], Inputs::one(1));
+    let mut curvature = Curvature::new();
+    curvature.see(way.len(), way, lower.product(1));
+    curvature.distance(residual)
+}
+
+/// What forward mode does not see: directions that F depends on and in which g is flat, where no
+/// cotangent is pulled back. Conjugate gradients look for them at the last y.
+pub(super) struct Slowest<T: Real> {
+    v: Buffer<T>,
+    cg: CgVectors<T>,
+}
+
+/// Products that are spent on it.
+const LOOKS: usize = 12;
+
+impl<T: Real> Slowest<T> {
+    pub(super) fn new(dim_y: usize, meter: &Meter) -> Self {
+        Slowest {
+            v: Buffer::zeros(dim_y, Category::Solver, meter),
+            cg: CgVectors::new(dim_y, meter),
+        }
+    }
+
+    pub(super) fn bytes(dim_y: usize) -> usize {
+        dim_y * size_of::<T>() + CgVectors::<T>::bytes(dim_y)
+    }
+
+    /// The smallest curvature of g at (x, y) that a system with ∇_yF on its right-hand side meets.
+    pub(super) fn curvature(
+        &mut self,
+        lower: &mut Point<T>,
+        at: [&[T]; 2],
+        by_y: &[T],
+    ) -> Curvature {
+        lower.linearise(&at);
+        self.v.fill(T::zero());
+        let mut seen = Curvature::new();
+        let mut product = |v: &[T], out: &mut [T]| {
+            lower.second_by(&[None, Some(v)], Inputs::one(1));
+            out.copy_from_slice(lower.product(1));
+            seen.see(by_y.len(), v, out);
+        };
+        let system = Cg::new().tolerance(1e-3).max_iterations(LOOKS);
+        system.solve_in(&mut product, by_y, &mut self.v, &mut self.cg);
+        seen
+    }
+}
+
 /// Steps that halve what `depth` of them reduced to this share; infinite where it did not fall.
 fn halving(depth: usize, share: f64) -> f64 {
     match share {
@@ -219,6 +295,7 @@ mod tests {
             moved: (last - before).abs(),
             path: (1.0 - last).abs(),
             next: 0.0,
+            off: 0.0,
             size: (1.0 - last).abs(),
             halving: halving(1, q.abs()),
             left: last.abs(),

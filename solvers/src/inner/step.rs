@@ -153,11 +153,6 @@ impl InnerStep {
         }
     }
 
-    /// Whether a step is its length times a direction of the gradient's size.
-    pub(crate) fn is_scaled(self) -> bool {
-        !matches!(self, InnerStep::Adam { .. })
-    }
-
     /// The length of a step in records, where `length` is what it was recorded with.
     pub(crate) fn shown(self, length: f64) -> f64 {
         match self {

@@ -23,6 +23,9 @@ pub(crate) struct Stop<'a, T: Real> {
     pub(crate) previous: &'a mut [T],
     /// As many entries as [`InnerStep::spare`] says.
     pub(crate) spare: &'a mut [T],
+    /// The latest residual, and by what factor it fell to it.
+    pub(crate) latest: f64,
+    pub(crate) rate: f64,
 }
 
 impl<T: Real> Stop<'_, T> {
@@ -48,8 +51,13 @@ impl<T: Real> Stop<'_, T> {
             let proximal = self.inner.proximal();
             proximal.residual(self.lower, self.x, y, self.length, self.spare)
         };
-        // A step that moves y by its rounding alone leads nowhere.
-        let settled = residual * self.length <= 4.0 * T::EPSILON * norm(y).f64();
+        // A step that moves y by its rounding alone leads nowhere, and shows no rate.
+        let moved = residual * self.length;
+        let settled = moved <= 4.0 * T::EPSILON * norm(y).f64();
+        if moved > 1e3 * T::EPSILON * norm(y).f64() {
+            self.rate = residual / self.latest;
+        }
+        self.latest = if made == 0 { f64::INFINITY } else { residual };
         let ends = residual <= self.tolerance || settled || !residual.is_finite();
         made >= self.least && ends
     }

@@ -17,6 +17,9 @@ struct Krylov<T: Real> {
     m: usize,
     /// One over the smallest pivot of the latest factor: the inverse is at least about this large.
     reach: f64,
+    /// The least and the largest magnitude of vᵀ(I − A)v, of all vectors of the bases.
+    least: f64,
+    largest: f64,
 }
 
 /// Entries of the three buffers.
@@ -47,6 +50,8 @@ pub(super) fn solve<T: Real>(
         small: buffer(small),
         m,
         reach: 0.0,
+        least: f64::INFINITY,
+        largest: 0.0,
     };
     let mut iterations = 0;
     let mut last = f64::INFINITY;
@@ -60,6 +65,7 @@ pub(super) fn solve<T: Real>(
                 residual: reached,
                 iterations,
                 reach: reach.max(norm(p).f64()),
+                repels: krylov.repels(),
             };
         }
         last = reached;
@@ -70,6 +76,12 @@ pub(super) fn solve<T: Real>(
 }
 
 impl<T: Real> Krylov<T> {
+    /// See [`Solution::repels`].
+    fn repels(&self) -> Option<f64> {
+        let relative = self.least / self.largest;
+        (relative < -T::EPSILON.sqrt()).then_some(relative)
+    }
+
     /// Adds to `p` what makes the residual, `r` before, least over the Krylov space; returns the
     /// iterations made.
     fn start(
@@ -103,6 +115,9 @@ impl<T: Real> Krylov<T> {
                 *h = dot(v, next);
                 axpy(next, -*h, v);
             }
+            let own = column[made].f64();
+            self.least = self.least.min(own);
+            self.largest = self.largest.max(own.abs());
             let below = norm(next);
             for k in 0..made {
                 let (c, s) = (turns[2 * k], turns[2 * k + 1]);

@@ -62,6 +62,9 @@ pub(super) struct Solution {
     /// How much (I − A)⁻¹ was seen to lengthen a vector, at least: y is about this many steps off
     /// the fixed point.
     pub(super) reach: f64,
+    /// The most negative value of vᵀ(I − A)v met, in units of the largest, if that is negative beyond
+    /// rounding: no step with a smooth part that is convex has one, and the fixed point repels.
+    pub(super) repels: Option<f64>,
 }
 
 /// Bytes that [`solve`] holds for `n` unknowns, beside its three vectors.
@@ -88,6 +91,7 @@ pub(super) fn solve<T: Real>(
             residual: 0.0,
             iterations: 0,
             reach: 1.0,
+            repels: None,
         };
     }
     // A tiny right-hand side would underflow in the inner products.
@@ -131,6 +135,7 @@ fn iterate<T: Real>(
                 residual: reached,
                 iterations,
                 reach: norm(p).f64().max(1.0 / (1.0 - rate)),
+                repels: None,
             };
         }
         add(p, residual);

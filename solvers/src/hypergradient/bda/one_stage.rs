@@ -11,7 +11,7 @@ use crate::{Bilevel, Estimate, Workspace};
 
 use super::super::footprint::{loop_bytes, workspace_bytes};
 use super::super::session::{Session, blank, counted};
-use super::super::unrolled::Seen;
+use super::super::unrolled::{Seen, lower_distance};
 use super::super::{ConfigError, Strategy};
 use super::Bda;
 
@@ -127,6 +127,7 @@ impl<T: Real> Strategy<T> for OneStage {
 
         let at = y.as_slice();
         let after = proximal.residual(&mut work.lower, x, at, lengths[1], &mut spare);
+        let off = lower_distance(&mut work.lower, proximal, [x, at], after, &mut spare);
         let value = work.upper.differentiate(&[x, at], Inputs::ALL);
         let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
         let v = &mut first;
@@ -157,7 +158,7 @@ impl<T: Real> Strategy<T> for OneStage {
         let ends = [work.start.as_slice(), estimate.y.as_slice()];
         let seen = Seen {
             strays: true,
-            next: lengths[1] * after,
+            off,
             ..Seen::of_one_step(bda.depth, ends, &last, [before, after], left)
         };
         estimate.status = seen.status();
