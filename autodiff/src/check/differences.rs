@@ -23,6 +23,26 @@ pub(super) struct Difference {
     pub(super) error: f64,
 }
 
+/// Why the steps do not tell a slope.
+#[derive(Clone, Debug)]
+pub(super) enum Untold {
+    /// There are two: from the left and from the right, with a bound of their errors.
+    Kink { sides: [f64; 2], error: f64 },
+    /// In words.
+    Because(String),
+}
+
+impl From<Untold> for String {
+    fn from(untold: Untold) -> Self {
+        match untold {
+            Untold::Kink { sides: [l, r], .. } => {
+                format!("a kink, with slopes {l:.1e} and {r:.1e}")
+            }
+            Untold::Because(reason) => reason,
+        }
+    }
+}
+
 /// A slope that neighbouring steps agree on.
 #[derive(Clone, Copy)]
 struct Plateau {
@@ -74,16 +94,15 @@ impl Sweep {
         self.noise[k].max(self.epsilon * (self.centre[k].abs() + arguments))
     }
 
-    /// The derivative of component `k` at 0, or in words why the steps do not tell it.
-    pub(super) fn slope(&self, k: usize, arguments: f64) -> Result<Difference, String> {
+    /// The derivative of component `k` at 0, or why the steps do not tell it.
+    pub(super) fn slope(&self, k: usize, arguments: f64) -> Result<Difference, Untold> {
         if !self.centre[k].is_finite() {
-            return Err(format!("the value is {}", self.centre[k]));
+            let reason = format!("the value is {}", self.centre[k]);
+            return Err(Untold::Because(reason));
         }
         let noise = self.noise(k, arguments);
-        if let Some(jump) = self.kink(k, noise) {
-            return Err(format!(
-                "a kink: the slopes from either side differ by {jump:.1e}"
-            ));
+        if let Some(kink) = self.kink(k, noise) {
+            return Err(kink);
         }
         let rows = self.rows(k, noise);
         let mut best: Option<Plateau> = None;
@@ -104,7 +123,8 @@ impl Sweep {
             }
         }
         let Some(best) = best else {
-            return Err("the function is not finite at enough steps".into());
+            let reason = "the function is not finite at enough steps".to_owned();
+            return Err(Untold::Because(reason));
         };
         // Where truncation is long gone, what the smallest steps differ by is noise: if there is
         // more of it than was measured, there was more at every step.
@@ -155,9 +175,9 @@ impl Sweep {
         rows
     }
 
-    /// How far the slopes from either side differ, if they do: the second difference then shrinks
-    /// like the step, not like its square.
-    fn kink(&self, k: usize, noise: f64) -> Option<f64> {
+    /// The slopes from either side, if they differ: the second difference then shrinks like the
+    /// step, not like its square.
+    fn kink(&self, k: usize, noise: f64) -> Option<Untold> {
         let mut jumps = Vec::new();
         for (i, [minus, plus]) in self.pairs.iter().enumerate() {
             let bend = (plus[k] - self.centre[k]) + (minus[k] - self.centre[k]);
@@ -170,7 +190,30 @@ impl Sweep {
         };
         let stays = |p: f64, q: f64| q / p > 0.8;
         let smallest = c.0 + 1 == self.pairs.len() || c.0 == a.0 + 2;
-        (smallest && stays(a.1, b.1) && stays(b.1, c.1)).then_some(c.1.abs())
+        (smallest && stays(a.1, b.1) && stays(b.1, c.1)).then(|| self.sides(k, noise))
+    }
+
+    /// The slopes from either side, extrapolated from neighbouring steps: at those that agree best
+    /// with the ones before, as the noise measured about a kink is too large for the smallest.
+    fn sides(&self, k: usize, noise: f64) -> Untold {
+        let slopes = self.pairs.iter().enumerate().map(|(i, [minus, plus])| {
+            let rises = [self.centre[k] - minus[k], plus[k] - self.centre[k]];
+            rises.map(|rise| rise / step(i))
+        });
+        let slopes: Vec<[f64; 2]> = slopes.collect();
+        let beyond = |i: usize| [0, 1].map(|side| 2.0 * slopes[i][side] - slopes[i - 1][side]);
+        let tried = (2..slopes.len()).map(|i| {
+            let (before, sides) = (beyond(i - 1), beyond(i));
+            let apart = [0, 1].map(|side| (sides[side] - before[side]).abs());
+            let error = apart[0].max(apart[1]) + 8.0 * noise / step(i);
+            Untold::Kink { sides, error }
+        });
+        let error = |untold: &Untold| match untold {
+            Untold::Kink { error, .. } if error.is_finite() => *error,
+            _ => f64::INFINITY,
+        };
+        let best = tried.min_by(|a, b| error(a).total_cmp(&error(b)));
+        best.expect("more steps than two")
     }
 }
 
@@ -250,8 +293,12 @@ mod tests {
 
     #[test]
     fn a_kink_has_no_slope() {
-        let reason = sweep(|t| (t.abs() + t).exp()).slope(0, 0.0);
-        assert!(reason.expect_err("a kink").contains("kink"));
+        let kink = sweep(|t| (t.abs() + t).exp()).slope(0, 0.0);
+        let Err(Untold::Kink { sides, error }) = kink else {
+            panic!("{kink:?}");
+        };
+        assert!(error < 1e-3, "{error}");
+        assert!((sides[0] - 0.0).abs() <= error && (sides[1] - 2.0).abs() <= error);
         assert!(sweep(|_| f64::NAN).slope(0, 0.0).is_err());
         assert!(sweep(|t| (t * t + 1e-2).sqrt()).slope(0, 0.0).is_ok());
     }

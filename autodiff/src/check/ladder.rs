@@ -4,7 +4,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::differences::{Difference, Sweep};
+use super::differences::{Difference, Sweep, Untold};
 use super::function::Function;
 use super::taylor::{self, Terms};
 use super::trial::{Place, Rung, Trial, Verdict};
@@ -111,7 +111,7 @@ impl<'a> Frame<'a> {
                     let tolerance = self.tolerance((d.error + floor) / scale);
                     Trial::compare(check, rung, [d.slope / scale, got], tolerance, size, place)
                 }
-                Err(reason) => Trial::unchecked(check, rung, got, reason, place),
+                Err(untold) => self.untold((check, got), untold, scale, floor, place),
             });
         }
         if self.entries.len() < self.x.len() {
@@ -132,7 +132,7 @@ impl<'a> Frame<'a> {
         f: &mut impl Function,
         v: &[f64],
         arguments: f64,
-    ) -> Result<Difference, String> {
+    ) -> Result<Difference, Untold> {
         let sweep = Sweep::new(1, f.epsilon(), |t, out| {
             out[0] = f.value(&self.shifted(t, v))
         });
@@ -151,7 +151,26 @@ impl<'a> Frame<'a> {
                 let size = terms / v.iter().filter(|v| **v != 0.0).count().max(1) as f64;
                 Trial::compare(check, rung, [d.slope, got], tolerance, size, place)
             }
-            Err(reason) => Trial::unchecked(check, rung, got, reason, place),
+            Err(untold) => self.untold((check, got), untold, 1.0, f.epsilon() * terms, place),
+        }
+    }
+
+    /// What a derivative is held to where differences along `scale` tell no slope.
+    fn untold(
+        &self,
+        (check, got): (&'static str, f64),
+        untold: Untold,
+        scale: f64,
+        floor: f64,
+        place: Place,
+    ) -> Trial {
+        let rung = Rung::Differences;
+        match untold {
+            Untold::Kink { sides, error } => {
+                let (sides, tolerance) = (sides.map(|s| s / scale), (error + floor) / scale);
+                Trial::at_kink(check, rung, sides, got, self.tolerance(tolerance), place)
+            }
+            Untold::Because(reason) => Trial::unchecked(check, rung, got, reason, place),
         }
     }
 
@@ -210,19 +229,24 @@ impl<'a> Frame<'a> {
                         let tolerance = self.tolerance(d.error + floor / self.scales[i]);
                         Trial::compare(check, rung, [d.slope, got], tolerance, size, place)
                     }
-                    Err(reason) => Trial::unchecked(check, rung, got, reason, place),
+                    Err(untold) => {
+                        let floor = floor / self.scales[i];
+                        self.untold((check, got), untold, 1.0, floor, place)
+                    }
                 });
             }
         }
         trials
     }
 
-    /// Taylor remainders along the directions.
+    /// Taylor remainders along the directions. Where entries are at a `kink`, each direction is
+    /// looked at for one.
     pub(super) fn taylor(
         &self,
         f: &mut impl Function,
         gradient: &[f64],
         products: Option<&[Vec<f64>]>,
+        kink: bool,
     ) -> Vec<Trial> {
         let mut trials = Vec::new();
         for (number, v) in self
@@ -243,11 +267,51 @@ impl<'a> Frame<'a> {
                 bend: products.map(|p| dot(&p[number], v).0),
                 noise: sweep.noise(0, dot(gradient, self.x).1),
             };
-            trials.extend(taylor::trials(&terms, number, |t| {
-                f.value(&self.shifted(t, v))
-            }));
+            let mut along = taylor::trials(&terms, number, |t| f.value(&self.shifted(t, v)));
+            let wrong = |t: &Trial| t.verdict == Verdict::Mismatch;
+            if kink || along.iter().any(wrong) {
+                self.forgive(f, v, [slope, terms.bend.unwrap_or(0.0)], &mut along);
+            }
+            trials.extend(along);
         }
         trials
+    }
+
+    /// Takes back what remainders along `v` say of derivatives that are at a kink: of the function,
+    /// or of its slope.
+    fn forgive(
+        &self,
+        f: &mut impl Function,
+        v: &[f64],
+        [slope, bend]: [f64; 2],
+        trials: &mut [Trial],
+    ) {
+        let place = || Place::default();
+        let at_kink = |own: Result<Difference, Untold>, got| {
+            let kink = own.err().filter(|u| matches!(u, Untold::Kink { .. }))?;
+            let floor = f64::EPSILON * f64::abs(got);
+            let verdict = self.untold(("", got), kink, 1.0, floor, place()).verdict;
+            matches!(verdict, Verdict::Kink(_)).then_some(verdict)
+        };
+        let first = at_kink(self.slope(f, v, 0.0), slope);
+        let second = || {
+            let sweep = Sweep::new(1, f.epsilon(), |t, out| {
+                out[0] = dot(&f.gradient(&self.shifted(t, v)), v).0;
+            });
+            at_kink(sweep.slope(0, 0.0), bend)
+        };
+        let has_product = trials.iter().any(|t| t.check == "product");
+        let second = first.clone().or_else(|| has_product.then(second).flatten());
+        for trial in trials {
+            let kink = match trial.check {
+                "gradient" => &first,
+                "product" => &second,
+                _ => &None,
+            };
+            if let Some(kink) = kink {
+                trial.verdict = kink.clone();
+            }
+        }
     }
 
     /// Symmetry and linearity of a Hessian's products, to their own noise.

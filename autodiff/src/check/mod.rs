@@ -11,9 +11,11 @@
 //! Rounding is bounded, not guessed: the bound is `ε N Σ|terms|`, with ε twice the unit roundoff, N
 //! the operations on the longest path through the program and the sum over all paths, both
 //! accumulated from the program. Differences measure the noise of the function before they trust a
-//! step. So there are three verdicts: nothing passes that would also have passed with an entry off
-//! by a relative [`PERTURBATION`] (of an entry that is 0: of the largest one), nothing is a mismatch
-//! that noise explains, and what is left is [unchecked](Verdict::Unchecked), with the reason.
+//! step. So nothing passes that would also have passed with an entry off by a relative
+//! [`PERTURBATION`] (of an entry that is 0: of the largest one), nothing is a mismatch that noise
+//! explains, a derivative between those on either side of a [kink](Verdict::Kink) is neither, and
+//! what is left is [unchecked](Verdict::Unchecked), with the reason. A report passes where each
+//! derivative was told from a wrong one somewhere; else it is [undecided](Report::undecided).
 //!
 //! On functions of your own, without any recording:
 //! ```
@@ -35,6 +37,7 @@ mod complex;
 mod differences;
 mod function;
 mod jet;
+mod kinks;
 mod ladder;
 mod primitives;
 mod programs;
@@ -137,7 +140,7 @@ impl Check {
 }
 
 /// Panics with the report's table, at the caller's line, if the report did not pass: if something
-/// mismatched, or nothing could be compared.
+/// mismatched, or a derivative could not be told from a wrong one anywhere.
 ///
 /// # Panics
 /// See above.

@@ -19,7 +19,12 @@ pub struct Report {
     pub(super) subject: String,
     pub(super) seed: u64,
     pub(super) trials: Vec<Trial>,
+    /// Whether nothing was meant to be decided.
+    pub(super) excused: bool,
 }
+
+/// The checks that are of a derivative itself.
+const DERIVATIVES: [&str; 2] = ["gradient", "product"];
 
 impl Report {
     /// What was checked.
@@ -40,14 +45,24 @@ impl Report {
         }
     }
 
-    /// The same report, what is unchecked being so for this reason.
+    /// The same report, what is unchecked being so for this reason: it neither passes nor is
+    /// undecided.
     pub fn because(mut self, reason: &str) -> Self {
         for trial in &mut self.trials {
             if let Verdict::Unchecked(why) = &mut trial.verdict {
                 reason.clone_into(why);
             }
         }
-        self
+        self.excused()
+    }
+
+    /// The same report, no failure where it decides nothing: it is not
+    /// [undecided](Report::is_undecided) then, and has not passed either.
+    pub fn excused(self) -> Self {
+        Report {
+            excused: true,
+            ..self
+        }
     }
 
     /// Every comparison, the tightest rung first.
@@ -55,10 +70,35 @@ impl Report {
         &self.trials
     }
 
-    /// Whether something was compared and there is no mismatch.
+    /// Whether something of each derivative was decided and there is no mismatch.
     pub fn passed(&self) -> bool {
         let some = self.trials.iter().any(|t| t.verdict == Verdict::Pass);
-        some && self.mismatches().next().is_none()
+        some && self.undecided().is_empty() && self.mismatches().next().is_none()
+    }
+
+    /// The derivatives of which no comparison told right from wrong: at a kink, where rounding
+    /// hides what is looked for, or where the function is not finite. Another point may tell.
+    ///
+    /// ```
+    /// use autodiff::check::Check;
+    ///
+    /// let at = |x: f64| Check::new().gradient(|x| x[0].abs(), |x| vec![x[0].signum()], &[x]);
+    /// assert!(at(0.5).passed());
+    /// let report = at(0.0);
+    /// assert!(!report.passed() && report.mismatches().next().is_none());
+    /// assert_eq!(report.undecided(), ["gradient"]);
+    /// ```
+    pub fn undecided(&self) -> Vec<&'static str> {
+        let open = |check: &&str| {
+            let mut own = self.trials.iter().filter(|t| t.check == *check).peekable();
+            own.peek().is_some() && !own.any(|t| t.verdict.is_decided())
+        };
+        DERIVATIVES.into_iter().filter(open).collect()
+    }
+
+    /// Whether the report neither passed nor found a mismatch, though it was meant to decide.
+    pub fn is_undecided(&self) -> bool {
+        !self.excused && !self.passed() && self.mismatches().next().is_none()
     }
 
     /// The comparisons that failed.
@@ -69,7 +109,7 @@ impl Report {
 
     /// The share of the comparisons that say nothing, from 0 to 1.
     pub fn unchecked_share(&self) -> f64 {
-        let unchecked = |t: &&Trial| matches!(t.verdict, Verdict::Unchecked(_));
+        let unchecked = |t: &&Trial| !t.verdict.is_decided();
         self.trials.iter().filter(unchecked).count() as f64 / self.trials.len().max(1) as f64
     }
 
@@ -176,7 +216,9 @@ impl fmt::Display for Control {
             let says = match &t.verdict {
                 Verdict::Mismatch => "found out".to_owned(),
                 Verdict::Pass => "no power there".to_owned(),
-                Verdict::Unchecked(reason) => format!("no power there: {reason}"),
+                Verdict::Kink(reason) | Verdict::Unchecked(reason) => {
+                    format!("no power there: {reason}")
+                }
             };
             let newline = if i == 0 { "" } else { "\n" };
             write!(
@@ -203,9 +245,9 @@ impl fmt::Display for Report {
                     continue;
                 }
             }
-            let place = match &t.verdict {
-                Verdict::Unchecked(reason) => format!("{}: {reason}", t.place),
-                _ => t.place.to_string(),
+            let place = match t.verdict.reason() {
+                Some(reason) => format!("{}: {reason}", t.place),
+                None => t.place.to_string(),
             };
             let size = |v: f64| format!("{v:.3e}");
             let exact = |v: f64| {
@@ -259,11 +301,26 @@ impl fmt::Display for Report {
                 "mismatch"
             } else if self.passed() {
                 "pass"
+            } else if self.is_undecided() {
+                "undecided"
             } else {
                 "unchecked"
             },
             self.trials.len(),
             100.0 * self.unchecked_share()
-        )
+        )?;
+        if self.is_undecided() && !self.undecided().is_empty() {
+            let which = self.undecided().join(" and the ");
+            let kink = |t: &Trial| matches!(t.verdict, Verdict::Kink(_));
+            let remedy = match self.trials.iter().any(kink) {
+                true => "take another point",
+                false => "take another point, or more digits",
+            };
+            write!(
+                f,
+                "\n  nothing tells a right {which} from a wrong one here: {remedy}"
+            )?;
+        }
+        Ok(())
     }
 }

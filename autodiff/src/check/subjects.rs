@@ -14,7 +14,7 @@ use super::function::{self, Closures, Function, Loop, Recorded, wide};
 use super::ladder::Frame;
 use super::programs::{Swept, stopped};
 use super::steps::Stepped;
-use super::{Check, Operation, Place, Report, Rung, Trial, Verdict, blame, primitives};
+use super::{Check, Operation, Place, Report, Rung, Trial, Verdict, blame, kinks, primitives};
 
 impl Check {
     /// Checks the gradient of a function of yours at `x`.
@@ -92,6 +92,8 @@ impl Check {
             Some(operation) => self.unreachable(operation),
             None => self.values(&mut function, &frame, g, p),
         });
+        let differences = self.climbs(Rung::Differences);
+        kinks::name(&mut trials, &swept.point.kinks(), differences);
         let culprit = trials.iter().any(|t| t.verdict == Verdict::Mismatch);
         if let Some(operation) = culprit.then(|| blame::operation(program, at)).flatten() {
             for trial in trials.iter_mut().filter(|t| t.verdict == Verdict::Mismatch) {
@@ -191,11 +193,13 @@ impl Check {
         self.rungs.contains(&rung)
     }
 
-    fn report(&self, subject: &str, trials: Vec<Trial>) -> Report {
+    fn report(&self, subject: &str, mut trials: Vec<Trial>) -> Report {
+        kinks::settle(&mut trials);
         Report {
             subject: subject.to_owned(),
             seed: self.seed,
             trials,
+            excused: false,
         }
     }
 
@@ -230,7 +234,8 @@ impl Check {
             }
         }
         if self.climbs(Rung::Taylor) {
-            trials.extend(frame.taylor(f, gradient, products));
+            let kink = trials.iter().any(|t| matches!(t.verdict, Verdict::Kink(_)));
+            trials.extend(frame.taylor(f, gradient, products, kink));
         }
         trials
     }

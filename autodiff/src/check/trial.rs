@@ -61,17 +61,34 @@ pub enum Verdict {
     Pass,
     /// They differ by more than the two errors together.
     Mismatch,
+    /// The function has a kink there, and the derivative is one of those that it may have, from
+    /// that on one side to that on the other: which they are, in words.
+    Kink(String),
     /// Nothing can be said, for this reason.
     Unchecked(String),
 }
 
 impl Verdict {
-    /// `pass`, `mismatch` or `unchecked`.
+    /// `pass`, `mismatch`, `kink` or `unchecked`.
     pub fn name(&self) -> &'static str {
         match self {
             Verdict::Pass => "pass",
             Verdict::Mismatch => "mismatch",
+            Verdict::Kink(_) => "kink",
             Verdict::Unchecked(_) => "unchecked",
+        }
+    }
+
+    /// Whether right could be told from wrong.
+    pub fn is_decided(&self) -> bool {
+        self.reason().is_none()
+    }
+
+    /// Why right could not be told from wrong.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Verdict::Pass | Verdict::Mismatch => None,
+            Verdict::Kink(reason) | Verdict::Unchecked(reason) => Some(reason),
         }
     }
 }
@@ -224,12 +241,40 @@ impl Trial {
         }
     }
 
+    /// A comparison with the slopes from either side of a kink, whose errors are within the
+    /// tolerance.
+    pub(super) fn at_kink(
+        check: &'static str,
+        rung: Rung,
+        [left, right]: [f64; 2],
+        got: f64,
+        tolerance: f64,
+        place: Place,
+    ) -> Self {
+        let expected = got.max(left.min(right)).min(left.max(right));
+        let reason = format!("between {left:.3e} and {right:.3e}, the slopes from either side");
+        let verdict = match (got - expected).abs() <= tolerance {
+            true => Verdict::Kink(reason),
+            false => Verdict::Mismatch,
+        };
+        Trial {
+            check,
+            rung,
+            expected,
+            got,
+            tolerance,
+            size: left.abs().max(right.abs()),
+            verdict,
+            place,
+        }
+    }
+
     /// The same comparison with the derivative off by a relative `error`.
     pub(super) fn perturbed(&self, error: f64) -> Self {
         let got = self.got * (1.0 + error);
         let verdict = match &self.verdict {
             _ if self.rung == Rung::Taylor => Verdict::Unchecked("rates see larger errors".into()),
-            Verdict::Unchecked(_) => self.verdict.clone(),
+            Verdict::Kink(_) | Verdict::Unchecked(_) => self.verdict.clone(),
             _ => judge([self.expected, got], self.tolerance, self.size),
         };
         Trial {

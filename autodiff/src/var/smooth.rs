@@ -5,7 +5,7 @@
 //! operands, and so are its even powers, its product and dot product with itself, and the two
 //! halves of a square, `max(a, 0)² + max(−a, 0)²`.
 
-use crate::program::{Inputs, Op};
+use crate::program::Op;
 use crate::rules::elementwise::{Binary, Unary};
 use crate::rules::linear::Linear;
 use crate::{Real, Var};
@@ -94,11 +94,8 @@ impl<'r, T: Real> Var<'r, T> {
         Some(whole)
     }
 
-    /// What root this value is, if it moves at all.
+    /// What root this value is.
     fn root(self) -> Option<Root> {
-        if self.depends == Inputs::NONE {
-            return None;
-        }
         let node = self.recorder.node(self.id);
         // The operand that stands beside a 0.
         let part = || {

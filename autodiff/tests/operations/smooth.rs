@@ -142,10 +142,10 @@ fn what_was_recorded_for_nothing_is_taken_out() {
         }),
         "input norm dot add"
     );
-    // Constants are as they were.
+    // So that a value has the same bits with its gradient stopped and without.
     assert_eq!(
         operations(|a| a.stop_gradient().norm().square() + a.sum()),
-        "input stop_gradient norm square sum add"
+        "input stop_gradient dot sum add"
     );
 }
 

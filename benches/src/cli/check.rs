@@ -60,14 +60,25 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
         let of = records.iter().filter(|r| r.verdict == verdict);
         of.map(|r| r.number).sum()
     };
-    let (pass, mismatch, unchecked) = (count("pass"), count("mismatch"), count("unchecked"));
+    let [pass, mismatch, kink, unchecked] = ["pass", "mismatch", "kink", "unchecked"].map(count);
+    let says_nothing = |r: &&Report| !r.passed() && r.mismatches().next().is_none();
+    let silent = reports.iter().filter(says_nothing).count();
     let summary = format!(
-        "{} subjects: {pass} comparisons pass, {mismatch} mismatch, {unchecked} unchecked (seed {seed}, {})",
+        "{} subjects, {silent} without a verdict: {pass} comparisons pass, {mismatch} mismatch, \
+         {kink} at a kink, {unchecked} unchecked (seed {seed}, {})",
         reports.len(),
         T::NAME
     );
     if mismatch > 0 {
         return Err(Failure::Numerical(summary));
+    }
+    let undecided = reports.iter().filter(|r| r.is_undecided());
+    let undecided: Vec<&str> = undecided.map(Report::subject).collect();
+    if !undecided.is_empty() {
+        let which = undecided.join(", ");
+        return Err(Failure::Numerical(format!(
+            "{summary}; undecided: {which}: take another point, by --seed"
+        )));
     }
     if !common.json {
         say(&summary);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use autodiff::check::{Check, Report, Row, Rung, Verdict};
+use autodiff::check::{Check, Report, Row, Rung, Trial, Verdict};
 use autodiff::unroll::Memory;
 use autodiff::{Program, Real, Shape, Var};
 use models::data::{self, Samples, Splits};
@@ -76,7 +76,7 @@ pub struct Record {
     pub got: f64,
     /// Their distance over the tolerance.
     pub ratio: f64,
-    /// `pass`, `mismatch` or `unchecked`.
+    /// `pass`, `mismatch`, `kink` or `unchecked`.
     pub verdict: &'static str,
     /// The input and entry, direction, operation and source line.
     pub place: String,
@@ -101,10 +101,7 @@ pub fn records(report: &Report) -> Vec<Record> {
         place: row.trial.place.to_string(),
         seed: report.seed(),
         number: row.count,
-        reason: match &row.trial.verdict {
-            Verdict::Unchecked(reason) => Some(reason.clone()),
-            _ => None,
-        },
+        reason: row.trial.verdict.reason().map(str::to_owned),
     };
     report.rows().iter().map(record).collect()
 }
@@ -200,6 +197,24 @@ fn thirds(mut splits: Splits) -> Splits {
     splits
 }
 
+/// Rounding in single precision, and solves that stop at a tolerance, may hide what is looked for:
+/// the rows say so, and that is no failure. A kink is one.
+fn excused(report: Report) -> Report {
+    let kink = |t: &Trial| matches!(t.verdict, Verdict::Kink(_));
+    match report.trials().iter().any(kink) {
+        true => report,
+        false => report.excused(),
+    }
+}
+
+/// What is to be decided in double precision.
+fn in_precision<T: Real>(report: Report) -> Report {
+    match T::NAME {
+        "f32" => excused(report),
+        _ => report,
+    }
+}
+
 fn check(seed: u64) -> Check {
     Check::new().seed(seed).entries(ENTRIES)
 }
@@ -217,7 +232,7 @@ pub fn objectives<T: Real>(problem: &Problem<T>, seed: u64) -> Vec<Report> {
     let levels = [("lower", &task.lower), ("upper", &task.upper)];
     let report = |(level, program): (&str, _)| {
         let report = check(seed).program(program, &[x.as_slice(), y.as_slice()]);
-        report.named(format!("{} {level}", task.name))
+        in_precision::<T>(report.named(format!("{} {level}", task.name)))
     };
     levels.into_iter().map(report).collect()
 }
@@ -242,7 +257,7 @@ pub fn primitives<T: Real>(seed: u64) -> Vec<Report> {
             .map(|(k, s)| around(&zeros(s), seed + k))
             .collect();
         let at: Vec<&[T]> = at.iter().map(|a| a.as_slice()).collect();
-        check(seed).program(&program, &at).named(name)
+        in_precision::<T>(check(seed).program(&program, &at).named(name))
     };
     let weights = Shape::vector(10 * d);
     vec![
@@ -350,6 +365,6 @@ pub fn hypergradient<T: Real>(
         .named(subject);
     Ok(Some(match refused {
         Some(reason) => report.because(&reason),
-        None => report,
+        None => excused(report),
     }))
 }

@@ -2,6 +2,7 @@
 
 mod broken;
 mod command;
+mod kinks;
 mod places;
 mod rules;
 mod steps;
