@@ -194,7 +194,7 @@ impl<T: Real> Run<T> for HoagRun<'_, T> {
             self.settings.iterations = self.iteration;
         }
         if self.kept.is_some() {
-            let renew = !stays && self.settling.refused_in_a_row() % RENEWED == 0;
+            let renew = !stays && self.settling.refused_in_a_row().is_multiple_of(RENEWED);
             self.move_on(renew);
         }
         if self.iteration == self.settings.iterations {
