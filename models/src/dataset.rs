@@ -31,9 +31,10 @@ impl<T: Real> Dataset<T> {
     /// them.
     ///
     /// # Panics
-    /// If a label is neither −1 nor 1.
+    /// If a label is neither −1 nor 1, or there is not one for each sample.
     #[track_caller]
     pub fn binary(samples: &Samples) -> Self {
+        one_label_each(samples);
         for (i, t) in samples.labels.iter().enumerate() {
             assert!(t.abs() == 1.0, "label {i} is {t}: expected -1 or 1");
         }
@@ -43,9 +44,11 @@ impl<T: Real> Dataset<T> {
     /// A dataset with labels 0, 1, …, `classes − 1`.
     ///
     /// # Panics
-    /// If a label is none of these.
+    /// If a label is none of these, there are no classes, or there is not one label for each sample.
     #[track_caller]
     pub fn classes(samples: &Samples, classes: usize) -> Self {
+        one_label_each(samples);
+        assert!(classes > 0, "0 classes: expected at least 1");
         for (i, t) in samples.labels.iter().enumerate() {
             let fits = t.fract() == 0.0 && *t >= 0.0 && *t < classes as f64;
             assert!(
@@ -170,6 +173,18 @@ impl<T: Real> Dataset<T> {
         };
         100.0 * right as f64 / self.len as f64
     }
+}
+
+/// Panics unless there are as many labels as samples.
+#[track_caller]
+fn one_label_each(samples: &Samples) {
+    let (columns, labels) = (samples.features.ncols(), samples.labels.len());
+    assert!(
+        columns == labels,
+        "features of {} × {columns} and {labels} labels: expected a label for each of the \
+         {columns} samples",
+        samples.dim()
+    );
 }
 
 fn cast<T: Real>(data: &[f64]) -> Arc<[T]> {

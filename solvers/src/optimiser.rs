@@ -28,7 +28,8 @@ pub enum Optimiser {
         /// Step length.
         rate: f64,
     },
-    /// Adam with β = (0.9, 0.999) and ε = 1e-8.
+    /// Adam with β = (0.9, 0.999): `x ← x − rate · m̂ / (√(v̂ + eps_root) + eps)`, with eps = 1e-8
+    /// and eps_root = 0.
     ///
     /// Reference: D. Kingma and J. Ba, Adam: a method for stochastic optimization, 2015.
     Adam {
@@ -44,7 +45,23 @@ pub enum Optimiser {
         /// Weight decay.
         decay: f64,
     },
+    /// [`AdamW`](Optimiser::AdamW), or with a decay of 0 [`Adam`](Optimiser::Adam), with these
+    /// numbers beside the root and under it.
+    AdamWith {
+        /// Step length.
+        rate: f64,
+        /// Weight decay; from 0 on.
+        decay: f64,
+        /// Added to the root, in units of the direction; from 0 on.
+        eps: f64,
+        /// Added under the root, in units of the direction squared; from 0 on. One of the two has to
+        /// be positive.
+        eps_root: f64,
+    },
 }
+
+/// ε beside the root unless given.
+const EPS: f64 = 1e-8;
 
 impl Optimiser {
     /// The step length.
@@ -54,7 +71,8 @@ impl Optimiser {
             | Optimiser::Momentum { rate, .. }
             | Optimiser::Adagrad { rate }
             | Optimiser::Adam { rate }
-            | Optimiser::AdamW { rate, .. } => rate,
+            | Optimiser::AdamW { rate, .. }
+            | Optimiser::AdamWith { rate, .. } => rate,
         }
     }
 
@@ -66,9 +84,17 @@ impl Optimiser {
             Optimiser::Momentum { momentum, .. } if !(0.0..1.0).contains(&momentum) => {
                 Some(format!("momentum {momentum}: expected a number in [0, 1)"))
             }
-            Optimiser::AdamW { decay, .. } if !(decay.is_finite() && decay >= 0.0) => {
-                Some(format!("decay {decay}: expected a number from 0 on"))
-            }
+            Optimiser::AdamW { decay, .. } => from_0("decay", decay),
+            Optimiser::AdamWith {
+                decay,
+                eps,
+                eps_root,
+                ..
+            } => from_0("decay", decay)
+                .or(from_0("eps", eps))
+                .or(from_0("eps_root", eps_root))
+                .or((eps + eps_root == 0.0)
+                    .then(|| "eps 0 beside eps_root 0: expected one to be positive".into())),
             _ => None,
         }
     }
@@ -79,9 +105,17 @@ impl Optimiser {
             Optimiser::GradientDescent { .. } => (false, false),
             Optimiser::Momentum { .. } => (true, false),
             Optimiser::Adagrad { .. } => (false, true),
-            Optimiser::Adam { .. } | Optimiser::AdamW { .. } => (true, true),
+            Optimiser::Adam { .. } | Optimiser::AdamW { .. } | Optimiser::AdamWith { .. } => {
+                (true, true)
+            }
         }
     }
+}
+
+/// Why this is no number from 0 on, if it is none.
+fn from_0(what: &str, v: f64) -> Option<String> {
+    let bad = !(v.is_finite() && v >= 0.0);
+    bad.then(|| format!("{what} {v}: expected a number from 0 on"))
 }
 
 /// An optimiser on its way.
@@ -135,16 +169,29 @@ impl<T: Real> Moments<T> {
                     x[i] -= rate * d / (self.second[i].sqrt() + T::of(1e-10));
                 }
             }
-            Optimiser::Adam { .. } => self.adam(x, direction, rate),
-            Optimiser::AdamW { decay, .. } => {
-                let keep = T::one() - rate * T::of(decay);
-                x.iter_mut().for_each(|x| *x *= keep);
-                self.adam(x, direction, rate);
-            }
+            Optimiser::Adam { .. } => self.adam(x, direction, rate, (0.0, EPS, 0.0)),
+            Optimiser::AdamW { decay, .. } => self.adam(x, direction, rate, (decay, EPS, 0.0)),
+            Optimiser::AdamWith {
+                decay,
+                eps,
+                eps_root,
+                ..
+            } => self.adam(x, direction, rate, (decay, eps, eps_root)),
         }
     }
 
-    fn adam(&mut self, x: &mut [T], direction: &[T], rate: T) {
+    fn adam(
+        &mut self,
+        x: &mut [T],
+        direction: &[T],
+        rate: T,
+        (decay, eps, eps_root): (f64, f64, f64),
+    ) {
+        if decay > 0.0 {
+            let keep = T::one() - rate * T::of(decay);
+            x.iter_mut().for_each(|x| *x *= keep);
+        }
+        let (eps, eps_root) = (T::of(eps), T::of(eps_root));
         let (b1, b2) = (0.9, 0.999);
         let count = i32::try_from(self.count).unwrap_or(i32::MAX);
         let c1 = T::of(1.0 / (1.0 - f64::powi(b1, count)));
@@ -154,7 +201,7 @@ impl<T: Real> Moments<T> {
             let d = direction[i];
             self.first[i] = k1 * self.first[i] + (T::one() - k1) * d;
             self.second[i] = k2 * self.second[i] + (T::one() - k2) * d * d;
-            let scale = (self.second[i] * c2).sqrt() + T::of(1e-8);
+            let scale = (self.second[i] * c2 + eps_root).sqrt() + eps;
             x[i] -= rate * self.first[i] * c1 / scale;
         }
     }

@@ -155,6 +155,23 @@ fn mistakes_are_told_where_they_are_made() {
         assert!(message.contains(part), "`{part}` is not in: {message}");
     }
 
+    // And samples that have no label, or labels that have no sample.
+    use models::{Dataset, data::Samples};
+    let samples = |labels: usize| Samples {
+        features: DMatrix::zeros(2, 3),
+        labels: vec![1.0; labels],
+    };
+    let uses: [(usize, fn(&Samples)); 2] = [
+        (2, |s| _ = Dataset::<f64>::binary(s).len()),
+        (4, |s| _ = Dataset::<f64>::classes(s, 2).len()),
+    ];
+    for (labels, wrong) in uses {
+        let (file, _, message) = panic_of(|| wrong(&samples(labels)));
+        assert_eq!(file, file!(), "{message}");
+        let shapes = format!("2 × 3 and {labels} labels");
+        assert!(message.contains(&shapes), "{message}");
+    }
+
     // What a second sweep cannot do is said, too.
     let inner = square.clone();
     let nested = Program::<f64>::record(&[Shape::vector(2)], |v| Var::gradient(&inner, 0, v).sum());

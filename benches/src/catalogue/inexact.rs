@@ -18,7 +18,10 @@ pub(super) fn method<T: Real>(
     let falling = settings.accuracy_power.map(|q| Schedule::Power { a, q });
     Some(match name {
         "maid" => {
-            let maid = Maid::new(settings.iterations).accuracy(a);
+            let mut maid = Maid::new(settings.iterations).accuracy(a);
+            if let Some(step) = settings.first_step {
+                maid = maid.step(step);
+            }
             Box::new(match settings.tolerance {
                 Some(tolerance) => maid.tolerance(tolerance),
                 None => maid,

@@ -119,6 +119,12 @@ pub fn method<T: Real>(
     settings: &SolveSettings,
 ) -> Result<Box<dyn Method<T>>, String> {
     let rate = settings.rate;
+    let adam = |decay| Optimiser::AdamWith {
+        rate,
+        decay,
+        eps: settings.adam_eps,
+        eps_root: settings.adam_eps_root,
+    };
     let optimiser = match settings.optimiser {
         OuterRule::Gd => Optimiser::GradientDescent { rate },
         OuterRule::Momentum => Optimiser::Momentum {
@@ -126,8 +132,8 @@ pub fn method<T: Real>(
             momentum: 0.9,
         },
         OuterRule::Adagrad => Optimiser::Adagrad { rate },
-        OuterRule::Adam => Optimiser::Adam { rate },
-        OuterRule::AdamW => Optimiser::AdamW { rate, decay: 0.01 },
+        OuterRule::Adam => adam(0.0),
+        OuterRule::AdamW => adam(0.01),
     };
     settings.check()?;
     if name == "gda" {

@@ -32,6 +32,10 @@ pub struct SolveSettings {
     pub optimiser: OuterRule,
     /// Step length of x.
     pub rate: f64,
+    /// ε beside the root of `adam` and `adamw`.
+    pub adam_eps: f64,
+    /// ε under that root.
+    pub adam_eps_root: f64,
     /// Steps of the lower level that are unrolled.
     pub depth: usize,
     /// Step length of the lower level; automatic if absent.
@@ -59,6 +63,8 @@ pub struct SolveSettings {
     pub batch: Option<usize>,
     /// First accuracy of `hoag`, `maid` and `isgd`.
     pub accuracy: f64,
+    /// First step length of `maid`; from the curvature if absent.
+    pub first_step: Option<f64>,
     /// Power that the accuracies of `hoag` and `isgd` fall with; of `hoag` by 0.9 a step if absent.
     pub accuracy_power: Option<f64>,
     /// Power that the steps of `isgd` fall with.
@@ -80,6 +86,12 @@ pub struct GivenSettings {
     /// Step length of x
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub rate: Option<f64>,
+    /// What `adam` and `adamw` of x add to the root of the mean of squares [default: 1e-8]
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true)]
+    pub adam_eps: Option<f64>,
+    /// What they add under that root [default: 0]
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true)]
+    pub adam_eps_root: Option<f64>,
     /// Steps of the lower level that are unrolled
     #[arg(long, value_name = "K", allow_negative_numbers = true)]
     pub depth: Option<usize>,
@@ -121,6 +133,9 @@ pub struct GivenSettings {
     /// First accuracy of `hoag`, `maid` and `isgd`
     #[arg(long, value_name = "EPS", allow_negative_numbers = true)]
     pub accuracy: Option<f64>,
+    /// First step length of `maid` (from the curvature unless given)
+    #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]
+    pub first_step: Option<f64>,
     /// Power that the accuracies of `hoag` and `isgd` fall with
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub accuracy_power: Option<f64>,
@@ -137,6 +152,8 @@ impl GivenSettings {
             iterations: self.iterations.or(other.iterations),
             optimiser: self.optimiser.or(other.optimiser),
             rate: self.rate.or(other.rate),
+            adam_eps: self.adam_eps.or(other.adam_eps),
+            adam_eps_root: self.adam_eps_root.or(other.adam_eps_root),
             depth: self.depth.or(other.depth),
             step: self.step.or(other.step),
             tolerance: self.tolerance.or(other.tolerance),
@@ -150,6 +167,7 @@ impl GivenSettings {
             inner_steps: self.inner_steps.or(other.inner_steps),
             batch: self.batch.or(other.batch),
             accuracy: self.accuracy.or(other.accuracy),
+            first_step: self.first_step.or(other.first_step),
             accuracy_power: self.accuracy_power.or(other.accuracy_power),
             step_power: self.step_power.or(other.step_power),
         }
@@ -224,6 +242,8 @@ impl SolveSettings {
             iterations: given.iterations.unwrap_or(default.iterations),
             optimiser: given.optimiser.unwrap_or(default.optimiser),
             rate: given.rate.unwrap_or(default.rate),
+            adam_eps: given.adam_eps.unwrap_or(default.adam_eps),
+            adam_eps_root: given.adam_eps_root.unwrap_or(default.adam_eps_root),
             depth: given.depth.unwrap_or(default.depth),
             step: given.step.or(default.step),
             tolerance: given.tolerance.or(default.tolerance),
@@ -237,6 +257,7 @@ impl SolveSettings {
             inner_steps: given.inner_steps.unwrap_or(default.inner_steps),
             batch: given.batch.or(default.batch),
             accuracy: given.accuracy.unwrap_or(default.accuracy),
+            first_step: given.first_step.or(default.first_step),
             accuracy_power: given.accuracy_power.or(default.accuracy_power),
             step_power: given.step_power.unwrap_or(default.step_power),
             seed: default.seed,
@@ -266,6 +287,7 @@ impl SolveSettings {
             ("penalty", Some(self.penalty)),
             ("growth", Some(self.growth)),
             ("accuracy", Some(self.accuracy)),
+            ("first-step", self.first_step),
             ("accuracy-power", self.accuracy_power),
             ("step-power", Some(self.step_power)),
         ] {
@@ -273,6 +295,14 @@ impl SolveSettings {
                 && !(v.is_finite() && v > 0.0)
             {
                 return Err(format!("{key} {v}: expected a positive number"));
+            }
+        }
+        for (key, v) in [
+            ("adam-eps", self.adam_eps),
+            ("adam-eps-root", self.adam_eps_root),
+        ] {
+            if !(v.is_finite() && v >= 0.0) {
+                return Err(format!("{key} {v}: expected a number from 0 on"));
             }
         }
         let (stages, each) = (self.stages, self.stage_iterations);
@@ -291,6 +321,8 @@ impl SolveSettings {
             iterations: 50,
             optimiser: OuterRule::Gd,
             rate: 0.1,
+            adam_eps: 1e-8,
+            adam_eps_root: 0.0,
             depth: 100,
             step: None,
             tolerance: None,
@@ -304,6 +336,7 @@ impl SolveSettings {
             inner_steps: 10,
             batch: None,
             accuracy: 0.1,
+            first_step: None,
             accuracy_power: None,
             step_power: 0.75,
             seed: 0,

@@ -17,8 +17,8 @@ pub const ALL: &[Entry] = &[
         about: "Nesterov's momentum",
     },
     Entry {
-        name: "adam:RATE",
-        about: "Adam; without RATE 0.1",
+        name: "adam:RATE:EPS:EPS_ROOT",
+        about: "Adam; without RATE 0.1, EPS 0, EPS_ROOT (RATE times the curvature)^2",
     },
     Entry {
         name: "projected-box:LOW:HIGH",

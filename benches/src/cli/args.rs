@@ -206,8 +206,9 @@ pub(super) struct Compare {
     /// the curvature]
     #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]
     pub(super) step: Option<f64>,
-    /// Steps of the lower level: `gd`, `momentum:BETA`, `nesterov:BETA`, `adam[:RATE]`, or one
-    /// that a projection or a soft threshold follows, see `bilevel list`
+    /// Steps of the lower level: `gd`, `momentum:BETA`, `nesterov:BETA`,
+    /// `adam[:RATE[:EPS[:EPS_ROOT]]]`, or one that a projection or a soft threshold follows, see
+    /// `bilevel list`
     #[arg(long, value_name = "KIND", default_value = "gd")]
     pub(super) inner: String,
     /// Let implicit strategies take the same --depth steps on the lower level as unrolled ones,
@@ -232,8 +233,9 @@ pub(super) struct Unroll {
     /// Step length of the lower level [default: from its curvature]
     #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]
     pub(super) step: Option<f64>,
-    /// Steps of the lower level: `gd`, `momentum:BETA`, `nesterov:BETA`, `adam[:RATE]`, or one
-    /// that a projection or a soft threshold follows, see `bilevel list`
+    /// Steps of the lower level: `gd`, `momentum:BETA`, `nesterov:BETA`,
+    /// `adam[:RATE[:EPS[:EPS_ROOT]]]`, or one that a projection or a soft threshold follows, see
+    /// `bilevel list`
     #[arg(long, value_name = "KIND", default_value = "gd")]
     pub(super) inner: String,
 }

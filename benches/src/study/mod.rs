@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod compare;
 pub mod curves;
 pub mod demo;
+pub mod flatness;
 pub mod memory;
 pub mod plan;
 pub mod run_folder;

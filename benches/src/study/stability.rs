@@ -14,6 +14,7 @@ use solvers::{Method, Schedule, Stepwise, StochasticAid};
 
 use crate::catalogue::problems::Problem;
 
+use super::flatness::Flatness;
 use super::spread::Spread;
 
 /// Problems of the experiment.
@@ -241,9 +242,8 @@ pub struct Law {
 /// The laws of uniform stability on these summaries: n · distance is flat in n, and a smaller step
 /// is more stable than a larger.
 ///
-/// Flat is said where the means at the fewest and the most samples differ by no more than three
-/// standard errors, or by less than a factor of two while n grows by at least four. Schedules are
-/// compared by their means over all n, in the order of the sums of their `steps` steps.
+/// Flat is said as by [`Flatness`], of the means at every n. Schedules are compared by their means
+/// over all n, in the order of the sums of their `steps` steps.
 pub fn laws(summaries: &[Summary], schedules: &[Schedule], steps: usize) -> Vec<Law> {
     let of = |s: &Schedule| {
         let name = s.to_string();
@@ -252,25 +252,25 @@ pub fn laws(summaries: &[Summary], schedules: &[Schedule], steps: usize) -> Vec<
     };
     let mut laws = Vec::new();
     for schedule in schedules {
-        let mut rows = of(schedule);
-        rows.sort_by_key(|r| r.n);
-        let (Some(few), Some(many)) = (rows.first(), rows.last()) else {
+        let rows = of(schedule);
+        let means: Vec<(usize, Spread)> = rows.iter().map(|r| (r.n, r.n_distance)).collect();
+        let Some(fit) = Flatness::of(&means) else {
             continue;
         };
-        if few.n == many.n {
-            continue;
-        }
-        let (a, b) = (few.n_distance, many.n_distance);
-        let error = a.error.hypot(b.error);
-        let within = (a.mean - b.mean).abs() <= 3.0 * error;
-        let factor = (a.mean / b.mean).max(b.mean / a.mean);
+        let (n, far) = fit.farthest;
         laws.push(Law {
             text: format!("{schedule}: n times the distance is flat in n"),
             value: format!(
-                "{:.3} ± {:.3} at n = {}, {:.3} ± {:.3} at n = {}",
-                a.mean, a.error, few.n, b.mean, b.error, many.n
+                "it goes as n to the {:.2} ± {:.2} over {} numbers of samples; the farthest from \
+                 their level {:.3} is {:.3} ± {:.3}, at n = {n}",
+                fit.slope,
+                fit.error,
+                rows.len(),
+                fit.level,
+                far.mean,
+                far.error
             ),
-            holds: within || (many.n >= 4 * few.n && factor < 2.0),
+            holds: fit.holds(),
         });
     }
     let total = |s: &Schedule| (0..steps).map(|t| s.at(t)).sum::<f64>();

@@ -153,7 +153,7 @@ impl<T: Real> Strategy<T> for AidStep {
     fn validate(&self) -> Result<(), ConfigError> {
         let tolerance = self.tolerance.unwrap_or(default_tolerance::<T>());
         let reason = match (self.inner, self.system) {
-            (InnerStep::Adam { .. }, _) => Some(format!(
+            (InnerStep::Adam { .. } | InnerStep::AdamWith { .. }, _) => Some(format!(
                 "a step of {} divides by what it has moved, which is 0 at its fixed point: expected \
                  gd, or another step without adaptive lengths",
                 self.inner

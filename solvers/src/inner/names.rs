@@ -7,8 +7,9 @@ use super::{Constraint, InnerStep, Proximal};
 
 /// The names of the kinds of step, with their numbers in capitals.
 pub(super) const NAMES: &str = "`gd`, `momentum:BETA` or `nesterov:BETA` with BETA in [0, 1), \
-    `adam[:RATE]`, `projected-box:LOW:HIGH`, `projected-simplex`, `projected-ball:RADIUS`, \
-    `soft-threshold:WEIGHT`, or `fista[:PROJECTION or soft-threshold:WEIGHT]`";
+    `adam[:RATE[:EPS[:EPS_ROOT]]]`, `projected-box:LOW:HIGH`, `projected-simplex`, \
+    `projected-ball:RADIUS`, `soft-threshold:WEIGHT`, or \
+    `fista[:PROJECTION or soft-threshold:WEIGHT]`";
 
 /// Rate of `adam` without a number.
 const ADAM_RATE: f64 = 0.1;
@@ -36,6 +37,16 @@ impl fmt::Display for InnerStep {
             InnerStep::Momentum(beta) => write!(f, "momentum:{beta}"),
             InnerStep::Nesterov(beta) => write!(f, "nesterov:{beta}"),
             InnerStep::Adam { rate } => write!(f, "adam:{rate}"),
+            InnerStep::AdamWith {
+                rate,
+                eps,
+                eps_root: None,
+            } => write!(f, "adam:{rate}:{eps}"),
+            InnerStep::AdamWith {
+                rate,
+                eps,
+                eps_root: Some(root),
+            } => write!(f, "adam:{rate}:{eps}:{root}"),
             InnerStep::Proximal(proximal) => write!(f, "{proximal}"),
             InnerStep::Fista(Proximal::NONE) => f.write_str("fista"),
             InnerStep::Fista(proximal) => write!(f, "fista:{proximal}"),
@@ -76,6 +87,15 @@ fn parse(name: &str) -> Option<InnerStep> {
         ("nesterov", 2) => InnerStep::Nesterov(number(1)?),
         ("adam", 1) => InnerStep::Adam { rate: ADAM_RATE },
         ("adam", 2) => InnerStep::Adam { rate: number(1)? },
+        ("adam", 3 | 4) => InnerStep::AdamWith {
+            rate: number(1)?,
+            eps: number(2)?,
+            eps_root: if parts.len() == 4 {
+                Some(number(3)?)
+            } else {
+                None
+            },
+        },
         ("fista", 1) => InnerStep::Fista(Proximal::NONE),
         ("fista", _) => InnerStep::Fista(proximal(&parts[1..])?),
         _ => InnerStep::Proximal(proximal(&parts)?),
@@ -108,6 +128,8 @@ mod tests {
             "momentum:0.9",
             "nesterov:0.5",
             "adam:0.01",
+            "adam:0.01:0",
+            "adam:0.01:0.0001:0.5",
             "projected-box:-1:2.5",
             "projected-box:0:inf",
             "projected-simplex",
@@ -132,6 +154,9 @@ mod tests {
             ("momentum:1", "momentum 1: expected a number in [0, 1)"),
             ("adam:-1", "rate -1: expected a positive number"),
             ("adam:x", "expected `gd`"),
+            ("adam:1:-1", "eps -1: expected 0 or a positive number"),
+            ("adam:1:0:0", "eps_root 0: expected a positive number"),
+            ("adam:1:0:1:2", "expected `gd`"),
             (
                 "projected-box:1:0",
                 "bounds 1 to 0: expected the lower one first",

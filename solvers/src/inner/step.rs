@@ -7,8 +7,9 @@ use autodiff::kernels::add;
 use autodiff::unroll::{Decay, Memory, Step};
 use autodiff::{Meter, Program, Real};
 
+use super::adam::{self, Adam};
 use super::direction::Direction;
-use super::{Constraint, Proximal, StepLength, adam, fista, momentum, nesterov, proximal};
+use super::{Constraint, Proximal, StepLength, fista, momentum, nesterov, proximal};
 
 /// One iteration of the lower level, with the gradient of g as one of its operations.
 ///
@@ -35,14 +36,34 @@ pub enum InnerStep {
     ///
     /// Reference: Y. Nesterov, Introductory lectures on convex optimization, 2004, (2.2.22).
     Nesterov(f64),
-    /// Adam with β = (0.9, 0.999), ε = 1e-8 and this rate, which takes the place of a step length.
-    /// The denominator is `√(v̂ + ε²)`, not `√v̂ + ε`: the same but for ε, and differentiable at
-    /// v̂ = 0, where an entry has not moved.
+    /// Adam with β = (0.9, 0.999), eps = 0 and this rate, which takes the place of a step length:
+    /// `y ← y − rate · m̂ / (√(v̂ + eps_root) + eps)`, with `eps_root = (rate · L)²`, L being the
+    /// largest curvature of g at the start (one over the automatic step length, by which it is
+    /// found).
+    ///
+    /// At a zero gradient this has the derivative `rate / √eps_root`. In the algorithm as published
+    /// eps_root is 0, and in the libraries that differentiate through Adam it is 0 or tiny unless
+    /// given; then that derivative is some `rate / 1e-8`, and its powers are what an entry with a
+    /// zero gradient has for a hypergradient. With the value here it is 1/L: an entry farther than
+    /// about `rate` from its solution moves by `rate` as Adam does, and a nearer one as by
+    /// heavy-ball steps of length 1/L. Both scale with g as they should. The price: entries whose
+    /// curvature is far below L move as slowly as by plain steps, where Adam would move them by
+    /// `rate`; [`AdamWith`](InnerStep::AdamWith) and a small eps_root is Adam there.
     ///
     /// Reference: D. Kingma and J. Ba, Adam: a method for stochastic optimization, 2015.
     Adam {
         /// Length of a step.
         rate: f64,
+    },
+    /// [`Adam`](InnerStep::Adam) with these numbers: `y ← y − rate · m̂ / (√(v̂ + eps_root) + eps)`.
+    AdamWith {
+        /// Length of a step.
+        rate: f64,
+        /// Added to the root, in units of ∇_y g; from 0 on.
+        eps: f64,
+        /// Added under the root, in units of ∇_y g squared; positive. `(rate · L)²` if `None`. Under
+        /// [`Bda`](crate::Bda) the units of both are those of a plain step.
+        eps_root: Option<f64>,
     },
     /// Proximal gradient: `P_s(y − s ∇_y g)`, with P a projection or a soft threshold.
     ///
@@ -94,7 +115,7 @@ impl InnerStep {
         match self {
             InnerStep::GradientDescent | InnerStep::Proximal(_) => 1,
             InnerStep::Momentum(_) | InnerStep::Nesterov(_) | InnerStep::Fista(_) => 2,
-            InnerStep::Adam { .. } => 3,
+            InnerStep::Adam { .. } | InnerStep::AdamWith { .. } => 3,
         }
     }
 
@@ -137,7 +158,9 @@ impl InnerStep {
             InnerStep::GradientDescent => proximal::record(direction, Proximal::NONE),
             InnerStep::Momentum(beta) => momentum::record(direction, beta),
             InnerStep::Nesterov(beta) => nesterov::record(direction, beta),
-            InnerStep::Adam { rate } => adam::record(direction, rate),
+            InnerStep::Adam { .. } | InnerStep::AdamWith { .. } => {
+                adam::record(direction, Adam::of(self).expect("one of the two"))
+            }
             InnerStep::Proximal(p) => proximal::record(direction, p),
             InnerStep::Fista(p) => fista::record(direction, p),
         };
@@ -146,19 +169,12 @@ impl InnerStep {
 
     /// The length of a step, where `given` is what the strategy says.
     pub(crate) fn length(self, given: StepLength) -> StepLength {
-        match self {
-            // A direction of length about 1 is what Adam makes of any gradient.
-            InnerStep::Adam { .. } => StepLength::Fixed(1.0),
-            _ => given,
-        }
+        Adam::of(self).map_or(given, |adam| adam.length(given))
     }
 
     /// The length of a step in records, where `length` is what it was recorded with.
     pub(crate) fn shown(self, length: f64) -> f64 {
-        match self {
-            InnerStep::Adam { rate } => rate,
-            _ => length,
-        }
+        Adam::of(self).map_or(length, |adam| adam.rate)
     }
 
     /// Pulls a cotangent of the [first state](InnerStep::start) back to the y it was started from.
@@ -178,22 +194,16 @@ impl InnerStep {
 
     /// Why these settings are none, if they are none.
     pub(crate) fn complaint(self, given: StepLength) -> Option<String> {
+        if let Some(adam) = Adam::of(self) {
+            return adam.complaint(given);
+        }
         let own = match self {
             InnerStep::Momentum(beta) | InnerStep::Nesterov(beta) => {
                 let bad = !(0.0..1.0).contains(&beta);
                 bad.then(|| format!("momentum {beta}: expected a number in [0, 1)"))
             }
-            InnerStep::Adam { rate } if !(rate.is_finite() && rate > 0.0) => {
-                Some(format!("rate {rate}: expected a positive number"))
-            }
-            InnerStep::Adam { rate } => match given {
-                StepLength::Auto => None,
-                StepLength::Fixed(s) => Some(format!(
-                    "step length {s} beside adam of rate {rate}: expected the rate alone, adam:{s}"
-                )),
-            },
-            InnerStep::GradientDescent => None,
             InnerStep::Proximal(p) | InnerStep::Fista(p) => p.complaint(),
+            _ => None,
         };
         own.or(given.complaint())
     }

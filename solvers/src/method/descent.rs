@@ -8,12 +8,17 @@ use crate::{
     Bilevel, ConfigError, Constraint, Ledger, Optimiser, Oracles, Status, Strategy, Workspace,
 };
 
-use super::{Method, Progress, Run};
+use super::growth::{Growth, Sizes, joint_norm};
+use super::{Method, Progress, Run, value_status};
 
 /// Moves x against the hypergradients of a strategy.
 ///
 /// # Requirements on the problem
 /// Those of the strategy.
+///
+/// # Status
+/// That of the estimate, unless F is no finite number, or the run ends because x left all range:
+/// it is infinite, or iterates have grown to 1e8 times what they were in the first two iterations.
 ///
 /// # Cost in oracle calls
 /// That of the strategy in each iteration.
@@ -119,6 +124,7 @@ impl<T: Real, S: Strategy<T> + Clone + 'static> Method<T> for Descent<S> {
             iteration: 0,
             oracles: Oracles::default(),
             peak: 0,
+            growth: Growth::default(),
         }))
     }
 }
@@ -133,6 +139,7 @@ struct DescentRun<'p, T: Real, S> {
     iteration: usize,
     oracles: Oracles,
     peak: usize,
+    growth: Growth,
 }
 
 impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
@@ -154,6 +161,11 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
         }
         let direction = &estimate.hypergradient;
         let mut status = estimate.status;
+        if status.is_success() {
+            let at = [self.x.as_slice(), self.y.as_slice()];
+            let failure = value_status(estimate.upper, &self.work.upper, &at);
+            status = failure.unwrap_or(status);
+        }
         let finite = |v: &DVector<T>| v.iter().all(|v| v.is_finite());
         // A direction that is not finite, or a step out of all range, would destroy x, so x stays
         // where it is.
@@ -170,20 +182,32 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
                 status = Status::NonFinite { place };
             }
         }
-        if !moved {
+        let sizes = Sizes {
+            upper: estimate.upper,
+            residual: estimate.lower_residual,
+            direction: direction.norm().f64(),
+            iterates: joint_norm(&[self.x.as_slice(), self.y.as_slice()]),
+        };
+        let grown = self.growth.look(sizes, self.iteration);
+        if !moved || grown.is_some() {
             self.settings.iterations = self.iteration;
         }
+        if status.is_success() {
+            status = grown.unwrap_or(status);
+        }
+        let mut warnings = estimate.warnings;
+        warnings.extend(self.growth.warning());
         Some(Progress {
             iteration: self.iteration,
             upper: estimate.upper,
             lower_residual: estimate.lower_residual,
-            hypergradient_norm: direction.norm().f64(),
+            hypergradient_norm: sizes.direction,
             status,
             accuracy: None,
             certificate: estimate.certificate,
             oracles: self.oracles,
             peak_bytes: self.peak,
-            warnings: estimate.warnings,
+            warnings,
         })
     }
 
@@ -209,5 +233,6 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
         self.work.visit(ledger);
         ledger.oracles(&mut self.oracles);
         ledger.count("peak of bytes", &mut self.peak);
+        self.growth.visit(ledger);
     }
 }

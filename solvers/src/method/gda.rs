@@ -192,6 +192,7 @@ impl<T: Real> Rule<T> for Gda {
             y: Moments::new(y, state.y.len(), &meter),
             x: Moments::new(self.x_optimiser, state.x.len(), &meter),
             gradients: Penalised::new(state),
+            start: f64::NAN,
             first: f64::NAN,
             settings: self.clone(),
         })
@@ -205,7 +206,9 @@ struct Moves<T: Real> {
     y: Moments<T>,
     x: Moments<T>,
     gradients: Penalised<T>,
-    /// Norm of the gradients where the stage began.
+    /// Norm of the gradients where the run began.
+    start: f64,
+    /// The same where the stage began.
     first: f64,
 }
 
@@ -236,9 +239,12 @@ impl<T: Real> Update<T> for Moves<T> {
         if within == 0 {
             self.first = self.size();
         }
+        if t == 0 {
+            self.start = self.first;
+        }
         if last && whole {
             let (first, after) = (self.first, self.size());
-            if after >= first && after > 1e-6 {
+            if after >= first && after > 1e-6 * self.start {
                 s.warnings.push(format!(
                     "the iterates do not settle: in the last stage the norm of the gradients went \
                      from {first:.2e} to {after:.2e}, as where they rotate about a saddle point; \
@@ -252,6 +258,7 @@ impl<T: Real> Update<T> for Moves<T> {
         self.u.visit(ledger);
         self.y.visit(ledger);
         self.x.visit(ledger);
+        ledger.number("the norm where the run began", &mut self.start);
         ledger.number("the norm where the stage began", &mut self.first);
     }
 }

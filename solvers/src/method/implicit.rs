@@ -1,10 +1,13 @@
 //! An implicit hypergradient to an accuracy that is asked for, at a y that is there already.
 
 use autodiff::bytes::{Buffer, Category};
+use autodiff::kernels::norm;
 use autodiff::{Inputs, Meter, Point, Real};
 
 use crate::linear::{Cg, CgVectors, Outcome};
-use crate::{Bilevel, Ledger, Status};
+use crate::{Bilevel, Ledger, Status, default_tolerance};
+
+use super::value_status;
 
 /// What the linear system needs, made once for any number of solves.
 pub(super) struct ImplicitVectors<T: Real> {
@@ -31,6 +34,27 @@ impl<T: Real> ImplicitVectors<T> {
     }
 }
 
+/// How accurately a linear system is to be solved: what `‖Hq − ∇_yF‖` may be.
+#[derive(Clone, Copy)]
+pub(super) enum Accuracy {
+    /// This.
+    Absolute(f64),
+    /// This, and this part of ‖∇_yF‖, as far as the precision goes: so an F that is small has a
+    /// hypergradient too.
+    Either(f64),
+}
+
+impl Accuracy {
+    /// The part of ‖∇_yF‖, which is `size`.
+    fn relative<T: Real>(self, size: f64) -> f64 {
+        match self {
+            Accuracy::Absolute(delta) if size > 0.0 => delta / size,
+            Accuracy::Absolute(_) => 1.0,
+            Accuracy::Either(delta) => (delta / size.max(1.0)).max(default_tolerance::<T>()),
+        }
+    }
+}
+
 /// What was reached.
 pub(super) struct Implicit {
     /// F.
@@ -41,13 +65,13 @@ pub(super) struct Implicit {
     pub(super) status: Status,
 }
 
-/// Solves `H q = ∇_yF` to `‖Hq − ∇_yF‖ ≤ delta` from the `q` given, and overwrites `z`. F is then
+/// Solves `H q = ∇_yF` to `accuracy` from the `q` given, and overwrites `z`. F is then
 /// differentiated, and g linearised and differentiated twice along q, at (x, y).
 pub(super) fn implicit_direction<T: Real>(
     upper: &mut Point<T>,
     lower: &mut Point<T>,
     at: [&[T]; 2],
-    delta: f64,
+    accuracy: Accuracy,
     q: &mut [T],
     z: &mut [T],
     cg: &mut CgVectors<T>,
@@ -55,8 +79,12 @@ pub(super) fn implicit_direction<T: Real>(
     let value = upper.differentiate(&at, Inputs::ALL).f64();
     lower.linearise(&at);
     let b = upper.gradient(1);
-    let size = autodiff::kernels::norm(b).f64();
-    let relative = if size > 0.0 { delta / size } else { 1.0 };
+    let size = norm(b).f64();
+    let relative = accuracy.relative::<T>(size);
+    let delta = match accuracy {
+        Accuracy::Absolute(delta) => delta,
+        Accuracy::Either(_) => relative * size,
+    };
     let (mut residual, mut status) = (f64::NAN, Status::Converged);
     // The solver's own residual drifts from the true one by rounding.
     for _ in 0..3 {
@@ -79,16 +107,28 @@ pub(super) fn implicit_direction<T: Real>(
     for i in 0..z.len() {
         z[i] = upper.gradient(0)[i] - lower.product(0)[i];
     }
-    if status.is_success() && !z.iter().all(|z| z.is_finite()) {
-        status = Status::NonFinite {
-            place: "in the hypergradient".into(),
-        };
+    if status.is_success() {
+        let infinite = !z.iter().all(|z| z.is_finite());
+        let place = || "in the hypergradient".into();
+        let failure = value_status(value, upper, &at)
+            .or_else(|| infinite.then(|| Status::NonFinite { place: place() }));
+        status = failure.unwrap_or(status);
     }
     Implicit {
         value,
         residual,
         status,
     }
+}
+
+/// Rounding units of x, y and F that a change of F is no more than by chance.
+const UNITS: f64 = 64.0;
+
+/// What rounding may change F by, which has this value and these gradients at (x, y): where F is a
+/// sum of larger terms, it is that of x and y that tells.
+pub(super) fn rounding_of<T: Real>(value: f64, at: [&[T]; 2], gradients: [&[T]; 2]) -> f64 {
+    let product = |i: usize| norm(at[i]).f64() * norm(gradients[i]).f64();
+    UNITS * T::EPSILON * (value.abs() + product(0) + product(1))
 }
 
 /// How residuals of all blocks at once tell of accuracies that are means over the blocks.

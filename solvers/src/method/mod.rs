@@ -2,6 +2,7 @@
 
 mod descent;
 mod gda;
+mod growth;
 mod hoag;
 mod implicit;
 mod isgd;
@@ -20,7 +21,7 @@ pub use stepwise::{
 
 use std::fmt::{self, Debug};
 
-use autodiff::Real;
+use autodiff::{Point, Real};
 use nalgebra::DVector;
 
 use crate::{Bilevel, Certificate, ConfigError, Ledger, Oracles, RestoreError, Status};
@@ -218,6 +219,19 @@ impl fmt::Display for Finish {
         }
         Ok(())
     }
+}
+
+/// The failure of a value of F at (x, y) that is no number, if it is none; it is looked for on all
+/// samples.
+fn value_status<T: Real>(value: f64, upper: &Point<T>, at: &[&[T]; 2]) -> Option<Status> {
+    if value.is_finite() {
+        return None;
+    }
+    let place = match upper.program().find_non_finite(at, &[None, None]) {
+        Some(found) => format!("in the objective F: {found}"),
+        None => format!("the objective F is {value}"),
+    };
+    Some(Status::NonFinite { place })
 }
 
 /// Stepped, unless an iterate is not finite.

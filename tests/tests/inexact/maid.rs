@@ -1,10 +1,13 @@
 //! MAID: every step it accepts satisfies Armijo's inequality on φ itself.
 
+use autodiff::{Var, objective};
 use models::Known;
 use nalgebra::DVector;
-use solvers::{Bilevel, Maid};
+use proptest::prelude::*;
+use proptest::{collection, option};
+use solvers::{Bilevel, Constants, Maid};
 
-use super::{named, of, refusal, run};
+use super::{exact, named, of, refusal, run};
 
 /// φ by integrating the closed-form hypergradient, which is affine in x, from x₀; exact.
 fn rise(known: &Known<f64>, from: &DVector<f64>, to: &DVector<f64>) -> f64 {
@@ -120,4 +123,53 @@ fn constants_that_are_no_numbers_end_the_run_with_the_reason() {
     let said = run.step().expect("a report").status;
     assert!(said.to_string().contains("constants"), "{said}");
     assert!(run.step().is_none());
+}
+
+/// φ = ½ f Σ c_i (x_i/u − 1)², by a lower level `½ g ‖y − x‖²/u²`.
+fn quadratic(curvatures: &[f64], f: f64, u: f64, g: f64) -> Bilevel<f64> {
+    let (n, c) = (curvatures.len(), curvatures.to_vec());
+    let upper = objective(move |_: Var, y: Var| 0.5 * f * (y / u - 1.0).square().dot(y.vector(&c)));
+    let lower = objective(move |x: Var, y: Var| 0.5 * g * (y - x).norm_squared() / (u * u));
+    let (lower_curvature, largest) = (
+        g / (u * u),
+        curvatures.iter().fold(0.0f64, |a, c| a.max(*c)),
+    );
+    let problem = Bilevel::new(upper, lower, n, n).expect("a valid problem");
+    problem.with_constants(move |_, _| Constants {
+        strong_convexity: lower_curvature,
+        smoothness: lower_curvature,
+        hessian_lipschitz: 0.0,
+        cross_norm: lower_curvature,
+        cross_lipschitz: 0.0,
+        upper_smoothness: largest * f / (u * u),
+        upper_cross: 0.0,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(autodiff::arbitrary::programs(40)))]
+
+    /// In every scale of F, x and g, with the first step found, or given far too short or too long.
+    #[test]
+    fn every_scale_is_solved_in_some_steps(
+        curvatures in collection::vec(0.0..1.0f64, 1..4),
+        scale_f in -6.0..6.0f64,
+        scale_x in -4.0..4.0f64,
+        scale_g in -6.0..6.0f64,
+        first in option::of(-8.0..8.0f64),
+    ) {
+        let curvatures: Vec<f64> = curvatures.iter().map(|d| 10f64.powf(*d)).collect();
+        let [f, u, g] = [scale_f, scale_x, scale_g].map(|d| 10f64.powf(d));
+        let problem = quadratic(&curvatures, f, u, g);
+        let mut maid = Maid::new(300);
+        if let Some(first) = first {
+            maid = maid.step(10f64.powf(first) * u * u / f);
+        }
+        let (reports, points) = run(&maid, &problem, &DVector::zeros(curvatures.len()));
+        let end = exact(&problem, &points[points.len() - 1]).0;
+        prop_assert!(end <= 1e-6 * reports[0].upper, "{end} of {}", reports[0].upper);
+        prop_assert!(reports.len() < 300, "{} steps", reports.len());
+        let total = reports[reports.len() - 1].oracles.total();
+        prop_assert!(total < 20_000, "{total} computations, {} steps", reports.len());
+    }
 }

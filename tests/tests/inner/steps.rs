@@ -8,10 +8,14 @@ use crate::{close, curved, kinds, point, quadratic, run, soft};
 
 /// Steps of a fixed length: one found anew at each x would be part of the map.
 fn unrolled(inner: InnerStep, depth: usize) -> Itd {
-    let itd = Itd::reverse(depth).inner(inner);
     match inner {
-        InnerStep::Adam { .. } => itd,
-        _ => itd.step(0.2),
+        // Its eps_root is found from the curvature too.
+        InnerStep::Adam { rate } => Itd::reverse(depth).inner(InnerStep::AdamWith {
+            rate,
+            eps: 1e-8,
+            eps_root: Some(0.01),
+        }),
+        _ => Itd::reverse(depth).inner(inner).step(0.2),
     }
 }
 
@@ -88,7 +92,8 @@ fn a_truncated_sweep_is_biased() {
 
 #[test]
 fn adam_moves_as_its_authors_say() {
-    // g = ½a(y − x)², written out with the root of v̂ alone: ε is all that is between them.
+    // g = ½a(y − x)², written out with the root of v̂ alone: a tiny eps_root is all that is between
+    // them.
     let (a, x, c) = (2.0, 0.3, 1.0);
     let problem = quadratic(&DMatrix::from_element(1, 1, a), &[c]);
     let (mut y, mut m, mut v) = (0.0, 0.0, 0.0);
@@ -99,7 +104,12 @@ fn adam_moves_as_its_authors_say() {
         let (first, second) = (m / (1.0 - 0.9f64.powi(t)), v / (1.0 - 0.999f64.powi(t)));
         y -= 0.05 * first / (second.sqrt() + 1e-8);
     }
-    let itd = Itd::reverse(12).inner(InnerStep::Adam { rate: 0.05 });
+    let plain = InnerStep::AdamWith {
+        rate: 0.05,
+        eps: 1e-8,
+        eps_root: Some(1e-16),
+    };
+    let itd = Itd::reverse(12).inner(plain);
     let estimate = run(&problem, &itd, &dvector![x]);
     assert!(
         (estimate.y[0] - y).abs() < 1e-7,
@@ -120,6 +130,55 @@ fn adam_is_finite_where_an_entry_never_moves() {
         let estimate = run(&problem, &itd.memory(memory), &dvector![1.0]);
         assert!(estimate.hypergradient[0].is_finite(), "{estimate}");
         assert_eq!(estimate.y[1], 0.0);
+    }
+}
+
+/// Of F = ½‖y − 1‖² and g = ½c(y − x)², with one entry that starts at its solution: dy/dx is from 0
+/// to 1 there as it is for one that moves, in every unit of g.
+#[test]
+fn adam_differentiates_well_through_zero_gradients() {
+    use autodiff::{Var, objective};
+    for c in [1e-8, 1.0, 1e8] {
+        // A value that does not cancel at the solution.
+        let lower = objective(move |x: Var, y: Var| c * (0.5 * (y - x).norm_squared() + 1.0));
+        let upper = objective(|_: Var, y: Var| 0.5 * (y - 1.0).norm_squared());
+        let problem = solvers::Bilevel::new(upper, lower, 2, 2).expect("valid");
+        for rate in [0.01, 0.05, 0.5] {
+            for depth in [2, 10, 50, 300] {
+                let itd = Itd::reverse(depth).inner(InnerStep::Adam { rate });
+                let h = run(&problem, &itd, &dvector![0.3, 0.0]).hypergradient;
+                let at = format!("c = {c}, rate {rate}, {depth} steps: {h}");
+                assert!((-2.0..=0.0).contains(&h[1]), "{at}");
+                assert!(depth < 300 || (h[1] + 1.0).abs() < 1e-3, "{at}");
+            }
+        }
+    }
+}
+
+/// g times a constant: the same loop.
+#[test]
+fn adam_scales_with_the_lower_level() {
+    use autodiff::{Var, objective};
+    let a = DMatrix::from_row_slice(2, 2, &[2.0, 0.3, 0.3, 0.5]);
+    let x = dvector![0.3, -0.8];
+    let of = |c: f64| {
+        let a = a.clone();
+        let lower = objective(move |x: Var, y: Var| {
+            let d = y - x;
+            (0.5 * d.dot(&a * d) + 1.0) * c
+        });
+        let upper = objective(|_: Var, y: Var| 0.5 * (y - 1.0).norm_squared());
+        let problem = solvers::Bilevel::new(upper, lower, 2, 2).expect("valid");
+        run(
+            &problem,
+            &Itd::reverse(15).inner(InnerStep::Adam { rate: 0.1 }),
+            &x,
+        )
+    };
+    let want = of(1.0);
+    for c in [1e-10, 1e10] {
+        close(&of(c).y, &want.y, 1e-6);
+        close(&of(c).hypergradient, &want.hypergradient, 1e-6);
     }
 }
 

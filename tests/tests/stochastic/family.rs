@@ -1,7 +1,8 @@
 //! The wider family: oracle counts, fixed points, variance.
 
+use nalgebra::dvector;
 use solvers::sampling::Sampling;
-use solvers::{Amigo, Bsa, Fsla, Rule, Saba, Schedule, Soba, Stepwise, StocBio};
+use solvers::{Amigo, Bsa, Fsla, Method, Rule, Saba, Schedule, Soba, Status, Stepwise, StocBio};
 
 use super::{close, exact, noisy, run};
 
@@ -105,11 +106,22 @@ fn a_linear_system_that_diverges_is_remarked_on() {
         step: Schedule::Constant(2.5),
         ratio: 1e6,
     };
-    let method = Stepwise::new(soba, 60).report_every(20);
+    let method = Stepwise::new(soba, 32).report_every(16);
     let (reports, ..) = run(&method, &exact(), &[2.0]);
     let last = reports.last().unwrap();
-    assert!(last.warnings[0].contains("shorter inner steps"), "{last:?}");
+    assert!(last.warnings[0].contains("take shorter steps"), "{last:?}");
     assert!(reports[0].warnings.is_empty());
+    // Some steps more, and it is no success.
+    let method = Stepwise::new(soba, 60).report_every(20);
+    let problem = exact();
+    let mut run = method
+        .begin(&problem, dvector![2.0])
+        .expect("valid settings");
+    let finish = run.finish();
+    assert!(
+        matches!(finish.failure, Some((_, Status::LowerDiverged { .. }))),
+        "{finish}"
+    );
 }
 
 /// At constant steps on single samples SOBA ends in a ball of noise, SABA at the solution.

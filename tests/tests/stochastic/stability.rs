@@ -21,22 +21,42 @@ fn experiment(steps: usize) -> Experiment {
 
 #[test]
 fn the_distance_falls_like_one_over_n_and_smaller_steps_are_more_stable() {
-    let seeds: Vec<u64> = (0..24).collect();
-    let records = run::<f64>(experiment(300), &SCHEDULES, &[25, 100], &seeds, || ());
+    let seeds: Vec<u64> = (0..80).collect();
+    let records = run::<f64>(experiment(300), &SCHEDULES, &[25, 50, 100], &seeds, || ());
     assert!(records.iter().all(|r| r.success));
     let summaries = summarise(&records);
-    assert_eq!(summaries.len(), 6);
+    assert_eq!(summaries.len(), 9);
     let laws = laws(&summaries, &SCHEDULES, 300);
     assert_eq!(laws.len(), 3 + 2);
     for law in &laws {
         assert!(law.holds, "{law:?}");
     }
     // Flat, not merely smaller: the distance itself falls by about four.
-    for pair in summaries.chunks(2) {
+    for pair in summaries.chunks(3) {
+        let pair = [&pair[0], &pair[2]];
         let distance = |i: usize| pair[i].n_distance.mean / pair[i].n as f64;
         let ratio = distance(0) / distance(1);
         assert!((2.0..8.0).contains(&ratio), "{pair:?}");
     }
+}
+
+/// Where only the middle disagrees, both ends do not make the law.
+#[test]
+fn flat_is_said_of_all_points() {
+    let seeds: Vec<u64> = (0..12).collect();
+    let samples = [10, 20, 40];
+    let records = run::<f64>(experiment(100), &SCHEDULES[2..], &samples, &seeds, || ());
+    let mut summaries = summarise(&records);
+    for (summary, mean) in summaries.iter_mut().zip([1.0, 3.0, 1.0]) {
+        (summary.n_distance.mean, summary.n_distance.error) = (mean, 0.05 * mean);
+    }
+    let said = laws(&summaries, &SCHEDULES[2..], 100);
+    assert!(
+        !said[0].holds && said[0].value.contains("n = 20"),
+        "{said:?}"
+    );
+    summaries[1].n_distance.mean = 1.1;
+    assert!(laws(&summaries, &SCHEDULES[2..], 100)[0].holds);
 }
 
 /// A pair whose swapped sample is never drawn stays together to the bit.

@@ -11,6 +11,7 @@ use crate::optimiser::Moments;
 use crate::sampling::{Level, Sampling};
 use crate::{Bilevel, ConfigError, Constraint, Optimiser, Oracles, Schedule};
 
+use super::growth::Growth;
 use super::implicit::ImplicitVectors;
 use super::{Method, Run};
 use run::IsgdRun;
@@ -215,6 +216,7 @@ impl<T: Real> Method<T> for Isgd {
             settings: self.clone(),
             iteration: 0,
             stopped: false,
+            growth: Growth::default(),
         }))
     }
 }

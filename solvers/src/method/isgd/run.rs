@@ -10,7 +10,8 @@ use crate::optimiser::Moments;
 use crate::sampling::Level;
 use crate::{Bilevel, Certificate, Ledger, Oracles, Schedule, Status, default_tolerance};
 
-use super::super::implicit::{ImplicitVectors, implicit_direction};
+use super::super::growth::{Growth, Sizes, joint_norm};
+use super::super::implicit::{Accuracy, ImplicitVectors, implicit_direction};
 use super::super::{Progress, Run, iterate_status};
 use super::Isgd;
 
@@ -39,6 +40,7 @@ pub(super) struct IsgdRun<'p, T: Real> {
     pub(super) meter: Meter,
     pub(super) iteration: usize,
     pub(super) stopped: bool,
+    pub(super) growth: Growth,
 }
 
 /// What one step met.
@@ -130,7 +132,7 @@ impl<T: Real> IsgdRun<'_, T> {
         let reached = accelerated(lower, x, y, step, tolerance, LOWER_LIMIT, vectors);
         let ImplicitVectors { q, z, cg } = &mut self.implicit;
         q.copy_from_slice(&self.q[first..first + block]);
-        let found = implicit_direction(upper, lower, [x, y], delta, q, z, cg);
+        let found = implicit_direction(upper, lower, [x, y], Accuracy::Absolute(delta), q, z, cg);
         self.q[first..first + block].copy_from_slice(q);
         let residual = reached.residual;
         let status = match found.status {
@@ -188,6 +190,12 @@ impl<T: Real> Run<T> for IsgdRun<'_, T> {
         let count = every.min(settings.iterations - self.iteration);
         let accuracy = settings.accuracy.at(self.iteration + count - 1);
         let (upper, lower_residual) = self.measure();
+        let unmeasured = (!upper.is_finite()).then(|| Status::NonFinite {
+            place: format!(
+                "the objective F is {upper} after {} iterations",
+                self.iteration
+            ),
+        });
         let mut met = self.advance();
         for _ in 1..count {
             let next = self.advance();
@@ -198,18 +206,30 @@ impl<T: Real> Run<T> for IsgdRun<'_, T> {
         }
         let iterates = [self.x.as_slice(), self.y.as_slice(), &self.direction];
         let finite = iterate_status(self.iteration, &iterates);
-        self.stopped = !finite.is_success();
+        let sizes = Sizes {
+            upper,
+            residual: lower_residual,
+            direction: norm(&self.direction).f64(),
+            iterates: joint_norm(&iterates[..2]),
+        };
+        let grown = self.growth.look(sizes, self.iteration);
+        let left = if finite.is_success() {
+            grown
+        } else {
+            Some(finite)
+        };
+        self.stopped = left.is_some();
         Some(Progress {
             iteration: self.iteration.div_ceil(every),
             upper,
             lower_residual,
-            hypergradient_norm: norm(&self.direction).f64(),
-            status: if self.stopped { finite } else { met.status },
+            hypergradient_norm: sizes.direction,
+            status: left.or(unmeasured).unwrap_or(met.status),
             accuracy: Some(accuracy),
             certificate: met.certificate,
             oracles: self.oracles() - self.reports,
             peak_bytes: self.meter.read().peak,
-            warnings: Vec::new(),
+            warnings: self.growth.warning().into_iter().collect(),
         })
     }
 
@@ -238,5 +258,6 @@ impl<T: Real> Run<T> for IsgdRun<'_, T> {
         self.lower.visit(ledger);
         ledger.oracles(&mut self.reports);
         ledger.peak(&self.meter);
+        self.growth.visit(ledger);
     }
 }

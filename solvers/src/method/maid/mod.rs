@@ -1,6 +1,7 @@
 //! MAID: accuracy and step length chosen by bounds.
 
 mod run;
+mod trial;
 
 use autodiff::Real;
 use autodiff::bytes::{Buffer, Category};
@@ -9,6 +10,7 @@ use nalgebra::DVector;
 use crate::inner::AcceleratedVectors;
 use crate::{Bilevel, ConfigError};
 
+use super::growth::Growth;
 use super::implicit::ImplicitVectors;
 use super::{Method, Run};
 use run::MaidRun;
@@ -16,12 +18,18 @@ use run::MaidRun;
 /// The method of adaptive inexact descent: descent along inexact hypergradients, with accuracies and
 /// step lengths that bounds vouch for.
 ///
-/// A hypergradient z is accepted when its [`Certificate`](crate::Certificate) has
-/// `ω ≤ (1 − η)‖z‖`; else both accuracies, ε of y and δ of the linear system, are multiplied by ν. With `U± = F ± (‖∇_yF‖ε + ½L_Fε²)`, bounds
-/// on φ, a step of length α is accepted when `U₊(x − αz) − U₋(x) + λα‖z‖² ≤ 0`; else α is multiplied
-/// by ρ, at most so many times, and after that ε and δ by ν. After an accepted step, α grows by ρ̄
-/// and ε, δ by ν̄. So every step satisfies Armijo's inequality on φ itself,
-/// `φ(x − αz) ≤ φ(x) − λα‖z‖²`, and φ falls.
+/// A hypergradient z is accepted when its [`Certificate`](crate::Certificate) has `ω ≤ (1 − η)‖z‖`;
+/// else both accuracies, ε of y and δ of the linear system, are multiplied by ν. With `U± = F ±
+/// (‖∇_yF‖ε + ½L_Fε²)`, bounds on φ, a step of length α is accepted when `U₊(x − αz) − U₋(x) +
+/// λα‖z‖² ≤ 0`; else α is multiplied by ρ, at most so many times, and after that ε and δ by ν.
+/// After an accepted step, α grows by ρ̄ and ε, δ by ν̄. So every step satisfies Armijo's
+/// inequality on φ itself, `φ(x − αz) ≤ φ(x) − λα‖z‖²`, and φ falls.
+///
+/// Where the bounds say that a step is too long for certain, `U₋(x − αz) − U₊(x) + λα‖z‖² > 0`, no
+/// accuracy helps: it does not count as a trial, and the next α is one over the curvature met, if
+/// that is below ρα. Until a step has been too long for certain, α grows to one over the curvature
+/// met, by at most ten, and a trial whose effect the bounds hide is followed by a longer one. The
+/// reference finds a scale by neither.
 ///
 /// ν = ρ = ½, ρ̄ = 10/9, η = 1e-4, λ = η/2. The lower level is solved by an accelerated gradient
 /// method, from the last y; the linear system by conjugate gradients, from the last q.
@@ -44,7 +52,7 @@ pub struct Maid {
     iterations: usize,
     accuracy: f64,
     accuracy_growth: f64,
-    step: f64,
+    step: Option<f64>,
     backtracks: usize,
     tolerance: Option<f64>,
 }
@@ -62,13 +70,14 @@ impl Maid {
     /// λ, the part of `α‖z‖²` by which φ falls at least with each step of length α.
     pub const DECREASE: f64 = 0.5 * ETA;
 
-    /// At most `iterations` steps, with ε = δ = 0.1 and α = 1 at the start, ν̄ = 1.25 and 10 trials.
+    /// At most `iterations` steps, with ε = δ = 0.1 at the start, ν̄ = 1.25, 10 trials and the first
+    /// α from the curvature.
     pub fn new(iterations: usize) -> Self {
         Maid {
             iterations,
             accuracy: 0.1,
             accuracy_growth: 1.25,
-            step: 1.0,
+            step: None,
             backtracks: 10,
             tolerance: None,
         }
@@ -88,10 +97,12 @@ impl Maid {
         self
     }
 
-    /// The first step length.
+    /// The first step length. Unless given, one over the curvature of φ along the first
+    /// hypergradient, which a few trials from |F|/‖z‖² on measure; it scales with F and x as a step
+    /// length does.
     #[must_use]
     pub fn step(mut self, length: f64) -> Self {
-        self.step = length;
+        self.step = Some(length);
         self
     }
 
@@ -103,8 +114,9 @@ impl Maid {
         self
     }
 
-    /// Ends where ‖∇φ‖ is certified to be at most this. Unless given, 1.3e-6 (2.5e-3 in `f32`):
-    /// steps from a smaller one change φ by less than its rounding.
+    /// Ends where ‖∇φ‖ is certified to be at most this. Unless given, 1.3e-6 (2.5e-3 in `f32`)
+    /// times the smaller of 1 and `√(|F|/α)` of the first step: steps from a smaller one change φ by
+    /// less than its rounding. Where rounding allows no more, it ends well at 1.3e-6 too.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = Some(tolerance);
@@ -124,7 +136,7 @@ impl Maid {
         count("iterations", self.iterations)
             .or(count("backtracks", self.backtracks))
             .or(positive("accuracy", self.accuracy))
-            .or(positive("step length", self.step))
+            .or(self.step.and_then(|s| positive("step length", s)))
             .or(self.tolerance.and_then(|t| positive("tolerance", t)))
             .or(shrinks.then(|| format!("accuracy growth {growth}: expected a number from 1 on")))
             .or(unknown.then(|| {
@@ -155,7 +167,6 @@ impl<T: Real> Method<T> for Maid {
         let meter = work.meter().clone();
         let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
         let buffer = |len| Buffer::zeros(len, Category::Solver, &meter);
-        let tolerance = self.tolerance.unwrap_or(T::EPSILON.powf(0.375));
         Ok(Box::new(MaidRun {
             implicit: ImplicitVectors::new(dim_x, dim_y, &meter),
             accelerated: AcceleratedVectors::new(dim_y, &meter),
@@ -167,11 +178,13 @@ impl<T: Real> Method<T> for Maid {
             x,
             accuracy: self.accuracy,
             step: self.step,
+            refused: false,
             backtracks: self.backtracks,
-            tolerance,
+            tolerance: self.tolerance,
             settings: self.clone(),
             iteration: 0,
             ended: false,
+            growth: Growth::adaptive(),
         }))
     }
 }

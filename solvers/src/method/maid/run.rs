@@ -8,12 +8,23 @@ use nalgebra::DVector;
 use crate::inner::{AcceleratedVectors, accelerated};
 use crate::{Bilevel, Certificate, Ledger, Status, Workspace};
 
-use super::super::implicit::{Implicit, ImplicitVectors, Scale, implicit_direction};
+use super::super::growth::{Growth, Sizes, joint_norm};
+use super::super::implicit::{
+    Accuracy, Implicit, ImplicitVectors, Scale, implicit_direction, rounding_of,
+};
 use super::super::{Progress, Run};
+use super::trial::Trial;
 use super::{ETA, LENGTHEN, Maid, SHARPEN, SHORTEN};
 
 /// Iterations of one solve of the lower level.
 const LOWER_LIMIT: usize = 100_000;
+/// Trials that the first step length is found by, at most: each goes a factor of 100.
+const FIRST_TRIALS: usize = 20;
+
+/// A hypergradient of a problem of scale 1 from which a step changes φ by no more than its rounding.
+fn smallest<T: Real>() -> f64 {
+    T::EPSILON.powf(0.375)
+}
 
 /// The state of a run.
 pub(super) struct MaidRun<'p, T: Real> {
@@ -28,11 +39,16 @@ pub(super) struct MaidRun<'p, T: Real> {
     pub(super) y: DVector<T>,
     /// ε and δ, which go together.
     pub(super) accuracy: f64,
-    pub(super) step: f64,
+    /// The next length to be tried; `None` until it is found.
+    pub(super) step: Option<f64>,
+    /// Whether a step was ever refused, so that its scale is known from both sides.
+    pub(super) refused: bool,
     pub(super) backtracks: usize,
-    pub(super) tolerance: f64,
+    /// Of ‖∇φ‖; `None` until the scale of the problem is known.
+    pub(super) tolerance: Option<f64>,
     pub(super) iteration: usize,
     pub(super) ended: bool,
+    pub(super) growth: Growth,
 }
 
 /// A hypergradient with what vouches for it.
@@ -42,6 +58,10 @@ struct Accepted {
     size: f64,
     certificate: Option<Certificate>,
     status: Status,
+    /// What keeps the accuracy from being sharpened, if something does.
+    stuck: Option<Status>,
+    /// Whether the bound on ‖∇φ‖ is as small as rounding lets a step tell, whatever the scale.
+    small: bool,
     /// Whether no step is to follow.
     last: bool,
 }
@@ -80,13 +100,15 @@ impl<T: Real> MaidRun<'_, T> {
             let delta = scale * self.accuracy;
             let (upper, lower) = (&mut self.work.upper, &mut self.work.lower);
             let ImplicitVectors { q, z, cg } = &mut self.implicit;
-            let found = implicit_direction(upper, lower, [x, y], delta, q, z, cg);
+            let found =
+                implicit_direction(upper, lower, [x, y], Accuracy::Absolute(delta), q, z, cg);
             let Implicit { value, status, .. } = found;
             let size = norm(z).f64();
             let certificate = Certificate::stated(self.problem, x, y, size, upper, lower);
             let bound = certificate.map_or(f64::INFINITY, |c| c.bound);
             // Zeros of both are a solution.
-            let solved = bound + size <= self.tolerance;
+            let within = |tolerance: f64| bound + size <= tolerance;
+            let mut solved = self.tolerance.is_some_and(within);
             let stuck = flaw.or(
                 (found.residual > delta).then_some(Status::LinearNotConverged {
                     residual: found.residual,
@@ -94,7 +116,10 @@ impl<T: Real> MaidRun<'_, T> {
                 }),
             );
             let trusted = bound <= (1.0 - ETA) * size;
-            let status = match (status, stuck) {
+            let given = self.settings.tolerance.is_some();
+            let small = !given && within(smallest::<T>());
+            solved |= stuck.is_some() && !trusted && small;
+            let status = match (status, stuck.clone()) {
                 (Status::Converged, Some(flaw)) if !solved && !trusted => flaw,
                 (status, _) => status,
             };
@@ -106,6 +131,8 @@ impl<T: Real> MaidRun<'_, T> {
                     size,
                     certificate,
                     status,
+                    stuck,
+                    small,
                     last,
                 };
             }
@@ -113,31 +140,87 @@ impl<T: Real> MaidRun<'_, T> {
         }
     }
 
+    /// Solves the lower level where a step of this length along −z leads, and measures it.
+    fn try_step(&mut self, from: &Accepted, length: f64) -> Trial {
+        self.trial_x.copy_from_slice(self.x.as_slice());
+        axpy(&mut self.trial_x, T::of(-length), &self.implicit.z);
+        self.trial_y.copy_from_slice(self.y.as_slice());
+        let (_, flaw) = self.solve(true);
+        let (mut rise, mut error, mut rounding) = (f64::NAN, f64::NAN, f64::NAN);
+        if !matches!(flaw, Some(Status::NonFinite { .. })) {
+            let at: [&[T]; 2] = [&self.trial_x, &self.trial_y];
+            let (upper, lower) = (&mut self.work.upper, &self.work.lower);
+            rise = upper.differentiate(&at, Inputs::one(1)).f64() - from.value;
+            let gradients = [self.implicit.z.as_ref(), upper.gradient(1)];
+            rounding = rounding_of(from.value, at, gradients);
+            error = Certificate::upper_error(self.problem, at[0], at[1], upper, lower);
+        }
+        Trial {
+            length,
+            slope: length * from.size * from.size,
+            rise,
+            error: error + from.certificate.map_or(f64::NAN, |c| c.upper_error),
+            rounding,
+        }
+    }
+
+    /// One over the curvature of φ along −z, as far as trials tell.
+    fn first_length(&mut self, from: &Accepted) -> f64 {
+        let guess = from.value.abs() / (from.size * from.size);
+        let usable = guess.is_finite() && guess > 0.0;
+        let mut length = if usable { guess } else { 1.0 };
+        for _ in 0..FIRST_TRIALS {
+            let trial = self.try_step(from, length);
+            let next = trial.ideal();
+            if (0.1..10.0).contains(&(next / length)) {
+                return next;
+            }
+            length = next;
+        }
+        length
+    }
+
     /// Tries steps along −z from the first length on; on success x and y are there.
     fn search(&mut self, from: &Accepted) -> bool {
-        let below = from.value - from.certificate.map_or(f64::NAN, |c| c.upper_error);
-        let mut length = self.step;
-        for _ in 0..self.backtracks {
-            self.trial_x.copy_from_slice(self.x.as_slice());
-            axpy(&mut self.trial_x, T::of(-length), &self.implicit.z);
-            self.trial_y.copy_from_slice(self.y.as_slice());
-            let (_, flaw) = self.solve(true);
-            if !matches!(flaw, Some(Status::NonFinite { .. })) {
-                let at: [&[T]; 2] = [&self.trial_x, &self.trial_y];
-                let (upper, lower) = (&mut self.work.upper, &self.work.lower);
-                let value = upper.differentiate(&at, Inputs::one(1)).f64();
-                let error = Certificate::upper_error(self.problem, at[0], at[1], upper, lower);
-                let wanted = Maid::DECREASE * length * from.size * from.size;
-                if value + error - below + wanted <= 0.0 {
-                    self.x.copy_from_slice(&self.trial_x);
-                    self.y.copy_from_slice(&self.trial_y);
-                    self.step = length * LENGTHEN;
-                    return true;
-                }
+        let mut length = match self.step {
+            Some(length) => length,
+            None => self.first_length(from),
+        };
+        self.step = Some(length);
+        let mut undecided = 0;
+        while undecided < self.backtracks {
+            let trial = self.try_step(from, length);
+            if trial.falls() {
+                self.x.copy_from_slice(&self.trial_x);
+                self.y.copy_from_slice(&self.trial_y);
+                let growth = match self.refused {
+                    true => LENGTHEN,
+                    false => (trial.longest_safe() / length).clamp(LENGTHEN, 10.0),
+                };
+                self.step = Some(length * growth);
+                return true;
             }
-            length *= SHORTEN;
+            if trial.is_too_long() {
+                self.refused = true;
+                length = trial.ideal().min(SHORTEN * length);
+                self.step = Some(length);
+            } else {
+                undecided += 1;
+                // Until a step was too long, one that the errors hide may be too short.
+                let longer = !self.refused && trial.is_hidden();
+                length *= if longer { 10.0 } else { SHORTEN };
+            }
         }
         false
+    }
+
+    /// Sets the tolerance from the first step that was accepted, unless it is known.
+    fn scale_tolerance(&mut self, from: &Accepted, length: f64) {
+        if self.tolerance.is_none() {
+            let scale = (from.value.abs() / length).sqrt();
+            let scale = if scale > 0.0 { scale.min(1.0) } else { 1.0 };
+            self.tolerance = Some(scale * smallest::<T>());
+        }
     }
 }
 
@@ -147,20 +230,39 @@ impl<T: Real> Run<T> for MaidRun<'_, T> {
             return None;
         }
         self.iteration += 1;
-        let (accepted, accuracy) = loop {
-            let accepted = self.accept();
+        let (mut accepted, accuracy) = loop {
+            let mut accepted = self.accept();
             let accuracy = self.accuracy;
             if accepted.last {
                 self.ended = true;
                 break (accepted, accuracy);
             }
             if self.search(&accepted) {
+                let length = self.step.expect("a step was made");
+                self.scale_tolerance(&accepted, length);
                 self.accuracy *= self.settings.accuracy_growth;
+                break (accepted, accuracy);
+            }
+            if let Some(stuck) = &accepted.stuck {
+                // Neither a shorter step nor a sharper accuracy is to be had.
+                self.ended = true;
+                if !accepted.small {
+                    accepted.status = stuck.clone();
+                }
                 break (accepted, accuracy);
             }
             self.accuracy *= SHARPEN;
             self.backtracks += 1;
         };
+        let sizes = Sizes {
+            upper: accepted.value,
+            residual: accepted.residual,
+            direction: accepted.size,
+            iterates: joint_norm(&[self.x.as_slice(), self.y.as_slice()]),
+        };
+        if let Some(grown) = self.growth.look(sizes, self.iteration) {
+            (accepted.status, self.ended) = (grown, true);
+        }
         let oracles = self.work.oracles();
         Some(Progress {
             iteration: self.iteration,
@@ -195,8 +297,11 @@ impl<T: Real> Run<T> for MaidRun<'_, T> {
         ledger.entries("y", self.y.as_mut_slice());
         self.implicit.visit(ledger);
         ledger.number("the accuracy", &mut self.accuracy);
-        ledger.number("the step length", &mut self.step);
+        ledger.optional("the step length", &mut self.step);
+        ledger.flag("whether a step was refused", &mut self.refused);
+        ledger.optional("the tolerance", &mut self.tolerance);
         ledger.count("the backtracks", &mut self.backtracks);
+        self.growth.visit(ledger);
         self.work.visit(ledger);
     }
 }

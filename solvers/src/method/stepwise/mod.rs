@@ -36,12 +36,10 @@ use autodiff::{Inputs, Meter, Real};
 use nalgebra::DVector;
 
 use crate::sampling::Sampling;
-use crate::{Bilevel, ConfigError, Constraint, Ledger, Oracles};
+use crate::{Bilevel, ConfigError, Constraint, Ledger, Oracles, Status};
 
-use super::{Method, Progress, Run};
-
-/// A direction this many times the first one is remarked on.
-const GROWN: f64 = 1e6;
+use super::growth::{Growth, Sizes, joint_norm};
+use super::{Method, Progress, Run, value_status};
 
 /// What one step of a method does: a value of one slot.
 pub trait Rule<T: Real>: Debug + Send + Sync {
@@ -66,6 +64,11 @@ pub trait Rule<T: Real>: Debug + Send + Sync {
 /// That of the rule; a sweep of a batch counts as one. A Hessian-vector product on a fresh batch
 /// linearises it, which is counted as a gradient too. Each report evaluates F and ∇_y g on all
 /// samples, which is not counted.
+///
+/// # Status
+/// A run fails, and ends, where an iterate or F is no finite number, and where the iterates have
+/// grown beyond all measure: to 1e8 times what they were after one step, or to 1e6 times together
+/// with the direction of x and the root of F.
 ///
 /// # Example
 /// ```
@@ -188,7 +191,8 @@ impl<T: Real, R: Rule<T>> Method<T> for Stepwise<R> {
             update: self.rule.begin(&mut state),
             state,
             reports: Oracles::default(),
-            first: None,
+            at: None,
+            growth: Growth::default(),
             iteration: 0,
             iterations: self.iterations,
             report_every: self.report_every,
@@ -203,8 +207,9 @@ struct StepwiseRun<T: Real> {
     state: State<T>,
     /// Sweeps of the reports.
     reports: Oracles,
-    /// Norm of the direction at the first report.
-    first: Option<f64>,
+    /// F and ‖∇_y g‖ where the last report ended.
+    at: Option<(f64, f64)>,
+    growth: Growth,
     iteration: usize,
     iterations: usize,
     report_every: usize,
@@ -226,16 +231,40 @@ impl<T: Real> StepwiseRun<T> {
         (upper, residual)
     }
 
-    /// Remarks on a direction that has grown beyond all measure.
-    fn look_at_direction(&mut self) {
-        let size = norm(&self.state.direction).f64();
-        let first = *self.first.get_or_insert(size);
-        if size > GROWN * (1.0 + first) {
-            self.state.warnings.push(format!(
-                "the direction of x grew to {size:.1e}: the linear system or the lower level \
-                 diverges; take shorter inner steps"
-            ));
+    fn sizes(&self, (upper, residual): (f64, f64)) -> Sizes {
+        let State {
+            x, y, v, direction, ..
+        } = &self.state;
+        Sizes {
+            upper,
+            residual,
+            direction: norm(direction).f64(),
+            iterates: joint_norm(&[x.as_slice(), y.as_slice(), v]),
         }
+    }
+
+    fn advance(&mut self) {
+        self.update.step(&mut self.state, self.iteration);
+        self.constraint.project(self.state.x.as_mut_slice());
+        self.iteration += 1;
+    }
+
+    /// How the steps up to here ended, F there being this.
+    fn status(&mut self, at: (f64, f64)) -> Status {
+        let State { x, y, v, .. } = &self.state;
+        let iterates = [x.as_slice(), y.as_slice(), v];
+        let stepped = super::iterate_status(self.iteration, &iterates);
+        if !stepped.is_success() {
+            return stepped;
+        }
+        let grown = self.growth.look(self.sizes(at), self.iteration);
+        self.value_status(at.0).or(grown).unwrap_or(stepped)
+    }
+
+    /// The failure of F here, which has this value.
+    fn value_status(&mut self, value: f64) -> Option<Status> {
+        let State { x, y, upper, .. } = &mut self.state;
+        value_status(value, upper.whole(), &[x.as_slice(), y.as_slice()])
     }
 }
 
@@ -244,17 +273,28 @@ impl<T: Real> Run<T> for StepwiseRun<T> {
         if self.stopped || self.iteration == self.iterations {
             return None;
         }
-        let (upper, lower_residual) = self.measure();
         let count = self.report_every.min(self.iterations - self.iteration);
-        for _ in 0..count {
-            self.update.step(&mut self.state, self.iteration);
-            self.constraint.project(self.state.x.as_mut_slice());
-            self.iteration += 1;
+        let before = self.at.unwrap_or_else(|| self.measure());
+        let (upper, lower_residual) = before;
+        let mut began = None;
+        if self.iteration == 0 {
+            // What later sizes are compared with: those of the start and of one step.
+            self.growth.look(self.sizes(before), 0);
+            began = self.value_status(upper);
         }
-        let State { x, y, v, .. } = &self.state;
-        let status = super::iterate_status(self.iteration, &[x.as_slice(), y.as_slice(), v]);
+        self.advance();
+        if self.iteration == 1 {
+            let after = self.measure();
+            self.growth.look(self.sizes(after), 1);
+        }
+        (1..count).for_each(|_| self.advance());
+        let after = self.measure();
+        self.at = Some(after);
+        let status = self.status(after);
         self.stopped = !status.is_success();
-        self.look_at_direction();
+        let status = began.unwrap_or(status);
+        let remark = self.growth.warning();
+        self.state.warnings.extend(remark);
         Some(Progress {
             iteration: self.iteration.div_ceil(self.report_every),
             upper,
@@ -284,7 +324,11 @@ impl<T: Real> Run<T> for StepwiseRun<T> {
     fn visit(&mut self, ledger: &mut Ledger) {
         ledger.count("steps made", &mut self.iteration);
         ledger.flag("whether the run has ended", &mut self.stopped);
-        ledger.optional("the norm of the first direction", &mut self.first);
+        let (mut upper, mut residual) = self.at.unzip();
+        ledger.optional("F where the last report ended", &mut upper);
+        ledger.optional("the residual there", &mut residual);
+        self.at = upper.zip(residual);
+        self.growth.visit(ledger);
         self.state.visit(ledger);
         self.update.visit(ledger);
         ledger.oracles(&mut self.reports);

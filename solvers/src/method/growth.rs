@@ -1,0 +1,119 @@
+//! Iterates that are finite, and have left all measure.
+
+use autodiff::Real;
+use autodiff::kernels::norm;
+
+use crate::{Ledger, Status};
+
+/// The first steps are this far from the end of a run that went nowhere: by plain steps that settle
+/// a run moves no farther than its number of steps times its first.
+const ITERATES: f64 = 1e8;
+/// The same where values, direction and iterates grow together.
+const TOGETHER: f64 = 1e6;
+/// A direction of x this many times the first ones is remarked on.
+const DIRECTION: f64 = 1e5;
+
+/// What grows where a run diverges.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    /// F.
+    pub(super) upper: f64,
+    /// ‖∇_y g‖.
+    pub(super) residual: f64,
+    /// Norm of the direction of x.
+    pub(super) direction: f64,
+    /// Norm of all that moves.
+    pub(super) iterates: f64,
+}
+
+impl Sizes {
+    /// What is compared: F is a square where the others are not.
+    fn parts(self) -> [f64; 4] {
+        let root = self.upper.abs().sqrt();
+        [root, self.residual, self.direction, self.iterates]
+    }
+}
+
+/// Watches the sizes of a run, all relative to those it began with: multiples of F, g or the
+/// variables change nothing.
+#[derive(Default)]
+pub(super) struct Growth {
+    /// Whether the first steps say nothing of how far a run goes, as where their length adapts.
+    adaptive: bool,
+    looks: usize,
+    /// The largest of the first two looks.
+    first: [f64; 4],
+    last: [f64; 4],
+}
+
+impl Growth {
+    /// Of a run whose steps find their length: only what grows together counts.
+    pub(super) fn adaptive() -> Self {
+        Growth {
+            adaptive: true,
+            ..Growth::default()
+        }
+    }
+
+    /// Compares with the first two looks; the failure, if the run has left all measure and goes on.
+    pub(super) fn look(&mut self, now: Sizes, iteration: usize) -> Option<Status> {
+        let parts = now.parts();
+        if self.looks < 2 {
+            self.looks += 1;
+            self.last = parts;
+            for (first, part) in self.first.iter_mut().zip(parts) {
+                *first = first.max(part);
+            }
+            return None;
+        }
+        for (first, part) in self.first.iter_mut().zip(parts) {
+            // A size that began as 0 has no scale before this.
+            if *first == 0.0 {
+                *first = part;
+            }
+        }
+        let (first, last) = (self.first, std::mem::replace(&mut self.last, parts));
+        let grown = |i: usize, factor: f64| parts[i] > factor * first[i] && parts[i] >= last[i];
+        let together = [0, 2, 3].iter().all(|i| grown(*i, TOGETHER));
+        if !together && (self.adaptive || !grown(3, ITERATES)) {
+            return None;
+        }
+        Some(match grown(1, TOGETHER) {
+            true => Status::LowerDiverged {
+                before: first[1],
+                after: parts[1],
+            },
+            false => Status::NonFinite {
+                place: format!(
+                    "what the iterates tend to, whose norm went from {:.1e} to {:.1e} in \
+                     {iteration} iterations",
+                    first[3], parts[3]
+                ),
+            },
+        })
+    }
+
+    /// A remark on a direction that has grown.
+    pub(super) fn warning(&self) -> Option<String> {
+        let (first, now) = (self.first[2], self.last[2]);
+        (now > DIRECTION * first && first > 0.0).then(|| {
+            format!(
+                "the direction of x grew from {first:.1e} to {now:.1e}: the linear system, the \
+                 lower level or x diverges; take shorter steps"
+            )
+        })
+    }
+
+    pub(super) fn visit(&mut self, ledger: &mut Ledger) {
+        ledger.count("looks at sizes", &mut self.looks);
+        for part in self.first.iter_mut().chain(&mut self.last) {
+            ledger.number("a size", part);
+        }
+    }
+}
+
+/// The norm of all of these together.
+pub(super) fn joint_norm<T: Real>(vectors: &[&[T]]) -> f64 {
+    let norms = vectors.iter().map(|v| norm(v).f64());
+    norms.fold(0.0, f64::hypot)
+}
