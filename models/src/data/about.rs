@@ -16,7 +16,7 @@ pub struct About {
     pub file: String,
     /// Its format, such as `csv with semicolons, gzip`.
     pub format: String,
-    /// The line that was taken as a header and why, of text that has one.
+    /// Of rows of numbers the line that was taken as a header, and why, or `none`.
     pub header: Option<String>,
     /// Training, validation and test samples.
     pub samples: [usize; 3],

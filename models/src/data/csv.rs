@@ -66,7 +66,7 @@ pub(super) fn read(opened: Opened, file: &str, reading: &Reading) -> Result<Read
     table.settle_index(reading.keep_index)?;
     let about = About {
         format: delimiter.name().into(),
-        header: table.header.take(),
+        header: Some(table.header.take().unwrap_or_else(|| "none".into())),
         dropped: std::mem::take(&mut table.dropped),
         notes: std::mem::take(&mut table.notes),
         ..About::default()
