@@ -18,9 +18,9 @@ use crate::mutate::{mutate, repair};
 use crate::pairs::{idx, packed};
 use crate::png::png;
 
-/// Bytes that a reader may hold whatever it reads: its buffers, the states of the decoders, and the
-/// dense table that a file may always have.
-const FREE: usize = 10 << 20;
+/// Bytes that a reader may hold whatever it reads: its buffers, the states of the decoders (of bzip2
+/// 4 MB), and the dense table that a file may always have (8 MiB).
+const FREE: usize = 14 << 20;
 /// Bytes that it may hold for each byte of the files.
 const RATE: usize = 64;
 
