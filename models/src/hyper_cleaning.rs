@@ -34,7 +34,7 @@ impl Default for HyperCleaning {
 /// kept if σ(x_i) ≥ ½.
 ///
 /// # Errors
-/// If a label is not an integer from 0 on.
+/// If a label is no whole number.
 ///
 /// # Panics
 /// If `corrupted` does not have an entry for each training sample.
@@ -43,7 +43,7 @@ pub fn hyper_cleaning<T: Real>(
     corrupted: Option<Vec<bool>>,
     settings: HyperCleaning,
 ) -> Result<Task<T>, DataError> {
-    let classes = splits.classes()?;
+    let (splits, classes) = splits.into_classes()?;
     let dataset = |samples: &Samples| {
         if settings.bias {
             Dataset::<T>::classes(&with_bias(samples), classes)

@@ -40,7 +40,7 @@ const RATE: f64 = 0.1;
 /// possible.
 ///
 /// # Errors
-/// If a label is not an integer from 0 on.
+/// If a label is no whole number.
 ///
 /// # Panics
 /// If there are no stages, or a stage or a layer is empty.

@@ -18,7 +18,7 @@ use crate::{Dataset, Metric, Task};
 /// ‖∇²_xy g‖ = max e^{x_j}|y_j|, and L_F as L_g without the penalty, on the validation samples.
 ///
 /// # Errors
-/// If a label is not one of ±1, or 0/1 throughout.
+/// If a label is no whole number, or there are more than two.
 pub fn logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let splits = splits.into_binary()?;
     let train = Dataset::<T>::binary(&splits.train);

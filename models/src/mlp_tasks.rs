@@ -18,7 +18,7 @@ pub(crate) struct Network<T: Real> {
 impl<T: Real> Network<T> {
     /// A tanh network with hidden layers of these widths between features and classes.
     pub(crate) fn new(splits: &Splits, hidden: &[usize]) -> Result<Self, DataError> {
-        let classes = splits.classes()?;
+        let (splits, classes) = splits.in_classes()?;
         let of = |samples: &Samples| Dataset::<T>::classes(samples, classes);
         let mut widths = vec![splits.train.dim()];
         widths.extend(hidden);
@@ -71,7 +71,7 @@ impl<T: Real> Network<T> {
 /// decay the Hessian would be singular. The lower level is not convex.
 ///
 /// # Errors
-/// If a label is not an integer from 0 on.
+/// If a label is no whole number.
 ///
 /// # Panics
 /// If a layer has no units.
@@ -105,7 +105,7 @@ const PENALTY: f64 = 0.001;
 /// the linear model. Lower = `(1/n) Σ σ(x_i) CE_i(y) + 0.001 ‖y‖²`; y as in [`mlp`].
 ///
 /// # Errors
-/// If a label is not an integer from 0 on.
+/// If a label is no whole number.
 ///
 /// # Panics
 /// If `corrupted` does not have an entry for each training sample, or a layer has no units.

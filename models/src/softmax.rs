@@ -20,9 +20,9 @@ use crate::{Dataset, Metric, Task};
 /// ‖mean aaᵀ‖/4 and 2√2/(6√3) for 1/(6√3), and ‖∇²_xy g‖ = max e^{x_j}‖y_{·j}‖.
 ///
 /// # Errors
-/// If a label is not an integer from 0 on.
+/// If a label is no whole number.
 pub fn softmax<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
-    let classes = splits.classes()?;
+    let (splits, classes) = splits.into_classes()?;
     let train = Dataset::<T>::classes(&splits.train, classes);
     let valid = Dataset::<T>::classes(&splits.valid, classes);
     let (d, dim_y) = (train.dim(), classes * train.dim());

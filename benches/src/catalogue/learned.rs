@@ -7,7 +7,7 @@ use models::{
     learning_rates, mlp, mlp_cleaning, tv_deblurring,
 };
 
-use super::problems::{ProblemFailure, Source, cleaning_splits, splits};
+use super::problems::{ProblemFailure, Source, cleaning_splits};
 
 /// Problems with a larger setting.
 pub(super) const LARGER: [&str; 3] = ["few-shot", "foe-denoising", "icnn-denoising"];
@@ -17,24 +17,25 @@ fn hidden(splits: &Splits) -> [usize; 1] {
     [if splits.train.dim() <= 256 { 32 } else { 300 }]
 }
 
-/// The task of this name, if it is one of those.
+/// The task of this name, if it is one of those, on the user's data if `given`.
 pub(super) fn task<T: Real>(
     name: &str,
+    given: Option<Splits>,
     source: &Source,
 ) -> Result<Option<Task<T>>, ProblemFailure> {
     let (seed, large) = (source.seed, source.large);
     let photographs = Photographs::whole(seed);
     Ok(Some(match name {
         "mlp" => {
-            let splits = splits::<T>(source, data::digits_classes)?;
+            let splits = given.unwrap_or_else(|| data::digits_classes(seed));
             mlp(&splits, &hidden(&splits), seed)?
         }
         "mlp-cleaning" => {
-            let (splits, corrupted) = cleaning_splits::<T>(source)?;
+            let (splits, corrupted) = cleaning_splits(given, seed);
             mlp_cleaning(&splits, corrupted, &hidden(&splits), seed)?
         }
         "learning-rates" => {
-            let splits = splits::<T>(source, data::digits_classes)?;
+            let splits = given.unwrap_or_else(|| data::digits_classes(seed));
             learning_rates(&splits, &hidden(&splits), Stages::default(), seed)?
         }
         "few-shot" if large => few_shot(FewShot::large(seed)),

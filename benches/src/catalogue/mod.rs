@@ -7,6 +7,7 @@ mod learned;
 pub mod methods;
 mod problem_names;
 pub mod problems;
+pub mod reading;
 pub mod settings;
 pub(crate) mod settings_text;
 pub mod steps;

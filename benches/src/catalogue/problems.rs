@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use autodiff::Real;
-use models::data::{self, DataError, Point, Splits};
+use models::data::{self, DataError, Labels, Loaded, Point, Splits};
 use models::{
     HyperCleaning, Task, closed_form, hyper_cleaning, least_squares, logistic, random_quadratics,
     ridge, shifted_sines, sine_product, softmax, stability, tv_denoising, tv_denoising_of,
@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use solvers::{Bilevel, Constants, ProblemError};
 
 pub use super::problem_names::ALL;
+use super::reading::{GivenReading, ReadData};
 use super::{held_out, learned, unknown};
 
 /// Share of training labels that `hyper-cleaning` makes wrong on embedded data.
@@ -24,6 +25,8 @@ pub const CORRUPTION: f64 = 0.7;
 pub struct Source {
     /// The user's file, pair of files or folder; embedded data if `None`.
     pub data: Option<PathBuf>,
+    /// How it is read.
+    pub reading: GivenReading,
     /// Seed of splits, corruptions and random problems.
     pub seed: u64,
     /// Whether `hyper-cleaning` has biases.
@@ -51,6 +54,12 @@ pub enum ProblemFailure {
         file: String,
         /// The problem's name.
         problem: &'static str,
+    },
+    /// A setting of the reader where no table is read.
+    #[error("{setting}: no table is read: expected --data FILE, of a problem that takes a table")]
+    NoTable {
+        /// The setting.
+        setting: &'static str,
     },
     /// A problem that has none was given a bias.
     #[error("--bias: problem `{problem}` has none: expected problem `hyper-cleaning`")]
@@ -102,6 +111,8 @@ pub struct Problem<T: Real> {
     pub task: Task<T>,
     /// Its definition.
     pub bilevel: Bilevel<T>,
+    /// How the user's data was read, if there is any.
+    pub read: Option<ReadData>,
     /// The lower level of samples kept apart.
     held_out: Option<Bilevel<T>>,
 }
@@ -112,27 +123,38 @@ impl<T: Real> Problem<T> {
     /// # Errors
     /// If there is none, or its data is bad.
     pub fn named(name: &str, source: &Source) -> Result<Self, ProblemFailure> {
+        let seed = source.seed;
+        let (splits, mut read) = match &source.data {
+            Some(file) => table::<T>(name, file, source)?,
+            None => (None, None),
+        };
+        let is_table = splits.is_some();
         let task = match name {
-            "logistic" => logistic(splits::<T>(source, data::digits_parity)?)?,
-            "softmax" => softmax(splits::<T>(source, data::digits_classes)?)?,
-            "hyper-cleaning" => cleaning(source)?,
+            "logistic" => logistic(splits.unwrap_or_else(|| data::digits_parity(seed)))?,
+            "softmax" => softmax(splits.unwrap_or_else(|| data::digits_classes(seed)))?,
+            "hyper-cleaning" => cleaning(splits, source)?,
             "bda-counterexample" => closed_form::bda_counterexample(),
             "bda-discriminating" => closed_form::bda_discriminating(),
             "penalty-bias" => closed_form::penalty_bias(),
             "scalar" => closed_form::scalar(),
-            "quadratic" => closed_form::quadratic(5, 8, source.seed),
-            "ridge" => ridge(20, source.seed),
-            "least-squares" => least_squares(source.seed),
+            "quadratic" => closed_form::quadratic(5, 8, seed),
+            "ridge" => ridge(20, seed),
+            "least-squares" => least_squares(seed),
             "tv-denoising" => match &source.data {
-                Some(folder) => tv_denoising_of(data::read_images(folder)?, source.seed),
-                None => tv_denoising(6, 32, source.seed),
+                Some(folder) => {
+                    let images = data::read_images(folder)?;
+                    let folder = folder.display().to_string();
+                    read = Some(ReadData::of_images(&folder, &images));
+                    tv_denoising_of(images, seed)
+                }
+                None => tv_denoising(6, 32, seed),
             },
-            "random-quadratics" => random_quadratics(10, 20, 1000, source.seed),
+            "random-quadratics" => random_quadratics(10, 20, 1000, seed),
             "shifted-sines" => shifted_sines(),
             "sine-product" => sine_product(),
-            "ridge-prior" => stability::ridge_prior(100, source.seed, None),
-            "orthogonal-map" => stability::orthogonal_map(500, source.seed, None),
-            _ => match learned::task(name, source)? {
+            "ridge-prior" => stability::ridge_prior(100, seed, None),
+            "orthogonal-map" => stability::orthogonal_map(500, seed, None),
+            _ => match learned::task(name, splits, source)? {
                 Some(task) => task,
                 None => return Err(ProblemFailure::Unknown(unknown("problem", name, ALL))),
             },
@@ -147,13 +169,19 @@ impl<T: Real> Problem<T> {
                 problem: task.name,
             });
         }
+        if let (false, Some(setting)) = (is_table, source.reading.asked()) {
+            return Err(ProblemFailure::NoTable { setting });
+        }
         if source.bias && task.name != "hyper-cleaning" {
             return Err(ProblemFailure::NoBias { problem: task.name });
         }
         if source.large && !learned::LARGER.contains(&task.name) {
             return Err(ProblemFailure::NotLarger { problem: task.name });
         }
-        Self::of(task)
+        Ok(Problem {
+            read,
+            ..Self::of(task)?
+        })
     }
 
     /// The problem of a task.
@@ -195,6 +223,7 @@ impl<T: Real> Problem<T> {
         Ok(Problem {
             task,
             bilevel,
+            read: None,
             held_out,
         })
     }
@@ -235,19 +264,27 @@ impl<T: Real> Problem<T> {
             in_range::<T>(file, array, values)?;
             *place = DVector::from_iterator(values.len(), values.iter().map(|v| T::of(*v)));
         }
-        Self::of(task)
+        Ok(Problem {
+            read: self.read,
+            ..Self::of(task)?
+        })
     }
 }
 
-/// The user's data, in the range of the scalar type, or else embedded data.
-pub(super) fn splits<T: Real>(
+/// The user's data in the range of the scalar type, and how it was read, if this problem learns from
+/// a table.
+fn table<T: Real>(
+    name: &str,
+    file: &Path,
     source: &Source,
-    embedded: impl FnOnce(u64) -> Splits,
-) -> Result<Splits, ProblemFailure> {
-    let Some(file) = &source.data else {
-        return Ok(embedded(source.seed));
+) -> Result<(Option<Splits>, Option<ReadData>), ProblemFailure> {
+    let labels = match name {
+        "logistic" => Labels::Signs,
+        "softmax" | "hyper-cleaning" | "mlp" | "mlp-cleaning" | "learning-rates" => Labels::Classes,
+        _ => return Ok((None, None)),
     };
-    let splits = data::load(file, source.seed)?;
+    let reading = source.reading.reading(source.seed, labels);
+    let Loaded { splits, about } = reading.load(file)?;
     for (array, samples) in [
         ("x_train", Some(&splits.train)),
         ("x_valid", Some(&splits.valid)),
@@ -256,7 +293,7 @@ pub(super) fn splits<T: Real>(
         let values = samples.map_or(&[][..], |s| s.features.as_slice());
         in_range::<T>(&splits.source, array, values)?;
     }
-    Ok(splits)
+    Ok((Some(splits), Some(ReadData::of_table(&about))))
 }
 
 /// A folder opens as a file does, and fails on reading for reasons of its own.
@@ -287,24 +324,22 @@ fn in_range<T: Real>(
     }
 }
 
-fn cleaning<T: Real>(source: &Source) -> Result<Task<T>, ProblemFailure> {
+fn cleaning<T: Real>(given: Option<Splits>, source: &Source) -> Result<Task<T>, ProblemFailure> {
     let settings = HyperCleaning {
         bias: source.bias,
         ..HyperCleaning::default()
     };
-    let (splits, corrupted) = cleaning_splits::<T>(source)?;
+    let (splits, corrupted) = cleaning_splits(given, source.seed);
     Ok(hyper_cleaning(splits, corrupted, settings)?)
 }
 
 /// The splits of a cleaning problem; of embedded ones also which training labels are wrong.
-pub(super) fn cleaning_splits<T: Real>(
-    source: &Source,
-) -> Result<(Splits, Option<Vec<bool>>), ProblemFailure> {
-    let mut corrupted = None;
-    let splits = splits::<T>(source, |seed| {
-        let (splits, marks) = data::digits_cleaning(seed, CORRUPTION);
-        corrupted = Some(marks);
-        splits
-    })?;
-    Ok((splits, corrupted))
+pub(super) fn cleaning_splits(given: Option<Splits>, seed: u64) -> (Splits, Option<Vec<bool>>) {
+    match given {
+        Some(splits) => (splits, None),
+        None => {
+            let (splits, marks) = data::digits_cleaning(seed, CORRUPTION);
+            (splits, Some(marks))
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use solvers::sampling::Sampling;
 
+use super::reading::{DataFormat, FirstIndex, GivenReading, YesNo};
 use super::stepwise;
 
 /// How the outer variable moves.
@@ -26,6 +27,9 @@ pub enum OuterRule {
 /// The settings of `solve`; a configuration file has these keys.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SolveSettings {
+    /// How the data is read.
+    #[serde(flatten)]
+    pub reading: GivenReading,
     /// Outer iterations; of `gda`, records.
     pub iterations: usize,
     /// How x moves.
@@ -77,6 +81,21 @@ pub struct SolveSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields, default)]
 pub struct GivenSettings {
+    /// As in [`GivenReading`], of which these five are copies, so that a file has one list of keys.
+    #[arg(skip)]
+    pub header: Option<YesNo>,
+    /// As above.
+    #[arg(skip)]
+    pub first_index: Option<FirstIndex>,
+    /// As above.
+    #[arg(skip)]
+    pub format: Option<DataFormat>,
+    /// As above.
+    #[arg(skip)]
+    pub keep_index: Option<bool>,
+    /// As above.
+    #[arg(skip)]
+    pub standardise: Option<bool>,
     /// Outer iterations; of `gda`, records
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub iterations: Option<usize>,
@@ -148,6 +167,7 @@ impl GivenSettings {
     /// These settings where given, else those of `other`.
     #[must_use]
     pub fn or(self, other: GivenSettings) -> GivenSettings {
+        let reading = self.reading().or(other.reading());
         GivenSettings {
             iterations: self.iterations.or(other.iterations),
             optimiser: self.optimiser.or(other.optimiser),
@@ -170,6 +190,32 @@ impl GivenSettings {
             first_step: self.first_step.or(other.first_step),
             accuracy_power: self.accuracy_power.or(other.accuracy_power),
             step_power: self.step_power.or(other.step_power),
+            ..GivenSettings::default()
+        }
+        .reading_as(reading)
+    }
+
+    /// How the data is read.
+    pub fn reading(&self) -> GivenReading {
+        GivenReading {
+            header: self.header,
+            first_index: self.first_index,
+            format: self.format,
+            keep_index: self.keep_index,
+            standardise: self.standardise,
+        }
+    }
+
+    /// The same with data that is read so.
+    #[must_use]
+    pub fn reading_as(self, reading: GivenReading) -> GivenSettings {
+        GivenSettings {
+            header: reading.header,
+            first_index: reading.first_index,
+            format: reading.format,
+            keep_index: reading.keep_index,
+            standardise: reading.standardise,
+            ..self
         }
     }
 }
@@ -239,6 +285,7 @@ impl SolveSettings {
             _ => Self::small(),
         };
         SolveSettings {
+            reading: given.reading(),
             iterations: given.iterations.unwrap_or(default.iterations),
             optimiser: given.optimiser.unwrap_or(default.optimiser),
             rate: given.rate.unwrap_or(default.rate),
@@ -318,6 +365,7 @@ impl SolveSettings {
     /// What suits the closed forms.
     fn small() -> Self {
         SolveSettings {
+            reading: GivenReading::default(),
             iterations: 50,
             optimiser: OuterRule::Gd,
             rate: 0.1,

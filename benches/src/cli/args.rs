@@ -7,6 +7,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::checkpoint_every::CheckpointEvery;
+use crate::catalogue::reading::GivenReading;
 use crate::catalogue::settings::GivenSettings;
 use crate::study::stability::Toy;
 use crate::study::table::Table;
@@ -163,10 +164,13 @@ pub(super) struct ProblemArgs {
     #[arg(long, value_name = "P")]
     pub(super) problem: String,
     /// Data: .npz with x_train [n,d], t_train [n], x_valid, t_valid and perhaps x_test, t_test;
-    /// .csv with the label last; .libsvm; `FEATURES,LABELS`, two .npy or IDX files; a folder with
-    /// the four files of MNIST; for images, a folder of .png
+    /// rows of numbers (.csv) with the label last; .libsvm; either of them by any name, perhaps
+    /// packed by gzip, bzip2 or xz; `FEATURES,LABELS`, two .npy or IDX files; a folder with the four
+    /// files of MNIST; for images, a folder of .png
     #[arg(long, value_name = "FILE")]
     pub(super) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) reading: GivenReading,
     /// Point: .npz with x, and perhaps y for the lower level's start
     #[arg(long, value_name = "FILE")]
     pub(super) point: Option<PathBuf>,

@@ -8,7 +8,7 @@ use super::args::{Common, Compare, ProblemArgs};
 use super::demo_page::notices;
 use super::failure::{Failure, input};
 use super::output::{bar, line, prepare, say, short, short_or_dash, table, time, write_lines};
-use super::{memory, provenance};
+use super::{memory, provenance, say_data};
 use crate::catalogue;
 use crate::catalogue::problems::Problem;
 use crate::catalogue::strategies::{
@@ -124,6 +124,7 @@ fn of_one<T: Real>(
     full: bool,
     common: &Common,
 ) -> Vec<Record> {
+    say_data(problem, common);
     let (dim_x, dim_y) = (problem.task.x.len(), problem.task.y.len());
     let own_steps = problem.bilevel.step().is_some();
     let other = problem.task.known.is_some() || settings.inner.is_proximal() || own_steps;

@@ -8,7 +8,7 @@ use super::args::{Common, Memory, Unroll};
 use super::compare::inner;
 use super::failure::Failure;
 use super::output::{bar, line, prepare, say, short_or_dash, table, time, write_lines};
-use super::{memory_page, provenance};
+use super::{memory_page, provenance, say_data};
 use crate::report;
 use crate::study::memory::{Policy, Record, measure};
 
@@ -38,6 +38,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
         [] => Policy::default_for::<T>(problem.task.x.len(), &unrolled(1)),
         _ => given,
     };
+    say_data(&problem, common);
 
     let progress = bar(policies.len() * depths.len());
     let mut records = Vec::new();

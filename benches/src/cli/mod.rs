@@ -112,6 +112,11 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// One line on standard error, whatever is in the names it quotes.
 fn complain(text: &str) {
+    eprintln!("bilevel: {}", escaped(text));
+}
+
+/// Text as one line.
+fn escaped(text: &str) -> String {
     let mut line = String::new();
     for c in text.chars() {
         if c.is_control() {
@@ -120,7 +125,16 @@ fn complain(text: &str) {
             line.push(c);
         }
     }
-    eprintln!("bilevel: {line}");
+    line
+}
+
+/// Says how the user's data was read: before the results, or beside JSON Lines on standard error.
+fn say_data<T: Real>(problem: &Problem<T>, common: &Common) {
+    let Some(read) = &problem.read else { return };
+    match common.json {
+        true => eprintln!("{}", escaped(&read.line)),
+        false => output::say(&escaped(&read.line)),
+    }
 }
 
 /// The bytes of memory that this machine has, where that can be told.
@@ -135,6 +149,7 @@ fn memory() -> usize {
 fn problem<T: Real>(args: &ProblemArgs, common: &Common) -> Result<Problem<T>, Failure> {
     let source = Source {
         data: args.data.clone(),
+        reading: args.reading,
         seed: common.seed,
         bias: args.bias,
         large: args.large,

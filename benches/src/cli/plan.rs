@@ -29,6 +29,9 @@ pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> 
             (records, refused.flatten())
         }
     };
+    if refused.is_none() {
+        super::say_data(&problem, common);
+    }
     if common.json {
         records.iter().for_each(|r| say(&line(r)));
     } else if refused.is_none() {

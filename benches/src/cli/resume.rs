@@ -94,6 +94,7 @@ pub(super) fn from_folder(
     let problem = ProblemArgs {
         problem: origin.problem.clone(),
         data,
+        reading: origin.settings.reading,
         point,
         bias: origin.bias,
         large: origin.large,

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::{Args, Command};
 
 use super::failure::Failure;
+use crate::catalogue::reading::GivenReading;
 use crate::catalogue::settings::{GivenSettings, SolveSettings};
 use crate::catalogue::settings_text;
 
@@ -19,6 +20,7 @@ pub(super) fn read_config(file: &Path) -> Result<GivenSettings, Failure> {
 /// The keys of a file of settings, with what they mean.
 fn keys() -> Vec<(String, String)> {
     let command = GivenSettings::augment_args(Command::new("settings"));
+    let command = GivenReading::augment_args(command);
     let arguments = command.get_arguments().map(|argument| {
         let help = argument.get_help().map(ToString::to_string);
         (argument.get_id().to_string(), help.unwrap_or_default())

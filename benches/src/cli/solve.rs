@@ -11,6 +11,7 @@ use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
 use super::output::{bar, line, prepare, say};
 use super::resume::{from_folder, origin};
+use super::say_data;
 use super::show_config::{config_text, read_config};
 use super::signals::Signals;
 use super::solve_page::{page, summary};
@@ -31,12 +32,13 @@ pub(super) struct Task {
     pub(super) from: Option<(RunFolder, Checkpoint)>,
 }
 
-pub(super) fn run(args: Solve, common: Common) -> Result<(), Failure> {
+pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
     let from_file = match &args.config {
         Some(file) => read_config(file)?,
         None => GivenSettings::default(),
     };
-    let given = args.settings.or(from_file);
+    let given = args.settings.reading_as(args.problem.reading).or(from_file);
+    args.problem.reading = given.reading();
     let task = match &args.resume {
         Some(dir) => match from_folder(dir, &args, &common, given)? {
             Some(task) => task,
@@ -83,7 +85,8 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     }
 
     let origin = origin(&args, &common, &settings)?;
-    let header = header(&args, &common, &origin);
+    let read = problem.read.as_ref().map(|read| &read.record);
+    let header = header(&args, &common, &origin, read);
     let mut records = Vec::new();
     let mut keeper = None;
     if let Some((folder, checkpoint)) = from {
@@ -104,6 +107,7 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
         new.save(&mut session, false)?;
         keeper = Some(new);
     }
+    say_data(&problem, &common);
     if common.json {
         say(&line(&header));
     }
@@ -291,12 +295,13 @@ impl Keeper {
     }
 }
 
-fn header(args: &Solve, common: &Common, origin: &Origin) -> Value {
+fn header(args: &Solve, common: &Common, origin: &Origin, read: Option<&Value>) -> Value {
     json!({
         "header": {
             "problem": args.problem.problem,
             "method": args.method,
             "data": args.problem.data,
+            "read": read,
             "point": args.problem.point,
             "bias": args.problem.bias,
             "large": args.problem.large,

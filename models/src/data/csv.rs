@@ -1,21 +1,41 @@
-//! Tables of numbers in comma-separated text.
+//! Tables of numbers in text.
 
-use std::fs::File;
-use std::io::Read;
+mod first;
+mod index;
+mod rows;
+
 use std::path::Path;
 
-use csv::{ByteRecord, ReaderBuilder, Terminator};
+use csv::ByteRecord;
 use nalgebra::DMatrix;
 
-use super::error::{DataError, excerpt, unreadable};
+use super::error::{DataError, excerpt, unreadable, way_out};
+use super::labels::{Seen, Whence};
+use super::opened::Opened;
+use super::reading::{Read, Reading};
 use super::split::Plan;
-use super::{Samples, Splits};
+use super::{About, DENSE_LIMIT, Format, Samples, Splits};
+use first::{First, Others, numbered};
+use index::is_index;
+use rows::{Delimiter, Rows, number};
 
-/// Reads a table of comma-separated numbers, the label in the last column, and splits its rows.
+/// Names of the column of labels.
+const LABELS: [&str; 4] = ["label", "labels", "target", "class"];
+
+/// Reads a table of numbers, one sample in a line and the label in the last column, and splits its
+/// rows.
 ///
-/// The first line is a header, and ignored, if none of its fields is a number. Blank lines are
-/// skipped. The rows are shuffled with `seed`; half of them (rounded up) become the training split,
-/// half of the rest (rounded up) the validation split, and the others the test split.
+/// Between the fields are commas, semicolons, tabs, bars or blanks, whichever makes the most
+/// numbers; fields may be quoted. Blank lines and those that begin with `#` are skipped. The first
+/// line is a header if most of its fields, or that of the label, are names; if it is whole numbers
+/// of which the last is no label of the other rows; if it counts the columns from 0 or 1. A column named
+/// `label`, `labels`, `target` or `class` holds the labels wherever it is. A first column that
+/// counts the rows is left out: distinct whole numbers below an empty name, or 0, 1, 2, … or 1, 2,
+/// 3, … below `index`, `id`, `row` or `#`, or in a table of eight rows or more without names.
+/// [`Reading`] has settings for both, and says what was decided.
+///
+/// The rows are shuffled with `seed`; half of them (rounded up) become the training split, half of
+/// the rest (rounded up) the validation split, and the others the test split.
 ///
 /// # Errors
 ///
@@ -30,82 +50,273 @@ use super::{Samples, Splits};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_csv(path: &Path, seed: u64) -> Result<Splits, DataError> {
-    let source = path.display().to_string();
-    let table = read_table(path, &source)?;
-    Ok(Plan::draw(table.len(), seed, &source)?.gather(&table, source))
+    let reading = Reading {
+        seed,
+        format: Some(Format::Csv),
+        ..Reading::default()
+    };
+    reading.load(path).map(|loaded| loaded.splits)
 }
 
-fn read_table(path: &Path, file: &str) -> Result<Samples, DataError> {
-    let unreadable = unreadable(file);
-    let opened = File::open(path).map_err(unreadable)?;
-    // Every line ends in a newline, so that after a record the reader stands on the next line.
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .terminator(Terminator::Any(b'\n'))
-        .from_reader(opened.chain(&b"\n"[..]));
+pub(super) fn read(opened: Opened, file: &str, reading: &Reading) -> Result<Read, DataError> {
+    let delimiter = Delimiter::of(&opened.sample);
+    let mut table = Table::new(file);
+    table.read(Rows::new(opened.stream(), delimiter), reading)?;
+    table.settle_header()?;
+    table.settle_index(reading.keep_index)?;
+    let about = About {
+        format: delimiter.name().into(),
+        header: Some(table.header.take().unwrap_or_else(|| "none".into())),
+        dropped: std::mem::take(&mut table.dropped),
+        notes: std::mem::take(&mut table.notes),
+        ..About::default()
+    };
+    let seen = std::mem::take(&mut table.seen);
+    let samples = table.samples()?;
+    let plan = Plan::draw(samples.len(), reading.seed, file)?;
+    Ok(Read {
+        splits: plan.gather(&samples, file.into()),
+        about,
+        seen,
+    })
+}
 
-    let (mut features, mut labels) = (Vec::new(), Vec::new());
-    let mut width = None;
-    let mut record = ByteRecord::new();
-    while reader
-        .read_byte_record(&mut record)
-        .map_err(|e| unreadable(e.into()))?
-    {
-        if record.len() == 1 && record[0].trim_ascii().is_empty() {
-            continue;
+/// A table while it is read.
+struct Table<'f> {
+    file: &'f str,
+    /// Names of all columns, if there is a header with them.
+    names: Option<Vec<String>>,
+    /// Fields of a line, once known.
+    width: Option<usize>,
+    /// The column of the label.
+    label: usize,
+    /// The first line and its number; the text for messages.
+    first: Option<(First, u64, String)>,
+    features: Vec<f64>,
+    labels: Vec<f64>,
+    /// The labels but that of a first line of numbers.
+    seen: Seen,
+    header: Option<String>,
+    dropped: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl<'f> Table<'f> {
+    fn new(file: &'f str) -> Self {
+        Table {
+            file,
+            names: None,
+            width: None,
+            label: 0,
+            first: None,
+            features: Vec::new(),
+            labels: Vec::new(),
+            seen: Seen::default(),
+            header: None,
+            dropped: Vec::new(),
+            notes: Vec::new(),
         }
-        let line = reader.position().line().saturating_sub(1);
-        let first = width.is_none();
-        let expected = *width.get_or_insert(record.len());
-        if record.len() != expected {
-            let (file, found) = (file.into(), record.len());
-            return Err(DataError::RaggedCsv {
-                file,
-                line,
-                found,
-                expected,
-            });
-        }
-        if first && record.iter().all(|field| number(field).is_none()) {
-            continue;
-        }
-        for (column, field) in record.iter().enumerate() {
-            let value = number(field)
-                .filter(|value| value.is_finite())
-                .ok_or_else(|| DataError::MalformedCsv {
-                    file: file.into(),
-                    line,
-                    column: column + 1,
-                    text: excerpt(&String::from_utf8_lossy(field)),
-                })?;
-            if column + 1 < expected {
-                features.push(value)
-            } else {
-                labels.push(value)
+    }
+
+    fn read(
+        &mut self,
+        mut rows: Rows<impl std::io::BufRead>,
+        reading: &Reading,
+    ) -> Result<(), DataError> {
+        let unreadable = unreadable(self.file);
+        let [mut first, mut row] = [ByteRecord::new(), ByteRecord::new()];
+        let Some(line) = rows.next(&mut first).map_err(unreadable)? else {
+            return Ok(());
+        };
+        let mut next = rows.next(&mut row).map_err(unreadable)?;
+        let second = next.map(|_| &row);
+        let kind = First::of(&first, second, reading.header, (self.file, line))?;
+        let text = first::text(&first);
+        match kind {
+            First::Names | First::Unnamed => {
+                self.header = Some(format!("line {line}"));
+                let name = |cell| String::from_utf8_lossy(cell).trim().to_owned();
+                let mut names: Vec<String> = first.iter().map(name).collect();
+                let columns = second.map_or(names.len(), ByteRecord::len);
+                // The numbers of rows of R's tables have no name.
+                if columns == names.len() + 1 && second.is_some_and(|row| is_whole(&row[0])) {
+                    names.insert(0, String::new());
+                }
+                self.width = Some(names.len());
+                if reading.header == Some(true) && columns != names.len() {
+                    self.width = Some(columns);
+                } else {
+                    self.names = Some(names);
+                }
+                self.place_label();
+            }
+            First::Numbers(_) | First::Sample => {
+                self.width = Some(first.len());
+                self.place_label();
+                self.push(&first, line)?;
+                if let First::Sample = kind {
+                    self.see(line);
+                }
             }
         }
+        self.first = Some((kind, line, text));
+        while let Some(line) = next {
+            self.push(&row, line)?;
+            self.see(line);
+            next = rows.next(&mut row).map_err(unreadable)?;
+        }
+        Ok(())
     }
 
-    // What they grew to ahead of the rows.
-    features.shrink_to_fit();
-    labels.shrink_to_fit();
-    match width {
-        Some(1) => Err(DataError::Empty {
-            file: file.into(),
-            place: "the table, with one column for the labels,".into(),
-            what: "features",
-        }),
-        _ => {
-            let dim = width.map_or(0, |width| width - 1);
-            Ok(Samples {
-                features: DMatrix::from_vec(dim, labels.len(), features),
-                labels,
-            })
+    /// Which column holds the labels: the one named so, else the last.
+    fn place_label(&mut self) {
+        let last = self.width.unwrap_or(0).saturating_sub(1);
+        self.label = last;
+        let Some(names) = &self.names else { return };
+        let is_label = |name: &String| LABELS.contains(&&*name.to_lowercase());
+        let mut named = (0..names.len()).filter(|column| is_label(&names[*column]));
+        if let (Some(column), None) = (named.next(), named.next())
+            && column != last
+        {
+            self.label = column;
+            let name = excerpt(&names[column]);
+            self.notes
+                .push(format!("labels in column {}, `{name}`", column + 1));
+        }
+    }
+
+    fn push(&mut self, row: &ByteRecord, line: u64) -> Result<(), DataError> {
+        let expected = self.width.unwrap_or(row.len());
+        if row.len() != expected {
+            return Err(self.ragged(line, row.len(), expected));
+        }
+        for (column, field) in row.iter().enumerate() {
+            let value = number(field).filter(|value| value.is_finite());
+            let value = value.ok_or_else(|| self.malformed(line, column, field))?;
+            if column == self.label {
+                self.labels.push(value)
+            } else {
+                self.features.push(value)
+            }
+        }
+        if self.features.len() > DENSE_LIMIT {
+            return Err(DataError::TooLarge {
+                file: self.file.into(),
+                found: format!("more than {DENSE_LIMIT} numbers up to line {line}"),
+                limit: format!("{DENSE_LIMIT}"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes note of the last label.
+    fn see(&mut self, line: u64) {
+        if let Some(label) = self.labels.last() {
+            self.seen.add(*label, || Whence::Line(line));
+        }
+    }
+
+    /// Decides whether a first line of numbers is a header.
+    fn settle_header(&mut self) -> Result<(), DataError> {
+        let Some((First::Numbers(cells), line, text)) = &self.first else {
+            return Ok(());
+        };
+        let (dim, label) = (self.dim(), self.labels[0]);
+        let others = Others {
+            rows: self.labels.len() - 1,
+            labels: self.seen.count(),
+            has_label: self.seen.has(label),
+            fractions: self.features[dim..].iter().any(|v| v.fract() != 0.0),
+        };
+        match numbered(cells, label, &others) {
+            Some(why) => {
+                self.header = Some(format!(
+                    "line {line}, `{text}`, as {why} (--header no if it is a sample)"
+                ));
+                self.features.drain(..dim);
+                self.labels.remove(0);
+            }
+            None => self.seen.add(label, || Whence::Line(*line)),
+        }
+        Ok(())
+    }
+
+    /// Leaves out a first column that counts the rows.
+    fn settle_index(&mut self, keep: bool) -> Result<(), DataError> {
+        let dim = self.dim();
+        if dim < 1 || self.label == 0 || self.labels.is_empty() {
+            return Ok(());
+        }
+        let name = self.names.as_ref().map(|names| &*names[0]);
+        let values: Vec<f64> = self.features.iter().step_by(dim).copied().collect();
+        // Without a name, the only feature of a table is one.
+        let is_index = (name.is_some() || dim > 1) && is_index(name, &values);
+        if let (Some((First::Unnamed, line, _)), false) = (&self.first, is_index) {
+            return Err(self.malformed(*line, 0, b""));
+        }
+        if !is_index || keep {
+            return Ok(());
+        }
+        let named = match name {
+            None | Some("") => String::new(),
+            Some(name) => format!(", `{}`,", excerpt(name)),
+        };
+        self.dropped.push(format!(
+            "column 1{named} which counts the rows (--keep-index)"
+        ));
+        let mut place = 0;
+        self.features.retain(|_| {
+            place += 1;
+            (place - 1) % dim != 0
+        });
+        self.width = self.width.map(|width| width - 1);
+        Ok(())
+    }
+
+    /// The features of a row.
+    fn dim(&self) -> usize {
+        self.width.unwrap_or(0).saturating_sub(1)
+    }
+
+    fn samples(mut self) -> Result<Samples, DataError> {
+        // What they grew to ahead of the rows.
+        self.features.shrink_to_fit();
+        self.labels.shrink_to_fit();
+        if self.width == Some(1) {
+            return Err(DataError::Empty {
+                file: self.file.into(),
+                place: "the table, with one column for the labels,".into(),
+                what: "features",
+            });
+        }
+        Ok(Samples {
+            features: DMatrix::from_vec(self.dim(), self.labels.len(), self.features),
+            labels: self.labels,
+        })
+    }
+
+    fn ragged(&self, line: u64, found: usize, expected: usize) -> DataError {
+        DataError::RaggedCsv {
+            file: self.file.into(),
+            line,
+            found,
+            expected,
+        }
+    }
+
+    fn malformed(&self, line: u64, column: usize, field: &[u8]) -> DataError {
+        let text = String::from_utf8_lossy(field);
+        DataError::MalformedCsv {
+            file: self.file.into(),
+            line,
+            column: column + 1,
+            way_out: way_out(text.trim(), column == self.label),
+            text: excerpt(&text),
         }
     }
 }
 
-fn number(field: &[u8]) -> Option<f64> {
-    str::from_utf8(field).ok()?.trim().parse().ok()
+/// Whether a field is a whole number.
+fn is_whole(field: &[u8]) -> bool {
+    number(field).is_some_and(|value| value.fract() == 0.0)
 }

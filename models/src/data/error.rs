@@ -4,8 +4,10 @@ mod text;
 
 use std::io;
 
-pub(super) use text::{Place, excerpt, one_line, unreadable};
-use text::{listed, place, unknown};
+pub(super) use text::{
+    Place, excerpt, is_decimal_comma, is_missing, one_line, unreadable, way_out,
+};
+use text::{listed, place};
 
 /// Why a data file was refused.
 ///
@@ -23,16 +25,28 @@ pub enum DataError {
         reason: io::Error,
     },
 
-    /// The extension of the file names no format that can be read.
+    /// The contents of the file are in no format that can be read.
     #[error(
-        "{file}: {}, expected the file extension `.npz`, `.csv` or `.libsvm`, or `FEATURES,LABELS`, two .npy or IDX files",
-        unknown(.extension)
+        "{file}: {found}, expected an npz archive, rows of numbers (csv) or of `label index:value` (libsvm), or `FEATURES,LABELS`, two .npy or IDX files"
     )]
-    UnknownExtension {
+    UnknownFormat {
         /// The file.
         file: String,
-        /// Its extension with the dot, or nothing.
-        extension: String,
+        /// What it looks like.
+        found: String,
+    },
+
+    /// A setting says nothing about the format of the file.
+    #[error("{file}: {setting}: the data is read as {format}, expected {expected}")]
+    Unsuited {
+        /// The file.
+        file: String,
+        /// The setting, as on the command line.
+        setting: &'static str,
+        /// The format of the file.
+        format: String,
+        /// The format that the setting is for.
+        expected: &'static str,
     },
 
     /// The file is not a zip archive.
@@ -157,18 +171,16 @@ pub enum DataError {
     },
 
     /// A label does not suit the task.
-    #[error("{file}: array `{array}`, entry {index}, is {value}, expected {expected}")]
+    #[error("{file}: {place} is {value}, expected {expected}")]
     BadLabel {
         /// The file.
         file: String,
-        /// The array of labels.
-        array: String,
-        /// The index of the label, from 0.
-        index: usize,
+        /// The line of a text, from 1, or the array and the index there, from 0.
+        place: String,
         /// The label.
         value: f64,
         /// The labels that the task admits.
-        expected: &'static str,
+        expected: String,
     },
 
     /// There is nothing to learn from.
@@ -183,7 +195,7 @@ pub enum DataError {
     },
 
     /// A field of a CSV file is not a finite number.
-    #[error("{file}: line {line}, column {column}: `{text}` is not a finite number")]
+    #[error("{file}: line {line}, column {column}: `{text}` is not a finite number{way_out}")]
     MalformedCsv {
         /// The file.
         file: String,
@@ -193,6 +205,8 @@ pub enum DataError {
         column: usize,
         /// The start of the field's text.
         text: String,
+        /// What can be done about it, or nothing.
+        way_out: &'static str,
     },
 
     /// A line of a CSV file has more or fewer fields than the first.

@@ -1,14 +1,16 @@
 //! Sparse tables in the text format of LIBSVM, made dense.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead};
 use std::path::Path;
 
 use nalgebra::DMatrix;
 
 use super::error::{DataError, excerpt, unreadable};
+use super::labels::{Seen, Whence};
+use super::opened::Opened;
+use super::reading::{Read, Reading};
 use super::split::Plan;
-use super::{DENSE_LIMIT, Samples, Splits};
+use super::{About, DENSE_LIMIT, Format, Samples, Splits};
 
 /// Entries that a file may always have when dense.
 const FREE: usize = 1 << 20;
@@ -18,9 +20,10 @@ const SPARSEST: usize = 1000;
 /// Reads a table in the format of LIBSVM and SVMlight, and splits its rows as
 /// [`read_csv`](super::read_csv) does.
 ///
-/// A line is `label index:value …`; indices count from 1 and ascend, and what a line leaves out
-/// is 0. The largest index is the number of features. What follows a `#` and blank lines are
-/// ignored.
+/// A line is `label index:value …`; indices ascend, and what a line leaves out is 0. They count from
+/// 0 if a 0 occurs, else from 1, and the last one tells the number of features. What follows a `#`,
+/// blank lines and queries `qid:number` are ignored. [`Reading`] has a setting for the first index,
+/// and says what was decided.
 ///
 /// The result is dense. It may have at most [`DENSE_LIMIT`] entries and, beyond a million (2²⁰),
 /// 1000 for each entry that the file writes: a mistyped index does not take the machine's memory.
@@ -40,86 +43,131 @@ const SPARSEST: usize = 1000;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_libsvm(path: &Path, seed: u64) -> Result<Splits, DataError> {
+    let reading = Reading {
+        seed,
+        format: Some(Format::Libsvm),
+        ..Reading::default()
+    };
+    reading.load(path).map(|loaded| loaded.splits)
+}
+
+pub(super) fn read(path: &Path, reading: &Reading) -> Result<Read, DataError> {
     let source = path.display().to_string();
     let mut extent = Extent::default();
-    scan(path, &source, &mut extent)?;
-    let plan = Plan::draw(extent.rows, seed, &source)?;
-    if extent.dim == 0 {
+    let least = reading.first_index.unwrap_or(0).into();
+    scan(path, &source, least, &mut extent)?;
+    let plan = Plan::draw(extent.rows, reading.seed, &source)?;
+    let Some((smallest, largest)) = extent.indices else {
         return Err(DataError::Empty {
             file: source,
             place: "the table".into(),
             what: "features",
         });
+    };
+    let first = match reading.first_index {
+        Some(first) => first.into(),
+        None => smallest.min(1),
+    };
+    let dim = (largest - first) as usize + 1;
+    extent.check(dim, &source)?;
+    let mut about = About {
+        format: "libsvm".into(),
+        notes: vec![format!("indices from {first}")],
+        ..About::default()
+    };
+    if extent.queries {
+        about.dropped.push("the queries `qid:`".into());
     }
-    extent.check(&source)?;
 
     let mut fill = Fill {
         parts: plan.parts().map(|rows| Samples {
-            features: DMatrix::zeros(extent.dim, rows.len()),
+            features: DMatrix::zeros(dim, rows.len()),
             labels: vec![0.0; rows.len()],
         }),
         places: plan.places(),
+        first,
         next: 0,
         changed: false,
     };
-    scan(path, &source, &mut fill)?;
+    scan(path, &source, first, &mut fill)?;
     if fill.changed || fill.next != extent.rows {
         return Err(unreadable(&source)(io::Error::other(
             "it changed while it was read",
         )));
     }
     let [train, valid, test] = fill.parts;
-    Ok(Splits {
-        train,
-        valid,
-        test: Some(test),
-        source,
+    Ok(Read {
+        splits: Splits {
+            train,
+            valid,
+            test: Some(test),
+            source,
+        },
+        about,
+        seen: extent.seen,
     })
 }
 
 /// What the lines of a file are told to.
 trait Visit {
     /// A line begins.
-    fn row(&mut self, label: f64);
-    /// It has this value at an index from 0.
-    fn entry(&mut self, index: usize, value: f64);
+    fn row(&mut self, label: f64, line: u64);
+    /// It has this value at an index as it is written.
+    fn entry(&mut self, index: u32, value: f64);
+    /// It belongs to a query.
+    fn query(&mut self) {}
 }
 
 /// The size of a table.
 #[derive(Default)]
 struct Extent {
     rows: usize,
-    dim: usize,
+    /// The smallest and the largest index.
+    indices: Option<(u32, u32)>,
     written: usize,
+    queries: bool,
+    seen: Seen,
 }
 
 impl Visit for Extent {
-    fn row(&mut self, _: f64) {
+    fn row(&mut self, label: f64, line: u64) {
         self.rows += 1;
+        self.seen.add(label, || Whence::Line(line));
     }
 
-    fn entry(&mut self, index: usize, _: f64) {
-        self.dim = self.dim.max(index + 1);
+    fn entry(&mut self, index: u32, _: f64) {
+        let (smallest, largest) = self.indices.unwrap_or((index, index));
+        self.indices = Some((smallest.min(index), largest.max(index)));
         self.written += 1;
+    }
+
+    fn query(&mut self) {
+        self.queries = true;
     }
 }
 
 impl Extent {
-    fn check(&self, file: &str) -> Result<(), DataError> {
-        let (rows, dim, written) = (self.rows, self.dim, self.written);
+    fn check(&self, dim: usize, file: &str) -> Result<(), DataError> {
+        let (rows, written) = (self.rows, self.written);
         let sparse = written.saturating_mul(SPARSEST).max(FREE);
         let most = sparse.min(DENSE_LIMIT);
         if rows.checked_mul(dim).is_some_and(|size| size <= most) {
             return Ok(());
         }
         let why = match most {
-            DENSE_LIMIT => String::new(),
-            _ => format!(" with {written} written ones"),
+            DENSE_LIMIT => "",
+            _ => ", so many zeros may be a slip of an index",
         };
         Err(DataError::TooLarge {
             file: file.into(),
-            found: format!("{rows} rows of {dim} features, the largest index, made dense"),
-            limit: format!("{most} entries{why}"),
+            found: format!(
+                "{rows} rows of {dim} features, as the largest index says, are kept with their \
+                 zeros, and {written} of their numbers are written"
+            ),
+            limit: format!(
+                "{most} numbers in all{why}: leave out features that few rows have, or fold the \
+                 indices into fewer"
+            ),
         })
     }
 }
@@ -128,12 +176,14 @@ impl Extent {
 struct Fill {
     parts: [Samples; 3],
     places: Vec<(u8, usize)>,
+    /// The index of the first feature.
+    first: u32,
     next: usize,
     changed: bool,
 }
 
 impl Visit for Fill {
-    fn row(&mut self, label: f64) {
+    fn row(&mut self, label: f64, _: u64) {
         match self.places.get(self.next) {
             Some(&(part, place)) => self.parts[usize::from(part)].labels[place] = label,
             None => self.changed = true,
@@ -141,7 +191,8 @@ impl Visit for Fill {
         self.next += 1;
     }
 
-    fn entry(&mut self, index: usize, value: f64) {
+    fn entry(&mut self, index: u32, value: f64) {
+        let index = (index - self.first) as usize;
         let place = self.places.get(self.next - 1);
         let slot = place.and_then(|&(part, place)| {
             let features = &mut self.parts[usize::from(part)].features;
@@ -154,8 +205,9 @@ impl Visit for Fill {
     }
 }
 
-fn scan(path: &Path, file: &str, visit: &mut impl Visit) -> Result<(), DataError> {
-    let mut reader = BufReader::new(File::open(path).map_err(unreadable(file))?);
+/// Reads every line; indices are at least `least`.
+fn scan(path: &Path, file: &str, least: u32, visit: &mut impl Visit) -> Result<(), DataError> {
+    let mut reader = Opened::open(path, file)?.stream();
     let (mut line, mut number) = (Vec::new(), 0_u64);
     loop {
         line.clear();
@@ -164,7 +216,7 @@ fn scan(path: &Path, file: &str, visit: &mut impl Visit) -> Result<(), DataError
             return Ok(());
         }
         number += 1;
-        row(&line, visit).map_err(|(word, expected)| DataError::Malformed {
+        row(&line, number, least, visit).map_err(|(word, expected)| DataError::Malformed {
             file: file.into(),
             place: format!("line {number}"),
             found: format!("`{}`", excerpt(&String::from_utf8_lossy(word))),
@@ -174,28 +226,44 @@ fn scan(path: &Path, file: &str, visit: &mut impl Visit) -> Result<(), DataError
 }
 
 /// One line; else the word that is wrong, and what was expected.
-fn row<'a>(line: &'a [u8], visit: &mut impl Visit) -> Result<(), (&'a [u8], &'static str)> {
+fn row<'a>(
+    line: &'a [u8],
+    number: u64,
+    least: u32,
+    visit: &mut impl Visit,
+) -> Result<(), (&'a [u8], &'static str)> {
     let text = line.split(|byte| *byte == b'#').next().unwrap_or_default();
     let words = text.split(u8::is_ascii_whitespace);
-    let mut words = words.filter(|word| !word.is_empty());
+    let mut words = words.filter(|word| !word.is_empty()).peekable();
     let Some(first) = words.next() else {
         return Ok(());
     };
-    visit.row(parsed(first).ok_or((first, "a finite number as the label"))?);
-    let mut above = 0;
+    let label = parsed(first).ok_or((first, "a finite number as the label"))?;
+    visit.row(label, number);
+    if words.next_if(|word| word.starts_with(b"qid:")).is_some() {
+        visit.query();
+    }
+    let mut next = u64::from(least);
     for word in words {
         let colon = word.iter().position(|byte| *byte == b':');
         let colon = colon.ok_or((word, "`index:value`"))?;
         let (index, value) = (&word[..colon], &word[colon + 1..]);
         let index = digits(index).ok_or((word, "an index below 2³² before the colon"))?;
-        if index <= above {
-            return Err((word, "indices that count from 1 and ascend"));
+        if u64::from(index) < next {
+            return Err((word, ascending(least)));
         }
-        above = index;
+        next = u64::from(index) + 1;
         let value = parsed(value).ok_or((word, "a finite number after the colon"))?;
-        visit.entry(index as usize - 1, value);
+        visit.entry(index, value);
     }
     Ok(())
+}
+
+fn ascending(least: u32) -> &'static str {
+    match least {
+        0 => "indices that ascend",
+        _ => "indices that count from 1 and ascend",
+    }
 }
 
 fn digits(text: &[u8]) -> Option<u32> {

@@ -1,25 +1,33 @@
 //! Data sets: samples with labels, split for training, validation and test.
 //!
 //! [`load`] reads `.npz`, `.csv` and LIBSVM files, pairs of `.npy` or IDX files, and the folder of
-//! MNIST; [`read_images`] a folder of PNG images. [`digits`] and the tasks made of it need no file.
+//! MNIST; [`Reading`] does so with settings, maps labels and says what it decided; [`read_images`]
+//! reads a folder of PNG images. [`digits`] and the tasks made of it need no file.
 //!
 //! A reader holds at most twice the `f64`s of its result at a time, and a damaged file is an error:
 //! what it claims to hold is not reserved before it is there.
 
+mod about;
 mod csv;
 mod embedded;
 mod error;
+mod format;
 mod grow;
 mod idx;
 mod images;
+mod labels;
 mod libsvm;
 mod npy;
 mod npy_header;
 mod npz;
+mod opened;
 mod pair;
 mod png;
+mod reading;
 mod split;
+mod standardise;
 
+use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -30,15 +38,22 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 pub use self::csv::read_csv;
+pub use about::About;
 pub use embedded::{
     DIGITS_NOTICE, digits, digits_classes, digits_cleaning, digits_parity, digits_shuffled,
 };
 pub use error::DataError;
+pub use format::Format;
 pub use images::{IMAGE_SIZE, images};
+pub use labels::Labels;
 pub use libsvm::read_libsvm;
 pub use npz::{Point, read_npz, read_point};
 pub use pair::{read_mnist, read_pair};
 pub use png::read_images;
+pub use reading::{Loaded, Reading};
+pub use standardise::Standardised;
+
+use labels::{LabelMap, Seen};
 
 /// Entries that a reader makes of a sparse table or of images at most: 2²⁸, 2 GiB as `f64`.
 pub const DENSE_LIMIT: usize = 1 << 28;
@@ -110,41 +125,55 @@ pub struct Splits {
 }
 
 impl Splits {
-    /// The same data with labels -1 and +1.
+    /// The same data with labels -1 and +1: the smaller of two labels becomes -1. Where all labels
+    /// are one, 1 is +1, and 0 and -1 are -1.
     ///
     /// # Errors
     ///
-    /// [`DataError::BadLabel`] unless the labels of all splits are in {-1, +1}, or all in {0, 1};
-    /// in the second case 0 becomes -1.
+    /// [`DataError::BadLabel`] if a label is no whole number, or there are more than two.
     ///
     /// ```
     /// # use models::data::{Samples, Splits};
     /// # use nalgebra::DMatrix;
-    /// let part = Samples { features: DMatrix::zeros(3, 2), labels: vec![0.0, 1.0] };
+    /// let part = Samples { features: DMatrix::zeros(3, 2), labels: vec![1.0, 2.0] };
     /// let splits = Splits { train: part.clone(), valid: part, test: None, source: "toy".into() };
     /// assert_eq!(splits.into_binary()?.train.labels, [-1.0, 1.0]);
     /// # Ok::<(), models::data::DataError>(())
     /// ```
     pub fn into_binary(mut self) -> Result<Splits, DataError> {
-        let signed = self.named().any(|(_, part)| part.labels.contains(&-1.0));
-        let negative = if signed { -1.0 } else { 0.0 };
-        self.check_labels("labels all in {-1, +1} or all in {0, 1}", |label| {
-            label == negative || label == 1.0
-        })?;
-        let parts = [&mut self.train, &mut self.valid]
-            .into_iter()
-            .chain(&mut self.test);
-        for label in parts.flat_map(|part| &mut part.labels) {
-            *label = if *label == 1.0 { 1.0 } else { -1.0 };
-        }
+        let map = self.seen().map(Labels::Signs, &self.source)?;
+        self.map_labels(&map);
         Ok(self)
     }
 
-    /// The number of classes: the largest label of all splits plus one, and at least 2.
+    /// The same data with labels 0, …, k − 1 in the order of the labels of all splits, and the
+    /// number of classes k, which is at least 2. Labels that no sample has are no classes.
     ///
     /// # Errors
     ///
-    /// [`DataError::BadLabel`] unless all labels are integers from 0 to 9999.
+    /// [`DataError::BadLabel`] if a label is no whole number, or there are more than 10,000; if the
+    /// labels are -1, 0 and 1, but -1 begins in another split than 0.
+    ///
+    /// ```
+    /// # use models::data::{Samples, Splits};
+    /// # use nalgebra::DMatrix;
+    /// let part = Samples { features: DMatrix::zeros(3, 2), labels: vec![900.0, 3.0] };
+    /// let splits = Splits { train: part.clone(), valid: part, test: None, source: "toy".into() };
+    /// let (splits, classes) = splits.into_classes()?;
+    /// assert_eq!((splits.train.labels, classes), (vec![1.0, 0.0], 2));
+    /// # Ok::<(), models::data::DataError>(())
+    /// ```
+    pub fn into_classes(mut self) -> Result<(Splits, usize), DataError> {
+        let map = self.seen().map(Labels::Classes, &self.source)?;
+        self.map_labels(&map);
+        Ok((self, map.classes()))
+    }
+
+    /// The number of different labels of all splits, and at least 2.
+    ///
+    /// # Errors
+    ///
+    /// As [`into_classes`](Self::into_classes).
     ///
     /// ```
     /// let (splits, _) = models::data::digits_cleaning(0, 0.25);
@@ -152,11 +181,18 @@ impl Splits {
     /// # Ok::<(), models::data::DataError>(())
     /// ```
     pub fn classes(&self) -> Result<usize, DataError> {
-        self.check_labels("an integer from 0 to 9999", |label| {
-            (0.0..10_000.0).contains(&label) && label.fract() == 0.0
-        })?;
-        let labels = self.named().flat_map(|(_, part)| &part.labels);
-        Ok(labels.fold(1.0, |largest: f64, &label| largest.max(label)) as usize + 1)
+        let map = self.seen().map(Labels::Classes, &self.source)?;
+        Ok(map.classes())
+    }
+
+    /// As [`into_classes`](Self::into_classes), without a copy where the labels are classes.
+    pub(crate) fn in_classes(&self) -> Result<(Cow<'_, Splits>, usize), DataError> {
+        let map = self.seen().map(Labels::Classes, &self.source)?;
+        let mut splits = Cow::Borrowed(self);
+        if map.moves() {
+            splits.to_mut().map_labels(&map);
+        }
+        Ok((splits, map.classes()))
     }
 
     fn named(&self) -> impl Iterator<Item = (&'static str, &Samples)> {
@@ -166,70 +202,59 @@ impl Splits {
             .chain(test)
     }
 
-    fn check_labels(
-        &self,
-        expected: &'static str,
-        admits: impl Fn(f64) -> bool,
-    ) -> Result<(), DataError> {
-        for (array, part) in self.named() {
-            if let Some(index) = part.labels.iter().position(|&label| !admits(label)) {
-                return Err(DataError::BadLabel {
-                    file: self.source.clone(),
-                    array: array.into(),
-                    index,
-                    value: part.labels[index],
-                    expected,
-                });
-            }
+    fn parts_mut(&mut self) -> impl Iterator<Item = &mut Samples> {
+        [&mut self.train, &mut self.valid]
+            .into_iter()
+            .chain(&mut self.test)
+    }
+
+    /// The labels with their places in the splits.
+    fn seen(&self) -> Seen {
+        let mut seen = Seen::default();
+        for (part, (array, samples)) in self.named().enumerate() {
+            seen.add_array(part, array, &samples.labels);
         }
-        Ok(())
+        seen
+    }
+
+    fn map_labels(&mut self, map: &LabelMap) {
+        self.parts_mut()
+            .for_each(|part| map.apply(&mut part.labels));
     }
 }
 
-/// Reads a data set; `seed` draws the splits of formats that have none.
+/// Reads a data set; `seed` draws the splits of formats that have none. Labels stay what they are.
 ///
 /// | `path` | reader |
 /// |---|---|
 /// | `….npz` | [`read_npz`] |
-/// | `….csv` | [`read_csv`] |
+/// | `….csv`, `….tsv` | [`read_csv`] |
 /// | `….libsvm`, `….svm`, `….svmlight` | [`read_libsvm`] |
+/// | another file | the one of these that its contents are for |
 /// | `FEATURES,LABELS`: two names with a comma between them | [`read_pair`] |
 /// | a folder | [`read_mnist`] |
 ///
-/// Extensions are compared in either case. A comma in the name of a file that exists is no pair.
+/// Text may be packed by gzip, bzip2 or xz, and begin with a byte-order mark. Extensions are
+/// compared in either case, without that of a packed file. A comma in the name of a file that exists
+/// is no pair. [`Reading`] has settings, and says what was decided.
 ///
 /// # Errors
 ///
-/// For another extension, and as the reader of the format.
+/// For contents of no such format, and as the reader of the format.
 ///
 /// ```
-/// let file = tempfile::Builder::new().suffix(".CSV").tempfile()?;
-/// std::fs::write(&file, "0.5,0\n1.5,1\n2.5,0\n3.5,1\n")?;
+/// let file = tempfile::Builder::new().suffix(".train").tempfile()?;
+/// std::fs::write(&file, "0.5,1\n1.5,2\n2.5,1\n3.5,2\n")?;
 /// let splits = models::data::load(file.path(), 0)?.into_binary()?;
 /// assert_eq!(splits.train.len(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn load(path: &Path, seed: u64) -> Result<Splits, DataError> {
-    if path.is_dir() {
-        return read_mnist(path, seed);
-    }
-    if let Some([features, labels]) = pair::names(path) {
-        return read_pair(features, labels, seed);
-    }
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    match extension.to_ascii_lowercase().as_str() {
-        "npz" => read_npz(path),
-        "csv" => read_csv(path, seed),
-        "libsvm" | "svm" | "svmlight" => read_libsvm(path, seed),
-        _ => Err(DataError::UnknownExtension {
-            file: path.display().to_string(),
-            extension: if extension.is_empty() {
-                String::new()
-            } else {
-                format!(".{extension}")
-            },
-        }),
-    }
+    let reading = Reading {
+        seed,
+        ..Reading::default()
+    };
+    reading.load(path).map(|loaded| loaded.splits)
 }
 
 /// The files that [`load`] or [`read_images`] read of a path: itself, the two of a pair, or the PNG

@@ -10,7 +10,8 @@ use zip::result::ZipError;
 
 use super::error::{DataError, Place};
 use super::npy::{self, Array, finite};
-use super::{Samples, Splits};
+use super::reading::Read;
+use super::{About, Samples, Splits};
 
 /// A point of a bilevel problem: outer variable `x` and, where known, inner variable `y`.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +41,10 @@ pub struct Point {
 /// assert!(error.to_string().starts_with("absent.npz: cannot be read"));
 /// ```
 pub fn read_npz(path: &Path) -> Result<Splits, DataError> {
+    read(path).map(|read| read.splits)
+}
+
+pub(super) fn read(path: &Path) -> Result<Read, DataError> {
     let mut archive = Archive::open(path)?;
     let train = archive.samples("train")?;
     let valid = archive.samples("valid")?;
@@ -64,11 +69,21 @@ pub fn read_npz(path: &Path) -> Result<Splits, DataError> {
             });
         }
     }
-    Ok(Splits {
+    let splits = Splits {
         train,
         valid,
         test,
         source,
+    };
+    let about = About {
+        format: "npz".into(),
+        ..About::default()
+    };
+    let seen = splits.seen();
+    Ok(Read {
+        splits,
+        about,
+        seen,
     })
 }
 

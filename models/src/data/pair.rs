@@ -8,9 +8,11 @@ use flate2::bufread::MultiGzDecoder;
 use nalgebra::DMatrix;
 
 use super::error::{DataError, Place, unreadable};
+use super::labels::Seen;
 use super::npy::{Array, finite};
+use super::reading::Read;
 use super::split::Plan;
-use super::{Samples, Splits, idx, npy};
+use super::{About, Samples, Splits, idx, npy};
 
 /// Reads features and labels from two files, each a `.npy` or an IDX file, and splits the rows as
 /// [`read_csv`](super::read_csv) does.
@@ -39,9 +41,23 @@ use super::{Samples, Splits, idx, npy};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_pair(features: &Path, labels: &Path, seed: u64) -> Result<Splits, DataError> {
+    read(features, labels, seed).map(|read| read.splits)
+}
+
+pub(super) fn read(features: &Path, labels: &Path, seed: u64) -> Result<Read, DataError> {
     let samples = read_samples(features, labels)?;
     let source = format!("{},{}", features.display(), labels.display());
-    Ok(Plan::draw(samples.len(), seed, &source)?.gather(&samples, source))
+    let mut seen = Seen::default();
+    seen.add_array(0, &name_of(labels), &samples.labels);
+    let about = About {
+        format: "features and labels".into(),
+        ..About::default()
+    };
+    Ok(Read {
+        splits: Plan::draw(samples.len(), seed, &source)?.gather(&samples, source),
+        about,
+        seen,
+    })
 }
 
 /// Images and labels to train with, then to test with.
@@ -68,11 +84,17 @@ const MNIST: [&str; 4] = [
 /// assert!(error.to_string().contains("train-images-idx3-ubyte"));
 /// ```
 pub fn read_mnist(folder: &Path, seed: u64) -> Result<Splits, DataError> {
+    mnist(folder, seed).map(|read| read.splits)
+}
+
+pub(super) fn mnist(folder: &Path, seed: u64) -> Result<Read, DataError> {
     let [images, labels, test_images, test_labels] = MNIST.map(|name| member(folder, name));
     let (images, labels) = (images?, labels?);
     let (test_images, test_labels) = (test_images?, test_labels?);
     let source = folder.display().to_string();
     let samples = read_samples(&images, &labels)?;
+    let mut seen = Seen::default();
+    seen.add_array(0, &name_of(&labels), &samples.labels);
     let (train, valid) = {
         let plan = Plan::draw(samples.len(), seed, &source)?;
         let [train, valid, rest] = plan.parts();
@@ -90,11 +112,20 @@ pub fn read_mnist(folder: &Path, seed: u64) -> Result<Splits, DataError> {
             expected: train.dim(),
         });
     }
-    Ok(Splits {
-        train,
-        valid,
-        test: Some(test),
-        source,
+    seen.add_array(1, &name_of(&test_labels), &test.labels);
+    let about = About {
+        format: "MNIST".into(),
+        ..About::default()
+    };
+    Ok(Read {
+        splits: Splits {
+            train,
+            valid,
+            test: Some(test),
+            source,
+        },
+        about,
+        seen,
     })
 }
 

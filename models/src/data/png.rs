@@ -38,7 +38,8 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// are divided by their largest value; colours become gray by the weights 0.2126, 0.7152 and 0.0722
 /// of red, green and blue (ITU-R BT.709, on the values as they are written); transparency is
 /// ignored. Each image is cut to its middle `s × s` pixels, where `s` is the smallest side of all
-/// images; of an odd rest the larger part is cut off below and to the right.
+/// images; of an odd rest the larger part is cut off below and to the right. An image whose smallest
+/// side is less than half of the others' median is refused: all would be cut to it.
 ///
 /// Sizes are read first, so that no more is held at a time than the result and one image. An image
 /// may have 16,384 rows and columns, the result [`DENSE_LIMIT`] pixels.
@@ -46,7 +47,7 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 ///
 /// If the folder or an image cannot be read; if there is no image; if one is damaged, larger than
-/// these limits, or smaller than 2 × 2 pixels.
+/// these limits, smaller than 2 × 2 pixels, or much smaller than the others.
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
@@ -61,19 +62,31 @@ pub fn read_images(folder: &Path) -> Result<Vec<DMatrix<f64>>, DataError> {
         return Err(unreadable(&file)(reason));
     }
     let paths = files(folder).map_err(unreadable(&file))?;
-    let mut smallest = None;
+    let mut sides = Vec::new();
     for path in &paths {
         let (width, height) = open(path)?.dimensions();
-        let side = width.min(height);
-        smallest = Some(smallest.map_or(side, |s: u32| s.min(side)));
+        sides.push(width.min(height));
     }
-    let Some(size) = smallest else {
+    let Some((smallest, size)) = sides.iter().copied().enumerate().min_by_key(|(_, s)| *s) else {
         return Err(DataError::Empty {
             file,
             place: "the folder".into(),
             what: "PNG images",
         });
     };
+    sides.sort_unstable();
+    let median = sides[sides.len() / 2];
+    if 2 * size < median {
+        return Err(DataError::Malformed {
+            file: paths[smallest].display().to_string(),
+            place: "the image".into(),
+            found: format!(
+                "its smallest side of {size} pixels, to which all would be cut, is less than half \
+                 of {median}, the median"
+            ),
+            expected: "images of like sizes: take this one out, or enlarge it",
+        });
+    }
     let (count, size) = (paths.len(), size as usize);
     if count.saturating_mul(size * size) > DENSE_LIMIT {
         return Err(DataError::TooLarge {

@@ -4,7 +4,8 @@ use crate::common::*;
 
 #[test]
 fn csv_is_split_and_seeded() {
-    let text: String = (0..11)
+    // From 2, as 0 and 1 begin an index.
+    let text: String = (2..13)
         .map(|i| format!("{i}, {}.5,{}\n", -i, i % 2))
         .collect();
     let headed = format!("\u{feff}a,\"b c\",label\n \n{text}");
@@ -27,7 +28,7 @@ fn csv_is_split_and_seeded() {
             }
         }
         seen.sort_unstable();
-        assert_eq!(seen, Vec::from_iter(0..11));
+        assert_eq!(seen, Vec::from_iter(2..13));
     }
 }
 
@@ -40,18 +41,31 @@ fn csv_that_is_refused() {
     );
     assert_eq!(
         csv_message(format!("{rows}\n9,ab,1\n")),
-        "line 6, column 2: `ab` is not a finite number"
+        "line 6, column 2: `ab` is not a finite number: make a column of 0 and 1 of each word, or \
+         leave the column out"
     );
     let windows = format!("{rows}\n\n\n9,10\n").replace('\n', "\r\n");
     assert!(csv_message(windows).starts_with("line 8 has 2 fields"));
-    for text in ["nan", "inf", "1e999", "", "0x1", "1 2"] {
-        let expected = format!("line 1, column 3: `{text}` is not a finite number");
+    let missing = ": fill the cell in, for one with its column's mean, or leave the line out";
+    for (text, way_out) in [
+        ("nan", missing),
+        ("", missing),
+        ("NA", missing),
+        ("?", missing),
+        ("inf", ""),
+        ("1e999", ""),
+        ("0x1", ""),
+        ("1 2", ""),
+    ] {
+        let expected = format!("line 1, column 3: `{text}` is not a finite number{way_out}");
         assert_eq!(csv_message(format!("1,2,{text}\n{rows}")), expected);
     }
     assert!(csv_message(b"1,2,3\n1,\xff\n,0").contains("line 2 has 2 fields"));
     assert!(csv_message(b"1,2,3\n1,\xff\n3,0\n").contains("line 2"));
     assert!(csv_message(b"1,2\n1,\xff\n").contains("line 2, column 2: `\u{fffd}`"));
     assert!(csv_message(format!("1,\"{}\n\",2", "long ".repeat(50))).contains("…` is not"));
+    assert!(csv_message("0,5;1,2;0\n1,5;3;1\n").ends_with("write a point before decimals"));
+    assert!(csv_message("1,2,cat\n3,4,dog\n").ends_with("give each class a whole number"));
     assert_eq!(
         csv_message("1\n2\n3\n4\n"),
         "the table, with one column for the labels, has no features, expected at least one"

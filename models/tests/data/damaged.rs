@@ -9,15 +9,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::ExtendedColorType;
 
+use models::data::{Labels, Reading};
+
 use crate::common::*;
+use crate::decided::contents::{BZIP2, XZ};
 use crate::heap::peak;
 use crate::mutate::{mutate, repair};
 use crate::pairs::{idx, packed};
 use crate::png::png;
 
-/// Bytes that a reader may hold whatever it reads: its buffers, the states of the decoders, and the
-/// dense table that a file may always have.
-const FREE: usize = 10 << 20;
+/// Bytes that a reader may hold whatever it reads: its buffers, the states of the decoders (of bzip2
+/// 4 MB), and the dense table that a file may always have (8 MiB).
+const FREE: usize = 14 << 20;
 /// Bytes that it may hold for each byte of the files.
 const RATE: usize = 64;
 
@@ -46,6 +49,15 @@ fn load(path: &Path) -> Result<(), DataError> {
     data::load(path, 0).map(drop)
 }
 
+fn load_mapped(path: &Path) -> Result<(), DataError> {
+    let reading = Reading {
+        labels: Labels::Classes,
+        standardise: true,
+        ..Reading::default()
+    };
+    reading.load(path).map(drop)
+}
+
 fn load_pair(folder: &Path) -> Result<(), DataError> {
     let folder = folder.display();
     load(format!("{folder}/x,{folder}/t").as_ref())
@@ -55,6 +67,7 @@ fn formats() -> Vec<Format> {
     let as_is = |bytes| bytes;
     let table = b"a,b,label\n1,2,0\n3.5,-4e2,1\n5,\"6\",0\n7,8,1\n9,10,1\n";
     let sparse = b"+1 1:0.5 3:-2e3\n# c\n\n-1 2:1\n1 1:1 2:2 3:3 # d\n-1\n+1 3:0\n";
+    let blanks = b"\" \" 0 1 2\n1 3.5 -4e2 1\n2 5 6 0\n# c\n3 7 8 1\n4 9 10 1\n";
     let images = idx(0x08, &[5, 2, 2], &Vec::from_iter(0..20));
     let digits = idx(0x08, &[5], &[0, 1, 2, 3, 4]);
     let x = floats(&[5, 2], &[0.5; 10]);
@@ -87,6 +100,12 @@ fn formats() -> Vec<Format> {
         ),
         one("a.csv", table.to_vec(), load, as_is),
         one("a.libsvm", sparse.to_vec(), load, as_is),
+        one("a.txt", blanks.to_vec(), load_mapped, as_is),
+        one("a.svm.gz, inside", sparse.to_vec(), load_mapped, |bytes| {
+            packed(&bytes)
+        }),
+        one("a.svm.bz2", BZIP2.to_vec(), load, as_is),
+        one("a.svm.xz", XZ.to_vec(), load, as_is),
         pair("npy, features", ("x", &x), ("t", &t), as_is),
         pair("npy, labels", ("t", &t), ("x", &x), as_is),
         pair("idx, features", ("x", &images), ("t", &digits), as_is),

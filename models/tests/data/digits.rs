@@ -29,25 +29,69 @@ fn labels_are_checked() {
         [1.0, -1.0, 1.0]
     );
     assert_eq!(binary([1.0; 3], [1.0; 2]).unwrap().train.labels, [1.0; 3]);
-    let expected = "expected labels all in {-1, +1} or all in {0, 1}";
+    assert_eq!(
+        binary([2.0, 1.0, 2.0], [1.0, 1.0]).map(|s| s.train.labels),
+        // The toy's test samples have the label 1.
+        Ok(vec![1.0, -1.0, 1.0])
+    );
     assert_eq!(
         binary([0.0, 1.0, 1.0], [1.0, 3.0]).unwrap_err(),
-        format!("toy.npz: array `t_valid`, entry 1, is 3, {expected}")
+        "toy.npz: array `t_valid`, entry 1, is 3, expected no third label beside {0, 1}"
     );
     assert_eq!(
         binary([1.0, 0.0, 1.0], [1.0, -1.0]).unwrap_err(),
-        format!("toy.npz: array `t_train`, entry 1, is 0, {expected}")
+        "toy.npz: array `t_valid`, entry 1, is -1, expected no third label beside {0, 1}"
+    );
+    assert_eq!(
+        binary([1.0, 0.5, 1.0], [1.0, -1.0]).unwrap_err(),
+        "toy.npz: array `t_train`, entry 1, is 0.5, expected a whole number"
     );
 
-    let classes = |train, valid| labelled(train, valid).classes().map_err(|e| e.to_string());
-    assert_eq!(classes([0.0, 1.0, 2.0], [6.0, 0.0]), Ok(7));
-    assert_eq!(classes([0.0; 3], [0.0; 2]), Ok(2));
-    assert_eq!(classes([9999.0; 3], [0.0; 2]), Ok(10_000));
-    for bad in [-1.0, 0.5, 10_000.0] {
-        let expected = "expected an integer from 0 to 9999";
-        let expected = format!("toy.npz: array `t_train`, entry 2, is {bad}, {expected}");
-        assert_eq!(classes([0.0, 1.0, bad], [0.0; 2]), Err(expected));
+    let classes = |train, valid| {
+        let classes = labelled(train, valid).into_classes();
+        let classes = classes.map(|(splits, k)| (splits.train.labels, k));
+        classes.map_err(|e| e.to_string())
+    };
+    assert_eq!(
+        classes([0.0, 1.0, 2.0], [6.0, 0.0]),
+        Ok((vec![0.0, 1.0, 2.0], 4))
+    );
+    assert_eq!(
+        classes([900.0, 3.0, 1.0], [3.0, -7.0]),
+        Ok((vec![3.0, 2.0, 1.0], 4))
+    );
+    assert_eq!(
+        classes([-1.0, 1.0, -1.0], [1.0, 1.0]),
+        Ok((vec![0.0, 1.0, 0.0], 2))
+    );
+    assert_eq!(classes([1.0; 3], [1.0; 2]), Ok((vec![0.0; 3], 2)));
+    // −1 and 0 in one part are two classes; in two parts they are two ways to write one.
+    assert_eq!(
+        classes([-1.0, 0.0, 1.0], [1.0, 1.0]),
+        Ok((vec![0.0, 1.0, 2.0], 3))
+    );
+    assert_eq!(
+        classes([1.0, 0.0, 1.0], [1.0, -1.0]).unwrap_err(),
+        "toy.npz: array `t_valid`, entry 1, is -1, expected either {-1, 1} or {0, 1} in all parts"
+    );
+    for bad in [-1.5, 0.5] {
+        assert_eq!(
+            classes([0.0, 1.0, bad], [0.0; 2]).unwrap_err(),
+            format!("toy.npz: array `t_train`, entry 2, is {bad}, expected a whole number")
+        );
     }
+    assert_eq!(labelled([0.0, 1.0, 2.0], [6.0, 0.0]).classes().unwrap(), 4);
+    let mut many = labelled([0.0; 3], [0.0; 2]);
+    let labels = |count: u16| Vec::from_iter((0..count).map(f64::from));
+    many.train.labels = labels(10_000);
+    assert_eq!(many.classes().unwrap(), 10_000);
+    many.train.labels[0] = f64::NAN;
+    assert!(many.classes().is_err());
+    many.train.labels = labels(10_001);
+    assert_eq!(
+        many.classes().unwrap_err().to_string(),
+        "toy.npz: array `t_train`, entry 10000, is 10000, expected at most 10000 different labels"
+    );
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn libsvm_that_is_refused() {
         ("1,2 1:1", "1,2", "a finite number as the label"),
         ("1 2", "2", "`index:value`"),
         (
-            "1 qid:3 1:1",
+            "1 1:1 qid:3",
             "qid:3",
             "an index below 2³² before the colon",
         ),
@@ -45,9 +45,13 @@ fn libsvm_that_is_refused() {
             "4294967296:1",
             "an index below 2³² before the colon",
         ),
-        ("1 0:1", "0:1", "indices that count from 1 and ascend"),
-        ("1 2:1 2:1", "2:1", "indices that count from 1 and ascend"),
-        ("1 3:1 2:1", "2:1", "indices that count from 1 and ascend"),
+        ("1 2:1 2:1", "2:1", "indices that ascend"),
+        ("1 3:1 2:1", "2:1", "indices that ascend"),
+        (
+            "1 4294967295:1 4294967295:1",
+            "4294967295:1",
+            "indices that ascend",
+        ),
         ("1 1:", "1:", "a finite number after the colon"),
         ("1 1:1:1", "1:1:1", "a finite number after the colon"),
         ("1 1:1e999", "1:1e999", "a finite number after the colon"),
@@ -65,8 +69,10 @@ fn libsvm_that_is_refused() {
 /// A table may be sparse, but not so sparse that dense it is out of all proportion to the file.
 #[test]
 fn dense_tables_have_a_limit() {
-    let expected = "4 rows of 4294967295 features, the largest index, made dense, \
-        expected at most 1048576 entries with 1 written ones";
+    let expected = "4 rows of 4294967295 features, as the largest index says, are kept with their \
+        zeros, and 1 of their numbers are written, expected at most 1048576 numbers in all, so many \
+        zeros may be a slip of an index: leave out features that few rows have, or fold the indices \
+        into fewer";
     assert_eq!(libsvm_message("1 4294967295:1\n0\n1\n0\n"), expected);
     let reads = |index: usize| {
         let file = file(".libsvm", format!("1 {index}:1\n0\n1\n0\n").as_bytes());
@@ -80,7 +86,8 @@ fn dense_tables_have_a_limit() {
     // 2²⁸ entries are the most, however many are written.
     let many: String = (1..=300_000).map(|index| format!(" {index}:1")).collect();
     let text = format!("1{many}\n{}", "0 300000:1\n".repeat(900));
-    let expected = "901 rows of 300000 features, the largest index, made dense, \
-        expected at most 268435456 entries";
+    let expected = "901 rows of 300000 features, as the largest index says, are kept with their \
+        zeros, and 300900 of their numbers are written, expected at most 268435456 numbers in all: \
+        leave out features that few rows have, or fold the indices into fewer";
     assert_eq!(libsvm_message(text), expected);
 }

@@ -3,6 +3,7 @@
 mod common;
 mod csv;
 mod damaged;
+mod decided;
 mod digits;
 mod formats;
 mod heap;

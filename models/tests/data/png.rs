@@ -58,7 +58,7 @@ fn images_that_are_refused() {
         )
     };
     let refused = |bytes: Vec<u8>| {
-        let folder = folder(&[("a.png", gray(4, 4)), ("b.png", bytes)]);
+        let folder = folder(&[("a.png", gray(40, 40)), ("b.png", bytes)]);
         message(
             &folder.path().join("b.png"),
             data::read_images(folder.path()),
@@ -94,4 +94,40 @@ fn images_that_are_refused() {
     );
     let text = message("absent".as_ref(), data::read_images("absent".as_ref()));
     assert!(text.starts_with("cannot be read"), "{text}");
+}
+
+/// One icon among photographs would make cuts of its size of all.
+#[test]
+fn an_image_much_smaller_than_the_others_is_refused() {
+    let gray = |rows: u32, columns: u32| {
+        let pixels = vec![3; (rows * columns) as usize];
+        png(&pixels, rows, columns, ExtendedColorType::L8)
+    };
+    let sizes = |side: u32, others: &[(u32, u32)]| {
+        let names = ["b.png", "c.png", "d.png"];
+        let others = names
+            .into_iter()
+            .zip(others)
+            .map(|(n, (r, c))| (n, gray(*r, *c)));
+        let files: Vec<_> = others.chain([("icon.png", gray(side, 9))]).collect();
+        let folder = folder(&files);
+        let read = data::read_images(folder.path()).map(|images| images[0].nrows());
+        read.map_err(|e| {
+            let text = e.to_string();
+            let start = format!("{}/", folder.path().display());
+            text.strip_prefix(&start).unwrap_or(&text).to_owned()
+        })
+    };
+    let photos = [(12, 30), (20, 10), (11, 11)];
+    assert_eq!(
+        sizes(4, &photos).unwrap_err(),
+        "icon.png: the image: its smallest side of 4 pixels, to which all would be cut, is less \
+         than half of 11, the median, expected images of like sizes: take this one out, or enlarge \
+         it"
+    );
+    assert!(sizes(4, &photos[..1]).is_err());
+    // Half as large is alike.
+    assert_eq!(sizes(6, &photos), Ok(6));
+    // Most of them are small: the large one is cut.
+    assert_eq!(sizes(4, &[(4, 5), (5, 5), (40, 40)]), Ok(4));
 }

@@ -19,11 +19,7 @@ fn files_that_cannot_be_opened() {
     assert!(message(folder, data::read_npz(folder)).starts_with("cannot be read: "));
 
     let text = Path::new("set.TXT");
-    let expected = "unknown file extension `.TXT`, expected the file extension `.npz`, `.csv` or \
-        `.libsvm`, or `FEATURES,LABELS`, two .npy or IDX files";
-    assert_eq!(message(text, data::load(text, 0)), expected);
-    let bare = Path::new("set");
-    assert!(message(bare, data::load(bare, 0)).starts_with("no file extension, expected"));
+    assert!(message(text, data::load(text, 0)).starts_with("cannot be read: "));
 
     let npz = file(".NPZ", &zipped(&toy(), Stored));
     assert_eq!(data::load(npz.path(), 0).unwrap().train.len(), 3);

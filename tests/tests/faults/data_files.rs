@@ -25,7 +25,7 @@ fn data_files() {
     folder.write("cut.npz", &whole[..whole.len() / 2]);
     folder.write("empty.npz", "");
     folder.write("text.npz", "not an archive at all");
-    folder.write("noextension", &whole);
+    folder.write("array", npy(&[4, 2], &[0.5; 8]));
     folder.write("data.txt", "1,2\n");
     folder.write("point.npz", &good);
     let mut broken = npy(&[4, 2], &[0.5; 8]);
@@ -65,10 +65,10 @@ fn data_files() {
             ),
             (".", &["directory", "expected a file"]),
             (
-                "noextension",
-                &["noextension", "expected the file extension"],
+                "array",
+                &["array: one NumPy array", "expected an npz archive"],
             ),
-            ("data.txt", &["`.txt`", "expected the file extension"]),
+            ("data.txt", &["data.txt: 1 rows", "expected at least 4"]),
             ("cut.npz", &["cut.npz", "expected a zip archive"]),
             ("empty.npz", &["empty.npz", "expected a zip archive"]),
             ("text.npz", &["text.npz", "expected a zip archive"]),
@@ -170,7 +170,13 @@ fn data_files() {
 #[test]
 fn what_this_machine_cannot_hold() {
     let folder = Folder::new();
-    folder.write("large.npz", data_with("t_valid", npy(&[2], &[0, 9999])));
+    let large = [
+        ("x_train", npy(&[4, 10_000], &[0.5; 40_000])),
+        ("t_train", npy(&[4], &[0, 1, 1, 0])),
+        ("x_valid", npy(&[2, 10_000], &[0.25; 20_000])),
+        ("t_valid", npy(&[2], &[0, 1])),
+    ];
+    folder.write_npz("large.npz", &large);
     let wide = [
         ("x_train", npy(&[4, 5000], &noise(20_000, 0))),
         ("t_train", npy(&[4], &[0, 1, 1, 0])),
@@ -247,7 +253,7 @@ fn pairs_tables_and_folders() {
             ],
         ),
         (
-            on("logistic", "zero.libsvm"),
+            on("logistic", "zero.libsvm --first-index 1"),
             &[
                 "zero.libsvm: line 2: `0:1`",
                 "expected indices that count from 1",
@@ -281,4 +287,129 @@ fn pairs_tables_and_folders() {
     for (words, culprits) in &cases {
         compare(&folder, &[(words, culprits)]);
     }
+}
+
+/// Eight rows of two features and a label.
+const ROWS: &str = "0.5,1.2,0\n1.5,-0.3,1\n2.5,0.7,0\n-1.0,0.1,1\n0.3,0.9,0\n1.1,-1.4,1\n0.2,0.4,0\n\
+                    1.7,-0.8,1\n";
+
+/// What cannot be read as it stands is refused with a way out.
+#[test]
+fn tables_with_a_way_out() {
+    let folder = Folder::new();
+    folder.write("shape.csv", format!("8,2,no,yes\n{ROWS}"));
+    folder.write(
+        "missing.csv",
+        format!("a,b,label\n{ROWS}").replace("0.7", ""),
+    );
+    folder.write(
+        "label.csv",
+        format!("a,b,label\n{ROWS}").replace("0.7,0", "0.7,0.5"),
+    );
+    folder.write(
+        "third.csv",
+        format!("a,b,label\n{ROWS}").replace("0.7,0", "0.7,4"),
+    );
+    folder.write("decimal.csv", ROWS.replace(',', ";").replace('.', ","));
+    let wide = |i: usize| format!("{} {}:1 {}:0.5 100000:0.125\n", i % 2, 3 + i, 900 + 7 * i);
+    folder.write("wide.libsvm", (0..20).map(wide).collect::<String>());
+    folder.write("plain.csv", ROWS);
+    std::fs::create_dir(folder.path("mixed")).unwrap();
+    for (name, side) in [("icon", 4), ("photo0", 96), ("photo1", 96), ("photo2", 90)] {
+        let photo = image::GrayImage::from_pixel(side, side, image::Luma([7]));
+        photo
+            .save(folder.path(&format!("mixed/{name}.png")))
+            .unwrap();
+    }
+    let cases: [(&str, &str, &[&str]); 11] = [
+        (
+            "softmax",
+            "shape.csv",
+            &[
+                "line 1: `8,2,no,yes` looks like",
+                "expected",
+                "--header yes",
+            ],
+        ),
+        (
+            "softmax",
+            "missing.csv",
+            &[
+                "line 4, column 2: ``",
+                "fill the cell in",
+                "leave the line out",
+            ],
+        ),
+        (
+            "softmax",
+            "label.csv --seed 1",
+            &["line 4: the label is 0.5, expected a whole"],
+        ),
+        (
+            "logistic",
+            "third.csv --seed 2",
+            &["line 4: the label is 4, expected no third"],
+        ),
+        (
+            "logistic",
+            "decimal.csv",
+            &["line 1, column 1: `0,5`", "write a point"],
+        ),
+        (
+            "logistic",
+            "wide.libsvm",
+            &[
+                "20 rows of 100000 features",
+                "60 of their numbers",
+                "leave out features",
+            ],
+        ),
+        (
+            "tv-denoising",
+            "mixed",
+            &[
+                "icon.png: the image: its smallest side of 4 pixels",
+                "take this one out",
+            ],
+        ),
+        ("tv-denoising", "mixed --standardise", &["icon.png"]),
+        (
+            "logistic",
+            "plain.csv --first-index 0",
+            &["--first-index: the data is read as csv"],
+        ),
+        (
+            "logistic",
+            "plain.csv --format libsvm",
+            &["line 1: `0.5,1.2,0`, expected a finite"],
+        ),
+        (
+            "logistic",
+            "plain.csv --first-index 2",
+            &["--first-index", "expected 0 or 1"],
+        ),
+    ];
+    for (problem, data, culprits) in cases {
+        let words = format!("--problem {problem} --data {data}");
+        compare(&folder, &[(&words, culprits)]);
+    }
+    for setting in [
+        "--standardise",
+        "--header no",
+        "--format csv",
+        "--keep-index",
+    ] {
+        let (name, _) = setting.split_once(' ').unwrap_or((setting, ""));
+        let said = format!("{name}: no table is read");
+        compare(
+            &folder,
+            &[(&format!("--problem logistic {setting}"), &[&said])],
+        );
+    }
+    folder.write("run.toml", "rate = 0.1\nfirst_index = 2\n");
+    let words = "solve --problem logistic --data plain.csv --method itd --config run.toml";
+    refused(
+        &folder,
+        &[(words, &["run.toml: line 2", "expected 0 or 1"])],
+    );
 }

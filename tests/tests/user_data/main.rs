@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod decided;
 mod formats;
 
 use nalgebra::{DMatrix, DVector};
@@ -197,8 +198,18 @@ fn check_logistic(folder: &Folder, more: &str, train: &Part, valid: &Part, x: &D
 
 #[track_caller]
 fn check_cleaning(folder: &Folder, more: &str, train: &Part, valid: &Part, x: &DVector<f64>) {
-    let labels = train.t.iter().chain(&valid.t);
-    let classes = labels.fold(1.0, |a: f64, b| a.max(*b)) as usize + 1;
+    // A label that no sample has is no class.
+    let mut labels = [&train.t[..], &valid.t].concat();
+    labels.sort_by(f64::total_cmp);
+    labels.dedup();
+    let classes = labels.len().max(2);
+    let of = |part: &Part| Part {
+        a: part.a.clone(),
+        t: (part.t.iter())
+            .map(|t| labels.iter().position(|l| l == t).unwrap() as f64)
+            .collect(),
+    };
+    let (train, valid) = (&of(train), &of(valid));
     let dim_y = classes * train.a.ncols();
     let s = x.map(|v| 1.0 / (1.0 + (-v).exp()));
     let lower = |y: &DVector<f64>| {

@@ -27,6 +27,11 @@ impl Place<'_> {
             dtype: excerpt(dtype),
         }
     }
+
+    /// In words, an entry of the array.
+    pub(in crate::data) fn entry(&self, index: usize) -> String {
+        format!("array `{}`, entry {index},", self.array)
+    }
 }
 
 /// Text from a file, cut and escaped so that a message stays one short line.
@@ -60,11 +65,35 @@ pub(super) fn listed(names: &[String]) -> String {
     format!("{}{rest}", shown.join(", "))
 }
 
-pub(super) fn unknown(extension: &str) -> String {
-    match extension {
-        "" => "no file extension".into(),
-        _ => format!("unknown file extension `{}`", excerpt(extension)),
+/// Whether a cell stands for a value that is not there.
+pub(in crate::data) fn is_missing(cell: &str) -> bool {
+    let marks = ["", "na", "n/a", "nan", "null", "none", "?", "-", "."];
+    marks.iter().any(|mark| cell.eq_ignore_ascii_case(mark))
+}
+
+/// What can be done about a cell that is no number.
+pub(in crate::data) fn way_out(cell: &str, label: bool) -> &'static str {
+    let word = cell.starts_with(char::is_alphabetic) && cell.parse::<f64>().is_err();
+    if is_missing(cell) {
+        ": fill the cell in, for one with its column's mean, or leave the line out"
+    } else if is_decimal_comma(cell.as_bytes()) {
+        ": write a point before decimals"
+    } else if word && label {
+        ": give each class a whole number"
+    } else if word {
+        ": make a column of 0 and 1 of each word, or leave the column out"
+    } else {
+        ""
     }
+}
+
+/// Whether a cell is a number with a comma before its decimals.
+pub(in crate::data) fn is_decimal_comma(cell: &[u8]) -> bool {
+    let digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let cell = cell.strip_prefix(b"-").unwrap_or(cell);
+    let mut parts = cell.split(|byte| *byte == b',');
+    let [before, after] = [parts.next(), parts.next()].map(Option::unwrap_or_default);
+    digits(before) && digits(after) && parts.next().is_none()
 }
 
 pub(super) fn place(index: &[usize]) -> String {

@@ -1,0 +1,210 @@
+//! How a user's data is read: the settings, and what came of them.
+
+use std::str::FromStr;
+
+use models::data::{About, Format, Labels, Reading};
+use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum YesNo {
+    /// It is so.
+    Yes,
+    /// It is not so.
+    No,
+}
+
+/// A format of tables in one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataFormat {
+    /// An archive of NumPy arrays.
+    Npz,
+    /// Rows of numbers.
+    Csv,
+    /// Rows of `label index:value …`.
+    Libsvm,
+}
+
+/// The first index of a LIBSVM file: 0 or 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct FirstIndex(u8);
+
+impl TryFrom<u8> for FirstIndex {
+    type Error = String;
+
+    fn try_from(index: u8) -> Result<Self, String> {
+        match index {
+            0 | 1 => Ok(FirstIndex(index)),
+            _ => Err(format!("{index}: expected 0 or 1")),
+        }
+    }
+}
+
+impl FromStr for FirstIndex {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let index: u8 = text.parse().map_err(|_| "expected 0 or 1".to_owned())?;
+        FirstIndex::try_from(index)
+    }
+}
+
+impl From<FirstIndex> for u8 {
+    fn from(index: FirstIndex) -> u8 {
+        index.0
+    }
+}
+
+/// How a data file is read, each setting absent unless it was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
+pub struct GivenReading {
+    /// Whether the first line of a table of text is a header [default: by what is in it]
+    #[arg(long, value_name = "yes|no", hide_possible_values = true)]
+    pub header: Option<YesNo>,
+    /// First index of a LIBSVM file [default: 0 if it occurs, else 1]
+    #[arg(long, value_name = "0|1", allow_negative_numbers = true)]
+    pub first_index: Option<FirstIndex>,
+    /// Format of the data file [default: by its name, else by what is in it]
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<DataFormat>,
+    /// Keep a column that counts the rows among the features
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", hide_possible_values = true)]
+    pub keep_index: Option<bool>,
+    /// Bring features to mean 0 and standard deviation 1, by constants of the training samples
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", hide_possible_values = true)]
+    pub standardise: Option<bool>,
+}
+
+impl GivenReading {
+    /// These settings where given, else those of `other`.
+    #[must_use]
+    pub fn or(self, other: GivenReading) -> GivenReading {
+        GivenReading {
+            header: self.header.or(other.header),
+            first_index: self.first_index.or(other.first_index),
+            format: self.format.or(other.format),
+            keep_index: self.keep_index.or(other.keep_index),
+            standardise: self.standardise.or(other.standardise),
+        }
+    }
+
+    /// The first setting that asks for something, as on the command line.
+    pub(super) fn asked(&self) -> Option<&'static str> {
+        let asked = [
+            ("--header", self.header.is_some()),
+            ("--first-index", self.first_index.is_some()),
+            ("--format", self.format.is_some()),
+            ("--keep-index", self.keep_index == Some(true)),
+            ("--standardise", self.standardise == Some(true)),
+        ];
+        asked
+            .iter()
+            .find(|(_, asked)| *asked)
+            .map(|(name, _)| *name)
+    }
+
+    /// The same for a reader.
+    pub(super) fn reading(&self, seed: u64, labels: Labels) -> Reading {
+        Reading {
+            seed,
+            labels,
+            format: self.format.map(|format| match format {
+                DataFormat::Npz => Format::Npz,
+                DataFormat::Csv => Format::Csv,
+                DataFormat::Libsvm => Format::Libsvm,
+            }),
+            header: self.header.map(|header| header == YesNo::Yes),
+            first_index: self.first_index.map(u8::from),
+            keep_index: self.keep_index == Some(true),
+            standardise: self.standardise == Some(true),
+        }
+    }
+}
+
+/// What a reader decided about a user's data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadData {
+    /// In one line.
+    pub line: String,
+    /// As a part of a record.
+    pub record: Value,
+}
+
+impl ReadData {
+    /// Of a table.
+    pub(super) fn of_table(about: &About) -> Self {
+        let [train, valid, test] = about.samples;
+        let standardised = about.standardised.as_ref().map(
+            |constants| json!({ "means": constants.means, "deviations": constants.deviations }),
+        );
+        ReadData {
+            line: about.to_string(),
+            record: json!({
+                "format": about.format,
+                "header": about.header,
+                "samples": { "train": train, "valid": valid, "test": test },
+                "features": about.features,
+                "classes": about.classes,
+                "label_map": about.label_map,
+                "dropped": about.dropped,
+                "notes": about.notes,
+                "standardised": standardised,
+            }),
+        }
+    }
+
+    /// Of square images of one size.
+    pub(super) fn of_images(folder: &str, images: &[DMatrix<f64>]) -> Self {
+        let (count, side) = (
+            images.len(),
+            images.first().map_or(0, |image| image.nrows()),
+        );
+        ReadData {
+            line: format!("data {folder}: png; {count} images, cut to {side} × {side} pixels"),
+            record: json!({ "format": "png", "images": count, "side": side }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_goes_before() {
+        let given = GivenReading {
+            header: Some(YesNo::No),
+            standardise: Some(false),
+            ..GivenReading::default()
+        };
+        let file = GivenReading {
+            header: Some(YesNo::Yes),
+            first_index: Some(FirstIndex(0)),
+            standardise: Some(true),
+            ..GivenReading::default()
+        };
+        let both = given.or(file);
+        assert_eq!(both.asked(), Some("--header"));
+        let reading = both.reading(3, Labels::Signs);
+        let expected = Reading {
+            seed: 3,
+            labels: Labels::Signs,
+            header: Some(false),
+            first_index: Some(0),
+            ..Reading::default()
+        };
+        assert_eq!(reading, expected);
+        let nothing = GivenReading {
+            keep_index: Some(false),
+            ..GivenReading::default()
+        };
+        assert_eq!(nothing.asked(), None);
+    }
+}

@@ -1,0 +1,140 @@
+//! A data set read as one asks for.
+
+use std::path::Path;
+
+use super::labels::{LabelMap, Labels, Seen};
+use super::opened::Opened;
+use super::{About, DataError, Format, Splits, Standardised};
+use super::{csv, format, libsvm, npz, pair};
+
+/// How to read a data set; [`Reading::default`] decides by what is in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// Draws the splits of formats that have none.
+    pub seed: u64,
+    /// What labels become.
+    pub labels: Labels,
+    /// The format of a single file; told by its name or contents if `None`.
+    pub format: Option<Format>,
+    /// Whether the first line of text is a header; told by its cells if `None`.
+    pub header: Option<bool>,
+    /// The first index of a LIBSVM file, 0 or 1; 0 if that occurs, else 1, if `None`.
+    pub first_index: Option<u8>,
+    /// Whether a column that counts the rows stays among the features.
+    pub keep_index: bool,
+    /// Whether features are brought to mean 0 and standard deviation 1 by constants of the training
+    /// samples.
+    pub standardise: bool,
+}
+
+/// A data set with what was decided about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The data.
+    pub splits: Splits,
+    /// What was decided.
+    pub about: About,
+}
+
+/// What a reader makes of a file.
+pub(super) struct Read {
+    pub(super) splits: Splits,
+    pub(super) about: About,
+    /// Its labels with their places in the file.
+    pub(super) seen: Seen,
+}
+
+impl Reading {
+    /// Reads a data set as [`load`](super::load) does, with these settings.
+    ///
+    /// # Errors
+    /// As [`load`](super::load); if a label does not suit [`labels`](Reading::labels), with its line
+    /// in the file; if a setting does not suit the format.
+    ///
+    /// ```
+    /// use models::data::{Labels, Reading};
+    ///
+    /// let file = tempfile::NamedTempFile::new()?;
+    /// std::fs::write(&file, "900 1:0.5 2:9\n3 1:1.5\n900 1:2.5\n3 1:3.5 2:1\n")?;
+    /// let reading = Reading { labels: Labels::Classes, ..Reading::default() };
+    /// let loaded = reading.load(file.path())?;
+    /// assert_eq!(loaded.about.label_map, [(3.0, 0.0), (900.0, 1.0)]);
+    /// assert_eq!(loaded.splits.classes()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn load(&self, path: &Path) -> Result<Loaded, DataError> {
+        let read = self.read(path)?;
+        let map = read.seen.map(self.labels, &read.splits.source)?;
+        Ok(self.finished(read, map))
+    }
+
+    fn read(&self, path: &Path) -> Result<Read, DataError> {
+        let file = path.display().to_string();
+        // A format is that of a single file.
+        let several = self.format.is_none();
+        if several && path.is_dir() {
+            self.suits(None, "the files of MNIST", &file)?;
+            return pair::mnist(path, self.seed);
+        }
+        if several && let Some([features, labels]) = pair::names(path) {
+            self.suits(None, "a pair of files", &file)?;
+            return pair::read(features, labels, self.seed);
+        }
+        let opened = Opened::open(path, &file)?;
+        let format = match self.format {
+            Some(format) => format,
+            None => format::of(path, &opened, &file)?,
+        };
+        self.suits(Some(format), &format.to_string(), &file)?;
+        let packing = opened.packing;
+        let mut read = match format {
+            Format::Npz => npz::read(path)?,
+            Format::Csv => csv::read(opened, &file, self)?,
+            Format::Libsvm => {
+                // It is read twice.
+                drop(opened);
+                libsvm::read(path, self)?
+            }
+        };
+        if let Some(packing) = packing {
+            read.about.format = format!("{}, {packing}", read.about.format);
+        }
+        Ok(read)
+    }
+
+    /// Refuses a setting that would have no effect.
+    fn suits(&self, format: Option<Format>, name: &str, file: &str) -> Result<(), DataError> {
+        let header = self.header.is_some() && format != Some(Format::Csv);
+        let index = self.first_index.is_some() && format != Some(Format::Libsvm);
+        let unused = [
+            ("--header", header, "csv"),
+            ("--first-index", index, "libsvm"),
+        ];
+        match unused.into_iter().find(|(_, unused, _)| *unused) {
+            None => Ok(()),
+            Some((setting, _, expected)) => Err(DataError::Unsuited {
+                file: file.into(),
+                setting,
+                format: name.into(),
+                expected,
+            }),
+        }
+    }
+
+    fn finished(&self, read: Read, map: LabelMap) -> Loaded {
+        let Read {
+            mut splits,
+            mut about,
+            ..
+        } = read;
+        splits.map_labels(&map);
+        about.count(&splits);
+        about.map(map);
+        if self.standardise {
+            let constants = Standardised::of(&splits.train);
+            splits.parts_mut().for_each(|part| constants.apply(part));
+            about.standardised = Some(constants);
+        }
+        Loaded { splits, about }
+    }
+}
