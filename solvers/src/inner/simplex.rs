@@ -32,7 +32,8 @@ pub(super) fn threshold<T: Real>(v: &[T]) -> (T, T) {
             sum += v;
             count += 1;
         }
-        if count == left || count == 0 {
+        // Not equal alone: rounding may lower τ again, and bring back what was taken away.
+        if count >= left || count == 0 {
             return (largest, tau);
         }
         left = count;

@@ -209,7 +209,8 @@ fn turning<T: Real>(
     let rounding = 4.0 * T::EPSILON * size / squared.sqrt();
     let (mut first, mut last, mut alike) = (0.0, 1.0, 0);
     while alike < 2 {
-        if last - first <= rounding {
+        // Written so that a NaN ends it.
+        if !(last - first > rounding.max(T::EPSILON)) {
             return 0.0;
         }
         let middle = 0.5 * (first + last);
