@@ -3,7 +3,7 @@
 mod momentum;
 
 use crate::bytes::{Buffer, Category, Meter};
-use crate::kernels::{add, dot};
+use crate::kernels::{add, dot, dot_f64};
 use crate::program::Inputs;
 use crate::sweep::{primal, primal_for_reverse, reverse, tangent, tangent_block};
 use crate::{Need, Program, Real, Sweeps, Workspace};
@@ -221,6 +221,19 @@ impl<T: Real> Driver<T> {
         for (out, column) in self.x_cotangent.iter_mut().zip(columns) {
             *out = dot(column, &self.state_cotangent);
         }
+    }
+
+    /// The norm of the latest addend to the cotangent of `x`, as a part of that of the sum.
+    pub(super) fn share_of_first(&self) -> f64 {
+        if self.pulled == 0 {
+            return 0.0;
+        }
+        let squares = |v: &[T]| dot_f64(v, v);
+        let addend = squares(self.work.adjoint(&self.step.program, X));
+        if addend == 0.0 {
+            return 0.0;
+        }
+        (addend / squares(&self.x_cotangent)).sqrt()
     }
 
     /// The cotangents of `x` and of the state.

@@ -214,6 +214,13 @@ impl<T: Real> Unrolled<T> {
         self.driver.fall.longest()
     }
 
+    /// The norm of what the first step gave to the derivative by x in the latest reverse pass, as a
+    /// part of that of all steps; 0 under [`Memory::Forward`]. Times the depth it is small where
+    /// the loop is long enough: more steps before the first would have added nothing.
+    pub fn share_of_first(&self) -> f64 {
+        self.driver.share_of_first()
+    }
+
     /// Under [`Memory::Forward`], how far the last step of the latest forward pass moved the
     /// derivative of the state by x, as a part of its norm; `None` under other policies, and where
     /// the pass was stopped before its limit.

@@ -155,6 +155,7 @@ struct Lower {
     iterations: usize,
     step: Option<f64>,
     curvature: Curvature,
+    degenerate: Option<f64>,
     /// Whether going on has come to its end.
     stalled: bool,
 }
@@ -218,6 +219,7 @@ impl<L> Aid<L> {
                     iterations: minimum.iterations,
                     step: None,
                     curvature: minimum.curvature,
+                    degenerate: minimum.degenerate,
                     stalled: false,
                 }
             }
@@ -240,6 +242,7 @@ impl<L> Aid<L> {
                     iterations: depth,
                     step: Some(length),
                     curvature: Curvature::new(),
+                    degenerate: None,
                     stalled: false,
                 }
             }
@@ -278,6 +281,7 @@ impl<L> Aid<L> {
         lower.residual = minimum.residual;
         lower.iterations += minimum.iterations;
         lower.curvature = minimum.curvature;
+        lower.degenerate = lower.degenerate.or(minimum.degenerate);
         if !moved {
             // The linear system's own products again.
             work.lower.second(&[None, Some(&vectors.v)]);
@@ -429,6 +433,9 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
             (s, Status::Converged | Status::Stepped) => s,
             (_, s) => s,
         };
+        if let (true, Some(relative_curvature)) = (estimate.status.is_success(), lower.degenerate) {
+            estimate.status = Status::SingularHessian { relative_curvature };
+        }
         if estimate.status.is_success() {
             estimate.warnings.extend(warning);
             if solution.error > TOLD {

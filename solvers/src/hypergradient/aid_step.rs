@@ -9,7 +9,7 @@ use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
-use crate::accuracy::{part, solved};
+use crate::accuracy::{TOLD, part, solved};
 use crate::inner::{InnerStep, StepLength, Stop, weakly_active};
 use crate::{Bilevel, Estimate, Status, Workspace, default_tolerance};
 
@@ -205,7 +205,7 @@ impl<T: Real> Strategy<T> for AidStep {
         let (mut y, _y_bytes) = counted(&state[..dim_y], &meter);
         let (mut hypergradient, _bytes) = counted(x, &meter);
         let allowed = tolerance.max(solved::<T>());
-        let (mut wanted, mut depth) = (tolerance, 0);
+        let (mut wanted, mut linear, mut depth) = (tolerance, tolerance, 0);
         let (after, upper, solution, distance, weak) = loop {
             let mut stop = Stop {
                 inner,
@@ -238,7 +238,7 @@ impl<T: Real> Strategy<T> for AidStep {
             };
             let solution = solve(
                 self.system,
-                (tolerance, self.limit),
+                (linear, self.limit),
                 &mut linearised,
                 work.upper.gradient(1),
                 [&mut p, &mut q, &mut residual],
@@ -251,10 +251,18 @@ impl<T: Real> Strategy<T> for AidStep {
             let nearer = 0.5 * after * (allowed / distance);
             // Written so that a NaN, or steps that lead no further, end it.
             let goes_on = distance > allowed && nearer > 0.0 && nearer < 0.5 * wanted;
-            if !goes_on || depth >= self.limit {
+            // The linear system too: once, to what rounding lets it.
+            let sharper = (0.1 * TOLD * linear / solution.error).max(4.0 * T::EPSILON);
+            let again = solution.error > TOLD && linear == tolerance && sharper < linear;
+            if !(goes_on || again) || depth >= self.limit {
                 break (after, upper, solution, distance, weak);
             }
-            wanted = nearer;
+            if again {
+                linear = sharper;
+            }
+            if goes_on {
+                wanted = nearer;
+            }
             inner.start(at, &mut state);
         };
         let mut linearised = Linearised {
@@ -295,6 +303,13 @@ impl<T: Real> Strategy<T> for AidStep {
         };
         estimate.distance = Some(distance);
         estimate.warnings.extend(weak);
+        if estimate.status.is_success() && solution.error > TOLD {
+            estimate.warnings.push(format!(
+                "the linear system's solution may be off by some {:.1e} of its size (relative \
+                 residual {:.1e}): solve it further",
+                solution.error, solution.residual
+            ));
+        }
         if matches!(estimate.status, Status::LowerNotConverged { .. }) {
             let remedy = if after < 0.99 * before {
                 "allow more, or measure y in units of like curvature"

@@ -15,7 +15,7 @@ use crate::{Bilevel, Estimate, Proximal, Schedule, Status, Workspace};
 
 use super::footprint::{loop_bytes, workspace_bytes};
 use super::session::{Session, blank, counted};
-use super::unrolled::{Seen, left, lower_distance};
+use super::unrolled::{Seen, Slowest, left};
 use super::{ConfigError, Strategy};
 pub use one_stage::OneStage;
 
@@ -135,7 +135,8 @@ impl Bda {
         let step = self.record(problem, [0.5, 0.5], 0);
         // One end of the loop, y, what finding the lengths needs, and the hypergradient.
         let vectors = step.dim_state() + problem.dim_y() + self.spare(problem) + problem.dim_x();
-        (workspace_bytes(problem, self.second(), Some(&step)) + vectors * size_of::<T>())
+        let look = Slowest::<T>::bytes(problem.dim_y());
+        (workspace_bytes(problem, self.second(), Some(&step)) + vectors * size_of::<T>() + look)
             .saturating_add(loop_bytes(&step, self.depth, self.memory))
     }
 
@@ -148,9 +149,7 @@ impl Bda {
     /// Entries that finding the step lengths and the residual needs.
     fn spare<T: Real>(&self, problem: &Bilevel<T>) -> usize {
         let spare = |length: StepLength| self.inner.spare(problem.dim_y(), length);
-        spare(self.upper_length)
-            .max(spare(self.lower_length))
-            .max(problem.dim_y())
+        spare(self.upper_length).max(spare(self.lower_length))
     }
 
     /// s_u and s_l for loops from `y`.
@@ -271,6 +270,7 @@ impl<T: Real> Strategy<T> for Bda {
         // The first state, and on the way back the cotangent of the last one.
         let mut end = self.inner.first_state(work.start.as_slice(), &meter);
         let mut spare = Buffer::zeros(self.spare(problem), Category::Solver, &meter);
+        let mut slowest = Slowest::new(dim_y, &meter);
         let lengths = self.lengths(work, x, &end[..dim_y], &mut spare);
         let ([upper, lower], t) = (lengths, work.iteration());
         let proximal = self.inner.proximal();
@@ -290,7 +290,8 @@ impl<T: Real> Strategy<T> for Bda {
         let at = y.as_slice();
         let after = proximal.residual(&mut work.lower, x, at, lower, &mut spare);
         let weak = weakly_active(proximal, at, work.lower.gradient(1), before, lower);
-        let off = lower_distance(&mut work.lower, proximal, [x, at], after, &mut spare);
+        let lower_point = &mut work.lower;
+        let off = slowest.distance(lower_point, proximal, [x, at], after, &spare, self.depth);
         let value = work.upper.differentiate(&[x, at], Inputs::ALL);
         end.fill(T::zero());
         end[..dim_y].copy_from_slice(work.upper.gradient(1));

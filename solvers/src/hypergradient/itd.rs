@@ -118,6 +118,11 @@ impl Itd {
         }
     }
 
+    /// Whether the end of a loop is looked at by products of its own.
+    pub(super) fn looks(&self, memory: Memory) -> bool {
+        memory == Memory::Forward || !self.inner.is_memoryless()
+    }
+
     /// The relative distance to the solution that a tolerance asks for.
     fn allowed<T: Real>(tolerance: f64) -> f64 {
         tolerance.max(solved::<T>())
@@ -238,8 +243,9 @@ impl<T: Real> Strategy<T> for Itd {
         let buffer = |len: usize| Buffer::zeros(len, Category::Solver, &meter);
         let mut spare = buffer(self.inner.spare(dim_y, self.inner.length(self.length)));
         let mut previous = buffer(self.previous::<T>(dim_y));
-        let forward = self.memory == Memory::Forward && problem.step().is_none();
-        let mut slowest = forward.then(|| Slowest::new(dim_y, &meter));
+        let forward = self.memory == Memory::Forward;
+        let mut slowest = (self.looks(self.memory) && problem.step().is_none())
+            .then(|| Slowest::new(dim_y, &meter));
         let given = self.inner.length(self.length);
         let y = &end[..dim_y];
         let length = match problem.step() {
@@ -296,11 +302,18 @@ impl<T: Real> Strategy<T> for Itd {
                 seen.next = length * after;
             }
             if let Some(slowest) = &mut slowest {
+                let (lower, depth) = (&mut work.lower, seen.depth);
+                if !self.inner.is_memoryless() {
+                    proximal.residual(lower, x, at, length, &mut spare);
+                    seen.off = slowest.distance(lower, proximal, [x, at], after, &spare, depth);
+                }
                 let by_y = work.upper.gradient(1);
-                let curvature = slowest.curvature(&mut work.lower, [x, at], by_y);
-                // With momentum a step may be worth ten.
-                if curvature.least() * length * (10 * seen.depth) as f64 <= 1.0 {
-                    seen.left = 1.0;
+                if forward {
+                    let curvature = slowest.curvature(lower, [x, at], by_y, depth);
+                    // With momentum a step may be worth ten.
+                    if curvature.least() * length * (10 * depth) as f64 <= 1.0 {
+                        seen.left = 1.0;
+                    }
                 }
             }
             match self.longer::<T>(&seen) {

@@ -48,8 +48,10 @@ struct Footprint<T: Real> {
     step: Step<T>,
     /// Bytes outside the loop.
     outside: usize,
-    /// And those that forward mode adds, to look for what it does not see.
-    forward: usize,
+    /// And those that a look at the end of the loop adds, with whether it is taken whatever the
+    /// policy.
+    look: usize,
+    looks: bool,
 }
 
 impl<T: Real> Footprint<T> {
@@ -64,7 +66,8 @@ impl<T: Real> Footprint<T> {
             false => 0,
         };
         Footprint {
-            forward: match problem.step() {
+            looks: itd.looks(Memory::Stored),
+            look: match problem.step() {
                 None => vectors + second(!found),
                 Some(_) => 0,
             },
@@ -77,11 +80,9 @@ impl<T: Real> Footprint<T> {
     /// The peak: everything stays until the estimate is done.
     #[track_caller]
     fn peak(&self, depth: usize, memory: Memory) -> usize {
-        let forward = match memory {
-            Memory::Forward => self.forward,
-            _ => 0,
-        };
-        (self.outside + forward).saturating_add(loop_bytes(&self.step, depth, memory))
+        let looks = self.looks || memory == Memory::Forward;
+        let look = if looks { self.look } else { 0 };
+        (self.outside + look).saturating_add(loop_bytes(&self.step, depth, memory))
     }
 
     fn plan(&self, depth: usize, memory: Memory, budget: usize) -> Plan {

@@ -31,6 +31,9 @@ pub(super) struct Seen {
     pub(super) halving: f64,
     /// The share of the cotangent that is left at the first state.
     pub(super) left: f64,
+    /// What all steps give to the hypergradient if the first one is typical, as a part of what they
+    /// gave: small where steps before it would have added nothing.
+    pub(super) owed: f64,
     /// Whether the steps follow the upper level as well, which pulls y off the lower one's solution.
     pub(super) strays: bool,
     /// Whether y is defined by these steps, wherever they lead.
@@ -41,6 +44,8 @@ pub(super) struct Seen {
 
 /// A residual or a cotangent that is still this share of what it was has not fallen.
 const STANDS: f64 = 0.99;
+/// A first step that gives a tenth of this part of the hypergradient in ten.
+const OWED: f64 = 1e-2;
 /// And one that is this share has grown.
 const GROWN: f64 = 1.01;
 
@@ -72,6 +77,7 @@ impl Seen {
                 (None, None) => halving(depth, after / before),
             },
             left: left.or(derivative).unwrap_or(0.0),
+            owed: steps.share_of_first() * depth as f64,
             strays: false,
             own: false,
             rounding: 8.0 * T::EPSILON,
@@ -98,6 +104,7 @@ impl Seen {
             size: size(y, start),
             halving: halving(1, left),
             left,
+            owed: 0.0,
             strays: false,
             own: false,
             rounding: 8.0 * T::EPSILON,
@@ -130,8 +137,9 @@ impl Seen {
         if moved == 0.0 || moved <= self.rounding * self.size {
             return if self.off == 0.0 { 0.0 } else { off };
         }
-        // No rate is seen better than by as many steps.
-        let slowest = (1.0 - self.next / self.moved).max(1.0 / self.depth as f64);
+        // Rates are seen as far as rounding of y lets the two steps be told apart.
+        let blur = 2.0 * self.rounding * self.size / moved;
+        let slowest = (1.0 - self.next / self.moved).max(blur);
         let steps = (self.halving / std::f64::consts::LN_2).max(1.0 / slowest);
         (moved * steps / self.size).max(off)
     }
@@ -173,7 +181,7 @@ impl Seen {
     /// What the user should know of a loop whose derivative is not yet that of the solution.
     pub(super) fn warning(&self) -> Option<String> {
         let (distance, left) = (self.distance(), self.left);
-        if self.own || distance <= TOLD && left <= TOLD {
+        if self.own || distance <= TOLD && left <= TOLD && self.owed <= OWED {
             return None;
         }
         Some(format!(
@@ -185,67 +193,74 @@ impl Seen {
     }
 }
 
-/// How far the solution of the lower level alone is from y, by the curvature along the way that its
-/// gradient, or proximal step, points: of the norm `residual`, and for a proximal step left in
-/// `spare`. One Hessian-vector product.
-pub(super) fn lower_distance<T: Real>(
-    lower: &mut Point<T>,
-    proximal: Proximal,
-    at: [&[T]; 2],
-    residual: f64,
-    spare: &mut [T],
-) -> f64 {
-    let way = &mut spare[..at[1].len()];
-    lower.linearise(&at);
-    if proximal == Proximal::NONE {
-        way.copy_from_slice(lower.gradient(1));
-    }
-    lower.second_by(&[None, Some(way)], Inputs::one(1));
-    let mut curvature = Curvature::new();
-    curvature.see(way.len(), way, lower.product(1));
-    curvature.distance(residual)
-}
-
-/// What forward mode does not see: directions that F depends on and in which g is flat, where no
-/// cotangent is pulled back. Conjugate gradients look for them at the last y.
+/// What a loop's own passes do not see: how flat g is along the way that is left, where steps have a
+/// memory or follow the upper level as well, and where F looks, in forward mode, which pulls no
+/// cotangent back. Conjugate gradients look at the last y.
 pub(super) struct Slowest<T: Real> {
+    rhs: Buffer<T>,
     v: Buffer<T>,
     cg: CgVectors<T>,
 }
 
-/// Products that are spent on it.
+/// The most products that are spent on it, and the steps of the loop that one of them is worth.
 const LOOKS: usize = 12;
+const WORTH: usize = 8;
 
 impl<T: Real> Slowest<T> {
     pub(super) fn new(dim_y: usize, meter: &Meter) -> Self {
         Slowest {
+            rhs: Buffer::zeros(dim_y, Category::Solver, meter),
             v: Buffer::zeros(dim_y, Category::Solver, meter),
             cg: CgVectors::new(dim_y, meter),
         }
     }
 
     pub(super) fn bytes(dim_y: usize) -> usize {
-        dim_y * size_of::<T>() + CgVectors::<T>::bytes(dim_y)
+        2 * dim_y * size_of::<T>() + CgVectors::<T>::bytes(dim_y)
     }
 
-    /// The smallest curvature of g at (x, y) that a system with ∇_yF on its right-hand side meets.
+    /// The smallest curvature of g at (x, y) that a system with this right-hand side meets, at a cost
+    /// that suits a loop of `depth` steps.
     pub(super) fn curvature(
         &mut self,
         lower: &mut Point<T>,
         at: [&[T]; 2],
-        by_y: &[T],
+        rhs: &[T],
+        depth: usize,
     ) -> Curvature {
+        self.rhs.copy_from_slice(rhs);
         lower.linearise(&at);
         self.v.fill(T::zero());
         let mut seen = Curvature::new();
         let mut product = |v: &[T], out: &mut [T]| {
             lower.second_by(&[None, Some(v)], Inputs::one(1));
             out.copy_from_slice(lower.product(1));
-            seen.see(by_y.len(), v, out);
+            seen.see(v.len(), v, out);
         };
-        let system = Cg::new().tolerance(1e-3).max_iterations(LOOKS);
-        system.solve_in(&mut product, by_y, &mut self.v, &mut self.cg);
+        let looks = depth.div_ceil(WORTH).min(LOOKS);
+        let system = Cg::new().tolerance(1e-3).max_iterations(looks);
+        system.solve_in(&mut product, &self.rhs, &mut self.v, &mut self.cg);
         seen
+    }
+
+    /// How far the lower level's solution is from y, whose gradient, or proximal step as the residual
+    /// left it in `spare`, has this norm.
+    pub(super) fn distance(
+        &mut self,
+        lower: &mut Point<T>,
+        proximal: Proximal,
+        at: [&[T]; 2],
+        residual: f64,
+        spare: &[T],
+        depth: usize,
+    ) -> f64 {
+        let way = if proximal == Proximal::NONE {
+            lower.gradient(1).to_vec()
+        } else {
+            spare[..at[1].len()].to_vec()
+        };
+        let curvature = self.curvature(lower, at, &way, depth);
+        curvature.distance(residual)
     }
 }
 
@@ -299,6 +314,7 @@ mod tests {
             size: (1.0 - last).abs(),
             halving: halving(1, q.abs()),
             left: last.abs(),
+            owed: 0.0,
             strays: false,
             own: false,
             rounding: 8.0 * f64::EPSILON,

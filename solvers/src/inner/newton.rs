@@ -14,7 +14,13 @@ pub(crate) struct Minimum {
     pub(crate) iterations: usize,
     /// That of the last steps, where second derivatives were looked at.
     pub(crate) curvature: Curvature,
+    /// Where the last steps shrank as at a zero of higher order, and not as at a minimiser with
+    /// curvature: the curvature at the end in units of that at the start.
+    pub(crate) degenerate: Option<f64>,
 }
+
+/// Steps that shrink alike in a row before they count as those to a zero of higher order.
+const DEGENERATE: usize = 4;
 
 /// Iterations unless told otherwise.
 pub(crate) const NEWTON_LIMIT: usize = 200;
@@ -41,7 +47,9 @@ pub(crate) fn newton<T: Real>(
     // Of the values, where it was found to be more than theirs.
     let mut measured = T::zero();
     let mut curvature = Curvature::new();
+    let (mut first, mut last, mut alike) = (f64::NAN, f64::INFINITY, 0);
     while residual > tolerance && iterations < limit {
+        let before = residual;
         for i in 0..n {
             gradient[i] = -point.gradient(1)[i];
         }
@@ -93,6 +101,19 @@ pub(crate) fn newton<T: Real>(
             }
         };
         iterations += 1;
+        if iterations == 1 {
+            first = curvature.least();
+        }
+        // Full steps by Newton's direction, to a tenth: at a minimiser each is at most about a tenth
+        // of the one before; at a zero of order p the part (p − 2)/(p − 1) of it.
+        let moved = norm(step).f64();
+        let slow = length == T::one() && moved > 0.3 * last && moved < 0.9 * last;
+        alike = if slow && 2.0 * residual < before {
+            alike + 1
+        } else {
+            0
+        };
+        last = moved;
         if !improved {
             point.linearise(&[x, y]);
             break;
@@ -103,5 +124,6 @@ pub(crate) fn newton<T: Real>(
         residual,
         iterations,
         curvature,
+        degenerate: (alike >= DEGENERATE).then(|| curvature.least() / first),
     }
 }

@@ -4,9 +4,7 @@ use autodiff::Real;
 use autodiff::kernels::norm;
 
 use super::{Constraint, Proximal};
-
-/// What is below this part of its scale is taken for 0: a solution is known no better.
-const NOTHING: f64 = 1e-6;
+use crate::accuracy::solved;
 
 /// An entry of y that may as well be free as held, so that the derivative of the solution jumps
 /// there: it is at its bound, and nothing presses it there. The first such entry, in words.
@@ -21,9 +19,12 @@ pub(crate) fn weakly_active<T: Real>(
     length: f64,
 ) -> Option<String> {
     let size = norm(y).f64();
-    // Of y, and of a gradient, which may be down to what rounding of y makes of it.
-    let near = |a: f64, b: f64| (a - b).abs() <= NOTHING * size.max(b.abs());
-    let rests = |g: f64| g.abs() <= (NOTHING * scale).max(8.0 * T::EPSILON * size / length);
+    // A solution is known no better than this; and a gradient may be down to what rounding of y
+    // makes of it.
+    let nothing = solved::<T>();
+    let near = |a: f64, b: f64| b.is_finite() && (a - b).abs() <= nothing * size.max(b.abs());
+    let rounding = 8.0 * T::EPSILON * size / length;
+    let rests = |g: f64| g.abs() <= (nothing * scale).max(rounding);
     let entries = || y.iter().zip(gradient).map(|(y, g)| (y.f64(), g.f64()));
     let named = |what: &str, i: usize| {
         format!(
@@ -53,7 +54,8 @@ pub(crate) fn weakly_active<T: Real>(
         }
         Proximal::SoftThreshold { weight } => entries()
             .position(|(y, g)| {
-                near(y, 0.0) && rests((g.abs() - weight) * scale / scale.max(weight))
+                let spare = (g.abs() - weight).abs();
+                near(y, 0.0) && spare <= (nothing * weight).max(rounding)
             })
             .map(|i| named("0", i)),
     }

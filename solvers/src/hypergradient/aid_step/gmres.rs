@@ -66,6 +66,7 @@ pub(super) fn solve<T: Real>(
                 iterations,
                 reach: reach.max(norm(p).f64()),
                 repels: krylov.repels(),
+                error: f64::NAN,
             };
         }
         last = reached;

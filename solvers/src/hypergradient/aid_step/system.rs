@@ -54,6 +54,9 @@ impl<T: Real> Linearised<'_, T> {
     }
 }
 
+/// The most entries of y for which a flat direction is looked for.
+const PROBED: usize = 20;
+
 /// How a solve ended.
 pub(super) struct Solution {
     /// ‖b − (I − A) p‖ / ‖b‖, recomputed from p.
@@ -65,14 +68,21 @@ pub(super) struct Solution {
     /// The most negative value of vᵀ(I − A)v met, in units of the largest, if that is negative beyond
     /// rounding: no step with a smooth part that is convex has one, and the fixed point repels.
     pub(super) repels: Option<f64>,
+    /// An estimate of how far p is off, as a part of its size.
+    pub(super) error: f64,
 }
 
 /// Bytes that [`solve`] holds for `n` unknowns, beside its three vectors.
 pub(super) fn solver_bytes<T: Real>(system: StepSystem, n: usize) -> usize {
-    match system {
+    let own = match system {
         StepSystem::Iteration => 0,
         StepSystem::Gmres { restart } => gmres::bytes::<T>(restart, n),
-    }
+    };
+    own.max(if n <= PROBED {
+        gmres::bytes::<T>(n, n)
+    } else {
+        0
+    })
 }
 
 /// Overwrites the first of three vectors with the solution; the others are spare.
@@ -84,14 +94,29 @@ pub(super) fn solve<T: Real>(
     [p, right, residual]: [&mut [T]; 3],
     meter: &Meter,
 ) -> Solution {
+    let (mut reach, mut repels) = (1.0, None);
+    if b.len() <= PROBED {
+        // On small problems a system with another right-hand side, which no direction is orthogonal
+        // to, meets what b may hide.
+        for (i, right) in right.iter_mut().enumerate() {
+            *right = T::of(1.0 + 0.5 * (i as f64 * 78.233).sin());
+        }
+        let size = norm(right);
+        right.iter_mut().for_each(|r| *r /= size);
+        p.fill(T::zero());
+        let run = (b.len(), 1e-3, b.len());
+        let probed = gmres::solve(run, linearised, right, p, residual, meter);
+        (reach, repels) = (probed.reach, probed.repels);
+    }
     p.fill(T::zero());
     let scale = norm(b);
     if scale == T::zero() {
         return Solution {
             residual: 0.0,
             iterations: 0,
-            reach: 1.0,
-            repels: None,
+            reach,
+            repels,
+            error: 0.0,
         };
     }
     // A tiny right-hand side would underflow in the inner products.
@@ -105,8 +130,15 @@ pub(super) fn solve<T: Real>(
             gmres::solve(run, linearised, right, p, residual, meter)
         }
     };
+    let reach = solution.reach.max(reach);
+    let error = solution.residual * reach / norm(p).f64();
     p.iter_mut().for_each(|p| *p *= scale);
-    solution
+    Solution {
+        reach,
+        error,
+        repels: solution.repels.or(repels),
+        ..solution
+    }
 }
 
 /// Growth of the residual after which an iteration is given up.
@@ -136,6 +168,7 @@ fn iterate<T: Real>(
                 iterations,
                 reach: norm(p).f64().max(1.0 / (1.0 - rate)),
                 repels: None,
+                error: f64::NAN,
             };
         }
         add(p, residual);

@@ -11,7 +11,7 @@ use crate::{Bilevel, Estimate, Workspace};
 
 use super::super::footprint::{loop_bytes, workspace_bytes};
 use super::super::session::{Session, blank, counted};
-use super::super::unrolled::{Seen, lower_distance};
+use super::super::unrolled::{Seen, Slowest};
 use super::super::{ConfigError, Strategy};
 use super::Bda;
 
@@ -62,6 +62,7 @@ impl OneStage {
         let vectors = 5 * dim_y + self.bda.spare(problem) + dim_x;
         workspace_bytes(problem, self.bda.second(), Some(&step))
             + vectors * size_of::<T>()
+            + Slowest::<T>::bytes(dim_y)
             + loop_bytes(&step, self.bda.depth - 1, NOTHING)
     }
 }
@@ -108,6 +109,7 @@ impl<T: Real> Strategy<T> for OneStage {
         let mut first = bda.inner.first_state(work.start.as_slice(), &meter);
         let (mut last, mut moved, mut pulled) = (buffer(dim_y), buffer(dim_y), buffer(dim_y));
         let mut spare = buffer(bda.spare(problem));
+        let mut slowest = Slowest::new(dim_y, &meter);
         let lengths = bda.lengths(work, x, &first, &mut spare);
         let proximal = bda.inner.proximal();
         let before = proximal.residual(&mut work.lower, x, &first, lengths[1], &mut spare);
@@ -127,7 +129,8 @@ impl<T: Real> Strategy<T> for OneStage {
 
         let at = y.as_slice();
         let after = proximal.residual(&mut work.lower, x, at, lengths[1], &mut spare);
-        let off = lower_distance(&mut work.lower, proximal, [x, at], after, &mut spare);
+        let lower_point = &mut work.lower;
+        let off = slowest.distance(lower_point, proximal, [x, at], after, &spare, bda.depth);
         let value = work.upper.differentiate(&[x, at], Inputs::ALL);
         let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
         let v = &mut first;
