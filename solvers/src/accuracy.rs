@@ -17,6 +17,9 @@ pub(crate) fn solved<T: Real>() -> f64 {
 /// The relative distance, and the share of a cotangent, above which a success has a warning.
 pub(crate) const TOLD: f64 = 1e-3;
 
+/// The most entries of y for which directions are looked for that the right-hand side hides.
+pub(crate) const PROBED: usize = 20;
+
 /// The relative distance from which on y is no approximation of the solution.
 pub(crate) const LOST: f64 = 0.1;
 

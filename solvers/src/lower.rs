@@ -5,7 +5,7 @@ use autodiff::{Inputs, Meter, Point, Real};
 use nalgebra::DVector;
 
 use crate::accuracy::{Curvature, part, solved};
-use crate::inner::{AcceleratedVectors, NEWTON_LIMIT, StepLength, accelerated, newton};
+use crate::inner::{AcceleratedVectors, NEWTON_LIMIT, StepLength, Trend, accelerated, newton};
 use crate::linear::{Cg, CgVectors};
 use crate::{Bilevel, Status};
 
@@ -124,7 +124,7 @@ fn settle<T: Real>(
     let n = start.len();
     let buffer = || Buffer::zeros(n, Category::Solver, meter);
     let (mut spare, mut cg) = ([buffer(), buffer(), buffer()], CgVectors::new(n, meter));
-    let allowed = tolerance.max(solved::<T>());
+    let (allowed, mut trend) = (tolerance.max(solved::<T>()), Trend::default());
     for _ in 0..ROUNDS {
         let curvature = curvature(point, x, best.y.as_slice(), &mut spare, &mut cg);
         let off = curvature.distance(best.residual);
@@ -134,7 +134,8 @@ fn settle<T: Real>(
         }
         let until = (0.1 * best.residual * allowed / best.distance, NEWTON_LIMIT);
         let mut y = best.y.clone();
-        let reached = newton(point, x, y.as_mut_slice(), until, &mut spare, &mut cg);
+        let entries = y.as_mut_slice();
+        let reached = newton(point, x, entries, until, &mut spare, &mut cg, &mut trend);
         best.iterations += reached.iterations;
         if !(reached.residual < best.residual) {
             break;

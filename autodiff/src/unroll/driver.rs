@@ -223,17 +223,23 @@ impl<T: Real> Driver<T> {
         }
     }
 
-    /// The norm of the latest addend to the cotangent of `x`, as a part of that of the sum.
+    /// The norm of the latest addend to the cotangent of `x` as a part of that of the sum, or that of
+    /// the state's cotangent if it is more.
     pub(super) fn share_of_first(&self) -> f64 {
         if self.pulled == 0 {
             return 0.0;
         }
         let squares = |v: &[T]| dot_f64(v, v);
         let addend = squares(self.work.adjoint(&self.step.program, X));
-        if addend == 0.0 {
-            return 0.0;
-        }
-        (addend / squares(&self.x_cotangent)).sqrt()
+        let share = (addend / squares(&self.x_cotangent)).sqrt();
+        // What is below the root of the precision may be rounding; and where x has no part at all
+        // there is NaN.
+        let share = if share > T::EPSILON.sqrt() {
+            share
+        } else {
+            0.0
+        };
+        share.max(self.fall.share())
     }
 
     /// The cotangents of `x` and of the state.

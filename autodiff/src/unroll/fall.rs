@@ -17,6 +17,8 @@ pub(super) struct Fall {
     longest: f64,
     /// The latest norm.
     latest: f64,
+    /// That of all steps so far, summed.
+    sum: f64,
 }
 
 impl Fall {
@@ -27,6 +29,7 @@ impl Fall {
             floor: T::EPSILON.sqrt() * size,
             level: size,
             latest: size,
+            sum: size,
             ..Fall::default()
         };
     }
@@ -38,9 +41,19 @@ impl Fall {
         }
         self.steps += 1;
         self.latest = size(cotangent);
+        self.sum += self.latest;
         if self.latest <= 0.5 * self.level || self.latest <= self.floor {
             self.longest = self.longest.max(self.halving());
             (self.level, self.steps) = (self.latest, 0);
+        }
+    }
+
+    /// The latest norm as a part of the sum of all of them.
+    pub(super) fn share(&self) -> f64 {
+        if self.latest <= self.floor {
+            0.0
+        } else {
+            self.latest / self.sum
         }
     }
 

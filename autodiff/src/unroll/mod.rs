@@ -214,9 +214,10 @@ impl<T: Real> Unrolled<T> {
         self.driver.fall.longest()
     }
 
-    /// The norm of what the first step gave to the derivative by x in the latest reverse pass, as a
-    /// part of that of all steps; 0 under [`Memory::Forward`]. Times the depth it is small where
-    /// the loop is long enough: more steps before the first would have added nothing.
+    /// What the first step gave in the latest reverse pass, as a part of what all steps gave: to the
+    /// derivative by x, or as cotangent if that is more; 0 under [`Memory::Forward`], and where
+    /// nothing but rounding is left. Times [`halving`](Unrolled::halving) it is small where the loop
+    /// is long enough: more steps before the first would have added nothing.
     pub fn share_of_first(&self) -> f64 {
         self.driver.share_of_first()
     }

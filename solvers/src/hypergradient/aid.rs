@@ -9,7 +9,7 @@ use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
 use crate::accuracy::{Curvature, LOST, TOLD, part, solved};
-use crate::inner::{InnerStep, NEWTON_LIMIT, StepLength, newton};
+use crate::inner::{InnerStep, NEWTON_LIMIT, StepLength, Trend, newton};
 use crate::linear::{Cg, Direct, LinearSolver};
 use crate::{Bilevel, Certificate, Estimate, Status, Workspace, default_tolerance};
 
@@ -155,7 +155,7 @@ struct Lower {
     iterations: usize,
     step: Option<f64>,
     curvature: Curvature,
-    degenerate: Option<f64>,
+    trend: Trend,
     /// Whether going on has come to its end.
     stalled: bool,
 }
@@ -212,14 +212,15 @@ impl<L> Aid<L> {
             } => {
                 let tolerance = given.unwrap_or(default_tolerance::<T>());
                 let until = (tolerance, limit.unwrap_or(NEWTON_LIMIT));
-                let minimum = newton(&mut work.lower, x, y, until, spare, cg);
+                let mut trend = Trend::default();
+                let minimum = newton(&mut work.lower, x, y, until, spare, cg, &mut trend);
                 Lower {
                     before: f64::INFINITY,
                     residual: minimum.residual,
                     iterations: minimum.iterations,
                     step: None,
                     curvature: minimum.curvature,
-                    degenerate: minimum.degenerate,
+                    trend,
                     stalled: false,
                 }
             }
@@ -242,7 +243,7 @@ impl<L> Aid<L> {
                     iterations: depth,
                     step: Some(length),
                     curvature: Curvature::new(),
-                    degenerate: None,
+                    trend: Trend::default(),
                     stalled: false,
                 }
             }
@@ -275,13 +276,13 @@ impl<L> Aid<L> {
         }
         let wanted = lower.residual * (0.1 * solved::<T>() / distance);
         let Vectors { y, spare, cg, .. } = vectors;
-        let minimum = newton(&mut work.lower, x, y, (wanted, left), spare, cg);
+        let until = (wanted, left);
+        let minimum = newton(&mut work.lower, x, y, until, spare, cg, &mut lower.trend);
         let moved = minimum.residual < lower.residual;
         lower.stalled = !(minimum.residual < 0.5 * lower.residual);
         lower.residual = minimum.residual;
         lower.iterations += minimum.iterations;
         lower.curvature = minimum.curvature;
-        lower.degenerate = lower.degenerate.or(minimum.degenerate);
         if !moved {
             // The linear system's own products again.
             work.lower.second(&[None, Some(&vectors.v)]);
@@ -433,7 +434,9 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
             (s, Status::Converged | Status::Stepped) => s,
             (_, s) => s,
         };
-        if let (true, Some(relative_curvature)) = (estimate.status.is_success(), lower.degenerate) {
+        if let (true, Some(relative_curvature)) =
+            (estimate.status.is_success(), lower.trend.degenerate())
+        {
             estimate.status = Status::SingularHessian { relative_curvature };
         }
         if estimate.status.is_success() {

@@ -10,7 +10,7 @@ use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
 use crate::accuracy::{TOLD, part, solved};
-use crate::inner::{InnerStep, StepLength, Stop, weakly_active};
+use crate::inner::{InnerStep, StepLength, Stop, Weak};
 use crate::{Bilevel, Estimate, Status, Workspace, default_tolerance};
 
 use super::footprint::{loop_bytes, workspace_bytes};
@@ -227,7 +227,13 @@ impl<T: Real> Strategy<T> for AidStep {
             let at = y.as_slice();
             let after = proximal.residual(&mut work.lower, x, at, length, &mut spare);
             let gradient = work.lower.gradient(1);
-            let weak = weakly_active(proximal, at, gradient, before, length);
+            let weak = Weak {
+                start: work.start.as_slice(),
+                scale: before,
+                length,
+                blur: allowed,
+            };
+            let weak = weak.entry(proximal, at, gradient);
             let upper = work.upper.differentiate(&[x, at], Inputs::ALL);
             inner.start(at, &mut state);
             steps.forward(x, &state, 1, Memory::Taped);

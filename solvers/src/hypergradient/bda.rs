@@ -10,7 +10,7 @@ use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real, Var};
 use nalgebra::DVector;
 
-use crate::inner::{Direction, InnerStep, StepLength, weakly_active};
+use crate::inner::{Direction, InnerStep, StepLength, Weak};
 use crate::{Bilevel, Estimate, Proximal, Schedule, Status, Workspace};
 
 use super::footprint::{loop_bytes, workspace_bytes};
@@ -289,7 +289,13 @@ impl<T: Real> Strategy<T> for Bda {
 
         let at = y.as_slice();
         let after = proximal.residual(&mut work.lower, x, at, lower, &mut spare);
-        let weak = weakly_active(proximal, at, work.lower.gradient(1), before, lower);
+        let weak = Weak {
+            start: work.start.as_slice(),
+            scale: before,
+            length: lower,
+            blur: 0.0,
+        };
+        let weak = weak.entry(proximal, at, work.lower.gradient(1));
         let lower_point = &mut work.lower;
         let off = slowest.distance(lower_point, proximal, [x, at], after, &spare, self.depth);
         let value = work.upper.differentiate(&[x, at], Inputs::ALL);

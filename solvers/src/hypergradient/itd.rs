@@ -6,12 +6,12 @@ use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
-use crate::accuracy::solved;
-use crate::inner::{InnerStep, StepLength, Stop, weakly_active};
+use crate::accuracy::{PROBED, solved};
+use crate::inner::{InnerStep, StepLength, Stop, Weak};
 use crate::{Bilevel, Estimate, Status, Workspace};
 
 use super::session::{Session, blank, counted};
-use super::unrolled::{Seen, Slowest, left};
+use super::unrolled::{OWED, Seen, Slowest, left};
 use super::{ConfigError, Strategy};
 
 /// Differentiates `F(x, y_K(x))` through the K steps that made `y_K`.
@@ -118,9 +118,9 @@ impl Itd {
         }
     }
 
-    /// Whether the end of a loop is looked at by products of its own.
-    pub(super) fn looks(&self, memory: Memory) -> bool {
-        memory == Memory::Forward || !self.inner.is_memoryless()
+    /// Whether the end of a loop is looked at by products of its own: on small problems always.
+    pub(super) fn looks(&self, memory: Memory, dim_y: usize) -> bool {
+        memory == Memory::Forward || !self.inner.is_memoryless() || dim_y <= PROBED
     }
 
     /// The relative distance to the solution that a tolerance asks for.
@@ -136,7 +136,9 @@ impl Itd {
         let truncated = self.memory.differentiated_steps(depth) < depth;
         let left = if truncated { 0.0 } else { seen.left };
         let (near, distance) = (left <= tolerance, seen.distance());
-        if near && distance <= allowed || depth >= self.depth || !left.is_finite() {
+        let owes = !truncated && seen.owed > OWED;
+        let enough = near && distance <= allowed && !owes;
+        if enough || depth >= self.depth || !left.is_finite() {
             return None;
         }
         // The share falls as qᴷ; half as many steps again where that is no guide.
@@ -152,6 +154,7 @@ impl Itd {
         } else {
             (seen.halving * (distance / allowed).log2()).clamp(0.1 * depth as f64, 1e15)
         };
+        let more = if owes { more.max(depth as f64) } else { more };
         let steps = steps.max(depth + more.ceil() as usize) + 1;
         Some(steps.min(self.depth))
     }
@@ -172,6 +175,10 @@ impl Itd {
             Status::Unrolled if !(seen.left <= tolerance) => Status::LinearNotConverged {
                 residual: seen.left,
                 tolerance,
+            },
+            Status::Unrolled if seen.owed > OWED => Status::LinearNotConverged {
+                residual: seen.owed,
+                tolerance: OWED,
             },
             Status::Unrolled => Status::Converged,
             other => other,
@@ -244,7 +251,7 @@ impl<T: Real> Strategy<T> for Itd {
         let mut spare = buffer(self.inner.spare(dim_y, self.inner.length(self.length)));
         let mut previous = buffer(self.previous::<T>(dim_y));
         let forward = self.memory == Memory::Forward;
-        let mut slowest = (self.looks(self.memory) && problem.step().is_none())
+        let mut slowest = (self.looks(self.memory, dim_y) && problem.step().is_none())
             .then(|| Slowest::new(dim_y, &meter));
         let given = self.inner.length(self.length);
         let y = &end[..dim_y];
@@ -282,7 +289,13 @@ impl<T: Real> Strategy<T> for Itd {
             let at = y.as_slice();
             let after = proximal.residual(&mut work.lower, x, at, length, &mut spare);
             let gradient = work.lower.gradient(1);
-            let weak = weakly_active(proximal, at, gradient, before, length);
+            let weak = Weak {
+                start: work.start.as_slice(),
+                scale: before,
+                length,
+                blur: self.tolerance.unwrap_or(0.0),
+            };
+            let weak = weak.entry(proximal, at, gradient);
             let upper = work.upper.differentiate(&[x, at], Inputs::ALL).f64();
             end.fill(T::zero());
             end[..dim_y].copy_from_slice(work.upper.gradient(1));
@@ -303,10 +316,8 @@ impl<T: Real> Strategy<T> for Itd {
             }
             if let Some(slowest) = &mut slowest {
                 let (lower, depth) = (&mut work.lower, seen.depth);
-                if !self.inner.is_memoryless() {
-                    proximal.residual(lower, x, at, length, &mut spare);
-                    seen.off = slowest.distance(lower, proximal, [x, at], after, &spare, depth);
-                }
+                proximal.residual(lower, x, at, length, &mut spare);
+                seen.off = slowest.distance(lower, proximal, [x, at], after, &spare, depth);
                 let by_y = work.upper.gradient(1);
                 if forward {
                     let curvature = slowest.curvature(lower, [x, at], by_y, depth);

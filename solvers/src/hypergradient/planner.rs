@@ -66,7 +66,7 @@ impl<T: Real> Footprint<T> {
             false => 0,
         };
         Footprint {
-            looks: itd.looks(Memory::Stored),
+            looks: itd.looks(Memory::Stored, problem.dim_y()),
             look: match problem.step() {
                 None => vectors + second(!found),
                 Some(_) => 0,

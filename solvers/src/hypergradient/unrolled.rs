@@ -31,8 +31,8 @@ pub(super) struct Seen {
     pub(super) halving: f64,
     /// The share of the cotangent that is left at the first state.
     pub(super) left: f64,
-    /// What all steps give to the hypergradient if the first one is typical, as a part of what they
-    /// gave: small where steps before it would have added nothing.
+    /// What steps before the first would have added to the hypergradient, as a part of what all have
+    /// given.
     pub(super) owed: f64,
     /// Whether the steps follow the upper level as well, which pulls y off the lower one's solution.
     pub(super) strays: bool,
@@ -44,8 +44,8 @@ pub(super) struct Seen {
 
 /// A residual or a cotangent that is still this share of what it was has not fallen.
 const STANDS: f64 = 0.99;
-/// A first step that gives a tenth of this part of the hypergradient in ten.
-const OWED: f64 = 1e-2;
+/// The part of the hypergradient that may be owed to steps before the first.
+pub(super) const OWED: f64 = 1e-2;
 /// And one that is this share has grown.
 const GROWN: f64 = 1.01;
 
@@ -77,7 +77,7 @@ impl Seen {
                 (None, None) => halving(depth, after / before),
             },
             left: left.or(derivative).unwrap_or(0.0),
-            owed: steps.share_of_first() * depth as f64,
+            owed: owed(steps.share_of_first(), steps.halving(), depth),
             strays: false,
             own: false,
             rounding: 8.0 * T::EPSILON,
@@ -132,16 +132,21 @@ impl Seen {
     /// The way that is left, as a part of y's size: that of a geometric series of steps, which fall
     /// as the cotangent does, or as the last two of them did if that is slower.
     pub(super) fn distance(&self) -> f64 {
-        let off = self.off / self.size;
+        let size = match self.strays {
+            // Where g is flat y may be of any size: what counts is the way.
+            true => self.path.clamp(1e-6 * self.size, self.size),
+            false => self.size,
+        };
+        let off = self.off / size;
         let moved = self.moved.max(self.next);
-        if moved == 0.0 || moved <= self.rounding * self.size {
+        if moved == 0.0 || moved <= self.rounding * size {
             return if self.off == 0.0 { 0.0 } else { off };
         }
         // Rates are seen as far as rounding of y lets the two steps be told apart.
-        let blur = 2.0 * self.rounding * self.size / moved;
+        let blur = 2.0 * self.rounding * size / moved;
         let slowest = (1.0 - self.next / self.moved).max(blur);
         let steps = (self.halving / std::f64::consts::LN_2).max(1.0 / slowest);
-        (moved * steps / self.size).max(off)
+        (moved * steps / size).max(off)
     }
 
     /// What the derivative of the loop is worth.
@@ -262,6 +267,12 @@ impl<T: Real> Slowest<T> {
         let curvature = self.curvature(lower, at, &way, depth);
         curvature.distance(residual)
     }
+}
+
+/// What is owed to the steps before the first: a geometric series, or as many steps again.
+fn owed(share: f64, halving: f64, depth: usize) -> f64 {
+    let steps = (halving / std::f64::consts::LN_2).max(depth as f64);
+    if share == 0.0 { 0.0 } else { share * steps }
 }
 
 /// Steps that halve what `depth` of them reduced to this share; infinite where it did not fall.

@@ -59,7 +59,6 @@ pub(crate) fn accelerated<T: Real>(
                 residual,
                 iterations,
                 curvature: Curvature::new(),
-                degenerate: None,
             };
         }
         let mut uphill = 0.0;

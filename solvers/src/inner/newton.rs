@@ -14,13 +14,41 @@ pub(crate) struct Minimum {
     pub(crate) iterations: usize,
     /// That of the last steps, where second derivatives were looked at.
     pub(crate) curvature: Curvature,
-    /// Where the last steps shrank as at a zero of higher order, and not as at a minimiser with
-    /// curvature: the curvature at the end in units of that at the start.
-    pub(crate) degenerate: Option<f64>,
 }
 
-/// Steps that shrink alike in a row before they count as those to a zero of higher order.
-const DEGENERATE: usize = 4;
+/// How Newton's steps shrink, over several calls.
+///
+/// They are computed to a tenth: at a minimiser with curvature each full one is at most about a tenth
+/// of the one before; at a zero of order p of g, as of a quartic or at the inflection of a cubic, it is
+/// the part (p − 2)/(p − 1) of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Trend {
+    /// The curvature met by the first of them.
+    first: Option<f64>,
+    latest: f64,
+    last: f64,
+    alike: usize,
+}
+
+impl Trend {
+    /// Steps that shrink alike in a row before they count as those to a zero of higher order.
+    const DEGENERATE: usize = 4;
+
+    /// A step of this length, `full` if it was not shortened and helped.
+    fn step(&mut self, moved: f64, full: bool, curvature: f64) {
+        let alike = full && moved > 0.3 * self.last && moved < 0.9 * self.last;
+        self.alike = if alike { self.alike + 1 } else { 0 };
+        (self.last, self.latest) = (moved, curvature);
+        self.first.get_or_insert(curvature);
+    }
+
+    /// The curvature at the end in units of that at the start, where the last steps went to a zero
+    /// of higher order.
+    pub(crate) fn degenerate(&self) -> Option<f64> {
+        let first = self.first.filter(|_| self.alike >= Self::DEGENERATE)?;
+        Some(self.latest / first)
+    }
+}
 
 /// Iterations unless told otherwise.
 pub(crate) const NEWTON_LIMIT: usize = 200;
@@ -38,6 +66,7 @@ pub(crate) fn newton<T: Real>(
     (tolerance, limit): (f64, usize),
     spare: &mut [Buffer<T>; 3],
     vectors: &mut CgVectors<T>,
+    trend: &mut Trend,
 ) -> Minimum {
     let n = y.len();
     let [gradient, step, next] = spare;
@@ -47,7 +76,6 @@ pub(crate) fn newton<T: Real>(
     // Of the values, where it was found to be more than theirs.
     let mut measured = T::zero();
     let mut curvature = Curvature::new();
-    let (mut first, mut last, mut alike) = (f64::NAN, f64::INFINITY, 0);
     while residual > tolerance && iterations < limit {
         let before = residual;
         for i in 0..n {
@@ -101,19 +129,10 @@ pub(crate) fn newton<T: Real>(
             }
         };
         iterations += 1;
-        if iterations == 1 {
-            first = curvature.least();
+        if improved {
+            let full = length == T::one() && 2.0 * residual < before;
+            trend.step(norm(step).f64(), full, curvature.least());
         }
-        // Full steps by Newton's direction, to a tenth: at a minimiser each is at most about a tenth
-        // of the one before; at a zero of order p the part (p − 2)/(p − 1) of it.
-        let moved = norm(step).f64();
-        let slow = length == T::one() && moved > 0.3 * last && moved < 0.9 * last;
-        alike = if slow && 2.0 * residual < before {
-            alike + 1
-        } else {
-            0
-        };
-        last = moved;
         if !improved {
             point.linearise(&[x, y]);
             break;
@@ -124,6 +143,5 @@ pub(crate) fn newton<T: Real>(
         residual,
         iterations,
         curvature,
-        degenerate: (alike >= DEGENERATE).then(|| curvature.least() / first),
     }
 }

@@ -4,60 +4,70 @@ use autodiff::Real;
 use autodiff::kernels::norm;
 
 use super::{Constraint, Proximal};
-use crate::accuracy::solved;
+use crate::accuracy::{self, solved};
 
-/// An entry of y that may as well be free as held, so that the derivative of the solution jumps
-/// there: it is at its bound, and nothing presses it there. The first such entry, in words.
-///
-/// `gradient` is ∇_y g at `y`, and `scale` the size that it counts by: that of the gradient where
-/// the steps began.
-pub(crate) fn weakly_active<T: Real>(
-    proximal: Proximal,
-    y: &[T],
-    gradient: &[T],
-    scale: f64,
-    length: f64,
-) -> Option<String> {
-    let size = norm(y).f64();
-    // A solution is known no better than this; and a gradient may be down to what rounding of y
-    // makes of it.
-    let nothing = solved::<T>();
-    let near = |a: f64, b: f64| b.is_finite() && (a - b).abs() <= nothing * size.max(b.abs());
-    let rounding = 8.0 * T::EPSILON * size / length;
-    let rests = |g: f64| g.abs() <= (nothing * scale).max(rounding);
-    let entries = || y.iter().zip(gradient).map(|(y, g)| (y.f64(), g.f64()));
-    let named = |what: &str, i: usize| {
-        format!(
-            "entry {i} of y is at {what} with nothing that holds it there, so the derivative of the \
+/// What tells whether an entry of y may as well be free as held.
+pub(crate) struct Weak<'a, T> {
+    /// Where the steps began.
+    pub(crate) start: &'a [T],
+    /// The size of the gradient there, by which a gradient counts.
+    pub(crate) scale: f64,
+    /// The length of a step.
+    pub(crate) length: f64,
+    /// How well y is known, as a part of its size, if that is worse than 1e-6 (1e-3 in `f32`).
+    pub(crate) blur: f64,
+}
+
+impl<T: Real> Weak<'_, T> {
+    /// The first entry that is at its bound and that nothing presses there, in words: the derivative
+    /// of the solution jumps at such a y. `gradient` is ∇_y g.
+    pub(crate) fn entry(&self, proximal: Proximal, y: &[T], gradient: &[T]) -> Option<String> {
+        if proximal == Proximal::NONE {
+            return None;
+        }
+        let size = norm(y).f64();
+        let reference = accuracy::size(y, self.start);
+        // A solution is known no better than this; and a gradient may be down to what rounding of y
+        // makes of it.
+        let nothing = solved::<T>().max(self.blur);
+        let near =
+            |a: f64, b: f64| b.is_finite() && (a - b).abs() <= nothing * reference.max(b.abs());
+        let rounding = 8.0 * T::EPSILON * size / self.length;
+        let rests = |g: f64| g.abs() <= (nothing * self.scale).max(rounding);
+        let entries = || y.iter().zip(gradient).map(|(y, g)| (y.f64(), g.f64()));
+        let named = |what: &str, i: usize| {
+            format!(
+                "entry {i} of y is at {what} with nothing that holds it there, so the derivative of the \
              solution jumps: what is answered is one of its sides, or between them"
-        )
-    };
-    match proximal {
-        Proximal::Constraint(Constraint::None) => None,
-        Proximal::Constraint(Constraint::Box { low, high }) => entries()
-            .position(|(y, g)| (near(y, low) || near(y, high)) && rests(g))
-            .map(|i| named("its bound", i)),
-        Proximal::Constraint(Constraint::Simplex) => {
-            // The multiplier of the sum: the gradient of the entries that are free.
-            let level: f64 = entries().map(|(y, g)| y * g).sum();
-            entries()
-                .position(|(y, g)| near(y, 0.0) && rests(g - level))
-                .map(|i| named("0", i))
-        }
-        Proximal::Constraint(Constraint::Ball { radius }) => {
-            let free = near(size, radius) && rests(norm(gradient).f64());
-            free.then(|| {
-                "y is on the sphere with nothing that holds it there, so the derivative of the \
+            )
+        };
+        match proximal {
+            Proximal::Constraint(Constraint::None) => None,
+            Proximal::Constraint(Constraint::Box { low, high }) => entries()
+                .position(|(y, g)| (near(y, low) || near(y, high)) && rests(g))
+                .map(|i| named("its bound", i)),
+            Proximal::Constraint(Constraint::Simplex) => {
+                // The multiplier of the sum: the gradient of the entries that are free.
+                let level: f64 = entries().map(|(y, g)| y * g).sum();
+                entries()
+                    .position(|(y, g)| near(y, 0.0) && rests(g - level))
+                    .map(|i| named("0", i))
+            }
+            Proximal::Constraint(Constraint::Ball { radius }) => {
+                let free = near(size, radius) && rests(norm(gradient).f64());
+                free.then(|| {
+                    "y is on the sphere with nothing that holds it there, so the derivative of the \
                  solution jumps: what is answered is one of its sides, or between them"
-                    .to_owned()
-            })
+                        .to_owned()
+                })
+            }
+            Proximal::SoftThreshold { weight } => entries()
+                .position(|(y, g)| {
+                    let spare = (g.abs() - weight).abs();
+                    near(y, 0.0) && spare <= (nothing * weight).max(rounding)
+                })
+                .map(|i| named("0", i)),
         }
-        Proximal::SoftThreshold { weight } => entries()
-            .position(|(y, g)| {
-                let spare = (g.abs() - weight).abs();
-                near(y, 0.0) && spare <= (nothing * weight).max(rounding)
-            })
-            .map(|i| named("0", i)),
     }
 }
 
@@ -71,7 +81,13 @@ mod tests {
     });
 
     fn found(proximal: Proximal, y: &[f64], gradient: &[f64]) -> Option<String> {
-        weakly_active(proximal, y, gradient, 1.0, 0.5)
+        let weak = Weak {
+            start: &[0.0],
+            scale: 1.0,
+            length: 0.5,
+            blur: 0.0,
+        };
+        weak.entry(proximal, y, gradient)
     }
 
     #[test]

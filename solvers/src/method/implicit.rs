@@ -4,6 +4,7 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::norm;
 use autodiff::{Inputs, Meter, Point, Real};
 
+use crate::accuracy::{Curvature, LOST, TOLD, part, solved};
 use crate::linear::{Cg, CgVectors, Outcome};
 use crate::{Bilevel, Ledger, Status, default_tolerance};
 
@@ -63,6 +64,49 @@ pub(super) struct Implicit {
     pub(super) residual: f64,
     /// A flaw of the Hessian, or converged.
     pub(super) status: Status,
+    /// The smallest curvature that the linear system met.
+    curvature: Curvature,
+}
+
+impl Implicit {
+    /// How an iteration ended whose lower level came to `residual`, where `tolerance` was asked for,
+    /// at y, started from `start`; and at the `last` one what is to be said of it.
+    ///
+    /// Accuracies that a schedule makes coarse are no failure as long as more iterations follow:
+    /// then nothing counts as converged whose y is not within 1e-6 of its size (1e-3 in `f32`).
+    pub(super) fn end<T: Real>(
+        &self,
+        residual: f64,
+        tolerance: f64,
+        [start, y]: [&[T]; 2],
+        last: bool,
+    ) -> (Status, Option<String>) {
+        if self.status != Status::Converged {
+            return (self.status.clone(), None);
+        }
+        let distance = part(self.curvature.distance(residual), y, start);
+        // Written so that a NaN is no success.
+        if distance <= solved::<T>() {
+            (Status::Converged, None)
+        } else if !(residual <= tolerance) {
+            let short = Status::LowerNotConverged {
+                residual,
+                tolerance,
+            };
+            (short, None)
+        } else if last && !(distance <= 1.0) {
+            let allowed = LOST;
+            (Status::LowerInaccurate { distance, allowed }, None)
+        } else {
+            let warning = (last && distance > TOLD).then(|| {
+                format!(
+                    "y is off the lower level's solution by some {distance:.1e} of its size at the \
+                     last iteration: ask for a finer accuracy"
+                )
+            });
+            (Status::Stepped, warning)
+        }
+    }
 }
 
 /// Solves `H q = ∇_yF` to `accuracy` from the `q` given, and overwrites `z`. F is then
@@ -86,16 +130,19 @@ pub(super) fn implicit_direction<T: Real>(
         Accuracy::Either(_) => relative * size,
     };
     let (mut residual, mut status) = (f64::NAN, Status::Converged);
+    let mut curvature = Curvature::new();
     // The solver's own residual drifts from the true one by rounding.
     for _ in 0..3 {
         let mut product = |p: &[T], out: &mut [T]| {
             lower.second_by(&[None, Some(p)], Inputs::one(1));
             out.copy_from_slice(lower.product(1));
+            curvature.see(p.len(), p, out);
         };
         let report = Cg::new()
             .tolerance(relative)
             .solve_in(&mut product, b, q, cg);
         lower.second(&[None, Some(q)]);
+        curvature.see(q.len(), q, lower.product(1));
         let squares = lower.product(1).iter().zip(b);
         let squares = squares.map(|(h, b)| (h.f64() - b.f64()).powi(2));
         residual = squares.sum::<f64>().sqrt();
@@ -118,6 +165,7 @@ pub(super) fn implicit_direction<T: Real>(
         value,
         residual,
         status,
+        curvature,
     }
 }
 

@@ -3,9 +3,9 @@
 use autodiff::kernels::{axpy, dot, norm};
 use autodiff::{Inputs, Meter, Point, Real};
 
-use super::vectors::{PROBED, Vectors};
+use super::vectors::Vectors;
 use crate::Status;
-use crate::accuracy::Curvature;
+use crate::accuracy::{Curvature, PROBED};
 use crate::linear::{Cg, LinearSolver, Outcome};
 
 /// What a linear solve gave.

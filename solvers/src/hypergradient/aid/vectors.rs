@@ -4,10 +4,8 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::{Meter, Real};
 
 use super::LowerSolve;
+use crate::accuracy::PROBED;
 use crate::linear::CgVectors;
-
-/// The most entries of y for which a flat direction is looked for.
-pub(super) const PROBED: usize = 20;
 
 /// The vectors of a call, held to its end: the peak is the same at every call.
 pub(super) struct Vectors<T: Real> {

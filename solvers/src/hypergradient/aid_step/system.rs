@@ -5,6 +5,7 @@ use autodiff::unroll::Unrolled;
 use autodiff::{Meter, Real};
 
 use super::gmres;
+use crate::accuracy::PROBED;
 use crate::inner::InnerStep;
 
 /// How `(I − ∂_yΦ)ᵀ p = ∇_yF` is solved.
@@ -53,9 +54,6 @@ impl<T: Real> Linearised<'_, T> {
         norm(out).f64()
     }
 }
-
-/// The most entries of y for which a flat direction is looked for.
-const PROBED: usize = 20;
 
 /// How a solve ended.
 pub(super) struct Solution {
@@ -131,7 +129,9 @@ pub(super) fn solve<T: Real>(
         }
     };
     let reach = solution.reach.max(reach);
-    let error = solution.residual * reach / norm(p).f64();
+    // I − A itself is known to the precision and no better.
+    let residual = solution.residual / norm(p).f64();
+    let error = residual.max(T::EPSILON) * reach;
     p.iter_mut().for_each(|p| *p *= scale);
     Solution {
         reach,

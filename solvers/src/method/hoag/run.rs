@@ -5,7 +5,7 @@ use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
-use crate::inner::newton;
+use crate::inner::{Trend, newton};
 use crate::{Bilevel, Certificate, Constraint, Ledger, Status, Workspace, default_tolerance};
 
 use super::super::growth::{Growth, Sizes, joint_norm};
@@ -143,21 +143,16 @@ impl<T: Real> Run<T> for HoagRun<'_, T> {
         // A lower level whose gradients are small is solved to a part of them.
         let scale = Some(self.steepest).filter(|s| *s > 0.0 && *s < 1.0);
         let until = (accuracy * scale.unwrap_or(1.0), self.settings.limit);
-        let residual = newton(lower, x, y, until, &mut self.spare, cg).residual;
+        let trend = &mut Trend::default();
+        let residual = newton(lower, x, y, until, &mut self.spare, cg, trend).residual;
         let delta = Accuracy::Either(accuracy);
         let found = implicit_direction(upper, lower, [x, y], delta, q, z, cg);
         let mut size = norm(z).f64();
         let rounding = rounding_of(found.value, [x, y], [z, upper.gradient(1)]);
         let certificate = Certificate::stated(self.problem, x, y, size, upper, lower);
-        let mut status = match found.status {
-            Status::Converged if residual.is_nan() || residual > accuracy => {
-                Status::LowerNotConverged {
-                    residual,
-                    tolerance: accuracy,
-                }
-            }
-            status => status,
-        };
+        let ends = [self.work.start.as_slice(), y];
+        let last = self.iteration == self.settings.iterations;
+        let (mut status, coarse) = found.end(residual, accuracy, ends, last);
         let usable = z.iter().all(|z| z.is_finite()) && found.value.is_finite();
         let mut now = Kept {
             value: found.value,
@@ -165,7 +160,7 @@ impl<T: Real> Run<T> for HoagRun<'_, T> {
             rounding,
             residual,
         };
-        let mut warnings = Vec::new();
+        let mut warnings = Vec::from_iter(coarse);
         let stays = usable && self.judge(now);
         if stays {
             self.kept = Some(now);

@@ -217,6 +217,7 @@ impl<T: Real> Method<T> for Isgd {
             iteration: 0,
             stopped: false,
             growth: Growth::default(),
+            warnings: Vec::new(),
         }))
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct IsgdRun<'p, T: Real> {
     pub(super) iteration: usize,
     pub(super) stopped: bool,
     pub(super) growth: Growth,
+    /// Of the latest report.
+    pub(super) warnings: Vec<String>,
 }
 
 /// What one step met.
@@ -135,15 +137,10 @@ impl<T: Real> IsgdRun<'_, T> {
         let found = implicit_direction(upper, lower, [x, y], Accuracy::Absolute(delta), q, z, cg);
         self.q[first..first + block].copy_from_slice(q);
         let residual = reached.residual;
-        let status = match found.status {
-            Status::Converged if residual.is_nan() || residual > tolerance => {
-                Status::LowerNotConverged {
-                    residual,
-                    tolerance,
-                }
-            }
-            status => status,
-        };
+        let start = &self.problem.start().as_slice()[first..first + block];
+        let last = self.iteration + 1 == self.settings.iterations;
+        let (status, warning) = found.end(residual, tolerance, [start, y], last);
+        self.warnings.extend(warning);
         let problem = self.problem;
         let constants = |y: &[T]| problem.constants(x, y).expect("stated");
         let size = norm(z).f64();
@@ -229,7 +226,11 @@ impl<T: Real> Run<T> for IsgdRun<'_, T> {
             certificate: met.certificate,
             oracles: self.oracles() - self.reports,
             peak_bytes: self.meter.read().peak,
-            warnings: self.growth.warning().into_iter().collect(),
+            warnings: {
+                let mut warnings = std::mem::take(&mut self.warnings);
+                warnings.extend(self.growth.warning());
+                warnings
+            },
         })
     }
 
