@@ -35,7 +35,7 @@ pub struct LowerSolution<T: Real> {
 /// an x by samples that took no part in finding it, say.
 ///
 /// FISTA with adaptive restarts; the step length is found at the start, and is shortened where the
-/// curvature elsewhere turns out to be larger. Where y is then further than 1e-6 of its size (1e-3
+/// curvature elsewhere turns out to be larger. Where y is then further than 1e-7 of its size (3e-4
 /// in `f32`), or than the tolerance if that is more, from the solution, by the smallest curvature
 /// that is met there, Newton's method goes on. A y that is as near as the tolerance, as a part of its
 /// size, has [converged](Status::Converged) whatever the residual: it is in units of g, which may be

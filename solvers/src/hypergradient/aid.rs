@@ -8,7 +8,7 @@ use autodiff::unroll::Memory;
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
-use crate::accuracy::{Curvature, LOST, TOLD, part, solved};
+use crate::accuracy::{self, Curvature, LOST, TOLD, degenerate, part, solved};
 use crate::inner::{InnerStep, NEWTON_LIMIT, StepLength, Trend, newton};
 use crate::linear::{Cg, Direct, LinearSolver};
 use crate::{Bilevel, Certificate, Estimate, Status, Workspace, default_tolerance};
@@ -25,7 +25,7 @@ pub enum LowerSolve {
     /// By Newton's method, each step from conjugate gradients.
     Newton {
         /// Ends at `‖∇_y g‖ ≤ tolerance`. If `None`, at the precision's default, and then goes on
-        /// until y is within 1e-6 of its own size (1e-3 in `f32`) of the solution, as far as the
+        /// until y is within 1e-7 of its own size (3e-4 in `f32`) of the solution, as far as the
         /// smallest curvature that was met can tell.
         tolerance: Option<f64>,
         /// The most iterations; 200 if `None`.
@@ -71,6 +71,7 @@ pub struct Aid<L> {
     lower: LowerSolve,
     linear: L,
     warm: bool,
+    rounding: bool,
 }
 
 impl Aid<Cg> {
@@ -94,6 +95,7 @@ impl<L> Aid<L> {
             lower: LowerSolve::default(),
             linear,
             warm: false,
+            rounding: false,
         }
     }
 
@@ -126,6 +128,12 @@ impl<L> Aid<L> {
         let (tolerance, _) = self.newton();
         let limit = Some(limit);
         self.lower(LowerSolve::Newton { tolerance, limit })
+    }
+
+    /// Goes on with the lower level until no step helps, whatever its default tolerance.
+    pub(super) fn to_rounding(mut self) -> Self {
+        self.rounding = true;
+        self
     }
 
     /// What is given of Newton's method.
@@ -210,7 +218,12 @@ impl<L> Aid<L> {
                 tolerance: given,
                 limit,
             } => {
-                let tolerance = given.unwrap_or(default_tolerance::<T>());
+                let least = if self.rounding {
+                    f64::MIN_POSITIVE
+                } else {
+                    default_tolerance::<T>()
+                };
+                let tolerance = given.unwrap_or(least);
                 let until = (tolerance, limit.unwrap_or(NEWTON_LIMIT));
                 let mut trend = Trend::default();
                 let minimum = newton(&mut work.lower, x, y, until, spare, cg, &mut trend);
@@ -459,6 +472,17 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         let at = (estimate.y.as_slice(), size);
         estimate.certificate =
             Certificate::stated(problem, x, at.0, at.1, &work.upper, &work.lower);
+        if estimate.status.is_success() {
+            let (at, size) = (
+                estimate.y.as_slice(),
+                accuracy::size(&vectors.y, work.start.as_slice()),
+            );
+            let spare = &mut vectors.spare[0];
+            let flat = degenerate(&mut work.lower, [x, at], &vectors.v, size, spare);
+            if let Some(relative_curvature) = flat {
+                estimate.status = Status::SingularHessian { relative_curvature };
+            }
+        }
         let estimate = session.finish(work, estimate, x, |work| {
             let (LowerSolve::Steps { depth, inner, .. }, Some(length)) = (self.lower, lower.step)
             else {

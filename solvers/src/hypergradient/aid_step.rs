@@ -9,7 +9,7 @@ use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
-use crate::accuracy::{TOLD, part, solved};
+use crate::accuracy::{PROBED, TOLD, degenerate, part, size, solved};
 use crate::inner::{InnerStep, StepLength, Stop, Weak};
 use crate::{Bilevel, Estimate, Status, Workspace, default_tolerance};
 
@@ -102,7 +102,7 @@ impl AidStep {
     /// The residual that the lower level is solved to at least, and the relative one of the linear
     /// system. Unless given, a residual above the default will do where y is near all the same.
     ///
-    /// The steps go on until y is within 1e-6 of its own size (1e-3 in `f32`), or this tolerance if
+    /// The steps go on until y is within 1e-7 of its own size (3e-4 in `f32`), or this tolerance if
     /// it is more, of the fixed point, as far as the linear system can tell.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
@@ -123,10 +123,10 @@ impl AidStep {
         let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
         // The length is one number in the recording, whichever it is.
         let step = self.inner.record(problem.lower(), 0.5);
-        let found = usize::from(self.length.is_found());
+        let second = self.length.is_found() || dim_y <= PROBED;
         let previous = Stop::<T>::previous(self.inner, dim_y);
         let vectors = step.dim_state() + self.inner.spare(dim_y, self.length) + previous;
-        workspace_bytes(problem, [0, found], Some(&step))
+        workspace_bytes(problem, [0, usize::from(second)], Some(&step))
             + loop_and_linearisation(&step)
             + (vectors + 4 * dim_y + dim_x) * size_of::<T>()
             + solver_bytes::<T>(self.system, dim_y)
@@ -338,6 +338,16 @@ impl<T: Real> Strategy<T> for AidStep {
         estimate.linear_residual = Some(solution.residual);
         estimate.linear_iterations = solution.iterations;
         estimate.step = Some(length);
+        if estimate.status.is_success() {
+            let (at, size) = (
+                estimate.y.as_slice(),
+                size(estimate.y.as_slice(), work.start.as_slice()),
+            );
+            let flat = degenerate(&mut work.lower, [x, at], &p, size, &mut q);
+            if let Some(relative_curvature) = flat {
+                estimate.status = Status::SingularHessian { relative_curvature };
+            }
+        }
         Ok(session.finish(work, estimate, x, |work| {
             inner.start(work.start.as_slice(), &mut state);
             let mut steps = work.take(&key, || inner.record(problem.lower(), length));

@@ -15,7 +15,8 @@ use crate::{Bilevel, Estimate, Proximal, Schedule, Status, Workspace};
 
 use super::footprint::{loop_bytes, workspace_bytes};
 use super::session::{Session, blank, counted};
-use super::unrolled::{Seen, Slowest, left};
+use super::slowest::Slowest;
+use super::unrolled::{Seen, left};
 use super::{ConfigError, Strategy};
 pub use one_stage::OneStage;
 
@@ -298,6 +299,10 @@ impl<T: Real> Strategy<T> for Bda {
         let weak = weak.entry(proximal, at, work.lower.gradient(1));
         let lower_point = &mut work.lower;
         let off = slowest.distance(lower_point, proximal, [x, at], after, &spare, self.depth);
+        let part = match self.inner.is_proximal() {
+            true => 0.0,
+            false => slowest.energy(lower_point, [work.start.as_slice(), at]),
+        };
         let value = work.upper.differentiate(&[x, at], Inputs::ALL);
         end.fill(T::zero());
         end[..dim_y].copy_from_slice(work.upper.gradient(1));
@@ -310,6 +315,7 @@ impl<T: Real> Strategy<T> for Bda {
             // The upper level pulls y off the lower level's solutions by O(α_K).
             strays: true,
             off,
+            part,
             ..Seen::of(&steps, ends, [before, after], left)
         };
         let (recomputed, irreversible) = (steps.recomputed_steps(), steps.irreversible());

@@ -3,9 +3,8 @@
 use autodiff::Real;
 use nalgebra::DVector;
 
-use crate::accuracy::solved;
 use crate::linear::Direct;
-use crate::{Bilevel, Estimate, Status, Workspace};
+use crate::{Bilevel, Estimate, Workspace};
 
 use super::aid::Aid;
 use super::{ConfigError, Strategy};
@@ -22,9 +21,9 @@ use super::{ConfigError, Strategy};
 pub struct Exact;
 
 impl Exact {
-    /// With a tolerance out of reach: the lower level goes on until no step helps.
+    /// The lower level goes on until no step helps.
     fn aid() -> Aid<Direct> {
-        Aid::with(Direct).lower_tolerance(f64::MIN_POSITIVE)
+        Aid::with(Direct).to_rounding()
     }
 
     /// The most bytes that the estimate's workspace holds, without running anything; see
@@ -52,22 +51,6 @@ impl<T: Real> Strategy<T> for Exact {
         self.suits(problem)?;
         let mut estimate = Self::aid().hypergradient(problem, x, work)?;
         estimate.strategy = Strategy::<T>::name(self);
-        if let Status::LowerNotConverged { .. } = estimate.status {
-            // What is left is rounding where Newton's method has converged at all.
-            let tolerance = crate::default_tolerance::<T>();
-            let linear_residual = estimate.linear_residual.unwrap_or(f64::NAN);
-            let (distance, allowed) = (estimate.distance.unwrap_or(f64::NAN), solved::<T>());
-            estimate.status = if !(distance <= allowed) {
-                Status::LowerInaccurate { distance, allowed }
-            } else if linear_residual <= tolerance.max(1e3 * T::EPSILON) {
-                Status::Converged
-            } else {
-                Status::LinearNotConverged {
-                    residual: linear_residual,
-                    tolerance,
-                }
-            };
-        }
         Ok(estimate)
     }
 }

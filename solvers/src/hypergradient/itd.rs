@@ -11,7 +11,8 @@ use crate::inner::{InnerStep, StepLength, Stop, Weak};
 use crate::{Bilevel, Estimate, Status, Workspace};
 
 use super::session::{Session, blank, counted};
-use super::unrolled::{OWED, Seen, Slowest, left};
+use super::slowest::Slowest;
+use super::unrolled::{OWED, Seen, left};
 use super::{ConfigError, Strategy};
 
 /// Differentiates `F(x, y_K(x))` through the K steps that made `y_K`.
@@ -288,14 +289,6 @@ impl<T: Real> Strategy<T> for Itd {
             let (y, y_bytes) = counted(&last[..dim_y], &meter);
             let at = y.as_slice();
             let after = proximal.residual(&mut work.lower, x, at, length, &mut spare);
-            let gradient = work.lower.gradient(1);
-            let weak = Weak {
-                start: work.start.as_slice(),
-                scale: before,
-                length,
-                blur: self.tolerance.unwrap_or(0.0),
-            };
-            let weak = weak.entry(proximal, at, gradient);
             let upper = work.upper.differentiate(&[x, at], Inputs::ALL).f64();
             end.fill(T::zero());
             end[..dim_y].copy_from_slice(work.upper.gradient(1));
@@ -314,11 +307,26 @@ impl<T: Real> Strategy<T> for Itd {
             if self.inner.is_memoryless() && !own {
                 seen.next = length * after;
             }
+            let weak = Weak {
+                start: work.start.as_slice(),
+                scale: before,
+                length,
+                blur: seen.distance().min(1e-2),
+            };
+            let weak = weak.entry(proximal, at, work.lower.gradient(1));
             if let Some(slowest) = &mut slowest {
                 let (lower, depth) = (&mut work.lower, seen.depth);
                 proximal.residual(lower, x, at, length, &mut spare);
                 seen.off = slowest.distance(lower, proximal, [x, at], after, &spare, depth);
-                let by_y = work.upper.gradient(1);
+                let (by_x, by_y) = (work.upper.gradient(0), work.upper.gradient(1));
+                if !self.inner.is_proximal() {
+                    let h = hypergradient.as_slice();
+                    let apart = slowest.apart(lower, [x, at], [by_x, by_y], h, depth);
+                    seen.owed = seen.owed.max(apart);
+                    if slowest.is_degenerate(lower, [x, at], seen.size) {
+                        seen.owed = f64::INFINITY;
+                    }
+                }
                 if forward {
                     let curvature = slowest.curvature(lower, [x, at], by_y, depth);
                     // With momentum a step may be worth ten.

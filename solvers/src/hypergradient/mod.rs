@@ -8,6 +8,7 @@ mod footprint;
 mod itd;
 mod planner;
 mod session;
+mod slowest;
 mod unrolled;
 
 pub use aid::{Aid, LowerSolve};

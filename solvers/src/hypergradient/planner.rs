@@ -8,7 +8,7 @@ use crate::Bilevel;
 
 use super::Itd;
 use super::footprint::{loop_bytes, workspace_bytes};
-use super::unrolled::Slowest;
+use super::slowest::Slowest;
 
 /// A memory policy chosen for a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -52,6 +52,10 @@ impl Session {
                 },
             };
         }
+        let y = estimate.y.as_slice();
+        for (name, point) in [("g", &mut work.lower), ("F", &mut work.upper)] {
+            estimate.warnings.extend(kink(name, point, x, y));
+        }
         estimate.seconds = self.started.elapsed().as_secs_f64();
         estimate
     }
@@ -92,6 +96,23 @@ pub(super) fn counted<T: Real>(entries: &[T], meter: &Meter) -> (DVector<T>, Cla
 pub(super) fn residual<T: Real>(lower: &mut Point<T>, x: &[T], y: &[T]) -> f64 {
     lower.differentiate(&[x, y], Inputs::one(1));
     norm(lower.gradient(1)).f64()
+}
+
+/// A kink of an objective at (x, y), where derivatives were taken, in words.
+fn kink<T: Real>(name: &str, point: &mut Point<T>, x: &[T], y: &[T]) -> Option<String> {
+    if !point.program().has_kinks() {
+        return None;
+    }
+    point.value(&[x, y]);
+    let kinks = point.kinks();
+    let first = kinks.first()?;
+    let more = match kinks.len() {
+        1 => String::new(),
+        n => format!(", and {} more", n - 1),
+    };
+    Some(format!(
+        "a derivative of {name} was taken at a kink: {first}{more}; what is answered is one of several"
+    ))
 }
 
 /// Where a value, a gradient or a Hessian-vector product of the objectives is not finite.

@@ -1,13 +1,11 @@
 //! What an unrolled loop was seen to do, and whether that makes its derivative one of a solution.
 
-use autodiff::bytes::{Buffer, Category};
+use autodiff::Real;
 use autodiff::kernels::norm;
 use autodiff::unroll::Unrolled;
-use autodiff::{Inputs, Meter, Point, Real};
 
-use crate::accuracy::{Curvature, TOLD, size};
-use crate::inner::{InnerStep, Proximal};
-use crate::linear::{Cg, CgVectors};
+use crate::accuracy::{TOLD, size};
+use crate::inner::InnerStep;
 use crate::{Estimate, Status};
 
 /// Two ends of a loop and what its passes measured, at no sweep of their own.
@@ -25,6 +23,8 @@ pub(super) struct Seen {
     /// How far the lower level's solution is by another measure, where the steps follow the upper
     /// level as well.
     pub(super) off: f64,
+    /// And as a part of y already.
+    pub(super) part: f64,
     /// The size of y.
     pub(super) size: f64,
     /// Steps that halve the cotangent.
@@ -46,7 +46,9 @@ pub(super) struct Seen {
 const STANDS: f64 = 0.99;
 /// The part of the hypergradient that may be owed to steps before the first.
 pub(super) const OWED: f64 = 1e-2;
-/// And one that is this share has grown.
+/// The share of the cotangent above which a success has a warning.
+const LEFT: f64 = 1e-3;
+/// A cotangent that is this share of what it was has grown.
 const GROWN: f64 = 1.01;
 
 impl Seen {
@@ -70,6 +72,7 @@ impl Seen {
             path: apart(y, start),
             next: 0.0,
             off: 0.0,
+            part: 0.0,
             size: size(y, start),
             halving: match (left, derivative) {
                 (Some(_), _) => steps.halving(),
@@ -101,6 +104,7 @@ impl Seen {
             path: apart(y, start),
             next: 0.0,
             off: 0.0,
+            part: 0.0,
             size: size(y, start),
             halving: halving(1, left),
             left,
@@ -134,19 +138,19 @@ impl Seen {
     pub(super) fn distance(&self) -> f64 {
         let size = match self.strays {
             // Where g is flat y may be of any size: what counts is the way.
-            true => self.path.clamp(1e-6 * self.size, self.size),
+            true => self.path.min(self.size).max(1e-6 * self.size),
             false => self.size,
         };
         let off = self.off / size;
         let moved = self.moved.max(self.next);
         if moved == 0.0 || moved <= self.rounding * size {
-            return if self.off == 0.0 { 0.0 } else { off };
+            return if self.off == 0.0 { 0.0 } else { off }.max(self.part);
         }
         // Rates are seen as far as rounding of y lets the two steps be told apart.
         let blur = 2.0 * self.rounding * size / moved;
         let slowest = (1.0 - self.next / self.moved).max(blur);
         let steps = (self.halving / std::f64::consts::LN_2).max(1.0 / slowest);
-        (moved * steps / size).max(off)
+        (moved * steps / size).max(off).max(self.part)
     }
 
     /// What the derivative of the loop is worth.
@@ -186,7 +190,7 @@ impl Seen {
     /// What the user should know of a loop whose derivative is not yet that of the solution.
     pub(super) fn warning(&self) -> Option<String> {
         let (distance, left) = (self.distance(), self.left);
-        if self.own || distance <= TOLD && left <= TOLD && self.owed <= OWED {
+        if self.own || distance <= TOLD && left <= LEFT && self.owed <= OWED {
             return None;
         }
         Some(format!(
@@ -195,77 +199,6 @@ impl Seen {
              a solution; take more steps or longer ones",
             self.depth
         ))
-    }
-}
-
-/// What a loop's own passes do not see: how flat g is along the way that is left, where steps have a
-/// memory or follow the upper level as well, and where F looks, in forward mode, which pulls no
-/// cotangent back. Conjugate gradients look at the last y.
-pub(super) struct Slowest<T: Real> {
-    rhs: Buffer<T>,
-    v: Buffer<T>,
-    cg: CgVectors<T>,
-}
-
-/// The most products that are spent on it, and the steps of the loop that one of them is worth.
-const LOOKS: usize = 12;
-const WORTH: usize = 8;
-
-impl<T: Real> Slowest<T> {
-    pub(super) fn new(dim_y: usize, meter: &Meter) -> Self {
-        Slowest {
-            rhs: Buffer::zeros(dim_y, Category::Solver, meter),
-            v: Buffer::zeros(dim_y, Category::Solver, meter),
-            cg: CgVectors::new(dim_y, meter),
-        }
-    }
-
-    pub(super) fn bytes(dim_y: usize) -> usize {
-        2 * dim_y * size_of::<T>() + CgVectors::<T>::bytes(dim_y)
-    }
-
-    /// The smallest curvature of g at (x, y) that a system with this right-hand side meets, at a cost
-    /// that suits a loop of `depth` steps.
-    pub(super) fn curvature(
-        &mut self,
-        lower: &mut Point<T>,
-        at: [&[T]; 2],
-        rhs: &[T],
-        depth: usize,
-    ) -> Curvature {
-        self.rhs.copy_from_slice(rhs);
-        lower.linearise(&at);
-        self.v.fill(T::zero());
-        let mut seen = Curvature::new();
-        let mut product = |v: &[T], out: &mut [T]| {
-            lower.second_by(&[None, Some(v)], Inputs::one(1));
-            out.copy_from_slice(lower.product(1));
-            seen.see(v.len(), v, out);
-        };
-        let looks = depth.div_ceil(WORTH).min(LOOKS);
-        let system = Cg::new().tolerance(1e-3).max_iterations(looks);
-        system.solve_in(&mut product, &self.rhs, &mut self.v, &mut self.cg);
-        seen
-    }
-
-    /// How far the lower level's solution is from y, whose gradient, or proximal step as the residual
-    /// left it in `spare`, has this norm.
-    pub(super) fn distance(
-        &mut self,
-        lower: &mut Point<T>,
-        proximal: Proximal,
-        at: [&[T]; 2],
-        residual: f64,
-        spare: &[T],
-        depth: usize,
-    ) -> f64 {
-        let way = if proximal == Proximal::NONE {
-            lower.gradient(1).to_vec()
-        } else {
-            spare[..at[1].len()].to_vec()
-        };
-        let curvature = self.curvature(lower, at, &way, depth);
-        curvature.distance(residual)
     }
 }
 
@@ -322,6 +255,7 @@ mod tests {
             path: (1.0 - last).abs(),
             next: 0.0,
             off: 0.0,
+            part: 0.0,
             size: (1.0 - last).abs(),
             halving: halving(1, q.abs()),
             left: last.abs(),

@@ -14,7 +14,7 @@ pub(crate) struct Weak<'a, T> {
     pub(crate) scale: f64,
     /// The length of a step.
     pub(crate) length: f64,
-    /// How well y is known, as a part of its size, if that is worse than 1e-6 (1e-3 in `f32`).
+    /// How well y is known, as a part of its size, if that is worse than 1e-7 (3e-4 in `f32`).
     pub(crate) blur: f64,
 }
 

@@ -73,7 +73,7 @@ impl Implicit {
     /// at y, started from `start`; and at the `last` one what is to be said of it.
     ///
     /// Accuracies that a schedule makes coarse are no failure as long as more iterations follow:
-    /// then nothing counts as converged whose y is not within 1e-6 of its size (1e-3 in `f32`).
+    /// then nothing counts as converged whose y is not within 1e-7 of its size (3e-4 in `f32`).
     pub(super) fn end<T: Real>(
         &self,
         residual: f64,

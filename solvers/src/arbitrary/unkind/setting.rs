@@ -107,6 +107,11 @@ impl<T: Real> Setting<T> {
             true => StepLength::Auto,
             false => StepLength::Fixed(dice.pick(&LENGTHS) / case.curvature()),
         };
+        // Where there is no curvature to speak of there is no such length.
+        let length = match length {
+            StepLength::Fixed(length) if !length.is_finite() => StepLength::Auto,
+            length => length,
+        };
         // The rate takes the place of a length.
         let is_adam = matches!(inner, InnerStep::Adam { .. });
         let length = if is_adam { StepLength::Auto } else { length };

@@ -11,7 +11,8 @@ use crate::{Bilevel, Estimate, Workspace};
 
 use super::super::footprint::{loop_bytes, workspace_bytes};
 use super::super::session::{Session, blank, counted};
-use super::super::unrolled::{Seen, Slowest};
+use super::super::slowest::Slowest;
+use super::super::unrolled::Seen;
 use super::super::{ConfigError, Strategy};
 use super::Bda;
 

@@ -1,0 +1,156 @@
+//! A look at the end of a loop, by products of its own.
+
+use autodiff::bytes::{Buffer, Category};
+use autodiff::kernels::{dot_f64, norm};
+use autodiff::{Inputs, Meter, Point, Real};
+
+use crate::accuracy::{Curvature, PROBED, degenerate};
+use crate::inner::Proximal;
+use crate::linear::{Cg, CgVectors};
+
+/// What a loop's own passes do not see: how flat g is along the way that is left, where steps have a
+/// memory or follow the upper level as well; where F looks, in forward mode, which pulls no cotangent
+/// back; and on small problems slow directions that the cotangent hardly points in.
+pub(super) struct Slowest<T: Real> {
+    rhs: Buffer<T>,
+    v: Buffer<T>,
+    cg: CgVectors<T>,
+}
+
+/// The most products that are spent on it, and the steps of the loop that one of them is worth.
+const LOOKS: usize = 12;
+const WORTH: usize = 8;
+
+impl<T: Real> Slowest<T> {
+    pub(super) fn new(dim_y: usize, meter: &Meter) -> Self {
+        Slowest {
+            rhs: Buffer::zeros(dim_y, Category::Solver, meter),
+            v: Buffer::zeros(dim_y, Category::Solver, meter),
+            cg: CgVectors::new(dim_y, meter),
+        }
+    }
+
+    pub(super) fn bytes(dim_y: usize) -> usize {
+        2 * dim_y * size_of::<T>() + CgVectors::<T>::bytes(dim_y)
+    }
+
+    /// Solves for `rhs` with the Hessian of g at the point's linearisation, as far as suits a loop of
+    /// `depth` steps. The smallest curvature met, and whether it is a solution.
+    fn solve(&mut self, lower: &mut Point<T>, depth: usize) -> (Curvature, bool) {
+        self.v.fill(T::zero());
+        let n = self.v.len();
+        if self.rhs.iter().all(|v| *v == T::zero()) {
+            // Nothing to solve; the room of a product is made all the same, as bytes are predicted.
+            lower.second_by(&[None, Some(&self.v)], Inputs::one(1));
+        }
+        let mut seen = Curvature::new();
+        let mut product = |v: &[T], out: &mut [T]| {
+            lower.second_by(&[None, Some(v)], Inputs::one(1));
+            out.copy_from_slice(lower.product(1));
+            seen.see(v.len(), v, out);
+        };
+        let system = if n <= PROBED {
+            Cg::new().tolerance(64.0 * T::EPSILON).max_iterations(n + 2)
+        } else {
+            let looks = depth.div_ceil(WORTH).min(LOOKS);
+            Cg::new().tolerance(1e-3).max_iterations(looks)
+        };
+        let report = system.solve_in(&mut product, &self.rhs, &mut self.v, &mut self.cg);
+        (seen, report.outcome.flaw().is_none())
+    }
+
+    /// The smallest curvature of g at (x, y) that a system with ∇_yF on its right-hand side meets.
+    pub(super) fn curvature(
+        &mut self,
+        lower: &mut Point<T>,
+        at: [&[T]; 2],
+        by_y: &[T],
+        depth: usize,
+    ) -> Curvature {
+        self.rhs.copy_from_slice(by_y);
+        lower.linearise(&at);
+        self.solve(lower, depth).0
+    }
+
+    /// How far the lower level's solution is from y, whose gradient, or proximal step as the residual
+    /// left it in `spare`, has this norm.
+    pub(super) fn distance(
+        &mut self,
+        lower: &mut Point<T>,
+        proximal: Proximal,
+        at: [&[T]; 2],
+        residual: f64,
+        spare: &[T],
+        depth: usize,
+    ) -> f64 {
+        lower.linearise(&at);
+        if proximal == Proximal::NONE {
+            self.rhs.copy_from_slice(lower.gradient(1));
+        } else {
+            self.rhs.copy_from_slice(&spare[..at[1].len()]);
+        }
+        self.solve(lower, depth).0.distance(residual)
+    }
+
+    /// On small problems, the same distance of the latest [`distance`](Slowest::distance) by the norm
+    /// of g's own curvature, as a part of y by it: what g is flat in has no size then. 0 elsewhere.
+    pub(super) fn energy(&mut self, lower: &mut Point<T>, [start, y]: [&[T]; 2]) -> f64 {
+        if y.len() > PROBED {
+            return 0.0;
+        }
+        let off = dot_f64(&self.v, &self.rhs).abs();
+        let mut of = |v: &[T]| {
+            lower.second_by(&[None, Some(v)], Inputs::one(1));
+            dot_f64(v, lower.product(1)).abs()
+        };
+        let size = of(y).max(1e-12 * of(start));
+        if off == 0.0 { 0.0 } else { (off / size).sqrt() }
+    }
+
+    /// Whether the latest solution points where g has curvature by rounding alone.
+    pub(super) fn is_degenerate(&mut self, lower: &mut Point<T>, at: [&[T]; 2], size: f64) -> bool {
+        degenerate(lower, at, &self.v, size, &mut self.rhs).is_some()
+    }
+
+    /// On small problems, how far a hypergradient is from the implicit one at the same (x, y), as a
+    /// part of the largest of it and its two parts: infinite where g has no curvature in a direction
+    /// that F depends on, and 0 where nothing can be told.
+    pub(super) fn apart(
+        &mut self,
+        lower: &mut Point<T>,
+        at: [&[T]; 2],
+        [by_x, by_y]: [&[T]; 2],
+        hypergradient: &[T],
+        depth: usize,
+    ) -> f64 {
+        if by_y.len() > PROBED {
+            return 0.0;
+        }
+        self.rhs.copy_from_slice(by_y);
+        lower.linearise(&at);
+        let (_, solved) = self.solve(lower, depth);
+        lower.second(&[None, Some(&self.v)]);
+        let (mut off, mut inner, mut residual) = (0.0, 0.0, 0.0);
+        for ((h, f), j) in hypergradient.iter().zip(by_x).zip(lower.product(0)) {
+            off += (h.f64() - (f.f64() - j.f64())).powi(2);
+            inner += (h.f64() - f.f64()).powi(2);
+        }
+        for (b, hv) in by_y.iter().zip(lower.product(1)) {
+            residual += (b.f64() - hv.f64()).powi(2);
+        }
+        let residual = residual.sqrt() / norm(by_y).f64();
+        if !solved && residual > 1e3 * T::EPSILON {
+            // g is flat, or goes down, where F looks.
+            return f64::INFINITY;
+        }
+        // Where it is not solved it is no judge.
+        if !(residual <= 1e-6_f64.max(1e3 * T::EPSILON)) {
+            return 0.0;
+        }
+        let size = norm(hypergradient)
+            .f64()
+            .max(norm(by_x).f64())
+            .max(inner.sqrt());
+        if off == 0.0 { 0.0 } else { off.sqrt() / size }
+    }
+}
