@@ -230,6 +230,7 @@ impl<T: Real> Strategy<T> for AidStep {
             let weak = Weak {
                 start: work.start.as_slice(),
                 scale: before,
+                residual: after,
                 length,
                 blur: allowed,
             };

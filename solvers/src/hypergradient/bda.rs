@@ -293,6 +293,7 @@ impl<T: Real> Strategy<T> for Bda {
         let weak = Weak {
             start: work.start.as_slice(),
             scale: before,
+            residual: after,
             length: lower,
             blur: 0.0,
         };

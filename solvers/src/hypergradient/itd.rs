@@ -310,6 +310,7 @@ impl<T: Real> Strategy<T> for Itd {
             let weak = Weak {
                 start: work.start.as_slice(),
                 scale: before,
+                residual: after,
                 length,
                 blur: seen.distance().min(1e-2),
             };
@@ -320,6 +321,7 @@ impl<T: Real> Strategy<T> for Itd {
                 seen.off = slowest.distance(lower, proximal, [x, at], after, &spare, depth);
                 let (by_x, by_y) = (work.upper.gradient(0), work.upper.gradient(1));
                 if !self.inner.is_proximal() {
+                    seen.part = slowest.energy(lower, ends);
                     let h = hypergradient.as_slice();
                     let apart = slowest.apart(lower, [x, at], [by_x, by_y], h, depth);
                     seen.owed = seen.owed.max(apart);

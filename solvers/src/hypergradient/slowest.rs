@@ -50,7 +50,8 @@ impl<T: Real> Slowest<T> {
             seen.see(v.len(), v, out);
         };
         let system = if n <= PROBED {
-            Cg::new().tolerance(64.0 * T::EPSILON).max_iterations(n + 2)
+            let most = 4 * n + 10;
+            Cg::new().tolerance(64.0 * T::EPSILON).max_iterations(most)
         } else {
             let looks = depth.div_ceil(WORTH).min(LOOKS);
             Cg::new().tolerance(1e-3).max_iterations(looks)

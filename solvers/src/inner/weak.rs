@@ -12,6 +12,8 @@ pub(crate) struct Weak<'a, T> {
     pub(crate) start: &'a [T],
     /// The size of the gradient there, by which a gradient counts.
     pub(crate) scale: f64,
+    /// The residual at the end: no gradient of a free entry is known to be less.
+    pub(crate) residual: f64,
     /// The length of a step.
     pub(crate) length: f64,
     /// How well y is known, as a part of its size, if that is worse than 1e-7 (3e-4 in `f32`).
@@ -33,7 +35,7 @@ impl<T: Real> Weak<'_, T> {
         let near =
             |a: f64, b: f64| b.is_finite() && (a - b).abs() <= nothing * reference.max(b.abs());
         let rounding = 8.0 * T::EPSILON * size / self.length;
-        let rests = |g: f64| g.abs() <= (nothing * self.scale).max(rounding);
+        let rests = |g: f64| g.abs() <= (nothing * self.scale).max(rounding).max(self.residual);
         let entries = || y.iter().zip(gradient).map(|(y, g)| (y.f64(), g.f64()));
         let named = |what: &str, i: usize| {
             format!(
@@ -84,6 +86,7 @@ mod tests {
         let weak = Weak {
             start: &[0.0],
             scale: 1.0,
+            residual: 0.0,
             length: 0.5,
             blur: 0.0,
         };
