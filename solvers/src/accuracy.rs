@@ -29,12 +29,17 @@ pub(crate) fn size<T: Real>(y: &[T], start: &[T]) -> f64 {
     norm(y).f64().max(1e-6 * norm(start).f64())
 }
 
-/// A distance as a part of the size of y.
+/// A distance as a part of the size of y; all of it where y is 0 and began there, as then the solution
+/// is as large as it is far.
 pub(crate) fn part<T: Real>(distance: f64, y: &[T], start: &[T]) -> f64 {
     if distance == 0.0 {
         return 0.0;
     }
-    distance / size(y, start)
+    let size = size(y, start);
+    if size == 0.0 && distance.is_finite() {
+        return 1.0;
+    }
+    distance / size
 }
 
 /// The smallest curvature that the products of a Hessian were seen to have.
@@ -132,5 +137,7 @@ mod tests {
         assert_eq!(part(2e-3, &[0.3, 0.4], &[0.0, 0.0]), 4e-3);
         assert_eq!(part(0.0, &[0.0], &[0.0]), 0.0);
         assert_eq!(part(1.0, &[0.0], &[2.0]), 5e5);
+        assert_eq!(part(1e-20, &[0.0], &[0.0]), 1.0);
+        assert_eq!(part(f64::INFINITY, &[0.0], &[0.0]), f64::INFINITY);
     }
 }

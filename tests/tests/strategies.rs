@@ -181,7 +181,10 @@ fn the_reversible_loop_gives_the_hypergradient_of_the_stored_one() {
     assert_eq!(reversible.strategy, "itd-reversible");
     let error = relative(&reversible.hypergradient, &stored.hypergradient);
     assert!(error < 1e-11, "{error:e}");
-    assert_eq!(reversible.oracles.lower, stored.oracles.lower);
+    let (one, other) = (reversible.oracles.lower, stored.oracles.lower);
+    assert_eq!(one.gradients, other.gradients);
+    // What looks at the last y, which is rounded to a grid here, may end an iteration apart.
+    assert!(one.hvps.abs_diff(other.hvps) <= 1, "{one:?} {other:?}");
     let kept = |e: &Estimate<f64>| e.bytes.peak_in(Category::Checkpoints);
     assert!(50 * kept(&reversible) < kept(&stored));
 }
@@ -224,8 +227,17 @@ fn counts_are_those_of_the_documentation() {
     assert_eq!(itd.oracles.lower.hvps, depth);
     assert_eq!(itd.oracles.upper.gradients, 1);
     let bda = estimate(&task, &Bda::new(depth).steps(0.5, 0.5));
-    assert_eq!(bda.oracles.lower.hvps, depth);
+    // One more for every eight steps looks at the last y.
+    assert_eq!(bda.oracles.lower.hvps, depth + depth.div_ceil(8));
     assert_eq!(bda.oracles.upper.hvps, depth);
+    let one_stage = estimate(&task, &Bda::new(depth).steps(0.5, 0.5).one_stage());
+    assert_eq!(one_stage.oracles.lower.hvps, depth.div_ceil(8));
+    assert_eq!(one_stage.oracles.upper.hvps, 0);
+    let momentum = Itd::reverse(depth)
+        .step(0.5)
+        .inner(InnerStep::Momentum(0.5));
+    let momentum = estimate(&task, &momentum);
+    assert_eq!(momentum.oracles.lower.hvps, depth + depth.div_ceil(8));
     let direct = estimate(
         &task,
         &Aid::direct().lower_steps(depth, StepLength::Fixed(0.5)),

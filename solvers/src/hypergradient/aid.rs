@@ -334,6 +334,18 @@ impl<L> Aid<L> {
                 }
             }
             _ if distance <= solved::<T>() => (Status::Converged, None),
+            // What more iterations may mend.
+            LowerSolve::Newton { limit, .. }
+                if lower.iterations >= limit.unwrap_or(NEWTON_LIMIT)
+                    && residual > default_tolerance::<T>() =>
+            {
+                let tolerance = default_tolerance::<T>();
+                let short = Status::LowerNotConverged {
+                    residual,
+                    tolerance,
+                };
+                (short, None)
+            }
             LowerSolve::Newton { .. } => (off(solved::<T>()), None),
             LowerSolve::Steps { .. } if !(residual <= before) => {
                 let after = residual;

@@ -305,6 +305,12 @@ impl<T: Real> Strategy<T> for AidStep {
                 residual: after,
                 tolerance,
             }
+        } else if solution.residual > tolerance {
+            // Without its solution nothing is known of the distance.
+            Status::LinearNotConverged {
+                residual: solution.residual,
+                tolerance,
+            }
         } else {
             Status::LowerInaccurate { distance, allowed }
         };

@@ -50,6 +50,8 @@ pub(super) const OWED: f64 = 1e-2;
 const LEFT: f64 = 1e-3;
 /// A cotangent that is this share of what it was has grown.
 const GROWN: f64 = 1.01;
+/// What a derivative in forward mode lacks may come to this much where only ∂²g/∂x∂y grows.
+const CROSS: f64 = 4.0;
 
 impl Seen {
     /// Of `steps` after a forward and a reverse pass, from `start` to `y`, with the residuals there.
@@ -63,7 +65,9 @@ impl Seen {
     ) -> Self {
         let depth = steps.depth();
         // A derivative that moves by the same part in each step lacks that part times their number.
+        // Somewhat more is no growth of its steps: what they add grows where ∂²g/∂x∂y does.
         let derivative = steps.derivative_moved().map(|moved| moved * depth as f64);
+        let derivative = derivative.map(|lacks| if lacks < CROSS { lacks.min(1.0) } else { lacks });
         Seen {
             depth,
             before,

@@ -100,7 +100,7 @@ fn an_upper_level_that_ignores_y_needs_no_linear_system() {
 
 /// φ(x) = ½(x − 1)² + ½x² has curvature 2: a rate of 1.5 doubles the error each time.
 #[test]
-fn outer_steps_that_overshoot_end_at_the_last_finite_point() {
+fn outer_steps_that_overshoot_end_once_they_have_left_all_measure() {
     let task = closed_form::scalar::<f64>();
     let problem = bilevel(&task);
     let rule = Optimiser::GradientDescent { rate: 1.5 };
@@ -118,10 +118,10 @@ fn outer_steps_that_overshoot_end_at_the_last_finite_point() {
     let last = last.expect("a first iteration");
     let rose = last.upper > first || last.upper.is_nan();
     assert!(rose, "{} after {first}", last.upper);
-    assert!(iterations < 2000, "it ends where numbers do");
+    assert!(iterations < 100, "it ends long before numbers do");
     assert!(!last.status.is_success(), "{}", last.status);
     assert!(run.x()[0].is_finite(), "{}", run.x());
-    assert!(run.x()[0].abs() > 1e10, "{}", run.x());
+    assert!(run.x()[0].abs() > 1e5, "{}", run.x());
 }
 
 #[test]

@@ -151,16 +151,12 @@ fn a_tolerance_ends_an_unrolled_loop() {
         assert_eq!(short["status"], "converged");
         assert!(short["error_vs_exact"].as_f64().unwrap() < 1e-4, "{short}");
     }
-    // Where it is out of reach the depth ends the loop, as without it.
+    // Where it is out of reach the depth ends the loop, as without it, and that is no success.
     let words = "compare --problem scalar --strategy itd --depth 2 --tolerance 1e-6 --json";
-    let record = &run(words).code(0).records()[0];
-    assert_eq!(record["status"], "unrolled");
-    assert!(
-        record["warnings"][0]
-            .as_str()
-            .unwrap()
-            .contains("allow more steps")
-    );
+    let record = &run(words).code(1).records()[0];
+    assert_eq!(record["status"], "lower-not-converged");
+    let message = record["message"].as_str().unwrap();
+    assert!(message.contains("allow more iterations"), "{record}");
 }
 
 #[test]

@@ -131,6 +131,7 @@ fn everything_that_is_listed_can_be_run() {
         let name = name.replace("DECAY", "0.9").replace("WEIGHT", "0.1");
         let name = name.replace("LOW", "0").replace("HIGH", "1");
         let name = name.replace("RADIUS", "0.5");
+        let name = name.replace("EPS_ROOT", "1e-8").replace("EPS", "1e-8");
         let words = match kind {
             "problem" => format!("compare --problem {name} --strategy itd --depth 3"),
             // Only steps that can be undone run backwards.

@@ -143,7 +143,10 @@ fn one_stage_is_the_last_step_alone() {
             let one_stage = run(problem, &bda.one_stage(), &x);
             close(&one_stage.hypergradient, &truncated.hypergradient, 1e-12);
             close(&one_stage.y, &truncated.y, 1e-14);
-            assert_eq!(one_stage.oracles.hvps(), 0);
+            // None but those that look at where the loop has come to.
+            let looks = one_stage.oracles.lower.hvps;
+            assert!((1..=depth.div_ceil(8) + 1).contains(&looks), "{one_stage}");
+            assert_eq!(one_stage.oracles.upper.hvps, 0);
         }
     }
     // Elsewhere they are off by O(ε²).
@@ -176,7 +179,8 @@ fn an_outer_schedule_is_constant_within_a_loop() {
             &run(&problem, &constant, &x).hypergradient,
             1e-15,
         );
-        assert!(scheduled.warnings.is_empty());
+        let summable = |w: &String| w.contains("summable");
+        assert!(!scheduled.warnings.iter().any(summable), "{scheduled}");
     }
 }
 
@@ -205,7 +209,8 @@ fn descent_tells_the_outer_iteration() {
         &Bda::new(3).outer_schedule(geometric),
         &dvector![0.0],
     );
-    assert!(estimate.warnings[0].contains("α/(t+1)"), "{estimate}");
+    let warned = estimate.warnings.iter().any(|w| w.contains("α/(t+1)"));
+    assert!(warned, "{estimate}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::{Meter, Real};
 use nalgebra::DVector;
 
-use crate::inner::AcceleratedVectors;
+use crate::inner::{AcceleratedVectors, StepLength};
 use crate::optimiser::Moments;
 use crate::sampling::{Level, Sampling};
 use crate::{Bilevel, ConfigError, Constraint, Optimiser, Oracles, Schedule};
@@ -197,7 +197,7 @@ impl<T: Real> Method<T> for Isgd {
         let found = if problem.states_constants() {
             0
         } else {
-            2 * block
+            StepLength::Auto.spare(block)
         };
         Ok(Box::new(IsgdRun {
             moments: Moments::new(self.optimiser, dim_x, &meter),
