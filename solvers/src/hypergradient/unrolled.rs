@@ -197,10 +197,17 @@ impl Seen {
         if self.own || distance <= TOLD && left <= LEFT && self.owed <= OWED {
             return None;
         }
+        // A y without a digit: the slow variables have hardly begun.
+        let scales = if distance > 1.0 {
+            "; where the variables differ in scale, measure them in units of like curvature, as \
+             standardised features are"
+        } else {
+            ""
+        };
         Some(format!(
             "{} steps leave y some {distance:.1e} of its size from where they lead, and {left:.1e} of \
              the cotangent at their start: this is the derivative of these steps, and not yet that of \
-             a solution; take more steps or longer ones",
+             a solution; take more steps or longer ones{scales}",
             self.depth
         ))
     }
