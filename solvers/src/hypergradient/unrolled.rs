@@ -197,6 +197,14 @@ impl Seen {
         if self.own || distance <= TOLD && left <= LEFT && self.owed <= OWED {
             return None;
         }
+        let owed = if self.owed > OWED {
+            format!(
+                ", and {:.1e} of the hypergradient to more of them",
+                self.owed
+            )
+        } else {
+            String::new()
+        };
         // A y without a digit: the slow variables have hardly begun.
         let scales = if distance > 1.0 {
             "; where the variables differ in scale, measure them in units of like curvature, as \
@@ -205,8 +213,8 @@ impl Seen {
             ""
         };
         Some(format!(
-            "{} steps leave y some {distance:.1e} of its size from where they lead, and {left:.1e} of \
-             the cotangent at their start: this is the derivative of these steps, and not yet that of \
+            "{} steps leave y some {distance:.1e} of its size from where they lead, {left:.1e} of the \
+             cotangent at their start{owed}: this is the derivative of these steps, and not yet that of \
              a solution; take more steps or longer ones{scales}",
             self.depth
         ))
