@@ -109,7 +109,15 @@ fn overflow_is_no_success() {
     let upper = objective(|_: Var, y: Var| -(y.square() * 40.0).exp().sum());
     let ends = ends(task(upper, 1.0, 2.0), 0.1);
     let good = successes(&ends);
-    assert!(good.iter().all(|n| JUDGES.contains(n)), "{good:?}");
+    // GDA stays where F is finite and says that it does not settle.
+    let told = |n: &str| {
+        let of = |e: &&(&str, Finish, f64)| e.0 == n && !e.1.warnings.is_empty();
+        n == "gda" && ends.iter().any(|e| of(&e))
+    };
+    assert!(
+        good.iter().all(|n| JUDGES.contains(n) || told(n)),
+        "{good:?}"
+    );
 }
 
 /// F = −½cy², times a constant, or with other units: x grows from step to step, and is finite.

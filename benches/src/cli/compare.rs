@@ -233,12 +233,13 @@ pub(super) fn inner(text: &str) -> Result<InnerStep, Failure> {
         .map_err(|e| Failure::Input(format!("--inner {e}")))
 }
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "strategy",
     "status",
     "rel. error",
     "norm",
     "‖∇_y g‖",
+    "distance",
     "lin. residual",
     "gradients",
     "HVPs",
@@ -254,6 +255,7 @@ pub(super) fn cells(r: &Record) -> Vec<String> {
         short_or_dash(r.error_vs_exact),
         short(r.norm),
         short(r.lower_residual),
+        short_or_dash(r.distance),
         short_or_dash(r.linear_residual),
         r.gradients.to_string(),
         r.hvps.to_string(),
@@ -276,6 +278,7 @@ pub(super) fn page_table(caption: String, records: &[Record]) -> Table {
             r.error_vs_exact,
             Some(r.norm),
             Some(r.lower_residual),
+            r.distance,
             r.linear_residual,
             Some(r.gradients as f64),
             Some(r.hvps as f64),

@@ -28,6 +28,12 @@ pub struct Record {
     pub norm: f64,
     /// ‖∇_y g‖ where it was taken.
     pub lower_residual: f64,
+    /// How far y is from the solution of the lower level, estimated, as a part of y's size.
+    pub distance: Option<f64>,
+    /// How far the last step of an unrolled loop moved y, as a part of the whole way.
+    pub moving: Option<f64>,
+    /// The share of the cotangent ∇_yF that is left at the start of an unrolled loop.
+    pub left: Option<f64>,
     /// ‖Hv − b‖ / ‖b‖, recomputed.
     pub linear_residual: Option<f64>,
     /// Bound on the error's norm, certified or not.
@@ -174,6 +180,9 @@ pub fn record<T: Real>(
         error_vs_exact: reference.map(|r| r.error(h)),
         norm: norm(h.as_slice()).f64(),
         lower_residual: estimate.lower_residual,
+        distance: estimate.distance,
+        moving: estimate.moving,
+        left: estimate.left,
         linear_residual: estimate.linear_residual,
         certificate: bound.map(|c| c.bound),
         certified: bound.map(|c| c.certified),

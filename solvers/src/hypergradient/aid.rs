@@ -303,6 +303,20 @@ impl<L> Aid<L> {
         moved
     }
 
+    /// That Newton's method has come to its limit before its tolerance: more iterations may do.
+    fn short<T: Real>(&self, lower: &Lower) -> Option<Status> {
+        let LowerSolve::Newton { tolerance, limit } = self.lower else {
+            return None;
+        };
+        let tolerance = tolerance.unwrap_or(default_tolerance::<T>());
+        let residual = lower.residual;
+        let spent = lower.iterations >= limit.unwrap_or(NEWTON_LIMIT) && residual > tolerance;
+        spent.then_some(Status::LowerNotConverged {
+            residual,
+            tolerance,
+        })
+    }
+
     /// What a lower level left at this relative `distance` is, and what is to be said of it.
     fn judge<T: Real>(&self, lower: &Lower, distance: f64) -> (Status, Option<String>) {
         let (before, residual) = (lower.before, lower.residual);
@@ -334,19 +348,10 @@ impl<L> Aid<L> {
                 }
             }
             _ if distance <= solved::<T>() => (Status::Converged, None),
-            // What more iterations may mend.
-            LowerSolve::Newton { limit, .. }
-                if lower.iterations >= limit.unwrap_or(NEWTON_LIMIT)
-                    && residual > default_tolerance::<T>() =>
-            {
-                let tolerance = default_tolerance::<T>();
-                let short = Status::LowerNotConverged {
-                    residual,
-                    tolerance,
-                };
-                (short, None)
+            LowerSolve::Newton { .. } => {
+                let short = self.short::<T>(lower);
+                (short.unwrap_or(off(solved::<T>())), None)
             }
-            LowerSolve::Newton { .. } => (off(solved::<T>()), None),
             LowerSolve::Steps { .. } if !(residual <= before) => {
                 let after = residual;
                 (Status::LowerDiverged { before, after }, None)
@@ -462,7 +467,8 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         if let (true, Some(relative_curvature)) =
             (estimate.status.is_success(), lower.trend.degenerate())
         {
-            estimate.status = Status::SingularHessian { relative_curvature };
+            let singular = Status::SingularHessian { relative_curvature };
+            estimate.status = self.short::<T>(&lower).unwrap_or(singular);
         }
         if estimate.status.is_success() {
             estimate.warnings.extend(warning);

@@ -34,7 +34,8 @@ use system::{Linearised, solve, solver_bytes};
 ///
 /// # Cost in oracle calls
 /// Those of the steps, one gradient of F, one Hessian-vector product of g for each iteration of the
-/// linear solver and for each of its recomputed residuals, and one for the cross product.
+/// linear solver and for each of its recomputed residuals, and one for the cross product. Where y is
+/// not yet near enough, or the linear system not solved well enough, both again from there.
 ///
 /// # Reference
 /// Q. Bertrand et al., Implicit differentiation for fast hyperparameter selection in non-smooth

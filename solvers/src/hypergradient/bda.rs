@@ -35,7 +35,8 @@ pub use one_stage::OneStage;
 ///
 /// # Cost in oracle calls
 /// Per step one gradient of each level on the way forward, and on the way back one gradient and one
-/// Hessian-vector product of each.
+/// Hessian-vector product of each. At the end a Hessian-vector product of g for every 8 steps, at
+/// most 12 and one that checks them, looks at how far y has come.
 ///
 /// # Reference
 /// R. Liu et al., A generic first-order algorithmic framework for bi-level programming beyond

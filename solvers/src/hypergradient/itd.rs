@@ -12,7 +12,7 @@ use crate::{Bilevel, Estimate, Status, Workspace};
 
 use super::session::{Session, blank, counted};
 use super::slowest::Slowest;
-use super::unrolled::{OWED, Seen, left};
+use super::unrolled::{OWED, Seen, halving, left};
 use super::{ConfigError, Strategy};
 
 /// Differentiates `F(x, y_K(x))` through the K steps that made `y_K`.
@@ -27,7 +27,9 @@ use super::{ConfigError, Strategy};
 /// # Cost in oracle calls
 /// K gradients of g on the way forward; on the way back K gradients and K Hessian-vector products,
 /// each with its cross product from the same sweep. `K · dim_y` scalars are kept. Other
-/// [`Memory`] policies keep more or less, and make more or fewer calls.
+/// [`Memory`] policies keep more or less, and make more or fewer calls. Where steps have a memory,
+/// in forward mode (twice), and where `dim_y ≤ 20`, a Hessian-vector product for every 8 steps, at most
+/// 12 and one that checks them, looks at how far y has come.
 ///
 /// # Reference
 /// L. Franceschi et al., Forward and reverse gradient-based hyperparameter optimization, 2017.
@@ -318,6 +320,11 @@ impl<T: Real> Strategy<T> for Itd {
             if let Some(slowest) = &mut slowest {
                 let (lower, depth) = (&mut work.lower, seen.depth);
                 proximal.residual(lower, x, at, length, &mut spare);
+                if !self.inner.is_memoryless() && seen.halving.is_infinite() {
+                    // The cotangent of what steps keep comes and goes: its fall over all of them
+                    // says how fast, and the look at y how far.
+                    seen.halving = halving(depth, seen.left);
+                }
                 seen.off = slowest.distance(lower, proximal, [x, at], after, &spare, depth);
                 let (by_x, by_y) = (work.upper.gradient(0), work.upper.gradient(1));
                 if !self.inner.is_proximal() {

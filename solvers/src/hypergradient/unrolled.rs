@@ -228,7 +228,7 @@ fn owed(share: f64, halving: f64, depth: usize) -> f64 {
 }
 
 /// Steps that halve what `depth` of them reduced to this share; infinite where it did not fall.
-fn halving(depth: usize, share: f64) -> f64 {
+pub(super) fn halving(depth: usize, share: f64) -> f64 {
     match share {
         share if share >= 1.0 || share.is_nan() => f64::INFINITY,
         share if share > 0.0 => depth as f64 / -share.log2(),

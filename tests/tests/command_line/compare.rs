@@ -5,7 +5,7 @@ use super::{has_keys, names, run, small_data, vector};
 
 #[rustfmt::skip]
 const COMPARE_KEYS: [&str; 12] = [
-    "strategy", "status", "error_vs_exact", "norm", "lower_residual", "linear_residual",
+    "strategy", "status", "error_vs_exact", "norm", "lower_residual", "distance", "moving", "left", "linear_residual",
     "certificate", "hvps", "gradients", "iterations", "seconds", "peak_bytes",
 ];
 

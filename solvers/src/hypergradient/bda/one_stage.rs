@@ -27,8 +27,9 @@ use super::Bda;
 /// F and g once differentiable. Plain gradient steps.
 ///
 /// # Cost in oracle calls
-/// Per step one gradient of each level, and at the end two more of each; no Hessian-vector product,
-/// and memory independent of K. Those two give the share of the cotangent that the last step leaves
+/// Per step one gradient of each level, and at the end two more of each; no Hessian-vector product
+/// but one of g for every 8 steps, at most 12 and one that checks them, which look at how far y has come;
+/// memory independent of K. Those two give the share of the cotangent that the last step leaves
 /// as well, and with it the [`left`](crate::Estimate::left) that all steps before it are owed.
 ///
 /// # Reference
