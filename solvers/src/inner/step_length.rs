@@ -127,11 +127,12 @@ fn unscaled<T: Real>(point: &mut Point<T>, x: &[T], y: &[T], spare: &mut [T]) ->
 /// Halves `length` until the gradient turns along steps of it as that of a quadratic would whose
 /// curvature the length is short enough for.
 ///
-/// Along a step d of length s the slope may change by `(∇f(y + d) − ∇f(y))ᵀd ≤ 3/2 ‖d‖²/s`, and along
+/// Along a step d of length s the slope may change by `(∇f(y + d) − ∇f(y))ᵀd ≤ 5/4 ‖d‖²/s`, and along
 /// each half of a step that is longer than those before by half of it. For a quadratic this is
-/// `f(y + d) ≤ f(y) + ∇fᵀd + ¾‖d‖²/s` (Beck and Teboulle 2009, section 4, with ¾ for ½), but nothing
-/// cancels. A turn that no curvature explains is a kink, or the rounding of the gradient: no step
-/// is short enough for it, and the length stays.
+/// `f(y + d) ≤ f(y) + ∇fᵀd + ⅝‖d‖²/s` (Beck and Teboulle 2009, section 4, with ⅝ for ½), but nothing
+/// cancels. The margin is below 4/3, the curvature over the length that steps with Nesterov's momentum
+/// bear. A turn that no curvature explains is a kink, or the rounding of the gradient: no step is
+/// short enough for it, and the length stays.
 fn trial<T: Real>(
     proximal: Proximal,
     point: &mut Point<T>,
@@ -156,7 +157,7 @@ fn trial<T: Real>(
             if !(squared.sqrt() > 32.0 * T::EPSILON * norm(y).f64()) {
                 return length;
             }
-            let allowed = 1.5 * squared / length;
+            let allowed = 1.25 * squared / length;
             let mut fits = true;
             if squared > longest {
                 part_way(y, next, 0.5, mid);

@@ -40,6 +40,28 @@ fn a_count_of_lower_steps_that_leaves_y_far_is_no_success() {
     right(&run(&problem, &enough, &[5.0]), &[4.0]);
 }
 
+/// (1 − s)ᴷ of the way is left: solved below 1e-7 of y, in need of a word above 3e-4, and no
+/// approximation above a tenth.
+#[test]
+fn a_count_of_lower_steps_is_judged_by_its_distance() {
+    let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+    let problem = Bilevel::new(to_one(), lower, 1, 1).expect("a valid problem");
+    for (depth, code, warns) in [
+        (3, "lower-inaccurate", false),
+        (5, "stepped", true),
+        (16, "stepped", false),
+        (40, "converged", false),
+    ] {
+        let steps = Aid::cg().lower_steps(depth, StepLength::Fixed(0.5));
+        let estimate = run(&problem, &steps, &[5.0]);
+        assert_eq!(estimate.status.code(), code, "{estimate}");
+        assert_eq!(!estimate.warnings.is_empty(), warns, "{estimate}");
+        let left = 0.5f64.powi(depth as i32);
+        let distance = estimate.distance.expect("it was measured");
+        assert!((distance - left / (1.0 - left)).abs() <= 1e-9 * distance);
+    }
+}
+
 #[test]
 fn a_limit_of_iterations_that_leaves_y_far_is_no_success() {
     let lower = objective(|x: Var, y: Var| {

@@ -5,6 +5,7 @@ mod cancelling;
 mod implicit;
 mod kinks;
 mod loops;
+mod page;
 mod units;
 mod words;
 
