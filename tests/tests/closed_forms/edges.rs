@@ -180,7 +180,8 @@ fn a_start_that_is_far_off_needs_more_iterations_than_the_default() {
         let mut run = hoag.begin(&problem, x.clone()).expect("valid settings");
         run.finish().failure
     };
-    assert!(hoag(Hoag::new(1)).is_some() && hoag(Hoag::new(1).lower_limit(1000)).is_none());
+    let ends = [Hoag::new(1), Hoag::new(1).lower_limit(1000)].map(hoag);
+    assert!(ends[0].is_some() && ends[1].is_none(), "{ends:?}");
     let refused = Hoag::new(1).lower_limit(0).begin(&problem, x.clone());
     let refused = refused.err().expect("refused").to_string();
     assert!(refused.contains("at most 0 iterations"), "{refused}");

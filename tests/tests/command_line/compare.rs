@@ -4,7 +4,7 @@ use super::common::Folder;
 use super::{has_keys, names, run, small_data, vector};
 
 #[rustfmt::skip]
-const COMPARE_KEYS: [&str; 12] = [
+const COMPARE_KEYS: [&str; 15] = [
     "strategy", "status", "error_vs_exact", "norm", "lower_residual", "distance", "moving", "left", "linear_residual",
     "certificate", "hvps", "gradients", "iterations", "seconds", "peak_bytes",
 ];
