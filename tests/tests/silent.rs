@@ -9,7 +9,7 @@ use solvers::arbitrary::unkind::{Case, Danger, Family, Promise, Setting, Verdict
 use solvers::{Estimate, Exact, Status, Strategy};
 
 /// Estimates of each seed of the sample.
-const SAMPLE: u64 = 700;
+const SAMPLE: u64 = 500;
 
 fn run(campaign: Campaign, threads: usize) -> Table {
     let pool = rayon::ThreadPoolBuilder::new()
