@@ -46,6 +46,7 @@ pub(crate) fn part<T: Real>(distance: f64, y: &[T], start: &[T]) -> f64 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Curvature {
     least: f64,
+    largest: f64,
 }
 
 impl Curvature {
@@ -53,6 +54,7 @@ impl Curvature {
     pub(crate) fn new() -> Self {
         Curvature {
             least: f64::INFINITY,
+            largest: 0.0,
         }
     }
 
@@ -61,7 +63,9 @@ impl Curvature {
         for (p, hp) in p.chunks_exact(n).zip(hp.chunks_exact(n)) {
             let squares = dot_f64(p, p);
             if squares > 0.0 {
-                self.least = self.least.min((dot_f64(p, hp) / squares).abs());
+                let curvature = (dot_f64(p, hp) / squares).abs();
+                self.least = self.least.min(curvature);
+                self.largest = self.largest.max(curvature);
             }
         }
     }
@@ -78,6 +82,13 @@ impl Curvature {
         }
     }
 
+    /// Whether a residual at a y of this size is rounding, in a direction that is flat but for
+    /// rounding too: then it tells of no distance.
+    pub(crate) fn is_noise<T: Real>(&self, residual: f64, size: f64) -> bool {
+        let rounding = 16.0 * T::EPSILON * self.largest;
+        self.least <= rounding && residual <= rounding * size
+    }
+
     /// The smallest that was met; infinite if none was.
     pub(crate) fn least(&self) -> f64 {
         self.least
@@ -87,6 +98,7 @@ impl Curvature {
     pub(crate) fn and(self, other: Self) -> Self {
         Curvature {
             least: self.least.min(other.least),
+            largest: self.largest.max(other.largest),
         }
     }
 }

@@ -3,7 +3,7 @@
 mod system;
 mod vectors;
 
-use autodiff::kernels::axpy;
+use autodiff::kernels::{axpy, norm};
 use autodiff::unroll::Memory;
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
@@ -131,7 +131,7 @@ impl<L> Aid<L> {
     }
 
     /// Goes on with the lower level until no step helps, whatever its default tolerance.
-    pub(super) fn to_rounding(mut self) -> Self {
+    pub(super) fn until_rounding(mut self) -> Self {
         self.rounding = true;
         self
     }
@@ -442,11 +442,14 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         estimate.hypergradient = hypergradient;
         estimate.upper = value.f64();
         let (status, warning) = self.judge::<T>(&lower, distance);
-        // Where the lower level was started at a stationary point, that is what is meant.
+        // Where the lower level was started at a stationary point, that is what is meant. How near it
+        // is tells the solution itself, as curvatures of both signs cancel.
+        let reach = norm(&vectors.v).f64() / norm(work.lower.product(1)).f64();
+        let saddle_distance = part(lower.residual * reach, &vectors.y, work.start.as_slice());
         let saddle = matches!(solution.status, Status::NegativeCurvature { .. })
             && self.linear.solves_indefinite()
             && lower.iterations == 0
-            && status == Status::Converged
+            && saddle_distance <= solved::<T>()
             && solution.residual <= self.linear.tolerance();
         if saddle {
             estimate.warnings.push(format!(

@@ -23,7 +23,7 @@ pub struct Exact;
 impl Exact {
     /// The lower level goes on until no step helps.
     fn aid() -> Aid<Direct> {
-        Aid::with(Direct).to_rounding()
+        Aid::with(Direct).until_rounding()
     }
 
     /// The most bytes that the estimate's workspace holds, without running anything; see

@@ -90,7 +90,11 @@ impl<T: Real> Slowest<T> {
         } else {
             self.rhs.copy_from_slice(&spare[..at[1].len()]);
         }
-        self.solve(lower, depth).0.distance(residual)
+        let seen = self.solve(lower, depth).0;
+        if seen.is_noise::<T>(residual, norm(at[1]).f64()) {
+            return 0.0;
+        }
+        seen.distance(residual)
     }
 
     /// On small problems, the same distance of the latest [`distance`](Slowest::distance) by the norm

@@ -144,7 +144,9 @@ impl<T: Real> Run<T> for HoagRun<'_, T> {
         let scale = Some(self.steepest).filter(|s| *s > 0.0 && *s < 1.0);
         let until = (accuracy * scale.unwrap_or(1.0), self.settings.limit);
         let trend = &mut Trend::default();
-        let residual = newton(lower, x, y, until, &mut self.spare, cg, trend).residual;
+        let minimum = newton(lower, x, y, until, &mut self.spare, cg, trend);
+        let residual = minimum.residual;
+        let exhausted = minimum.iterations == self.settings.limit && residual > accuracy;
         let delta = Accuracy::Either(accuracy);
         let found = implicit_direction(upper, lower, [x, y], delta, q, z, cg);
         let mut size = norm(z).f64();
@@ -153,6 +155,12 @@ impl<T: Real> Run<T> for HoagRun<'_, T> {
         let ends = [self.work.start.as_slice(), y];
         let last = self.iteration == self.settings.iterations;
         let (mut status, coarse) = found.end(residual, accuracy, ends, last);
+        if exhausted && status.is_success() {
+            status = Status::LowerNotConverged {
+                residual,
+                tolerance: accuracy,
+            };
+        }
         let usable = z.iter().all(|z| z.is_finite()) && found.value.is_finite();
         let mut now = Kept {
             value: found.value,
