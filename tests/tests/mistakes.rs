@@ -161,7 +161,8 @@ fn mistakes_are_told_where_they_are_made() {
         features: DMatrix::zeros(2, 3),
         labels: vec![1.0; labels],
     };
-    let uses: [(usize, fn(&Samples)); 2] = [
+    type Use = (usize, fn(&Samples));
+    let uses: [Use; 2] = [
         (2, |s| _ = Dataset::<f64>::binary(s).len()),
         (4, |s| _ = Dataset::<f64>::classes(s, 2).len()),
     ];
