@@ -1,57 +1,25 @@
 //! Approximate implicit differentiation.
 
+mod lower;
 mod system;
 mod vectors;
 
 use autodiff::kernels::{axpy, norm};
-use autodiff::unroll::Memory;
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
-use crate::accuracy::{self, Curvature, LOST, TOLD, degenerate, part, solved};
-use crate::inner::{InnerStep, NEWTON_LIMIT, StepLength, Trend, newton};
+use crate::accuracy::{self, TOLD, degenerate, part, solved};
+use crate::inner::{InnerStep, StepLength};
 use crate::linear::{Cg, Direct, LinearSolver};
-use crate::{Bilevel, Certificate, Estimate, Status, Workspace, default_tolerance};
+use crate::{Bilevel, Certificate, Estimate, Status, Workspace};
 
 use super::footprint::{loop_bytes, workspace_bytes};
-use super::session::{Session, blank, counted, residual};
+use super::session::{Session, blank, counted};
 use super::{ConfigError, Strategy};
+pub use lower::LowerSolve;
+use lower::NOTHING;
 use system::solve_linear;
 use vectors::Vectors;
-
-/// How the lower level is solved before it is differentiated implicitly.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum LowerSolve {
-    /// By Newton's method, each step from conjugate gradients.
-    Newton {
-        /// Ends at `‖∇_y g‖ ≤ tolerance`. If `None`, at the precision's default, and then goes on
-        /// until y is within 1e-7 of its own size (3e-4 in `f32`) of the solution, as far as the
-        /// smallest curvature that was met can tell.
-        tolerance: Option<f64>,
-        /// The most iterations; 200 if `None`.
-        limit: Option<usize>,
-    },
-    /// By exactly the steps that [`Itd`](crate::Itd) unrolls, so that the two can be compared at
-    /// one iterate.
-    Steps {
-        /// Number of steps.
-        depth: usize,
-        /// The kind of step.
-        inner: InnerStep,
-        /// Its length.
-        length: StepLength,
-    },
-}
-
-impl Default for LowerSolve {
-    /// Newton's method to the precision's default, in at most 200 iterations.
-    fn default() -> Self {
-        LowerSolve::Newton {
-            tolerance: None,
-            limit: None,
-        }
-    }
-}
 
 /// Solves the lower level, then `H v = ∇_yF`, and returns `∇_xF − ∇²_xy g · v`.
 ///
@@ -155,22 +123,6 @@ impl<L> Aid<L> {
     }
 }
 
-/// What the lower level left behind.
-struct Lower {
-    /// ‖∇_y g‖ where it started, if it took steps, and where it ended.
-    before: f64,
-    residual: f64,
-    iterations: usize,
-    step: Option<f64>,
-    curvature: Curvature,
-    trend: Trend,
-    /// Whether going on has come to its end.
-    stalled: bool,
-}
-
-/// The steps on the lower level are not differentiated.
-const NOTHING: Memory = Memory::Truncated { steps: 0 };
-
 impl<L> Aid<L> {
     /// The most bytes that the estimate's workspace holds, without running anything: programs,
     /// sweeps, vectors and the linear solver's.
@@ -196,169 +148,6 @@ impl<L> Aid<L> {
             + Vectors::<T>::bytes(self.lower, dim_y)
             + (dim_y + problem.dim_x()) * size_of::<T>()
             + self.linear.bytes(dim_y)
-    }
-
-    fn solve_lower<T: Real>(
-        &self,
-        problem: &Bilevel<T>,
-        x: &[T],
-        work: &mut Workspace<T>,
-        vectors: &mut Vectors<T>,
-    ) -> Lower {
-        let Vectors {
-            y,
-            first,
-            found,
-            spare,
-            cg,
-            ..
-        } = vectors;
-        match self.lower {
-            LowerSolve::Newton {
-                tolerance: given,
-                limit,
-            } => {
-                let least = if self.rounding {
-                    f64::MIN_POSITIVE
-                } else {
-                    default_tolerance::<T>()
-                };
-                let tolerance = given.unwrap_or(least);
-                let until = (tolerance, limit.unwrap_or(NEWTON_LIMIT));
-                let mut trend = Trend::default();
-                let minimum = newton(&mut work.lower, x, y, until, spare, cg, &mut trend);
-                Lower {
-                    before: f64::INFINITY,
-                    residual: minimum.residual,
-                    iterations: minimum.iterations,
-                    step: None,
-                    curvature: minimum.curvature,
-                    trend,
-                    stalled: false,
-                }
-            }
-            LowerSolve::Steps {
-                depth,
-                inner,
-                length,
-            } => {
-                let length = inner.length(length).resolve(&mut work.lower, x, y, found);
-                let before = residual(&mut work.lower, x, y);
-                let key = format!("itd {inner:?} {length:e}");
-                let mut steps = work.take(&key, || inner.record(problem.lower(), length));
-                let last = steps.forward(x, first, depth, NOTHING);
-                y.copy_from_slice(&last[..problem.dim_y()]);
-                work.put(key, steps);
-                let after = residual(&mut work.lower, x, y);
-                Lower {
-                    before,
-                    residual: after,
-                    iterations: depth,
-                    step: Some(length),
-                    curvature: Curvature::new(),
-                    trend: Trend::default(),
-                    stalled: false,
-                }
-            }
-        }
-    }
-
-    /// Brings y nearer to a solution that it is a relative `distance` off, where nobody has said
-    /// how near it should be. Whether y is another one.
-    fn go_on<T: Real>(
-        &self,
-        x: &[T],
-        work: &mut Workspace<T>,
-        vectors: &mut Vectors<T>,
-        lower: &mut Lower,
-        distance: f64,
-    ) -> bool {
-        let LowerSolve::Newton {
-            tolerance: None,
-            limit,
-        } = self.lower
-        else {
-            return false;
-        };
-        let left = limit
-            .unwrap_or(NEWTON_LIMIT)
-            .saturating_sub(lower.iterations);
-        // Written so that a NaN, or no curvature, ends it.
-        if !(distance > solved::<T>() && distance.is_finite()) || left == 0 || lower.stalled {
-            return false;
-        }
-        let wanted = lower.residual * (0.1 * solved::<T>() / distance);
-        let Vectors { y, spare, cg, .. } = vectors;
-        let until = (wanted, left);
-        let minimum = newton(&mut work.lower, x, y, until, spare, cg, &mut lower.trend);
-        let moved = minimum.residual < lower.residual;
-        lower.stalled = !(minimum.residual < 0.5 * lower.residual);
-        lower.residual = minimum.residual;
-        lower.iterations += minimum.iterations;
-        lower.curvature = minimum.curvature;
-        if !moved {
-            // The linear system's own products again.
-            work.lower.second(&[None, Some(&vectors.v)]);
-        }
-        moved
-    }
-
-    /// That Newton's method has come to its limit before its tolerance: more iterations may do.
-    fn short<T: Real>(&self, lower: &Lower) -> Option<Status> {
-        let LowerSolve::Newton { tolerance, limit } = self.lower else {
-            return None;
-        };
-        let tolerance = tolerance.unwrap_or(default_tolerance::<T>());
-        let residual = lower.residual;
-        let spent = lower.iterations >= limit.unwrap_or(NEWTON_LIMIT) && residual > tolerance;
-        spent.then_some(Status::LowerNotConverged {
-            residual,
-            tolerance,
-        })
-    }
-
-    /// What a lower level left at this relative `distance` is, and what is to be said of it.
-    fn judge<T: Real>(&self, lower: &Lower, distance: f64) -> (Status, Option<String>) {
-        let (before, residual) = (lower.before, lower.residual);
-        let off = |allowed: f64| Status::LowerInaccurate { distance, allowed };
-        let warning = |from: f64| {
-            (distance > from).then(|| {
-                format!(
-                    "y is off the lower level's solution by some {distance:.1e} of its size \
-                     (‖∇_y g‖ = {residual:.1e}): solve it further"
-                )
-            })
-        };
-        // Written so that a NaN is no success.
-        match self.lower {
-            LowerSolve::Newton {
-                tolerance: Some(tolerance),
-                ..
-            } => {
-                if !(residual <= tolerance) {
-                    let short = Status::LowerNotConverged {
-                        residual,
-                        tolerance,
-                    };
-                    (short, None)
-                } else if !(distance <= LOST) {
-                    (off(LOST), None)
-                } else {
-                    (Status::Converged, warning(tolerance.max(solved::<T>())))
-                }
-            }
-            _ if distance <= solved::<T>() => (Status::Converged, None),
-            LowerSolve::Newton { .. } => {
-                let short = self.short::<T>(lower);
-                (short.unwrap_or(off(solved::<T>())), None)
-            }
-            LowerSolve::Steps { .. } if !(residual <= before) => {
-                let after = residual;
-                (Status::LowerDiverged { before, after }, None)
-            }
-            LowerSolve::Steps { .. } if !(distance <= LOST) => (off(LOST), None),
-            LowerSolve::Steps { .. } => (Status::Stepped, warning(TOLD)),
-        }
     }
 }
 
