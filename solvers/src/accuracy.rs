@@ -107,7 +107,7 @@ impl Curvature {
 /// ten-thousandth of the size of y away (a thousandth in `f32`): then y is a zero of ∇_y g of higher order, as of a quartic or
 /// at the inflection of a cubic, and the smallness of H is rounding. The ratio of the two, if so.
 ///
-/// One gradient and two products; the point is left linearised elsewhere.
+/// Two gradients and two products; the point is left linearised elsewhere. `size` stands for a y of 0.
 pub(crate) fn degenerate<T: Real>(
     lower: &mut Point<T>,
     [x, y]: [&[T]; 2],
@@ -125,6 +125,9 @@ pub(crate) fn degenerate<T: Real>(
         dot_f64(v, lower.product(1)).abs()
     };
     let here = along(lower, y);
+    // Of y itself where it is not 0: the start may be far off.
+    let own = norm(y).f64();
+    let size = if own > 0.0 { own } else { size };
     let step = T::of((1e4 * T::EPSILON).max(1e-4) * size / length);
     for ((moved, y), v) in spare.iter_mut().zip(y).zip(v) {
         *moved = *y + step * *v;

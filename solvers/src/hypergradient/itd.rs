@@ -259,7 +259,9 @@ impl<T: Real> Strategy<T> for Itd {
             let weak = weak.entry(proximal, at, work.lower.gradient(1));
             if let Some(slowest) = &mut slowest {
                 let (lower, depth) = (&mut work.lower, seen.depth);
-                proximal.residual(lower, x, at, length, &mut spare);
+                if self.inner.is_proximal() {
+                    proximal.residual(lower, x, at, length, &mut spare);
+                }
                 if !self.inner.is_memoryless() && seen.halving.is_infinite() {
                     // The cotangent of what steps keep comes and goes: its fall over all of them
                     // says how fast, and the look at y how far.
@@ -270,7 +272,7 @@ impl<T: Real> Strategy<T> for Itd {
                 if !self.inner.is_proximal() {
                     seen.part = slowest.energy(lower, ends);
                     let h = hypergradient.as_slice();
-                    let apart = slowest.apart(lower, [x, at], [by_x, by_y], h, depth);
+                    let apart = slowest.apart(lower, [by_x, by_y], h, depth);
                     seen.owed = seen.owed.max(apart);
                     if slowest.is_degenerate(lower, [x, at], seen.size) {
                         seen.owed = f64::INFINITY;

@@ -119,11 +119,11 @@ impl<T: Real> Slowest<T> {
 
     /// On small problems, how far a hypergradient is from the implicit one at the same (x, y), as a
     /// part of the largest of it and its two parts: infinite where g has no curvature in a direction
-    /// that F depends on, and 0 where nothing can be told.
+    /// that F depends on, and 0 where nothing can be told. After [`distance`](Slowest::distance), at
+    /// its linearisation.
     pub(super) fn apart(
         &mut self,
         lower: &mut Point<T>,
-        at: [&[T]; 2],
         [by_x, by_y]: [&[T]; 2],
         hypergradient: &[T],
         depth: usize,
@@ -132,7 +132,6 @@ impl<T: Real> Slowest<T> {
             return 0.0;
         }
         self.rhs.copy_from_slice(by_y);
-        lower.linearise(&at);
         let (_, solved) = self.solve(lower, depth);
         lower.second(&[None, Some(&self.v)]);
         let (mut off, mut inner, mut residual) = (0.0, 0.0, 0.0);

@@ -70,7 +70,7 @@ pub(super) struct Implicit {
 
 impl Implicit {
     /// How an iteration ended whose lower level came to `residual`, where `tolerance` was asked for,
-    /// at y, started from `start`; and at the `last` one what is to be said of it.
+    /// at y, started from `start`, where the lower level's own solver `met` some curvature; and at the `last` one what is to be said of it.
     ///
     /// Accuracies that a schedule makes coarse are no failure as long as more iterations follow:
     /// then nothing counts as converged whose y is not within 1e-7 of its size (3e-4 in `f32`).
@@ -79,12 +79,18 @@ impl Implicit {
         residual: f64,
         tolerance: f64,
         [start, y]: [&[T]; 2],
+        met: Curvature,
         last: bool,
     ) -> (Status, Option<String>) {
         if self.status != Status::Converged {
             return (self.status.clone(), None);
         }
-        let distance = part(self.curvature.distance(residual), y, start);
+        let curvature = self.curvature.and(met);
+        let distance = part(curvature.distance(residual), y, start);
+        // Where no product was made nothing tells how far y is.
+        if residual <= tolerance && residual > 0.0 && curvature.least().is_infinite() {
+            return (Status::Stepped, None);
+        }
         // Written so that a NaN is no success.
         if distance <= solved::<T>() {
             (Status::Converged, None)

@@ -154,7 +154,7 @@ impl<T: Real> Run<T> for HoagRun<'_, T> {
         let certificate = Certificate::stated(self.problem, x, y, size, upper, lower);
         let ends = [self.work.start.as_slice(), y];
         let last = self.iteration == self.settings.iterations;
-        let (mut status, coarse) = found.end(residual, accuracy, ends, last);
+        let (mut status, coarse) = found.end(residual, accuracy, ends, minimum.curvature, last);
         if exhausted && status.is_success() {
             status = Status::LowerNotConverged {
                 residual,

@@ -139,7 +139,7 @@ impl<T: Real> IsgdRun<'_, T> {
         let residual = reached.residual;
         let start = &self.problem.start().as_slice()[first..first + block];
         let last = self.iteration + 1 == self.settings.iterations;
-        let (status, warning) = found.end(residual, tolerance, [start, y], last);
+        let (status, warning) = found.end(residual, tolerance, [start, y], reached.curvature, last);
         self.warnings.extend(warning);
         let problem = self.problem;
         let constants = |y: &[T]| problem.constants(x, y).expect("stated");
