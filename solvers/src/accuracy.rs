@@ -104,10 +104,12 @@ impl Curvature {
 }
 
 /// On small problems, whether the curvature along `v` at (x, y) is next to none beside that a
-/// ten-thousandth of the size of y away (a thousandth in `f32`): then y is a zero of ∇_y g of higher order, as of a quartic or
-/// at the inflection of a cubic, and the smallness of H is rounding. The ratio of the two, if so.
+/// ten-thousandth of the size of y away (a thousandth in `f32`): then y is a zero of ∇_y g of higher
+/// order, as of a quartic or at the inflection of a cubic, and the smallness of H is rounding. The
+/// ratio of the two, if so.
 ///
-/// Two gradients and two products; the point is left linearised elsewhere. `size` stands for a y of 0.
+/// The point's latest product is that along `v` at (x, y). One gradient and one product more; the
+/// point is left linearised elsewhere. `size` stands for a y of 0.
 pub(crate) fn degenerate<T: Real>(
     lower: &mut Point<T>,
     [x, y]: [&[T]; 2],
@@ -119,12 +121,7 @@ pub(crate) fn degenerate<T: Real>(
     if y.len() > PROBED || !(length > 0.0 && length.is_finite()) {
         return None;
     }
-    let along = |lower: &mut Point<T>, y: &[T]| {
-        lower.linearise(&[x, y]);
-        lower.second_by(&[None, Some(v)], Inputs::one(1));
-        dot_f64(v, lower.product(1)).abs()
-    };
-    let here = along(lower, y);
+    let here = dot_f64(v, lower.product(1)).abs();
     // Of y itself where it is not 0: the start may be far off.
     let own = norm(y).f64();
     let size = if own > 0.0 { own } else { size };
@@ -132,7 +129,9 @@ pub(crate) fn degenerate<T: Real>(
     for ((moved, y), v) in spare.iter_mut().zip(y).zip(v) {
         *moved = *y + step * *v;
     }
-    let there = along(lower, spare);
+    lower.linearise(&[x, spare]);
+    lower.second_by(&[None, Some(v)], Inputs::one(1));
+    let there = dot_f64(v, lower.product(1)).abs();
     (1e3 * here < there).then(|| here / there)
 }
 

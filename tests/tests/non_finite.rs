@@ -284,6 +284,6 @@ fn nothing_is_looked_for_while_everything_is_finite() {
     assert!(estimate.status.is_success(), "{estimate}");
     assert_eq!(estimate.oracles, work.oracles());
     // And the look at the end of a loop of few entries.
-    assert_eq!(estimate.oracles.lower.gradients, 2 * depth + 2 + 3);
+    assert_eq!(estimate.oracles.lower.gradients, 2 * depth + 2 + 2);
     assert_eq!(estimate.bytes.peak, itd.predicted_peak_bytes(&bilevel));
 }

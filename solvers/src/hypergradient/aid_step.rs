@@ -351,9 +351,13 @@ impl<T: Real> Strategy<T> for AidStep {
                 estimate.y.as_slice(),
                 size(estimate.y.as_slice(), work.start.as_slice()),
             );
-            let flat = degenerate(&mut work.lower, [x, at], &p, size, &mut q);
-            if let Some(relative_curvature) = flat {
-                estimate.status = Status::SingularHessian { relative_curvature };
+            if dim_y <= PROBED {
+                work.lower.linearise(&[x, at]);
+                work.lower.second_by(&[None, Some(&p)], Inputs::one(1));
+                let flat = degenerate(&mut work.lower, [x, at], &p, size, &mut q);
+                if let Some(relative_curvature) = flat {
+                    estimate.status = Status::SingularHessian { relative_curvature };
+                }
             }
         }
         Ok(session.finish(work, estimate, x, |work| {

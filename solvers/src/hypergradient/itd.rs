@@ -65,7 +65,8 @@ impl Itd {
     /// cotangent that is left at the start of the loop,
     /// [`linear_residual`](Estimate::linear_residual): from a warm start y is soon at the solution,
     /// and its derivative is not. Where too much is left, a longer loop is run anew, as long as the
-    /// rate so far says it must be. Forward mode and truncated loops look at y alone.
+    /// rate so far says it must be. Forward mode and truncated loops are made longer
+    /// for y alone.
     ///
     /// Steps with a memory of their own (momentum, Adam, FISTA) cost one more gradient each to see
     /// the residual.

@@ -112,7 +112,8 @@ impl<T: Real> Slowest<T> {
         if off == 0.0 { 0.0 } else { (off / size).sqrt() }
     }
 
-    /// Whether the latest solution points where g has curvature by rounding alone.
+    /// Whether the latest solution points where g has curvature by rounding alone. After
+    /// [`apart`](Slowest::apart), whose product it starts from.
     pub(super) fn is_degenerate(&mut self, lower: &mut Point<T>, at: [&[T]; 2], size: f64) -> bool {
         degenerate(lower, at, &self.v, size, &mut self.rhs).is_some()
     }

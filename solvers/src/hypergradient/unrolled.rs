@@ -8,7 +8,8 @@ use crate::accuracy::{TOLD, size};
 use crate::inner::InnerStep;
 use crate::{Estimate, Status};
 
-/// Two ends of a loop and what its passes measured, at no sweep of their own.
+/// Two ends of a loop and what its passes measured, at no sweep of their own; `off`, `part` and some of
+/// `owed` come from a [look](super::slowest::Slowest) at its end.
 pub(super) struct Seen {
     /// Steps made.
     pub(super) depth: usize,
@@ -20,10 +21,10 @@ pub(super) struct Seen {
     pub(super) path: f64,
     /// How far the next step would move it, if that is known.
     pub(super) next: f64,
-    /// How far the lower level's solution is by another measure, where the steps follow the upper
-    /// level as well.
+    /// How far the lower level's solution is by the curvature at the last y, 0 where that was not
+    /// looked at.
     pub(super) off: f64,
-    /// And as a part of y already.
+    /// The same in the norm of g's own curvature, as a part of y by it.
     pub(super) part: f64,
     /// The size of y.
     pub(super) size: f64,

@@ -158,19 +158,16 @@ fn trial<T: Real>(
                 return length;
             }
             let allowed = 1.25 * squared / length;
-            let mut fits = true;
+            let mut half = None;
             if squared > longest {
                 part_way(y, next, 0.5, mid);
                 point.differentiate(&[x, mid], Inputs::one(1));
-                let half = slope(point, y, next);
-                point.differentiate(&[x, next], Inputs::one(1));
-                let to = slope(point, y, next);
-                fits = half - from <= 0.5 * allowed && to - half <= 0.5 * allowed;
-            } else {
-                point.differentiate(&[x, next], Inputs::one(1));
+                half = Some(slope(point, y, next));
             }
+            point.differentiate(&[x, next], Inputs::one(1));
             let to = slope(point, y, next);
-            if fits && to - from <= allowed {
+            let halves = |half: f64| half - from <= 0.5 * allowed && to - half <= 0.5 * allowed;
+            if half.is_none_or(halves) && to - from <= allowed {
                 longest = squared.max(longest);
                 break;
             }
