@@ -154,4 +154,23 @@ mod tests {
         assert_eq!(part(1e-20, &[0.0], &[0.0]), 1.0);
         assert_eq!(part(f64::INFINITY, &[0.0], &[0.0]), f64::INFINITY);
     }
+
+    #[test]
+    fn a_second_derivative_by_rounding_alone_is_told_from_a_small_one() {
+        use autodiff::{Objective, Var, objective};
+        let at = |g: &dyn Fn() -> std::sync::Arc<autodiff::Program<f64>>, y: f64| {
+            let mut point = g().point();
+            point.linearise(&[&[0.0], &[y]]);
+            point.second_by(&[None, Some(&[2.0])], Inputs::one(1));
+            degenerate(&mut point, [&[0.0], &[y]], &[2.0], y.abs(), &mut [0.0]).is_some()
+        };
+        let cubic = || objective(|_x: Var, y: Var| (y - 0.3).powi(3).sum()).record(1, 1);
+        assert!(at(&cubic, 0.3 + 1e-12) && at(&cubic, 0.3 - 1e-12) && !at(&cubic, 0.4));
+        let quartic = || objective(|_x: Var, y: Var| y.powi(4).sum()).record(1, 1);
+        assert!(!at(&quartic, 1e-9), "far from 0 for its size");
+        // Small, and no smaller there than beside it.
+        let tail = || objective(|_x: Var, y: Var| (-y).exp().sum()).record(1, 1);
+        let small = || objective(|_x: Var, y: Var| 1e-20 * y.norm_squared()).record(1, 1);
+        assert!(!at(&tail, 25.0) && !at(&small, 1.0));
+    }
 }

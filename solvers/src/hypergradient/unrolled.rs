@@ -300,6 +300,39 @@ mod tests {
     }
 
     #[test]
+    fn steps_that_hardly_shrink_count_though_the_cotangent_is_gone() {
+        let mut slow = descent(0.5, 60);
+        (slow.halving, slow.size, slow.moved) = (1.0, 1.0, 1e-6);
+        slow.next = slow.moved * (1.0 - 1e-4);
+        assert!(
+            (slow.distance() / 1e-2 - 1.0).abs() < 1e-6,
+            "{}",
+            slow.distance()
+        );
+        assert!(slow.warning().is_some());
+        // Two steps alike but for rounding: as far as the precision lets them be told apart.
+        slow.next = slow.moved;
+        let blurred = slow.moved * slow.moved / (16.0 * f64::EPSILON);
+        assert!(
+            (slow.distance() / blurred - 1.0).abs() < 1e-6,
+            "{}",
+            slow.distance()
+        );
+        slow.moved = 4.0 * f64::EPSILON;
+        slow.next = slow.moved;
+        assert_eq!(slow.distance(), 0.0);
+    }
+
+    #[test]
+    fn what_is_owed_is_a_series_as_slow_as_the_cotangent() {
+        assert_eq!(owed(1e-3, 0.0, 100), 0.1);
+        let slow = owed(1e-6, 1e5, 100);
+        assert!((slow - 0.1 / std::f64::consts::LN_2).abs() < 1e-12);
+        assert_eq!(owed(1e-6, f64::INFINITY, 100), f64::INFINITY);
+        assert_eq!(owed(0.0, f64::INFINITY, 100), 0.0);
+    }
+
+    #[test]
     fn what_stands_still_goes_away_or_grows_is_no_success() {
         assert!(matches!(
             descent(1e-8, 100).status(),

@@ -263,3 +263,43 @@ fn part_way<T: Real>(y: &[T], next: &[T], part: f64, mid: &mut [T]) {
         *mid = *y + T::of(part) * (*next - *y);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use autodiff::{Objective, Var, objective};
+
+    use super::*;
+
+    fn found(g: impl Objective<f64>, start: f64) -> f64 {
+        let mut point = g.record(1, 1).point();
+        StepLength::Auto.resolve(&mut point, &[0.7], &[start], &mut [0.0; 3])
+    }
+
+    #[test]
+    fn a_step_over_what_turns_the_gradient_is_too_long() {
+        // No curvature at the start, ¼ on the way.
+        let tail = || objective(|_x: Var, y: Var| y.softplus().sum());
+        for start in [40.0, 80.0, 300.0] {
+            let length = found(tail(), start);
+            // About the way to where it turns, and not one over the curvature, e^start.
+            assert!((1.0..4.0 * start).contains(&length), "{start}: {length:e}");
+        }
+    }
+
+    #[test]
+    fn rounding_and_kinks_shorten_no_step() {
+        // The gradient comes in units of 1e-7.
+        let coarse = || objective(|x: Var, y: Var| 0.5 * ((y + 1e9) - (x + 1e9)).norm_squared());
+        // Its value does.
+        let large = || objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared() + 1e12);
+        // The minimum is at a kink, beside a curvature of 1.
+        let kink =
+            || objective(|x: Var, y: Var| (y - x).abs().sum() + 0.5 * (y - x).norm_squared());
+        for start in [0.0, 0.6999999, 3.1, -70.0] {
+            let one = 1.0 / 1.05;
+            assert_eq!(found(coarse(), start), one, "{start}");
+            assert_eq!(found(large(), start), one, "{start}");
+            assert_eq!(found(kink(), start), one, "{start}");
+        }
+    }
+}

@@ -100,6 +100,16 @@ mod tests {
         assert!(found(BOX, &[1.0, 2.0], &[0.0, -1e-10]).is_some());
         assert_eq!(found(BOX, &[1.0, 0.0, 2.0], &[0.0, 0.3, -0.2]), None);
         assert_eq!(found(Proximal::NONE, &[0.0], &[0.0]), None);
+        // A gradient of the residual's size may be none.
+        let weak = |residual: f64| Weak {
+            start: &[0.0],
+            scale: 1.0,
+            residual,
+            length: 0.5,
+            blur: 0.0,
+        };
+        assert!(weak(1e-3).entry(BOX, &[1.0, 0.0], &[0.0, 5e-4]).is_some());
+        assert_eq!(weak(1e-4).entry(BOX, &[1.0, 0.0], &[0.0, 5e-4]), None);
     }
 
     #[test]

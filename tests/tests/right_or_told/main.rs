@@ -2,6 +2,7 @@
 //! 1 %, or it is told that it may not be.
 
 mod cancelling;
+mod evidence;
 mod implicit;
 mod kinks;
 mod loops;
