@@ -277,9 +277,9 @@ mod tests {
 
     #[test]
     fn a_step_over_what_turns_the_gradient_is_too_long() {
-        // No curvature at the start, ¼ on the way.
+        // Next to no curvature at the start, or none, and ¼ on the way.
         let tail = || objective(|_x: Var, y: Var| y.softplus().sum());
-        for start in [40.0, 80.0, 300.0] {
+        for start in [12.0, 20.0, 30.0, 80.0, 300.0] {
             let length = found(tail(), start);
             // About the way to where it turns, and not one over the curvature, e^start.
             assert!((1.0..4.0 * start).contains(&length), "{start}: {length:e}");
@@ -300,6 +300,11 @@ mod tests {
             assert_eq!(found(coarse(), start), one, "{start}");
             assert_eq!(found(large(), start), one, "{start}");
             assert_eq!(found(kink(), start), one, "{start}");
+        }
+        // Where the gradient is nothing but its rounding, which may look like any curvature.
+        for i in 0..500 {
+            let start = 0.7 + 3e-6 * f64::from(i).sin();
+            assert_eq!(found(coarse(), start), 1.0 / 1.05, "{start}");
         }
     }
 }
