@@ -307,4 +307,27 @@ mod tests {
             assert_eq!(found(coarse(), start), 1.0 / 1.05, "{start}");
         }
     }
+
+    /// ½‖Ay − b‖² with b next to orthogonal to the range of A and large: near the solution the gradient
+    /// is the rounding of Aᵀb, whatever y is.
+    #[test]
+    fn the_rounding_of_large_terms_shortens_no_step() {
+        use nalgebra::{DMatrix, DVector};
+        let entry = |i: usize, j: usize| ((i * 5 + j) as f64 * 12.9898).sin();
+        let a = DMatrix::from_fn(8, 3, entry);
+        let inverse = (a.transpose() * &a).try_inverse().expect("full rank");
+        let onto = &a * &inverse * a.transpose();
+        let large = DVector::from_fn(8, |i, _| 1e8 * (i as f64 * 78.233).cos());
+        let b = &large - onto * &large;
+        let g = objective(move |_x: Var, y: Var| 0.5 * (&a * y - &b).norm_squared());
+        let mut point = g.record(1, 3).point();
+        let mut length =
+            |start: &[f64; 3]| StepLength::Auto.resolve(&mut point, &[0.0], start, &mut [0.0; 9]);
+        let want = length(&[3.0, -2.0, 1.0]);
+        for i in 0..2000 {
+            let near = |j: usize| 3e-8 * ((3 * i + j) as f64).sin();
+            let found = length(&[near(0), near(1), near(2)]);
+            assert!((found / want - 1.0).abs() < 1e-6, "{i}: {found} {want}");
+        }
+    }
 }
