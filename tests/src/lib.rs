@@ -4,11 +4,13 @@
 //! * [`campaign`]: a long campaign of them;
 //! * [`silent`]: a long campaign of estimates that are wrong and do not say so;
 //! * [`kills`]: runs of the program that are killed and go on;
+//! * [`progress`]: what the campaigns print on their way;
 //! * [`numbers`]: dot products, bits and differences.
 
 pub mod campaign;
 pub mod kills;
 pub mod misuse;
+pub mod progress;
 pub mod properties;
 pub mod silent;
 

@@ -5,10 +5,10 @@
 //! hold, 1 one does not, 2 bad usage.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bilevel_tests::campaign::Campaign;
+use bilevel_tests::progress::watched;
 
 const USAGE: &str = "campaign [--programs N] [--seed S] [--program I]
 
@@ -28,28 +28,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // A property that panics is reported with the others.
-    std::panic::set_hook(Box::new(|_| {}));
     let started = Instant::now();
-    let (done, over) = (AtomicU64::new(0), AtomicBool::new(false));
     let total = campaign.range.1 - campaign.range.0;
-    let summary = std::thread::scope(|scope| {
-        let progress = scope.spawn(|| {
-            while !over.load(Relaxed) {
-                std::thread::park_timeout(Duration::from_secs(2));
-                let (count, seconds) = (done.load(Relaxed), started.elapsed().as_secs_f64());
-                eprint!(
-                    "\r{count} of {total} programs, {:.0} a second ",
-                    count as f64 / seconds
-                );
-            }
-            eprintln!();
-        });
-        let summary = campaign.run(&done);
-        over.store(true, Relaxed);
-        progress.thread().unpark();
-        summary
-    });
+    let summary = watched("programs", total, |done| campaign.run(done));
     print!("{summary}");
     println!("seconds     {:.1}", started.elapsed().as_secs_f64());
     for failure in &summary.failures {

@@ -5,9 +5,9 @@
 //! silent and false alarms are few, 1 otherwise, 2 bad usage.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use bilevel_tests::progress::watched;
 use bilevel_tests::silent::{Campaign, look};
 
 const USAGE: &str = "silent [--estimates N] [--seed S] [--only I]
@@ -42,28 +42,9 @@ fn main() -> ExitCode {
         println!("{seen}\n{}", seen.shown);
         return ExitCode::SUCCESS;
     }
-    // A strategy that panics is reported with the others.
-    std::panic::set_hook(Box::new(|_| {}));
     let started = Instant::now();
-    let (done, over) = (AtomicU64::new(0), AtomicBool::new(false));
     let total = campaign.range.1 - campaign.range.0;
-    let table = std::thread::scope(|scope| {
-        let progress = scope.spawn(|| {
-            while !over.load(Relaxed) {
-                std::thread::park_timeout(Duration::from_secs(2));
-                let (count, seconds) = (done.load(Relaxed), started.elapsed().as_secs_f64());
-                eprint!(
-                    "\r{count} of {total} estimates, {:.0} a second ",
-                    count as f64 / seconds
-                );
-            }
-            eprintln!();
-        });
-        let table = campaign.run(&done);
-        over.store(true, Relaxed);
-        progress.thread().unpark();
-        table
-    });
+    let table = watched("estimates", total, |done| campaign.run(done));
     print!("{table}");
     println!("seconds     {:.1}", started.elapsed().as_secs_f64());
     match table.holds() {
