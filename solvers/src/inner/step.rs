@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::add;
 use autodiff::unroll::{Decay, Memory, Step};
-use autodiff::{Meter, Program, Real};
+use autodiff::{Program, Real};
 
 use super::adam::{self, Adam};
 use super::direction::Direction;
@@ -129,14 +128,7 @@ impl InnerStep {
         self.parts() * dim_y
     }
 
-    /// The first state, started from `y`; y stands first in every state.
-    pub(crate) fn first_state<T: Real>(self, y: &[T], meter: &Meter) -> Buffer<T> {
-        let mut state = Buffer::zeros(self.dim_state(y.len()), Category::Solver, meter);
-        self.start(y, &mut state);
-        state
-    }
-
-    /// Overwrites `state` with the first one, started from `y`.
+    /// Overwrites `state` with the first one, started from `y`, which stands first in every state.
     pub(crate) fn start<T: Real>(self, y: &[T], state: &mut [T]) {
         let (first, rest) = state.split_at_mut(y.len());
         first.copy_from_slice(y);

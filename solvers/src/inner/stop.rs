@@ -12,25 +12,51 @@ use super::InnerStep;
 /// Where steps move y by its rounding alone a loop ends too, above the tolerance.
 /// A loop makes at least so many steps, and none after a value that is not finite.
 pub(crate) struct Stop<'a, T: Real> {
-    pub(crate) inner: InnerStep,
-    pub(crate) length: f64,
-    pub(crate) tolerance: f64,
+    inner: &'a InnerStep,
+    length: f64,
+    tolerance: f64,
     /// Steps that are made whatever the residual; at least 1.
-    pub(crate) least: usize,
-    pub(crate) lower: &'a mut Point<T>,
-    pub(crate) x: &'a [T],
-    /// As many entries as [`previous`](Stop::previous) says.
-    pub(crate) previous: &'a mut [T],
-    /// As many entries as [`InnerStep::spare`] says.
-    pub(crate) spare: &'a mut [T],
-    /// The latest residual, and by what factor it fell to it.
-    pub(crate) latest: f64,
+    least: usize,
+    lower: &'a mut Point<T>,
+    x: &'a [T],
+    previous: &'a mut [T],
+    spare: &'a mut [T],
+    /// The latest residual.
+    latest: f64,
+    /// By what factor it fell to that.
     pub(crate) rate: f64,
 }
 
-impl<T: Real> Stop<'_, T> {
+impl<'a, T: Real> Stop<'a, T> {
+    /// Of steps of this kind and length, to a tolerance and after so many of them at least.
+    /// `previous` has as many entries as [`previous`](Stop::previous) says, `spare` as
+    /// [`InnerStep::spare`] does.
+    pub(crate) fn new(
+        inner: &'a InnerStep,
+        length: f64,
+        (tolerance, least): (f64, usize),
+        lower: &'a mut Point<T>,
+        x: &'a [T],
+        previous: &'a mut [T],
+        spare: &'a mut [T],
+    ) -> Self {
+        previous.fill(T::zero());
+        Stop {
+            inner,
+            length,
+            tolerance,
+            least,
+            lower,
+            x,
+            previous,
+            spare,
+            latest: f64::INFINITY,
+            rate: 0.0,
+        }
+    }
+
     /// Entries that the y before a step takes, for y of `dim_y` entries.
-    pub(crate) fn previous(inner: InnerStep, dim_y: usize) -> usize {
+    pub(crate) fn previous(inner: &InnerStep, dim_y: usize) -> usize {
         if inner.is_memoryless() { dim_y } else { 0 }
     }
 

@@ -169,8 +169,10 @@ fn an_outer_schedule_is_constant_within_a_loop() {
     let outer = bda.clone().outer_schedule(Schedule::harmonic(0.6));
     let mut work = problem.workspace();
     for t in [0, 1, 5] {
-        work.set_iteration(t);
-        let scheduled = outer.hypergradient(&problem, &x, &mut work).expect("valid");
+        let at = At::new(&x).iteration(t);
+        let scheduled = outer
+            .hypergradient_at(&problem, at, &mut work)
+            .expect("valid");
         let constant = bda
             .clone()
             .schedule(Schedule::Constant(0.6 / (t + 1) as f64));
