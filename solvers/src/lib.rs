@@ -52,7 +52,10 @@ pub use hypergradient::{
     ANY_DEPTH, Aid, AidStep, Answer, At, Bda, BudgetError, Call, ConfigError, Exact, Footprint,
     Itd, OneStage, Plan, StepSystem, Strategy,
 };
-pub use inner::{Constraint, InnerStep, ParseInnerStepError, Proximal, StepLength};
+pub use inner::{
+    Constraint, InnerStep, Numbers, OwnStep, ParseInnerStepError, Proximal, Recorded, StepAt,
+    StepEntry, StepLength, StepRule,
+};
 pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, LowerSolve, solve_lower};
 pub use method::{

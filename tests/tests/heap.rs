@@ -118,7 +118,8 @@ fn the_meter_grows_as_the_allocator_does() {
             InnerStep::Momentum(0.1),
             InnerStep::Nesterov(0.1),
         ] {
-            let itd = |depth: usize, memory| Itd::reverse(depth).inner(inner).memory(memory);
+            let itd =
+                |depth: usize, memory| Itd::reverse(depth).inner(inner.clone()).memory(memory);
             let at = |depth: usize, memory| {
                 let itd = itd(depth, memory);
                 let predicted = itd.predicted_peak_bytes(&problem);

@@ -220,12 +220,11 @@ impl<T: Real> Strategy<T> for AidStep {
 
     fn complaint(&self) -> Option<String> {
         let tolerance = self.residual::<T>();
-        match (&self.steps.inner, self.system) {
-            (inner @ (InnerStep::Adam { .. } | InnerStep::AdamWith { .. }), _) => Some(format!(
-                "a step of {inner} divides by what it has moved, which is 0 at its fixed point: \
-                 expected gd, or another step without adaptive lengths"
-            )),
-            (_, StepSystem::Gmres { restart: 0 }) => {
+        if let Some(reason) = self.steps.inner.unsettled() {
+            return Some(reason);
+        }
+        match self.system {
+            StepSystem::Gmres { restart: 0 } => {
                 Some("restart after 0 iterations: expected at least 1".to_owned())
             }
             _ if self.limit == 0 => Some("at most 0 steps: expected at least 1".to_owned()),

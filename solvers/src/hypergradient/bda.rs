@@ -155,7 +155,7 @@ impl Bda {
         let lengths = [upper_length, lower_length];
         let before = p.residual(lower, x, start, lower_length, spare);
         let outer = (self.indexed == Indexed::Outer).then_some(t);
-        let key = Key::Joint(self.inner.clone(), self.schedule.clone(), lengths, outer);
+        let key = Key::Joint(self.inner.clone(), self.schedule, lengths, outer);
         let steps = loops.take(&key, [upper, lower], || self.record(problem, lengths, t));
         Joint {
             steps,

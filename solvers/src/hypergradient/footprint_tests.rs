@@ -99,7 +99,7 @@ fn peaks<T: Real>() {
             }
         }
         for inner in STEPS {
-            inner_steps(&problem, *inner);
+            inner_steps(&problem, inner.clone());
         }
         for bda in [Bda::new(12), Bda::new(1).steps(0.1, 0.1)] {
             let one_stage = bda.one_stage();
@@ -127,20 +127,20 @@ const STEPS: &[InnerStep] = &[
 fn inner_steps<T: Real>(problem: &Bilevel<T>, inner: InnerStep) {
     let valid = |strategy: &dyn Strategy<T>| strategy.validate().is_ok();
     for memory in [Memory::Stored, Memory::Online { slots: 3 }, Memory::Forward] {
-        let itd = Itd::reverse(12).inner(inner).memory(memory);
+        let itd = Itd::reverse(12).inner(inner.clone()).memory(memory);
         let stopping = itd.clone().tolerance(0.1);
         for itd in [itd.clone().step(0.1), itd, stopping] {
             if valid(&itd) {
                 check(problem, &itd, itd.predicted_peak_bytes(problem));
             }
         }
-        let bda = Bda::new(12).inner(inner).memory(memory);
+        let bda = Bda::new(12).inner(inner.clone()).memory(memory);
         if valid(&bda) {
             check(problem, &bda, bda.predicted_peak_bytes(problem));
         }
     }
     for system in [StepSystem::Iteration, StepSystem::Gmres { restart: 5 }] {
-        let aid = AidStep::new(inner).tolerance(1e-3).system(system);
+        let aid = AidStep::new(inner.clone()).tolerance(1e-3).system(system);
         if valid(&aid) {
             check(problem, &aid, aid.predicted_peak_bytes(problem));
         }

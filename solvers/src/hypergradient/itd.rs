@@ -104,7 +104,7 @@ impl Itd {
 
     /// Whether the end of a loop is looked at by products of its own: on small problems always.
     pub(super) fn looks(&self, memory: Memory, dim_y: usize) -> bool {
-        memory == Memory::Forward || !self.steps.inner.is_memoryless() || dim_y <= PROBED
+        memory == Memory::Forward || !self.steps.inner.is_plain() || dim_y <= PROBED
     }
 
     /// [`scratch`](Strategy::scratch) under `memory`.
@@ -146,7 +146,7 @@ impl Itd {
         if inner.is_proximal() {
             proximal.residual(lower, x, y, length, spare);
         }
-        if !inner.is_memoryless() && seen.halving.is_infinite() {
+        if !inner.is_plain() && seen.halving.is_infinite() {
             // The cotangent of what steps keep comes and goes: its fall over all of them says how
             // fast, and the look at y how far.
             seen.halving = halving(depth, seen.left);
@@ -273,7 +273,7 @@ impl<T: Real> Strategy<T> for Itd {
                 own,
                 ..Seen::of(&walk.steps, [start, y], residuals, left)
             };
-            if inner.is_memoryless() && !own {
+            if inner.is_plain() && !own {
                 seen.next = walk.length * after;
             }
             let weak = Weak {

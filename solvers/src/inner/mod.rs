@@ -8,6 +8,7 @@ mod momentum;
 mod names;
 mod nesterov;
 mod proximal;
+mod rule;
 mod simplex;
 mod step;
 mod step_length;
@@ -16,8 +17,9 @@ mod weak;
 
 pub use constraint::Constraint;
 pub(crate) use direction::Direction;
-pub use names::ParseInnerStepError;
+pub use names::{ParseInnerStepError, StepEntry};
 pub use proximal::Proximal;
+pub use rule::{Numbers, OwnStep, Recorded, StepAt, StepRule};
 pub use step::InnerStep;
 pub use step_length::StepLength;
 pub(crate) use stop::Stop;

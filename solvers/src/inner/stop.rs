@@ -7,7 +7,7 @@ use super::InnerStep;
 
 /// Stops a loop at a residual: `‖y − P_s(y − s ∇_y g)‖ / s`, which is ‖∇_y g‖ for smooth steps.
 ///
-/// A step without memory shows it: its length is s times the residual before it, so the loop makes
+/// A plain step shows it: its length is s times the residual before it, so the loop makes
 /// one step more than it must and no gradient. For the others each residual is one more gradient.
 /// Where steps move y by its rounding alone a loop ends too, above the tolerance.
 /// A loop makes at least so many steps, and none after a value that is not finite.
@@ -57,14 +57,14 @@ impl<'a, T: Real> Stop<'a, T> {
 
     /// Entries that the y before a step takes, for y of `dim_y` entries.
     pub(crate) fn previous(inner: &InnerStep, dim_y: usize) -> usize {
-        if inner.is_memoryless() { dim_y } else { 0 }
+        if inner.is_plain() { dim_y } else { 0 }
     }
 
     /// Whether to stop after `made` steps, at `state`.
     pub(crate) fn reached(&mut self, made: usize, state: &[T]) -> bool {
         let dim_y = self.lower.program().input_shape(1).len();
         let y = &state[..dim_y];
-        let residual = if self.inner.is_memoryless() {
+        let residual = if self.inner.is_plain() {
             for (previous, y) in self.previous.iter_mut().zip(state) {
                 *previous -= *y;
             }

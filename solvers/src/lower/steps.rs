@@ -74,14 +74,14 @@ impl<T: Real> Walk<T> {
         spare: &mut [T],
         loops: &mut Loops<T>,
     ) -> Self {
-        let (inner, proximal) = (steps.inner, steps.inner.proximal());
+        let (inner, proximal) = (&steps.inner, steps.inner.proximal());
         inner.start(start, state);
         let (key, length) = match problem.step() {
             Some(_) => (Key::Own, 1.0),
             None => {
                 let given = steps.given();
                 let length = given.resolve_proximal(proximal, lower, x, start, spare);
-                (Key::Gradient(inner, length), length)
+                (Key::Gradient(inner.clone(), length), length)
             }
         };
         let before = proximal.residual(lower, x, start, length, spare);

@@ -172,7 +172,7 @@ fn without_an_end_the_limit_is_four_times_the_unknowns_and_a_hundred() {
             };
             let b: Vec<f64> = (0..n).map(|i| (1.0 + i as f64).cos()).collect();
             let mut v = vec![0.0; n];
-            let report = solve(*solver, &mut product, &b, &mut v, &Meter::new());
+            let report = solve(solver, &mut product, &b, &mut v, &Meter::new());
             assert_eq!(report.iterations, 4 * n + 100, "{solver:?}: {report:?}");
             assert_ne!(report.outcome, Outcome::Converged, "{solver:?}");
         }
