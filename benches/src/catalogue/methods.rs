@@ -2,10 +2,10 @@
 
 use autodiff::Real;
 use models::Task;
-use solvers::{Descent, Gda, Method, Optimiser, StepLength};
+use solvers::catalogue::{Entry as Named, Settings, strategies};
+use solvers::{Descent, Gda, Method, Optimiser};
 
 use super::settings::{OuterRule, SolveSettings};
-use super::strategies::{self, AnyStrategy};
 use super::{Entry, unknown};
 use super::{inexact, stepwise};
 
@@ -159,14 +159,19 @@ pub fn method<T: Real>(
     if let Some(method) = stepwise::method(name, task, settings) {
         return Ok(method);
     }
-    let shared = strategies::Settings {
-        depth: settings.depth,
+    let entries = strategies::<T>();
+    let Some((entry, rest)) = Named::find(&entries, name) else {
+        return Err(unknown("method", name, ALL));
+    };
+    let shared = Settings {
+        depth: Some(settings.depth),
         tolerance: settings.tolerance,
         lower_limit: settings.lower_limit,
-        step: settings.step.map_or(StepLength::Auto, StepLength::Fixed),
-        ..strategies::Settings::default()
+        step: settings.step,
+        ..Settings::NONE
     };
-    let strategy: AnyStrategy<T> = strategies::strategy(name, &shared)?;
+    let takes = entry.descent.as_ref().map_or(&[][..], |d| &d.accepts);
+    let strategy = entry.make(name, rest, &shared.only(takes))?;
     let descent = Descent::new(strategy, optimiser, settings.iterations)
         .warm_start(settings.warm_start)
         .warm_linear(settings.warm_start)

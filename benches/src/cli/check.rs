@@ -35,9 +35,9 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
         progress.set_message(problem.task.name);
         reports.extend(objectives(problem, seed));
         progress.inc(1);
-        for name in STRATEGIES {
-            progress.set_message((*name).to_owned());
-            reports.extend(hypergradient(problem, name, seed).map_err(Failure::Input)?);
+        for subject in STRATEGIES {
+            progress.set_message(subject.0);
+            reports.extend(hypergradient(problem, subject, seed).map_err(Failure::Input)?);
             progress.inc(1);
         }
     }

@@ -2,7 +2,8 @@
 
 use autodiff::Real;
 use autodiff::bytes::human_bytes;
-use solvers::{InnerStep, StepLength};
+use solvers::catalogue::{Settings, strategy};
+use solvers::{InnerStep, Room};
 
 use super::args::{Common, Compare, ProblemArgs};
 use super::demo_page::notices;
@@ -11,17 +12,16 @@ use super::output::{bar, line, prepare, say, short, short_or_dash, table, time, 
 use super::{memory, provenance, say_data};
 use crate::catalogue;
 use crate::catalogue::problems::Problem;
-use crate::catalogue::strategies::{
-    AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, DENSE_LIMIT, Settings, fits, is_dense, strategy,
-};
 use crate::report::{self, Cell, Report, Section, Table};
-use crate::study::compare::{Record, Reference, estimate, record};
+use crate::study::compare::{
+    AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, record,
+};
 
 pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
     let settings = settings(args)?;
     let names: Vec<&str> = match &args.strategy[..] {
-        [] if settings.inner.is_proximal() => DEFAULT_PROXIMAL.to_vec(),
+        [] if settings.inner().is_proximal() => DEFAULT_PROXIMAL.to_vec(),
         [] => DEFAULT.to_vec(),
         given => given.iter().map(|s| s.trim()).collect(),
     };
@@ -41,10 +41,10 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
     let chosen = args.strategy.is_empty() || problems.len() > 1;
     for problem in &problems {
         let dim_y = problem.task.y.len();
-        for (name, _) in &strategies {
-            let skipped = chosen && is_dense(name) && dim_y > DENSE_LIMIT;
-            if !skipped {
-                fits::<T>(name, settings.depth, dim_y, memory()).map_err(Failure::Input)?;
+        for (name, strategy) in &strategies {
+            let room = strategy.room(dim_y);
+            if !(chosen && room.is_too_dense(dim_y)) {
+                room.check(name, dim_y, memory()).map_err(Failure::Input)?;
             }
         }
     }
@@ -54,10 +54,10 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
 
     let mut records: Vec<Record> = Vec::new();
     for problem in &problems {
-        let dense = problem.task.y.len() <= DENSE_LIMIT;
+        let dim_y = problem.task.y.len();
         let fitting = strategies
             .iter()
-            .filter(|(s, _)| !chosen || dense || !is_dense(s))
+            .filter(|(_, s)| !(chosen && s.room(dim_y).is_too_dense(dim_y)))
             .filter(|(_, strategy)| strategy.suits(&problem.bilevel).is_ok());
         let fitting: Vec<&(&str, AnyStrategy<T>)> = fitting.collect();
         records.extend(of_one(problem, &fitting, &settings, args.full, common));
@@ -127,10 +127,11 @@ fn of_one<T: Real>(
     say_data(problem, common);
     let (dim_x, dim_y) = (problem.task.x.len(), problem.task.y.len());
     let own_steps = problem.bilevel.step().is_some();
-    let other = problem.task.known.is_some() || settings.inner.is_proximal() || own_steps;
-    if dim_y > DENSE_LIMIT && !other {
+    let other = problem.task.known.is_some() || settings.inner().is_proximal() || own_steps;
+    if dim_y > Room::DENSE_LIMIT && !other {
         eprintln!(
-            "y has {dim_y} entries, more than {DENSE_LIMIT}: no exact hypergradient to compare with"
+            "y has {dim_y} entries, more than {}: no exact hypergradient to compare with",
+            Room::DENSE_LIMIT
         );
     }
     let progress = bar(strategies.len() + 1);
@@ -156,7 +157,7 @@ fn of_one<T: Real>(
         "{}: x of {dim_x}, y of {dim_y} entries, {}, depth {}; errors against {}",
         problem.task.name,
         T::NAME,
-        settings.depth,
+        settings.depth(),
         reference
             .as_ref()
             .map_or("nothing (no reference)", |r| r.origin),
@@ -217,14 +218,13 @@ fn settings(args: &Compare) -> Result<Settings, Failure> {
         }
     }
     Ok(Settings {
-        depth,
+        depth: Some(depth),
         tolerance: args.tolerance,
         lower_limit: args.lower_limit,
-        step: args.step.map_or(StepLength::Auto, StepLength::Fixed),
-        inner: inner(&args.inner)?,
-        implicit_steps: args.same_iterate,
-        // The same iterate is that of all the steps.
-        stop: args.tolerance.filter(|_| !args.same_iterate),
+        step: args.step,
+        inner: Some(inner(&args.inner)?),
+        same_iterate: Some(args.same_iterate),
+        ..Settings::NONE
     })
 }
 

@@ -1,11 +1,12 @@
 //! `bilevel list`.
 
 use serde::Serialize;
+use solvers::catalogue::{STEPS, strategies};
 
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{line, say};
-use crate::catalogue::{Entry, methods, problems, steps, strategies};
+use crate::catalogue::{Entry, methods, problems};
 
 #[derive(Serialize)]
 struct Record {
@@ -15,10 +16,14 @@ struct Record {
 }
 
 pub(super) fn run(common: &Common) -> Result<(), Failure> {
+    let strategies: Vec<Entry> = strategies::<f64>()
+        .into_iter()
+        .flat_map(|e| e.rows)
+        .collect();
     let kinds: [(&str, &[Entry]); 4] = [
         ("problem", problems::ALL),
-        ("strategy", strategies::ALL),
-        ("inner", steps::ALL),
+        ("strategy", &strategies),
+        ("inner", STEPS),
         ("method", methods::ALL),
     ];
     for (kind, entries) in kinds {

@@ -17,7 +17,6 @@ use super::signals::Signals;
 use super::solve_page::{page, summary};
 use crate::catalogue::methods::method;
 use crate::catalogue::settings::{GivenSettings, SolveSettings};
-use crate::catalogue::strategies::fits;
 use crate::report;
 use crate::study::checkpoint::{Checkpoint, Origin};
 use crate::study::run_folder::{RunFolder, Trace};
@@ -70,8 +69,9 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     let problem = super::problem::<T>(&args.problem, &common)?;
     let method = method::<T>(&args.method, &problem.task, &settings).map_err(Failure::Input)?;
     let dim_y = problem.task.y.len();
-    let memory = super::memory();
-    fits::<T>(&args.method, settings.depth, dim_y, memory).map_err(Failure::Input)?;
+    let room = method.room(dim_y);
+    room.check(&args.method, dim_y, super::memory())
+        .map_err(Failure::Input)?;
     // Bad settings are found before the output folder is touched.
     let mut session = Session::begin(&problem, &args.method, &*method).map_err(input)?;
     if args.show_config {

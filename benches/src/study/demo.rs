@@ -2,15 +2,14 @@
 
 use autodiff::Real;
 use serde_json::{Value, json};
+use solvers::catalogue::{Settings, strategy};
 
+use super::compare::{DEFAULT, Record, Reference, estimate, record};
+use super::curves::{Curve, against_depth};
+use super::solve;
 use crate::catalogue::methods::method;
 use crate::catalogue::problems::{Problem, Source};
 use crate::catalogue::settings::{GivenSettings, SolveSettings};
-use crate::catalogue::strategies::{DEFAULT, Settings, strategy};
-
-use super::compare::{Record, Reference, estimate, record};
-use super::curves::{Curve, against_depth};
-use super::solve;
 
 /// The four families that are solved.
 pub const FAMILIES: [&str; 4] = ["itd", "aid-cg", "bda", "gda"];
@@ -128,8 +127,8 @@ impl Demo {
 }
 
 fn compare<T: Real>(problem: &Problem<T>) -> (String, Vec<Record>, Option<Reference<T>>) {
-    let reference = Reference::of(problem, &Settings::default());
-    let settings = Settings::default();
+    let settings = Settings::DEFAULT;
+    let reference = Reference::of(problem, &settings);
     let records = DEFAULT
         .iter()
         .map(|name| {
@@ -143,7 +142,7 @@ fn compare<T: Real>(problem: &Problem<T>) -> (String, Vec<Record>, Option<Refere
         problem.task.name,
         problem.task.x.len(),
         problem.task.y.len(),
-        settings.depth
+        settings.depth()
     );
     (title, records, reference)
 }
@@ -151,8 +150,8 @@ fn compare<T: Real>(problem: &Problem<T>) -> (String, Vec<Record>, Option<Refere
 /// The step length that one unrolled step finds.
 fn step_of<T: Real>(problem: &Problem<T>) -> f64 {
     let settings = Settings {
-        depth: 1,
-        ..Settings::default()
+        depth: Some(1),
+        ..Settings::NONE
     };
     let itd = strategy("itd", &settings).expect("a name of the catalogue");
     estimate(problem, &itd).step.expect("it takes steps")
@@ -189,7 +188,7 @@ fn counterexample<T: Real>(problem: &Problem<T>) -> Vec<End> {
 
 /// The first metric where the lower level is solved at the x the problem starts from.
 fn uncleaned<T: Real>(problem: &Problem<T>) -> f64 {
-    let exact = strategy("exact", &Settings::default()).expect("a name of the catalogue");
+    let exact = strategy("exact", &Settings::NONE).expect("a name of the catalogue");
     let y = estimate(problem, &exact).y;
     let metric = problem.task.metrics.first();
     metric.map_or(f64::NAN, |m| (m.measure)(&problem.task.x, &y))
