@@ -2,12 +2,13 @@
 
 use autodiff::Real;
 use autodiff::bytes::human_bytes;
-use solvers::catalogue::{Settings, strategy};
-use solvers::{InnerStep, Room};
+use solvers::Room;
+use solvers::catalogue::{Entry, Settings, strategies, strategy};
 
 use super::args::{Common, Compare, ProblemArgs};
 use super::demo_page::notices;
 use super::failure::{Failure, input};
+use super::given::dashed;
 use super::output::{bar, line, prepare, say, short, short_or_dash, table, time, write_lines};
 use super::{memory, provenance, say_data};
 use crate::catalogue;
@@ -19,7 +20,7 @@ use crate::study::compare::{
 
 pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
-    let settings = settings(args)?;
+    let settings = args.settings.settings;
     let names: Vec<&str> = match &args.strategy[..] {
         [] if settings.inner().is_proximal() => DEFAULT_PROXIMAL.to_vec(),
         [] => DEFAULT.to_vec(),
@@ -29,6 +30,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         .iter()
         .map(|name| Ok((*name, strategy(name, &settings).map_err(Failure::Input)?)))
         .collect::<Result<_, Failure>>()?;
+    refuse_foreign(&settings, &names)?;
     let problems = problems::<T>(args, common)?;
     // A strategy that is given for one problem must suit it; of several it is left out where it does
     // not, as are those that nobody asked for by name.
@@ -87,6 +89,19 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
             "no trustworthy hypergradient from {names}: see the status"
         )))
     }
+}
+
+/// A setting is of use to a strategy that is compared, or a slip.
+fn refuse_foreign(settings: &Settings, names: &[&str]) -> Result<(), Failure> {
+    let entries = strategies::<f64>();
+    let taken = names.iter().filter_map(|name| {
+        let (entry, _) = Entry::find(&entries, name)?;
+        Some((*name, &entry.accepts))
+    });
+    let taken: Vec<_> = taken.collect();
+    settings
+        .refuse_foreign("strategy", &taken, dashed)
+        .map_err(Failure::Input)
 }
 
 /// The problems that `--problem` names: one, several separated by commas, or `all`.
@@ -199,38 +214,6 @@ fn errors(records: &[Record]) -> String {
         .collect();
     let columns: Vec<&str> = std::iter::once("problem").chain(strategies).collect();
     table(&columns, &rows)
-}
-
-fn settings(args: &Compare) -> Result<Settings, Failure> {
-    let bad = |what: String| Err(Failure::Input(what));
-    let depth = match usize::try_from(args.depth) {
-        Ok(depth) if depth > 0 => depth,
-        _ => return bad(format!("--depth {}: expected at least 1 step", args.depth)),
-    };
-    if args.lower_limit == Some(0) {
-        return bad("--lower-limit 0: expected at least 1 iteration".into());
-    }
-    for (name, value) in [("--tolerance", args.tolerance), ("--step", args.step)] {
-        if let Some(v) = value
-            && !(v.is_finite() && v > 0.0)
-        {
-            return bad(format!("{name} {v}: expected a positive number"));
-        }
-    }
-    Ok(Settings {
-        depth: Some(depth),
-        tolerance: args.tolerance,
-        lower_limit: args.lower_limit,
-        step: args.step,
-        inner: Some(inner(&args.inner)?),
-        same_iterate: Some(args.same_iterate),
-        ..Settings::NONE
-    })
-}
-
-pub(super) fn inner(text: &str) -> Result<InnerStep, Failure> {
-    text.parse()
-        .map_err(|e| Failure::Input(format!("--inner {e}")))
 }
 
 const COLUMNS: [&str; 11] = [

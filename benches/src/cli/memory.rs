@@ -4,9 +4,9 @@ use autodiff::Real;
 use autodiff::bytes::{human_bytes, parse_bytes};
 use solvers::Itd;
 
-use super::args::{Common, Memory, Unroll};
-use super::compare::inner;
+use super::args::{Common, Memory};
 use super::failure::Failure;
+use super::given::{Given, Loops};
 use super::output::{bar, line, prepare, say, short_or_dash, table, time, write_lines};
 use super::{memory_page, provenance, say_data};
 use crate::report;
@@ -25,7 +25,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
         .map(|p| policy(p))
         .collect::<Result<_, _>>()?;
     let budget = args.budget.as_deref().map(budget).transpose()?;
-    let unrolled = unrolled(&args.unroll)?;
+    let unrolled = unrolled(&args.unroll);
     for policy in &given {
         let check = policy.check::<T>(&unrolled(1));
         check.map_err(|e| Failure::Input(format!("--policy {}: {}", policy.family(), e.reason)))?;
@@ -109,23 +109,15 @@ pub(super) fn budget(text: &str) -> Result<usize, Failure> {
 }
 
 /// What is unrolled, for each depth.
-pub(super) fn unrolled(args: &Unroll) -> Result<impl Fn(usize) -> Itd + use<>, Failure> {
-    let inner = inner(&args.inner)?;
-    let step = args.step;
-    if let Some(length) = step
-        && !(length.is_finite() && length > 0.0)
-    {
-        return Err(Failure::Input(format!(
-            "--step {length}: expected a positive number"
-        )));
-    }
-    Ok(move |depth: usize| {
-        let itd = Itd::reverse(depth).inner(inner);
-        match step {
+pub(super) fn unrolled(args: &Given<Loops>) -> impl Fn(usize) -> Itd + use<> {
+    let settings = args.settings;
+    move |depth: usize| {
+        let itd = Itd::reverse(depth).inner(settings.inner());
+        match settings.step {
             Some(length) => itd.step(length),
             None => itd,
         }
-    })
+    }
 }
 
 fn policy(text: &str) -> Result<Policy, Failure> {

@@ -10,6 +10,7 @@ mod compare;
 mod demo;
 mod demo_page;
 mod failure;
+mod given;
 mod list;
 mod memory;
 mod memory_page;

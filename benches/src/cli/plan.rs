@@ -10,7 +10,7 @@ use super::output::{line, prepare, say, table, write_lines};
 use crate::study::plan::{Record, deepest, fastest};
 
 pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> {
-    let unrolled = unrolled(&args.unroll)?;
+    let unrolled = unrolled(&args.unroll);
     let budget = budget(&args.budget)?;
     let depth = args.depth.map(|d| depth("--depth", d)).transpose()?;
     let problem = super::problem::<T>(&args.problem, common)?;

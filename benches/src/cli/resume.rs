@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::args::{Common, Dtype, ProblemArgs, Solve};
 use super::failure::{Failure, input};
 use super::solve::Task;
-use crate::catalogue::settings::{GivenSettings, SolveSettings};
+use crate::catalogue::settings::{Given, SolveSettings};
 use crate::study::checkpoint::{FileMark, Origin};
 use crate::study::run_folder::{CHECKPOINT, FolderError, RunFolder};
 
@@ -58,7 +58,7 @@ pub(super) fn from_folder(
     dir: &Path,
     args: &Solve,
     common: &Common,
-    given: GivenSettings,
+    given: Given,
 ) -> Result<Option<Task>, Failure> {
     if !dir.is_dir() {
         let dir = dir.display();
@@ -120,12 +120,7 @@ pub(super) fn from_folder(
 }
 
 /// The first thing on the command line that is not as in the run, in words.
-fn disagreement(
-    args: &Solve,
-    common: &Common,
-    given: GivenSettings,
-    origin: &Origin,
-) -> Option<String> {
+fn disagreement(args: &Solve, common: &Common, given: Given, origin: &Origin) -> Option<String> {
     let differ = |what: &str, here: &str, there: &str| {
         (here != there).then(|| format!("the run has {what} {there}, not {here}"))
     };

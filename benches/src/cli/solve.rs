@@ -5,18 +5,20 @@ use std::time::Instant;
 
 use autodiff::Real;
 use serde_json::{Value, json};
+use solvers::catalogue::Settings;
 
 use super::args::{Common, Dtype, Solve};
 use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
+use super::given::dashed;
 use super::output::{bar, line, prepare, say};
 use super::resume::{from_folder, origin};
 use super::say_data;
 use super::show_config::{config_text, read_config};
 use super::signals::Signals;
 use super::solve_page::{page, summary};
-use crate::catalogue::methods::method;
-use crate::catalogue::settings::{GivenSettings, SolveSettings};
+use crate::catalogue::methods::{self, method};
+use crate::catalogue::settings::{Given, SolveSettings};
 use crate::report;
 use crate::study::checkpoint::{Checkpoint, Origin};
 use crate::study::run_folder::{RunFolder, Trace};
@@ -34,29 +36,51 @@ pub(super) struct Task {
 pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
     let from_file = match &args.config {
         Some(file) => read_config(file)?,
-        None => GivenSettings::default(),
+        None => Given::default(),
     };
-    let given = args.settings.reading_as(args.problem.reading).or(from_file);
-    args.problem.reading = given.reading();
+    let given = Given {
+        reading: args.problem.reading,
+        settings: args.settings.settings,
+    };
+    let given = given.or(from_file);
+    args.problem.reading = given.reading;
     let task = match &args.resume {
         Some(dir) => match from_folder(dir, &args, &common, given)? {
             Some(task) => task,
             None => return Ok(()),
         },
-        None => Task {
-            settings: SolveSettings {
-                seed: common.seed,
-                ..SolveSettings::of(&args.problem.problem, &args.method, given)
-            },
-            args,
-            common,
-            from: None,
-        },
+        None => {
+            refuse_foreign(&args, &from_file.settings)?;
+            Task {
+                settings: SolveSettings {
+                    reading: given.reading,
+                    seed: common.seed,
+                    ..SolveSettings::of(&args.problem.problem, &args.method, given.settings)
+                },
+                args,
+                common,
+                from: None,
+            }
+        }
     };
     match task.common.dtype {
         Dtype::F32 => solve::<f32>(task),
         Dtype::F64 => solve::<f64>(task),
     }
+}
+
+/// A setting is of use to the method, or a slip.
+fn refuse_foreign(args: &Solve, from_file: &Settings) -> Result<(), Failure> {
+    // That there is no such method is told later.
+    let Some(method) = methods::find(&args.method) else {
+        return Ok(());
+    };
+    let of_file = method.refuse_foreign(&args.method, from_file, |s| s.key.to_owned());
+    let file = args.config.as_deref().unwrap_or(Path::new("")).display();
+    method
+        .refuse_foreign(&args.method, &args.settings.settings, dashed)
+        .and(of_file.map_err(|reason| format!("{file}: {reason}")))
+        .map_err(Failure::Input)
 }
 
 fn solve<T: Real>(task: Task) -> Result<(), Failure> {

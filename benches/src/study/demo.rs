@@ -9,10 +9,10 @@ use super::curves::{Curve, against_depth};
 use super::solve;
 use crate::catalogue::methods::method;
 use crate::catalogue::problems::{Problem, Source};
-use crate::catalogue::settings::{GivenSettings, SolveSettings};
+use crate::catalogue::settings::SolveSettings;
 
-/// The four families that are solved.
-pub const FAMILIES: [&str; 4] = ["itd", "aid-cg", "bda", "gda"];
+/// The four families that are solved, with their step length of x on the counter-example.
+pub const FAMILIES: [(&str, f64); 4] = [("itd", 0.2), ("aid-cg", 0.2), ("bda", 0.2), ("gda", 0.05)];
 /// How often [`Demo::measure`] says what it does.
 pub const STAGES: usize = 2 + CURVES.len() + 1 + FAMILIES.len();
 /// The strategies whose error is drawn against effort.
@@ -85,7 +85,7 @@ impl Demo {
         stage("counter-example".into());
         let counterexample = counterexample(&named("bda-counterexample"));
         let mut runs = Vec::new();
-        for name in FAMILIES {
+        for (name, _) in FAMILIES {
             stage(format!("solve {name}"));
             runs.push((name.to_owned(), solve(&cleaning, name)));
         }
@@ -159,17 +159,13 @@ fn step_of<T: Real>(problem: &Problem<T>) -> f64 {
 
 /// Each family on the problem whose lower level has many solutions, from x = 2.
 fn counterexample<T: Real>(problem: &Problem<T>) -> Vec<End> {
-    let given = GivenSettings {
-        iterations: Some(200),
-        rate: Some(0.2),
-        stages: Some(1),
-        stage_iterations: Some(20_000),
-        ..GivenSettings::default()
-    };
-    let run = |name: &str| {
-        let given = GivenSettings {
-            rate: Some(if name == "gda" { 0.05 } else { 0.2 }),
-            ..given
+    let run = |(name, rate): (&str, f64)| {
+        let given = Settings {
+            iterations: Some(200),
+            rate: Some(rate),
+            stages: Some(1),
+            stage_iterations: Some(20_000),
+            ..Settings::NONE
         };
         let settings = SolveSettings::of(problem.task.name, name, given);
         let method = method(name, &problem.task, &settings).expect("a name of the catalogue");
@@ -195,9 +191,9 @@ fn uncleaned<T: Real>(problem: &Problem<T>) -> f64 {
 }
 
 fn solve<T: Real>(problem: &Problem<T>, name: &str) -> Vec<solve::Record> {
-    let given = GivenSettings {
+    let given = Settings {
         iterations: Some(ITERATIONS),
-        ..GivenSettings::default()
+        ..Settings::NONE
     };
     let settings = SolveSettings::of(problem.task.name, name, given);
     let method = method(name, &problem.task, &settings).expect("a name of the catalogue");

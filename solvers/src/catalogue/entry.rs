@@ -106,17 +106,7 @@ impl<S: ?Sized> Entry<S> {
 
     /// What `name` gives in the place of the pattern's capitals, if it is of this pattern.
     pub fn rest<'n>(&self, name: &'n str) -> Option<&'n str> {
-        if let Some((stem, _)) = self.pattern.split_once('[') {
-            let rest = name.strip_prefix(stem)?;
-            return match rest.is_empty() {
-                true => Some(rest),
-                false => rest.strip_prefix(':').filter(|rest| !rest.is_empty()),
-            };
-        }
-        match self.pattern.find(char::is_uppercase) {
-            Some(at) => name.strip_prefix(&self.pattern[..at]),
-            None => (name == self.pattern).then_some(""),
-        }
+        rest(self.pattern, name)
     }
 
     /// What it stands for under `name`, which gives `rest` in the place of capitals; of those
@@ -138,6 +128,21 @@ impl<S: ?Sized> Entry<S> {
         entries
             .iter()
             .find_map(|entry| Some((entry, entry.rest(name)?)))
+    }
+}
+
+/// What `name` gives in the place of a pattern's capitals, if it is of this pattern.
+pub fn rest<'n>(pattern: &str, name: &'n str) -> Option<&'n str> {
+    if let Some((stem, _)) = pattern.split_once('[') {
+        let rest = name.strip_prefix(stem)?;
+        return match rest.is_empty() {
+            true => Some(rest),
+            false => rest.strip_prefix(':').filter(|rest| !rest.is_empty()),
+        };
+    }
+    match pattern.find(char::is_uppercase) {
+        Some(at) => name.strip_prefix(&pattern[..at]),
+        None => (name == pattern).then_some(""),
     }
 }
 

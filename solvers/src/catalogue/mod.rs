@@ -19,7 +19,7 @@ mod entry;
 mod settings;
 mod strategies;
 
-pub use entry::{Call, Descent, Entry, Make, Row, nearest, unknown};
+pub use entry::{Call, Descent, Entry, Make, Row, nearest, rest, unknown};
 pub use settings::{Kind, OuterRule, SETTINGS, Setting, Settings, Value};
 pub use strategies::{strategies, strategy};
 

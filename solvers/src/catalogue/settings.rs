@@ -271,10 +271,39 @@ settings! {
 }
 
 impl Settings {
-    /// The first that is given and not among `accepts`.
-    pub fn foreign(&self, accepts: &[&str]) -> Option<&'static Setting> {
-        let foreign = |s: &&Setting| self.get(s.key).is_some() && !accepts.contains(&s.key);
-        SETTINGS.iter().find(foreign)
+    /// Refuses a setting that is given, where nothing of what is `chosen` takes it: names, and the
+    /// keys that each takes. `shown` is how a setting is written there.
+    ///
+    /// # Errors
+    /// With the setting, and those that are taken: one line.
+    pub fn refuse_foreign<K: AsRef<[&'static str]>>(
+        &self,
+        kind: &str,
+        chosen: &[(&str, K)],
+        shown: impl Fn(&Setting) -> String,
+    ) -> Result<(), String> {
+        let taken = |s: &Setting| {
+            chosen
+                .iter()
+                .any(|(_, keys)| keys.as_ref().contains(&s.key))
+        };
+        let foreign = |s: &&Setting| self.get(s.key).is_some() && !taken(s);
+        let Some(foreign) = SETTINGS.iter().find(foreign) else {
+            return Ok(());
+        };
+        let taken: Vec<String> = SETTINGS.iter().filter(|s| taken(s)).map(&shown).collect();
+        let expected = match &taken[..] {
+            [] => "none".to_owned(),
+            taken => format!("one of {}", taken.join(", ")),
+        };
+        let who = match chosen {
+            [(name, _)] => format!("{kind} `{name}` has no such setting"),
+            _ => {
+                let names: Vec<String> = chosen.iter().map(|(n, _)| format!("`{n}`")).collect();
+                format!("none of {} has such a setting", names.join(", "))
+            }
+        };
+        Err(format!("{}: {who}: expected {expected}", shown(foreign)))
     }
 
     /// The step length of the lower level.
@@ -336,8 +365,31 @@ mod tests {
             (Some(0.3), Some(100), None)
         );
         assert_eq!(all.only(&["rate", "step"]), given);
-        assert_eq!(given.foreign(&["depth"]).map(|s| s.key), Some("rate"));
-        assert_eq!(given.foreign(&["rate"]), None);
+    }
+
+    #[test]
+    fn what_nothing_takes_is_refused_with_what_is_taken() {
+        let mut given = Settings::NONE;
+        given.set("rate", Value::Number(0.3));
+        given.set("first_step", Value::Number(0.3));
+        let refuse = |chosen: &[(&str, &[&'static str])]| {
+            given.refuse_foreign("method", chosen, |s| format!("--{}", s.flag()))
+        };
+        let (maid, gd) = (
+            ("maid", &["first_step"][..]),
+            ("gd", &["rate", "steps"][..]),
+        );
+        assert_eq!(refuse(&[gd, maid]), Ok(()));
+        assert_eq!(
+            refuse(&[maid]).unwrap_err(),
+            "--rate: method `maid` has no such setting: expected one of --first-step"
+        );
+        assert_eq!(
+            refuse(&[gd, gd]).unwrap_err(),
+            "--first-step: none of `gd`, `gd` has such a setting: expected one of --rate, --steps"
+        );
+        let refused = refuse(&[("exact", &[])]).unwrap_err();
+        assert!(refused.ends_with("expected none"), "{refused}");
     }
 
     #[test]
