@@ -1,19 +1,18 @@
 //! `bilevel compare`.
 
 use autodiff::Real;
-use autodiff::bytes::human_bytes;
 use solvers::Room;
 use solvers::catalogue::{Entry, Settings, strategies, strategy};
 
 use super::args::{Common, Compare, ProblemArgs};
-use super::demo_page::notices;
+use super::columns::{Column, terminal};
+use super::compare_page::{columns, page};
 use super::failure::{Failure, input};
 use super::given::dashed;
-use super::output::{bar, line, prepare, say, short, short_or_dash, table, time, write_lines};
-use super::{memory, provenance, say_data};
+use super::output::{bar, dash, leave, line, prepare, say, short, trusted};
+use super::{memory, say_data};
 use crate::catalogue;
 use crate::catalogue::problems::Problem;
-use crate::report::{self, Cell, Report, Section, Table};
 use crate::study::compare::{
     AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, record,
 };
@@ -68,27 +67,13 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         say("relative errors:");
         say(&errors(&records));
     }
-    if let Some(dir) = &common.out {
-        let file = write_lines(dir, "compare.jsonl", &records)?;
-        let page = report::write(&page(&records, common, args.problem.data.is_none()), dir)
-            .map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
-        eprintln!("wrote {} and {}", file.display(), page.display());
-    }
+    let page = || page(&records, common, args.problem.data.is_none());
+    leave(common, "compare.jsonl", &records, Some(&page))?;
     let failed = records.iter().filter(|r| !r.success);
-    let failed: Vec<String> = match problems.len() {
-        1 => failed.map(|r| r.strategy.clone()).collect(),
-        _ => failed
-            .map(|r| format!("{} on {}", r.strategy, r.problem))
-            .collect(),
-    };
-    if failed.is_empty() {
-        Ok(())
-    } else {
-        let names = failed.join(", ");
-        Err(Failure::Numerical(format!(
-            "no trustworthy hypergradient from {names}: see the status"
-        )))
-    }
+    trusted(failed.map(|r| match problems.len() {
+        1 => r.strategy.clone(),
+        _ => format!("{} on {}", r.strategy, r.problem),
+    }))
 }
 
 /// A setting is of use to a strategy that is compared, or a slip.
@@ -177,7 +162,7 @@ fn of_one<T: Real>(
             .as_ref()
             .map_or("nothing (no reference)", |r| r.origin),
     ));
-    say(&terminal_table(&records));
+    say(&terminal(&columns(), &records));
     for r in &records {
         if !r.success {
             say(&format!("{}: {}", r.strategy, r.message));
@@ -199,114 +184,17 @@ fn errors(records: &[Record]) -> String {
     }
     let cell =
         |of_one: &[Record], strategy: &str| match of_one.iter().find(|r| r.strategy == strategy) {
-            Some(r) if r.success => short_or_dash(r.error_vs_exact),
+            Some(r) if r.success => r.error_vs_exact.map_or(dash(), short),
             Some(r) => r.status.to_owned(),
-            None => "–".to_owned(),
+            None => dash(),
         };
-    let rows: Vec<Vec<String>> = records
-        .chunk_by(|a, b| a.problem == b.problem)
-        .map(|of_one| {
-            let cells = strategies.iter().map(|s| cell(of_one, s));
-            std::iter::once(of_one[0].problem.to_owned())
-                .chain(cells)
-                .collect()
-        })
-        .collect();
-    let columns: Vec<&str> = std::iter::once("problem").chain(strategies).collect();
-    table(&columns, &rows)
-}
-
-const COLUMNS: [&str; 11] = [
-    "strategy",
-    "status",
-    "rel. error",
-    "norm",
-    "‖∇_y g‖",
-    "distance",
-    "lin. residual",
-    "gradients",
-    "HVPs",
-    "time",
-    "peak",
-];
-
-/// The cells of a record, as text.
-pub(super) fn cells(r: &Record) -> Vec<String> {
-    vec![
-        r.strategy.clone(),
-        r.status.to_owned(),
-        short_or_dash(r.error_vs_exact),
-        short(r.norm),
-        short(r.lower_residual),
-        short_or_dash(r.distance),
-        short_or_dash(r.linear_residual),
-        r.gradients.to_string(),
-        r.hvps.to_string(),
-        time(r.seconds),
-        human_bytes(r.peak_bytes),
-    ]
-}
-
-pub(super) fn terminal_table(records: &[Record]) -> String {
-    let rows: Vec<Vec<String>> = records.iter().map(cells).collect();
-    table(&COLUMNS, &rows)
-}
-
-/// The table of a page, sorted by value.
-pub(super) fn page_table(caption: String, records: &[Record]) -> Table {
-    let row = |r: &Record| -> Vec<Cell> {
-        let values = [
-            None,
-            None,
-            r.error_vs_exact,
-            Some(r.norm),
-            Some(r.lower_residual),
-            r.distance,
-            r.linear_residual,
-            Some(r.gradients as f64),
-            Some(r.hvps as f64),
-            Some(r.seconds),
-            Some(r.peak_bytes as f64),
-        ];
-        cells(r)
-            .into_iter()
-            .zip(values)
-            .map(|(text, value)| match value {
-                Some(v) => Cell::number(text, v),
-                None => Cell::from(text),
-            })
-            .collect()
-    };
-    Table {
-        caption,
-        columns: COLUMNS.map(str::to_owned).to_vec(),
-        rows: records.iter().map(row).collect(),
-    }
-}
-
-fn page(records: &[Record], common: &Common, embedded: bool) -> Report {
-    let of_each: Vec<&[Record]> = records.chunk_by(|a, b| a.problem == b.problem).collect();
-    let names: Vec<&str> = of_each.iter().map(|r| r[0].problem).collect();
-    let section = |records: &&[Record]| {
-        let messages: Vec<String> = records
-            .iter()
-            .map(|r| format!("{}: {}.", r.strategy, r.message))
-            .collect();
-        Section {
-            title: format!("Strategies at one point of {}", records[0].problem),
-            text: messages.join("\n\n"),
-            tables: vec![page_table(
-                "Each strategy against the reference".into(),
-                records,
-            )],
-            plots: Vec::new(),
-        }
-    };
-    Report {
-        title: format!("Hypergradients of {}", names.join(", ")),
-        subtitle: provenance(common),
-        claims: Vec::new(),
-        sections: of_each.iter().map(section).collect(),
-        notices: notices(embedded),
-    }
+    let problem = |of_one: &&[Record]| of_one[0].problem.to_owned();
+    let mut columns = vec![Column::words("problem", problem)];
+    columns.extend(
+        strategies.into_iter().map(|strategy| {
+            Column::words(strategy, move |of_one: &&[Record]| cell(of_one, strategy))
+        }),
+    );
+    let problems: Vec<&[Record]> = records.chunk_by(|a, b| a.problem == b.problem).collect();
+    terminal(&columns, &problems)
 }

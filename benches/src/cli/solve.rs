@@ -12,7 +12,7 @@ use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
 use super::given::dashed;
 use super::output::{bar, line, prepare, say};
-use super::resume::{from_folder, origin};
+use super::resume::{Task, from_folder, origin};
 use super::say_data;
 use super::show_config::{config_text, read_config};
 use super::signals::Signals;
@@ -23,15 +23,6 @@ use crate::report;
 use crate::study::checkpoint::{Checkpoint, Origin};
 use crate::study::run_folder::{RunFolder, Trace};
 use crate::study::solve::{Outcome, Record, Session};
-
-/// A run to be begun, or to go on.
-pub(super) struct Task {
-    pub(super) args: Solve,
-    pub(super) common: Common,
-    pub(super) settings: SolveSettings,
-    /// Where it goes on.
-    pub(super) from: Option<(RunFolder, Checkpoint)>,
-}
 
 pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
     let from_file = match &args.config {
@@ -338,12 +329,4 @@ fn header(args: &Solve, common: &Common, origin: &Origin, read: Option<&Value>) 
             "settings": origin.settings,
         }
     })
-}
-
-/// The folder as the arguments name it.
-pub(super) fn same_folder(a: &Path, b: &Path) -> bool {
-    match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    }
 }
