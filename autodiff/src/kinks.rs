@@ -3,9 +3,11 @@
 use std::fmt;
 use std::panic::Location;
 
+use crate::operands::Operation;
 use crate::program::{Inputs, Node, Op, Program};
+use crate::real::Real;
 use crate::rules::elementwise::{Binary, Corner};
-use crate::{Operands, Real, Workspace};
+use crate::workspace::Workspace;
 
 /// An entry of a value at a place where the operation's derivative jumps: what the sweeps give
 /// there is a convention, one of many derivatives or none.
@@ -125,7 +127,7 @@ impl<T: Real> Program<T> {
     /// does not move.
     fn counts(&self, kink: &Kink, work: &Workspace<T>) -> bool {
         let node = &self.nodes[kink.position];
-        let known = work.reversed.meets(node.depends);
+        let known = work.state.by().meets(node.depends);
         let moves = node.activity.adjoint_moves != Inputs::NONE;
         moves || !known || work.adjoints[node.start + kink.entry] != T::zero()
     }
@@ -172,11 +174,8 @@ impl<T: Real> Program<T> {
                 }
             }
             Op::Fused(f) => {
-                let operands = Operands {
-                    program: self,
-                    node,
-                    values,
-                };
+                let program = self;
+                let operands = Operation { program, node }.operands(values);
                 let corner = Corner {
                     order: 1,
                     sides: None,

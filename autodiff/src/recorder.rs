@@ -8,8 +8,10 @@ use smallvec::SmallVec;
 
 use crate::activity::{Activity, analyse};
 use crate::program::{Inputs, Node, Op, Program};
+use crate::real::Real;
 use crate::rules::linear::Linear;
-use crate::{Real, Shape, Var};
+use crate::shape::Shape;
+use crate::var::Var;
 
 /// Nodes and constants, appended through `&self` while closures hold `Copy` handles to them.
 pub(crate) struct Recorder<T: Real> {
@@ -49,8 +51,8 @@ impl<T: Real> Recorder<T> {
     pub(crate) fn operation(&self, op: Op<T>, operands: &[Var<'_, T>], shape: Shape) -> Var<'_, T> {
         let (mut reads, mut depends) = (Inputs::NONE, Inputs::NONE);
         for v in operands {
-            reads = reads.and(v.reads());
-            depends = depends.and(v.depends());
+            reads = reads.union(v.reads());
+            depends = depends.union(v.depends());
         }
         if matches!(op, Op::Linear(Linear::StopGradient)) {
             depends = Inputs::NONE;

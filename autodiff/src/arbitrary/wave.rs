@@ -1,6 +1,9 @@
 //! A primitive of several operands, its stash poisoned where it is not asked for.
 
-use crate::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
+use crate::operands::{OperandAdjoints, OperandTangents, Operands, Stash};
+use crate::primitive::{Asked, Primitive};
+use crate::real::Real;
+use crate::shape::Shape;
 
 /// `u = a₀ sin(Σₖ aₖ)`, entry by entry, of several operands of one shape.
 ///

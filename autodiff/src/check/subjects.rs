@@ -5,10 +5,13 @@ use std::sync::Arc;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::program::Inputs;
+use crate::objective::Objective;
+use crate::primitive::Primitive;
+use crate::program::{Inputs, Program};
+use crate::real::Real;
 use crate::rules::elementwise::Domain;
+use crate::shape::Shape;
 use crate::unroll::Step;
-use crate::{Objective, Primitive, Program, Real, Shape};
 
 use super::function::{self, Closures, Function, Loop, Recorded, wide};
 use super::ladder::Frame;
@@ -162,7 +165,7 @@ impl Check {
         if self.climbs(Rung::CrossMode) {
             trials.extend(stepped.cross_mode(&frame, &mut function, &gradient));
         }
-        let by = Inputs::one(0).and(Inputs::one(1));
+        let by = Inputs::one(0).union(Inputs::one(1));
         trials.extend(match stopped(step.program(), by) {
             Some(operation) => self.unreachable(operation),
             None => self.values(&mut function, &frame, &gradient, None),
