@@ -333,3 +333,45 @@ fn optimiser(settings: &Settings) -> Optimiser {
         OuterRule::AdamW => adam(0.01),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use solvers::catalogue::{Kind, SETTINGS, Value};
+
+    use super::*;
+    use crate::catalogue::problems::{Problem, Source};
+
+    /// A value that no setting has here unless it is given.
+    fn unusual(kind: Kind) -> Value {
+        match kind {
+            Kind::Count => Value::Count(7),
+            Kind::Positive | Kind::FromZero => Value::Number(0.625),
+            Kind::YesNo | Kind::Flag => Value::YesNo(true),
+            Kind::Outer => Value::Outer(OuterRule::Adagrad),
+            Kind::Inner => Value::Inner("momentum:0.5".parse().expect("a step")),
+        }
+    }
+
+    #[test]
+    fn what_a_method_takes_makes_another_method() {
+        let problem = Problem::<f64>::named("ridge-prior", &Source::default());
+        let task = problem.expect("a problem of the catalogue").task;
+        let adam = Settings {
+            optimiser: Some(OuterRule::Adam),
+            ..Settings::NONE
+        };
+        for named in all() {
+            let name = named.row.name;
+            let made = |given: Settings| {
+                let settings = SolveSettings::of("ridge-prior", name, given);
+                let method = method(name, &task, &settings).expect("settings that fit");
+                format!("{method:?}")
+            };
+            for setting in SETTINGS.iter().filter(|s| named.accepts.contains(&s.key)) {
+                let mut given = adam;
+                given.set(setting.key, unusual(setting.kind));
+                assert_ne!(made(given), made(adam), "{name}: {}", setting.key);
+            }
+        }
+    }
+}

@@ -123,7 +123,7 @@ impl Serialize for Pairs<'_> {
         let mut map = serializer.serialize_map(None)?;
         for setting in of_methods() {
             match self.0.get(setting.key) {
-                None => map.serialize_entry(setting.key, &())?,
+                None => map.serialize_entry(setting.key, &None::<()>)?,
                 Some(Value::Count(n)) => map.serialize_entry(setting.key, &n)?,
                 Some(Value::Number(v)) => map.serialize_entry(setting.key, &v)?,
                 Some(Value::YesNo(b)) => map.serialize_entry(setting.key, &b)?,
