@@ -281,7 +281,7 @@ pub fn method<T: Real>(
     };
     let given = settings.method.only(&named.accepts);
     let settings = &SolveSettings {
-        method: given,
+        method: given.clone(),
         ..*settings
     };
     if let Some(method) = inexact::method(name, task, settings, optimiser(&given)) {
@@ -339,7 +339,7 @@ mod tests {
     use solvers::catalogue::{Kind, SETTINGS, Value};
 
     use super::*;
-    use crate::catalogue::problems::{Problem, Source};
+    use crate::catalogue::problems::{self, Source};
 
     /// A value that no setting has here unless it is given.
     fn unusual(kind: Kind) -> Value {
@@ -354,8 +354,8 @@ mod tests {
 
     #[test]
     fn what_a_method_takes_makes_another_method() {
-        let problem = Problem::<f64>::named("ridge-prior", &Source::default());
-        let task = problem.expect("a problem of the catalogue").task;
+        let task = problems::named::<f64>("ridge-prior", &Source::default());
+        let task = task.expect("a problem of the catalogue");
         let adam = Settings {
             optimiser: Some(OuterRule::Adam),
             ..Settings::NONE
@@ -368,9 +368,9 @@ mod tests {
                 format!("{method:?}")
             };
             for setting in SETTINGS.iter().filter(|s| named.accepts.contains(&s.key)) {
-                let mut given = adam;
+                let mut given = adam.clone();
                 given.set(setting.key, unusual(setting.kind));
-                assert_ne!(made(given), made(adam), "{name}: {}", setting.key);
+                assert_ne!(made(given), made(adam.clone()), "{name}: {}", setting.key);
             }
         }
     }

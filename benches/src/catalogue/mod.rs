@@ -1,7 +1,6 @@
 //! Problems and methods by name, and the settings of runs.
 
 mod defaults;
-pub(crate) mod held_out;
 mod inexact;
 mod learned;
 pub mod methods;

@@ -14,7 +14,7 @@ use super::methods::{self, Family};
 use super::reading::GivenReading;
 
 /// Settings as they are given, by arguments or a file: of the data, and of the method.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Given {
     /// How the data is read.
     pub reading: GivenReading,
@@ -34,7 +34,7 @@ impl Given {
 }
 
 /// The settings of a run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SolveSettings {
     /// How the data is read.
     pub reading: GivenReading,

@@ -7,8 +7,11 @@ use crate::report::{Cell, Table};
 pub(super) struct Column<'a, R> {
     title: String,
     text: Box<dyn Fn(&R) -> String + 'a>,
-    value: Box<dyn Fn(&R) -> Option<f64> + 'a>,
+    value: Value<'a, R>,
 }
+
+/// What a page sorts a cell by.
+type Value<'a, R> = Box<dyn Fn(&R) -> Option<f64> + 'a>;
 
 impl<'a, R> Column<'a, R> {
     /// What a cell says, and what a page sorts it by.

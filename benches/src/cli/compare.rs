@@ -1,6 +1,7 @@
 //! `bilevel compare`.
 
 use autodiff::Real;
+use models::Task;
 use solvers::Room;
 use solvers::catalogue::{Entry, Settings, strategies, strategy};
 
@@ -12,14 +13,13 @@ use super::given::dashed;
 use super::output::{bar, dash, leave, line, prepare, say, short, trusted};
 use super::{memory, say_data};
 use crate::catalogue;
-use crate::catalogue::problems::Problem;
 use crate::study::compare::{
     AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, record,
 };
 
 pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
-    let settings = args.settings.settings;
+    let settings = &args.settings.settings;
     let names: Vec<&str> = match &args.strategy[..] {
         [] if settings.inner().is_proximal() => DEFAULT_PROXIMAL.to_vec(),
         [] => DEFAULT.to_vec(),
@@ -27,9 +27,9 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
     };
     let strategies: Vec<(&str, AnyStrategy<T>)> = names
         .iter()
-        .map(|name| Ok((*name, strategy(name, &settings).map_err(Failure::Input)?)))
+        .map(|name| Ok((*name, strategy(name, settings).map_err(Failure::Input)?)))
         .collect::<Result<_, Failure>>()?;
-    refuse_foreign(&settings, &names)?;
+    refuse_foreign(settings, &names)?;
     let problems = problems::<T>(args, common)?;
     // A strategy that is given for one problem must suit it; of several it is left out where it does
     // not, as are those that nobody asked for by name.
@@ -41,7 +41,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
     // Of several problems the strategies that are given may be too large for some: left out there.
     let chosen = args.strategy.is_empty() || problems.len() > 1;
     for problem in &problems {
-        let dim_y = problem.task.y.len();
+        let dim_y = problem.bilevel.dim_y();
         for (name, strategy) in &strategies {
             let room = strategy.room(dim_y);
             if !(chosen && room.is_too_dense(dim_y)) {
@@ -55,13 +55,13 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
 
     let mut records: Vec<Record> = Vec::new();
     for problem in &problems {
-        let dim_y = problem.task.y.len();
+        let dim_y = problem.bilevel.dim_y();
         let fitting = strategies
             .iter()
             .filter(|(_, s)| !(chosen && s.room(dim_y).is_too_dense(dim_y)))
             .filter(|(_, strategy)| strategy.suits(&problem.bilevel).is_ok());
         let fitting: Vec<&(&str, AnyStrategy<T>)> = fitting.collect();
-        records.extend(of_one(problem, &fitting, &settings, args.full, common));
+        records.extend(of_one(problem, &fitting, settings, args.full, common));
     }
     if problems.len() > 1 && !common.json {
         say("relative errors:");
@@ -90,7 +90,7 @@ fn refuse_foreign(settings: &Settings, names: &[&str]) -> Result<(), Failure> {
 }
 
 /// The problems that `--problem` names: one, several separated by commas, or `all`.
-fn problems<T: Real>(args: &Compare, common: &Common) -> Result<Vec<Problem<T>>, Failure> {
+fn problems<T: Real>(args: &Compare, common: &Common) -> Result<Vec<Task<T>>, Failure> {
     let given = &args.problem;
     let names: Vec<&str> = match given.problem.as_str() {
         "all" => catalogue::problems::ALL.iter().map(|e| e.name).collect(),
@@ -118,16 +118,16 @@ fn problems<T: Real>(args: &Compare, common: &Common) -> Result<Vec<Problem<T>>,
 
 /// Every strategy on one problem, shown as it is done.
 fn of_one<T: Real>(
-    problem: &Problem<T>,
+    problem: &Task<T>,
     strategies: &[&(&str, AnyStrategy<T>)],
     settings: &Settings,
     full: bool,
     common: &Common,
 ) -> Vec<Record> {
     say_data(problem, common);
-    let (dim_x, dim_y) = (problem.task.x.len(), problem.task.y.len());
+    let (dim_x, dim_y) = (problem.bilevel.dim_x(), problem.bilevel.dim_y());
     let own_steps = problem.bilevel.step().is_some();
-    let other = problem.task.known.is_some() || settings.inner().is_proximal() || own_steps;
+    let other = problem.known.is_some() || settings.inner().is_proximal() || own_steps;
     if dim_y > Room::DENSE_LIMIT && !other {
         eprintln!(
             "y has {dim_y} entries, more than {}: no exact hypergradient to compare with",
@@ -155,7 +155,7 @@ fn of_one<T: Real>(
     }
     say(&format!(
         "{}: x of {dim_x}, y of {dim_y} entries, {}, depth {}; errors against {}",
-        problem.task.name,
+        problem.name,
         T::NAME,
         settings.depth(),
         reference

@@ -18,6 +18,7 @@ use super::show_config::{config_text, read_config};
 use super::signals::Signals;
 use super::solve_page::{page, summary};
 use crate::catalogue::methods::{self, method};
+use crate::catalogue::reading;
 use crate::catalogue::settings::{Given, SolveSettings};
 use crate::report;
 use crate::study::checkpoint::{Checkpoint, Origin};
@@ -31,9 +32,9 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
     };
     let given = Given {
         reading: args.problem.reading,
-        settings: args.settings.settings,
+        settings: args.settings.settings.clone(),
     };
-    let given = given.or(from_file);
+    let given = given.or(from_file.clone());
     args.problem.reading = given.reading;
     let task = match &args.resume {
         Some(dir) => match from_folder(dir, &args, &common, given)? {
@@ -82,8 +83,8 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
         from,
     } = task;
     let problem = super::problem::<T>(&args.problem, &common)?;
-    let method = method::<T>(&args.method, &problem.task, &settings).map_err(Failure::Input)?;
-    let dim_y = problem.task.y.len();
+    let method = method::<T>(&args.method, &problem, &settings).map_err(Failure::Input)?;
+    let dim_y = problem.bilevel.dim_y();
     let room = method.room(dim_y);
     room.check(&args.method, dim_y, super::memory())
         .map_err(Failure::Input)?;
@@ -100,8 +101,8 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     }
 
     let origin = origin(&args, &common, &settings)?;
-    let read = problem.read.as_ref().map(|read| &read.record);
-    let header = header(&args, &common, &origin, read);
+    let read = problem.read.as_ref().map(reading::record);
+    let header = header(&args, &common, &origin, read.as_ref());
     let mut records = Vec::new();
     let mut keeper = None;
     if let Some((folder, checkpoint)) = from {
@@ -134,14 +135,14 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
         say(&line(&solution));
     }
     if !common.json {
-        say(&summary(problem.task.name, &args.method, &outcome));
+        say(&summary(problem.name, &args.method, &outcome));
     }
     for warning in &outcome.so_far.warnings {
         eprintln!("warning: {warning}");
     }
     if let Some(mut keeper) = keeper {
         keeper.complete(&mut session, &solution, || {
-            page(problem.task.name, &args, &outcome, &common)
+            page(problem.name, &args, &outcome, &common)
         })?;
     }
     ended(&outcome)

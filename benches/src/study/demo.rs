@@ -1,6 +1,7 @@
 //! The main job: every family of strategy on one definition, on embedded data.
 
 use autodiff::Real;
+use models::Task;
 use serde_json::{Value, json};
 use solvers::catalogue::{Settings, strategy};
 
@@ -8,7 +9,7 @@ use super::compare::{DEFAULT, Record, Reference, estimate, record};
 use super::curves::{Curve, against_depth};
 use super::solve;
 use crate::catalogue::methods::method;
-use crate::catalogue::problems::{Problem, Source};
+use crate::catalogue::problems::{self, Source};
 use crate::catalogue::settings::SolveSettings;
 
 /// The four families that are solved, with their step length of x on the counter-example.
@@ -64,12 +65,13 @@ impl Demo {
             seed,
             ..Source::default()
         };
-        let named = |name: &str| Problem::<T>::named(name, &source).expect("embedded data is good");
+        let named =
+            |name: &str| problems::named::<T>(name, &source).expect("embedded data is good");
         let (logistic, cleaning) = (named("logistic"), named("hyper-cleaning"));
         let mut comparisons = Vec::new();
         let mut reference = None;
         for problem in [&logistic, &cleaning] {
-            stage(format!("compare {}", problem.task.name));
+            stage(format!("compare {}", problem.name));
             let (title, records, of) = compare(problem);
             comparisons.push((title, records));
             reference = reference.or(of);
@@ -93,7 +95,7 @@ impl Demo {
             uncleaned: uncleaned(&cleaning),
             comparisons,
             curves,
-            dim_y: logistic.task.y.len(),
+            dim_y: logistic.bilevel.dim_y(),
             scalar_bytes: size_of::<T>(),
             counterexample,
             runs,
@@ -126,7 +128,7 @@ impl Demo {
     }
 }
 
-fn compare<T: Real>(problem: &Problem<T>) -> (String, Vec<Record>, Option<Reference<T>>) {
+fn compare<T: Real>(problem: &Task<T>) -> (String, Vec<Record>, Option<Reference<T>>) {
     let settings = Settings::DEFAULT;
     let reference = Reference::of(problem, &settings);
     let records = DEFAULT
@@ -139,16 +141,16 @@ fn compare<T: Real>(problem: &Problem<T>) -> (String, Vec<Record>, Option<Refere
         .collect();
     let title = format!(
         "{}: x of {}, y of {} entries; depth {}, implicit strategies to their tolerance",
-        problem.task.name,
-        problem.task.x.len(),
-        problem.task.y.len(),
+        problem.name,
+        problem.bilevel.dim_x(),
+        problem.bilevel.dim_y(),
         settings.depth()
     );
     (title, records, reference)
 }
 
 /// The step length that one unrolled step finds.
-fn step_of<T: Real>(problem: &Problem<T>) -> f64 {
+fn step_of<T: Real>(problem: &Task<T>) -> f64 {
     let settings = Settings {
         depth: Some(1),
         ..Settings::NONE
@@ -158,7 +160,7 @@ fn step_of<T: Real>(problem: &Problem<T>) -> f64 {
 }
 
 /// Each family on the problem whose lower level has many solutions, from x = 2.
-fn counterexample<T: Real>(problem: &Problem<T>) -> Vec<End> {
+fn counterexample<T: Real>(problem: &Task<T>) -> Vec<End> {
     let run = |(name, rate): (&str, f64)| {
         let given = Settings {
             iterations: Some(200),
@@ -167,8 +169,8 @@ fn counterexample<T: Real>(problem: &Problem<T>) -> Vec<End> {
             stage_iterations: Some(20_000),
             ..Settings::NONE
         };
-        let settings = SolveSettings::of(problem.task.name, name, given);
-        let method = method(name, &problem.task, &settings).expect("a name of the catalogue");
+        let settings = SolveSettings::of(problem.name, name, given);
+        let method = method(name, problem, &settings).expect("a name of the catalogue");
         let outcome = solve::run(problem, name, &*method).expect("valid settings");
         End {
             method: name.to_owned(),
@@ -183,20 +185,20 @@ fn counterexample<T: Real>(problem: &Problem<T>) -> Vec<End> {
 }
 
 /// The first metric where the lower level is solved at the x the problem starts from.
-fn uncleaned<T: Real>(problem: &Problem<T>) -> f64 {
+fn uncleaned<T: Real>(problem: &Task<T>) -> f64 {
     let exact = strategy("exact", &Settings::NONE).expect("a name of the catalogue");
     let y = estimate(problem, &exact).y;
-    let metric = problem.task.metrics.first();
-    metric.map_or(f64::NAN, |m| (m.measure)(&problem.task.x, &y))
+    let metric = problem.metrics.first();
+    metric.map_or(f64::NAN, |m| (m.measure)(&problem.x, &y))
 }
 
-fn solve<T: Real>(problem: &Problem<T>, name: &str) -> Vec<solve::Record> {
+fn solve<T: Real>(problem: &Task<T>, name: &str) -> Vec<solve::Record> {
     let given = Settings {
         iterations: Some(ITERATIONS),
         ..Settings::NONE
     };
-    let settings = SolveSettings::of(problem.task.name, name, given);
-    let method = method(name, &problem.task, &settings).expect("a name of the catalogue");
+    let settings = SolveSettings::of(problem.name, name, given);
+    let method = method(name, problem, &settings).expect("a name of the catalogue");
     let outcome = solve::run(problem, name, &*method).expect("valid settings");
     outcome.records
 }
