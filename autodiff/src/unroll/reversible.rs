@@ -120,7 +120,7 @@ impl<T: Real> Reversible<T> {
         }
     }
 
-    /// Bytes of the bits that so many steps lose.
+    /// Bytes of the bits that this many steps lose.
     pub(super) fn lost_bytes(dim_state: usize, steps: usize, decay: Decay) -> usize {
         BitStore::bytes(dim_state / 2, steps, decay)
     }
