@@ -2,7 +2,7 @@
 
 use autodiff::{Program, Shape};
 
-use crate::harness::check;
+use crate::operations::harness::check;
 
 const R: usize = 3;
 const C: usize = 4;

@@ -3,7 +3,7 @@
 use autodiff::{Padding, Program, Shape};
 use nalgebra::DMatrix;
 
-use crate::harness::{check_at, noise};
+use crate::operations::harness::{check_at, noise};
 
 /// The image with `before` and `after` more rows and columns, as NumPy's `pad` gives it.
 fn padded(

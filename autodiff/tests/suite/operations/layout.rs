@@ -3,7 +3,7 @@
 use autodiff::{Layout, Program, Shape, Var};
 use nalgebra::DMatrix;
 
-use crate::harness::check;
+use crate::operations::harness::check;
 
 fn layout() -> Layout {
     Layout::new().matrix("W", 2, 3).vector("b", 2).scalar("s")

@@ -4,7 +4,7 @@ use autodiff::unroll::{Memory, Step, Unrolled};
 use autodiff::{Meter, Objective, Real, Var, objective};
 use proptest::prelude::*;
 
-use crate::cases::*;
+use crate::unroll::cases::*;
 
 /// Every policy that keeps all derivatives gives the bits of `Stored`.
 fn all_policies_agree<T: Real>() {

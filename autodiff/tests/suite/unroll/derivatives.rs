@@ -4,7 +4,7 @@ use autodiff::unroll::{Memory, Step, Unrolled};
 use autodiff::{Meter, Objective, Real, Var, objective};
 use nalgebra::DMatrix;
 
-use crate::cases::*;
+use crate::unroll::cases::*;
 
 fn close<T: Real>(a: &[T], b: &[T], tolerance: f64, place: &str) {
     assert_eq!(a.len(), b.len(), "{place}");

@@ -3,7 +3,7 @@
 use autodiff::{Program, Shape, Var};
 use nalgebra::{DMatrix, DVector};
 
-use crate::harness::check;
+use crate::operations::harness::check;
 
 const R: usize = 3;
 const C: usize = 4;

@@ -7,7 +7,7 @@ use autodiff::bytes::Category;
 use autodiff::unroll::{Decay, Grid, Irreversible, Memory, Step, Unrolled};
 use autodiff::{Meter, Real};
 
-use crate::cases::*;
+use crate::unroll::cases::*;
 
 fn reversible<T: Real>() -> Vec<Case<T>> {
     let cases = cases::<T>().into_iter();

@@ -4,7 +4,7 @@ use autodiff::bytes::Category;
 use autodiff::unroll::{Memory, Step, Unrolled};
 use autodiff::{Meter, Real, Var};
 
-use crate::cases::*;
+use crate::unroll::cases::*;
 
 /// Each category after a forward and a reverse pass of a fresh loop, against the prediction.
 fn bytes_are_predicted<T: Real>() {

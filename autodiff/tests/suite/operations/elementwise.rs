@@ -3,7 +3,7 @@
 use autodiff::rules::elementwise::{Binary, Domain, Unary, sigmoid};
 use autodiff::{Program, Real, Shape};
 
-use crate::harness::{Function, assert_close, check_at};
+use crate::operations::harness::{Function, assert_close, check_at};
 
 /// The definition of a row.
 fn unary(f: Unary, a: f64, p: f64) -> f64 {

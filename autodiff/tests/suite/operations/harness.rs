@@ -145,14 +145,15 @@ pub(crate) fn check_at<T: Real, F>(
 macro_rules! check {
     ($name:expr, $shapes:expr, |$v:ident| $f:expr, $definition:expr) => {{
         let shapes: &[autodiff::Shape] = &$shapes;
-        let noise = |(k, s): (usize, &autodiff::Shape)| crate::harness::noise(s.len(), k);
+        let noise =
+            |(k, s): (usize, &autodiff::Shape)| crate::operations::harness::noise(s.len(), k);
         let a: Vec<Vec<f64>> = shapes.iter().enumerate().map(noise).collect();
         check!($name, shapes, &a, |$v| $f, $definition);
     }};
     ($name:expr, $shapes:expr, $a:expr, |$v:ident| $f:expr, $definition:expr) => {{
         let definition = $definition;
-        crate::harness::check_at::<f64, _>($name, $shapes, $a, |$v| $f, &definition);
-        crate::harness::check_at::<f32, _>($name, $shapes, $a, |$v| $f, &definition);
+        crate::operations::harness::check_at::<f64, _>($name, $shapes, $a, |$v| $f, &definition);
+        crate::operations::harness::check_at::<f32, _>($name, $shapes, $a, |$v| $f, &definition);
     }};
 }
 pub(crate) use check;
