@@ -1,55 +1,12 @@
 //! The meter against the allocator: bytes that a process really holds.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
 use autodiff::Meter;
 use autodiff::unroll::Memory;
 use models::{Task, closed_form, data, logistic};
 use solvers::linear::{Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, OneStep};
 use solvers::{Aid, Bda, Bilevel, Exact, InnerStep, Itd, LowerSolve, StepLength, Strategy};
 
-/// The system's allocator, which counts.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn more(bytes: usize) {
-    let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
-    PEAK.fetch_max(live, Relaxed);
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        more(layout.size());
-        // SAFETY: the caller's promise is the one that is asked for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        more(layout.size());
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        more(size);
-        // SAFETY: as above.
-        unsafe { System.realloc(block, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use crate::{LIVE, PEAK};
 
 /// The meter's peak and the allocator's, of one estimate in a fresh workspace.
 fn peaks(
@@ -58,13 +15,13 @@ fn peaks(
     strategy: &dyn Strategy<f64>,
     predicted: usize,
 ) -> (usize, usize) {
-    let before = LIVE.load(Relaxed);
-    PEAK.store(before, Relaxed);
+    let before = LIVE.get();
+    PEAK.set(before);
     let mut work = problem.workspace();
     let estimate = strategy
         .hypergradient(problem, &task.x, &mut work)
         .expect("valid settings");
-    let heap = PEAK.load(Relaxed) - before;
+    let heap = (PEAK.get() - before) as usize;
     assert!(estimate.status.is_success(), "{estimate}");
     assert_eq!(estimate.bytes.peak, predicted, "{strategy:?}");
     (estimate.bytes.peak, heap)
@@ -82,7 +39,6 @@ fn digits() -> Task<f64> {
     logistic(splits).expect("good labels")
 }
 
-/// One test: the allocator is the process's, and starting another would count.
 #[test]
 fn the_meter_agrees_with_the_allocator() {
     the_meter_grows_as_the_allocator_does();
@@ -234,11 +190,11 @@ fn linear_solvers_hold_what_they_say() {
             }
         };
         let meter = Meter::new();
-        let before = LIVE.load(Relaxed);
-        PEAK.store(before, Relaxed);
+        let before = LIVE.get();
+        PEAK.set(before);
         v.fill(0.0);
         solver.solve(&mut product, &b, &mut v, &meter);
-        let heap = PEAK.load(Relaxed) - before;
+        let heap = (PEAK.get() - before) as usize;
         let said = solver.bytes(n);
         println!("{solver:?}: said {said}, heap {heap}");
         assert_eq!(meter.read().peak, said, "{solver:?}");

@@ -1,9 +1,5 @@
 //! The steady state allocates nothing, and the meter counts what the allocator gives.
-//!
-//! One test, one thread: the allocator is the process's.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 
 use autodiff::arbitrary::Wave;
@@ -11,51 +7,7 @@ use autodiff::bytes::Category;
 use autodiff::unroll::{Memory, Step, Unrolled};
 use autodiff::{Inputs, Meter, Point, Program, Shape, Var};
 
-/// Blocks from this size on are the buffers that a meter counts.
-const LARGE: usize = 64 << 10;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    static LARGE_BYTES: Cell<isize> = const { Cell::new(0) };
-}
-
-/// Counts the allocations of each thread, and the live bytes in large blocks.
-struct Counting;
-
-fn note(grown: usize, shrunk: usize) {
-    let large = |size: usize| if size >= LARGE { size as isize } else { 0 };
-    // A thread that ends frees after its counters are gone.
-    let _ = LARGE_BYTES.try_with(|b| b.set(b.get() + large(grown) - large(shrunk)));
-    if grown > 0 {
-        let _ = ALLOCATIONS.try_with(|a| a.set(a.get() + 1));
-    }
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(layout.size(), 0);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        note(layout.size(), 0);
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        note(0, layout.size());
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note(size, layout.size());
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+use crate::{ALLOCATIONS, LARGE, LARGE_BYTES};
 
 /// Allocations of runs 2 to 100 of `f`.
 fn repeated(mut f: impl FnMut()) -> usize {
