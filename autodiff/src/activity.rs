@@ -1,7 +1,7 @@
 //! Which values, tangents and adjoint tangents of a program the derivative sweeps read at all.
 
-use crate::Real;
 use crate::program::{Inputs, Node, Op};
+use crate::real::Real;
 use crate::rules::elementwise::{Binary, Unary};
 
 /// What sweeps may leave out at a node.

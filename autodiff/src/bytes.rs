@@ -13,7 +13,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::Real;
+use crate::real::Real;
 
 /// What a buffer is held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use crate::Real;
+use crate::real::Real;
 use crate::threads::for_each;
 
 /// A read-only strided view of a matrix.

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::panic::Location;
 
+use crate::primitive::Operands;
 use crate::program::{Inputs, Node, Op, Program};
+use crate::real::Real;
 use crate::rules::elementwise::{Binary, Corner};
-use crate::{Operands, Real, Workspace};
+use crate::workspace::Workspace;
 
 /// An entry of a value at a place where the operation's derivative jumps: what the sweeps give
 /// there is a convention, one of many derivatives or none.

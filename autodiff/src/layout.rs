@@ -5,7 +5,9 @@ use std::ops::{Index, Range};
 
 use nalgebra::{DMatrix, DMatrixView, DVector};
 
-use crate::{Real, Shape, Var};
+use crate::real::Real;
+use crate::shape::Shape;
+use crate::var::Var;
 
 /// Named blocks that lie one after the other in a vector, each in column-major order.
 ///

@@ -3,9 +3,14 @@
 use std::fmt;
 use std::panic::Location;
 
+use crate::bytes::Meter;
+use crate::primitive::Need;
 use crate::program::{Inputs, Node, Op, Program};
+use crate::real::Real;
+use crate::shape::Shape;
 use crate::sweep::{primal, reverse, second};
-use crate::{Meter, Need, Real, Shape, Var, Workspace};
+use crate::var::Var;
+use crate::workspace::Workspace;
 
 /// What of an operation was not finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

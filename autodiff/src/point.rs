@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use crate::bytes::Meter;
+use crate::kinks::Kink;
+use crate::non_finite::NonFinite;
+use crate::primitive::Need;
 use crate::program::{Inputs, Program};
+use crate::real::Real;
 use crate::recordings::Recorded;
 use crate::sweep::{
     joint, primal, primal_bytes, products, reverse, reverse_bytes, scratch_bytes, second,
     second_block, second_bytes, tangent, tangent_block,
 };
 use crate::workspace::{Sweeps, Workspace};
-use crate::{Kink, Need, NonFinite, Real};
 
 /// A program with a workspace: a function that can be evaluated, differentiated, or linearised
 /// once for many Hessian-vector products.

@@ -3,8 +3,9 @@
 use std::ops::{Deref, DerefMut};
 
 use crate::program::{Inputs, Node, Program};
+use crate::real::Real;
+use crate::shape::Shape;
 use crate::sweep::{Columns, Targets};
-use crate::{Real, Shape};
 
 /// What a primal sweep must leave behind for the sweeps that follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,11 +8,17 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::activity::Activity;
+use crate::bytes::Meter;
+use crate::point::Point;
+use crate::primitive::Primitive;
+use crate::real::Real;
 use crate::recorder::Recorder;
 use crate::rules::bilinear::Bilinear;
 use crate::rules::elementwise::{Binary, Unary};
 use crate::rules::linear::Linear;
-use crate::{Meter, Point, Primitive, Real, Shape, Var, Workspace};
+use crate::shape::Shape;
+use crate::var::Var;
+use crate::workspace::Workspace;
 
 /// A set of a program's inputs, one bit each: which of them move, or which are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

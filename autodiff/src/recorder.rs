@@ -8,8 +8,10 @@ use smallvec::SmallVec;
 
 use crate::activity::{Activity, analyse};
 use crate::program::{Inputs, Node, Op, Program};
+use crate::real::Real;
 use crate::rules::linear::Linear;
-use crate::{Real, Shape, Var};
+use crate::shape::Shape;
+use crate::var::Var;
 
 /// Nodes and constants, appended through `&self` while closures hold `Copy` handles to them.
 pub(crate) struct Recorder<T: Real> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::bytes::Meter;
-use crate::{Program, Real};
+use crate::program::Program;
+use crate::real::Real;
 
 /// A recording's bytes on a meter, with those of the programs it takes gradients of, for as long as
 /// this lives; what is on the meter already is not counted again.
@@ -72,7 +73,9 @@ fn key<T: Real>(program: &Program<T>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Point, Shape, Var};
+    use crate::point::Point;
+    use crate::shape::Shape;
+    use crate::var::Var;
 
     #[test]
     fn what_is_shared_is_counted_once_and_until_its_last_owner_goes() {

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Meter, Point, Program, Real, Shape, Var};
+use crate::bytes::Meter;
+use crate::point::Point;
+use crate::program::Program;
+use crate::real::Real;
+use crate::shape::Shape;
+use crate::var::Var;
 
 /// A function whose operations depend on the values of its inputs: which branch is taken, how often
 /// a loop runs.

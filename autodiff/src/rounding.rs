@@ -1,8 +1,8 @@
 //! How far a recorded value may be off by rounding alone: that of the terms it is made of, which is
 //! all that is left of it where they cancel.
 
-use crate::Real;
 use crate::program::{Op, Program};
+use crate::real::Real;
 use crate::rules::elementwise::{Binary, Unary};
 use crate::rules::linear::Linear;
 use crate::sweep::concat_start;

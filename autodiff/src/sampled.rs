@@ -4,7 +4,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::objective::Closure;
-use crate::{Program, Real, Shape, Var};
+use crate::program::Program;
+use crate::real::Real;
+use crate::shape::Shape;
+use crate::var::Var;
 
 /// A scalar function of two vectors that is a mean over samples 0, 1, …, n − 1.
 ///

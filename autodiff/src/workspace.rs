@@ -3,9 +3,10 @@
 use std::mem::swap;
 
 use crate::bytes::{Buffer, Category, Claim, Meter};
+use crate::primitive::Need;
 use crate::program::{Inputs, Op, Program};
+use crate::real::Real;
 use crate::sweep::Columns;
-use crate::{Need, Real};
 
 /// How often a function was swept: the field's oracle counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Wave, record};
-use crate::{Primitive, Program, Real, Shape};
+use crate::primitive::Primitive;
+use crate::program::Program;
+use crate::real::Real;
+use crate::shape::Shape;
 
 /// An operand: 0 is the latest value, 1 the one before, and so on, modulo the number of values.
 pub type Back = usize;

@@ -6,8 +6,10 @@ use proptest::prelude::*;
 
 use super::draw::{Case, case};
 use super::shrink::{Simplifying, simplifying};
+use crate::program::Program;
+use crate::real::Real;
 use crate::unroll::{Memory, Step};
-use crate::{Program, Real, Var};
+use crate::var::Var;
 
 /// How the state of a [`Loop`] moves along the gradient of its program f by the last input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What properties compare: products, bits and differences.
 
-use crate::{Point, Real};
+use crate::point::Point;
+use crate::real::Real;
 
 /// `Σ aᵢ bᵢ` and `Σ |aᵢ bᵢ|`, in `f64`.
 ///

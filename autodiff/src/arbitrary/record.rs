@@ -3,8 +3,12 @@
 use nalgebra::DMatrix;
 
 use super::graph::{Back, Graph, Instruction};
+use crate::primitive::Primitive;
+use crate::real::Real;
+use crate::rules::conv::Padding;
 use crate::rules::elementwise::{Binary, Domain, Unary};
-use crate::{Padding, Primitive, Real, Shape, Var};
+use crate::shape::Shape;
+use crate::var::Var;
 
 /// Operands of what is not linear stay within this bound, so that values stay of order one.
 const LIMIT: f64 = 4.0;

@@ -1,6 +1,8 @@
 //! A primitive of several operands, its stash poisoned where it is not asked for.
 
-use crate::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
+use crate::primitive::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Stash};
+use crate::real::Real;
+use crate::shape::Shape;
 
 /// `u = a₀ sin(Σₖ aₖ)`, entry by entry, of several operands of one shape.
 ///

@@ -8,8 +8,8 @@ use super::jet::Jets;
 use super::jet::fused::{Local, places};
 use super::ladder::dot;
 use super::trial::Operation;
-use crate::Real;
 use crate::program::{Node, Op, Program};
+use crate::real::Real;
 
 /// The first primitive whose own rules disagree at the point.
 pub(super) fn operation<T: Real>(program: &Program<T>, at: &[&[T]]) -> Option<Operation> {

@@ -13,8 +13,8 @@
 use nalgebra::{Complex, ComplexField};
 
 use super::trial::Operation;
-use crate::Real;
 use crate::program::{Op, Program};
+use crate::real::Real;
 use crate::rules::elementwise::{Binary, Unary};
 
 type C = Complex<f64>;

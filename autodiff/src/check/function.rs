@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::bytes::Meter;
+use crate::point::Point;
+use crate::program::{Inputs, Program};
+use crate::real::Real;
 use crate::unroll::{Memory, Step, Unrolled};
-use crate::{Inputs, Meter, Point, Program, Real};
 
 /// A scalar function with the derivatives under test.
 pub(super) trait Function {

@@ -16,8 +16,10 @@ mod step;
 
 use std::sync::Arc;
 
+use crate::point::Point;
+use crate::primitive::{Asked, Operands, Stash};
 use crate::program::{Inputs, Node, Op, Program};
-use crate::{Asked, Operands, Point, Real, Stash};
+use crate::real::Real;
 
 use fused::Fused;
 

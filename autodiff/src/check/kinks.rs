@@ -1,7 +1,7 @@
 //! What comparisons say at a kink, where a derivative is a convention.
 
 use super::trial::{Operation, Rung, Trial, Verdict};
-use crate::Kink;
+use crate::kinks::Kink;
 
 const CONVENTION: &str = "both ways take a convention there";
 

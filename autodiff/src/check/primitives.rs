@@ -5,8 +5,11 @@ use std::sync::Arc;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::primitive::Primitive;
+use crate::program::Program;
+use crate::real::Real;
 use crate::rules::elementwise::Domain;
-use crate::{Primitive, Program, Real, Shape};
+use crate::shape::Shape;
 
 /// `⟨c, p(a)⟩ + ½⟨w, p(a)⟩²` with random c and w: both adjoints and their tangents reach every rule.
 #[track_caller]

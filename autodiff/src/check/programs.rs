@@ -8,8 +8,9 @@ use super::function::wide;
 use super::jet::{Bounded, Jets};
 use super::ladder::{Frame, dot};
 use super::trial::{Operation, Place, Rung, Trial};
+use crate::point::Point;
 use crate::program::{Inputs, Op, Program};
-use crate::{Point, Real};
+use crate::real::Real;
 
 /// What stands between the value of a program and its derivative: a stopped gradient.
 pub(super) fn stopped<T: Real>(program: &Program<T>, by: Inputs) -> Option<Operation> {

@@ -5,10 +5,12 @@ use super::function::{Loop, wide};
 use super::jet::Jets;
 use super::ladder::{Frame, dot};
 use super::trial::{Place, Rung, Trial};
+use crate::bytes::Meter;
+use crate::primitive::Need;
 use crate::program::Inputs;
+use crate::real::Real;
 use crate::sweep::{primal, reverse, tangent};
 use crate::unroll::{Memory, Step};
-use crate::{Meter, Need, Real};
 
 /// A step with the point that it is checked at.
 pub(super) struct Stepped<'a, T: Real> {

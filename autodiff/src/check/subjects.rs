@@ -5,10 +5,13 @@ use std::sync::Arc;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::program::Inputs;
+use crate::objective::Objective;
+use crate::primitive::Primitive;
+use crate::program::{Inputs, Program};
+use crate::real::Real;
 use crate::rules::elementwise::Domain;
+use crate::shape::Shape;
 use crate::unroll::Step;
-use crate::{Objective, Primitive, Program, Real, Shape};
 
 use super::function::{self, Closures, Function, Loop, Recorded, wide};
 use super::ladder::Frame;

@@ -3,7 +3,7 @@
 pub use pulp::Simd;
 use pulp::WithSimd;
 
-use crate::Real;
+use crate::real::Real;
 use crate::simd::dispatch;
 
 mod packed;

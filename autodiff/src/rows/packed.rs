@@ -1,6 +1,6 @@
 //! The layout of weights of several classes, feature after feature.
 
-use crate::Real;
+use crate::real::Real;
 
 /// The padding of classes: vectors of every processor served divide it.
 const fn padding(bytes: usize) -> usize {

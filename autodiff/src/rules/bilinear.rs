@@ -2,7 +2,8 @@
 
 use super::conv;
 use crate::kernels::{View, axpy, dot, matmul_add};
-use crate::{Real, Shape};
+use crate::real::Real;
+use crate::shape::Shape;
 
 /// A bilinear operation `u = B(a, b)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,8 @@
 //! Two-dimensional convolution: one walk over the taps gives the product and both adjoints.
 
 use crate::kernels::{axpy, dot};
-use crate::{Real, Shape};
+use crate::real::Real;
+use crate::shape::Shape;
 
 /// What a convolution takes the image to be beyond its edges; names as in NumPy's `pad`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 //!
 //! A unary row holds `f`, `f′` and `f″` as functions of the operand `a`, the value `u = f(a)` and a
 //! parameter `p`; a [binary](Binary) row holds the value and its five derivatives. Adding an
-//! operation is adding a row: the method on [`Var`](crate::Var), the sweeps and the list that the
+//! operation is adding a row: the method on [`Var`](crate::var::Var), the sweeps and the list that the
 //! tests draw from all come from it. This is all there is of the hyperbolic tangent:
 //!
 //! ```text
@@ -43,7 +43,7 @@ pub use pair::PairKernels;
 pub(crate) use unary::Kernels;
 use unary::{First, Row, Second, Value};
 
-use crate::Real;
+use crate::real::Real;
 use crate::vector::{Lanes, Vector};
 
 /// Where a test may draw the operands of an operation from: there the value and two derivatives
@@ -129,7 +129,7 @@ macro_rules! unary_table {
             fn second<V: Lanes>($a2: V, $u2: V, $p2: V) -> V { $d2 }
         })*
 
-        impl<'r, T: Real> crate::Var<'r, T> {
+        impl<'r, T: Real> crate::var::Var<'r, T> {
             $(unary_table!(@method $(#[$doc])* $Name $method $($param: $type)?);)*
         }
     };
@@ -180,7 +180,7 @@ unary_table! {
     Exp exp All: |a, _| a.exp(), |_, u, _| u, |_, u, _| u;
     /// Natural logarithm.
     Ln ln Positive: |a, _| a.ln(), |a, _, _| a.recip(), |a, _, _| -(a * a).recip();
-    /// Square root. At 0 the derivative is infinite: see [`smooth_abs`](crate::Var::smooth_abs).
+    /// Square root. At 0 the derivative is infinite: see [`smooth_abs`](crate::var::Var::smooth_abs).
     Sqrt sqrt Positive: |a, _| a.sqrt(), |_, u, _| u.of(0.5) / u, |a, u, _| a.of(-0.25) / (a * u);
     /// `a²`.
     Square square All: |a, _| a * a, |a, _, _| a + a, |a, _, _| a.of(2.0);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::kernels::{add, sum};
-use crate::{Real, Shape};
+use crate::real::Real;
+use crate::shape::Shape;
 
 /// A linear operation of one or more operands; `u = Σₖ Lₖ aₖ`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,10 @@
 use pulp::Simd;
 
 use crate::kernels::{axpy, dot, norm};
+use crate::primitive::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Stash};
+use crate::real::Real;
+use crate::shape::Shape;
 use crate::vector::{Formula, Lanes};
-use crate::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 /// `ln Σ eᵃ` along each column, shifted by the largest entry: `r×c → 1×c`.
 ///

@@ -10,8 +10,8 @@
 
 use std::ops::Range;
 
-use crate::Real;
 use crate::program::Inputs;
+use crate::real::Real;
 use crate::rules::elementwise::{Binary, Side, Unary};
 
 /// What moves in a tangent or second sweep.

@@ -1,7 +1,9 @@
 //! The joint sweep: everything at a fresh point, for one direction.
 
+use crate::primitive::{Asked, Need, OperandTangents, Operands, Stash};
 use crate::program::{Inputs, Op, Program};
-use crate::{Asked, Need, OperandTangents, Operands, Real, Stash, Workspace};
+use crate::real::Real;
+use crate::workspace::Workspace;
 
 use super::columns::{Block, Columns};
 use super::primal::{Plan, evaluate};

@@ -31,8 +31,8 @@ pub(crate) use tangent::tangent_bytes;
 
 use std::ops::Range;
 
-use crate::Real;
 use crate::program::{Inputs, Node, Op, Program};
+use crate::real::Real;
 
 use columns::Block;
 

@@ -1,7 +1,9 @@
 //! The primal sweep: values, in the order of recording.
 
+use crate::primitive::{Asked, Need, Operands, Stash};
 use crate::program::{Inputs, Node, Op, Program};
-use crate::{Asked, Need, Operands, Real, Stash, Workspace};
+use crate::real::Real;
+use crate::workspace::Workspace;
 
 use super::{concat_start, reaching, reverse, reverse_bytes, split};
 

@@ -1,7 +1,8 @@
 //! Bilinear rules over a block of directions.
 
+use crate::real::Real;
 use crate::rules::bilinear::Bilinear;
-use crate::{Real, Shape};
+use crate::shape::Shape;
 
 use super::columns::each;
 

@@ -1,8 +1,10 @@
 //! The reverse sweep: adjoints, against the order of recording.
 
+use crate::primitive::{Need, OperandAdjoints, Operands, Stash};
 use crate::program::{Inputs, Op, Program};
+use crate::real::Real;
 use crate::rules::elementwise::Side;
-use crate::{OperandAdjoints, Operands, Real, Stash, Workspace};
+use crate::workspace::Workspace;
 
 use super::columns::{Columns, Pair, binary_first};
 use super::joint::joint_along;
@@ -25,7 +27,7 @@ pub fn reverse<T: Real>(
     wanted: Inputs,
 ) {
     assert!(
-        work.level >= Some(crate::Need::Gradient),
+        work.level >= Some(Need::Gradient),
         "a reverse sweep needs a primal sweep for a gradient before it"
     );
     work.forget_derivatives();

@@ -1,8 +1,10 @@
 //! The second sweep: forward-over-reverse.
 
+use crate::primitive::{Need, OperandAdjoints, OperandTangents, Operands, Stash};
 use crate::program::{Inputs, Op, Program};
+use crate::real::Real;
 use crate::rules::elementwise::{Binary, Side};
-use crate::{OperandAdjoints, OperandTangents, Operands, Real, Stash, Workspace};
+use crate::workspace::Workspace;
 
 use super::columns::{
     Block, Columns, Pair, binary_first, binary_second, each, unary_first, unary_second,
@@ -64,7 +66,7 @@ pub(super) fn second_along<T: Real>(
 #[track_caller]
 fn check<T: Real>(work: &Workspace<T>, wanted: Inputs) {
     assert!(
-        work.reversed.contains(wanted) && work.level == Some(crate::Need::Curvature),
+        work.reversed.contains(wanted) && work.level == Some(Need::Curvature),
         "a second sweep needs a linearisation with curvature by the same inputs before it"
     );
 }

@@ -1,8 +1,10 @@
 //! The tangent sweep: forward mode.
 
+use crate::primitive::{Need, OperandTangents, Operands, Stash};
 use crate::program::{Inputs, Node, Op, Program};
+use crate::real::Real;
 use crate::rules::elementwise::Side;
-use crate::{OperandTangents, Operands, Real, Stash, Workspace};
+use crate::workspace::Workspace;
 
 use super::columns::{Block, Columns, Pair, binary_first, each, unary_first};
 use super::products::Product;
@@ -43,7 +45,7 @@ pub fn tangent_block<'w, T: Real>(
     directions: &[Option<&[T]>],
 ) -> Option<&'w [T]> {
     assert!(
-        work.level == Some(crate::Need::Curvature),
+        work.level == Some(Need::Curvature),
         "a tangent sweep needs a primal sweep with curvature before it"
     );
     let block = seed(program, work, width, directions);

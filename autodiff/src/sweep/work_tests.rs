@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::{
-    Asked, Meter, Need, OperandAdjoints, OperandTangents, Operands, Point, Primitive, Shape, Stash,
-    Var, Workspace,
-};
+use crate::bytes::Meter;
+use crate::point::Point;
+use crate::primitive::{Asked, Need, OperandAdjoints, OperandTangents, Operands, Primitive, Stash};
+use crate::shape::Shape;
+use crate::var::Var;
+use crate::workspace::Workspace;
 
 /// a², entry by entry.
 #[derive(Clone, Default)]

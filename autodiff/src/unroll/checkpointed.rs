@@ -1,7 +1,7 @@
 //! A few states, held where the binomial schedule wants them.
 
-use crate::Real;
 use crate::bytes::{Buffer, Category, Claim, Meter};
+use crate::real::Real;
 
 use super::schedule::{Move, Schedule};
 use super::{Driver, Stop};

@@ -1,6 +1,6 @@
 //! A decay as a ratio of small whole numbers, which integers can be multiplied by and back.
 
-use crate::Real;
+use crate::real::Real;
 
 /// The largest numerator and denominator: two of them fit in a word of the bit store.
 const MOST: u64 = u16::MAX as u64;

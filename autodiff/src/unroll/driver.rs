@@ -4,9 +4,11 @@ mod momentum;
 
 use crate::bytes::{Buffer, Category, Meter};
 use crate::kernels::{add, dot, dot_f64};
-use crate::program::Inputs;
+use crate::primitive::Need;
+use crate::program::{Inputs, Program};
+use crate::real::Real;
 use crate::sweep::{primal, primal_for_reverse, reverse, tangent, tangent_block};
-use crate::{Need, Program, Real, Sweeps, Workspace};
+use crate::workspace::{Sweeps, Workspace};
 
 use super::Step;
 use super::fall::{Fall, distance};

@@ -1,7 +1,7 @@
 //! How fast a cotangent falls on the way back.
 
-use crate::Real;
 use crate::kernels::{dot_f64, norm};
+use crate::real::Real;
 
 /// Looks at the norm of the cotangent after each step back: how many steps it takes to halve.
 ///

@@ -1,8 +1,9 @@
 //! The bytes of a loop, from its step alone: no buffer is made.
 
 use crate::bytes::Category;
+use crate::real::Real;
 use crate::sweep::{primal_bytes, reverse_bytes, scratch_bytes, tangent_bytes};
-use crate::{Real, Workspace};
+use crate::workspace::Workspace;
 
 use super::checkpointed::Checkpointed;
 use super::driver::{Driver, INPUTS};

@@ -1,7 +1,7 @@
 //! Forward mode: the derivative of the state by x, carried along.
 
-use crate::Real;
 use crate::bytes::{Buffer, Category, Meter};
+use crate::real::Real;
 
 use super::{Driver, Stop};
 

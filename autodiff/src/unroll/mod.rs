@@ -33,8 +33,10 @@ use stored::Stored;
 use taped::Taped;
 
 use crate::bytes::{Category, Meter};
+use crate::program::Program;
+use crate::real::Real;
 use crate::recordings::Recorded;
-use crate::{Program, Real, Sweeps};
+use crate::workspace::Sweeps;
 
 /// Whether to stop before a step, given the number of steps made and the state.
 type Stop<'a, T> = &'a mut dyn FnMut(usize, &[T]) -> bool;

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{Memory, Unrolled};
-use crate::{NonFinite, Real};
+use crate::non_finite::NonFinite;
+use crate::real::Real;
 
 /// Where in a loop a value or a derivative first was not finite.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,7 +7,8 @@
 use std::fmt;
 
 use crate::bytes::{Buffer, Category, Claim, Meter};
-use crate::{Need, Real};
+use crate::primitive::Need;
+use crate::real::Real;
 
 use super::bit_store::BitStore;
 use super::decay::Decay;

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Var;
 use crate::unroll::Step;
+use crate::var::Var;
 
 /// A force that is neither linear nor the same at every iteration.
 fn step<T: Real>(decay: f64, dim_y: usize, scale: f64) -> Step<T> {

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Program, Real, Shape, Var};
+use crate::program::Program;
+use crate::real::Real;
+use crate::shape::Shape;
+use crate::var::Var;
 
 use super::{Decay, Memory};
 

@@ -1,7 +1,7 @@
 //! The states before the last so many steps, in a ring.
 
-use crate::Real;
 use crate::bytes::{Buffer, Category, Meter};
+use crate::real::Real;
 
 use super::{Driver, Stop};
 

@@ -1,7 +1,8 @@
 //! Every step, linearised.
 
 use crate::bytes::Meter;
-use crate::{Real, Workspace};
+use crate::real::Real;
+use crate::workspace::Workspace;
 
 use super::{Driver, Stop};
 

@@ -13,11 +13,13 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 use smallvec::SmallVec;
 
+use crate::primitive::Primitive;
 use crate::program::{Inputs, Op, Program};
+use crate::real::Real;
 use crate::recorder::{self, Recorder};
 use crate::rules::elementwise::{Binary, Unary};
 use crate::rules::linear::Linear;
-use crate::{Primitive, Real, Shape};
+use crate::shape::Shape;
 
 /// A value of a recording: a `Copy` handle with a shape and no number.
 ///

@@ -4,8 +4,9 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use nalgebra::{DMatrix, DVector};
 
+use crate::real::Real;
 use crate::rules::elementwise::Binary;
-use crate::{Real, Var};
+use crate::var::Var;
 
 macro_rules! operator {
     ($($Trait:ident $method:ident $Row:ident;)*) => { $(

@@ -1,9 +1,11 @@
 //! Products: each is linear in either operand.
 
 use crate::program::Op;
+use crate::real::Real;
 use crate::rules::bilinear::Bilinear;
 use crate::rules::conv::{Conv2d, Padding};
-use crate::{Real, Shape, Var};
+use crate::shape::Shape;
+use crate::var::Var;
 
 impl<T: Real> Var<'_, T> {
     /// `Σ aᵢ bᵢ` of two values of one shape: a scalar.

@@ -1,9 +1,11 @@
 //! Reductions: of all entries, of each column (`…_rows` sums over the rows), of each row
 //! (`…_cols`).
 
+use crate::real::Real;
 use crate::rules::linear::Linear;
 use crate::rules::reduce::{End, Extreme, LogSumExp, Norm};
-use crate::{Real, Shape, Var};
+use crate::shape::Shape;
+use crate::var::Var;
 
 impl<T: Real> Var<'_, T> {
     /// Sum of all entries: a scalar.

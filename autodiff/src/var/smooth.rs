@@ -6,9 +6,10 @@
 //! halves of a square, `max(a, 0)² + max(−a, 0)²`.
 
 use crate::program::Op;
+use crate::real::Real;
 use crate::rules::elementwise::{Binary, Unary};
 use crate::rules::linear::Linear;
-use crate::{Real, Var};
+use crate::var::Var;
 
 /// A value with a kink that its square has not, by its operands.
 #[derive(Clone, Copy, PartialEq)]

@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use crate::real::Real;
 use crate::rules::linear::Linear;
-use crate::{Real, Shape, Var};
+use crate::shape::Shape;
+use crate::var::Var;
 
 impl<T: Real> Var<'_, T> {
     /// `len` consecutive entries from `start` on, in column-major order: a vector.

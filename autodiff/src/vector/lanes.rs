@@ -3,7 +3,7 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::{exp, ln, logistic};
-use crate::Real;
+use crate::real::Real;
 
 /// Several numbers of one type, side by side in a register; every operation works lane by lane.
 ///

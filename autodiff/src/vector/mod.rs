@@ -39,7 +39,7 @@ pub use each::Vector;
 pub use lanes::{Lanes, Parts};
 pub use packs::{F32s, F64s};
 
-use crate::Real;
+use crate::real::Real;
 
 macro_rules! slices {
     ($($(#[$doc:meta])* $function:ident)*) => {$(

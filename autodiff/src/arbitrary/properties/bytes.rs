@@ -8,7 +8,10 @@ use proptest::test_runner::TestCaseResult;
 use super::replays::gradient_of;
 use crate::arbitrary::Case;
 use crate::arbitrary::numbers::{directions, slices};
-use crate::{Inputs, Meter, Point, Program};
+use crate::bytes::Meter;
+use crate::point::Point;
+use crate::program::{Inputs, Program};
+use crate::var::Var;
 
 /// The bytes of a point are those predicted from its program, sweep by sweep.
 pub fn the_bytes_of_a_point_are_those_predicted(case: Case) -> TestCaseResult {
@@ -36,8 +39,8 @@ pub fn the_bytes_of_gradients_inside_are_predicted(case: Case) -> TestCaseResult
     let f = case.graph.record::<f64>();
     let gradient = gradient_of(&f, &case);
     let scalar: Arc<Program<f64>> = Program::record(&case.graph.shapes(), |v| {
-        let g = crate::Var::gradient(&f, f.inputs() - 1, v);
-        let other = crate::Var::gradient(&f, 0, v);
+        let g = Var::gradient(&f, f.inputs() - 1, v);
+        let other = Var::gradient(&f, 0, v);
         (2.0 * g).sum() + other.square().sum()
     });
     for program in [gradient, scalar] {

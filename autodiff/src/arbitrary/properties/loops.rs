@@ -4,9 +4,12 @@
 use std::sync::Arc;
 
 use crate::arbitrary::{Loop, StepKind};
+use crate::bytes::Meter;
+use crate::primitive::Need;
+use crate::program::{Inputs, Program};
+use crate::shape::Shape;
 use crate::sweep::{primal, reverse};
 use crate::unroll::{Memory, Unrolled};
-use crate::{Inputs, Meter, Need, Program, Shape};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 

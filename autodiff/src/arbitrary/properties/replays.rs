@@ -3,8 +3,13 @@
 use std::sync::Arc;
 
 use crate::arbitrary::Case;
+use crate::bytes::Meter;
+use crate::point::Point;
+use crate::primitive::Need;
+use crate::program::{Inputs, Program};
 use crate::sweep::{primal, reverse, second, tangent};
-use crate::{Inputs, Meter, Need, Point, Program, Var, Workspace};
+use crate::var::Var;
+use crate::workspace::Workspace;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 

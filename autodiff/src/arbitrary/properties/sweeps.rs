@@ -4,8 +4,12 @@
 //! number of operations times the size of the terms, so that a wrong or missing term stands out.
 
 use crate::arbitrary::Case;
+use crate::bytes::Meter;
+use crate::point::Point;
+use crate::primitive::Need;
+use crate::program::{Inputs, Program};
+use crate::real::Real;
 use crate::sweep::{primal, reverse, tangent};
-use crate::{Inputs, Meter, Need, Point, Program, Real};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 

@@ -2,9 +2,10 @@
 
 use super::super::differences::Sweep;
 use super::{ALL, Along};
+use crate::primitive::{OperandAdjoints, OperandTangents, Operands, Primitive, Stash};
 use crate::program::{Inputs, Node, Program};
+use crate::real::Real;
 use crate::sweep::{Columns, Targets};
-use crate::{OperandAdjoints, OperandTangents, Operands, Primitive, Real, Stash};
 
 /// Entries of the tables of sizes beyond which a primitive is too large to bound.
 const LARGEST: usize = 1 << 24;

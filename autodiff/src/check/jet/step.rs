@@ -1,9 +1,10 @@
 //! The rules of hyper-dual numbers: how the jet of one operation comes from those of its operands.
 
+use crate::primitive::{Operands, Stash};
 use crate::program::{Inputs, Node, Op};
+use crate::real::Real;
 use crate::rules::elementwise::Side;
 use crate::rules::linear::Linear;
-use crate::{Operands, Real, Stash};
 
 use super::fused::Fused;
 use super::{Along, Jets};

@@ -5,7 +5,7 @@ use nalgebra::{ComplexField, RealField};
 use super::Domain;
 use super::functions::{hypot, larger, logaddexp, ratio, scaled, share, vanishing};
 use super::pair::{ByA, ByAa, ByAb, ByB, ByBb, PairKernels, Row, Value};
-use crate::Real;
+use crate::real::Real;
 use crate::vector::{Lanes, Vector};
 
 macro_rules! binary_table {
@@ -61,7 +61,7 @@ macro_rules! binary_table {
             fn by_bb<V: Lanes>($a5: V, $b5: V) -> V { $fbb }
         })*
 
-        impl<'r, T: Real> crate::Var<'r, T> {
+        impl<'r, T: Real> crate::var::Var<'r, T> {
             $(binary_table!(@method $(#[$doc])* $Name $name $($other)?);)*
         }
     };

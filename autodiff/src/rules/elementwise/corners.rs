@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use super::{Binary, Unary};
-use crate::Real;
+use crate::real::Real;
 
 /// A place where a function or one of its first two derivatives jumps or has no bound. (Where the
 /// value has none, it is not finite, which tells by itself.)
@@ -113,7 +113,8 @@ impl Binary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Program, Shape};
+    use crate::program::Program;
+    use crate::shape::Shape;
 
     /// `f, f′, f″` at `a`.
     fn jet(f: Unary, p: f64, a: f64) -> [f64; 3] {

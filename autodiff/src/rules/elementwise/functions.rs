@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, PI};
 
-use crate::Real;
+use crate::real::Real;
 use crate::vector::Lanes;
 
 /// `1 / (1 + e⁻ᵃ)`, from the side whose exponential cannot overflow.

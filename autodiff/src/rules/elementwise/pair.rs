@@ -1,7 +1,7 @@
 //! What the sweeps make of a binary row.
 
 use super::binary::{Binary, Side};
-use crate::Real;
+use crate::real::Real;
 use crate::vector::{Formula, Lanes};
 
 /// The formulas of a row, of the operands `a` and `b`: the value and its five derivatives.

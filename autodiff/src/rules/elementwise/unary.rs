@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::Unary;
-use crate::Real;
+use crate::real::Real;
 use crate::vector::{Formula, Lanes};
 
 /// The formulas of a row, of the operand `a`, the value `u` and the parameter `p`.

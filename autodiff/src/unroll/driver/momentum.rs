@@ -2,7 +2,8 @@
 
 use super::{Driver, STATE};
 use crate::kernels::norm;
-use crate::{Need, Real};
+use crate::primitive::Need;
+use crate::real::Real;
 
 impl<T: Real> Driver<T> {
     /// How far y moved in the last step: by v.
