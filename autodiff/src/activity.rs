@@ -36,7 +36,9 @@ pub(crate) fn analyse<T: Real>(nodes: &mut [Node<T>]) {
         }
         // Not `node.depends`, which is empty behind a stopped gradient.
         let args = node.args.iter();
-        let all = args.fold(Inputs::NONE, |all, a| all.and(before[*a as usize].depends));
+        let all = args.fold(Inputs::NONE, |all, a| {
+            all.union(before[*a as usize].depends)
+        });
         for k in 0..node.args.len() {
             // What the derivative by operand k depends on, and whether operand k's value is in
             // the derivative by any operand.
@@ -57,8 +59,8 @@ pub(crate) fn analyse<T: Real>(nodes: &mut [Node<T>]) {
             arg.tangent |= read || node.activity.tangent;
             arg.adjoint_moves = arg
                 .adjoint_moves
-                .and(node.activity.adjoint_moves)
-                .and(moves);
+                .union(node.activity.adjoint_moves)
+                .union(moves);
         }
     }
 }

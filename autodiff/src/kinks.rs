@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::Location;
 
-use crate::primitive::Operands;
+use crate::operands::Operation;
 use crate::program::{Inputs, Node, Op, Program};
 use crate::real::Real;
 use crate::rules::elementwise::{Binary, Corner};
@@ -127,7 +127,7 @@ impl<T: Real> Program<T> {
     /// does not move.
     fn counts(&self, kink: &Kink, work: &Workspace<T>) -> bool {
         let node = &self.nodes[kink.position];
-        let known = work.reversed.meets(node.depends);
+        let known = work.state.by().meets(node.depends);
         let moves = node.activity.adjoint_moves != Inputs::NONE;
         moves || !known || work.adjoints[node.start + kink.entry] != T::zero()
     }
@@ -174,11 +174,8 @@ impl<T: Real> Program<T> {
                 }
             }
             Op::Fused(f) => {
-                let operands = Operands {
-                    program: self,
-                    node,
-                    values,
-                };
+                let program = self;
+                let operands = Operation { program, node }.operands(values);
                 let corner = Corner {
                     order: 1,
                     sides: None,

@@ -37,7 +37,7 @@ impl Inputs {
 
     /// The inputs of either set.
     #[must_use]
-    pub const fn and(self, other: Inputs) -> Inputs {
+    pub const fn union(self, other: Inputs) -> Inputs {
         Inputs(self.0 | other.0)
     }
 
@@ -123,10 +123,17 @@ pub(crate) struct Node<T: Real> {
     pub(crate) site: &'static Location<'static>,
 }
 
+impl<T: Real> Node<T> {
+    /// Its entries in a buffer laid out like the values.
+    #[inline]
+    pub(crate) fn place(&self) -> Range<usize> {
+        self.start..self.start + self.shape.len()
+    }
+}
+
 /// A recorded function of one or more inputs: immutable, shared freely between threads.
 ///
-/// It is made once by [`Program::record`] and swept many times with a [`Workspace`]; most callers
-/// use it through a [`Point`].
+/// It is made once by [`Program::record`] and used many times through a [`Point`].
 ///
 /// # Example
 /// ```
@@ -226,7 +233,7 @@ impl<T: Real> Program<T> {
     }
 
     /// A workspace for this program's sweeps, its bytes counted on `meter`.
-    pub fn workspace(&self, meter: &Meter) -> Workspace<T> {
+    pub(crate) fn workspace(&self, meter: &Meter) -> Workspace<T> {
         Workspace::new(self, meter)
     }
 
@@ -242,15 +249,13 @@ impl<T: Real> Program<T> {
             Op::Constant => &self.constants[..],
             _ => done,
         };
-        &all[node.start..][..node.shape.len()]
+        &all[node.place()]
     }
 
     /// The place of node `id` in a buffer laid out like the values, if `inputs` reach it.
     pub(crate) fn slot(&self, id: u32, inputs: Inputs) -> Option<Range<usize>> {
         let node = &self.nodes[id as usize];
-        node.depends
-            .meets(inputs)
-            .then(|| node.start..node.start + node.shape.len())
+        node.depends.meets(inputs).then(|| node.place())
     }
 }
 

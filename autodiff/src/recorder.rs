@@ -51,8 +51,8 @@ impl<T: Real> Recorder<T> {
     pub(crate) fn operation(&self, op: Op<T>, operands: &[Var<'_, T>], shape: Shape) -> Var<'_, T> {
         let (mut reads, mut depends) = (Inputs::NONE, Inputs::NONE);
         for v in operands {
-            reads = reads.and(v.reads());
-            depends = depends.and(v.depends());
+            reads = reads.union(v.reads());
+            depends = depends.union(v.depends());
         }
         if matches!(op, Op::Linear(Linear::StopGradient)) {
             depends = Inputs::NONE;

@@ -181,6 +181,13 @@ impl<T: Real> Bilevel<T> {
         self.samples.counts()
     }
 
+    /// The upper and the lower objective as [`sampled`](Bilevel::sampled) or
+    /// [`per_sample`](Bilevel::per_sample) took them; `None` if neither made the problem. All samples
+    /// give [`upper`](Bilevel::upper) and [`lower`](Bilevel::lower).
+    pub fn means(&self) -> Option<[&Arc<dyn Sampled<T>>; 2]> {
+        self.samples.given()
+    }
+
     pub(crate) fn levels(&self) -> &Levels<T> {
         &self.samples
     }

@@ -165,7 +165,7 @@ impl Check {
         if self.climbs(Rung::CrossMode) {
             trials.extend(stepped.cross_mode(&frame, &mut function, &gradient));
         }
-        let by = Inputs::one(0).and(Inputs::one(1));
+        let by = Inputs::one(0).union(Inputs::one(1));
         trials.extend(match stopped(step.program(), by) {
             Some(operation) => self.unreachable(operation),
             None => self.values(&mut function, &frame, &gradient, None),

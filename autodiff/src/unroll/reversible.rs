@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::bytes::{Buffer, Category, Claim, Meter};
-use crate::primitive::Need;
+use crate::linearised::Need;
 use crate::real::Real;
 
 use super::bit_store::BitStore;

@@ -27,11 +27,6 @@ fn peaks(
     (estimate.bytes.peak, heap)
 }
 
-fn problem(task: &Task<f64>) -> Bilevel<f64> {
-    let (upper, lower) = (task.upper.clone(), task.lower.clone());
-    Bilevel::new(upper, lower, task.x.len(), task.y.len()).expect("a valid problem")
-}
-
 fn digits() -> Task<f64> {
     let mut splits = data::digits_parity(0);
     splits.train = splits.train.subset(&(0..40).collect::<Vec<_>>());
@@ -66,7 +61,7 @@ fn the_meter_grows_as_the_allocator_does() {
         closed_form::quadratic(5, 8, 0),
         digits(),
     ] {
-        let problem = problem(&task);
+        let problem = &task.bilevel;
         for inner in [
             InnerStep::GradientDescent,
             InnerStep::Momentum(0.1),
@@ -75,8 +70,8 @@ fn the_meter_grows_as_the_allocator_does() {
             let itd = |depth: usize, memory| Itd::reverse(depth).inner(inner).memory(memory);
             let at = |depth: usize, memory| {
                 let itd = itd(depth, memory);
-                let predicted = itd.predicted_peak_bytes(&problem);
-                peaks(&task, &problem, &itd, predicted)
+                let predicted = itd.predicted_peak_bytes(problem);
+                peaks(&task, problem, &itd, predicted)
             };
             // Once, for what a process allocates once. Shallower loops of the scalar problem hold
             // less than recording it does for a moment.
@@ -107,7 +102,7 @@ fn the_meter_grows_as_the_allocator_does() {
 /// are on the meter and not on the heap, against names and the nodes' lists of operands.
 fn the_meter_is_the_allocator_but_for_a_constant() {
     let task = digits();
-    let problem = problem(&task);
+    let problem = &task.bilevel;
     for memory in [
         Memory::Taped,
         Memory::Stored,
@@ -115,16 +110,16 @@ fn the_meter_is_the_allocator_but_for_a_constant() {
         Memory::Forward,
     ] {
         let itd = Itd::reverse(500).memory(memory);
-        let predicted = itd.predicted_peak_bytes(&problem);
-        agrees(&task, &problem, &itd, predicted);
+        let predicted = itd.predicted_peak_bytes(problem);
+        agrees(&task, problem, &itd, predicted);
         let bda = Bda::new(500).memory(memory);
-        let predicted = bda.predicted_peak_bytes(&problem);
-        agrees(&task, &problem, &bda, predicted);
+        let predicted = bda.predicted_peak_bytes(problem);
+        agrees(&task, problem, &bda, predicted);
     }
     let ball = Itd::reverse(500).inner(InnerStep::Momentum(0.9));
     let ball = ball.memory(Memory::Reversible);
-    let predicted = ball.predicted_peak_bytes(&problem);
-    agrees(&task, &problem, &ball, predicted);
+    let predicted = ball.predicted_peak_bytes(problem);
+    agrees(&task, problem, &ball, predicted);
     for lower in [
         LowerSolve::default(),
         LowerSolve::Steps {
@@ -134,17 +129,12 @@ fn the_meter_is_the_allocator_but_for_a_constant() {
         },
     ] {
         let cg = Aid::cg().lower(lower);
-        agrees(&task, &problem, &cg, cg.predicted_peak_bytes(&problem));
+        agrees(&task, problem, &cg, cg.predicted_peak_bytes(problem));
         let direct = Aid::direct().lower(lower);
-        let predicted = direct.predicted_peak_bytes(&problem);
-        agrees(&task, &problem, &direct, predicted);
+        let predicted = direct.predicted_peak_bytes(problem);
+        agrees(&task, problem, &direct, predicted);
     }
-    agrees(
-        &task,
-        &problem,
-        &Exact,
-        Exact.predicted_peak_bytes(&problem),
-    );
+    agrees(&task, problem, &Exact, Exact.predicted_peak_bytes(problem));
 }
 
 fn agrees(

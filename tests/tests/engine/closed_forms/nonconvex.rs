@@ -9,7 +9,7 @@ use solvers::{
     Strategy,
 };
 
-use super::{at, bilevel, close, run};
+use super::{at, close, run};
 
 #[test]
 fn every_strategy_is_right_on_the_branch_of_its_start() {
@@ -43,7 +43,9 @@ fn descent_finds_the_solution_of_the_branch() {
 
 /// The hypergradient of `shifted_sines` at x = 2 from this y.
 fn from(y: f64) -> (Estimate<f64>, Bilevel<f64>) {
-    let problem = bilevel(&shifted_sines::<f64>()).starting_from(DVector::from_element(2, y));
+    let problem = shifted_sines::<f64>()
+        .bilevel
+        .starting_from(DVector::from_element(2, y));
     let mut work = problem.workspace();
     let estimate = Aid::cg().hypergradient(&problem, &dvector![2.0], &mut work);
     (estimate.expect("valid settings"), problem)

@@ -95,8 +95,7 @@ fn a_variable_without_entries_is_refused() {
 
 #[test]
 fn a_flat_lower_level_has_no_fixed_point_to_differentiate() {
-    let task = closed_form::bda_counterexample::<f64>();
-    let problem = Bilevel::new(task.upper, task.lower, 1, 2).expect("valid");
+    let problem = closed_form::bda_counterexample::<f64>().bilevel;
     for system in [StepSystem::Iteration, StepSystem::Gmres { restart: 5 }] {
         let aid = AidStep::new(InnerStep::GradientDescent)
             .step(0.2)

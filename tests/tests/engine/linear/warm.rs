@@ -6,8 +6,7 @@ use solvers::linear::{Cg, FixedPoint, Minres, Neumann};
 use solvers::{Aid, Bilevel, Descent, Estimate, Method, Optimiser, Strategy, Workspace};
 
 fn quadratic() -> Bilevel<f64> {
-    let task = closed_form::quadratic::<f64>(3, 30, 4);
-    Bilevel::new(task.upper, task.lower, 3, 30).expect("a valid problem")
+    closed_form::quadratic(3, 30, 4).bilevel
 }
 
 fn at(
