@@ -1,28 +1,9 @@
 //! Which values, tangents and adjoint tangents of a program the derivative sweeps read at all.
 
-use crate::program::{Inputs, Node, Op};
+use crate::inputs::Inputs;
+use crate::program::{Node, Op};
 use crate::real::Real;
 use crate::rules::elementwise::{Binary, Unary};
-
-/// What sweeps may leave out at a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Activity {
-    /// Whether a derivative rule reads the value, or a value that one reads comes from it.
-    pub(crate) value: bool,
-    /// The same of its tangent, in a second sweep.
-    pub(crate) tangent: bool,
-    /// Inputs that the adjoint depends on: along all others its tangent is zero.
-    pub(crate) adjoint_moves: Inputs,
-}
-
-impl Activity {
-    /// Before anything is known: nobody reads anything.
-    pub(crate) const NONE: Activity = Activity {
-        value: false,
-        tangent: false,
-        adjoint_moves: Inputs::NONE,
-    };
-}
 
 /// Finds the activity of every node, consumers first.
 pub(crate) fn analyse<T: Real>(nodes: &mut [Node<T>]) {

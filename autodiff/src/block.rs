@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::program::Inputs;
+use crate::inputs::Inputs;
 
 /// What moves in a tangent or second sweep.
 #[derive(Clone, Copy, Debug)]

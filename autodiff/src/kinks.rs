@@ -3,8 +3,9 @@
 use std::fmt;
 use std::panic::Location;
 
+use crate::inputs::Inputs;
 use crate::operands::Operation;
-use crate::program::{Inputs, Node, Op, Program};
+use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::rules::elementwise::{Binary, Corner};
 use crate::workspace::Workspace;
@@ -12,6 +13,7 @@ use crate::workspace::Workspace;
 /// An entry of a value at a place where the operation's derivative jumps: what the sweeps give
 /// there is a convention, one of many derivatives or none.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Kink {
     /// The operation's name.
     pub operation: String,

@@ -20,12 +20,15 @@
 //! assert_eq!(point.product(0), [1.0, 2.0]); // ∇²_xy g · v
 //! ```
 
+#![warn(missing_debug_implementations)]
+
 mod activity;
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
 mod block;
 pub mod bytes;
 pub mod check;
+mod inputs;
 pub mod kernels;
 mod kinks;
 mod layout;
@@ -54,6 +57,7 @@ pub mod vector;
 mod workspace;
 
 pub use bytes::Meter;
+pub use inputs::Inputs;
 pub use kinks::Kink;
 pub use layout::{Blocks, Layout};
 pub use non_finite::{NonFinite, Quantity};
@@ -61,7 +65,7 @@ pub use objective::{Closure, Objective, objective};
 pub use operands::{OperandAdjoints, OperandTangents, Operands, Stash};
 pub use point::Point;
 pub use primitive::{Asked, Primitive};
-pub use program::{Inputs, Program};
+pub use program::Program;
 pub use real::Real;
 pub use rerecord::Rerecord;
 pub use rules::conv::Padding;

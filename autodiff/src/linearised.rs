@@ -1,16 +1,15 @@
 //! How far a program is linearised: what its sweeps left behind, and which may follow.
 //!
 //! ```text
-//!       evaluated          reversed            moved
-//!  Not ──────────► Values ─────────► Gradient ───────► Along
-//!                  │  ▲ ▲               │                │
-//!       pulled back│  │ └───────────────┴────────────────┘
-//!    along at once ▼  │   an input is set, or evaluated again
-//!                Products
+//!      evaluated          reversed            moved
+//! Not ─────────► Values ──────────► Gradient ───────► Along
+//!                │    ▲                 │               │
+//!       products ▼    │ set, evaluated  │               │
+//!           Products ─┴─────────────────┴───────────────┘
 //! ```
 
 use crate::block::Block;
-use crate::program::Inputs;
+use crate::inputs::Inputs;
 
 /// What a primal sweep must leave behind for the sweeps that follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -214,6 +213,3 @@ impl Linearised {
         }
     }
 }
-
-// It is part of each workspace's bytes, which records hold.
-const _: () = assert!(size_of::<Linearised>() == 56);

@@ -4,8 +4,9 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::bytes::Meter;
+use crate::inputs::Inputs;
 use crate::linearised::Need;
-use crate::program::{Inputs, Node, Op, Program};
+use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::shape::Shape;
 use crate::sweep::Sweep;
@@ -14,6 +15,7 @@ use crate::workspace::Workspace;
 
 /// What of an operation was not finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Quantity {
     /// Its value.
     Value,
@@ -27,6 +29,7 @@ pub enum Quantity {
 
 /// Where a value or a derivative that is not finite first arose.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct NonFinite {
     /// The operation's name.
     pub operation: String,
@@ -117,7 +120,7 @@ impl<T: Real> Program<T> {
             "the program's value is {}: expected a scalar",
             self.output_shape()
         );
-        let mut work = self.workspace(&Meter::new());
+        let mut work = Workspace::new(self, &Meter::new());
         for (k, input) in inputs.iter().enumerate() {
             work.set_input(self, k, input);
         }

@@ -1,9 +1,11 @@
 //! What a sweep looks up by an operation: its operands' values, tangents and adjoints, and its stash.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
 
 use crate::block::{Block, Columns};
-use crate::program::{Inputs, Node, Op, Program};
+use crate::inputs::Inputs;
+use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::shape::Shape;
 
@@ -126,10 +128,18 @@ impl<'a, T: Real> Operation<'a, T> {
     }
 }
 
+impl<T: Real> fmt::Debug for Operation<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, args) = (self.node.op.name(), &self.node.args[..]);
+        write!(f, "{name} {args:?}: {}", self.node.shape)
+    }
+}
+
 /// What a primitive keeps between its rules.
 ///
 /// It dereferences to the entries that [`Primitive::stash_len`] asks for, which are kept as long as
 /// the linearisation is, once for each step of a taped loop.
+#[derive(Debug)]
 pub struct Stash<'a, T> {
     kept: &'a mut [T],
     /// The entries that [`Primitive::scratch_len`] asks for: there once for all linearisations, so
@@ -171,6 +181,7 @@ impl<T> Stash<'_, T> {
 ///
 /// Like its siblings it looks operands up when they are asked for: any number of them, and nothing
 /// allocated.
+#[derive(Debug)]
 pub struct Operands<'a, T: Real> {
     pub(crate) of: Operation<'a, T>,
     values: &'a [T],
@@ -207,6 +218,7 @@ impl<T: Real> Operands<'_, T> {
 /// The tangents of a primitive's operands; an operand that does not move has none.
 ///
 /// In the rules for a block of directions they have several columns.
+#[derive(Debug)]
 pub struct OperandTangents<'a, T: Real> {
     pub(crate) of: Operation<'a, T>,
     tangents: &'a [T],
@@ -255,6 +267,7 @@ impl<T: Real> OperandTangents<'_, T> {
 }
 
 /// The adjoints of a primitive's operands, to be **added to**.
+#[derive(Debug)]
 pub struct OperandAdjoints<'a, T: Real> {
     pub(crate) of: Operation<'a, T>,
     adjoints: &'a mut [T],

@@ -1,14 +1,16 @@
 //! A function linearised at a point: once, for many products.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::bytes::Meter;
+use crate::inputs::Inputs;
 use crate::kinks::Kink;
 use crate::linearised::Need;
 use crate::non_finite::NonFinite;
-use crate::program::{Inputs, Program};
+use crate::program::Program;
 use crate::real::Real;
-use crate::recordings::Recorded;
+use crate::recordings::Share;
 use crate::sweep::{Sweep, primal_bytes, reverse_bytes, scratch_bytes, second_bytes};
 use crate::workspace::{Sweeps, Workspace};
 
@@ -57,15 +59,24 @@ use crate::workspace::{Sweeps, Workspace};
 pub struct Point<T: Real> {
     program: Arc<Program<T>>,
     work: Workspace<T>,
-    _recorded: Recorded<T>,
+    _share: Share<T>,
+}
+
+impl<T: Real> fmt::Debug for Point<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Point")
+            .field("program", &self.program.summary())
+            .field("state", &self.work.state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<T: Real> Point<T> {
     /// A point of `program`, its bytes counted on `meter`.
     pub fn new(program: Arc<Program<T>>, meter: &Meter) -> Self {
         Point {
-            work: program.workspace(meter),
-            _recorded: Recorded::new(&program, meter),
+            work: Workspace::new(&program, meter),
+            _share: Share::new(&program, meter),
             program,
         }
     }
@@ -371,5 +382,12 @@ impl<T: Real> Point<T> {
         for (k, input) in inputs.iter().enumerate() {
             self.work.set_input(&self.program, k, input);
         }
+    }
+}
+
+impl<T: Real> Program<T> {
+    /// A point of this program with a meter of its own.
+    pub fn point(self: &Arc<Self>) -> Point<T> {
+        Point::new(self.clone(), &Meter::new())
     }
 }

@@ -6,6 +6,7 @@ use crate::shape::Shape;
 
 /// What is read after [`Primitive::eval`]: it may leave out the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Asked {
     /// The value.
     pub value: bool,

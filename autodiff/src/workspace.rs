@@ -4,12 +4,14 @@ use std::mem::swap;
 
 use crate::block::Columns;
 use crate::bytes::{Buffer, Category, Claim, Meter};
+use crate::inputs::Inputs;
 use crate::linearised::Linearised;
-use crate::program::{Inputs, Op, Program};
+use crate::program::{Op, Program};
 use crate::real::Real;
 
 /// How often a function was swept: the field's oracle counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sweeps {
     /// Primal sweeps: function values.
     pub values: usize,

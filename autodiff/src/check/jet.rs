@@ -16,10 +16,11 @@ mod step;
 
 use std::sync::Arc;
 
+use crate::inputs::Inputs;
 use crate::operands::Operation;
 use crate::point::Point;
 use crate::primitive::Asked;
-use crate::program::{Inputs, Node, Op, Program};
+use crate::program::{Node, Op, Program};
 use crate::real::Real;
 
 use fused::Fused;

@@ -1,11 +1,11 @@
 //! The rungs of a step: its tangent against its adjoint, and unrolling backwards against unrolling
 //! forwards.
 
-use super::function::{Loop, wide};
+use super::function::{OfLoop, wide};
 use super::jet::Jets;
 use super::ladder::{Frame, dot};
 use super::trial::{Place, Rung, Trial};
-use crate::program::Inputs;
+use crate::inputs::Inputs;
 use crate::real::Real;
 use crate::unroll::{Memory, Step};
 
@@ -63,7 +63,7 @@ impl<T: Real> Stepped<'_, T> {
     pub(super) fn cross_mode(
         &self,
         frame: &Frame<'_>,
-        of: &mut Loop<T>,
+        of: &mut OfLoop<T>,
         gradient: &[f64],
     ) -> Vec<Trial> {
         let (check, rung, factor) = ("gradient", Rung::CrossMode, frame.check.factor);

@@ -1,10 +1,11 @@
 //! The joint sweep: everything at a fresh point, for one direction.
 
 use crate::block::Block;
+use crate::inputs::Inputs;
 use crate::linearised::Need;
 use crate::operands::{Operation, Targets};
 use crate::primitive::Asked;
-use crate::program::{Inputs, Op};
+use crate::program::Op;
 use crate::real::Real;
 
 use super::primal::Plan;

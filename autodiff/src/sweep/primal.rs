@@ -1,9 +1,10 @@
 //! The primal sweep: values, in the order of recording.
 
+use crate::inputs::Inputs;
 use crate::linearised::Need;
 use crate::operands::Operation;
 use crate::primitive::Asked;
-use crate::program::{Inputs, Node, Op, Program};
+use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::workspace::Workspace;
 

@@ -1,8 +1,9 @@
 //! The reverse sweep: adjoints, against the order of recording.
 
+use crate::inputs::Inputs;
 use crate::kernels::add;
 use crate::operands::{Operation, Targets};
-use crate::program::{Inputs, Op, Program};
+use crate::program::{Op, Program};
 use crate::real::Real;
 use crate::rules::elementwise::Side;
 

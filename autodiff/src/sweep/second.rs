@@ -1,8 +1,9 @@
 //! The second sweep: forward-over-reverse.
 
 use crate::block::Block;
+use crate::inputs::Inputs;
 use crate::operands::{Operation, Targets};
-use crate::program::{Inputs, Op, Program};
+use crate::program::{Op, Program};
 use crate::real::Real;
 use crate::rules::elementwise::{Binary, Side};
 

@@ -1,8 +1,9 @@
 //! The tangent sweep: forward mode.
 
 use crate::block::{Block, Columns};
+use crate::inputs::Inputs;
 use crate::operands::Operation;
-use crate::program::{Inputs, Node, Op, Program};
+use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::rules::elementwise::Side;
 

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::bytes::Meter;
+use crate::inputs::Inputs;
 use crate::linearised::Need;
 use crate::operands::{OperandAdjoints, OperandTangents, Operands, Stash};
 use crate::point::Point;
 use crate::primitive::{Asked, Primitive};
-use crate::program::Inputs;
 use crate::shape::Shape;
 use crate::var::Var;
 use crate::workspace::Workspace;

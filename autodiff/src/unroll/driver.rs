@@ -3,9 +3,10 @@
 mod momentum;
 
 use crate::bytes::{Buffer, Category, Meter};
+use crate::inputs::Inputs;
 use crate::kernels::{add, dot, dot_f64};
 use crate::linearised::Need;
-use crate::program::{Inputs, Program};
+use crate::program::Program;
 use crate::real::Real;
 use crate::sweep::Sweep;
 use crate::workspace::{Sweeps, Workspace};
@@ -42,7 +43,7 @@ impl<T: Real> Driver<T> {
         let len = |k: usize| step.program.input_shape(k).len();
         let buffer = |len: usize| Buffer::zeros(len, Category::Solver, meter);
         Driver {
-            work: step.program.workspace(meter),
+            work: Workspace::new(&step.program, meter),
             state: buffer(len(STATE)),
             coefficients: buffer(len(COEFFICIENTS)),
             state_cotangent: buffer(len(STATE)),

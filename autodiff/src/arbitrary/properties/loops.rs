@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::arbitrary::{Loop, StepKind};
 use crate::bytes::Meter;
-use crate::program::{Inputs, Program};
+use crate::inputs::Inputs;
+use crate::program::Program;
 use crate::shape::Shape;
 use crate::unroll::{Memory, Unrolled};
 use proptest::prelude::*;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::arbitrary::Case;
 use crate::bytes::Meter;
+use crate::inputs::Inputs;
 use crate::linearised::Need;
 use crate::point::Point;
-use crate::program::{Inputs, Program};
+use crate::program::Program;
 use crate::sweep::Sweep;
 use crate::var::Var;
 use crate::workspace::Workspace;
@@ -34,7 +35,7 @@ impl<'p> Bench<'p> {
     /// Before any sweep.
     fn new(program: &'p Program<f64>) -> Self {
         Bench {
-            work: program.workspace(&Meter::new()),
+            work: Workspace::new(program, &Meter::new()),
             program,
         }
     }
@@ -179,7 +180,7 @@ pub fn both_derivatives_of_a_gradient_are_products_of_the_function(case: Case) -
     point.linearise(&slices(&case.at()));
 
     let program = gradient_of(&f, &case);
-    let mut work = program.workspace(&Meter::new());
+    let mut work = Workspace::new(&program, &Meter::new());
     for (k, a) in case.at().iter().enumerate() {
         work.set_input(&program, k, a);
     }

@@ -4,8 +4,9 @@
 //! number of operations times the size of the terms, so that a wrong or missing term stands out.
 
 use crate::arbitrary::Case;
+use crate::inputs::Inputs;
 use crate::point::Point;
-use crate::program::{Inputs, Program};
+use crate::program::Program;
 use crate::real::Real;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;

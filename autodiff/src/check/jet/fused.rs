@@ -1,11 +1,12 @@
 //! Primitives among jets: their own jvp, and differences of it for the mixed derivative.
 
-use super::super::differences::Sweep;
+use super::super::differences::Around;
 use super::{ALL, Along};
 use crate::block::Block;
+use crate::inputs::Inputs;
 use crate::operands::{Operands, Operation, Stash, Targets};
 use crate::primitive::Primitive;
-use crate::program::{Inputs, Node, Program};
+use crate::program::{Node, Program};
 use crate::real::Real;
 
 /// Entries of the tables of sizes beyond which a primitive is too large to bound.
@@ -157,7 +158,7 @@ impl<T: Real> Fused<T> {
             fast = fast.max(b[*p].f64().abs());
         }
         let unit = if large > 0.0 { large.min(1.0) } else { 1.0 } / fast;
-        let sweep = Sweep::new(m, T::EPSILON, |t, out| {
+        let sweep = Around::new(m, T::EPSILON, |t, out| {
             let mut moved = values.to_vec();
             for p in &places {
                 moved[*p] += T::of(t * unit) * b[*p];
@@ -243,7 +244,7 @@ impl<'a, T: Real> Local<'a, T> {
     ) -> Vec<T> {
         let n = rule(self, values).len();
         let mut moved = values.to_vec();
-        let sweep = Sweep::near(n, T::EPSILON, |t, out| {
+        let sweep = Around::near(n, T::EPSILON, |t, out| {
             for p in places {
                 moved[*p] = values[*p] * T::of(1.0 + t);
             }

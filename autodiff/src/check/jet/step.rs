@@ -1,7 +1,8 @@
 //! The rules of hyper-dual numbers: how the jet of one operation comes from those of its operands.
 
+use crate::inputs::Inputs;
 use crate::operands::Operation;
-use crate::program::{Inputs, Node, Op};
+use crate::program::{Node, Op};
 use crate::real::Real;
 use crate::rules::elementwise::Side;
 use crate::rules::linear::Linear;
