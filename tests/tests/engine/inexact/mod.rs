@@ -7,15 +7,24 @@ mod isgd;
 mod maid;
 mod per_sample;
 
-use bilevel_benches::catalogue::problems::{self, Source};
-use models::Task;
+use models::{Task, closed_form, data, least_squares, logistic, ridge};
 use nalgebra::DVector;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use solvers::{Bilevel, Exact, Method, Progress, Strategy};
 
+/// The problem that the program has under this name.
 fn named(name: &str) -> Task<f64> {
-    problems::named(name, &Source::default()).expect("a name of the catalogue")
+    match name {
+        "bda-counterexample" => closed_form::bda_counterexample(),
+        "least-squares" => least_squares(0),
+        "logistic" => logistic(data::digits_parity(0)).expect("labels of signs"),
+        "penalty-bias" => closed_form::penalty_bias(),
+        "quadratic" => closed_form::quadratic(5, 8, 0),
+        "ridge" => ridge(20, 0),
+        "scalar" => closed_form::scalar(),
+        _ => panic!("{name}: not one of them"),
+    }
 }
 
 /// A vector of numbers from −1 to 1.
