@@ -17,6 +17,8 @@ use crate::real::Real;
 
 /// What a buffer is held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Category {
     /// Recorded programs: nodes and constants.
@@ -156,6 +158,7 @@ impl Meter {
 
 /// A reading of a [`Meter`], in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Bytes {
     live: [usize; 6],
     at_peak: [usize; 6],

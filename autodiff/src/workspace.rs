@@ -11,6 +11,7 @@ use crate::real::Real;
 
 /// How often a function was swept: the field's oracle counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Sweeps {
     /// Primal sweeps: function values.

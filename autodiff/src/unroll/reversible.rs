@@ -58,6 +58,8 @@ impl Grid {
 
 /// Why a loop under [`Memory::Reversible`](super::Memory::Reversible) gave NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Irreversible {
     /// An entry of the state, or of its change, left the grid or was not a number.

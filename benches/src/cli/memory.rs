@@ -120,7 +120,7 @@ pub(super) fn unrolled(args: &Unroll) -> Result<impl Fn(usize) -> Itd + use<>, F
         )));
     }
     Ok(move |depth: usize| {
-        let itd = Itd::reverse(depth).inner(inner);
+        let itd = Itd::reverse(depth).inner(inner.clone());
         match step {
             Some(length) => itd.step(length),
             None => itd,

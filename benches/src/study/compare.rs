@@ -125,7 +125,7 @@ impl<T: Real> Reference<T> {
 
     /// The fixed point of the steps, as far as the precision goes.
     fn of_step(problem: &Task<T>, settings: &Settings) -> Option<Self> {
-        let aid = AidStep::new(settings.inner).tolerance(1e3 * T::EPSILON);
+        let aid = AidStep::new(settings.inner.clone()).tolerance(1e3 * T::EPSILON);
         let aid = aid.system(StepSystem::Gmres { restart: 100 });
         let aid = match settings.step {
             StepLength::Fixed(length) => aid.step(length),

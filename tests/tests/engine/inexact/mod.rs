@@ -7,7 +7,7 @@ mod isgd;
 mod maid;
 mod per_sample;
 
-use models::{Task, closed_form, data, least_squares, logistic, ridge};
+use models::{Task, closed_form, data, least_squares, logistic};
 use nalgebra::DVector;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +21,6 @@ fn named(name: &str) -> Task<f64> {
         "logistic" => logistic(data::digits_parity(0)).expect("labels of signs"),
         "penalty-bias" => closed_form::penalty_bias(),
         "quadratic" => closed_form::quadratic(5, 8, 0),
-        "ridge" => ridge(20, 0),
         "scalar" => closed_form::scalar(),
         _ => panic!("{name}: not one of them"),
     }
