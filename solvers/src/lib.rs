@@ -28,6 +28,7 @@ mod accuracy;
 pub mod arbitrary;
 #[cfg(feature = "argmin")]
 pub mod argmin;
+pub mod catalogue;
 mod certificate;
 mod estimate;
 pub mod guide;
@@ -47,7 +48,7 @@ pub use certificate::{Certificate, Constants, certify};
 pub use estimate::{Estimate, Oracles, Status};
 pub use hypergradient::{
     ANY_DEPTH, Aid, AidStep, Bda, BudgetError, ConfigError, Exact, Itd, LowerSolve, OneStage, Plan,
-    StepSystem, Strategy,
+    Room, StepSystem, Strategy,
 };
 pub use inner::{Constraint, InnerStep, ParseInnerStepError, Proximal, StepLength};
 pub use ledger::{Ledger, RestoreError};

@@ -1,5 +1,6 @@
 //! Approximate implicit differentiation.
 
+mod entry;
 mod lower;
 mod system;
 mod vectors;
@@ -15,7 +16,8 @@ use crate::{Bilevel, Certificate, Estimate, Status, Workspace};
 
 use super::footprint::{loop_bytes, workspace_bytes};
 use super::session::{Session, blank, counted};
-use super::{ConfigError, Strategy};
+use super::{ConfigError, Room, Strategy};
+pub(super) use entry::{entries, expect_smooth};
 pub use lower::LowerSolve;
 use lower::NOTHING;
 use system::solve_linear;
@@ -184,6 +186,10 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
             }),
             None => Ok(()),
         }
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        self.linear.room(dim_y)
     }
 
     fn hypergradient(

@@ -1,5 +1,6 @@
 //! Implicit differentiation of the fixed point of a step.
 
+mod entry;
 mod gmres;
 mod system;
 
@@ -16,6 +17,7 @@ use crate::{Bilevel, Estimate, Status, Workspace, default_tolerance};
 use super::footprint::{loop_bytes, workspace_bytes};
 use super::session::{Session, blank, counted};
 use super::{ConfigError, Strategy};
+pub(super) use entry::entries;
 pub use system::StepSystem;
 use system::{Linearised, solve, solver_bytes};
 

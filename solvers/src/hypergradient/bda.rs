@@ -1,5 +1,6 @@
 //! Bilevel descent aggregation.
 
+mod entry;
 mod one_stage;
 
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use super::footprint::{loop_bytes, workspace_bytes};
 use super::session::{Session, blank, counted};
 use super::slowest::Slowest;
 use super::unrolled::{Seen, left};
-use super::{ConfigError, Strategy};
+use super::{ConfigError, Room, Strategy};
+pub(super) use entry::entries;
 pub use one_stage::OneStage;
 
 /// Differentiates `F(x, y_K(x))` through K steps that descend both levels at once,
@@ -256,6 +258,10 @@ impl<T: Real> Strategy<T> for Bda {
             }),
             None => Ok(()),
         }
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        Room::of_loop::<T>(self.memory, self.depth, dim_y, "bda-checkpointed")
     }
 
     fn hypergradient(

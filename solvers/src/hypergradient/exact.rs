@@ -1,13 +1,15 @@
 //! The exact answer, as far as the precision goes.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 use nalgebra::DVector;
 
 use crate::linear::Direct;
 use crate::{Bilevel, Estimate, Workspace};
 
-use super::aid::Aid;
-use super::{ConfigError, Strategy};
+use super::aid::{Aid, expect_smooth};
+use super::{ConfigError, Room, Strategy, StrategyEntry};
 
 /// The hypergradient at the lower level's solution, found to rounding by Newton's method, through
 /// the dense Hessian: what the other strategies are measured against.
@@ -42,6 +44,10 @@ impl<T: Real> Strategy<T> for Exact {
         Ok(())
     }
 
+    fn room(&self, dim_y: usize) -> Room {
+        Strategy::<T>::room(&Self::aid(), dim_y)
+    }
+
     fn hypergradient(
         &self,
         problem: &Bilevel<T>,
@@ -53,4 +59,13 @@ impl<T: Real> Strategy<T> for Exact {
         estimate.strategy = Strategy::<T>::name(self);
         Ok(estimate)
     }
+}
+
+/// The name `exact`.
+pub(super) fn entry<T: Real>() -> StrategyEntry<T> {
+    let about = "lower level to rounding, dense Hessian: what the others are measured against";
+    StrategyEntry::new("exact", about, &["inner"], |call| {
+        expect_smooth(call.name, call.settings)?;
+        Ok(Arc::new(Exact))
+    })
 }

@@ -1,5 +1,6 @@
 //! Iterative differentiation.
 
+mod entry;
 mod tolerance;
 
 use autodiff::bytes::{Buffer, Category};
@@ -15,7 +16,8 @@ use crate::{Bilevel, Estimate, Status, Workspace};
 use super::session::{Session, blank, counted};
 use super::slowest::Slowest;
 use super::unrolled::{Seen, halving, left};
-use super::{ConfigError, Strategy};
+use super::{ConfigError, Room, Strategy};
+pub(super) use entry::entries;
 
 /// Differentiates `F(x, y_K(x))` through the K steps that made `y_K`.
 ///
@@ -156,6 +158,10 @@ impl<T: Real> Strategy<T> for Itd {
             }),
             None => Ok(()),
         }
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        Room::of_loop::<T>(self.memory, self.depth, dim_y, "itd-checkpointed")
     }
 
     fn suits(&self, problem: &Bilevel<T>) -> Result<(), ConfigError> {

@@ -7,6 +7,7 @@ mod exact;
 mod footprint;
 mod itd;
 mod planner;
+mod room;
 mod session;
 mod slowest;
 mod unrolled;
@@ -17,6 +18,7 @@ pub use bda::{Bda, OneStage};
 pub use exact::Exact;
 pub use itd::Itd;
 pub use planner::{ANY_DEPTH, BudgetError, Plan};
+pub use room::Room;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -24,7 +26,21 @@ use std::sync::Arc;
 use autodiff::Real;
 use nalgebra::DVector;
 
+use crate::catalogue::Entry;
 use crate::{Bilevel, Estimate, Workspace};
+
+/// The name of a strategy.
+pub(crate) type StrategyEntry<T> = Entry<dyn Strategy<T>>;
+
+/// Every strategy by name.
+pub(crate) fn entries<T: Real>() -> Vec<StrategyEntry<T>> {
+    let mut entries = vec![exact::entry()];
+    entries.extend(itd::entries());
+    entries.extend(aid::entries());
+    entries.extend(aid_step::entries());
+    entries.extend(bda::entries());
+    entries
+}
 
 /// A setting that no problem could be solved with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +72,12 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
         problem.expect_no_step(self.name())
     }
 
+    /// What it holds beyond a few vectors, for y of `dim_y` entries; nothing unless it says so.
+    fn room(&self, dim_y: usize) -> Room {
+        let _ = dim_y;
+        Room::default()
+    }
+
     /// The hypergradient at `x`, the lower level started where `work` says.
     ///
     /// # Errors
@@ -84,6 +106,10 @@ impl<T: Real, S: Strategy<T> + ?Sized> Strategy<T> for Arc<S> {
 
     fn suits(&self, problem: &Bilevel<T>) -> Result<(), ConfigError> {
         (**self).suits(problem)
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        (**self).room(dim_y)
     }
 
     fn hypergradient(

@@ -19,7 +19,7 @@ mod weak;
 pub(crate) use accelerated::{AcceleratedVectors, accelerated};
 pub use constraint::Constraint;
 pub(crate) use direction::Direction;
-pub use names::ParseInnerStepError;
+pub use names::{ParseInnerStepError, STEPS};
 pub(crate) use newton::{NEWTON_LIMIT, Trend, newton};
 pub use proximal::Proximal;
 pub use step::InnerStep;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::catalogue::Row;
+
 use super::{Constraint, InnerStep, Proximal};
 
 /// The names of the kinds of step, with their numbers in capitals.
@@ -10,6 +12,50 @@ pub(super) const NAMES: &str = "`gd`, `momentum:BETA` or `nesterov:BETA` with BE
     `adam[:RATE[:EPS[:EPS_ROOT]]]`, `projected-box:LOW:HIGH`, `projected-simplex`, \
     `projected-ball:RADIUS`, `soft-threshold:WEIGHT`, or \
     `fista[:PROJECTION or soft-threshold:WEIGHT]`";
+
+/// The kinds of step on the lower level.
+pub const STEPS: &[Row] = &[
+    Row {
+        name: "gd",
+        about: "gradient descent",
+    },
+    Row {
+        name: "momentum:BETA",
+        about: "heavy ball",
+    },
+    Row {
+        name: "nesterov:BETA",
+        about: "Nesterov's momentum",
+    },
+    Row {
+        name: "adam:RATE:EPS:EPS_ROOT",
+        about: "Adam; without RATE 0.1, EPS 0, EPS_ROOT (RATE times the curvature)^2",
+    },
+    Row {
+        name: "projected-box:LOW:HIGH",
+        about: "gradient steps projected to a box; a bound may be inf",
+    },
+    Row {
+        name: "projected-simplex",
+        about: "gradient steps projected to the probability simplex",
+    },
+    Row {
+        name: "projected-ball:RADIUS",
+        about: "gradient steps projected to a ball about 0",
+    },
+    Row {
+        name: "soft-threshold:WEIGHT",
+        about: "proximal gradient steps (ISTA) on g + WEIGHT·‖y‖₁",
+    },
+    Row {
+        name: "fista",
+        about: "accelerated gradient steps",
+    },
+    Row {
+        name: "fista:soft-threshold:WEIGHT",
+        about: "the same on g + WEIGHT·‖y‖₁; fista:projected-… likewise",
+    },
+];
 
 /// Rate of `adam` without a number.
 const ADAM_RATE: f64 = 0.1;

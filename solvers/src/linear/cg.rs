@@ -1,12 +1,17 @@
 //! Conjugate gradients.
 
+use std::sync::Arc;
+
 use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::{axpy, dot};
 use autodiff::{Meter, Real};
 
 use crate::default_tolerance;
 
-use super::{LinearSolver, Outcome, Product, Report, flat, least_ritz, relative, scaled_residual};
+use super::{
+    LinearEntry, LinearSolver, Outcome, Product, Report, flat, least_ritz, relative,
+    scaled_residual,
+};
 
 /// The method of conjugate gradients.
 ///
@@ -172,6 +177,17 @@ impl Cg {
             iterations,
         }
     }
+}
+
+/// The name `aid-cg`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about = "implicit differentiation, linear system by conjugate gradients";
+    LinearEntry::new("aid-cg", about, &["tolerance"], |call| {
+        let cg = Cg::new();
+        let tolerance = call.settings.tolerance;
+        Ok(Arc::new(tolerance.map_or(cg, |t| cg.tolerance(t))))
+    })
+    .descent("descent along implicit hypergradients, by conjugate gradients")
 }
 
 #[cfg(test)]

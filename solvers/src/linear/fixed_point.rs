@@ -1,5 +1,7 @@
 //! The fixed-point iteration for the linear system.
 
+use std::sync::Arc;
+
 use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::{axpy, norm};
 use autodiff::{Meter, Real};
@@ -7,7 +9,7 @@ use autodiff::{Meter, Real};
 use crate::inner::StepLength;
 
 use super::stationary::{Settings, Watch};
-use super::{LinearSolver, Outcome, Product, Report, lift, scaled_residual};
+use super::{LinearEntry, LinearSolver, Outcome, Product, Report, lift, scaled_residual};
 
 /// The iteration `v ← v − s(Hv − b)`.
 ///
@@ -143,4 +145,20 @@ impl<T: Real> LinearSolver<T> for FixedPoint {
             iterations,
         }
     }
+}
+
+/// The name `aid-fixed-point`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about = "the same by fixed-point steps to the tolerance; aid-fixed-point:K takes K";
+    LinearEntry::new(
+        "aid-fixed-point[:K]",
+        about,
+        &["tolerance", "step"],
+        |call| {
+            Ok(Arc::new(FixedPoint {
+                settings: Settings::of(call)?,
+            }))
+        },
+    )
+    .descent("the same, by fixed-point steps; aid-fixed-point:K takes K")
 }

@@ -1,12 +1,14 @@
 //! Minimal residuals: H may be indefinite or singular.
 
+use std::sync::Arc;
+
 use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::{axpy, dot, norm};
 use autodiff::{Meter, Real};
 
 use crate::default_tolerance;
 
-use super::{LinearSolver, Outcome, Product, Report, flat, lift, scaled_residual};
+use super::{LinearEntry, LinearSolver, Outcome, Product, Report, flat, lift, scaled_residual};
 
 /// The method of minimal residuals.
 ///
@@ -179,6 +181,17 @@ impl<T: Real> LinearSolver<T> for Minres {
             iterations,
         }
     }
+}
+
+/// The name `aid-minres`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about = "implicit differentiation, linear system by minimal residuals: any Hessian";
+    LinearEntry::new("aid-minres", about, &["tolerance"], |call| {
+        let minres = Minres::new();
+        let tolerance = call.settings.tolerance;
+        Ok(Arc::new(tolerance.map_or(minres, |t| minres.tolerance(t))))
+    })
+    .descent("descent along implicit hypergradients, by minimal residuals")
 }
 
 #[cfg(test)]

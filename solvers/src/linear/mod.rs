@@ -23,10 +23,29 @@ pub use nystrom::{Nystrom, Sketch};
 pub use one_step::OneStep;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use autodiff::{Meter, Real};
 
+use crate::catalogue::Entry;
+use crate::hypergradient::Room;
 use crate::{Status, default_tolerance};
+
+/// The name of a linear solver.
+pub(crate) type LinearEntry<T> = Entry<dyn LinearSolver<T>>;
+
+/// Every linear solver by the name of its implicit strategy.
+pub(crate) fn entries<T: Real>() -> Vec<LinearEntry<T>> {
+    vec![
+        cg::entry(),
+        direct::entry(),
+        minres::entry(),
+        neumann::entry(),
+        fixed_point::entry(),
+        nystrom::entry(),
+        one_step::entry(),
+    ]
+}
 
 /// How a linear solve ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -117,6 +136,15 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
     /// The most bytes that [`solve`](LinearSolver::solve) holds on its meter, for `n` unknowns.
     fn bytes(&self, n: usize) -> usize;
 
+    /// What it holds beyond a few vectors, for `n` unknowns.
+    fn room(&self, n: usize) -> Room {
+        Room {
+            bytes: self.bytes(n),
+            less: "aid-cg",
+            ..Room::default()
+        }
+    }
+
     /// The most vectors that [`solve`](LinearSolver::solve) hands to its product at once.
     fn block(&self, n: usize) -> usize {
         let _ = n;
@@ -128,4 +156,39 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
     /// # Panics
     /// If `b` and `v` differ in length.
     fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report;
+}
+
+/// A linear solver chosen at run time.
+impl<T: Real, S: LinearSolver<T> + ?Sized> LinearSolver<T> for Arc<S> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn tolerance(&self) -> f64 {
+        (**self).tolerance()
+    }
+
+    fn complaint(&self) -> Option<String> {
+        (**self).complaint()
+    }
+
+    fn solves_indefinite(&self) -> bool {
+        (**self).solves_indefinite()
+    }
+
+    fn bytes(&self, n: usize) -> usize {
+        (**self).bytes(n)
+    }
+
+    fn room(&self, n: usize) -> Room {
+        (**self).room(n)
+    }
+
+    fn block(&self, n: usize) -> usize {
+        (**self).block(n)
+    }
+
+    fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report {
+        (**self).solve(product, b, v, meter)
+    }
 }

@@ -1,5 +1,7 @@
 //! The truncated Neumann series of the inverse.
 
+use std::sync::Arc;
+
 use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::{axpy, norm};
 use autodiff::{Meter, Real};
@@ -7,7 +9,7 @@ use autodiff::{Meter, Real};
 use crate::inner::StepLength;
 
 use super::stationary::{Settings, Watch};
-use super::{LinearSolver, Outcome, Product, Report, lift, scaled_residual};
+use super::{LinearEntry, LinearSolver, Outcome, Product, Report, lift, scaled_residual};
 
 /// The Neumann series `v = s Σ_{k≤K} (I − sH)ᵏ b`.
 ///
@@ -126,4 +128,15 @@ impl<T: Real> LinearSolver<T> for Neumann {
             iterations,
         }
     }
+}
+
+/// The name `aid-neumann`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about = "the same by a Neumann series to the tolerance; aid-neumann:K to order K";
+    LinearEntry::new("aid-neumann[:K]", about, &["tolerance", "step"], |call| {
+        Ok(Arc::new(Neumann {
+            settings: Settings::of(call)?,
+        }))
+    })
+    .descent("the same, by a Neumann series; aid-neumann:K to order K")
 }
