@@ -1,12 +1,13 @@
 //! `bilevel list`.
 
+use models::PROBLEMS;
 use serde::Serialize;
 use solvers::catalogue::{Row, STEPS, strategies};
 
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{line, say};
-use crate::catalogue::{methods, problems};
+use crate::catalogue::methods;
 
 #[derive(Serialize)]
 struct Record {
@@ -21,8 +22,9 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
         .flat_map(|e| e.rows)
         .collect();
     let methods: Vec<Row> = methods::all().into_iter().map(|m| m.row).collect();
+    let problems: Vec<Row> = PROBLEMS.iter().map(|entry| entry.row).collect();
     let kinds: [(&str, &str, &[Row]); 4] = [
-        ("problem", "Problems (--problem)", problems::ALL),
+        ("problem", "Problems (--problem)", &problems),
         ("strategy", "\nStrategies (compare --strategy)", &strategies),
         ("inner", "\nSteps of the lower level (--inner)", STEPS),
         ("method", "\nMethods (solve --method)", &methods),

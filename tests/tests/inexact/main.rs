@@ -7,15 +7,16 @@ mod isgd;
 mod maid;
 mod per_sample;
 
-use bilevel_benches::catalogue::problems::{self, Source};
 use models::Task;
+use models::catalogue::{self, Source};
 use nalgebra::DVector;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use solvers::{Bilevel, Exact, Method, Progress, Strategy};
 
 fn named(name: &str) -> Task<f64> {
-    problems::named(name, &Source::default()).expect("a name of the catalogue")
+    let task = catalogue::named(name).and_then(|entry| entry.task(&Source::default()));
+    task.expect("a name of the catalogue")
 }
 
 /// A vector of numbers from −1 to 1.
