@@ -102,7 +102,10 @@ pub fn learning_rates<T: Real>(
 /// The entry of [`learning_rates`].
 pub static LEARNING_RATES: Entry = Entry {
     data: Data::Table(Labels::Classes),
-    defaults: Defaults::adam(0.1, 0.1).iterations(20),
+    defaults: Defaults {
+        iterations: Some(20),
+        ..Defaults::adam(0.1, 0.1)
+    },
     ..Entry::new(
         "learning-rates",
         "rates of the network's training, by stage and layer: x is in the steps, so itd alone",

@@ -104,7 +104,10 @@ pub fn mlp<T: Real>(splits: &Splits, hidden: &[usize], seed: u64) -> Result<Task
 /// The entry of [`mlp`].
 pub static MLP: Entry = Entry {
     data: Data::Table(Labels::Classes),
-    defaults: Defaults::adam(0.2, 0.005).iterations(20),
+    defaults: Defaults {
+        iterations: Some(20),
+        ..Defaults::adam(0.2, 0.005)
+    },
     ..Entry::new(
         "mlp",
         "weight decay of a 64-32-10 network for each layer; digits, or --data",
@@ -178,7 +181,8 @@ pub static MLP_CLEANING: Entry = Entry {
     data: Data::Table(Labels::Classes),
     defaults: Defaults {
         lower_step: Some(0.5),
-        ..Defaults::adam(0.5, 0.02).iterations(20)
+        iterations: Some(20),
+        ..Defaults::adam(0.5, 0.02)
     },
     ..Entry::new(
         "mlp-cleaning",

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use autodiff::Meter;
 use autodiff::unroll::Memory;
 use models::{Task, closed_form, data, logistic};
-use solvers::linear::{Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, OneStep};
+use solvers::linear::{
+    Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, OneStep, solve,
+};
 use solvers::{Aid, Bda, Bilevel, Exact, InnerStep, Itd, LowerSolve, StepLength, Strategy};
 
 /// The system's allocator, which counts.
@@ -111,7 +113,8 @@ fn the_meter_grows_as_the_allocator_does() {
             InnerStep::Momentum(0.1),
             InnerStep::Nesterov(0.1),
         ] {
-            let itd = |depth: usize, memory| Itd::reverse(depth).inner(inner).memory(memory);
+            let itd =
+                |depth: usize, memory| Itd::reverse(depth).inner(inner.clone()).memory(memory);
             let at = |depth: usize, memory| {
                 let itd = itd(depth, memory);
                 let predicted = itd.predicted_peak_bytes(problem);
@@ -172,7 +175,7 @@ fn the_meter_is_the_allocator_but_for_a_constant() {
             length: StepLength::Auto,
         },
     ] {
-        let cg = Aid::cg().lower(lower);
+        let cg = Aid::cg().lower(lower.clone());
         agrees(&task, problem, &cg, cg.predicted_peak_bytes(problem));
         let direct = Aid::direct().lower(lower);
         let predicted = direct.predicted_peak_bytes(problem);
@@ -227,7 +230,7 @@ fn linear_solvers_hold_what_they_say() {
         let before = LIVE.load(Relaxed);
         PEAK.store(before, Relaxed);
         v.fill(0.0);
-        solver.solve(&mut product, &b, &mut v, &meter);
+        solve(solver, &mut product, &b, &mut v, &meter);
         let heap = PEAK.load(Relaxed) - before;
         let said = solver.bytes(n);
         println!("{solver:?}: said {said}, heap {heap}");

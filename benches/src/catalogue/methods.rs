@@ -281,7 +281,7 @@ pub fn method<T: Real>(
     };
     let given = settings.method.only(&named.accepts);
     let settings = &SolveSettings {
-        method: given,
+        method: given.clone(),
         ..*settings
     };
     if let Some(method) = inexact::method(name, task, settings, optimiser(&given)) {
@@ -331,5 +331,46 @@ fn optimiser(settings: &Settings) -> Optimiser {
         OuterRule::Adagrad => Optimiser::Adagrad { rate },
         OuterRule::Adam => adam(0.0),
         OuterRule::AdamW => adam(0.01),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use models::stability::ridge_prior;
+    use solvers::catalogue::{Kind, SETTINGS, Value};
+
+    use super::*;
+
+    /// A value that no setting has here unless it is given.
+    fn unusual(kind: Kind) -> Value {
+        match kind {
+            Kind::Count => Value::Count(7),
+            Kind::Positive | Kind::FromZero => Value::Number(0.625),
+            Kind::YesNo | Kind::Flag => Value::YesNo(true),
+            Kind::Outer => Value::Outer(OuterRule::Adagrad),
+            Kind::Inner => Value::Inner("momentum:0.5".parse().expect("a step")),
+        }
+    }
+
+    #[test]
+    fn what_a_method_takes_makes_another_method() {
+        let task = ridge_prior::<f64>(100, 0, None);
+        let adam = Settings {
+            optimiser: Some(OuterRule::Adam),
+            ..Settings::NONE
+        };
+        for named in all() {
+            let name = named.row.name;
+            let made = |given: Settings| {
+                let settings = SolveSettings::of(task.name, name, given);
+                let method = method(name, &task, &settings).expect("settings that fit");
+                format!("{method:?}")
+            };
+            for setting in SETTINGS.iter().filter(|s| named.accepts.contains(&s.key)) {
+                let mut given = adam.clone();
+                given.set(setting.key, unusual(setting.kind));
+                assert_ne!(made(given), made(adam.clone()), "{name}: {}", setting.key);
+            }
+        }
     }
 }

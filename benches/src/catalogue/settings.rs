@@ -14,7 +14,7 @@ use super::methods::{self, Family};
 use super::reading::GivenReading;
 
 /// Settings as they are given, by arguments or a file: of the data, and of the method.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Given {
     /// How the data is read.
     pub reading: GivenReading,
@@ -34,7 +34,7 @@ impl Given {
 }
 
 /// The settings of a run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SolveSettings {
     /// How the data is read.
     pub reading: GivenReading,
@@ -69,17 +69,16 @@ impl SolveSettings {
 
 /// The defaults of a problem for methods of a family.
 fn for_family(own: Defaults, family: Family) -> Settings {
-    let settings = own.settings;
-    match family {
-        Family::Descent => Settings {
-            step: own.lower_step,
-            ..settings
+    Settings {
+        optimiser: own.optimiser,
+        rate: match family {
+            Family::Ascent => own.ascent_rate,
+            Family::Descent | Family::SmallSteps => own.rate,
         },
-        Family::Ascent => Settings {
-            rate: own.ascent_rate.or(settings.rate),
-            ..settings
-        },
-        Family::SmallSteps => settings,
+        iterations: own.iterations,
+        depth: own.depth,
+        step: own.lower_step.filter(|_| family == Family::Descent),
+        ..Settings::NONE
     }
 }
 
@@ -140,7 +139,7 @@ impl Serialize for Pairs<'_> {
         let mut map = serializer.serialize_map(None)?;
         for setting in of_methods() {
             match self.0.get(setting.key) {
-                None => map.serialize_entry(setting.key, &())?,
+                None => map.serialize_entry(setting.key, &None::<()>)?,
                 Some(Value::Count(n)) => map.serialize_entry(setting.key, &n)?,
                 Some(Value::Number(v)) => map.serialize_entry(setting.key, &v)?,
                 Some(Value::YesNo(b)) => map.serialize_entry(setting.key, &b)?,

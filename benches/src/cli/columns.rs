@@ -3,15 +3,15 @@
 use super::output::{aligned, dash};
 use crate::report::{Cell, Table};
 
-/// What a column makes of a record.
-type Of<'a, R, V> = Box<dyn Fn(&R) -> V + 'a>;
-
 /// A column of a table of records.
 pub(super) struct Column<'a, R> {
     title: String,
-    text: Of<'a, R, String>,
-    value: Of<'a, R, Option<f64>>,
+    text: Box<dyn Fn(&R) -> String + 'a>,
+    value: Value<'a, R>,
 }
+
+/// What a page sorts a cell by.
+type Value<'a, R> = Box<dyn Fn(&R) -> Option<f64> + 'a>;
 
 impl<'a, R> Column<'a, R> {
     /// What a cell says, and what a page sorts it by.

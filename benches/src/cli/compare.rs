@@ -19,7 +19,7 @@ use crate::study::compare::{
 
 pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
-    let settings = args.settings.settings;
+    let settings = &args.settings.settings;
     let names: Vec<&str> = match &args.strategy[..] {
         [] if settings.inner().is_proximal() => DEFAULT_PROXIMAL.to_vec(),
         [] => DEFAULT.to_vec(),
@@ -27,9 +27,9 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
     };
     let strategies: Vec<(&str, AnyStrategy<T>)> = names
         .iter()
-        .map(|name| Ok((*name, strategy(name, &settings).map_err(Failure::Input)?)))
+        .map(|name| Ok((*name, strategy(name, settings).map_err(Failure::Input)?)))
         .collect::<Result<_, Failure>>()?;
-    refuse_foreign(&settings, &names)?;
+    refuse_foreign(settings, &names)?;
     let problems = problems::<T>(args, common)?;
     // A strategy that is given for one problem must suit it; of several it is left out where it does
     // not, as are those that nobody asked for by name.
@@ -61,7 +61,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
             .filter(|(_, s)| !(chosen && s.room(dim_y).is_too_dense(dim_y)))
             .filter(|(_, strategy)| strategy.suits(&problem.bilevel).is_ok());
         let fitting: Vec<&(&str, AnyStrategy<T>)> = fitting.collect();
-        records.extend(of_one(problem, &fitting, &settings, args.full, common));
+        records.extend(of_one(problem, &fitting, settings, args.full, common));
     }
     if problems.len() > 1 && !common.json {
         say("relative errors:");

@@ -55,7 +55,7 @@ impl Takers for Loops {
 }
 
 /// The settings that were given.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Given<K> {
     pub(super) settings: Settings,
     of: PhantomData<K>,

@@ -2,7 +2,8 @@
 
 use models::PROBLEMS;
 use serde::Serialize;
-use solvers::catalogue::{Row, STEPS, strategies};
+use solvers::InnerStep;
+use solvers::catalogue::{Row, strategies};
 
 use super::args::Common;
 use super::failure::Failure;
@@ -21,12 +22,17 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
         .into_iter()
         .flat_map(|e| e.rows)
         .collect();
+    let steps = InnerStep::ALL.iter().map(|e| Row {
+        name: e.name,
+        about: e.about,
+    });
+    let steps: Vec<Row> = steps.collect();
     let methods: Vec<Row> = methods::all().into_iter().map(|m| m.row).collect();
     let problems: Vec<Row> = PROBLEMS.iter().map(|entry| entry.row).collect();
     let kinds: [(&str, &str, &[Row]); 4] = [
         ("problem", "Problems (--problem)", &problems),
         ("strategy", "\nStrategies (compare --strategy)", &strategies),
-        ("inner", "\nSteps of the lower level (--inner)", STEPS),
+        ("inner", "\nSteps of the lower level (--inner)", &steps),
         ("method", "\nMethods (solve --method)", &methods),
     ];
     for (kind, title, rows) in kinds {

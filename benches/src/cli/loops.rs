@@ -13,7 +13,7 @@ pub(super) fn budget(text: &str) -> Result<usize, Failure> {
 
 /// What is unrolled, for each depth.
 pub(super) fn unrolled(args: &Given<Loops>) -> impl Fn(usize) -> Itd + use<> {
-    let settings = args.settings;
+    let settings = args.settings.clone();
     move |depth: usize| {
         let itd = Itd::reverse(depth).inner(settings.inner());
         match settings.step {

@@ -34,7 +34,7 @@ pub(super) fn origin(
         large: args.problem.large,
         seed: common.seed,
         dtype: common.dtype.name().into(),
-        settings: *settings,
+        settings: settings.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
     })
 }
@@ -122,7 +122,7 @@ pub(super) fn from_folder(
             out: Some(dir.to_owned()),
             ..common.clone()
         },
-        settings: origin.settings,
+        settings: origin.settings.clone(),
         from: Some((folder, checkpoint)),
     }))
 }
@@ -144,7 +144,7 @@ fn disagreement(args: &Solve, common: &Common, given: Given, origin: &Origin) ->
     };
     let plain = "settings are plain data";
     let here = settings(serde_json::to_value(given).expect(plain));
-    let there_settings = settings(serde_json::to_value(origin.settings).expect(plain));
+    let there_settings = settings(serde_json::to_value(&origin.settings).expect(plain));
     let mut of_settings = here.iter().filter(|(_, value)| !value.is_null());
     word("version", env!("CARGO_PKG_VERSION"), &origin.version)
         .or(word("problem", &args.problem.problem, &origin.problem))

@@ -32,9 +32,9 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
     };
     let given = Given {
         reading: args.problem.reading,
-        settings: args.settings.settings,
+        settings: args.settings.settings.clone(),
     };
-    let given = given.or(from_file);
+    let given = given.or(from_file.clone());
     args.problem.reading = given.reading;
     let task = match &args.resume {
         Some(dir) => match from_folder(dir, &args, &common, given)? {

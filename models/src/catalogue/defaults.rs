@@ -1,14 +1,20 @@
 //! The settings of methods that suit a problem.
 
-use solvers::catalogue::{OuterRule, Settings};
+use solvers::catalogue::OuterRule;
 
-/// The settings of methods that suit a problem, unless they are given.
+/// The settings of methods that suit a problem, unless they are given; the usual ones where `None`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Defaults {
-    /// Those of every method.
-    pub settings: Settings,
-    /// The step length of x of methods that ascend on a penalty, in place of `rate`.
+    /// How x moves.
+    pub optimiser: Option<OuterRule>,
+    /// The step length of x.
+    pub rate: Option<f64>,
+    /// The same of methods that ascend on a penalty.
     pub ascent_rate: Option<f64>,
+    /// Outer iterations.
+    pub iterations: Option<usize>,
+    /// Steps that are unrolled.
+    pub depth: Option<usize>,
     /// The step length of the lower level of methods that descend along hypergradients.
     pub lower_step: Option<f64>,
     /// The step length of y and of the linear system of methods of small steps: short enough for
@@ -19,8 +25,11 @@ pub struct Defaults {
 impl Defaults {
     /// The usual settings.
     pub const NONE: Defaults = Defaults {
-        settings: Settings::NONE,
+        optimiser: None,
+        rate: None,
         ascent_rate: None,
+        iterations: None,
+        depth: None,
         lower_step: None,
         inner_step: 0.3,
     };
@@ -28,10 +37,7 @@ impl Defaults {
     /// Steps of x of length `rate`, and of `ascent_rate` where a method ascends on a penalty.
     pub(crate) const fn steps(rate: f64, ascent_rate: f64) -> Self {
         Defaults {
-            settings: Settings {
-                rate: Some(rate),
-                ..Settings::NONE
-            },
+            rate: Some(rate),
             ascent_rate: Some(ascent_rate),
             ..Self::NONE
         }
@@ -39,35 +45,9 @@ impl Defaults {
 
     /// The same by Adam.
     pub(crate) const fn adam(rate: f64, ascent_rate: f64) -> Self {
-        let steps = Self::steps(rate, ascent_rate);
         Defaults {
-            settings: Settings {
-                optimiser: Some(OuterRule::Adam),
-                ..steps.settings
-            },
-            ..steps
-        }
-    }
-
-    /// The same for this many outer iterations.
-    pub(crate) const fn iterations(self, iterations: usize) -> Self {
-        Defaults {
-            settings: Settings {
-                iterations: Some(iterations),
-                ..self.settings
-            },
-            ..self
-        }
-    }
-
-    /// The same with this many steps unrolled.
-    pub(crate) const fn depth(self, depth: usize) -> Self {
-        Defaults {
-            settings: Settings {
-                depth: Some(depth),
-                ..self.settings
-            },
-            ..self
+            optimiser: Some(OuterRule::Adam),
+            ..Self::steps(rate, ascent_rate)
         }
     }
 }

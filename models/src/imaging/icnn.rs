@@ -113,7 +113,10 @@ pub fn icnn_denoising<T: Real>(photographs: &Photographs, network: Convex) -> Ta
 /// The entry of [`icnn_denoising`].
 pub static ICNN_DENOISING: Entry = Entry {
     large: true,
-    defaults: Defaults::adam(0.05, 0.002).depth(50),
+    defaults: Defaults {
+        depth: Some(50),
+        ..Defaults::adam(0.05, 0.002)
+    },
     ..Entry::new(
         "icnn-denoising",
         "an input-convex network: 4 filters and 2 units, --large 32 and 16; the same images",

@@ -49,7 +49,10 @@ pub fn tv_denoising<T: Real>(count: usize, size: usize, seed: u64) -> Task<T> {
 pub static TV_DENOISING: Entry = Entry {
     data: Data::Images,
     // Steps of either parameter change φ by some hundred times their square.
-    defaults: Defaults::steps(0.02, 0.001).depth(50),
+    defaults: Defaults {
+        depth: Some(50),
+        ..Defaults::steps(0.02, 0.001)
+    },
     ..Entry::new(
         "tv-denoising",
         "weight and smoothing of total variation, images with noise; six small ones, or --data",

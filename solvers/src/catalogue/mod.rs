@@ -22,6 +22,3 @@ mod strategies;
 pub use entry::{Call, Descent, Entry, Make, Row, nearest, rest, unknown};
 pub use settings::{Kind, OuterRule, SETTINGS, Setting, Settings, Value};
 pub use strategies::{strategies, strategy};
-
-/// The steps of the lower level, as [`InnerStep`](crate::InnerStep) reads them.
-pub use crate::inner::STEPS;

@@ -54,7 +54,7 @@ pub enum Kind {
 }
 
 /// What a setting is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A whole number.
     Count(usize),
@@ -109,12 +109,12 @@ impl Kind {
     /// # Errors
     /// With the value and what was expected.
     pub fn check(self, value: Value) -> Result<Value, String> {
-        match (self, value) {
+        match (self, &value) {
             (Kind::Count, Value::Count(0)) => Err("0: expected at least 1".into()),
-            (Kind::Positive, Value::Number(v)) if !(v.is_finite() && v > 0.0) => {
+            (Kind::Positive, Value::Number(v)) if !(v.is_finite() && *v > 0.0) => {
                 Err(format!("{v}: expected a positive number"))
             }
-            (Kind::FromZero, Value::Number(v)) if !(v.is_finite() && v >= 0.0) => {
+            (Kind::FromZero, Value::Number(v)) if !(v.is_finite() && *v >= 0.0) => {
                 Err(format!("{v}: expected a number from 0 on"))
             }
             _ => Ok(value),
@@ -143,7 +143,7 @@ impl Setting {
 }
 
 /// A type of a setting as one of the values.
-trait OfValue: Copy {
+trait OfValue: Sized {
     fn of(value: Value) -> Option<Self>;
     fn value(self) -> Value;
 }
@@ -169,7 +169,7 @@ of_value!(usize: Count, f64: Number, bool: YesNo, OuterRule: Outer, InnerStep: I
 macro_rules! settings {
     ($($key:ident: $type:ty, $kind:ident $value:literal $(= $default:expr)?, $help:literal;)+) => {
         /// The settings that strategies and methods are made of, each absent unless it is given.
-        #[derive(Clone, Copy, Debug, Default, PartialEq)]
+        #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Settings {
             $(#[doc = $help] pub $key: Option<$type>,)+
         }
@@ -182,6 +182,8 @@ macro_rules! settings {
             kind: Kind::$kind,
         },)+];
 
+        // Of the types, that of steps alone is no `Copy`.
+        #[allow(clippy::clone_on_copy)]
         impl Settings {
             /// None of them.
             pub const NONE: Settings = Settings { $($key: None,)+ };
@@ -192,7 +194,7 @@ macro_rules! settings {
             $($(
                 #[doc = concat!("`", stringify!($key), "`, or what it is unless given.")]
                 pub fn $key(&self) -> $type {
-                    self.$key.unwrap_or($default)
+                    self.$key.clone().unwrap_or($default)
                 }
             )?)+
 
@@ -205,7 +207,7 @@ macro_rules! settings {
             /// The setting of this key, if there is one and it is given.
             pub fn get(&self, key: &str) -> Option<Value> {
                 match key {
-                    $(stringify!($key) => self.$key.map(OfValue::value),)+
+                    $(stringify!($key) => self.$key.clone().map(OfValue::value),)+
                     _ => None,
                 }
             }
@@ -313,7 +315,7 @@ impl Settings {
 
     /// The same settings without those that are not among `keys`.
     #[must_use]
-    pub fn only(self, keys: &[&str]) -> Settings {
+    pub fn only(&self, keys: &[&str]) -> Settings {
         let mut kept = Settings::NONE;
         for key in keys {
             if let Some(value) = self.get(key) {
@@ -341,7 +343,7 @@ mod tests {
             (Kind::FromZero, "-1", "-1: expected a number from 0 on"),
             (Kind::YesNo, "maybe", "maybe: expected true or false"),
             (Kind::Outer, "sgd", "sgd: expected one of gd, momentum"),
-            (Kind::Inner, "newton", "newton: expected `gd`"),
+            (Kind::Inner, "newton", "newton: expected one of `gd`"),
         ] {
             let error = kind.read(text).expect_err(text);
             assert!(error.contains(want), "{error}");
@@ -359,7 +361,7 @@ mod tests {
         let mut given = Settings::NONE;
         given.set("rate", Value::Number(0.3));
         assert_eq!((given.rate(), given.depth()), (0.3, 100));
-        let all = given.or(Settings::DEFAULT);
+        let all = given.clone().or(Settings::DEFAULT);
         assert_eq!(
             (all.rate, all.depth, all.step),
             (Some(0.3), Some(100), None)
@@ -396,7 +398,7 @@ mod tests {
     fn a_default_may_be() {
         for setting in SETTINGS {
             if let Some(value) = Settings::DEFAULT.get(setting.key) {
-                assert_eq!(setting.kind.check(value), Ok(value), "{}", setting.key);
+                assert!(setting.kind.check(value).is_ok(), "{}", setting.key);
             }
         }
     }

@@ -6,7 +6,7 @@ use nalgebra::DVector;
 use crate::hypergradient::Room;
 use crate::optimiser::Moments;
 use crate::{
-    Bilevel, ConfigError, Constraint, Ledger, Optimiser, Oracles, Status, Strategy, Workspace,
+    At, Bilevel, ConfigError, Constraint, Ledger, Optimiser, Oracles, Status, Strategy, Workspace,
 };
 
 use super::growth::{Growth, Sizes, joint_norm};
@@ -117,12 +117,12 @@ impl<T: Real, S: Strategy<T> + Clone + 'static> Method<T> for Descent<S> {
         }
         assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
         self.constraint.project(x.as_mut_slice());
-        let mut work = problem.workspace();
-        work.warm_linear(self.warm_linear);
+        let work = problem.workspace();
         Ok(Box::new(DescentRun {
             moments: Moments::new(self.optimiser, x.len(), work.meter()),
             work,
             y: problem.start().clone(),
+            linear: DVector::zeros(if self.warm_linear { problem.dim_y() } else { 0 }),
             settings: self.clone(),
             problem,
             x,
@@ -141,6 +141,8 @@ struct DescentRun<'p, T: Real, S> {
     moments: Moments<T>,
     x: DVector<T>,
     y: DVector<T>,
+    /// The solution of the latest linear system, if the next one starts from it.
+    linear: DVector<T>,
     iteration: usize,
     oracles: Oracles,
     peak: usize,
@@ -153,17 +155,20 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
             return None;
         }
         let strategy = &self.settings.strategy;
-        self.work.set_iteration(self.iteration);
+        let mut at = At::new(&self.x).iteration(self.iteration);
+        if self.settings.warm {
+            at = at.start(&self.y);
+        }
+        if self.settings.warm_linear {
+            at = at.linear(&mut self.linear);
+        }
         let estimate = strategy
-            .hypergradient(self.problem, &self.x, &mut self.work)
+            .hypergradient_at(self.problem, at, &mut self.work)
             .expect("validated at the start");
         self.iteration += 1;
         self.oracles += estimate.oracles;
         self.peak = self.peak.max(estimate.bytes.peak);
         self.y = estimate.y;
-        if self.settings.warm {
-            self.work.start_from(&self.y);
-        }
         let direction = &estimate.hypergradient;
         let mut status = estimate.status;
         if status.is_success() {
@@ -234,6 +239,10 @@ impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
         ledger.count("iterations in all", &mut self.settings.iterations);
         ledger.entries("x", self.x.as_mut_slice());
         ledger.entries("y", self.y.as_mut_slice());
+        ledger.entries(
+            "the solution of the linear system",
+            self.linear.as_mut_slice(),
+        );
         self.moments.visit(ledger);
         self.work.visit(ledger);
         ledger.oracles(&mut self.oracles);

@@ -80,8 +80,8 @@ fn a_solution_held_at_its_bound_moves_with_the_bound() {
         high: 2.0,
     });
     for (x, want, y) in [(9.0, 1.0, -5.5 * PI / 9.0), (8.5, -1.0, -2.0)] {
-        let aid = at(&task, &AidStep::new(held), x);
-        let itd = at(&task, &Itd::reverse(300).inner(held), x);
+        let aid = at(&task, &AidStep::new(held.clone()), x);
+        let itd = at(&task, &Itd::reverse(300).inner(held.clone()), x);
         for estimate in [aid, itd] {
             assert!(estimate.status.is_success(), "{estimate}");
             close(estimate.y[0], y, 1e-8);

@@ -8,7 +8,7 @@ use nalgebra::{DMatrix, DVector};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solvers::arbitrary;
-use solvers::linear::{Cg, LinearSolver};
+use solvers::linear::{Cg, solve};
 use solvers::{Bilevel, Certificate, Constants};
 
 use super::{exact, random};
@@ -79,7 +79,7 @@ fn linear_solution(problem: &Bilevel<f64>, x: &DVector<f64>, y: &DVector<f64>) -
         out.copy_from_slice(lower.product(1));
     };
     let b = upper.gradient(1);
-    Cg::new().solve(&mut product, b, v.as_mut_slice(), &Meter::new());
+    solve(&Cg::new(), &mut product, b, v.as_mut_slice(), &Meter::new());
     v
 }
 

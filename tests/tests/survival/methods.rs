@@ -91,7 +91,7 @@ fn every_method<T: Real>() {
             }
         }
         let few = names != PROBLEMS;
-        assert!(few || suited > 0, "no problem here suits {}", name);
+        assert!(few || suited > 0, "no problem here suits {name}");
     }
 }
 

@@ -6,6 +6,7 @@ use autodiff::Real;
 
 use crate::catalogue::Settings;
 use crate::hypergradient::StrategyEntry;
+use crate::lower::Steps;
 
 use super::{AidStep, StepSystem};
 
@@ -37,7 +38,10 @@ pub(crate) fn entries<T: Real>() -> [StrategyEntry<T>; 2] {
 fn aid_step(settings: &Settings) -> AidStep {
     let aid = AidStep::new(settings.inner());
     AidStep {
-        length: settings.length(),
+        steps: Steps {
+            inner: settings.inner(),
+            length: settings.length(),
+        },
         tolerance: settings.tolerance,
         limit: settings.lower_limit.unwrap_or(aid.limit),
         ..aid

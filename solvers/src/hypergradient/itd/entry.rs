@@ -6,6 +6,7 @@ use autodiff::Real;
 
 use crate::catalogue::{Row, Settings};
 use crate::hypergradient::StrategyEntry;
+use crate::lower::Steps;
 
 use super::Itd;
 
@@ -56,10 +57,12 @@ pub(crate) fn entries<T: Real>() -> [StrategyEntry<T>; 2] {
 }
 
 fn itd(settings: &Settings) -> Itd {
+    let inner = settings.inner();
+    let length = settings.length();
     Itd {
-        length: settings.length(),
+        steps: Steps { inner, length },
         // The same iterate is that of all the steps.
         tolerance: settings.tolerance.filter(|_| !settings.same_iterate()),
-        ..Itd::reverse(settings.depth()).inner(settings.inner())
+        ..Itd::reverse(settings.depth())
     }
 }

@@ -8,7 +8,7 @@ use autodiff::Real;
 use autodiff::bytes::{Buffer, Category};
 use nalgebra::DVector;
 
-use crate::inner::NEWTON_LIMIT;
+use crate::lower::{NEWTON_LIMIT, newton_scratch};
 use crate::{Bilevel, ConfigError, Constraint, Schedule};
 
 use super::growth::Growth;
@@ -147,8 +147,7 @@ impl<T: Real> Method<T> for Hoag {
         let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
         let buffer = |len| Buffer::zeros(len, Category::Solver, &meter);
         Ok(Box::new(HoagRun {
-            implicit: ImplicitVectors::new(dim_x, dim_y, &meter),
-            spare: [buffer(dim_y), buffer(dim_y), buffer(dim_y)],
+            implicit: ImplicitVectors::new(dim_x, dim_y, newton_scratch::<T>(dim_y), &meter),
             kept_x: buffer(dim_x),
             kept_y: buffer(dim_y),
             kept_z: buffer(dim_x),

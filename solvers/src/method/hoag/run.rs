@@ -5,7 +5,8 @@ use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
-use crate::inner::{Trend, newton};
+use crate::linear::Scratch;
+use crate::lower::{Trend, newton};
 use crate::{Bilevel, Certificate, Constraint, Ledger, Status, Workspace, default_tolerance};
 
 use super::super::growth::{Growth, Sizes, joint_norm};
@@ -28,7 +29,6 @@ pub(super) struct HoagRun<'p, T: Real> {
     pub(super) problem: &'p Bilevel<T>,
     pub(super) work: Workspace<T>,
     pub(super) implicit: ImplicitVectors<T>,
-    pub(super) spare: [Buffer<T>; 3],
     /// The last point that was not taken back, and its hypergradient.
     pub(super) kept_x: Buffer<T>,
     pub(super) kept_y: Buffer<T>,
@@ -133,7 +133,8 @@ impl<T: Real> Run<T> for HoagRun<'_, T> {
         let accuracy = asked.max(default_tolerance::<T>());
         self.iteration += 1;
         let (upper, lower) = (&mut self.work.upper, &mut self.work.lower);
-        let ImplicitVectors { q, z, cg } = &mut self.implicit;
+        let ImplicitVectors { q, z, room } = &mut self.implicit;
+        let mut scratch = Scratch::new(room, &self.work.meter);
         let (x, y) = (self.x.as_slice(), self.y.as_mut_slice());
         lower.differentiate(&[x, y], Inputs::one(1));
         let start = norm(lower.gradient(1)).f64();
@@ -144,15 +145,15 @@ impl<T: Real> Run<T> for HoagRun<'_, T> {
         let scale = Some(self.steepest).filter(|s| *s > 0.0 && *s < 1.0);
         let until = (accuracy * scale.unwrap_or(1.0), self.settings.limit);
         let trend = &mut Trend::default();
-        let minimum = newton(lower, x, y, until, &mut self.spare, cg, trend);
+        let minimum = newton(lower, x, y, until, &mut scratch, trend);
         let residual = minimum.residual;
         let exhausted = minimum.iterations == self.settings.limit && residual > accuracy;
         let delta = Accuracy::Either(accuracy);
-        let found = implicit_direction(upper, lower, [x, y], delta, q, z, cg);
+        let found = implicit_direction(upper, lower, [x, y], delta, q, z, scratch);
         let mut size = norm(z).f64();
         let rounding = rounding_of(found.value, [x, y], [z, upper.gradient(1)]);
         let certificate = Certificate::stated(self.problem, x, y, size, upper, lower);
-        let ends = [self.work.start.as_slice(), y];
+        let ends = [self.problem.start().as_slice(), y];
         let last = self.iteration == self.settings.iterations;
         let (mut status, coarse) = found.end(residual, accuracy, ends, minimum.curvature, last);
         if exhausted && status.is_success() {

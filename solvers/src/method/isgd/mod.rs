@@ -6,7 +6,7 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::{Meter, Real};
 use nalgebra::DVector;
 
-use crate::inner::{AcceleratedVectors, StepLength};
+use crate::inner::StepLength;
 use crate::optimiser::Moments;
 use crate::sampling::{Level, Sampling};
 use crate::{Bilevel, ConfigError, Constraint, Optimiser, Oracles, Schedule};
@@ -201,8 +201,7 @@ impl<T: Real> Method<T> for Isgd {
         };
         Ok(Box::new(IsgdRun {
             moments: Moments::new(self.optimiser, dim_x, &meter),
-            implicit: ImplicitVectors::new(dim_x, block, &meter),
-            accelerated: AcceleratedVectors::new(block, &meter),
+            implicit: ImplicitVectors::new(dim_x, block, 2 * block, &meter),
             found: buffer(found),
             direction: buffer(dim_x),
             q: buffer(dim_y),

@@ -5,7 +5,9 @@ use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Meter, Real};
 use nalgebra::DVector;
 
-use crate::inner::{AcceleratedVectors, StepLength, accelerated};
+use crate::inner::StepLength;
+use crate::linear::Scratch;
+use crate::lower::accelerated;
 use crate::optimiser::Moments;
 use crate::sampling::Level;
 use crate::{Bilevel, Certificate, Ledger, Oracles, Schedule, Status, default_tolerance};
@@ -26,7 +28,6 @@ pub(super) struct IsgdRun<'p, T: Real> {
     pub(super) lower: Level<T>,
     pub(super) moments: Moments<T>,
     pub(super) implicit: ImplicitVectors<T>,
-    pub(super) accelerated: AcceleratedVectors<T>,
     /// What finding step lengths needs.
     pub(super) found: Buffer<T>,
     /// The mean of the batch's hypergradients.
@@ -130,11 +131,20 @@ impl<T: Real> IsgdRun<'_, T> {
                 StepLength::Auto.resolve(lower, x, y, &mut self.found),
             ),
         };
-        let vectors = &mut self.accelerated;
-        let reached = accelerated(lower, x, y, step, tolerance, LOWER_LIMIT, vectors);
-        let ImplicitVectors { q, z, cg } = &mut self.implicit;
+        let ImplicitVectors { q, z, room } = &mut self.implicit;
+        let mut scratch = Scratch::new(room, &self.meter);
+        let until = LOWER_LIMIT;
+        let reached = accelerated(lower, x, y, step, tolerance, until, &mut scratch);
         q.copy_from_slice(&self.q[first..first + block]);
-        let found = implicit_direction(upper, lower, [x, y], Accuracy::Absolute(delta), q, z, cg);
+        let found = implicit_direction(
+            upper,
+            lower,
+            [x, y],
+            Accuracy::Absolute(delta),
+            q,
+            z,
+            scratch,
+        );
         self.q[first..first + block].copy_from_slice(q);
         let residual = reached.residual;
         let start = &self.problem.start().as_slice()[first..first + block];

@@ -7,7 +7,6 @@ use autodiff::Real;
 use autodiff::bytes::{Buffer, Category};
 use nalgebra::DVector;
 
-use crate::inner::AcceleratedVectors;
 use crate::{Bilevel, ConfigError};
 
 use super::growth::Growth;
@@ -168,8 +167,7 @@ impl<T: Real> Method<T> for Maid {
         let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
         let buffer = |len| Buffer::zeros(len, Category::Solver, &meter);
         Ok(Box::new(MaidRun {
-            implicit: ImplicitVectors::new(dim_x, dim_y, &meter),
-            accelerated: AcceleratedVectors::new(dim_y, &meter),
+            implicit: ImplicitVectors::new(dim_x, dim_y, 2 * dim_y, &meter),
             trial_x: buffer(dim_x),
             trial_y: buffer(dim_y),
             y: problem.start().clone(),

@@ -5,7 +5,8 @@ use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
 
-use crate::inner::{AcceleratedVectors, accelerated};
+use crate::linear::Scratch;
+use crate::lower::accelerated;
 use crate::{Bilevel, Certificate, Ledger, Status, Workspace};
 
 use super::super::growth::{Growth, Sizes, joint_norm};
@@ -32,7 +33,6 @@ pub(super) struct MaidRun<'p, T: Real> {
     pub(super) problem: &'p Bilevel<T>,
     pub(super) work: Workspace<T>,
     pub(super) implicit: ImplicitVectors<T>,
-    pub(super) accelerated: AcceleratedVectors<T>,
     pub(super) trial_x: Buffer<T>,
     pub(super) trial_y: Buffer<T>,
     pub(super) x: DVector<T>,
@@ -79,8 +79,17 @@ impl<T: Real> MaidRun<'_, T> {
             return (f64::NAN, Some(Status::NonFinite { place }));
         };
         let tolerance = scale.lower * self.accuracy;
-        let (point, vectors) = (&mut self.work.lower, &mut self.accelerated);
-        let reached = accelerated(point, x, y, scale.step, tolerance, LOWER_LIMIT, vectors);
+        let (point, room) = (&mut self.work.lower, &mut self.implicit.room);
+        let mut scratch = Scratch::new(room, &self.work.meter);
+        let reached = accelerated(
+            point,
+            x,
+            y,
+            scale.step,
+            tolerance,
+            LOWER_LIMIT,
+            &mut scratch,
+        );
         let residual = reached.residual;
         // Written so that a NaN is a flaw.
         let met = residual <= tolerance;
@@ -99,9 +108,17 @@ impl<T: Real> MaidRun<'_, T> {
             let scale = Scale::at(self.problem, x, y).map_or(1.0, |s| s.linear);
             let delta = scale * self.accuracy;
             let (upper, lower) = (&mut self.work.upper, &mut self.work.lower);
-            let ImplicitVectors { q, z, cg } = &mut self.implicit;
-            let found =
-                implicit_direction(upper, lower, [x, y], Accuracy::Absolute(delta), q, z, cg);
+            let ImplicitVectors { q, z, room } = &mut self.implicit;
+            let scratch = Scratch::new(room, &self.work.meter);
+            let found = implicit_direction(
+                upper,
+                lower,
+                [x, y],
+                Accuracy::Absolute(delta),
+                q,
+                z,
+                scratch,
+            );
             let Implicit { value, status, .. } = found;
             let size = norm(z).f64();
             let certificate = Certificate::stated(self.problem, x, y, size, upper, lower);
