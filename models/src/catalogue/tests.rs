@@ -31,7 +31,10 @@ fn a_slip_is_answered_with_the_nearest_name() {
     for name in ["logistc", "LOGISTIC"] {
         let line = named(name).expect_err("a slip").to_string();
         assert!(line.contains("did you mean `logistic`?"), "{line}");
-        assert!(line.contains("expected one of logistic, softmax, "), "{line}");
+        assert!(
+            line.contains("expected one of logistic, softmax, "),
+            "{line}"
+        );
     }
     let line = named("zzzzzzzzzzz").expect_err("no slip").to_string();
     assert!(!line.contains("did you mean"), "{line}");
