@@ -5,57 +5,63 @@ use std::sync::Arc;
 use autodiff::check::{Check, Report, Row, Rung, Trial, Verdict};
 use autodiff::unroll::Memory;
 use autodiff::{Program, Real, Shape, Var};
-use models::data::{self, Samples, Splits};
-use models::{
-    Convex, Dataset, FewShot, Filters, HyperCleaning, Photographs, Stages, Task, few_shot,
-    foe_denoising, hyper_cleaning, icnn_denoising, learning_rates, logistic, mlp, mlp_cleaning,
-    random_quadratics, ridge, softmax, tv_deblurring, tv_denoising,
-};
+use models::data;
+use models::{Dataset, Task};
 use nalgebra::DVector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use solvers::{Bda, InnerStep, Status, StepLength};
+use solvers::catalogue::{Settings, strategy};
+use solvers::{Bda, InnerStep, Status};
 
-use crate::catalogue::problems::{self, CORRUPTION, ProblemFailure, Source};
-use crate::catalogue::strategies::{AnyStrategy, Settings, strategy};
+use crate::study::compare::AnyStrategy;
 
 /// Strategies, each checked against differences of the outer function that it differentiates.
-pub const STRATEGIES: &[&str] = &[
-    "exact",
-    "itd",
-    "itd-taped",
-    "itd-checkpointed:3",
-    "itd-online:3",
-    "itd-reversible",
-    "itd-forward",
-    "itd-truncated:3",
-    "aid-cg",
-    "aid-direct",
-    "aid-minres",
-    "aid-neumann",
-    "aid-fixed-point",
-    "aid-nystrom:100",
-    "aid-one-step",
-    "aid-step",
-    "bda",
-    "bda-checkpointed:3",
+pub const STRATEGIES: [(&str, Way); 18] = [
+    ("exact", Way::Solved),
+    ("itd", Way::Unrolled),
+    ("itd-taped", Way::Unrolled),
+    ("itd-checkpointed:3", Way::Unrolled),
+    ("itd-online:3", Way::Unrolled),
+    ("itd-reversible", Way::Backwards),
+    ("itd-forward", Way::Unrolled),
+    ("itd-truncated:3", Way::Truncated),
+    ("aid-cg", Way::Solved),
+    ("aid-direct", Way::Solved),
+    ("aid-minres", Way::Solved),
+    ("aid-neumann", Way::Solved),
+    ("aid-fixed-point", Way::Solved),
+    ("aid-nystrom:100", Way::Solved),
+    ("aid-one-step", Way::Solved),
+    ("aid-step", Way::Solved),
+    ("bda", Way::Aggregated(Memory::Stored)),
+    (
+        "bda-checkpointed:3",
+        Way::Aggregated(Memory::Checkpointed { slots: 3 }),
+    ),
 ];
+
+/// What a strategy differentiates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The lower level's solution.
+    Solved,
+    /// Steps to it.
+    Unrolled,
+    /// Steps of momentum, run backwards.
+    Backwards,
+    /// The last steps alone.
+    Truncated,
+    /// Steps on both levels.
+    Aggregated(Memory),
+}
 
 /// Steps that are unrolled.
 const DEPTH: usize = 8;
 /// Their length: short enough for every problem at this size.
 const LENGTH: f64 = 0.05;
-/// Samples and features of the embedded data that are kept.
-const SMALL: (usize, usize) = (24, 8);
-/// The photographs that are kept.
-const TINY: Photographs = Photographs {
-    train: 2,
-    test: 0,
-    size: 4,
-    tiles: 1,
-    seed: 0,
-};
+/// Samples and features of the embedded data that primitives are checked on.
+const FEW: (usize, usize) = (24, 8);
 /// Entries of a derivative that are looked at one by one.
 const ENTRIES: usize = 24;
 /// The same of a hypergradient, where each entry takes many solves of the lower level.
@@ -106,97 +112,6 @@ pub fn records(report: &Report) -> Vec<Record> {
     report.rows().iter().map(record).collect()
 }
 
-/// The problem of this name, its embedded data cut down to a few samples and features.
-///
-/// # Errors
-/// If there is none of this name.
-pub fn small<T: Real>(name: &str, seed: u64) -> Result<Task<T>, ProblemFailure> {
-    let task = match name {
-        "logistic" => logistic(cut(data::digits_parity(seed)))?,
-        "hyper-cleaning" => {
-            let (splits, _) = data::digits_cleaning(seed, CORRUPTION);
-            hyper_cleaning(cut(splits), None, HyperCleaning::default())?
-        }
-        "softmax" => softmax(cut(data::digits_classes(seed)))?,
-        "mlp" => Task {
-            // Decay enough for a minimiser to be near.
-            x: DVector::from_element(2, T::zero()),
-            ..mlp(&thirds(cut(data::digits_classes(seed))), &[2], seed)?
-        },
-        "mlp-cleaning" => {
-            let (splits, _) = data::digits_cleaning(seed, CORRUPTION);
-            mlp_cleaning(&thirds(cut(splits)), None, &[2], seed)?
-        }
-        "learning-rates" => {
-            let stages = Stages { count: 2, steps: 4 };
-            learning_rates(&thirds(cut(data::digits_classes(seed))), &[2], stages, seed)?
-        }
-        "few-shot" => few_shot(FewShot {
-            ways: 2,
-            shots: 1,
-            queries: 1,
-            tasks: 2,
-            held_out: 0,
-            features: 1,
-            seed,
-        }),
-        "tv-deblurring" => tv_deblurring(&TINY),
-        "foe-denoising" => foe_denoising(
-            &TINY,
-            Filters {
-                count: 1,
-                width: 3,
-                seed,
-            },
-        ),
-        "icnn-denoising" => icnn_denoising(
-            &TINY,
-            Convex {
-                filters: 2,
-                width: 2,
-                units: 1,
-                seed,
-            },
-        ),
-        "tv-denoising" => tv_denoising(2, 6, seed),
-        "random-quadratics" => random_quadratics(4, 6, 40, seed),
-        "ridge" => ridge(6, seed),
-        _ => {
-            let source = Source {
-                seed,
-                ..Source::default()
-            };
-            return problems::named(name, &source);
-        }
-    };
-    Ok(task)
-}
-
-fn cut(mut splits: Splits) -> Splits {
-    let cut = |samples: &mut Samples| {
-        let (n, d) = (
-            SMALL.0.min(samples.labels.len()),
-            SMALL.1.min(samples.dim()),
-        );
-        // The middle of the image: the first pixels are 0 everywhere.
-        let first = (samples.dim() - d) / 2;
-        samples.features = samples.features.view((first, 0), (d, n)).into_owned();
-        samples.labels.truncate(n);
-    };
-    cut(&mut splits.train);
-    cut(&mut splits.valid);
-    splits.test = None;
-    splits
-}
-
-/// The same samples in three classes.
-fn thirds(mut splits: Splits) -> Splits {
-    for samples in [&mut splits.train, &mut splits.valid] {
-        samples.labels.iter_mut().for_each(|t| *t %= 3.0);
-    }
-    splits
-}
-
 /// Rounding in single precision, and solves that stop at a tolerance, may hide what is looked for:
 /// the rows say so, and that is no failure. A kink is one.
 fn excused(report: Report) -> Report {
@@ -240,10 +155,10 @@ pub fn objectives<T: Real>(problem: &Task<T>, seed: u64) -> Vec<Report> {
 
 /// The ladder over the primitives of the crates.
 pub fn primitives<T: Real>(seed: u64) -> Vec<Report> {
-    let splits = cut(data::digits_parity(seed));
+    let splits = data::digits_parity(seed).cut(FEW.0, FEW.1);
     let binary = Dataset::<T>::binary(&splits.train);
     let (cleaning, _) = data::digits_cleaning(seed, 0.0);
-    let cleaning = cut(cleaning);
+    let cleaning = cleaning.cut(FEW.0, FEW.1);
     let classes = Dataset::<T>::classes(&cleaning.train, 10);
     let (d, n) = (binary.dim(), classes.len());
     let run = |name: &str, shapes: &[Shape], f: &dyn for<'r> Fn(&[Var<'r, T>]) -> Var<'r, T>| {
@@ -289,46 +204,39 @@ pub fn primitives<T: Real>(seed: u64) -> Vec<Report> {
 /// With one line, if the name is not that of a strategy.
 pub fn hypergradient<T: Real>(
     problem: &Task<T>,
-    name: &str,
+    (name, way): (&str, Way),
     seed: u64,
 ) -> Result<Option<Report>, String> {
     let own_steps = problem.bilevel.step().is_some();
-    if own_steps && name == "itd-reversible" {
+    if own_steps && way == Way::Backwards {
         return Ok(None);
     }
+    let unrolled = way != Way::Solved;
+    let tolerance = if T::NAME == "f64" { 1e-12 } else { 1e-5 };
     let settings = Settings {
-        depth: DEPTH,
-        tolerance: Some(if T::NAME == "f64" { 1e-12 } else { 1e-5 }),
+        depth: Some(DEPTH),
+        tolerance: (!unrolled).then_some(tolerance),
         // The same length is too short for a linear system to be solved to its tolerance.
-        step: match name.starts_with("aid") || own_steps {
-            true => StepLength::Auto,
-            false => StepLength::Fixed(LENGTH),
-        },
-        inner: match name {
-            "itd-reversible" => InnerStep::Momentum(0.5),
-            _ => InnerStep::GradientDescent,
-        },
-        ..Settings::default()
+        step: (unrolled && !own_steps).then_some(LENGTH),
+        inner: (way == Way::Backwards).then_some(InnerStep::Momentum(0.5)),
+        ..Settings::NONE
     };
-    // Both lengths fixed: one found at each point anew would be part of the map.
-    let bda = Bda::new(DEPTH).steps(LENGTH, LENGTH);
-    let under_test: AnyStrategy<T> = match name.split_once('-') {
-        _ if name == "bda" => Arc::new(bda),
-        Some(("bda", memory)) => {
-            let memory = memory.parse::<Memory>();
-            Arc::new(bda.memory(memory.map_err(|e| format!("strategy `{name}`: {e}"))?))
+    let under_test: AnyStrategy<T> = match way {
+        // Both lengths fixed: one found at each point anew would be part of the map.
+        Way::Aggregated(memory) => {
+            let bda = Bda::new(DEPTH).steps(LENGTH, LENGTH);
+            Arc::new(bda.memory(memory))
         }
         _ => strategy(name, &settings)?,
     };
     if under_test.suits(&problem.bilevel).is_err() {
         return Ok(None);
     }
-    let unrolled = name.starts_with("itd") || name.starts_with("bda");
     let map: AnyStrategy<T> = match unrolled {
         true => under_test.clone(),
         // Its answer is approximate, and not looked at; it has F at the solution at no more cost.
         false => {
-            let step = StepLength::Fixed(LENGTH);
+            let step = Some(LENGTH);
             strategy("aid-one-step", &Settings { step, ..settings })?
         }
     };
@@ -346,7 +254,7 @@ pub fn hypergradient<T: Real>(
     let hypergradient: Vec<f64> = estimate.hypergradient.iter().map(|v| v.f64()).collect();
     // An answer that is no derivative, and says so, has nothing to be held to.
     let approximate = matches!(estimate.status, Status::LinearApproximate { .. });
-    let refused = if name.contains("truncated") {
+    let refused = if way == Way::Truncated {
         Some("it leaves out earlier steps on purpose".to_owned())
     } else if estimate.status.is_success() && !approximate {
         None

@@ -28,7 +28,7 @@ pub struct Origin {
     pub data: Option<FileMark>,
     /// The file of the point, if there is one.
     pub point: Option<FileMark>,
-    /// Whether `hyper-cleaning` has biases.
+    /// Whether there is a bias for each class.
     pub bias: bool,
     /// Whether it is the larger setting.
     pub large: bool,
@@ -212,13 +212,14 @@ impl Checkpoint {
 
 #[cfg(test)]
 mod tests {
+    use solvers::catalogue::Settings;
+
     use super::*;
-    use crate::catalogue::settings::GivenSettings;
 
     fn sample() -> Checkpoint {
-        let given = GivenSettings {
+        let given = Settings {
             rate: Some(0.1 + 0.2),
-            ..GivenSettings::default()
+            ..Settings::NONE
         };
         Checkpoint {
             origin: Origin {

@@ -1,5 +1,6 @@
 //! Bilevel descent aggregation.
 
+mod entry;
 mod one_stage;
 
 use std::sync::Arc;
@@ -14,8 +15,10 @@ use crate::{Bilevel, Proximal, Schedule};
 use super::Strategy;
 use super::footprint::{Footprint, loop_bytes};
 use super::frame::{Answer, Call, Walked};
+use super::room::Room;
 use super::slowest::Slowest;
 use super::unrolled::{Seen, pull_back};
+pub(super) use entry::entries;
 pub use one_stage::OneStage;
 
 /// Differentiates `F(x, y_K(x))` through K steps that descend both levels at once,
@@ -255,10 +258,10 @@ impl<T: Real> Strategy<T> for Bda {
         self.reason().or_else(memory)
     }
 
-    /// A state and a cotangent, what finding the lengths needs, and a look at the end.
+    /// A state and its derivative by the start, what finding the lengths needs, and a look at the end.
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let n = problem.dim_y();
-        2 * self.inner.dim_state(n) + self.spare(problem) + Slowest::<T>::scratch(n)
+        self.inner.dim_state(n) + n + self.spare(problem) + Slowest::<T>::scratch(n)
     }
 
     #[track_caller]
@@ -267,6 +270,10 @@ impl<T: Real> Strategy<T> for Bda {
         let step = self.record(problem, [0.5, 0.5], 0);
         self.footprint_of(&step)
             .beside(loop_bytes(&step, self.depth, self.memory))
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        Room::of_loop::<T>(self.memory, self.depth, dim_y, "bda-checkpointed")
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
@@ -284,7 +291,8 @@ impl<T: Real> Strategy<T> for Bda {
         } = call;
         let (x, start, dim_y, inner) = (*x, *start, y.len(), &self.inner);
         let proximal = inner.proximal();
-        let ([state, cotangent], mut rest) = call.scratch.split(inner.dim_state(dim_y));
+        let ([state], mut rest) = call.scratch.split(inner.dim_state(dim_y));
+        let ([pulled], mut rest) = rest.split(dim_y);
         let ([spare], rest) = rest.split(spares);
         let mut slowest = Slowest::new(dim_y, rest);
 
@@ -309,7 +317,7 @@ impl<T: Real> Strategy<T> for Bda {
             false => slowest.energy(lower, [start, y]),
         };
         let value = upper.differentiate(&[x, y], Inputs::ALL).f64();
-        let left = pull_back(&mut joint.steps, inner, upper, cotangent, hypergradient);
+        let left = pull_back(&mut joint.steps, inner, upper, pulled, hypergradient);
         let residuals = [joint.before, after];
         let seen = Seen {
             // The upper level pulls y off the lower level's solutions by O(α_K).

@@ -1,5 +1,6 @@
 //! Iterative differentiation.
 
+mod entry;
 mod tolerance;
 
 use autodiff::unroll::{Memory, Step};
@@ -13,8 +14,10 @@ use crate::lower::{Steps, Walk};
 use super::Strategy;
 use super::footprint::{Footprint, loop_bytes};
 use super::frame::{Answer, Call, Walked};
+use super::room::Room;
 use super::slowest::Slowest;
 use super::unrolled::{Seen, halving, pull_back};
+pub(super) use entry::entries;
 
 /// Differentiates `F(x, y_K(x))` through the K steps that made `y_K`.
 ///
@@ -114,7 +117,8 @@ impl Itd {
             true => Slowest::<T>::scratch(dim_y),
             false => 0,
         };
-        2 * steps.dim_state(problem) + steps.spare(dim_y) + self.previous::<T>(dim_y) + look
+        let loops = steps.dim_state(problem) + self.previous::<T>(dim_y);
+        loops + dim_y + steps.spare(dim_y) + look
     }
 
     /// What a call holds under `memory` beside its scratch and its loop, whose step is recorded.
@@ -221,6 +225,10 @@ impl<T: Real> Strategy<T> for Itd {
             .beside(loop_bytes(&step, self.depth, self.memory))
     }
 
+    fn room(&self, dim_y: usize) -> Room {
+        Room::of_loop::<T>(self.memory, self.depth, dim_y, "itd-checkpointed")
+    }
+
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
         let Call {
             problem,
@@ -236,7 +244,8 @@ impl<T: Real> Strategy<T> for Itd {
         let (x, start, dim_y) = (*x, *start, y.len());
         let (inner, own) = (&self.steps.inner, problem.step().is_some());
         let proximal = inner.proximal();
-        let ([state, cotangent], mut rest) = call.scratch.split(self.steps.dim_state(problem));
+        let ([state], mut rest) = call.scratch.split(self.steps.dim_state(problem));
+        let ([pulled], mut rest) = rest.split(dim_y);
         let ([spare], mut rest) = rest.split(self.steps.spare(dim_y));
         let ([previous], rest) = rest.split(self.previous::<T>(dim_y));
         let looks = self.looks(self.memory, dim_y) && !own;
@@ -267,7 +276,7 @@ impl<T: Real> Strategy<T> for Itd {
             y.copy_from_slice(&last[..dim_y]);
             let after = walk.residual(lower, x, y, spare);
             let value = upper.differentiate(&[x, y], Inputs::ALL).f64();
-            let left = pull_back(&mut walk.steps, inner, upper, cotangent, hypergradient);
+            let left = pull_back(&mut walk.steps, inner, upper, pulled, hypergradient);
             let residuals = [walk.before, after];
             let mut seen = Seen {
                 own,

@@ -3,6 +3,7 @@
 use autodiff::Real;
 use nalgebra::DVector;
 
+use crate::hypergradient::Room;
 use crate::optimiser::Moments;
 use crate::{
     At, Bilevel, ConfigError, Constraint, Ledger, Optimiser, Oracles, Status, Strategy, Workspace,
@@ -95,6 +96,10 @@ impl<S> Descent<S> {
 impl<T: Real, S: Strategy<T> + Clone + 'static> Method<T> for Descent<S> {
     fn name(&self) -> String {
         self.strategy.name()
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        self.strategy.room(dim_y)
     }
 
     fn begin<'p>(
