@@ -8,6 +8,7 @@ use crate::sampling::Level;
 use crate::{Ledger, Oracles};
 
 /// What the steps of a method move, and what they draw from.
+#[derive(Debug)]
 pub struct State<T: Real> {
     /// The outer variable.
     pub x: DVector<T>,
