@@ -30,6 +30,7 @@ pub mod arbitrary;
 pub mod argmin;
 mod certificate;
 mod estimate;
+mod expect;
 pub mod guide;
 mod hypergradient;
 mod inner;
@@ -53,11 +54,11 @@ pub use inner::{Constraint, InnerStep, ParseInnerStepError, Proximal, StepLength
 pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, solve_lower};
 pub use method::{
-    Amigo, Bome, Bsa, Descent, F2sa, Finish, Fsla, Gda, Hoag, Isgd, Maid, Method, Pbgd, Progress,
-    Rule, Run, Saba, Soba, State, Stepwise, StocBio, StochasticAid, Update, keep_warnings,
-    memoryless,
+    Advance, Amigo, Batches, Bome, Bsa, Descent, F2sa, Finish, Fsla, Gda, Ground, Hoag, Isgd, Maid,
+    Method, Outer, Pbgd, Progress, Project, Rule, Run, Saba, Samples, Setting, Soba, State,
+    StocBio, StochasticAid, Update, keep_warnings, memoryless,
 };
-pub use optimiser::Optimiser;
+pub use optimiser::{Moving, Optimise, Optimiser};
 pub use problem::{Bilevel, ProblemError};
 pub use schedule::Schedule;
 pub use workspace::Workspace;

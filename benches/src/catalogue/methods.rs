@@ -2,7 +2,7 @@
 
 use autodiff::Real;
 use models::Task;
-use solvers::{Descent, Gda, Method, Optimiser, StepLength};
+use solvers::{Constraint, Descent, Gda, Method, Optimiser, StepLength};
 
 use super::settings::{OuterRule, SolveSettings};
 use super::strategies::{self, AnyStrategy};
@@ -142,7 +142,7 @@ pub fn method<T: Real>(
             .penalty(settings.penalty, settings.growth)
             .sampling(settings.sampling(None))
             .report_every(total.div_ceil(settings.iterations).max(1))
-            .constraint(task.bounds.into());
+            .constraint(Constraint::from(task.bounds));
         return Ok(Box::new(gda));
     }
     // The number of an implicit method is looked at with the strategy.
@@ -170,6 +170,6 @@ pub fn method<T: Real>(
     let descent = Descent::new(strategy, optimiser, settings.iterations)
         .warm_start(settings.warm_start)
         .warm_linear(settings.warm_start)
-        .constraint(task.bounds.into());
+        .constraint(Constraint::from(task.bounds));
     Ok(Box::new(descent))
 }

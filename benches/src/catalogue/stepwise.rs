@@ -3,8 +3,8 @@
 use autodiff::Real;
 use models::Task;
 use solvers::{
-    Amigo, Bome, Bsa, F2sa, Fsla, Method, Pbgd, Rule, Saba, Schedule, Soba, Stepwise, StocBio,
-    StochasticAid,
+    Amigo, Bome, Bsa, Constraint, F2sa, Fsla, Method, Outer, Pbgd, Rule, Saba, Schedule, Soba,
+    StocBio, StochasticAid,
 };
 
 use super::settings::SolveSettings;
@@ -132,10 +132,10 @@ impl<T: Real> Make<'_, T> {
     fn of<R: Rule<T> + 'static>(&self, rule: R, batch: Option<usize>) -> Box<dyn Method<T>> {
         let settings = self.settings;
         let every = settings.steps.div_ceil(settings.iterations).max(1);
-        let method = Stepwise::new(rule, settings.steps)
+        let method = Outer::new(rule, settings.steps)
             .sampling(settings.sampling(batch))
             .report_every(every)
-            .constraint(self.task.bounds.into());
+            .constraint(Constraint::from(self.task.bounds));
         Box::new(method)
     }
 }

@@ -3,7 +3,8 @@
 use autodiff::Real;
 use autodiff::kernels::norm;
 
-use crate::{Ledger, Status};
+use crate::estimate::Status;
+use crate::ledger::Ledger;
 
 /// The first steps are this far from the end of a run that went nowhere: by plain steps that settle
 /// a run moves no farther than its number of steps times its first.
@@ -93,10 +94,10 @@ impl Growth {
         })
     }
 
-    /// A remark on a direction that has grown.
+    /// A remark on a direction that has grown, where its length says something.
     pub(super) fn warning(&self) -> Option<String> {
         let (first, now) = (self.first[2], self.last[2]);
-        (now > DIRECTION * first && first > 0.0).then(|| {
+        (now > DIRECTION * first && first > 0.0 && !self.adaptive).then(|| {
             format!(
                 "the direction of x grew from {first:.1e} to {now:.1e}: the linear system, the \
                  lower level or x diverges; take shorter steps"

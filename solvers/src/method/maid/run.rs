@@ -1,18 +1,21 @@
-//! A run of MAID.
+//! An iteration of MAID.
 
 use autodiff::bytes::Buffer;
 use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Real};
-use nalgebra::DVector;
 
+use crate::certificate::Certificate;
+use crate::estimate::Status;
 use crate::inner::{AcceleratedVectors, accelerated};
-use crate::{Bilevel, Certificate, Ledger, Status, Workspace};
+use crate::ledger::Ledger;
+use crate::problem::Bilevel;
+use crate::workspace::Workspace;
 
-use super::super::growth::{Growth, Sizes, joint_norm};
 use super::super::implicit::{
     Accuracy, Implicit, ImplicitVectors, Scale, implicit_direction, rounding_of,
 };
-use super::super::{Progress, Run};
+use super::super::rule::{Advance, Update};
+use super::super::state::State;
 use super::trial::Trial;
 use super::{ETA, LENGTHEN, Maid, SHARPEN, SHORTEN};
 
@@ -26,29 +29,26 @@ fn smallest<T: Real>() -> f64 {
     T::EPSILON.powf(0.375)
 }
 
-/// The state of a run.
-pub(super) struct MaidRun<'p, T: Real> {
-    pub(super) settings: Maid,
-    pub(super) problem: &'p Bilevel<T>,
-    pub(super) work: Workspace<T>,
-    pub(super) implicit: ImplicitVectors<T>,
-    pub(super) accelerated: AcceleratedVectors<T>,
-    pub(super) trial_x: Buffer<T>,
-    pub(super) trial_y: Buffer<T>,
-    pub(super) x: DVector<T>,
-    pub(super) y: DVector<T>,
+/// A run on whole objectives.
+type Whole<T> = State<T, Workspace<T>>;
+
+/// What is kept from one iteration to the next.
+pub(super) struct Certified<'p, T: Real> {
+    settings: Maid,
+    problem: &'p Bilevel<T>,
+    implicit: ImplicitVectors<T>,
+    accelerated: AcceleratedVectors<T>,
+    trial_x: Buffer<T>,
+    trial_y: Buffer<T>,
     /// ε and δ, which go together.
-    pub(super) accuracy: f64,
+    accuracy: f64,
     /// The next length to be tried; `None` until it is found.
-    pub(super) step: Option<f64>,
+    step: Option<f64>,
     /// Whether a step was ever refused, so that its scale is known from both sides.
-    pub(super) refused: bool,
-    pub(super) backtracks: usize,
+    refused: bool,
+    backtracks: usize,
     /// Of ‖∇φ‖; `None` until the scale of the problem is known.
-    pub(super) tolerance: Option<f64>,
-    pub(super) iteration: usize,
-    pub(super) ended: bool,
-    pub(super) growth: Growth,
+    tolerance: Option<f64>,
 }
 
 /// A hypergradient with what vouches for it.
@@ -66,20 +66,38 @@ struct Accepted {
     last: bool,
 }
 
-impl<T: Real> MaidRun<'_, T> {
+impl<'p, T: Real> Certified<'p, T> {
+    pub(super) fn new(settings: Maid, problem: &'p Bilevel<T>, state: &Whole<T>) -> Self {
+        let meter = state.meter();
+        let (dim_x, dim_y) = (state.x.len(), state.y.len());
+        Certified {
+            implicit: ImplicitVectors::new(dim_x, dim_y, meter),
+            accelerated: AcceleratedVectors::new(dim_y, meter),
+            trial_x: state.buffer(dim_x),
+            trial_y: state.buffer(dim_y),
+            accuracy: settings.accuracy,
+            step: settings.step,
+            refused: false,
+            backtracks: settings.backtracks,
+            tolerance: settings.tolerance,
+            settings,
+            problem,
+        }
+    }
+
     /// Solves the lower level at x to ε; the gradient there is left in the point. The residual, and
     /// the flaw if it was not reached.
-    fn solve(&mut self, trial: bool) -> (f64, Option<Status>) {
+    fn solve(&mut self, s: &mut Whole<T>, trial: bool) -> (f64, Option<Status>) {
         let (x, y): (&[T], &mut [T]) = match trial {
             true => (&self.trial_x, &mut self.trial_y),
-            false => (self.x.as_slice(), self.y.as_mut_slice()),
+            false => (s.x.as_slice(), s.y.as_mut_slice()),
         };
         let Some(scale) = Scale::at(self.problem, x, y) else {
             let place = "in the problem's constants, or μ is not positive".into();
             return (f64::NAN, Some(Status::NonFinite { place }));
         };
         let tolerance = scale.lower * self.accuracy;
-        let (point, vectors) = (&mut self.work.lower, &mut self.accelerated);
+        let (point, vectors) = (&mut s.on.lower, &mut self.accelerated);
         let reached = accelerated(point, x, y, scale.step, tolerance, LOWER_LIMIT, vectors);
         let residual = reached.residual;
         // Written so that a NaN is a flaw.
@@ -92,13 +110,13 @@ impl<T: Real> MaidRun<'_, T> {
     }
 
     /// A hypergradient whose certificate is at most (1 − η) of its size, or that ends the run.
-    fn accept(&mut self) -> Accepted {
+    fn accept(&mut self, s: &mut Whole<T>) -> Accepted {
         loop {
-            let (residual, flaw) = self.solve(false);
-            let (x, y) = (self.x.as_slice(), self.y.as_slice());
+            let (residual, flaw) = self.solve(s, false);
+            let (x, y) = (s.x.as_slice(), s.y.as_slice());
             let scale = Scale::at(self.problem, x, y).map_or(1.0, |s| s.linear);
             let delta = scale * self.accuracy;
-            let (upper, lower) = (&mut self.work.upper, &mut self.work.lower);
+            let (upper, lower) = (&mut s.on.upper, &mut s.on.lower);
             let ImplicitVectors { q, z, cg } = &mut self.implicit;
             let found =
                 implicit_direction(upper, lower, [x, y], Accuracy::Absolute(delta), q, z, cg);
@@ -141,15 +159,15 @@ impl<T: Real> MaidRun<'_, T> {
     }
 
     /// Solves the lower level where a step of this length along −z leads, and measures it.
-    fn try_step(&mut self, from: &Accepted, length: f64) -> Trial {
-        self.trial_x.copy_from_slice(self.x.as_slice());
+    fn try_step(&mut self, s: &mut Whole<T>, from: &Accepted, length: f64) -> Trial {
+        self.trial_x.copy_from_slice(s.x.as_slice());
         axpy(&mut self.trial_x, T::of(-length), &self.implicit.z);
-        self.trial_y.copy_from_slice(self.y.as_slice());
-        let (_, flaw) = self.solve(true);
+        self.trial_y.copy_from_slice(s.y.as_slice());
+        let (_, flaw) = self.solve(s, true);
         let (mut rise, mut error, mut rounding) = (f64::NAN, f64::NAN, f64::NAN);
         if !matches!(flaw, Some(Status::NonFinite { .. })) {
             let at: [&[T]; 2] = [&self.trial_x, &self.trial_y];
-            let (upper, lower) = (&mut self.work.upper, &self.work.lower);
+            let (upper, lower) = (&mut s.on.upper, &s.on.lower);
             rise = upper.differentiate(&at, Inputs::one(1)).f64() - from.value;
             let gradients = [self.implicit.z.as_ref(), upper.gradient(1)];
             rounding = rounding_of(from.value, at, gradients);
@@ -165,12 +183,12 @@ impl<T: Real> MaidRun<'_, T> {
     }
 
     /// One over the curvature of φ along −z, as far as trials tell.
-    fn first_length(&mut self, from: &Accepted) -> f64 {
+    fn first_length(&mut self, s: &mut Whole<T>, from: &Accepted) -> f64 {
         let guess = from.value.abs() / (from.size * from.size);
         let usable = guess.is_finite() && guess > 0.0;
         let mut length = if usable { guess } else { 1.0 };
         for _ in 0..FIRST_TRIALS {
-            let trial = self.try_step(from, length);
+            let trial = self.try_step(s, from, length);
             let next = trial.ideal();
             if (0.1..10.0).contains(&(next / length)) {
                 return next;
@@ -181,18 +199,18 @@ impl<T: Real> MaidRun<'_, T> {
     }
 
     /// Tries steps along −z from the first length on; on success x and y are there.
-    fn search(&mut self, from: &Accepted) -> bool {
+    fn search(&mut self, s: &mut Whole<T>, from: &Accepted) -> bool {
         let mut length = match self.step {
             Some(length) => length,
-            None => self.first_length(from),
+            None => self.first_length(s, from),
         };
         self.step = Some(length);
         let mut undecided = 0;
         while undecided < self.backtracks {
-            let trial = self.try_step(from, length);
+            let trial = self.try_step(s, from, length);
             if trial.falls() {
-                self.x.copy_from_slice(&self.trial_x);
-                self.y.copy_from_slice(&self.trial_y);
+                s.x.as_mut_slice().copy_from_slice(&self.trial_x);
+                s.y.as_mut_slice().copy_from_slice(&self.trial_y);
                 let growth = match self.refused {
                     true => LENGTHEN,
                     false => (trial.longest_safe() / length).clamp(LENGTHEN, 10.0),
@@ -224,20 +242,16 @@ impl<T: Real> MaidRun<'_, T> {
     }
 }
 
-impl<T: Real> Run<T> for MaidRun<'_, T> {
-    fn step(&mut self) -> Option<Progress> {
-        if self.ended || self.iteration == self.settings.iterations {
-            return None;
-        }
-        self.iteration += 1;
+impl<T: Real> Update<T, Workspace<T>> for Certified<'_, T> {
+    fn step(&mut self, s: &mut Whole<T>, _: usize) -> Advance {
         let (mut accepted, accuracy) = loop {
-            let mut accepted = self.accept();
+            let mut accepted = self.accept(s);
             let accuracy = self.accuracy;
             if accepted.last {
-                self.ended = true;
+                s.end();
                 break (accepted, accuracy);
             }
-            if self.search(&accepted) {
+            if self.search(s, &accepted) {
                 let length = self.step.expect("a step was made");
                 self.scale_tolerance(&accepted, length);
                 self.accuracy *= self.settings.accuracy_growth;
@@ -245,7 +259,7 @@ impl<T: Real> Run<T> for MaidRun<'_, T> {
             }
             if let Some(stuck) = &accepted.stuck {
                 // Neither a shorter step nor a sharper accuracy is to be had.
-                self.ended = true;
+                s.end();
                 if !accepted.small {
                     accepted.status = stuck.clone();
                 }
@@ -254,54 +268,25 @@ impl<T: Real> Run<T> for MaidRun<'_, T> {
             self.accuracy *= SHARPEN;
             self.backtracks += 1;
         };
-        let sizes = Sizes {
-            upper: accepted.value,
-            residual: accepted.residual,
-            direction: accepted.size,
-            iterates: joint_norm(&[self.x.as_slice(), self.y.as_slice()]),
-        };
-        if let Some(grown) = self.growth.look(sizes, self.iteration) {
-            (accepted.status, self.ended) = (grown, true);
+        if let Some(grown) = s.grown(accepted.value, accepted.residual, accepted.size) {
+            accepted.status = grown;
         }
-        let oracles = self.work.oracles();
-        Some(Progress {
-            iteration: self.iteration,
+        Advance {
             upper: accepted.value,
             lower_residual: accepted.residual,
             hypergradient_norm: accepted.size,
             status: accepted.status,
             accuracy: Some(accuracy),
             certificate: accepted.certificate,
-            oracles,
-            peak_bytes: self.work.bytes().peak,
-            warnings: Vec::new(),
-        })
-    }
-
-    fn iterations(&self) -> usize {
-        self.settings.iterations
-    }
-
-    fn x(&self) -> &DVector<T> {
-        &self.x
-    }
-
-    fn y(&self) -> &DVector<T> {
-        &self.y
+        }
     }
 
     fn visit(&mut self, ledger: &mut Ledger) {
-        ledger.count("iterations made", &mut self.iteration);
-        ledger.flag("whether the run has ended", &mut self.ended);
-        ledger.entries("x", self.x.as_mut_slice());
-        ledger.entries("y", self.y.as_mut_slice());
         self.implicit.visit(ledger);
         ledger.number("the accuracy", &mut self.accuracy);
         ledger.optional("the step length", &mut self.step);
         ledger.flag("whether a step was refused", &mut self.refused);
         ledger.optional("the tolerance", &mut self.tolerance);
         ledger.count("the backtracks", &mut self.backtracks);
-        self.growth.visit(ledger);
-        self.work.visit(ledger);
     }
 }

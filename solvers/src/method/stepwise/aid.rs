@@ -3,12 +3,14 @@
 use autodiff::Real;
 use autodiff::kernels::axpy;
 
-use crate::Schedule;
+use crate::expect;
+use crate::problem::Bilevel;
+use crate::schedule::Schedule;
 
-use super::{
-    Rule, State, Update, average, averaging_complaint, count_complaint, length_complaint,
-    memoryless,
-};
+use super::super::ground::Batches;
+use super::super::rule::{Rule, Setting, Update, memoryless};
+use super::super::state::State;
+use super::{average, averaging_complaint};
 
 /// The stochastic AID loop whose uniform stability is studied.
 ///
@@ -44,19 +46,21 @@ pub struct StochasticAid {
 }
 
 impl<T: Real> Rule<T> for StochasticAid {
-    fn name(&self) -> &'static str {
-        "stochastic-aid"
+    type Ground = Batches<T>;
+
+    fn name(&self) -> String {
+        "stochastic-aid".into()
     }
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        count_complaint("steps on the linear system", self.inner)
+    fn complaint(&self, _: &Setting<'_, T>) -> Option<String> {
+        expect::at_least_1("steps on the linear system", self.inner)
             .or(self.x.complaint("step of x"))
             .or(self.y.complaint("step of y"))
-            .or(length_complaint("step of z", self.z))
+            .or(expect::positive("step of z", self.z))
             .or(averaging_complaint(self.averaging))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
+    fn begin<'p>(&self, _: &'p Bilevel<T>, state: &mut State<T>) -> Box<dyn Update<T> + 'p> {
         let rule = *self;
         let length = T::of(rule.z);
         let mut in_x = state.buffer(state.x.len());
@@ -64,17 +68,17 @@ impl<T: Real> Rule<T> for StochasticAid {
         let mut descent = state.buffer(state.y.len());
         memoryless(move |s, t| {
             s.upper_gradients(&mut in_x, &mut in_y);
-            s.v.fill(T::zero());
+            s.on.v.fill(T::zero());
             for _ in 0..rule.inner {
                 descent.copy_from_slice(s.hessian_product());
                 axpy(&mut descent, -T::one(), &in_y);
-                axpy(&mut s.v, -length, &descent);
+                axpy(&mut s.on.v, -length, &descent);
             }
             descent.copy_from_slice(s.lower_gradient());
             axpy(&mut in_x, -T::one(), s.cross_product());
-            average(&mut s.direction, rule.averaging, &in_x);
+            average(&mut s.on.direction, rule.averaging, &in_x);
             axpy(s.y.as_mut_slice(), T::of(-rule.y.at(t)), &descent);
-            axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &s.direction);
+            axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &s.on.direction);
         })
     }
 }

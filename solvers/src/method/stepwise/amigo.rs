@@ -3,9 +3,13 @@
 use autodiff::Real;
 use autodiff::kernels::axpy;
 
-use crate::Schedule;
+use crate::expect;
+use crate::problem::Bilevel;
+use crate::schedule::Schedule;
 
-use super::{Rule, State, Update, count_complaint, length_complaint, memoryless};
+use super::super::ground::Batches;
+use super::super::rule::{Rule, Setting, Update, memoryless};
+use super::super::state::State;
 
 /// AmIGO: M stochastic gradient steps on y, then N on the linear system, both warm, then one on x.
 ///
@@ -36,19 +40,24 @@ pub struct Amigo {
 }
 
 impl<T: Real> Rule<T> for Amigo {
-    fn name(&self) -> &'static str {
-        "amigo"
+    type Ground = Batches<T>;
+
+    fn name(&self) -> String {
+        "amigo".into()
     }
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        count_complaint("steps on y", self.inner)
-            .or(count_complaint("steps on the linear system", self.linear))
+    fn complaint(&self, _: &Setting<'_, T>) -> Option<String> {
+        expect::at_least_1("steps on y", self.inner)
+            .or(expect::at_least_1(
+                "steps on the linear system",
+                self.linear,
+            ))
             .or(self.y.complaint("step of y"))
-            .or(length_complaint("step of v", self.v))
+            .or(expect::positive("step of v", self.v))
             .or(self.x.complaint("step of x"))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
+    fn begin<'p>(&self, _: &'p Bilevel<T>, state: &mut State<T>) -> Box<dyn Update<T> + 'p> {
         let rule = *self;
         let length = T::of(rule.v);
         let mut in_y = state.buffer(state.y.len());
@@ -60,16 +69,16 @@ impl<T: Real> Rule<T> for Amigo {
             for _ in 0..rule.linear {
                 descent.copy_from_slice(s.hessian_product());
                 axpy(&mut descent, -T::one(), &in_y);
-                axpy(&mut s.v, -length, &descent);
+                axpy(&mut s.on.v, -length, &descent);
             }
             axpy(&mut in_x, -T::one(), s.cross_product());
-            s.direction.copy_from_slice(&in_x);
+            s.on.direction.copy_from_slice(&in_x);
             axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &in_x);
         })
     }
 }
 
-/// Stepwise gradient steps on y, a fresh batch each.
+/// Outer gradient steps on y, a fresh batch each.
 pub(super) fn descend<T: Real>(s: &mut State<T>, steps: usize, length: f64, spare: &mut [T]) {
     for _ in 0..steps {
         spare.copy_from_slice(s.lower_gradient());

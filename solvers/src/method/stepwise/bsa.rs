@@ -6,11 +6,16 @@ use autodiff::kernels::axpy;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::expect;
+use crate::ledger::Ledger;
+use crate::problem::Bilevel;
 use crate::sampling::{Draws, below};
-use crate::{Ledger, Schedule};
+use crate::schedule::Schedule;
 
+use super::super::ground::Batches;
+use super::super::rule::{Rule, Setting, Update};
+use super::super::state::State;
 use super::amigo::descend;
-use super::{Rule, State, Update, count_complaint, length_complaint};
 
 /// BSA, and with one step on y TTSA: a Neumann series cut at random.
 ///
@@ -45,20 +50,25 @@ pub struct Bsa {
 }
 
 impl<T: Real> Rule<T> for Bsa {
-    fn name(&self) -> &'static str {
-        if self.inner == 1 { "ttsa" } else { "bsa" }
+    type Ground = Batches<T>;
+
+    fn name(&self) -> String {
+        if self.inner == 1 { "ttsa" } else { "bsa" }.into()
     }
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        count_complaint("steps on y", self.inner)
-            .or(count_complaint("terms of the Neumann series", self.terms))
+    fn complaint(&self, _: &Setting<'_, T>) -> Option<String> {
+        expect::at_least_1("steps on y", self.inner)
+            .or(expect::at_least_1(
+                "terms of the Neumann series",
+                self.terms,
+            ))
             .or(self.y.complaint("step of y"))
-            .or(length_complaint("step of the Neumann series", self.v))
+            .or(expect::positive("step of the Neumann series", self.v))
             .or(self.x.complaint("step of x"))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
-        let mut choices = ChaCha8Rng::seed_from_u64(state.seed);
+    fn begin<'p>(&self, _: &'p Bilevel<T>, state: &mut State<T>) -> Box<dyn Update<T> + 'p> {
+        let mut choices = ChaCha8Rng::seed_from_u64(state.on.sampling.seed());
         choices.set_stream(Draws::CHOICES);
         Box::new(Series {
             rule: *self,
@@ -87,15 +97,15 @@ impl<T: Real> Update<T> for Series<T> {
         } = self;
         descend(s, rule.inner, rule.y.at(t), spare);
         s.upper_gradients(in_x, spare);
-        s.v.copy_from_slice(spare);
+        s.on.v.copy_from_slice(spare);
         for _ in 0..below(choices, rule.terms) {
             spare.copy_from_slice(s.hessian_product());
-            axpy(&mut s.v, T::of(-rule.v), spare);
+            axpy(&mut s.on.v, T::of(-rule.v), spare);
         }
         let scale = T::of(rule.terms as f64 * rule.v);
-        s.v.iter_mut().for_each(|v| *v *= scale);
+        s.on.v.iter_mut().for_each(|v| *v *= scale);
         axpy(in_x, -T::one(), s.cross_product());
-        s.direction.copy_from_slice(in_x);
+        s.on.direction.copy_from_slice(in_x);
         axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), in_x);
     }
 

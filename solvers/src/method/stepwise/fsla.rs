@@ -2,10 +2,15 @@
 
 use autodiff::Real;
 
-use crate::Schedule;
+use crate::expect;
+use crate::problem::Bilevel;
+use crate::schedule::Schedule;
 
+use super::super::ground::Batches;
+use super::super::rule::{Rule, Setting, Update, memoryless};
+use super::super::state::State;
 use super::soba::Directions;
-use super::{Rule, State, Update, average, averaging_complaint, length_complaint, memoryless};
+use super::{average, averaging_complaint};
 
 /// FSLA: [`Soba`](super::Soba) with a running mean of the directions of x,
 /// `m ← (1 − η) m + η (∇²_xy g · v + ∇_x F)` from m = 0.
@@ -30,23 +35,25 @@ pub struct Fsla {
 }
 
 impl<T: Real> Rule<T> for Fsla {
-    fn name(&self) -> &'static str {
-        "fsla"
+    type Ground = Batches<T>;
+
+    fn name(&self) -> String {
+        "fsla".into()
     }
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
+    fn complaint(&self, _: &Setting<'_, T>) -> Option<String> {
         self.step
             .complaint("step")
-            .or(length_complaint("ratio", self.ratio))
+            .or(expect::positive("ratio", self.ratio))
             .or(averaging_complaint(self.averaging))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
+    fn begin<'p>(&self, _: &'p Bilevel<T>, state: &mut State<T>) -> Box<dyn Update<T> + 'p> {
         let rule = *self;
         let mut at = Directions::new(state);
         memoryless(move |s, t| {
             at.draw(s);
-            average(&mut s.direction, rule.averaging, &at.x);
+            average(&mut s.on.direction, rule.averaging, &at.x);
             at.step(s, rule.step.at(t), rule.step.at(t) / rule.ratio);
         })
     }

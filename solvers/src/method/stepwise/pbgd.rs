@@ -4,7 +4,13 @@ use autodiff::Inputs;
 use autodiff::Real;
 use autodiff::kernels::axpy;
 
-use super::{Penalised, Rule, State, Update, count_complaint, length_complaint, memoryless};
+use crate::expect;
+use crate::problem::Bilevel;
+
+use super::super::ground::Batches;
+use super::super::rule::{Rule, Setting, Update, memoryless};
+use super::super::state::State;
+use super::penalty::Penalised;
 
 /// PBGD (as PGDO): gradient descent on `F(x, y) + γ (g(x, y) − g(x, ŷ))`, ŷ near a minimiser of
 /// g(x, ·), the penalty γ growing from step to step.
@@ -50,28 +56,30 @@ impl Pbgd {
 }
 
 impl<T: Real> Rule<T> for Pbgd {
-    fn name(&self) -> &'static str {
-        "pbgd"
+    type Ground = Batches<T>;
+
+    fn name(&self) -> String {
+        "pbgd".into()
     }
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        count_complaint("steps of ŷ", self.inner)
-            .or(length_complaint("first penalty", self.first))
-            .or(length_complaint("last penalty", self.last))
-            .or(length_complaint("step of ŷ", self.inner_step))
-            .or(length_complaint("step", self.step))
+    fn complaint(&self, _: &Setting<'_, T>) -> Option<String> {
+        expect::at_least_1("steps of ŷ", self.inner)
+            .or(expect::positive("first penalty", self.first))
+            .or(expect::positive("last penalty", self.last))
+            .or(expect::positive("step of ŷ", self.inner_step))
+            .or(expect::positive("step", self.step))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
+    fn begin<'p>(&self, _: &'p Bilevel<T>, state: &mut State<T>) -> Box<dyn Update<T> + 'p> {
         let rule = *self;
         let mut gradients = Penalised::new(state);
-        state.v.copy_from_slice(state.y.as_slice());
+        state.on.v.copy_from_slice(state.y.as_slice());
         memoryless(move |s, t| {
             solve_alone(s, rule.inner, rule.inner_step);
             let penalty = rule.penalty(t);
             gradients.draw(s, penalty);
             let step = T::of(-rule.step / (1.0 + penalty));
-            s.direction.copy_from_slice(&gradients.x);
+            s.on.direction.copy_from_slice(&gradients.x);
             axpy(s.y.as_mut_slice(), step, &gradients.y);
             axpy(s.x.as_mut_slice(), step, &gradients.x);
         })
@@ -81,8 +89,8 @@ impl<T: Real> Rule<T> for Pbgd {
 /// Gradient steps of the state's second vector on g(x, ·).
 pub(super) fn solve_alone<T: Real>(s: &mut State<T>, steps: usize, length: f64) {
     for _ in 0..steps {
-        let lower = s.lower.draw();
-        lower.differentiate(&[s.x.as_slice(), &s.v], Inputs::one(1));
-        axpy(&mut s.v, T::of(-length), lower.gradient(1));
+        let lower = s.on.lower.draw();
+        lower.differentiate(&[s.x.as_slice(), &s.on.v], Inputs::one(1));
+        axpy(&mut s.on.v, T::of(-length), lower.gradient(1));
     }
 }

@@ -4,7 +4,7 @@ use autodiff::bytes::Buffer;
 use autodiff::kernels::axpy;
 use autodiff::{Inputs, Real};
 
-use super::State;
+use super::super::state::State;
 
 /// The gradients of `F(x, y) + α (g(x, y) − g(x, u))`, u being the state's second vector.
 pub(in super::super) struct Penalised<T: Real> {
@@ -31,12 +31,12 @@ impl<T: Real> Penalised<T> {
         let alpha = T::of(alpha);
         s.upper_gradients(&mut self.x, &mut self.y);
         let x = s.x.as_slice();
-        let lower = s.lower.draw();
+        let lower = s.on.lower.draw();
         lower.differentiate(&[x, s.y.as_slice()], Inputs::ALL);
         axpy(&mut self.x, alpha, lower.gradient(0));
         axpy(&mut self.y, alpha, lower.gradient(1));
-        let lower = s.lower.again();
-        lower.differentiate(&[x, &s.v], Inputs::ALL);
+        let lower = s.on.lower.again();
+        lower.differentiate(&[x, &s.on.v], Inputs::ALL);
         axpy(&mut self.x, -alpha, lower.gradient(0));
         self.u.copy_from_slice(lower.gradient(1));
     }

@@ -4,9 +4,14 @@ use autodiff::bytes::Buffer;
 use autodiff::kernels::axpy;
 use autodiff::{Inputs, Point, Real};
 
+use crate::expect;
+use crate::ledger::Ledger;
+use crate::problem::Bilevel;
+
+use super::super::ground::Batches;
+use super::super::rule::{Rule, Setting, Update};
+use super::super::state::State;
 use super::soba::Directions;
-use super::{Rule, State, Update, length_complaint};
-use crate::Ledger;
 
 /// SABA: [`Soba`](super::Soba) with the variance reduction of SAGA and constant steps.
 ///
@@ -34,33 +39,35 @@ pub struct Saba {
 }
 
 impl<T: Real> Rule<T> for Saba {
-    fn name(&self) -> &'static str {
-        "saba"
+    type Ground = Batches<T>;
+
+    fn name(&self) -> String {
+        "saba".into()
     }
 
-    fn complaint(&self, batch: (usize, usize)) -> Option<String> {
-        let (upper, lower) = batch;
+    fn complaint(&self, run: &Setting<'_, T>) -> Option<String> {
+        let (upper, lower) = run.batch;
         if (upper, lower) != (1, 1) {
             return Some(format!(
                 "batches of {upper} and {lower}: expected single samples, which the tables are of"
             ));
         }
-        length_complaint("step", self.step).or(length_complaint("ratio", self.ratio))
+        expect::positive("step", self.step).or(expect::positive("ratio", self.ratio))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
+    fn begin<'p>(&self, _: &'p Bilevel<T>, state: &mut State<T>) -> Box<dyn Update<T> + 'p> {
         let (dim_x, dim_y) = (state.x.len(), state.y.len());
-        let mut upper = Table::new(state, state.upper.samples(), &[dim_x, dim_y]);
-        let mut lower = Table::new(state, state.lower.samples(), &[dim_x, dim_y, dim_y]);
+        let mut upper = Table::new(state, state.on.upper.samples(), &[dim_x, dim_y]);
+        let mut lower = Table::new(state, state.on.lower.samples(), &[dim_x, dim_y, dim_y]);
         let at = [state.x.as_slice(), state.y.as_slice()];
         for sample in 0..upper.samples {
-            let point = state.upper.sample(sample);
+            let point = state.on.upper.sample(sample);
             point.differentiate(&at, Inputs::ALL);
             upper.fill(sample, &of_upper(point));
         }
         for sample in 0..lower.samples {
-            let point = state.lower.sample(sample);
-            point.linearise_along(&at, &[None, Some(&state.v)]);
+            let point = state.on.lower.sample(sample);
+            point.linearise_along(&at, &[None, Some(&state.on.v)]);
             lower.fill(sample, &of_lower(point));
         }
         Box::new(Reduced {
@@ -89,19 +96,21 @@ impl<T: Real> Update<T> for Reduced<T> {
             along,
         } = self;
         let at = [s.x.as_slice(), s.y.as_slice()];
-        s.upper.draw().differentiate(&at, Inputs::ALL);
-        let sample = s.upper.batch()[0];
-        upper.reduce(sample, &of_upper(s.upper.again()));
-        s.lower.draw().linearise_along(&at, &[None, Some(&s.v)]);
-        let sample = s.lower.batch()[0];
-        lower.reduce(sample, &of_lower(s.lower.again()));
+        s.on.upper.draw().differentiate(&at, Inputs::ALL);
+        let sample = s.on.upper.batch()[0];
+        upper.reduce(sample, &of_upper(s.on.upper.again()));
+        s.on.lower
+            .draw()
+            .linearise_along(&at, &[None, Some(&s.on.v)]);
+        let sample = s.on.lower.batch()[0];
+        lower.reduce(sample, &of_lower(s.on.lower.again()));
 
         along.x.copy_from_slice(upper.part(0));
         axpy(&mut along.x, T::one(), lower.part(0));
         along.v.copy_from_slice(upper.part(1));
         axpy(&mut along.v, T::one(), lower.part(1));
         along.y.copy_from_slice(lower.part(2));
-        s.direction.copy_from_slice(&along.x);
+        s.on.direction.copy_from_slice(&along.x);
         along.step(s, rule.step, rule.step / rule.ratio);
     }
 

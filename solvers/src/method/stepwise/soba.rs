@@ -3,9 +3,13 @@
 use autodiff::Real;
 use autodiff::kernels::axpy;
 
-use crate::Schedule;
+use crate::expect;
+use crate::problem::Bilevel;
+use crate::schedule::Schedule;
 
-use super::{Rule, State, Update, length_complaint, memoryless};
+use super::super::ground::Batches;
+use super::super::rule::{Rule, Setting, Update, memoryless};
+use super::super::state::State;
 
 /// SOBA: y, v and x move at once along unbiased directions of one batch of each level.
 ///
@@ -30,21 +34,23 @@ pub struct Soba {
 }
 
 impl<T: Real> Rule<T> for Soba {
-    fn name(&self) -> &'static str {
-        "soba"
+    type Ground = Batches<T>;
+
+    fn name(&self) -> String {
+        "soba".into()
     }
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        let ratio = length_complaint("ratio", self.ratio);
+    fn complaint(&self, _: &Setting<'_, T>) -> Option<String> {
+        let ratio = expect::positive("ratio", self.ratio);
         self.step.complaint("step").or(ratio)
     }
 
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
+    fn begin<'p>(&self, _: &'p Bilevel<T>, state: &mut State<T>) -> Box<dyn Update<T> + 'p> {
         let rule = *self;
         let mut at = Directions::new(state);
         memoryless(move |s, t| {
             at.draw(s);
-            s.direction.copy_from_slice(&at.x);
+            s.on.direction.copy_from_slice(&at.x);
             at.step(s, rule.step.at(t), rule.step.at(t) / rule.ratio);
         })
     }
@@ -70,9 +76,9 @@ impl<T: Real> Directions<T> {
     /// One batch of each level, at the state.
     pub(super) fn draw(&mut self, s: &mut State<T>) {
         s.upper_gradients(&mut self.x, &mut self.v);
-        let point = s.lower.draw();
+        let point = s.on.lower.draw();
         let at = [s.x.as_slice(), s.y.as_slice()];
-        point.linearise_along(&at, &[None, Some(&s.v)]);
+        point.linearise_along(&at, &[None, Some(&s.on.v)]);
         self.y.copy_from_slice(point.gradient(1));
         axpy(&mut self.v, T::one(), point.product(1));
         axpy(&mut self.x, T::one(), point.product(0));
@@ -81,7 +87,7 @@ impl<T: Real> Directions<T> {
     /// Moves y and v along the directions, and x along the state's.
     pub(super) fn step(&self, s: &mut State<T>, inner: f64, outer: f64) {
         axpy(s.y.as_mut_slice(), T::of(-inner), &self.y);
-        axpy(&mut s.v, T::of(-inner), &self.v);
-        axpy(s.x.as_mut_slice(), T::of(-outer), &s.direction);
+        axpy(&mut s.on.v, T::of(-inner), &self.v);
+        axpy(s.x.as_mut_slice(), T::of(-outer), &s.on.direction);
     }
 }

@@ -3,10 +3,14 @@
 use autodiff::Real;
 use autodiff::kernels::{add, axpy};
 
-use crate::Schedule;
+use crate::expect;
+use crate::problem::Bilevel;
+use crate::schedule::Schedule;
 
+use super::super::ground::Batches;
+use super::super::rule::{Rule, Setting, Update, memoryless};
+use super::super::state::State;
 use super::amigo::descend;
-use super::{Rule, State, Update, count_complaint, length_complaint, memoryless};
 
 /// stocBiO: D warm stochastic gradient steps on y, then a Neumann series with a fresh batch for each
 /// factor.
@@ -38,18 +42,20 @@ pub struct StocBio {
 }
 
 impl<T: Real> Rule<T> for StocBio {
-    fn name(&self) -> &'static str {
-        "stocbio"
+    type Ground = Batches<T>;
+
+    fn name(&self) -> String {
+        "stocbio".into()
     }
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        count_complaint("steps on y", self.inner)
+    fn complaint(&self, _: &Setting<'_, T>) -> Option<String> {
+        expect::at_least_1("steps on y", self.inner)
             .or(self.y.complaint("step of y"))
-            .or(length_complaint("step of the Neumann series", self.v))
+            .or(expect::positive("step of the Neumann series", self.v))
             .or(self.x.complaint("step of x"))
     }
 
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
+    fn begin<'p>(&self, _: &'p Bilevel<T>, state: &mut State<T>) -> Box<dyn Update<T> + 'p> {
         let rule = *self;
         let length = T::of(rule.v);
         let mut in_y = state.buffer(state.y.len());
@@ -59,17 +65,17 @@ impl<T: Real> Rule<T> for StocBio {
             descend(s, rule.inner, rule.y.at(t), &mut sum);
             s.upper_gradients(&mut in_x, &mut in_y);
             // v holds the term, which the products are taken of, until the sum is complete.
-            s.v.copy_from_slice(&in_y);
+            s.on.v.copy_from_slice(&in_y);
             sum.copy_from_slice(&in_y);
             for _ in 0..rule.factors {
                 in_y.copy_from_slice(s.hessian_product());
-                axpy(&mut s.v, -length, &in_y);
-                add(&mut sum, &s.v);
+                axpy(&mut s.on.v, -length, &in_y);
+                add(&mut sum, &s.on.v);
             }
-            s.v.copy_from_slice(&sum);
-            s.v.iter_mut().for_each(|v| *v *= length);
+            s.on.v.copy_from_slice(&sum);
+            s.on.v.iter_mut().for_each(|v| *v *= length);
             axpy(&mut in_x, -T::one(), s.cross_product());
-            s.direction.copy_from_slice(&in_x);
+            s.on.direction.copy_from_slice(&in_x);
             axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &in_x);
         })
     }
