@@ -1,20 +1,27 @@
-//! What settings are expected to be: the reason why one is not, in one line.
+//! What settings are expected to be, and the one line that says why one is not.
 
-use std::fmt::Display;
-
-/// Why this is no positive number, if it is none.
-pub(crate) fn positive(what: impl Display, v: f64) -> Option<String> {
-    let bad = !(v.is_finite() && v > 0.0);
-    bad.then(|| format!("{what} {v}: expected a positive number"))
+/// A positive number.
+pub(crate) fn positive(what: &str, v: f64) -> Result<(), String> {
+    number(what, v, v > 0.0, "a positive number")
 }
 
-/// Why this is no number from 0 on, if it is none.
-pub(crate) fn from_0(what: impl Display, v: f64) -> Option<String> {
-    let bad = !(v.is_finite() && v >= 0.0);
-    bad.then(|| format!("{what} {v}: expected a number from 0 on"))
+/// A number from 0 on.
+pub(crate) fn from_0(what: &str, v: f64) -> Result<(), String> {
+    number(what, v, v >= 0.0, "a number from 0 on")
 }
 
-/// Why this is no number of `what`, if it is none.
-pub(crate) fn at_least_1(what: impl Display, count: usize) -> Option<String> {
-    (count == 0).then(|| format!("0 {what}: expected at least 1"))
+/// A finite number for which `fits` holds.
+pub(crate) fn number(what: &str, v: f64, fits: bool, expected: &str) -> Result<(), String> {
+    match v.is_finite() && fits {
+        true => Ok(()),
+        false => Err(format!("{what} {v}: expected {expected}")),
+    }
+}
+
+/// As many as one.
+pub(crate) fn at_least_1(what: &str, count: usize) -> Result<(), String> {
+    match count {
+        0 => Err(format!("0 {what}: expected at least 1")),
+        _ => Ok(()),
+    }
 }

@@ -54,9 +54,9 @@ pub use inner::{Constraint, InnerStep, ParseInnerStepError, Proximal, StepLength
 pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, solve_lower};
 pub use method::{
-    Advance, Amigo, Batches, Bome, Bsa, Descent, F2sa, Finish, Fsla, Gda, Ground, Hoag, Isgd, Maid,
-    Method, Outer, Pbgd, Progress, Project, Rule, Run, Saba, Samples, Setting, Soba, State,
-    StocBio, StochasticAid, Update, keep_warnings, memoryless,
+    Advance, Amigo, Batches, Begun, Bome, Bsa, Descent, F2sa, Finish, Fsla, Gda, Ground, Hoag,
+    Isgd, Maid, Method, Outer, Pbgd, Progress, Project, Rule, Run, Saba, Soba, State, StocBio,
+    StochasticAid, Update, keep_warnings, memoryless,
 };
 pub use optimiser::{Moving, Optimise, Optimiser};
 pub use problem::{Bilevel, ProblemError};

@@ -29,8 +29,8 @@ use crate::ledger::Ledger;
 /// }
 ///
 /// impl Optimise<f64> for Signs {
-///     fn begin(&self, _dim: usize, _meter: &Meter) -> Box<dyn Moving<f64>> {
-///         Box::new(Counted { rate: self.rate, made: 0 })
+///     fn begin(&self, _: usize, _: &Meter) -> Result<Box<dyn Moving<f64>>, String> {
+///         Ok(Box::new(Counted { rate: self.rate, made: 0 }))
 ///     }
 /// }
 ///
@@ -56,13 +56,12 @@ use crate::ledger::Ledger;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Optimise<T: Real>: Debug + Send + Sync {
-    /// The reason why these are no settings, if they are none.
-    fn complaint(&self) -> Option<String> {
-        None
-    }
-
-    /// The optimiser of a variable of `dim` entries; what it keeps is counted on `meter`.
-    fn begin(&self, dim: usize, meter: &Meter) -> Box<dyn Moving<T>>;
+    /// Checks the settings, and gives the optimiser of a variable of `dim` entries. What it keeps is
+    /// counted on `meter`.
+    ///
+    /// # Errors
+    /// With the reason in one line, and what was expected.
+    fn begin(&self, dim: usize, meter: &Meter) -> Result<Box<dyn Moving<T>>, String>;
 }
 
 /// An optimiser on its way, with what it keeps from one step to the next.
@@ -145,10 +144,12 @@ impl Optimiser {
         }
     }
 
-    pub(crate) fn complaint(self) -> Option<String> {
-        let more = match self {
-            Optimiser::Momentum { momentum, .. } if !(0.0..1.0).contains(&momentum) => {
-                Some(format!("momentum {momentum}: expected a number in [0, 1)"))
+    fn check(self) -> Result<(), String> {
+        expect::positive("rate", self.rate())?;
+        match self {
+            Optimiser::Momentum { momentum: m, .. } => {
+                let fits = (0.0..1.0).contains(&m);
+                expect::number("momentum", m, fits, "a number in [0, 1)")
             }
             Optimiser::AdamW { decay, .. } => expect::from_0("decay", decay),
             Optimiser::AdamWith {
@@ -156,14 +157,17 @@ impl Optimiser {
                 eps,
                 eps_root,
                 ..
-            } => expect::from_0("decay", decay)
-                .or(expect::from_0("eps", eps))
-                .or(expect::from_0("eps_root", eps_root))
-                .or((eps + eps_root == 0.0)
-                    .then(|| "eps 0 beside eps_root 0: expected one to be positive".into())),
-            _ => None,
-        };
-        expect::positive("rate", self.rate()).or(more)
+            } => {
+                expect::from_0("decay", decay)?;
+                expect::from_0("eps", eps)?;
+                expect::from_0("eps_root", eps_root)?;
+                match eps + eps_root == 0.0 {
+                    true => Err("eps 0 beside eps_root 0: expected one to be positive".into()),
+                    false => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether running means of directions, and of their squares, are kept.
@@ -180,12 +184,16 @@ impl Optimiser {
 }
 
 impl<T: Real> Optimise<T> for Optimiser {
-    fn complaint(&self) -> Option<String> {
-        (*self).complaint()
-    }
-
-    fn begin(&self, dim: usize, meter: &Meter) -> Box<dyn Moving<T>> {
-        Box::new(Moments::new(*self, dim, meter))
+    fn begin(&self, dim: usize, meter: &Meter) -> Result<Box<dyn Moving<T>>, String> {
+        self.check()?;
+        let (first, second) = self.keeps();
+        let kept = |kept: bool| Buffer::zeros(if kept { dim } else { 0 }, Category::Solver, meter);
+        Ok(Box::new(Moments {
+            optimiser: *self,
+            first: kept(first),
+            second: kept(second),
+            count: 0,
+        }))
     }
 }
 
@@ -198,17 +206,6 @@ struct Moments<T: Real> {
 }
 
 impl<T: Real> Moments<T> {
-    fn new(optimiser: Optimiser, dim: usize, meter: &Meter) -> Self {
-        let (first, second) = optimiser.keeps();
-        let kept = |kept: bool| Buffer::zeros(if kept { dim } else { 0 }, Category::Solver, meter);
-        Moments {
-            optimiser,
-            first: kept(first),
-            second: kept(second),
-            count: 0,
-        }
-    }
-
     fn adam(
         &mut self,
         x: &mut [T],

@@ -10,10 +10,7 @@ use crate::optimiser::{Moving, Optimise, Optimiser};
 use crate::problem::Bilevel;
 use crate::workspace::Workspace;
 
-use super::driver::Outer;
-use super::rule::{Advance, Rule, Setting, Update};
-use super::state::State;
-use super::value_status;
+use super::{Advance, Begun, Ground, Outer, Rule, State, Update, value_status};
 
 /// Moves x against the hypergradients of a strategy.
 ///
@@ -88,7 +85,7 @@ where
     S: Strategy<T> + Clone + 'static,
     O: Optimise<T>,
 {
-    type Ground = Workspace<T>;
+    const NAME: &'static str = "descent";
 
     fn name(&self) -> String {
         self.strategy.name()
@@ -99,52 +96,44 @@ where
         self.strategy.suits(problem)
     }
 
-    fn complaint(&self, _: &Setting<'_, T>) -> Option<String> {
-        self.optimiser.complaint()
-    }
-
-    fn begin<'p>(
-        &self,
-        problem: &'p Bilevel<T>,
-        state: &mut State<T, Workspace<T>>,
-    ) -> Box<dyn Update<T, Workspace<T>> + 'p> {
-        state.on.warm_linear(self.warm_linear);
-        Box::new(Descending {
-            problem,
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        let mut work = s.workspace()?;
+        work.warm_linear(self.warm_linear);
+        Ok(Box::new(Descending {
             strategy: self.strategy.clone(),
             warm: self.warm,
-            optimiser: self.optimiser.begin(state.x.len(), state.meter()),
-            before: state.x.clone(),
-        })
+            optimiser: self.optimiser.begin(s.x.len(), work.meter())?,
+            before: s.x.clone(),
+            work,
+        }))
     }
 }
 
 /// A step, with what the optimiser keeps.
-struct Descending<'p, T: Real, S> {
-    problem: &'p Bilevel<T>,
+struct Descending<T: Real, S> {
     strategy: S,
+    work: Workspace<T>,
     warm: bool,
     optimiser: Box<dyn Moving<T>>,
     /// x before a step.
     before: DVector<T>,
 }
 
-impl<T: Real, S: Strategy<T>> Update<T, Workspace<T>> for Descending<'_, T, S> {
-    fn step(&mut self, s: &mut State<T, Workspace<T>>, made: usize) -> Advance {
-        s.on.set_iteration(made);
-        let estimate = self
-            .strategy
-            .hypergradient(self.problem, &s.x, &mut s.on)
-            .expect("validated at the start");
+impl<T: Real, S: Strategy<T>> Update<T> for Descending<T, S> {
+    fn step(&mut self, s: &mut State<'_, T>) -> Advance {
+        let work = &mut self.work;
+        work.set_iteration(s.iteration);
+        let estimate = self.strategy.hypergradient(s.problem, &s.x, work);
+        let estimate = estimate.expect("validated at the start");
         s.y = estimate.y;
         if self.warm {
-            s.on.start_from(&s.y);
+            work.start_from(&s.y);
         }
         s.warnings.extend(estimate.warnings);
         let mut status = estimate.status;
         if status.is_success() {
             let at = [s.x.as_slice(), s.y.as_slice()];
-            let failure = value_status(estimate.upper, &s.on.upper, &at);
+            let failure = value_status(estimate.upper, &work.upper, &at);
             status = failure.unwrap_or(status);
         }
         let direction = estimate.hypergradient.as_slice();
@@ -158,7 +147,7 @@ impl<T: Real, S: Strategy<T>> Update<T, Workspace<T>> for Descending<'_, T, S> {
             if !finite(s.x.as_slice()) {
                 s.x.copy_from(&self.before);
                 s.end();
-                let place = format!("in the outer step of iteration {}", made + 1);
+                let place = format!("in the outer step of iteration {}", s.iteration + 1);
                 status = Status::NonFinite { place };
             }
         } else {
@@ -177,6 +166,10 @@ impl<T: Real, S: Strategy<T>> Update<T, Workspace<T>> for Descending<'_, T, S> {
             accuracy: None,
             certificate: estimate.certificate,
         }
+    }
+
+    fn ground(&mut self) -> &mut dyn Ground {
+        &mut self.work
     }
 
     fn visit(&mut self, ledger: &mut Ledger) {

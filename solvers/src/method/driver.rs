@@ -4,16 +4,16 @@ use autodiff::Real;
 use nalgebra::DVector;
 
 use crate::estimate::Oracles;
+use crate::expect;
 use crate::hypergradient::ConfigError;
 use crate::inner::Constraint;
 use crate::ledger::Ledger;
 use crate::problem::Bilevel;
 use crate::sampling::Sampling;
 
-use super::ground::Ground;
 use super::growth::Growth;
 use super::project::Project;
-use super::rule::{Rule, Setting, Update};
+use super::rule::{Advance, Rule, Update};
 use super::state::State;
 use super::{Method, Progress, Run};
 
@@ -122,23 +122,6 @@ impl<R, C> Outer<R, C> {
             constraint,
         }
     }
-
-    fn complaint<T: Real>(&self, problem: &Bilevel<T>) -> Option<String>
-    where
-        R: Rule<T>,
-        C: Project<T>,
-    {
-        let none = self.iterations == 0 || self.report_every == 0;
-        let setting = Setting {
-            problem,
-            batch: self.sampling.unwrap_or(Sampling::whole()).batch(problem),
-            held: self.constraint.holds(),
-        };
-        none.then(|| "0 iterations: expected at least 1".to_owned())
-            .or_else(|| R::Ground::complaint(problem, self.sampling))
-            .or_else(|| self.rule.complaint(&setting))
-            .or_else(|| self.constraint.complaint(problem.dim_x()))
-    }
 }
 
 impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R, C> {
@@ -151,18 +134,23 @@ impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R
         problem: &'p Bilevel<T>,
         mut x: DVector<T>,
     ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
+        let name = self.rule.name();
         self.rule.suits(problem)?;
-        if let Some(reason) = self.complaint(problem) {
-            let strategy = self.rule.name();
-            return Err(ConfigError { strategy, reason });
-        }
+        let refused = |reason| ConfigError {
+            strategy: name.clone(),
+            reason,
+        };
+        let count = self.iterations.min(self.report_every);
+        expect::at_least_1("iterations", count).map_err(refused)?;
+        self.constraint.check(problem.dim_x()).map_err(refused)?;
         assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
         self.constraint.project(x.as_mut_slice());
         let mut state = State {
+            problem,
             x,
             y: problem.start().clone(),
-            on: R::Ground::new(problem, self.sampling),
             warnings: Vec::new(),
+            sampling: self.sampling,
             iteration: 0,
             iterations: self.iterations,
             report_every: self.report_every,
@@ -172,43 +160,59 @@ impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R
             growth: Growth::default(),
             reports: Oracles::default(),
         };
+        let update = self.rule.begin(&mut state).map_err(refused)?;
         Ok(Box::new(OuterRun {
-            update: self.rule.begin(problem, &mut state),
-            name: self.rule.name(),
             state,
+            update,
             peak: 0,
+            name,
         }))
     }
 }
 
 /// A run on its way.
-struct OuterRun<'p, T: Real, G: Ground<T>> {
-    state: State<T, G>,
-    update: Box<dyn Update<T, G> + 'p>,
+struct OuterRun<'p, T: Real> {
+    state: State<'p, T>,
+    update: Box<dyn Update<T> + 'p>,
     /// The most bytes held; a meter may be set back.
     peak: usize,
     name: String,
 }
 
-impl<T: Real, G: Ground<T>> Run<T> for OuterRun<'_, T, G> {
+impl<T: Real> OuterRun<'_, T> {
+    fn advance(&mut self) -> Advance {
+        let said = self.update.step(&mut self.state);
+        self.state.count();
+        said
+    }
+}
+
+impl<T: Real> Run<T> for OuterRun<'_, T> {
     fn step(&mut self) -> Option<Progress> {
-        let s = &mut self.state;
-        if s.ended || s.iteration == s.iterations {
+        let left = self.state.iterations - self.state.iteration;
+        if self.state.ended || left == 0 {
             return None;
         }
-        let count = s.report_every.min(s.iterations - s.iteration);
-        let made = G::report(s, &mut *self.update, count);
-        self.peak = self.peak.max(s.on.meter().read().peak);
+        let mut said = self.advance();
+        for _ in 1..left.min(self.state.report_every) {
+            if self.state.ended {
+                break;
+            }
+            let next = self.advance();
+            said = said.and(next, self.state.ended);
+        }
+        let (s, ground) = (&mut self.state, self.update.ground());
+        self.peak = self.peak.max(ground.meter().read().peak);
         s.warnings.extend(s.growth.warning());
         Some(Progress {
             iteration: s.iteration.div_ceil(s.report_every),
-            upper: made.upper,
-            lower_residual: made.lower_residual,
-            hypergradient_norm: made.hypergradient_norm,
-            status: made.status,
-            accuracy: made.accuracy,
-            certificate: made.certificate,
-            oracles: s.on.oracles() - s.reports,
+            upper: said.upper,
+            lower_residual: said.lower_residual,
+            hypergradient_norm: said.hypergradient_norm,
+            status: said.status,
+            accuracy: said.accuracy,
+            certificate: said.certificate,
+            oracles: ground.oracles() - s.reports,
             peak_bytes: self.peak,
             warnings: std::mem::take(&mut s.warnings),
         })
@@ -237,7 +241,7 @@ impl<T: Real, G: Ground<T>> Run<T> for OuterRun<'_, T, G> {
         }
         self.state.visit(ledger);
         self.update.visit(ledger);
-        self.state.on.visit(ledger);
+        self.update.ground().visit(ledger);
         ledger.count("peak of bytes", &mut self.peak);
     }
 }

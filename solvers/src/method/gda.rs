@@ -1,20 +1,16 @@
 //! Gradient descent–ascent on the minimax reformulation.
 
 use autodiff::Real;
-use autodiff::kernels::norm;
 
+use crate::expect;
 use crate::inner::StepLength;
 use crate::ledger::Ledger;
 use crate::optimiser::{Moving, Optimise, Optimiser};
-use crate::problem::Bilevel;
 use crate::sampling::Sampling;
 use crate::schedule::Schedule;
 
-use super::driver::Outer;
-use super::ground::Batches;
-use super::rule::{Rule, Setting, Update};
-use super::state::State;
 use super::stepwise::Penalised;
+use super::{Advance, Batches, Begun, Ground, Outer, Rule, State, Update};
 
 /// Multi-stage gradient descent–ascent on `min_{x,y} max_u F(x, y) + α (g(x, y) − g(x, u))`.
 ///
@@ -75,22 +71,27 @@ impl<O> Gda<O> {
 
     /// The optimisers of u and y: plain gradient descent unless given, its lengths found at the
     /// start unless given.
-    fn inner_optimisers<T: Real>(&self, state: &mut State<T>) -> (Optimiser, Optimiser) {
-        let plain = |rate| Optimiser::GradientDescent { rate };
+    fn inner_optimisers<T: Real>(
+        &self,
+        s: &State<'_, T>,
+        b: &mut Batches<T>,
+    ) -> (Optimiser, Optimiser) {
         if let (Some(u), Some(y)) = (self.u_optimiser, self.y_optimiser) {
             return (u, y);
         }
         // At penalty α, u follows a function of curvature αL_g and y one of L_F + αL_g.
         let alpha = self.stages.penalty * self.stages.growth;
-        let auto = StepLength::Auto;
-        let mut spare = state.buffer(auto.spare(state.y.len()));
-        let at = (state.x.as_slice(), state.y.as_slice());
-        let lower = auto.resolve(state.on.lower.whole(), at.0, at.1, &mut spare);
-        let upper = auto.resolve(state.on.upper.whole(), at.0, at.1, &mut spare);
+        let mut spare = b.buffer(StepLength::Auto.spare(s.y.len()));
+        let mut found = |point| {
+            let (x, y) = (s.x.as_slice(), s.y.as_slice());
+            StepLength::Auto.resolve(point, x, y, &mut spare)
+        };
+        let (lower, upper) = (found(b.lower.whole()), found(b.upper.whole()));
+        let plain = |rate| Optimiser::GradientDescent { rate };
+        let y = plain(1.0 / (1.0 / upper + alpha / lower));
         (
             self.u_optimiser.unwrap_or(plain(lower / alpha)),
-            self.y_optimiser
-                .unwrap_or(plain(1.0 / (1.0 / upper + alpha / lower))),
+            self.y_optimiser.unwrap_or(y),
         )
     }
 }
@@ -128,48 +129,36 @@ impl<O, C> Outer<Gda<O>, C> {
 }
 
 impl<T: Real, O: Optimise<T>> Rule<T> for Gda<O> {
-    type Ground = Batches<T>;
+    const NAME: &'static str = "gda";
 
-    fn name(&self) -> String {
-        "gda".into()
-    }
-
-    fn complaint(&self, _: &Setting<'_, T>) -> Option<String> {
-        let Stages {
-            penalty, growth, ..
-        } = self.stages;
-        let of = |optimiser: Option<Optimiser>| optimiser.and_then(Optimiser::complaint);
-        let above_0 = |what: &str, v: f64| {
-            let bad = !(v.is_finite() && v > 0.0);
-            bad.then(|| format!("{what} {v}: expected a number above 0"))
-        };
-        above_0("penalty α₀", penalty)
-            .or(above_0("growth τ", growth))
-            .or(self.stages.schedule.complaint("schedule"))
-            .or(of(self.u_optimiser))
-            .or(of(self.y_optimiser))
-            .or(self.x_optimiser.complaint())
-    }
-
-    fn begin<'p>(&self, _: &'p Bilevel<T>, state: &mut State<T>) -> Box<dyn Update<T> + 'p> {
-        let (u, y) = self.inner_optimisers(state);
-        let meter = state.meter().clone();
-        state.on.v.copy_from_slice(state.y.as_slice());
-        Box::new(Moves {
-            u: u.begin(state.y.len(), &meter),
-            y: y.begin(state.y.len(), &meter),
-            x: self.x_optimiser.begin(state.x.len(), &meter),
-            gradients: Penalised::new(state),
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        let above_0 = |what: &str, v: f64| expect::number(what, v, v > 0.0, "a number above 0");
+        above_0("penalty α₀", self.stages.penalty)?;
+        above_0("growth τ", self.stages.growth)?;
+        self.stages.schedule.check("schedule")?;
+        let mut batches = Batches::new(s)?;
+        let (u, y) = self.inner_optimisers(s, &mut batches);
+        let (dim_x, dim_y, meter) = (s.x.len(), s.y.len(), batches.meter());
+        let (u, y) = (u.begin(dim_y, meter)?, y.begin(dim_y, meter)?);
+        let x = self.x_optimiser.begin(dim_x, meter)?;
+        batches.v.copy_from_slice(s.y.as_slice());
+        Ok(Box::new(Moves {
+            u,
+            y,
+            x,
+            gradients: Penalised::new(s, &batches),
             start: f64::NAN,
             first: f64::NAN,
             stages: self.stages,
-        })
+            batches,
+        }))
     }
 }
 
 /// An iteration, with the optimisers of the three variables.
 struct Moves<T: Real> {
     stages: Stages,
+    batches: Batches<T>,
     u: Box<dyn Moving<T>>,
     y: Box<dyn Moving<T>>,
     x: Box<dyn Moving<T>>,
@@ -180,38 +169,31 @@ struct Moves<T: Real> {
     first: f64,
 }
 
-impl<T: Real> Moves<T> {
-    fn size(&self) -> f64 {
-        let Penalised { x, y, u } = &self.gradients;
-        let squares = [x, y, u].map(|d| norm(d).f64().powi(2));
-        squares.iter().sum::<f64>().sqrt()
-    }
-}
-
 impl<T: Real> Update<T> for Moves<T> {
-    fn step(&mut self, s: &mut State<T>, t: usize) {
-        let stages = self.stages;
+    fn step(&mut self, s: &mut State<'_, T>) -> Advance {
+        let (stages, t) = (self.stages, s.iteration);
         let (stage, within) = (t / stages.length, t % stages.length);
         let alpha = stages.penalty * stages.growth.powi(stage as i32 + 1);
         let factor = stages.growth.powi(-(stage as i32)) * stages.schedule.at(within);
         let gradients = &mut self.gradients;
-        gradients.draw(s, alpha);
-        gradients.u.iter_mut().for_each(|d| *d *= T::of(alpha));
-        s.on.direction.copy_from_slice(&gradients.x);
-        self.u.step(&mut s.on.v, &gradients.u, factor);
-        self.y.step(s.y.as_mut_slice(), &gradients.y, factor);
-        self.x.step(s.x.as_mut_slice(), &gradients.x, factor);
+        let said = self.batches.measured(s, |s, b| {
+            gradients.draw(s, b, alpha);
+            gradients.u.iter_mut().for_each(|d| *d *= T::of(alpha));
+            b.direction.copy_from_slice(&gradients.x);
+            self.u.step(&mut b.v, &gradients.u, factor);
+            self.y.step(s.y.as_mut_slice(), &gradients.y, factor);
+            self.x.step(s.x.as_mut_slice(), &gradients.x, factor);
+        });
 
         let last = stage + 1 == stages.count && within > 0 && within + 1 == stages.length;
-        let whole = s.on.sampling == Sampling::whole();
         if within == 0 {
-            self.first = self.size();
+            self.first = gradients.size();
         }
         if t == 0 {
             self.start = self.first;
         }
-        if last && whole {
-            let (first, after) = (self.first, self.size());
+        if last && s.sampling() == Sampling::whole() {
+            let (first, after) = (self.first, gradients.size());
             if after >= first && after > 1e-6 * self.start {
                 s.warnings.push(format!(
                     "the iterates do not settle: in the last stage the norm of the gradients went \
@@ -220,12 +202,17 @@ impl<T: Real> Update<T> for Moves<T> {
                 ));
             }
         }
+        said
+    }
+
+    fn ground(&mut self) -> &mut dyn Ground {
+        &mut self.batches
     }
 
     fn visit(&mut self, ledger: &mut Ledger) {
-        self.u.visit(ledger);
-        self.y.visit(ledger);
-        self.x.visit(ledger);
+        for moving in [&mut self.u, &mut self.y, &mut self.x] {
+            moving.visit(ledger);
+        }
         ledger.number("the norm where the run began", &mut self.start);
         ledger.number("the norm where the stage began", &mut self.first);
     }

@@ -1,9 +1,9 @@
 //! The one slot of methods that solve a bilevel problem.
 
+mod batches;
 mod descent;
 mod driver;
 mod gda;
-mod ground;
 mod growth;
 mod hoag;
 mod implicit;
@@ -14,15 +14,15 @@ mod rule;
 mod state;
 mod stepwise;
 
+pub use batches::{Batches, memoryless};
 pub use descent::Descent;
 pub use driver::Outer;
 pub use gda::Gda;
-pub use ground::{Batches, Ground, Samples};
 pub use hoag::Hoag;
 pub use isgd::Isgd;
 pub use maid::Maid;
 pub use project::Project;
-pub use rule::{Advance, Rule, Setting, Update, memoryless};
+pub use rule::{Advance, Begun, Ground, Rule, Update};
 pub use state::State;
 pub use stepwise::{Amigo, Bome, Bsa, F2sa, Fsla, Pbgd, Saba, Soba, StocBio, StochasticAid};
 

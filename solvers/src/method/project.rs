@@ -29,9 +29,11 @@ use crate::inner::Constraint;
 ///         v.iter_mut().zip(&self.a).for_each(|(v, a)| *v -= beyond * a);
 ///     }
 ///
-///     fn complaint(&self, dim: usize) -> Option<String> {
-///         let n = self.a.len();
-///         (n != dim).then(|| format!("a half-space of {n} entries: expected {dim}"))
+///     fn check(&self, dim: usize) -> Result<(), String> {
+///         match self.a.len() {
+///             n if n == dim => Ok(()),
+///             n => Err(format!("a half-space of {n} entries: expected {dim}")),
+///         }
 ///     }
 /// }
 ///
@@ -55,9 +57,12 @@ pub trait Project<T: Real>: Debug + Send + Sync {
         true
     }
 
-    /// The reason why this is no set of vectors of `dim` entries, if it is none.
-    fn complaint(&self, _dim: usize) -> Option<String> {
-        None
+    /// Whether this is a set of vectors of `dim` entries.
+    ///
+    /// # Errors
+    /// With the reason in one line, and what was expected.
+    fn check(&self, _dim: usize) -> Result<(), String> {
+        Ok(())
     }
 }
 
@@ -70,7 +75,7 @@ impl<T: Real> Project<T> for Constraint {
         *self != Constraint::None
     }
 
-    fn complaint(&self, _: usize) -> Option<String> {
-        (*self).complaint()
+    fn check(&self, _: usize) -> Result<(), String> {
+        self.complaint().map_or(Ok(()), Err)
     }
 }

@@ -2,15 +2,15 @@
 
 use std::fmt::Debug;
 
-use autodiff::Real;
+use autodiff::{Meter, Real};
 
 use crate::certificate::Certificate;
-use crate::estimate::Status;
+use crate::estimate::{Oracles, Status};
 use crate::hypergradient::ConfigError;
 use crate::ledger::Ledger;
 use crate::problem::Bilevel;
+use crate::workspace::Workspace;
 
-use super::ground::{Batches, Ground};
 use super::state::State;
 
 /// What a method does in one iteration: a value of one slot, run by [`Outer`](super::Outer).
@@ -20,53 +20,56 @@ use super::state::State;
 /// constraints, reports and saved states are the driver's.
 ///
 /// # Example
-/// A method of one's own: gradient steps on y, and on x with a memory of the last direction, which
-/// is saved with the run.
+/// A method of one's own, with a memory of the last direction, which is saved with the run:
 /// ```
 /// use autodiff::bytes::Buffer;
 /// use autodiff::{Inputs, Var, objective};
 /// use nalgebra::dvector;
-/// use solvers::{Batches, Bilevel, Ledger, Method, Outer, Rule, State, Update};
+/// use solvers::{Advance, Batches, Begun, Bilevel, Ground, Ledger, Method, Outer, Rule, State};
+/// use solvers::Update;
 ///
 /// #[derive(Clone, Debug)]
 /// struct Heavy {
 ///     rate: f64,
 /// }
 ///
+/// impl Rule<f64> for Heavy {
+///     const NAME: &'static str = "heavy";
+///
+///     fn begin<'p>(&self, s: &mut State<'p, f64>) -> Begun<'p, f64> {
+///         if self.rate <= 0.0 {
+///             return Err(format!("rate {}: expected a positive number", self.rate));
+///         }
+///         let batches = Batches::new(s)?;
+///         let last = batches.buffer(s.x.len());
+///         Ok(Box::new(Moving { rate: self.rate, batches, last }))
+///     }
+/// }
+///
 /// struct Moving {
 ///     rate: f64,
+///     batches: Batches<f64>,
 ///     last: Buffer<f64>,
 /// }
 ///
-/// impl Rule<f64> for Heavy {
-///     type Ground = Batches<f64>;
-///
-///     fn name(&self) -> String {
-///         "heavy".into()
-///     }
-///
-///     fn begin<'p>(
-///         &self,
-///         _: &'p Bilevel<f64>,
-///         state: &mut State<f64>,
-///     ) -> Box<dyn Update<f64> + 'p> {
-///         let last = state.buffer(state.x.len());
-///         Box::new(Moving { rate: self.rate, last })
-///     }
-/// }
-///
 /// impl Update<f64> for Moving {
-///     fn step(&mut self, s: &mut State<f64>, _made: usize) {
-///         // y follows x, so F(x, y(x)) changes with x as F(x, x) does: by both gradients.
-///         s.y.copy_from(&s.x);
-///         let point = s.on.upper.draw();
-///         point.differentiate(&[s.x.as_slice(), s.y.as_slice()], Inputs::ALL);
-///         for i in 0..s.x.len() {
-///             let d = point.gradient(0)[i] + point.gradient(1)[i];
-///             self.last[i] = 0.5 * self.last[i] + d;
-///             s.on.direction[i] = self.last[i];
-///             s.x[i] -= self.rate * self.last[i];
-///         }
+///     fn step(&mut self, s: &mut State<'_, f64>) -> Advance {
+///         let (rate, last) = (self.rate, &mut self.last);
+///         self.batches.measured(s, |s, b| {
+///             // y follows x, so F changes with x by both gradients.
+///             s.y.copy_from(&s.x);
+///             let point = b.upper.draw();
+///             point.differentiate(&[s.x.as_slice(), s.y.as_slice()], Inputs::ALL);
+///             for i in 0..s.x.len() {
+///                 last[i] = 0.5 * last[i] + point.gradient(0)[i] + point.gradient(1)[i];
+///                 b.direction[i] = last[i];
+///                 s.x[i] -= rate * last[i];
+///             }
+///         })
+///     }
+///
+///     fn ground(&mut self) -> &mut dyn Ground {
+///         &mut self.batches
 ///     }
 ///
 ///     fn visit(&mut self, ledger: &mut Ledger) {
@@ -91,12 +94,13 @@ use super::state::State;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Rule<T: Real>: Debug + Send + Sync {
-    /// What its derivatives are taken from: [`Batches`], whose reports the driver measures, or a
-    /// [`Workspace`](crate::Workspace), of which each step says what it met.
-    type Ground: Ground<T> + 'static;
+    /// The name of the method.
+    const NAME: &'static str;
 
-    /// The name in records.
-    fn name(&self) -> String;
+    /// The name in records, where settings are part of it.
+    fn name(&self) -> String {
+        Self::NAME.to_owned()
+    }
 
     /// Whether the problem is one of those the method can solve; unless stated otherwise, every one
     /// without steps of its own.
@@ -107,52 +111,52 @@ pub trait Rule<T: Real>: Debug + Send + Sync {
         problem.expect_no_step(self.name())
     }
 
-    /// The reason why these settings suit no run, or not this one, with what was expected.
-    fn complaint(&self, _run: &Setting<'_, T>) -> Option<String> {
-        None
-    }
-
-    /// The update of a run that starts at this state.
-    fn begin<'p>(
-        &self,
-        problem: &'p Bilevel<T>,
-        state: &mut State<T, Self::Ground>,
-    ) -> Box<dyn Update<T, Self::Ground> + 'p>;
+    /// Checks the settings, and gives the update of a run that starts at this state.
+    ///
+    /// # Errors
+    /// With the reason in one line, and what was expected.
+    fn begin<'p>(&self, state: &mut State<'p, T>) -> Begun<'p, T>;
 }
 
-/// What a run is begun with, as far as a [`Rule`] may object to it.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting<'a, T: Real> {
-    /// The problem.
-    pub problem: &'a Bilevel<T>,
-    /// Samples in a batch of the upper and of the lower objective.
-    pub batch: (usize, usize),
-    /// Whether x is held to a set.
-    pub held: bool,
-}
+/// A run's [`Update`], or why there is none.
+pub type Begun<'p, T> = Result<Box<dyn Update<T> + 'p>, String>;
 
 /// One iteration of a method, with what it keeps from one to the next.
-pub trait Update<T: Real, G: Ground<T> = Batches<T>> {
-    /// Makes the iteration after `made` others. x is projected to its set afterwards.
-    fn step(&mut self, state: &mut State<T, G>, made: usize) -> G::Said;
+pub trait Update<T: Real> {
+    /// Makes an iteration. x is projected to its set afterwards, unless the step has done so.
+    fn step(&mut self, state: &mut State<'_, T>) -> Advance;
 
-    /// Names to the ledger what later iterations depend on beside the [`State`].
+    /// What derivatives are taken from.
+    fn ground(&mut self) -> &mut dyn Ground;
+
+    /// Names to the ledger what later iterations depend on beside the [`State`] and the ground.
     fn visit(&mut self, ledger: &mut Ledger);
 }
 
-/// An update that keeps nothing: whatever the closure owns is overwritten before it is read.
-pub fn memoryless<T: Real>(step: impl FnMut(&mut State<T>, usize) + 'static) -> Box<dyn Update<T>> {
-    struct Memoryless<F>(F);
+/// What an iteration takes derivatives from: [`Batches`](super::Batches), or a [`Workspace`].
+pub trait Ground {
+    /// Sweeps so far.
+    fn oracles(&self) -> Oracles;
 
-    impl<T: Real, F: FnMut(&mut State<T>, usize)> Update<T> for Memoryless<F> {
-        fn step(&mut self, state: &mut State<T>, made: usize) {
-            (self.0)(state, made);
-        }
+    /// The meter of the run's buffers.
+    fn meter(&self) -> &Meter;
 
-        fn visit(&mut self, _: &mut Ledger) {}
+    /// Names to the ledger what later iterations depend on, and the most bytes held.
+    fn visit(&mut self, ledger: &mut Ledger);
+}
+
+impl<T: Real> Ground for Workspace<T> {
+    fn oracles(&self) -> Oracles {
+        self.oracles()
     }
 
-    Box::new(Memoryless(step))
+    fn meter(&self) -> &Meter {
+        self.meter()
+    }
+
+    fn visit(&mut self, ledger: &mut Ledger) {
+        self.visit(ledger);
+    }
 }
 
 /// What an iteration says of itself.
@@ -170,4 +174,18 @@ pub struct Advance {
     pub accuracy: Option<f64>,
     /// The bound on the error of the hypergradient, where there is one.
     pub certificate: Option<Certificate>,
+}
+
+impl Advance {
+    /// This iteration and the `next` of the same report as one: where the one began and the other
+    /// led, and the first failure, unless the run `ended` with a later one.
+    pub(super) fn and(self, next: Self, ended: bool) -> Self {
+        let goes_on = ended || self.status.is_success();
+        Advance {
+            upper: self.upper,
+            lower_residual: self.lower_residual,
+            status: if goes_on { next.status } else { self.status },
+            ..next
+        }
+    }
 }

@@ -5,21 +5,25 @@ use nalgebra::DVector;
 
 use crate::estimate::{Oracles, Status};
 use crate::ledger::Ledger;
+use crate::problem::Bilevel;
+use crate::sampling::Sampling;
+use crate::workspace::Workspace;
 
-use super::ground::Batches;
-use super::growth::{Growth, Sizes, joint_norm};
+use super::growth::{Growth, joint_norm};
 use super::project::Project;
 
-/// The state of a run: what the iterations of a method move, and what they take derivatives from.
-pub struct State<T: Real, G = Batches<T>> {
+/// The state of a run, whatever its method.
+pub struct State<'p, T: Real> {
+    /// The problem.
+    pub problem: &'p Bilevel<T>,
     /// The outer variable.
     pub x: DVector<T>,
     /// The inner variable.
     pub y: DVector<T>,
-    /// What derivatives are taken from.
-    pub on: G,
     /// Remarks for the next report.
     pub warnings: Vec<String>,
+    /// How batches are drawn, if it was given.
+    pub(super) sampling: Option<Sampling>,
     /// Iterations made.
     pub(super) iteration: usize,
     /// Iterations in all.
@@ -35,7 +39,28 @@ pub struct State<T: Real, G = Batches<T>> {
     pub(super) reports: Oracles,
 }
 
-impl<T: Real, G> State<T, G> {
+impl<T: Real> State<'_, T> {
+    /// How batches are drawn: all samples at once unless given.
+    pub fn sampling(&self) -> Sampling {
+        self.sampling.unwrap_or(Sampling::whole())
+    }
+
+    /// A workspace, for methods that differentiate whole objectives.
+    ///
+    /// # Errors
+    /// If batches were to be drawn.
+    pub fn workspace(&self) -> Result<Workspace<T>, String> {
+        match self.sampling {
+            None => Ok(self.problem.workspace()),
+            Some(_) => Err("a sampling: expected none, as no batches are drawn".into()),
+        }
+    }
+
+    /// Iterations made before this one.
+    pub fn iteration(&self) -> usize {
+        self.iteration
+    }
+
     /// Ends the run with this iteration.
     pub fn end(&mut self) {
         self.ended = true;
@@ -47,12 +72,12 @@ impl<T: Real, G> State<T, G> {
     }
 
     /// Whether this iteration is the first of a report.
-    pub(super) fn begins_report(&self) -> bool {
+    pub fn begins_report(&self) -> bool {
         self.iteration.is_multiple_of(self.report_every)
     }
 
     /// Whether this iteration is the last of a report.
-    pub(super) fn ends_report(&self) -> bool {
+    pub fn ends_report(&self) -> bool {
         self.is_last() || (self.iteration + 1).is_multiple_of(self.report_every)
     }
 
@@ -72,12 +97,8 @@ impl<T: Real, G> State<T, G> {
     /// Compares F, ‖∇_y g‖, the norm of the direction of x, and that of x and y together, with
     /// those of the first two iterations. A run that has left all measure ends: the failure.
     pub fn grown(&mut self, upper: f64, residual: f64, direction: f64) -> Option<Status> {
-        let sizes = Sizes {
-            upper,
-            residual,
-            direction,
-            iterates: joint_norm(&[self.x.as_slice(), self.y.as_slice()]),
-        };
+        let iterates = joint_norm(&[self.x.as_slice(), self.y.as_slice()]);
+        let sizes = [upper, residual, direction, iterates];
         let grown = self.growth.look(sizes, self.iteration + 1);
         self.ended |= grown.is_some();
         grown

@@ -8,13 +8,9 @@ use autodiff::Real;
 
 use crate::expect;
 use crate::inner::NEWTON_LIMIT;
-use crate::problem::Bilevel;
 use crate::schedule::Schedule;
-use crate::workspace::Workspace;
 
-use super::driver::Outer;
-use super::rule::{Rule, Setting, Update};
-use super::state::State;
+use super::{Begun, Outer, Rule, State};
 use run::Adapting;
 
 /// Descent along implicit hypergradients p, both of whose solves are as accurate as a schedule says,
@@ -101,29 +97,16 @@ impl<C> Outer<Hoag, C> {
 }
 
 impl<T: Real> Rule<T> for Hoag {
-    type Ground = Workspace<T>;
+    const NAME: &'static str = "hoag";
 
-    fn name(&self) -> String {
-        "hoag".into()
-    }
-
-    fn complaint(&self, _: &Setting<'_, T>) -> Option<String> {
-        let unsolved = (self.limit == 0)
-            .then(|| "at most 0 iterations on the lower level: expected at least 1".to_owned());
-        let smoothness = self
-            .smoothness
-            .and_then(|l| expect::positive("smoothness", l));
-        unsolved
-            .or(self.accuracy.complaint("accuracy"))
-            .or(smoothness)
-    }
-
-    fn begin<'p>(
-        &self,
-        problem: &'p Bilevel<T>,
-        state: &mut State<T, Workspace<T>>,
-    ) -> Box<dyn Update<T, Workspace<T>> + 'p> {
-        state.steps_adapt();
-        Box::new(Adapting::new(self.clone(), problem, state))
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        if self.limit == 0 {
+            return Err("at most 0 iterations on the lower level: expected at least 1".into());
+        }
+        self.accuracy.check("accuracy")?;
+        self.smoothness
+            .map_or(Ok(()), |l| expect::positive("smoothness", l))?;
+        s.steps_adapt();
+        Ok(Box::new(Adapting::new(self.clone(), s)?))
     }
 }

@@ -1,6 +1,6 @@
 //! An iteration of HOAG.
 
-use autodiff::bytes::Buffer;
+use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Real};
 
@@ -9,12 +9,10 @@ use crate::default_tolerance;
 use crate::estimate::Status;
 use crate::inner::{Trend, newton};
 use crate::ledger::Ledger;
-use crate::problem::Bilevel;
+use crate::method::implicit::{Accuracy, ImplicitVectors, implicit_direction, rounding_of};
+use crate::method::{Advance, Ground, State, Update};
 use crate::workspace::Workspace;
 
-use super::super::implicit::{Accuracy, ImplicitVectors, implicit_direction, rounding_of};
-use super::super::rule::{Advance, Update};
-use super::super::state::State;
 use super::Hoag;
 use super::settling::Settling;
 use super::trial::Trial;
@@ -27,9 +25,9 @@ const RENEWED: usize = 3;
 const ROUNDING: f64 = 1e3;
 
 /// What is kept from one iteration to the next.
-pub(super) struct Adapting<'p, T: Real> {
+pub(super) struct Adapting<T: Real> {
     settings: Hoag,
-    problem: &'p Bilevel<T>,
+    work: Workspace<T>,
     implicit: ImplicitVectors<T>,
     spare: [Buffer<T>; 3],
     /// The last point that was not taken back, and its hypergradient.
@@ -59,24 +57,17 @@ struct Kept {
     residual: f64,
 }
 
-impl<'p, T: Real> Adapting<'p, T> {
-    pub(super) fn new(
-        settings: Hoag,
-        problem: &'p Bilevel<T>,
-        state: &State<T, Workspace<T>>,
-    ) -> Self {
-        let meter = state.meter();
-        let (dim_x, dim_y) = (state.x.len(), state.y.len());
-        Adapting {
-            implicit: ImplicitVectors::new(dim_x, dim_y, meter),
-            spare: [
-                state.buffer(dim_y),
-                state.buffer(dim_y),
-                state.buffer(dim_y),
-            ],
-            kept_x: state.buffer(dim_x),
-            kept_y: state.buffer(dim_y),
-            kept_z: state.buffer(dim_x),
+impl<T: Real> Adapting<T> {
+    pub(super) fn new(settings: Hoag, s: &State<'_, T>) -> Result<Self, String> {
+        let work = s.workspace()?;
+        let (dim_x, dim_y) = (s.x.len(), s.y.len());
+        let buffer = |len| Buffer::zeros(len, Category::Solver, work.meter());
+        Ok(Adapting {
+            implicit: ImplicitVectors::new(dim_x, dim_y, work.meter()),
+            spare: [buffer(dim_y), buffer(dim_y), buffer(dim_y)],
+            kept_x: buffer(dim_x),
+            kept_y: buffer(dim_y),
+            kept_z: buffer(dim_x),
             kept: None,
             smoothness: settings.smoothness,
             sharper: 1.0,
@@ -84,8 +75,8 @@ impl<'p, T: Real> Adapting<'p, T> {
             largest: 0.0,
             settling: Settling::default(),
             settings,
-            problem,
-        }
+            work,
+        })
     }
 
     /// Judges the step that led from the kept point to x; whether it stays.
@@ -148,12 +139,12 @@ impl<'p, T: Real> Adapting<'p, T> {
     }
 }
 
-impl<T: Real> Update<T, Workspace<T>> for Adapting<'_, T> {
-    fn step(&mut self, s: &mut State<T, Workspace<T>>, made: usize) -> Advance {
-        let asked = self.sharper * self.settings.accuracy.at(made);
+impl<T: Real> Update<T> for Adapting<T> {
+    fn step(&mut self, s: &mut State<'_, T>) -> Advance {
+        let asked = self.sharper * self.settings.accuracy.at(s.iteration);
         let accuracy = asked.max(default_tolerance::<T>());
         let last = s.is_last();
-        let (upper, lower) = (&mut s.on.upper, &mut s.on.lower);
+        let (upper, lower) = (&mut self.work.upper, &mut self.work.lower);
         let ImplicitVectors { q, z, cg } = &mut self.implicit;
         let (x, y) = (s.x.as_slice(), s.y.as_mut_slice());
         lower.differentiate(&[x, y], Inputs::one(1));
@@ -172,8 +163,8 @@ impl<T: Real> Update<T, Workspace<T>> for Adapting<'_, T> {
         let found = implicit_direction(upper, lower, [x, y], delta, q, z, cg);
         let mut size = norm(z).f64();
         let rounding = rounding_of(found.value, [x, y], [z, upper.gradient(1)]);
-        let certificate = Certificate::stated(self.problem, x, y, size, upper, lower);
-        let ends = [s.on.start.as_slice(), y];
+        let certificate = Certificate::stated(s.problem, x, y, size, upper, lower);
+        let ends = [self.work.start.as_slice(), y];
         let (mut status, coarse) = found.end(residual, accuracy, ends, minimum.curvature, last);
         if exhausted && status.is_success() {
             status = Status::LowerNotConverged {
@@ -225,6 +216,10 @@ impl<T: Real> Update<T, Workspace<T>> for Adapting<'_, T> {
             accuracy: Some(accuracy),
             certificate: certificate.filter(|_| stays),
         }
+    }
+
+    fn ground(&mut self) -> &mut dyn Ground {
+        &mut self.work
     }
 
     fn visit(&mut self, ledger: &mut Ledger) {

@@ -5,14 +5,10 @@ mod run;
 use autodiff::Real;
 
 use crate::optimiser::{Optimise, Optimiser};
-use crate::problem::Bilevel;
 use crate::sampling::Sampling;
 use crate::schedule::Schedule;
 
-use super::driver::Outer;
-use super::ground::Samples;
-use super::rule::{Rule, Setting, Update};
-use super::state::State;
+use super::{Begun, Outer, Rule, State};
 use run::Inexact;
 
 /// Inexact stochastic gradient descent: `x ← x − α_k z`, z the hypergradient of a mini-batch of the
@@ -105,56 +101,43 @@ impl<O, C> Outer<Isgd<O>, C> {
     }
 }
 
-/// Why steps of these lengths do not lead to a solution through noise, if they do not.
-fn step_complaint(step: Schedule) -> Option<String> {
-    match step {
-        Schedule::Power { q, .. } if !(q > 0.5 && q <= 1.0) => Some(format!(
+/// Whether steps of these lengths lead to a solution through noise; if not, why.
+fn leads(step: Schedule) -> Result<(), String> {
+    Err(match step {
+        Schedule::Power { q, .. } if !(q > 0.5 && q <= 1.0) => format!(
             "step length falls with power {q}: expected q in (0.5, 1], such as {}, so that Σα is \
              infinite and Σα² is not",
             if q > 1.0 { "1" } else { "0.51" }
-        )),
-        Schedule::PowerLog { q, .. } if !(0.5..=1.0).contains(&q) => Some(format!(
+        ),
+        Schedule::PowerLog { q, .. } if !(0.5..=1.0).contains(&q) => format!(
             "step length falls with power {q} and a logarithm: expected q in [0.5, 1], such as {}",
             if q > 1.0 { "1" } else { "0.5" }
-        )),
-        Schedule::InverseRoot { .. } => Some(
+        ),
+        Schedule::InverseRoot { .. } => {
             "step length falls with power 0.5, so that Σα² is infinite: expected power:A:0.51, or \
              power-log:A:0.5"
-                .into(),
-        ),
-        step if step.is_summable() => Some(format!(
+                .into()
+        }
+        step if step.is_summable() => format!(
             "step lengths {step} have a finite sum, so x would stop short: expected power:A:1"
-        )),
-        _ => None,
-    }
+        ),
+        _ => return Ok(()),
+    })
 }
 
 impl<T: Real, O: Optimise<T>> Rule<T> for Isgd<O> {
-    type Ground = Samples<T>;
+    const NAME: &'static str = "isgd";
 
-    fn name(&self) -> String {
-        "isgd".into()
-    }
-
-    fn complaint(&self, _: &Setting<'_, T>) -> Option<String> {
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
         let Accuracies {
             step,
             lower,
             linear,
         } = self.accuracies;
-        step.complaint("step length")
-            .or(step_complaint(step))
-            .or(lower.complaint("accuracy"))
-            .or(linear.unwrap_or(lower).complaint("linear accuracy"))
-            .or(self.optimiser.complaint())
-    }
-
-    fn begin<'p>(
-        &self,
-        problem: &'p Bilevel<T>,
-        state: &mut State<T, Samples<T>>,
-    ) -> Box<dyn Update<T, Samples<T>> + 'p> {
-        let optimiser = self.optimiser.begin(state.x.len(), state.meter());
-        Box::new(Inexact::new(self.accuracies, optimiser, problem, state))
+        step.check("step length")?;
+        leads(step)?;
+        lower.check("accuracy")?;
+        linear.unwrap_or(lower).check("linear accuracy")?;
+        Ok(Box::new(Inexact::new(self.accuracies, &self.optimiser, s)?))
     }
 }

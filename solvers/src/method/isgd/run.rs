@@ -9,86 +9,72 @@ use crate::default_tolerance;
 use crate::estimate::Status;
 use crate::inner::{AcceleratedVectors, StepLength, accelerated};
 use crate::ledger::Ledger;
-use crate::optimiser::Moving;
-use crate::problem::Bilevel;
+use crate::method::implicit::{Accuracy, ImplicitVectors, implicit_direction};
+use crate::method::{Advance, Batches, Ground, State, Update, iterate_status};
+use crate::optimiser::{Moving, Optimise};
 use crate::schedule::Schedule;
 
-use super::super::ground::Samples;
-use super::super::implicit::{Accuracy, ImplicitVectors, implicit_direction};
-use super::super::iterate_status;
-use super::super::rule::{Advance, Update};
-use super::super::state::State;
 use super::Accuracies;
 
 /// Iterations of one solve of the lower level.
 const LOWER_LIMIT: usize = 100_000;
 
-/// What is kept from one iteration to the next.
-pub(super) struct Inexact<'p, T: Real> {
+/// What is kept from one iteration to the next. The second vector of the batches holds the solutions
+/// of the linear systems, their direction the mean of the batch's hypergradients.
+pub(super) struct Inexact<T: Real> {
     accuracies: Accuracies,
-    problem: &'p Bilevel<T>,
+    batches: Batches<T>,
     optimiser: Box<dyn Moving<T>>,
     implicit: ImplicitVectors<T>,
     accelerated: AcceleratedVectors<T>,
     /// What finding step lengths needs.
     found: Buffer<T>,
-    /// The mean of the batch's hypergradients.
-    direction: Buffer<T>,
-    /// The solutions of the linear systems.
-    q: Buffer<T>,
     /// F and ‖∇_y g‖ where the report begins.
     began: (f64, f64),
 }
 
-impl<'p, T: Real> Inexact<'p, T> {
+/// How the solves of a sample ended, and what is certified of its hypergradient.
+type Met = (Status, Option<Certificate>);
+
+impl<T: Real> Inexact<T> {
     pub(super) fn new(
         accuracies: Accuracies,
-        optimiser: Box<dyn Moving<T>>,
-        problem: &'p Bilevel<T>,
-        state: &State<T, Samples<T>>,
-    ) -> Self {
-        let meter = state.meter();
-        let (dim_x, dim_y) = (state.x.len(), state.y.len());
-        let block = state.on.block.unwrap_or(dim_y);
-        let found = if problem.states_constants() {
-            0
-        } else {
-            StepLength::Auto.spare(block)
+        optimiser: &impl Optimise<T>,
+        s: &State<'_, T>,
+    ) -> Result<Self, String> {
+        let batches = Batches::of_samples(s)?;
+        let (meter, block) = (batches.meter(), batches.block.unwrap_or(s.y.len()));
+        let found = match s.problem.states_constants() {
+            true => 0,
+            false => StepLength::Auto.spare(block),
         };
-        Inexact {
+        Ok(Inexact {
             accuracies,
-            problem,
-            optimiser,
-            implicit: ImplicitVectors::new(dim_x, block, meter),
+            optimiser: optimiser.begin(s.x.len(), meter)?,
+            implicit: ImplicitVectors::new(s.x.len(), block, meter),
             accelerated: AcceleratedVectors::new(block, meter),
-            found: state.buffer(found),
-            direction: state.buffer(dim_x),
-            q: state.buffer(dim_y),
+            found: batches.buffer(found),
             began: (f64::NAN, f64::NAN),
-        }
+            batches,
+        })
     }
 
     /// The hypergradient of one sample, or of the batch drawn last: left in `implicit.z`.
-    fn sample(
-        &mut self,
-        s: &mut State<T, Samples<T>>,
-        made: usize,
-        sample: Option<usize>,
-        certified: bool,
-    ) -> (Status, Option<Certificate>) {
-        let within_reach = |s: Schedule| s.at(made).max(default_tolerance::<T>());
+    fn sample(&mut self, s: &mut State<'_, T>, sample: Option<usize>, certified: bool) -> Met {
+        let within_reach = |c: Schedule| c.at(s.iteration).max(default_tolerance::<T>());
         let epsilon = within_reach(self.accuracies.lower);
         let delta = within_reach(self.accuracies.linear.unwrap_or(self.accuracies.lower));
         let last = s.is_last();
+        let b = &mut self.batches;
         let (upper, lower) = match sample {
-            Some(i) => (s.on.upper.sample(i), s.on.lower.sample(i)),
-            None => (s.on.upper.again(), s.on.lower.whole()),
+            Some(i) => (b.upper.sample(i), b.lower.sample(i)),
+            None => (b.upper.again(), b.lower.whole()),
         };
         let block = self.implicit.q.len();
         let first = block * sample.unwrap_or(0);
         let x = s.x.as_slice();
         let y = &mut s.y.as_mut_slice()[first..first + block];
-        let problem = self.problem;
+        let problem = s.problem;
         let (tolerance, step) = match problem.constants(x, y) {
             Some(c) => (c.strong_convexity * epsilon, 1.0 / c.smoothness),
             None => (
@@ -99,9 +85,9 @@ impl<'p, T: Real> Inexact<'p, T> {
         let vectors = &mut self.accelerated;
         let reached = accelerated(lower, x, y, step, tolerance, LOWER_LIMIT, vectors);
         let ImplicitVectors { q, z, cg } = &mut self.implicit;
-        q.copy_from_slice(&self.q[first..first + block]);
+        q.copy_from_slice(&b.v[first..first + block]);
         let found = implicit_direction(upper, lower, [x, y], Accuracy::Absolute(delta), q, z, cg);
-        self.q[first..first + block].copy_from_slice(q);
+        b.v[first..first + block].copy_from_slice(q);
         let start = &problem.start().as_slice()[first..first + block];
         let (status, warning) = found.end(
             reached.residual,
@@ -119,26 +105,27 @@ impl<'p, T: Real> Inexact<'p, T> {
         (status, certificate)
     }
 
-    /// The mean hypergradient of the next batch: left in `direction`.
-    fn mean(&mut self, s: &mut State<T, Samples<T>>, made: usize) -> (Status, Option<Certificate>) {
-        let own = s.on.block.is_some();
+    /// The mean hypergradient of the next batch: left as the direction of the batches.
+    fn mean(&mut self, s: &mut State<'_, T>) -> Met {
+        let b = &mut self.batches;
+        let own = b.block.is_some();
         let count = match own {
-            true => s.on.upper.skip(),
+            true => b.upper.skip(),
             // One lower level: F on the batch as a whole.
             false => {
-                s.on.upper.draw();
+                b.upper.draw();
                 1
             }
         };
         // A batch has constants of its own, which the problem does not state.
-        let certified = own || s.on.upper.batch().len() == s.on.upper.samples();
-        self.direction.fill(T::zero());
+        let certified = own || b.upper.batch().len() == b.upper.samples();
+        b.direction.fill(T::zero());
         let share = 1.0 / count as f64;
         let (mut status, mut certificates, mut sums) = (Status::Converged, 0, [0.0; 4]);
         for i in 0..count {
-            let sample = own.then(|| s.on.upper.batch()[i]);
-            let (met, certificate) = self.sample(s, made, sample, certified);
-            axpy(&mut self.direction, T::of(share), &self.implicit.z);
+            let sample = own.then(|| self.batches.upper.batch()[i]);
+            let (met, certificate) = self.sample(s, sample, certified);
+            axpy(&mut self.batches.direction, T::of(share), &self.implicit.z);
             if status.is_success() {
                 status = met;
             }
@@ -156,35 +143,36 @@ impl<'p, T: Real> Inexact<'p, T> {
                 lower_error,
                 linear_residual,
                 upper_error,
-                descent: bound < norm(&self.direction).f64(),
+                descent: bound < norm(&self.batches.direction).f64(),
             }
         });
         (status, certificate)
     }
 }
 
-impl<T: Real> Update<T, Samples<T>> for Inexact<'_, T> {
-    fn step(&mut self, s: &mut State<T, Samples<T>>, made: usize) -> Advance {
+impl<T: Real> Update<T> for Inexact<T> {
+    fn step(&mut self, s: &mut State<'_, T>) -> Advance {
+        let made = s.iteration;
         let mut unmeasured = None;
         if s.begins_report() {
-            self.began = s.measure();
+            self.began = self.batches.measure(s);
             let upper = self.began.0;
             unmeasured = (!upper.is_finite()).then(|| Status::NonFinite {
                 place: format!("the objective F is {upper} after {made} iterations"),
             });
         }
         let (upper, lower_residual) = self.began;
-        let (met, certificate) = self.mean(s, made);
-        if self.direction.iter().all(|v| v.is_finite()) {
+        let (met, certificate) = self.mean(s);
+        if self.batches.direction.iter().all(|v| v.is_finite()) {
             let alpha = self.accuracies.step.at(made);
             self.optimiser
-                .step(s.x.as_mut_slice(), &self.direction, alpha);
+                .step(s.x.as_mut_slice(), &self.batches.direction, alpha);
             s.project();
         }
-        let size = norm(&self.direction).f64();
+        let size = norm(&self.batches.direction).f64();
         let mut left = None;
         if s.ends_report() {
-            let iterates = [s.x.as_slice(), s.y.as_slice(), &self.direction];
+            let iterates = [s.x.as_slice(), s.y.as_slice(), &self.batches.direction];
             let finite = iterate_status(made + 1, &iterates);
             left = s.grown(upper, lower_residual, size);
             if !finite.is_success() {
@@ -202,8 +190,11 @@ impl<T: Real> Update<T, Samples<T>> for Inexact<'_, T> {
         }
     }
 
+    fn ground(&mut self) -> &mut dyn Ground {
+        &mut self.batches
+    }
+
     fn visit(&mut self, ledger: &mut Ledger) {
-        ledger.entries("the solutions of the linear systems", &mut self.q);
         self.optimiser.visit(ledger);
     }
 }

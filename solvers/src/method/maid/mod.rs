@@ -6,12 +6,8 @@ mod trial;
 use autodiff::Real;
 
 use crate::expect;
-use crate::problem::Bilevel;
-use crate::workspace::Workspace;
 
-use super::driver::Outer;
-use super::rule::{Rule, Setting, Update};
-use super::state::State;
+use super::{Begun, Outer, Rule, State};
 use run::Certified;
 
 /// The method of adaptive inexact descent: descent along inexact hypergradients, with accuracies and
@@ -125,39 +121,30 @@ impl<C> Outer<Maid, C> {
 }
 
 impl<T: Real> Rule<T> for Maid {
-    type Ground = Workspace<T>;
+    const NAME: &'static str = "maid";
 
-    fn name(&self) -> String {
-        "maid".into()
-    }
-
-    fn complaint(&self, run: &Setting<'_, T>) -> Option<String> {
-        let positive = |what: &str, v: Option<f64>| expect::positive(what, v?);
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        expect::at_least_1("backtracks", self.backtracks)?;
+        let lengths = [("step length", self.step), ("tolerance", self.tolerance)];
+        for (what, v) in [("accuracy", Some(self.accuracy))].iter().chain(&lengths) {
+            v.map_or(Ok(()), |v| expect::positive(what, v))?;
+        }
         let growth = self.accuracy_growth;
-        let shrinks = !(growth.is_finite() && growth >= 1.0);
-        let unknown = !run.problem.states_constants();
-        expect::at_least_1("backtracks", self.backtracks)
-            .or(positive("accuracy", Some(self.accuracy)))
-            .or(positive("step length", self.step))
-            .or(positive("tolerance", self.tolerance))
-            .or(shrinks.then(|| format!("accuracy growth {growth}: expected a number from 1 on")))
-            .or(unknown.then(|| {
-                "the problem states no constants, which its bounds are made of: expected \
-                 Bilevel::with_constants, or hoag, which needs none"
-                    .to_owned()
-            }))
-            .or(run.held.then(|| {
-                "x is held to a set, of which its bounds know nothing: expected none, or hoag"
-                    .to_owned()
-            }))
-    }
-
-    fn begin<'p>(
-        &self,
-        problem: &'p Bilevel<T>,
-        state: &mut State<T, Workspace<T>>,
-    ) -> Box<dyn Update<T, Workspace<T>> + 'p> {
-        state.steps_adapt();
-        Box::new(Certified::new(self.clone(), problem, state))
+        expect::number(
+            "accuracy growth",
+            growth,
+            growth >= 1.0,
+            "a number from 1 on",
+        )?;
+        let refused = if !s.problem.states_constants() {
+            "the problem states no constants, which its bounds are made of: expected \
+             Bilevel::with_constants, or hoag, which needs none"
+        } else if s.is_held() {
+            "x is held to a set, of which its bounds know nothing: expected none, or hoag"
+        } else {
+            s.steps_adapt();
+            return Ok(Box::new(Certified::new(self.clone(), s)?));
+        };
+        Err(refused.into())
     }
 }

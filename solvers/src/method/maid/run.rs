@@ -1,6 +1,6 @@
 //! An iteration of MAID.
 
-use autodiff::bytes::Buffer;
+use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Real};
 
@@ -8,14 +8,12 @@ use crate::certificate::Certificate;
 use crate::estimate::Status;
 use crate::inner::{AcceleratedVectors, accelerated};
 use crate::ledger::Ledger;
-use crate::problem::Bilevel;
-use crate::workspace::Workspace;
-
-use super::super::implicit::{
+use crate::method::implicit::{
     Accuracy, Implicit, ImplicitVectors, Scale, implicit_direction, rounding_of,
 };
-use super::super::rule::{Advance, Update};
-use super::super::state::State;
+use crate::method::{Advance, Ground, State, Update};
+use crate::workspace::Workspace;
+
 use super::trial::Trial;
 use super::{ETA, LENGTHEN, Maid, SHARPEN, SHORTEN};
 
@@ -29,13 +27,10 @@ fn smallest<T: Real>() -> f64 {
     T::EPSILON.powf(0.375)
 }
 
-/// A run on whole objectives.
-type Whole<T> = State<T, Workspace<T>>;
-
 /// What is kept from one iteration to the next.
-pub(super) struct Certified<'p, T: Real> {
+pub(super) struct Certified<T: Real> {
     settings: Maid,
-    problem: &'p Bilevel<T>,
+    work: Workspace<T>,
     implicit: ImplicitVectors<T>,
     accelerated: AcceleratedVectors<T>,
     trial_x: Buffer<T>,
@@ -53,11 +48,7 @@ pub(super) struct Certified<'p, T: Real> {
 
 /// A hypergradient with what vouches for it.
 struct Accepted {
-    value: f64,
-    residual: f64,
-    size: f64,
-    certificate: Option<Certificate>,
-    status: Status,
+    said: Advance,
     /// What keeps the accuracy from being sharpened, if something does.
     stuck: Option<Status>,
     /// Whether the bound on ‖∇φ‖ is as small as rounding lets a step tell, whatever the scale.
@@ -66,38 +57,39 @@ struct Accepted {
     last: bool,
 }
 
-impl<'p, T: Real> Certified<'p, T> {
-    pub(super) fn new(settings: Maid, problem: &'p Bilevel<T>, state: &Whole<T>) -> Self {
-        let meter = state.meter();
-        let (dim_x, dim_y) = (state.x.len(), state.y.len());
-        Certified {
-            implicit: ImplicitVectors::new(dim_x, dim_y, meter),
-            accelerated: AcceleratedVectors::new(dim_y, meter),
-            trial_x: state.buffer(dim_x),
-            trial_y: state.buffer(dim_y),
+impl<T: Real> Certified<T> {
+    pub(super) fn new(settings: Maid, s: &State<'_, T>) -> Result<Self, String> {
+        let work = s.workspace()?;
+        let (dim_x, dim_y) = (s.x.len(), s.y.len());
+        let buffer = |len| Buffer::zeros(len, Category::Solver, work.meter());
+        Ok(Certified {
+            implicit: ImplicitVectors::new(dim_x, dim_y, work.meter()),
+            accelerated: AcceleratedVectors::new(dim_y, work.meter()),
+            trial_x: buffer(dim_x),
+            trial_y: buffer(dim_y),
             accuracy: settings.accuracy,
             step: settings.step,
             refused: false,
             backtracks: settings.backtracks,
             tolerance: settings.tolerance,
             settings,
-            problem,
-        }
+            work,
+        })
     }
 
     /// Solves the lower level at x to ε; the gradient there is left in the point. The residual, and
     /// the flaw if it was not reached.
-    fn solve(&mut self, s: &mut Whole<T>, trial: bool) -> (f64, Option<Status>) {
+    fn solve(&mut self, s: &mut State<'_, T>, trial: bool) -> (f64, Option<Status>) {
         let (x, y): (&[T], &mut [T]) = match trial {
             true => (&self.trial_x, &mut self.trial_y),
             false => (s.x.as_slice(), s.y.as_mut_slice()),
         };
-        let Some(scale) = Scale::at(self.problem, x, y) else {
+        let Some(scale) = Scale::at(s.problem, x, y) else {
             let place = "in the problem's constants, or μ is not positive".into();
             return (f64::NAN, Some(Status::NonFinite { place }));
         };
         let tolerance = scale.lower * self.accuracy;
-        let (point, vectors) = (&mut s.on.lower, &mut self.accelerated);
+        let (point, vectors) = (&mut self.work.lower, &mut self.accelerated);
         let reached = accelerated(point, x, y, scale.step, tolerance, LOWER_LIMIT, vectors);
         let residual = reached.residual;
         // Written so that a NaN is a flaw.
@@ -110,19 +102,19 @@ impl<'p, T: Real> Certified<'p, T> {
     }
 
     /// A hypergradient whose certificate is at most (1 − η) of its size, or that ends the run.
-    fn accept(&mut self, s: &mut Whole<T>) -> Accepted {
+    fn accept(&mut self, s: &mut State<'_, T>) -> Accepted {
         loop {
             let (residual, flaw) = self.solve(s, false);
             let (x, y) = (s.x.as_slice(), s.y.as_slice());
-            let scale = Scale::at(self.problem, x, y).map_or(1.0, |s| s.linear);
+            let scale = Scale::at(s.problem, x, y).map_or(1.0, |s| s.linear);
             let delta = scale * self.accuracy;
-            let (upper, lower) = (&mut s.on.upper, &mut s.on.lower);
+            let (upper, lower) = (&mut self.work.upper, &mut self.work.lower);
             let ImplicitVectors { q, z, cg } = &mut self.implicit;
             let found =
                 implicit_direction(upper, lower, [x, y], Accuracy::Absolute(delta), q, z, cg);
             let Implicit { value, status, .. } = found;
             let size = norm(z).f64();
-            let certificate = Certificate::stated(self.problem, x, y, size, upper, lower);
+            let certificate = Certificate::stated(s.problem, x, y, size, upper, lower);
             let bound = certificate.map_or(f64::INFINITY, |c| c.bound);
             // Zeros of both are a solution.
             let within = |tolerance: f64| bound + size <= tolerance;
@@ -144,11 +136,14 @@ impl<'p, T: Real> Certified<'p, T> {
             let last = solved || !status.is_success();
             if last || trusted {
                 return Accepted {
-                    value,
-                    residual,
-                    size,
-                    certificate,
-                    status,
+                    said: Advance {
+                        upper: value,
+                        lower_residual: residual,
+                        hypergradient_norm: size,
+                        status,
+                        accuracy: Some(self.accuracy),
+                        certificate,
+                    },
                     stuck,
                     small,
                     last,
@@ -159,7 +154,7 @@ impl<'p, T: Real> Certified<'p, T> {
     }
 
     /// Solves the lower level where a step of this length along −z leads, and measures it.
-    fn try_step(&mut self, s: &mut Whole<T>, from: &Accepted, length: f64) -> Trial {
+    fn try_step(&mut self, s: &mut State<'_, T>, from: &Advance, length: f64) -> Trial {
         self.trial_x.copy_from_slice(s.x.as_slice());
         axpy(&mut self.trial_x, T::of(-length), &self.implicit.z);
         self.trial_y.copy_from_slice(s.y.as_slice());
@@ -167,15 +162,15 @@ impl<'p, T: Real> Certified<'p, T> {
         let (mut rise, mut error, mut rounding) = (f64::NAN, f64::NAN, f64::NAN);
         if !matches!(flaw, Some(Status::NonFinite { .. })) {
             let at: [&[T]; 2] = [&self.trial_x, &self.trial_y];
-            let (upper, lower) = (&mut s.on.upper, &s.on.lower);
-            rise = upper.differentiate(&at, Inputs::one(1)).f64() - from.value;
+            let (upper, lower) = (&mut self.work.upper, &self.work.lower);
+            rise = upper.differentiate(&at, Inputs::one(1)).f64() - from.upper;
             let gradients = [self.implicit.z.as_ref(), upper.gradient(1)];
-            rounding = rounding_of(from.value, at, gradients);
-            error = Certificate::upper_error(self.problem, at[0], at[1], upper, lower);
+            rounding = rounding_of(from.upper, at, gradients);
+            error = Certificate::upper_error(s.problem, at[0], at[1], upper, lower);
         }
         Trial {
             length,
-            slope: length * from.size * from.size,
+            slope: length * from.hypergradient_norm * from.hypergradient_norm,
             rise,
             error: error + from.certificate.map_or(f64::NAN, |c| c.upper_error),
             rounding,
@@ -183,8 +178,8 @@ impl<'p, T: Real> Certified<'p, T> {
     }
 
     /// One over the curvature of φ along −z, as far as trials tell.
-    fn first_length(&mut self, s: &mut Whole<T>, from: &Accepted) -> f64 {
-        let guess = from.value.abs() / (from.size * from.size);
+    fn first_length(&mut self, s: &mut State<'_, T>, from: &Advance) -> f64 {
+        let guess = from.upper.abs() / (from.hypergradient_norm * from.hypergradient_norm);
         let usable = guess.is_finite() && guess > 0.0;
         let mut length = if usable { guess } else { 1.0 };
         for _ in 0..FIRST_TRIALS {
@@ -199,7 +194,7 @@ impl<'p, T: Real> Certified<'p, T> {
     }
 
     /// Tries steps along −z from the first length on; on success x and y are there.
-    fn search(&mut self, s: &mut Whole<T>, from: &Accepted) -> bool {
+    fn search(&mut self, s: &mut State<'_, T>, from: &Advance) -> bool {
         let mut length = match self.step {
             Some(length) => length,
             None => self.first_length(s, from),
@@ -233,52 +228,53 @@ impl<'p, T: Real> Certified<'p, T> {
     }
 
     /// Sets the tolerance from the first step that was accepted, unless it is known.
-    fn scale_tolerance(&mut self, from: &Accepted, length: f64) {
+    fn scale_tolerance(&mut self, from: &Advance, length: f64) {
         if self.tolerance.is_none() {
-            let scale = (from.value.abs() / length).sqrt();
+            let scale = (from.upper.abs() / length).sqrt();
             let scale = if scale > 0.0 { scale.min(1.0) } else { 1.0 };
             self.tolerance = Some(scale * smallest::<T>());
         }
     }
 }
 
-impl<T: Real> Update<T, Workspace<T>> for Certified<'_, T> {
-    fn step(&mut self, s: &mut Whole<T>, _: usize) -> Advance {
-        let (mut accepted, accuracy) = loop {
-            let mut accepted = self.accept(s);
-            let accuracy = self.accuracy;
-            if accepted.last {
+impl<T: Real> Update<T> for Certified<T> {
+    fn step(&mut self, s: &mut State<'_, T>) -> Advance {
+        let mut said = loop {
+            let Accepted {
+                mut said,
+                stuck,
+                small,
+                last,
+            } = self.accept(s);
+            if last {
                 s.end();
-                break (accepted, accuracy);
+                break said;
             }
-            if self.search(s, &accepted) {
+            if self.search(s, &said) {
                 let length = self.step.expect("a step was made");
-                self.scale_tolerance(&accepted, length);
+                self.scale_tolerance(&said, length);
                 self.accuracy *= self.settings.accuracy_growth;
-                break (accepted, accuracy);
+                break said;
             }
-            if let Some(stuck) = &accepted.stuck {
+            if let Some(stuck) = stuck {
                 // Neither a shorter step nor a sharper accuracy is to be had.
                 s.end();
-                if !accepted.small {
-                    accepted.status = stuck.clone();
+                if !small {
+                    said.status = stuck;
                 }
-                break (accepted, accuracy);
+                break said;
             }
             self.accuracy *= SHARPEN;
             self.backtracks += 1;
         };
-        if let Some(grown) = s.grown(accepted.value, accepted.residual, accepted.size) {
-            accepted.status = grown;
+        if let Some(grown) = s.grown(said.upper, said.lower_residual, said.hypergradient_norm) {
+            said.status = grown;
         }
-        Advance {
-            upper: accepted.value,
-            lower_residual: accepted.residual,
-            hypergradient_norm: accepted.size,
-            status: accepted.status,
-            accuracy: Some(accuracy),
-            certificate: accepted.certificate,
-        }
+        said
+    }
+
+    fn ground(&mut self) -> &mut dyn Ground {
+        &mut self.work
     }
 
     fn visit(&mut self, ledger: &mut Ledger) {

@@ -3,14 +3,11 @@
 use autodiff::Real;
 
 use crate::expect;
-use crate::problem::Bilevel;
+use crate::method::{Batches, Begun, Rule, State, memoryless};
 use crate::schedule::Schedule;
 
-use super::super::ground::Batches;
-use super::super::rule::{Rule, Setting, Update, memoryless};
-use super::super::state::State;
 use super::soba::Directions;
-use super::{average, averaging_complaint};
+use super::{average, averaging};
 
 /// FSLA: [`Soba`](super::Soba) with a running mean of the directions of x,
 /// `m ← (1 − η) m + η (∇²_xy g · v + ∇_x F)` from m = 0.
@@ -35,26 +32,19 @@ pub struct Fsla {
 }
 
 impl<T: Real> Rule<T> for Fsla {
-    type Ground = Batches<T>;
+    const NAME: &'static str = "fsla";
 
-    fn name(&self) -> String {
-        "fsla".into()
-    }
-
-    fn complaint(&self, _: &Setting<'_, T>) -> Option<String> {
-        self.step
-            .complaint("step")
-            .or(expect::positive("ratio", self.ratio))
-            .or(averaging_complaint(self.averaging))
-    }
-
-    fn begin<'p>(&self, _: &'p Bilevel<T>, state: &mut State<T>) -> Box<dyn Update<T> + 'p> {
-        let rule = *self;
-        let mut at = Directions::new(state);
-        memoryless(move |s, t| {
-            at.draw(s);
-            average(&mut s.on.direction, rule.averaging, &at.x);
-            at.step(s, rule.step.at(t), rule.step.at(t) / rule.ratio);
-        })
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        self.step.check("step")?;
+        expect::positive("ratio", self.ratio)?;
+        averaging(self.averaging)?;
+        let (rule, batches) = (*self, Batches::new(s)?);
+        let mut at = Directions::new(s, &batches);
+        Ok(memoryless(batches, move |s, b| {
+            at.draw(s, b);
+            average(&mut b.direction, rule.averaging, &at.x);
+            let length = rule.step.at(s.iteration());
+            at.step(s, b, length, length / rule.ratio);
+        }))
     }
 }

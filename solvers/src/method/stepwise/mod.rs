@@ -26,10 +26,12 @@ pub use stocbio::StocBio;
 
 use autodiff::Real;
 
-/// The reason why this is no weight of a running mean, if it is none.
-fn averaging_complaint(weight: f64) -> Option<String> {
-    let bad = !(weight > 0.0 && weight <= 1.0);
-    bad.then(|| format!("averaging {weight}: expected a number in (0, 1]"))
+use crate::expect;
+
+/// A weight of a running mean.
+fn averaging(weight: f64) -> Result<(), String> {
+    let fits = weight > 0.0 && weight <= 1.0;
+    expect::number("averaging", weight, fits, "a number in (0, 1]")
 }
 
 /// `mean ← (1 − weight) mean + weight · new`.
