@@ -1,28 +1,9 @@
 //! Which values, tangents and adjoint tangents of a program the derivative sweeps read at all.
 
-use crate::program::{Inputs, Node, Op};
+use crate::inputs::Inputs;
+use crate::program::{Node, Op};
 use crate::real::Real;
 use crate::rules::elementwise::{Binary, Unary};
-
-/// What sweeps may leave out at a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Activity {
-    /// Whether a derivative rule reads the value, or a value that one reads comes from it.
-    pub(crate) value: bool,
-    /// The same of its tangent, in a second sweep.
-    pub(crate) tangent: bool,
-    /// Inputs that the adjoint depends on: along all others its tangent is zero.
-    pub(crate) adjoint_moves: Inputs,
-}
-
-impl Activity {
-    /// Before anything is known: nobody reads anything.
-    pub(crate) const NONE: Activity = Activity {
-        value: false,
-        tangent: false,
-        adjoint_moves: Inputs::NONE,
-    };
-}
 
 /// Finds the activity of every node, consumers first.
 pub(crate) fn analyse<T: Real>(nodes: &mut [Node<T>]) {
@@ -36,7 +17,9 @@ pub(crate) fn analyse<T: Real>(nodes: &mut [Node<T>]) {
         }
         // Not `node.depends`, which is empty behind a stopped gradient.
         let args = node.args.iter();
-        let all = args.fold(Inputs::NONE, |all, a| all.and(before[*a as usize].depends));
+        let all = args.fold(Inputs::NONE, |all, a| {
+            all.union(before[*a as usize].depends)
+        });
         for k in 0..node.args.len() {
             // What the derivative by operand k depends on, and whether operand k's value is in
             // the derivative by any operand.
@@ -57,8 +40,8 @@ pub(crate) fn analyse<T: Real>(nodes: &mut [Node<T>]) {
             arg.tangent |= read || node.activity.tangent;
             arg.adjoint_moves = arg
                 .adjoint_moves
-                .and(node.activity.adjoint_moves)
-                .and(moves);
+                .union(node.activity.adjoint_moves)
+                .union(moves);
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::real::Real;
 
 /// What a buffer is held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Category {
     /// Recorded programs: nodes and constants.
     Program,

@@ -9,7 +9,7 @@ use crate::threads::for_each;
 
 /// A read-only strided view of a matrix.
 #[derive(Clone, Copy)]
-pub struct View<'a, T> {
+pub(crate) struct View<'a, T> {
     data: &'a [T],
     rows: usize,
     cols: usize,
@@ -22,7 +22,7 @@ impl<'a, T> View<'a, T> {
     ///
     /// # Panics
     /// If `data` does not hold `rows · cols` entries.
-    pub fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
+    pub(crate) fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
         assert_eq!(data.len(), rows * cols, "matrix({rows}×{cols}) view");
         View {
             data,
@@ -35,7 +35,7 @@ impl<'a, T> View<'a, T> {
 
     /// The transposed view of the same entries.
     #[must_use]
-    pub fn t(self) -> Self {
+    pub(crate) fn t(self) -> Self {
         View {
             data: self.data,
             rows: self.cols,
@@ -57,7 +57,7 @@ impl<'a, T> View<'a, T> {
 
     /// The transposed view if `transpose`, else this one.
     #[must_use]
-    pub fn t_if(self, transpose: bool) -> Self {
+    pub(crate) fn t_if(self, transpose: bool) -> Self {
         if transpose { self.t() } else { self }
     }
 }
@@ -72,7 +72,12 @@ impl<'a, T> View<'a, T> {
 ///
 /// # Panics
 /// If the shapes disagree.
-pub fn matmul_add<T: Real>(out: &mut [T], out_transposed: bool, a: View<'_, T>, b: View<'_, T>) {
+pub(crate) fn matmul_add<T: Real>(
+    out: &mut [T],
+    out_transposed: bool,
+    a: View<'_, T>,
+    b: View<'_, T>,
+) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     assert_eq!(k, b.rows, "matmul: inner dimensions");
     assert_eq!(out.len(), m * n, "matmul: output length");

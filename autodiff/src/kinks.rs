@@ -3,8 +3,9 @@
 use std::fmt;
 use std::panic::Location;
 
-use crate::primitive::Operands;
-use crate::program::{Inputs, Node, Op, Program};
+use crate::inputs::Inputs;
+use crate::operands::Operation;
+use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::rules::elementwise::{Binary, Corner};
 use crate::workspace::Workspace;
@@ -12,6 +13,7 @@ use crate::workspace::Workspace;
 /// An entry of a value at a place where the operation's derivative jumps: what the sweeps give
 /// there is a convention, one of many derivatives or none.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Kink {
     /// The operation's name.
     pub operation: String,
@@ -127,7 +129,7 @@ impl<T: Real> Program<T> {
     /// does not move.
     fn counts(&self, kink: &Kink, work: &Workspace<T>) -> bool {
         let node = &self.nodes[kink.position];
-        let known = work.reversed.meets(node.depends);
+        let known = work.state.by().meets(node.depends);
         let moves = node.activity.adjoint_moves != Inputs::NONE;
         moves || !known || work.adjoints[node.start + kink.entry] != T::zero()
     }
@@ -174,11 +176,8 @@ impl<T: Real> Program<T> {
                 }
             }
             Op::Fused(f) => {
-                let operands = Operands {
-                    program: self,
-                    node,
-                    values,
-                };
+                let program = self;
+                let operands = Operation { program, node }.operands(values);
                 let corner = Corner {
                     order: 1,
                     sides: None,

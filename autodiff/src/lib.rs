@@ -1,7 +1,7 @@
 //! Tape-based automatic differentiation: record once, sweep many times, every byte counted.
 //!
 //! A closure over [`Var`]s is recorded into an immutable [`Program`]. Modes are
-//! [sweeps](crate::sweep) over it: values, tangents (JVP), adjoints (VJP) and forward-over-reverse
+//! sweeps over it: values, tangents (JVP), adjoints (VJP) and forward-over-reverse
 //! (HVP). A [`Point`] is a program linearised once, for many Hessian-vector products; an
 //! [`Unrolled`](unroll::Unrolled) loop is a coarse tape over a recorded step.
 //!
@@ -20,16 +20,22 @@
 //! assert_eq!(point.product(0), [1.0, 2.0]); // ∇²_xy g · v
 //! ```
 
+#![warn(missing_debug_implementations)]
+
 mod activity;
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
+mod block;
 pub mod bytes;
 pub mod check;
+mod inputs;
 pub mod kernels;
 mod kinks;
 mod layout;
+mod linearised;
 mod non_finite;
 mod objective;
+mod operands;
 mod point;
 mod primitive;
 mod program;
@@ -43,7 +49,7 @@ pub mod rules;
 mod sampled;
 mod shape;
 mod simd;
-pub mod sweep;
+mod sweep;
 pub mod threads;
 pub mod unroll;
 mod var;
@@ -51,17 +57,19 @@ pub mod vector;
 mod workspace;
 
 pub use bytes::Meter;
+pub use inputs::Inputs;
 pub use kinks::Kink;
 pub use layout::{Blocks, Layout};
 pub use non_finite::{NonFinite, Quantity};
 pub use objective::{Closure, Objective, objective};
+pub use operands::{OperandAdjoints, OperandTangents, Operands, Stash};
 pub use point::Point;
-pub use primitive::{Asked, Need, OperandAdjoints, OperandTangents, Operands, Primitive, Stash};
-pub use program::{Inputs, Program};
+pub use primitive::{Asked, Primitive};
+pub use program::Program;
 pub use real::Real;
 pub use rerecord::Rerecord;
 pub use rules::conv::Padding;
 pub use sampled::{Sampled, SampledClosure, sampled};
 pub use shape::Shape;
 pub use var::Var;
-pub use workspace::{Sweeps, Workspace};
+pub use workspace::Sweeps;

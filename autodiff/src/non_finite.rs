@@ -4,16 +4,18 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::bytes::Meter;
-use crate::primitive::Need;
-use crate::program::{Inputs, Node, Op, Program};
+use crate::inputs::Inputs;
+use crate::linearised::Need;
+use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::shape::Shape;
-use crate::sweep::{primal, reverse, second};
+use crate::sweep::Sweep;
 use crate::var::Var;
 use crate::workspace::Workspace;
 
 /// What of an operation was not finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Quantity {
     /// Its value.
     Value,
@@ -27,6 +29,7 @@ pub enum Quantity {
 
 /// Where a value or a derivative that is not finite first arose.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct NonFinite {
     /// The operation's name.
     pub operation: String,
@@ -62,7 +65,7 @@ impl fmt::Display for NonFinite {
 impl<T: Real> Program<T> {
     /// Where the first value that is not finite arose in the last primal sweep of `work`, or the
     /// first derivative in a gradient inside.
-    pub fn first_non_finite(&self, work: &Workspace<T>) -> Option<NonFinite> {
+    pub(crate) fn first_non_finite(&self, work: &Workspace<T>) -> Option<NonFinite> {
         for (position, node) in self.nodes.iter().enumerate() {
             if !work.is_whole() && !node.activity.value {
                 continue; // not computed, as nobody reads it
@@ -117,20 +120,20 @@ impl<T: Real> Program<T> {
             "the program's value is {}: expected a scalar",
             self.output_shape()
         );
-        let mut work = self.workspace(&Meter::new());
+        let mut work = Workspace::new(self, &Meter::new());
         for (k, input) in inputs.iter().enumerate() {
             work.set_input(self, k, input);
         }
-        primal(self, &mut work, Inputs::ALL, Need::Curvature);
+        Sweep::of(self, &mut work).primal(Need::Curvature);
         if let Some(found) = self.first_non_finite(&work) {
             return Some(found);
         }
-        reverse(self, &mut work, &[T::one()], Inputs::ALL);
+        Sweep::of(self, &mut work).reverse(&[T::one()], Inputs::ALL);
         let found = self.first_non_finite_adjoint(&work);
         if found.is_some() || directions.iter().all(Option::is_none) || self.has_gradients() {
             return found;
         }
-        second(self, &mut work, directions, Inputs::ALL);
+        Sweep::of(self, &mut work).second(1, directions, Inputs::ALL);
         self.first_non_finite_tangent(&work)
             .or_else(|| self.first_non_finite_product(&work))
     }
@@ -200,8 +203,10 @@ impl<T: Real> Program<T> {
                 match &node.op {
                     Op::Gradient { of: inner, .. } => {
                         let nested = &work.nested[node.nested];
-                        let computed = nested.moved.contains(Inputs::one(k));
-                        if computed && first_bad(nested.adjoint_tangent(inner, k)).is_some() {
+                        let moved = nested.state.of().map_or(Inputs::NONE, |(of, _)| of);
+                        if moved.contains(Inputs::one(k))
+                            && first_bad(nested.adjoint_tangent(inner, k)).is_some()
+                        {
                             let inside = inner.first_non_finite_second(nested);
                             return Some(inside.unwrap_or_else(here));
                         }
@@ -279,7 +284,7 @@ impl<T: Real> Node<T> {
 
 /// The entries of a node in a buffer.
 fn of<'a, T: Real>(buffer: &'a [T], node: &Node<T>) -> &'a [T] {
-    &buffer[node.start..][..node.shape.len()]
+    &buffer[node.place()]
 }
 
 fn first_bad<T: Real>(entries: &[T]) -> Option<usize> {

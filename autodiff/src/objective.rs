@@ -1,5 +1,6 @@
 //! Objectives of a bilevel problem: functions of an outer variable x and an inner variable y.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -20,6 +21,12 @@ pub trait Objective<T: Real> {
 pub struct Closure<T, F> {
     f: F,
     scalar: PhantomData<fn() -> T>,
+}
+
+impl<T: Real, F> fmt::Debug for Closure<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Closure<{}>", T::NAME)
+    }
 }
 
 /// Makes an objective of a closure.

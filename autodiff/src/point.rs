@@ -1,22 +1,32 @@
 //! A function linearised at a point: once, for many products.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::bytes::Meter;
+use crate::inputs::Inputs;
 use crate::kinks::Kink;
+use crate::linearised::Need;
 use crate::non_finite::NonFinite;
-use crate::primitive::Need;
-use crate::program::{Inputs, Program};
+use crate::program::Program;
 use crate::real::Real;
-use crate::recordings::Recorded;
-use crate::sweep::{
-    joint, primal, primal_bytes, products, reverse, reverse_bytes, scratch_bytes, second,
-    second_block, second_bytes, tangent, tangent_block,
-};
+use crate::recordings::Share;
+use crate::sweep::{Sweep, primal_bytes, reverse_bytes, scratch_bytes, second_bytes};
 use crate::workspace::{Sweeps, Workspace};
 
-/// A program with a workspace: a function that can be evaluated, differentiated, or linearised
-/// once for many Hessian-vector products.
+/// A program with buffers of its own: a function that can be evaluated, differentiated, or
+/// linearised once for many products with its derivatives.
+///
+/// | | of a scalar | of any shape |
+/// |---|---|---|
+/// | value | [`value`](Point::value) | [`evaluate`](Point::evaluate) |
+/// | and its derivatives | [`linearise`](Point::linearise) | [`linearise_vector`](Point::linearise_vector) |
+/// | forward mode, Jv | [`directional`](Point::directional) | [`push_forward`](Point::push_forward) |
+/// | reverse mode, Jᵀu | [`gradient`](Point::gradient) | [`pull_back`](Point::pull_back) |
+/// | second order, (∂Jᵀ/∂v)u | [`second`](Point::second) | [`second`](Point::second) after [`pull_back`](Point::pull_back) |
+///
+/// Buffers are made at their first use, and again for a wider block of directions; after that
+/// nothing is allocated.
 ///
 /// # Example
 /// One sweep gives the Hessian-vector product and the cross product:
@@ -32,18 +42,41 @@ use crate::workspace::{Sweeps, Workspace};
 /// assert_eq!(point.product(0), [10.0]); // ∂²g/∂x∂y = 2y
 /// assert_eq!(point.product(1), [6.0]); // ∂²g/∂y² = 2x
 /// ```
+/// A function with two values, its Jacobian from either side:
+/// ```
+/// use autodiff::{Inputs, Program, Shape};
+///
+/// // f(x) = (x₀ x₁, x₁²)
+/// let f = Program::<f64>::record(&[Shape::vector(2)], |v| v[0] * v[0].at(1));
+/// let mut point = f.point();
+/// assert_eq!(point.linearise_vector(&[&[2.0, 3.0]]), [6.0, 9.0]);
+/// assert_eq!(point.push_forward(&[Some(&[1.0, 0.0])]), Some(&[3.0, 0.0][..])); // column 0
+/// point.pull_back(&[1.0, 0.0], Inputs::ALL);
+/// assert_eq!(point.gradient(0), [3.0, 2.0]); // row 0
+/// point.second(&[Some(&[1.0, 0.0])]);
+/// assert_eq!(point.product(0), [0.0, 1.0]); // its derivative by x₀
+/// ```
 pub struct Point<T: Real> {
     program: Arc<Program<T>>,
     work: Workspace<T>,
-    _recorded: Recorded<T>,
+    _share: Share<T>,
+}
+
+impl<T: Real> fmt::Debug for Point<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Point")
+            .field("program", &self.program.summary())
+            .field("state", &self.work.state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<T: Real> Point<T> {
     /// A point of `program`, its bytes counted on `meter`.
     pub fn new(program: Arc<Program<T>>, meter: &Meter) -> Self {
         Point {
-            work: program.workspace(meter),
-            _recorded: Recorded::new(&program, meter),
+            work: Workspace::new(&program, meter),
+            _share: Share::new(&program, meter),
             program,
         }
     }
@@ -79,14 +112,55 @@ impl<T: Real> Point<T> {
     /// returned, if the program's value is not one.
     #[track_caller]
     pub fn value(&mut self, inputs: &[&[T]]) -> T {
-        self.evaluate(inputs, Need::Value)
+        self.scalar(inputs, Need::Value)
+    }
+
+    /// The entries of the value at `inputs`, of any shape, in column-major order, and nothing else.
+    ///
+    /// # Panics
+    /// If the number of inputs is not the program's, or a length is not that of its input.
+    #[track_caller]
+    pub fn evaluate(&mut self, inputs: &[&[T]]) -> &[T] {
+        self.entries(inputs, Need::Value)
+    }
+
+    /// [`evaluate`](Point::evaluate), and what [`pull_back`](Point::pull_back),
+    /// [`push_forward`](Point::push_forward) and [`second`](Point::second) need: any number of them
+    /// may follow.
+    ///
+    /// # Panics
+    /// As [`evaluate`](Point::evaluate).
+    #[track_caller]
+    pub fn linearise_vector(&mut self, inputs: &[&[T]]) -> &[T] {
+        self.entries(inputs, Need::Curvature)
+    }
+
+    /// Pulls a cotangent u of the value back to the inputs `wanted`, in reverse mode: the
+    /// vector-Jacobian product Jᵀu is then there as [`gradient`](Point::gradient)s. They are those of
+    /// ⟨u, f⟩, as are the products of [`second`](Point::second).
+    ///
+    /// # Panics
+    /// If the cotangent has not as many entries as the value, or the program was not linearised.
+    #[track_caller]
+    pub fn pull_back(&mut self, cotangent: &[T], wanted: Inputs) {
+        self.sweep().reverse(cotangent, wanted);
+    }
+
+    /// Pushes a direction v of each input, `None` being zero, forward to the value: the
+    /// Jacobian-vector product Jv, or `None` where it is zero whatever the directions are.
+    ///
+    /// # Panics
+    /// If a length is not that of its input, or the program was not linearised.
+    #[track_caller]
+    pub fn push_forward(&mut self, directions: &[Option<&[T]>]) -> Option<&[T]> {
+        self.sweep().tangent(1, directions)
     }
 
     /// The value at `inputs` and its [`gradient`](Point::gradient)s by the inputs `wanted`.
     #[track_caller]
     pub fn differentiate(&mut self, inputs: &[&[T]], wanted: Inputs) -> T {
-        let value = self.evaluate(inputs, Need::Gradient);
-        reverse(&self.program, &mut self.work, &[T::one()], wanted);
+        let value = self.scalar(inputs, Need::Gradient);
+        self.sweep().reverse(&[T::one()], wanted);
         value
     }
 
@@ -94,8 +168,8 @@ impl<T: Real> Point<T> {
     /// needs.
     #[track_caller]
     pub fn linearise(&mut self, inputs: &[&[T]]) -> T {
-        let value = self.evaluate(inputs, Need::Curvature);
-        reverse(&self.program, &mut self.work, &[T::one()], Inputs::ALL);
+        let value = self.scalar(inputs, Need::Curvature);
+        self.sweep().reverse(&[T::one()], Inputs::ALL);
         value
     }
 
@@ -104,14 +178,9 @@ impl<T: Real> Point<T> {
     /// bits. Further [`second`](Point::second) sweeps may follow.
     #[track_caller]
     pub fn linearise_along(&mut self, inputs: &[&[T]], directions: &[Option<&[T]>]) -> T {
+        self.expect_scalar();
         self.set(inputs);
-        joint(
-            &self.program,
-            &mut self.work,
-            Inputs::ALL,
-            directions,
-            Inputs::ALL,
-        );
+        self.sweep().joint(directions, Inputs::ALL);
         self.work.output(&self.program)[0]
     }
 
@@ -120,14 +189,9 @@ impl<T: Real> Point<T> {
     /// products need a [`linearise`](Point::linearise).
     #[track_caller]
     pub fn second_at(&mut self, inputs: &[&[T]], directions: &[Option<&[T]>], wanted: Inputs) {
+        self.expect_scalar();
         self.set(inputs);
-        products(
-            &self.program,
-            &mut self.work,
-            Inputs::ALL,
-            directions,
-            wanted,
-        );
+        self.sweep().products(directions, wanted);
     }
 
     /// The gradient by input `k`, after [`differentiate`](Point::differentiate) or
@@ -143,13 +207,13 @@ impl<T: Real> Point<T> {
     /// The derivative of all gradients along a direction of each input, `None` being zero.
     #[track_caller]
     pub fn second(&mut self, directions: &[Option<&[T]>]) {
-        second(&self.program, &mut self.work, directions, Inputs::ALL);
+        self.sweep().second(1, directions, Inputs::ALL);
     }
 
     /// [`second`](Point::second) for the gradients by the inputs `wanted` alone.
     #[track_caller]
     pub fn second_by(&mut self, directions: &[Option<&[T]>], wanted: Inputs) {
-        second(&self.program, &mut self.work, directions, wanted);
+        self.sweep().second(1, directions, wanted);
     }
 
     /// [`second_by`](Point::second_by) along `width` directions at once: for each input that moves
@@ -172,10 +236,10 @@ impl<T: Real> Point<T> {
     /// ```
     ///
     /// # Panics
-    /// If the block is empty, and as [`second`](fn@crate::sweep::second).
+    /// If the block is empty, and as [`second`](Point::second).
     #[track_caller]
     pub fn second_block(&mut self, width: usize, directions: &[Option<&[T]>], wanted: Inputs) {
-        second_block(&self.program, &mut self.work, width, directions, wanted);
+        self.sweep().second(width, directions, wanted);
     }
 
     /// The derivative of the gradient by input `k`, after [`second`](Point::second): one column for
@@ -192,22 +256,26 @@ impl<T: Real> Point<T> {
     /// [`linearise`](Point::linearise).
     #[track_caller]
     pub fn directional(&mut self, directions: &[Option<&[T]>]) -> T {
-        tangent(&self.program, &mut self.work, directions).map_or(T::zero(), |t| t[0])
+        self.expect_scalar();
+        let moved = self.push_forward(directions);
+        moved.map_or(T::zero(), |moved| moved[0])
     }
 
-    /// [`directional`](Point::directional) along `width` directions at once, as in
-    /// [`second_block`](Point::second_block): overwrites `out` with one derivative for each.
+    /// [`push_forward`](Point::push_forward) along `width` directions at once, as in
+    /// [`second_block`](Point::second_block): overwrites `out` with one derivative of the value for
+    /// each, column after column.
     ///
     /// # Panics
-    /// If `out` has not `width` entries, or the block is empty.
+    /// If `out` has not `width` times the value's entries, or the block is empty.
     #[track_caller]
     pub fn directional_block(&mut self, width: usize, directions: &[Option<&[T]>], out: &mut [T]) {
+        let shape = self.program.output_shape();
         assert!(
-            out.len() == width,
-            "{} derivatives of a block of {width} directions",
+            out.len() == width * shape.len(),
+            "{} derivatives of a block of {width} directions of a {shape}",
             out.len()
         );
-        match tangent_block(&self.program, &mut self.work, width, directions) {
+        match self.sweep().tangent(width, directions) {
             Some(moved) => out.copy_from_slice(moved),
             None => out.fill(T::zero()),
         }
@@ -215,7 +283,12 @@ impl<T: Real> Point<T> {
 
     /// How often the program was swept.
     pub fn sweeps(&self) -> Sweeps {
-        self.work.sweeps()
+        self.work.sweeps
+    }
+
+    /// How often `of` was swept, by gradients of it inside the program.
+    pub fn sweeps_of(&self, of: &Program<T>) -> Sweeps {
+        self.work.sweeps_of(&self.program, of)
     }
 
     /// The lengths of the buffers that were made at their first use, for a point of the same program
@@ -267,17 +340,36 @@ impl<T: Real> Point<T> {
     #[track_caller]
     pub fn kinks(&self) -> Vec<Kink> {
         assert!(
-            self.work.level.is_some(),
+            self.work.state.need().is_some(),
             "kinks: nothing was evaluated: ask for a value or a derivative first"
         );
         self.program.kinks(&self.work)
     }
 
+    fn sweep(&mut self) -> Sweep<'_, T> {
+        Sweep::of(&self.program, &mut self.work)
+    }
+
     #[track_caller]
-    fn evaluate(&mut self, inputs: &[&[T]], need: Need) -> T {
+    fn scalar(&mut self, inputs: &[&[T]], need: Need) -> T {
+        self.expect_scalar();
+        self.entries(inputs, need)[0]
+    }
+
+    #[track_caller]
+    fn entries(&mut self, inputs: &[&[T]], need: Need) -> &[T] {
         self.set(inputs);
-        primal(&self.program, &mut self.work, Inputs::ALL, need);
-        self.work.output(&self.program)[0]
+        self.sweep().primal(need);
+        self.work.output(&self.program)
+    }
+
+    #[track_caller]
+    fn expect_scalar(&self) {
+        assert!(
+            self.program.output_shape().is_scalar(),
+            "the program's value is {}: expected a scalar",
+            self.program.output_shape()
+        );
     }
 
     #[track_caller]
@@ -287,13 +379,15 @@ impl<T: Real> Point<T> {
             self.program.inputs(),
             "number of inputs of the program"
         );
-        assert!(
-            self.program.output_shape().is_scalar(),
-            "the program's value is {}: expected a scalar",
-            self.program.output_shape()
-        );
         for (k, input) in inputs.iter().enumerate() {
             self.work.set_input(&self.program, k, input);
         }
+    }
+}
+
+impl<T: Real> Program<T> {
+    /// A point of this program with a meter of its own.
+    pub fn point(self: &Arc<Self>) -> Point<T> {
+        Point::new(self.clone(), &Meter::new())
     }
 }

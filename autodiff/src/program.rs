@@ -7,60 +7,13 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::activity::Activity;
-use crate::bytes::Meter;
-use crate::point::Point;
+use crate::inputs::Inputs;
 use crate::primitive::Primitive;
 use crate::real::Real;
-use crate::recorder::Recorder;
 use crate::rules::bilinear::Bilinear;
 use crate::rules::elementwise::{Binary, Unary};
 use crate::rules::linear::Linear;
 use crate::shape::Shape;
-use crate::var::Var;
-use crate::workspace::Workspace;
-
-/// A set of a program's inputs, one bit each: which of them move, or which are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inputs(pub(crate) u64);
-
-impl Inputs {
-    /// No input.
-    pub const NONE: Inputs = Inputs(0);
-    /// Every input.
-    pub const ALL: Inputs = Inputs(u64::MAX);
-
-    /// The input with this index alone.
-    pub const fn one(index: usize) -> Inputs {
-        Inputs(1 << index)
-    }
-
-    /// The inputs of either set.
-    #[must_use]
-    pub const fn and(self, other: Inputs) -> Inputs {
-        Inputs(self.0 | other.0)
-    }
-
-    pub(crate) const fn meets(self, other: Inputs) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    pub(crate) const fn contains(self, other: Inputs) -> bool {
-        other.0 & !self.0 == 0
-    }
-
-    /// In words what a sweep last computed, of a program with so many inputs.
-    pub(crate) fn last(self, inputs: usize) -> String {
-        let computed: Vec<String> = (0..inputs)
-            .filter(|k| self.contains(Inputs::one(*k)))
-            .map(|k| k.to_string())
-            .collect();
-        match computed.len() {
-            0 => "none was since the inputs were set".to_owned(),
-            _ => format!("last computed: by input {}", computed.join(", ")),
-        }
-    }
-}
 
 pub(crate) enum Op<T: Real> {
     Input,
@@ -101,6 +54,26 @@ impl<T: Real> Op<T> {
     }
 }
 
+/// What sweeps may leave out at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Activity {
+    /// Whether a derivative rule reads the value, or a value that one reads comes from it.
+    pub(crate) value: bool,
+    /// The same of its tangent, in a second sweep.
+    pub(crate) tangent: bool,
+    /// Inputs that the adjoint depends on: along all others its tangent is zero.
+    pub(crate) adjoint_moves: Inputs,
+}
+
+impl Activity {
+    /// Before anything is known: nobody reads anything.
+    pub(crate) const NONE: Activity = Activity {
+        value: false,
+        tangent: false,
+        adjoint_moves: Inputs::NONE,
+    };
+}
+
 pub(crate) struct Node<T: Real> {
     pub(crate) op: Op<T>,
     pub(crate) args: SmallVec<[u32; 2]>,
@@ -123,10 +96,17 @@ pub(crate) struct Node<T: Real> {
     pub(crate) site: &'static Location<'static>,
 }
 
+impl<T: Real> Node<T> {
+    /// Its entries in a buffer laid out like the values.
+    #[inline]
+    pub(crate) fn place(&self) -> Range<usize> {
+        self.start..self.start + self.shape.len()
+    }
+}
+
 /// A recorded function of one or more inputs: immutable, shared freely between threads.
 ///
-/// It is made once by [`Program::record`] and swept many times with a [`Workspace`]; most callers
-/// use it through a [`Point`].
+/// It is made once by [`Program::record`] and used many times through a [`Point`](crate::Point).
 ///
 /// # Example
 /// ```
@@ -147,35 +127,6 @@ pub struct Program<T: Real> {
 }
 
 impl<T: Real> Program<T> {
-    /// Records `f` on inputs of these shapes.
-    ///
-    /// `f` sees [`Var`]s, which have shapes but no values, so a recording holds for every value of
-    /// the inputs. A `Var` cannot leave its recording:
-    /// ```compile_fail
-    /// # use autodiff::{Program, Shape, Var};
-    /// let mut kept: Option<Var> = None;
-    /// Program::<f64>::record(&[Shape::SCALAR], |v| { kept = Some(v[0]); v[0] });
-    /// ```
-    ///
-    /// # Panics
-    /// If there are no inputs or more than 64; shape mistakes inside `f` panic at the line of `f`
-    /// where they are made, with both shapes.
-    #[track_caller]
-    pub fn record<F>(inputs: &[Shape], f: F) -> Arc<Program<T>>
-    where
-        F: for<'r> FnOnce(&[Var<'r, T>]) -> Var<'r, T>,
-    {
-        assert!(
-            (1..=64).contains(&inputs.len()),
-            "a program has 1 to 64 inputs, not {}",
-            inputs.len()
-        );
-        let recorder = Recorder::new();
-        let vars: Vec<Var<'_, T>> = inputs.iter().map(|s| recorder.input(*s)).collect();
-        let output = f(&vars).id();
-        Arc::new(recorder.finish(inputs.len(), output))
-    }
-
     /// Number of inputs.
     pub fn inputs(&self) -> usize {
         self.inputs
@@ -225,14 +176,9 @@ impl<T: Real> Program<T> {
             .any(|n| matches!(n.op, Op::Gradient { .. }))
     }
 
-    /// A workspace for this program's sweeps, its bytes counted on `meter`.
-    pub fn workspace(&self, meter: &Meter) -> Workspace<T> {
-        Workspace::new(self, meter)
-    }
-
-    /// A point of this program with a meter of its own.
-    pub fn point(self: &Arc<Self>) -> Point<T> {
-        Point::new(self.clone(), &Meter::new())
+    /// The program in one line.
+    pub(crate) fn summary(&self) -> String {
+        format!("Program<{}> of {} operations", T::NAME, self.len())
     }
 
     /// The value of node `id`, given the values of the nodes before some later one.
@@ -242,15 +188,13 @@ impl<T: Real> Program<T> {
             Op::Constant => &self.constants[..],
             _ => done,
         };
-        &all[node.start..][..node.shape.len()]
+        &all[node.place()]
     }
 
     /// The place of node `id` in a buffer laid out like the values, if `inputs` reach it.
     pub(crate) fn slot(&self, id: u32, inputs: Inputs) -> Option<Range<usize>> {
         let node = &self.nodes[id as usize];
-        node.depends
-            .meets(inputs)
-            .then(|| node.start..node.start + node.shape.len())
+        node.depends.meets(inputs).then(|| node.place())
     }
 }
 

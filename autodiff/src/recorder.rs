@@ -2,18 +2,18 @@
 
 use std::cell::{Ref, RefCell};
 use std::panic::Location;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::activity::{Activity, analyse};
-use crate::program::{Inputs, Node, Op, Program};
+use crate::activity::analyse;
+use crate::inputs::Inputs;
+use crate::program::{Activity, Node, Op, Program};
 use crate::real::Real;
 use crate::rules::linear::Linear;
 use crate::shape::Shape;
-use crate::var::Var;
 
-/// Nodes and constants, appended through `&self` while closures hold `Copy` handles to them.
+/// Nodes and constants, appended through `&self` while closures hold `Copy` handles to them;
+/// they are named by their numbers.
 pub(crate) struct Recorder<T: Real> {
     nodes: RefCell<Vec<Node<T>>>,
     constants: RefCell<Vec<T>>,
@@ -32,13 +32,13 @@ impl<T: Real> Recorder<T> {
 
     /// Appends an input; all inputs come before any other node.
     #[track_caller]
-    pub(crate) fn input(&self, shape: Shape) -> Var<'_, T> {
+    pub(crate) fn input(&self, shape: Shape) -> u32 {
         let own = Inputs::one(self.nodes.borrow().len());
         self.push(Op::Input, SmallVec::new(), shape, own, own, 0)
     }
 
     #[track_caller]
-    pub(crate) fn constant(&self, shape: Shape, data: impl Iterator<Item = T>) -> Var<'_, T> {
+    pub(crate) fn constant(&self, shape: Shape, data: impl Iterator<Item = T>) -> u32 {
         let mut constants = self.constants.borrow_mut();
         let start = constants.len();
         constants.extend(data);
@@ -48,16 +48,22 @@ impl<T: Real> Recorder<T> {
 
     /// Appends an operation on recorded operands.
     #[track_caller]
-    pub(crate) fn operation(&self, op: Op<T>, operands: &[Var<'_, T>], shape: Shape) -> Var<'_, T> {
+    pub(crate) fn operation(
+        &self,
+        op: Op<T>,
+        operands: impl Iterator<Item = u32>,
+        shape: Shape,
+    ) -> u32 {
+        let args: SmallVec<[u32; 2]> = operands.collect();
         let (mut reads, mut depends) = (Inputs::NONE, Inputs::NONE);
-        for v in operands {
-            reads = reads.and(v.reads());
-            depends = depends.and(v.depends());
+        for a in &args {
+            let node = self.node(*a);
+            reads = reads.union(node.reads);
+            depends = depends.union(node.depends);
         }
         if matches!(op, Op::Linear(Linear::StopGradient)) {
             depends = Inputs::NONE;
         }
-        let args = operands.iter().map(|v| v.id()).collect();
         self.push(op, args, shape, reads, depends, 0)
     }
 
@@ -70,7 +76,7 @@ impl<T: Real> Recorder<T> {
         reads: Inputs,
         depends: Inputs,
         start: usize,
-    ) -> Var<'_, T> {
+    ) -> u32 {
         let mut nodes = self.nodes.borrow_mut();
         let id = u32::try_from(nodes.len()).expect("a program has fewer than 2³² operations");
         nodes.push(Node {
@@ -86,18 +92,12 @@ impl<T: Real> Recorder<T> {
             nested: 0,
             site: Location::caller(),
         });
-        Var::new(self, id, shape, reads, depends)
+        id
     }
 
     /// A recorded node, to be looked at while nothing is recorded.
     pub(crate) fn node(&self, id: u32) -> Ref<'_, Node<T>> {
         Ref::map(self.nodes.borrow(), |nodes| &nodes[id as usize])
-    }
-
-    /// The handle of a recorded node.
-    pub(crate) fn var(&self, id: u32) -> Var<'_, T> {
-        let node = self.node(id);
-        Var::new(self, id, node.shape, node.reads, node.depends)
     }
 
     /// Whether a node is a constant of zeros.
@@ -188,13 +188,5 @@ impl<T: Real> Recorder<T> {
             stash_len,
             scratch_len,
         }
-    }
-}
-
-/// What a gradient node is of.
-pub(crate) fn gradient<T: Real>(of: &Arc<Program<T>>, wrt: usize) -> Op<T> {
-    Op::Gradient {
-        of: of.clone(),
-        wrt,
     }
 }

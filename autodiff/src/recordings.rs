@@ -6,26 +6,26 @@ use crate::bytes::Meter;
 use crate::program::Program;
 use crate::real::Real;
 
-/// A recording's bytes on a meter, with those of the programs it takes gradients of, for as long as
-/// this lives; what is on the meter already is not counted again.
-pub(crate) struct Recorded<T: Real> {
+/// A share in a recording's bytes on a meter, and in those of the programs it takes gradients of, for
+/// as long as this lives; what is on the meter already is not counted again.
+pub(crate) struct Share<T: Real> {
     program: Arc<Program<T>>,
     meter: Meter,
 }
 
-impl<T: Real> Recorded<T> {
+impl<T: Real> Share<T> {
     pub(crate) fn new(program: &Arc<Program<T>>, meter: &Meter) -> Self {
         for part in distinct([&**program]) {
             meter.share(key(part), part.own_bytes());
         }
-        Recorded {
+        Share {
             program: program.clone(),
             meter: meter.clone(),
         }
     }
 }
 
-impl<T: Real> Drop for Recorded<T> {
+impl<T: Real> Drop for Share<T> {
     fn drop(&mut self) {
         // The program is still held, so that no other one can have its address yet.
         for part in distinct([&*self.program]) {
@@ -92,7 +92,7 @@ mod tests {
         let meter = Meter::new();
         let counted = || meter.read().live_in(crate::bytes::Category::Program);
         let first = Point::new(g.clone(), &meter);
-        let second = Recorded::new(&twice, &meter);
+        let second = Share::new(&twice, &meter);
         let third = Point::new(g.clone(), &meter);
         assert_eq!(counted(), twice.bytes());
         drop(first);

@@ -1,6 +1,7 @@
 //! Functions that branch on values: a recording for each branch.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::bytes::Meter;
 use crate::point::Point;
@@ -48,6 +49,15 @@ pub struct Rerecord<T: Real, K, C, F> {
     record: F,
     branches: BTreeMap<K, Point<T>>,
     meter: Meter,
+}
+
+impl<T: Real, K: fmt::Debug, C, F> fmt::Debug for Rerecord<T, K, C, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rerecord")
+            .field("shapes", &self.shapes)
+            .field("branches", &self.branches)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<T, K, C, F> Rerecord<T, K, C, F>

@@ -1,11 +1,11 @@
 //! How far a recorded value may be off by rounding alone: that of the terms it is made of, which is
 //! all that is left of it where they cancel.
 
+use crate::operands::Operation;
 use crate::program::{Op, Program};
 use crate::real::Real;
 use crate::rules::elementwise::{Binary, Unary};
 use crate::rules::linear::Linear;
-use crate::sweep::concat_start;
 
 /// Units of roundoff of the terms that count as rounding.
 const FEW: f64 = 4.0;
@@ -34,7 +34,11 @@ impl<T: Real> Program<T> {
             return own();
         }
         let of = |k: usize| self.terms(node.args[k], values, depth - 1);
-        let shape = |k: usize| self.nodes[node.args[k] as usize].shape;
+        let at = Operation {
+            program: self,
+            node,
+        };
+        let shape = |k: usize| at.shape(k);
         let mut out = vec![T::zero(); node.shape.len()];
         match &node.op {
             Op::Unary(Unary::Neg, _) => return of(0),
@@ -43,7 +47,7 @@ impl<T: Real> Program<T> {
             Op::Bilinear(f) => f.apply(&of(0), shape(0), &of(1), shape(1), &mut out),
             Op::Linear(f) => {
                 for k in 0..node.args.len() {
-                    let (start, terms) = (concat_start(self, node, k), of(k));
+                    let (start, terms) = (at.concat_start(k), of(k));
                     f.apply(start, &terms, shape(k), &mut out, node.shape);
                     if matches!(f, Linear::Dx | Linear::Dy) {
                         // The operation takes them from their neighbours'.

@@ -1,5 +1,6 @@
 //! Objectives that are means over samples, of which a part can be recorded.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -33,6 +34,12 @@ pub struct SampledClosure<T, F> {
     samples: usize,
     f: F,
     scalar: PhantomData<fn() -> T>,
+}
+
+impl<T: Real, F> fmt::Debug for SampledClosure<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SampledClosure<{}> of {} samples", T::NAME, self.samples)
+    }
 }
 
 /// Makes a mean over `samples` samples of a closure that records the mean over a batch of them.

@@ -2,14 +2,16 @@
 
 use std::mem::swap;
 
+use crate::block::Columns;
 use crate::bytes::{Buffer, Category, Claim, Meter};
-use crate::primitive::Need;
-use crate::program::{Inputs, Op, Program};
+use crate::inputs::Inputs;
+use crate::linearised::Linearised;
+use crate::program::{Op, Program};
 use crate::real::Real;
-use crate::sweep::Columns;
 
 /// How often a function was swept: the field's oracle counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sweeps {
     /// Primal sweeps: function values.
     pub values: usize,
@@ -55,7 +57,7 @@ impl std::ops::Sub for Sweeps {
 ///
 /// Values are there from the start; the buffers of the other sweeps are made at their first use,
 /// and again at the first of a wider block of directions, after which nothing is allocated.
-pub struct Workspace<T: Real> {
+pub(crate) struct Workspace<T: Real> {
     pub(crate) values: Buffer<T>,
     pub(crate) stash: Buffer<T>,
     /// Made at the first sweep, so that a taped step has none of its own.
@@ -63,24 +65,10 @@ pub struct Workspace<T: Real> {
     pub(crate) adjoints: Buffer<T>,
     pub(crate) tangents: Buffer<T>,
     pub(crate) adjoint_tangents: Buffer<T>,
-    /// Columns of the last second sweep.
-    products: usize,
     pub(crate) nested: Vec<Workspace<T>>,
     pub(crate) sweeps: Sweeps,
-    /// What the last primal sweep left behind; `None` before the first.
-    pub(crate) level: Option<Need>,
-    /// The inputs whose adjoints the last reverse sweep gave, at the inputs as they are set.
-    pub(crate) reversed: Inputs,
-    /// The inputs whose adjoints' tangents the last second sweep gave, for these adjoints.
-    pub(crate) moved: Inputs,
-    /// The inputs that changed since values that no derivative rule reads were computed last;
-    /// `None` before the first time.
-    pub(crate) unread: Option<Inputs>,
-    /// The inputs that were set since the last sweep, of a function whose gradient is taken inside
-    /// another one,
-    pub(crate) pending: Inputs,
-    /// and whether its evaluation is left to the reverse sweep.
-    pub(crate) deferred: bool,
+    /// What the sweeps left in the buffers.
+    pub(crate) state: Linearised,
     scratch_len: usize,
     meter: Meter,
     /// A tape of small steps holds as many bytes in these structures as in their buffers.
@@ -99,15 +87,9 @@ impl<T: Real> Workspace<T> {
             adjoints: Buffer::zeros(0, Category::Adjoints, meter),
             tangents: Buffer::zeros(0, Category::Tangents, meter),
             adjoint_tangents: Buffer::zeros(0, Category::Adjoints, meter),
-            products: 1,
             nested,
             sweeps: Sweeps::default(),
-            level: None,
-            reversed: Inputs::NONE,
-            moved: Inputs::NONE,
-            unread: None,
-            pending: Inputs::NONE,
-            deferred: false,
+            state: Linearised::Not,
             scratch_len: program.scratch_len,
             meter: meter.clone(),
             _own_bytes: Claim::new(size_of::<Self>(), Category::Values, meter),
@@ -124,22 +106,15 @@ impl<T: Real> Workspace<T> {
     /// # Panics
     /// If the length is not that of the input.
     #[track_caller]
-    pub fn set_input(&mut self, program: &Program<T>, k: usize, data: &[T]) {
+    pub(crate) fn set_input(&mut self, program: &Program<T>, k: usize, data: &[T]) {
         let shape = program.input_shape(k);
         assert!(
             data.len() == shape.len(),
             "input {k} has {} entries: expected {shape}",
             data.len()
         );
-        let start = program.nodes[k].start;
-        self.values[start..start + data.len()].copy_from_slice(data);
-        self.forget_derivatives();
-    }
-
-    /// Notes that the derivatives belong to other inputs or adjoints than those of now.
-    pub(crate) fn forget_derivatives(&mut self) {
-        self.reversed = Inputs::NONE;
-        self.moved = Inputs::NONE;
+        self.values[program.nodes[k].place()].copy_from_slice(data);
+        self.state.set(k);
     }
 
     /// What input `k` was set to.
@@ -148,7 +123,7 @@ impl<T: Real> Workspace<T> {
     }
 
     /// The program's value, after a primal sweep.
-    pub fn output<'a>(&'a self, program: &'a Program<T>) -> &'a [T] {
+    pub(crate) fn output<'a>(&'a self, program: &'a Program<T>) -> &'a [T] {
         program.value(program.output as u32, &self.values)
     }
 
@@ -157,12 +132,12 @@ impl<T: Real> Workspace<T> {
     /// # Panics
     /// If that input was not among those wanted of the last reverse sweep, or one was set since.
     #[track_caller]
-    pub fn adjoint(&self, program: &Program<T>, k: usize) -> &[T] {
-        let place = entries(program, k);
+    pub(crate) fn adjoint(&self, program: &Program<T>, k: usize) -> &[T] {
+        let (place, by) = (entries(program, k), self.state.by());
         assert!(
-            self.reversed.contains(Inputs::one(k)),
+            by.contains(Inputs::one(k)),
             "the gradient by input {k} was not computed ({}): differentiate or linearise by it first",
-            self.reversed.last(program.inputs)
+            by.last(program.inputs)
         );
         &self.adjoints[place]
     }
@@ -174,19 +149,24 @@ impl<T: Real> Workspace<T> {
     /// If that input was not among those wanted of the last second sweep, or there was another
     /// primal or reverse sweep since, or one of the inputs was set.
     #[track_caller]
-    pub fn adjoint_tangent(&self, program: &Program<T>, k: usize) -> &[T] {
+    pub(crate) fn adjoint_tangent(&self, program: &Program<T>, k: usize) -> &[T] {
         let place = entries(program, k);
-        assert!(
-            self.moved.contains(Inputs::one(k)),
-            "the product by input {k} was not computed ({}): make a second sweep for it at this \
-             point first",
-            self.moved.last(program.inputs)
-        );
-        &self.adjoint_tangents[Columns::all(self.products).of(place)]
+        match self.state.of() {
+            Some((of, block)) if of.contains(Inputs::one(k)) => {
+                &self.adjoint_tangents[Columns::all(block.width).of(place)]
+            }
+            other => panic!(
+                "the product by input {k} was not computed ({}): make a second sweep for it at \
+                 this point first",
+                other
+                    .map_or(Inputs::NONE, |(of, _)| of)
+                    .last(program.inputs)
+            ),
+        }
     }
 
     /// How often the function `of` was swept by the gradients inside this workspace's program.
-    pub fn nested_sweeps(&self, program: &Program<T>, of: &Program<T>) -> Sweeps {
+    pub(crate) fn sweeps_of(&self, program: &Program<T>, of: &Program<T>) -> Sweeps {
         let mut total = Sweeps::default();
         for node in &program.nodes {
             if let Op::Gradient { of: inner, .. } = &node.op
@@ -198,16 +178,18 @@ impl<T: Real> Workspace<T> {
         total
     }
 
-    /// How often this workspace's program was swept.
-    pub fn sweeps(&self) -> Sweeps {
-        self.sweeps
+    /// The adjoint of input `k` that was computed last in this buffer, of whichever linearisation
+    /// it was.
+    pub(crate) fn latest_adjoint(&self, program: &Program<T>, k: usize) -> &[T] {
+        &self.adjoints[entries(program, k)]
     }
 
     /// Exchanges all that is no part of the linearisation: the buffers that a reverse sweep of
     /// this program, and the second sweeps inside it, write before they read, and the counts.
     pub(crate) fn swap_scratch(&mut self, other: &mut Self) {
         swap(&mut self.adjoints, &mut other.adjoints);
-        swap(&mut self.reversed, &mut other.reversed);
+        self.state.forget_derivatives();
+        other.state.forget_derivatives();
         self.swap_tangents(other);
     }
 
@@ -215,8 +197,8 @@ impl<T: Real> Workspace<T> {
         swap(&mut self.scratch, &mut other.scratch);
         swap(&mut self.tangents, &mut other.tangents);
         swap(&mut self.adjoint_tangents, &mut other.adjoint_tangents);
-        swap(&mut self.products, &mut other.products);
-        swap(&mut self.moved, &mut other.moved);
+        self.state.forget_products();
+        other.state.forget_products();
         swap(&mut self.sweeps, &mut other.sweeps);
         // The adjoints of the gradients inside stay: they are what a second sweep starts from.
         for (a, b) in self.nested.iter_mut().zip(&mut other.nested) {
@@ -245,7 +227,7 @@ impl<T: Real> Workspace<T> {
 
     /// Whether every value is there, also those that only the caller may read.
     pub(crate) fn is_whole(&self) -> bool {
-        self.unread == Some(Inputs::NONE)
+        self.state.late() == Some(Inputs::NONE)
     }
 
     /// Appends the lengths of the buffers that were made at a first use: four of this workspace,
@@ -320,7 +302,6 @@ impl<T: Real> Workspace<T> {
     /// `width` columns of zeros; what was made for more stays.
     pub(crate) fn clear_adjoint_tangents(&mut self, width: usize) {
         let len = self.values.len() * width;
-        self.products = width;
         if self.adjoint_tangents.len() < len {
             self.adjoint_tangents.resize(len);
         } else {
@@ -331,7 +312,7 @@ impl<T: Real> Workspace<T> {
 
 #[track_caller]
 fn entries<T: Real>(program: &Program<T>, k: usize) -> std::ops::Range<usize> {
-    let len = program.input_shape(k).len();
-    let start = program.nodes[k].start;
-    start..start + len
+    // A shape that there is: node `k` is an input.
+    let _ = program.input_shape(k);
+    program.nodes[k].place()
 }

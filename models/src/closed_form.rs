@@ -2,35 +2,13 @@
 
 use std::sync::Arc;
 
-use autodiff::{Objective, Real, Var, objective};
+use autodiff::{Real, Var, objective};
 use nalgebra::{DMatrix, DVector};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use solvers::Constants;
 
-use crate::{Constants, Known, Task};
-
-pub(crate) fn task<T: Real>(
-    name: &'static str,
-    upper: impl Objective<T>,
-    lower: impl Objective<T>,
-    x: DVector<T>,
-    dim_y: usize,
-) -> Task<T> {
-    Task {
-        name,
-        upper: upper.record(x.len(), dim_y),
-        lower: lower.record(x.len(), dim_y),
-        means: None,
-        x,
-        y: DVector::zeros(dim_y),
-        metrics: Vec::new(),
-        step: None,
-        held_out: None,
-        bounds: None,
-        known: None,
-        constants: None,
-    }
-}
+use crate::task::{Known, Task};
 
 /// A scalar problem's answer: its hypergradient as a function, and its solution.
 pub(crate) fn known<T: Real>(
@@ -58,7 +36,7 @@ pub fn bda_counterexample<T: Real>() -> Task<T> {
     Task {
         bounds: Some((-100.0, 100.0)),
         known: known(1.0, |x| x - 1.0),
-        ..task(
+        ..Task::plain(
             "bda-counterexample",
             upper,
             lower,
@@ -79,7 +57,7 @@ pub fn bda_discriminating<T: Real>() -> Task<T> {
     Task {
         bounds: Some((-100.0, 100.0)),
         known: known(0.5, |x| 2.0 * x - 1.0),
-        ..task(
+        ..Task::plain(
             "bda-discriminating",
             upper,
             lower,
@@ -104,7 +82,6 @@ fn aggregated_lower<'r, T: Real>(x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {
 pub fn penalty_bias<T: Real>() -> Task<T> {
     Task {
         known: known(0.5, |x| 2.0 * x - 1.0),
-        constants: Some(Arc::new(|_: &[T], _: &[T]| scalar_constants(1.0))),
         ..scalar_problem("penalty-bias", 1.0, 0.0)
     }
 }
@@ -114,7 +91,6 @@ pub fn penalty_bias<T: Real>() -> Task<T> {
 pub fn scalar<T: Real>() -> Task<T> {
     Task {
         known: known(0.5, |x| 2.0 * x - 1.0),
-        constants: Some(Arc::new(|_: &[T], _: &[T]| scalar_constants(2.0))),
         ..scalar_problem("scalar", 2.0, 0.3)
     }
 }
@@ -138,7 +114,8 @@ fn scalar_problem<T: Real>(name: &'static str, a: f64, x: f64) -> Task<T> {
         ((y - T::one()).square() + x.square()) * half
     });
     let lower = objective(move |x: Var<'_, T>, y: Var<'_, T>| (y - x).square() * half_a);
-    task(name, upper, lower, DVector::from_element(1, T::of(x)), 1)
+    Task::plain(name, upper, lower, DVector::from_element(1, T::of(x)), 1)
+        .with_constants(move |_, _| scalar_constants(a))
 }
 
 /// Problem `quadratic`: F = ½yᵀAy + ½(x − x̂)ᵀD(x − x̂), g = ½yᵀAy − xᵀBy with a random well-conditioned
@@ -197,7 +174,6 @@ pub fn quadratic<T: Real>(dim_x: usize, dim_y: usize, seed: u64) -> Task<T> {
     let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| y.dot(&a * y) * half - x.dot(&b * y));
     Task {
         known: Some(known),
-        constants: Some(Arc::new(move |_: &[T], _: &[T]| stated)),
-        ..task("quadratic", upper, lower, start, dim_y)
+        ..Task::plain("quadratic", upper, lower, start, dim_y).with_constants(move |_, _| stated)
     }
 }

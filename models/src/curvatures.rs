@@ -2,8 +2,8 @@
 
 use autodiff::Real;
 use nalgebra::DMatrix;
+use solvers::Constants;
 
-use crate::Constants;
 use crate::data::{Samples, Splits};
 
 /// The largest third central moment of a number in `[0, 1]`, 1/(6√3).

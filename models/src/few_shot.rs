@@ -7,8 +7,9 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{Samples, digits_shuffled};
-use crate::task::whole;
-use crate::{Activation, HeldOut, Metric, Mlp, Task};
+use crate::held_out::HeldOut;
+use crate::mlp::{Activation, Mlp};
+use crate::task::{Metric, Task};
 
 /// The tasks of `few-shot`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,10 +117,9 @@ pub fn few_shot<T: Real>(settings: FewShot) -> Task<T> {
     x.extend(START.map(T::of));
     let (x, block) = (DVector::from_vec(x), ways * features);
     let heads = |tasks: usize| DVector::zeros(tasks * block);
-    let held_out = (!test.is_empty()).then(|| HeldOut {
-        lower: whole(&shared.lower(test.clone()), x.len(), test.len() * block),
-        y: heads(test.len()),
-        metrics: vec![shared.accuracy("test_accuracy", test)],
+    let held_out = (!test.is_empty()).then(|| {
+        let (lower, y) = (shared.lower(test.clone()), heads(test.len()));
+        HeldOut::new(&lower, x.len(), y, shared.accuracy("test_accuracy", test))
     });
     let y = heads(train.len());
     let (upper, lower) = (shared.upper(train.clone()), shared.lower(train.clone()));

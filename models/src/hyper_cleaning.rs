@@ -5,7 +5,8 @@ use autodiff::{Real, Var, sampled};
 use nalgebra::{DMatrix, DVector};
 
 use crate::data::{DataError, Samples, Splits};
-use crate::{Dataset, Metric, Task};
+use crate::dataset::Dataset;
+use crate::task::{Metric, Task};
 
 /// Settings of the problem `hyper-cleaning`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +38,9 @@ impl Default for HyperCleaning {
 /// If a label is no whole number.
 ///
 /// # Panics
-/// If `corrupted` does not have an entry for each training sample.
+/// If there are no training or validation samples, or no features; if `corrupted` does not have an
+/// entry for each training sample.
+#[track_caller]
 pub fn hyper_cleaning<T: Real>(
     splits: Splits,
     corrupted: Option<Vec<bool>>,

@@ -4,9 +4,9 @@ use autodiff::unroll::Step;
 use autodiff::{Real, Var, sampled};
 use nalgebra::DVector;
 
-use crate::Task;
 use crate::data::{DataError, Splits};
 use crate::mlp_tasks::Network;
+use crate::task::{Task, whole};
 
 /// How the training of `learning-rates` is cut into stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ const RATE: f64 = 0.1;
 /// the strategy. x has one entry for each stage and layer, a natural logarithm, the layers of the
 /// first stage first. The metrics are those of [`mlp`](crate::mlp).
 ///
-/// x is in the steps and not in g, so [`Task::step`] has them, and no implicit differentiation is
+/// x is in the steps and not in g, so [`Bilevel::step`](solvers::Bilevel::step) has them, and no implicit differentiation is
 /// possible.
 ///
 /// # Errors
@@ -69,17 +69,18 @@ pub fn learning_rates<T: Real>(
     );
     let (net, y) = (&network.net, network.net.initial(seed));
     let layers = net.layers();
-    let dim_x = layers * count;
-    let x = DVector::from_element(dim_x, T::of(RATE.ln()));
-    let task = Task::sampled("learning-rates", network.upper(), lower, x, y);
+    let (dim_x, dim_y) = (layers * count, y.len());
+    // The steps take the gradient of this recording, so no batch is drawn.
+    let lower = whole(&lower, dim_x, dim_y);
+    let upper = whole(&network.upper(), dim_x, dim_y);
     // The coefficients pick the stage: 1 for the one that a step belongs to.
     let stage = move |k: usize, c: &mut [T]| {
         c.fill(T::zero());
         c[(k / steps).min(count - 1)] = T::one();
     };
-    let step = Step::scheduled(dim_x, task.y.len(), count, stage, |x, y, c| {
+    let step = Step::scheduled(dim_x, dim_y, count, stage, |x, y, c| {
         let rates = x.exp().reshape(layers, count).matmul(c);
-        let gradient = Var::gradient(&task.lower, 1, &[x, y]);
+        let gradient = Var::gradient(&lower, 1, &[x, y]);
         let moves: Vec<Var<'_, T>> = (0..layers)
             .map(|l| {
                 let range = net.range(l);
@@ -88,9 +89,11 @@ pub fn learning_rates<T: Real>(
             .collect();
         y - moves[0].concat(&moves[1..])
     });
+    let x = DVector::from_element(dim_x, T::of(RATE.ln()));
+    let task = Task::plain("learning-rates", upper, lower, x, dim_y).starting_from(y);
     Ok(Task {
         metrics: network.metrics(dim_x),
-        step: Some(step),
+        bilevel: task.bilevel.with_step(step),
         ..task
     })
 }

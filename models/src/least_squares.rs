@@ -6,9 +6,9 @@ use autodiff::{Real, Var, objective};
 use nalgebra::{DMatrix, DVector};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use solvers::Constants;
 
-use crate::closed_form::task;
-use crate::{Constants, Known, Task};
+use crate::task::{Known, Task};
 
 /// A matrix with entries of variance 1/rows.
 fn random(rng: &mut ChaCha8Rng, rows: usize, cols: usize) -> DMatrix<f64> {
@@ -39,24 +39,21 @@ pub fn ridge<T: Real>(dim: usize, seed: u64) -> Task<T> {
     });
     let upper = objective(|_: Var<'_, T>, y: Var<'_, T>| (&b * y - &u).norm_squared() * half);
     let start = DVector::from_element(dim, T::of(-2.0));
-    Task {
-        constants: Some(Arc::new(move |x: &[T], y: &[T]| {
-            let weights: Vec<f64> = x.iter().map(|x| x.f64().exp()).collect();
-            let max = weights.iter().copied().fold(0.0, f64::max);
-            let min = weights.iter().copied().fold(f64::INFINITY, f64::min);
-            let products = weights.iter().zip(y).map(|(w, y)| w * y.f64().abs());
-            Constants {
-                strong_convexity: least + min,
-                smoothness: greatest + max,
-                hessian_lipschitz: 0.0,
-                cross_norm: products.fold(0.0, f64::max),
-                cross_lipschitz: max,
-                upper_smoothness: smooth,
-                upper_cross: 0.0,
-            }
-        })),
-        ..task("ridge", upper, lower, start, dim)
-    }
+    Task::plain("ridge", upper, lower, start, dim).with_constants(move |x, y| {
+        let weights: Vec<f64> = x.iter().map(|x| x.f64().exp()).collect();
+        let max = weights.iter().copied().fold(0.0, f64::max);
+        let min = weights.iter().copied().fold(f64::INFINITY, f64::min);
+        let products = weights.iter().zip(y).map(|(w, y)| w * y.f64().abs());
+        Constants {
+            strong_convexity: least + min,
+            smoothness: greatest + max,
+            hessian_lipschitz: 0.0,
+            cross_norm: products.fold(0.0, f64::max),
+            cross_lipschitz: max,
+            upper_smoothness: smooth,
+            upper_cross: 0.0,
+        }
+    })
 }
 
 /// φ(x) and ∇φ(x) of [`ridge`] in closed form.
@@ -143,7 +140,7 @@ pub fn least_squares<T: Real>(seed: u64) -> Task<T> {
     let upper = objective(|_: Var<'_, T>, y: Var<'_, T>| (&a * y - &b).norm_squared());
     Task {
         known: Some(known),
-        constants: Some(Arc::new(move |_: &[T], _: &[T]| stated)),
-        ..task("least-squares", upper, lower, DVector::zeros(dim_x), dim_y)
+        ..Task::plain("least-squares", upper, lower, DVector::zeros(dim_x), dim_y)
+            .with_constants(move |_, _| stated)
     }
 }

@@ -1,7 +1,7 @@
 //! Models, closed-form problems and data for bilevel optimisation.
 //!
-//! Objectives are written on [`autodiff::Var`]s; a [`Task`] holds the two of a bilevel problem with
-//! what is known about it. Losses over data are hand-fused [`autodiff::Primitive`]s that take one
+//! Objectives are written on [`autodiff::Var`]s; a [`Task`] holds a [`solvers::Bilevel`] with what is
+//! known about it. Losses over data are hand-fused [`autodiff::Primitive`]s that take one
 //! pass over the samples.
 //!
 //! ```
@@ -23,6 +23,7 @@ pub mod data;
 mod dataset;
 mod few_shot;
 mod gaussian;
+mod held_out;
 mod hyper_cleaning;
 mod imaging;
 mod learning_rates;
@@ -42,6 +43,7 @@ mod task;
 
 pub use dataset::Dataset;
 pub use few_shot::{FewShot, few_shot};
+pub use held_out::HeldOut;
 pub use hyper_cleaning::{HyperCleaning, hyper_cleaning};
 pub use imaging::{
     Convex, Filters, Photographs, foe_denoising, icnn_denoising, tv_deblurring, tv_denoising,
@@ -55,4 +57,4 @@ pub use mlp_tasks::{mlp, mlp_cleaning};
 pub use nonconvex::{shifted_sines, sine_product};
 pub use random_quadratics::random_quadratics;
 pub use softmax::softmax;
-pub use task::{Constants, HeldOut, Known, Means, Metric, Task};
+pub use task::{Known, Metric, Task};

@@ -1,13 +1,12 @@
 //! Logistic regression with a penalty for each feature.
 
-use std::sync::Arc;
-
 use autodiff::{Real, Var, sampled};
 use nalgebra::DVector;
 
 use crate::curvatures::Curvatures;
 use crate::data::{DataError, Splits};
-use crate::{Dataset, Metric, Task};
+use crate::dataset::Dataset;
+use crate::task::{Metric, Task};
 
 /// Problem `logistic`: lower = mean log-loss on the training samples + ½ Σ e^{x_j} y_j², upper =
 /// mean log-loss on the validation samples. x and y have one entry for each feature; there is no
@@ -19,6 +18,10 @@ use crate::{Dataset, Metric, Task};
 ///
 /// # Errors
 /// If a label is no whole number, or there are more than two.
+///
+/// # Panics
+/// If there are no training or validation samples, or no features.
+#[track_caller]
 pub fn logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let splits = splits.into_binary()?;
     let train = Dataset::<T>::binary(&splits.train);
@@ -45,7 +48,6 @@ pub fn logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     });
     Ok(Task {
         metrics: metrics.into_iter().collect(),
-        constants: Some(Arc::new(move |x: &[T], y: &[T]| constants.at(x, y))),
-        ..task
+        ..task.with_constants(move |x, y| constants.at(x, y))
     })
 }

@@ -4,8 +4,10 @@ use autodiff::{Objective, Real, Sampled, Var, objective, sampled};
 use nalgebra::DVector;
 
 use crate::data::{DataError, Samples, Splits};
+use crate::dataset::Dataset;
 use crate::hyper_cleaning::cleaner_f1;
-use crate::{Activation, Dataset, Metric, Mlp, Task};
+use crate::mlp::{Activation, Mlp};
+use crate::task::{Metric, Task};
 
 /// A network on the samples of a data set.
 pub(crate) struct Network<T: Real> {
@@ -74,7 +76,7 @@ impl<T: Real> Network<T> {
 /// If a label is no whole number.
 ///
 /// # Panics
-/// If a layer has no units.
+/// If there are no training or validation samples, or a layer has no units.
 #[track_caller]
 pub fn mlp<T: Real>(splits: &Splits, hidden: &[usize], seed: u64) -> Result<Task<T>, DataError> {
     let network = Network::<T>::new(splits, hidden)?;
@@ -108,7 +110,8 @@ const PENALTY: f64 = 0.001;
 /// If a label is no whole number.
 ///
 /// # Panics
-/// If `corrupted` does not have an entry for each training sample, or a layer has no units.
+/// If there are no training or validation samples, or a layer has no units; if `corrupted` does not
+/// have an entry for each training sample.
 #[track_caller]
 pub fn mlp_cleaning<T: Real>(
     splits: &Splits,

@@ -6,8 +6,8 @@ use std::f64::consts::PI;
 use autodiff::{Real, Var, objective};
 use nalgebra::DVector;
 
-use crate::Task;
-use crate::closed_form::{known, task};
+use crate::closed_form::known;
+use crate::task::Task;
 
 /// Problem `shifted-sines`: F = (x − 2)² + ‖y − 4‖², g = Σ sin(x + y_i − 2), y of 2 entries.
 ///
@@ -20,17 +20,17 @@ pub fn shifted_sines<T: Real>() -> Task<T> {
     let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| (y + x - T::of(2.0)).sin().sum());
     let branch = 1.5 * PI - 2.0;
     Task {
-        y: DVector::from_element(2, T::of(4.0)),
         known: known(PI - 2.0 / 3.0, move |x| {
             2.0 * (x - 2.0) - 4.0 * (branch - x)
         }),
-        ..task(
+        ..Task::plain(
             "shifted-sines",
             upper,
             lower,
             DVector::from_element(1, T::of(2.0)),
             2,
         )
+        .starting_from(DVector::from_element(2, T::of(4.0)))
     }
 }
 
@@ -43,15 +43,15 @@ pub fn sine_product<T: Real>() -> Task<T> {
     let upper = objective(|x: Var<'_, T>, y: Var<'_, T>| x + x * y);
     let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| -(x * y).sin());
     Task {
-        y: DVector::from_element(1, T::of(-1.9)),
         bounds: Some((1.0, 10.0)),
         known: known(2.75 * PI, |_| 1.0),
-        ..task(
+        ..Task::plain(
             "sine-product",
             upper,
             lower,
             DVector::from_element(1, T::of(9.0)),
             1,
         )
+        .starting_from(DVector::from_element(1, T::of(-1.9)))
     }
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use autodiff::{Real, Var, sampled};
 use nalgebra::{DMatrix, DVector};
+use solvers::Constants;
 
 use crate::gaussian::Gaussian;
-use crate::task::whole;
-use crate::{Constants, Known, Means, Task};
+use crate::task::{Known, Task};
 
 /// Smallest and largest curvature of the two levels, and the size of the cross term.
 const SPECTRUM: (f64, f64) = (0.1, 1.0);
@@ -83,23 +83,10 @@ pub fn random_quadratics<T: Real>(
             (squares * half + linear) * T::of(1.0 / batch.len() as f64)
         },
     );
+    let (x, y) = (DVector::zeros(dim_x), DVector::zeros(dim_y));
     Task {
-        name: "random-quadratics",
-        upper: whole(&upper, dim_x, dim_y),
-        lower: whole(&lower, dim_x, dim_y),
-        means: Some(Means {
-            upper: Arc::new(upper),
-            lower: Arc::new(lower),
-            block: None,
-        }),
-        x: DVector::zeros(dim_x),
-        y: DVector::zeros(dim_y),
-        metrics: Vec::new(),
-        step: None,
-        held_out: None,
-        bounds: None,
         known: Some(known),
-        constants: Some(Arc::new(move |_: &[T], _: &[T]| stated)),
+        ..Task::sampled("random-quadratics", upper, lower, x, y).with_constants(move |_, _| stated)
     }
 }
 

@@ -1,14 +1,14 @@
 //! Multinomial logistic regression with a penalty for each feature.
 
 use std::f64::consts::SQRT_2;
-use std::sync::Arc;
 
 use autodiff::{Objective, Real, Var, objective, sampled};
 use nalgebra::DVector;
 
 use crate::curvatures::Curvatures;
 use crate::data::{DataError, Splits};
-use crate::{Dataset, Metric, Task};
+use crate::dataset::Dataset;
+use crate::task::{Metric, Task};
 
 /// Problem `softmax`: lower = mean cross-entropy on the training samples + ½ Σ_j e^{x_j} Σ_c y_{cj}²,
 /// upper = mean cross-entropy on the validation samples. x has one entry for each feature, which all
@@ -21,6 +21,10 @@ use crate::{Dataset, Metric, Task};
 ///
 /// # Errors
 /// If a label is no whole number.
+///
+/// # Panics
+/// If there are no training or validation samples, or no features.
+#[track_caller]
 pub fn softmax<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let (splits, classes) = splits.into_classes()?;
     let train = Dataset::<T>::classes(&splits.train, classes);
@@ -56,7 +60,6 @@ pub fn softmax<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     }
     Ok(Task {
         metrics,
-        constants: Some(Arc::new(move |x: &[T], y: &[T]| constants.at(x, y))),
-        ..task
+        ..task.with_constants(move |x, y| constants.at(x, y))
     })
 }

@@ -4,8 +4,7 @@ use autodiff::{Real, Sampled, Var, sampled};
 use nalgebra::{DMatrix, DVector};
 
 use crate::gaussian::Gaussian;
-use crate::task::whole;
-use crate::{Metric, Task};
+use crate::task::{Metric, Task, whole};
 
 /// Samples of the test set, which the metric `test_loss` is the upper objective on.
 const TEST_SAMPLES: usize = 2000;

@@ -1,14 +1,17 @@
 //! A bilevel problem with what is known about it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use autodiff::unroll::Step;
-use autodiff::{Program, Real, Sampled};
+use autodiff::{Objective, Program, Real, Sampled};
 use nalgebra::DVector;
+use solvers::{Bilevel, Constants, ProblemError};
+
+use crate::data::ReadData;
+use crate::held_out::HeldOut;
 
 type Measure<T> = Arc<dyn Fn(&DVector<T>, &DVector<T>) -> f64 + Send + Sync>;
-type ConstantsOf<T> = Arc<dyn Fn(&[T], &[T]) -> Constants + Send + Sync>;
 type Closed<T> = Arc<dyn Fn(&DVector<T>) -> DVector<T> + Send + Sync>;
 
 /// A number that is reported and never optimised: test accuracy, a score.
@@ -49,81 +52,64 @@ pub struct Known<T: Real> {
     pub solution: DVector<T>,
 }
 
-/// The objectives of a problem as means over samples.
-#[derive(Clone)]
-pub struct Means<T: Real> {
-    /// F; all its samples give [`Task::upper`].
-    pub upper: Arc<dyn Sampled<T>>,
-    /// g; all its samples give [`Task::lower`].
-    pub lower: Arc<dyn Sampled<T>>,
-    /// Entries of a sample's block of y, where each sample has a lower level of its own; a batch is
-    /// then recorded with y of its samples' blocks alone.
-    pub block: Option<usize>,
-}
-
-/// A lower level on samples that are kept apart, at the same x: to be solved for the metrics alone.
-#[derive(Clone)]
-pub struct HeldOut<T: Real> {
-    /// g on these samples.
-    pub lower: Arc<Program<T>>,
-    /// Where its y starts.
-    pub y: DVector<T>,
-    /// What is measured at x and its solution.
-    pub metrics: Vec<Metric<T>>,
-}
-
-/// What is known of a problem's derivatives at one x, for all y unless said otherwise, in spectral
-/// norms or bounds on them; for a problem with one lower level per sample, of each sample.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Constants {
-    /// μ: no eigenvalue of ∇²_yy g is below this; positive.
-    pub strong_convexity: f64,
-    /// L_g: none is above this.
-    pub smoothness: f64,
-    /// L_H: Lipschitz constant of ∇²_yy g in y.
-    pub hessian_lipschitz: f64,
-    /// ‖∇²_xy g(x, y)‖ at this y.
-    pub cross_norm: f64,
-    /// L_J: Lipschitz constant of ∇²_xy g in y.
-    pub cross_lipschitz: f64,
-    /// L_F: Lipschitz constant of ∇_yF in y.
-    pub upper_smoothness: f64,
-    /// Lipschitz constant of ∇_xF in y.
-    pub upper_cross: f64,
-}
-
-/// The two objectives of a bilevel problem, a start, and what is known about it.
+/// A bilevel problem with its name, a start, and what is known about it.
 #[derive(Clone)]
 pub struct Task<T: Real> {
     /// The problem's name on the command line.
     pub name: &'static str,
-    /// F(x, y).
-    pub upper: Arc<Program<T>>,
-    /// g(x, y).
-    pub lower: Arc<Program<T>>,
-    /// The same as means over samples, where mini-batches can be drawn.
-    pub means: Option<Means<T>>,
+    /// The two objectives, where y starts, and the constants, if they are known.
+    pub bilevel: Bilevel<T>,
     /// Where x starts.
     pub x: DVector<T>,
-    /// Where y starts.
-    pub y: DVector<T>,
     /// What is measured along the way.
     pub metrics: Vec<Metric<T>>,
-    /// How y moves, where x is part of the step: y is then what steps from the start lead to, and no
-    /// solution of the lower level.
-    pub step: Option<Step<T>>,
     /// Samples kept apart.
     pub held_out: Option<HeldOut<T>>,
     /// Bounds on every entry of x.
     pub bounds: Option<(f64, f64)>,
     /// The closed form, if there is one.
     pub known: Option<Known<T>>,
-    /// The constants at (x, y), if they are known.
-    pub constants: Option<ConstantsOf<T>>,
+    /// How the user's data was read, if it is made of such.
+    pub read: Option<ReadData>,
 }
 
 impl<T: Real> Task<T> {
-    /// A task of two means over samples that have y in common; nothing else is known about it.
+    /// A task of a problem and a start of x; nothing else is known about it.
+    ///
+    /// # Panics
+    /// If x does not have as many entries as the problem says.
+    #[track_caller]
+    pub fn new(name: &'static str, bilevel: Bilevel<T>, x: DVector<T>) -> Self {
+        let (found, expected) = (x.len(), bilevel.dim_x());
+        assert!(
+            found == expected,
+            "start of x has {found} entries: expected {expected}"
+        );
+        Task {
+            name,
+            bilevel,
+            x,
+            metrics: Vec::new(),
+            held_out: None,
+            bounds: None,
+            known: None,
+            read: None,
+        }
+    }
+
+    /// A task of two objectives, y starting from 0.
+    pub(crate) fn plain(
+        name: &'static str,
+        upper: impl Objective<T>,
+        lower: impl Objective<T>,
+        x: DVector<T>,
+        dim_y: usize,
+    ) -> Self {
+        Self::of(name, Bilevel::new(upper, lower, x.len(), dim_y), x)
+    }
+
+    /// A task of two means over samples that have y in common.
+    #[track_caller]
     pub(crate) fn sampled(
         name: &'static str,
         upper: impl Sampled<T> + 'static,
@@ -131,27 +117,12 @@ impl<T: Real> Task<T> {
         x: DVector<T>,
         y: DVector<T>,
     ) -> Self {
-        Task {
-            name,
-            upper: whole(&upper, x.len(), y.len()),
-            lower: whole(&lower, x.len(), y.len()),
-            means: Some(Means {
-                upper: Arc::new(upper),
-                lower: Arc::new(lower),
-                block: None,
-            }),
-            x,
-            y,
-            metrics: Vec::new(),
-            step: None,
-            held_out: None,
-            bounds: None,
-            known: None,
-            constants: None,
-        }
+        let problem = Bilevel::sampled(upper, lower, x.len(), y.len());
+        Self::of(name, problem, x).starting_from(y)
     }
 
-    /// The same with a block of y for each sample, all of the same length.
+    /// A task of two means over samples with a block of y for each, all of the same length.
+    #[track_caller]
     pub(crate) fn per_sample(
         name: &'static str,
         upper: impl Sampled<T> + 'static,
@@ -159,18 +130,56 @@ impl<T: Real> Task<T> {
         x: DVector<T>,
         y: DVector<T>,
     ) -> Self {
-        let mut task = Self::sampled(name, upper, lower, x, y);
-        let entries = task.y.len();
-        if let Some(means) = &mut task.means {
-            means.block = Some(entries / means.lower.samples());
+        let block = y.len() / lower.samples().max(1);
+        let problem = Bilevel::per_sample(upper, lower, x.len(), block);
+        Self::of(name, problem, x).starting_from(y)
+    }
+
+    /// The objectives of the models make a problem wherever there are samples.
+    #[track_caller]
+    fn of(name: &'static str, problem: Result<Bilevel<T>, ProblemError>, x: DVector<T>) -> Self {
+        match problem {
+            Ok(bilevel) => Self::new(name, bilevel, x),
+            Err(error) => panic!("problem `{name}`: {error}"),
         }
-        task
+    }
+
+    /// The same, y starting from these entries.
+    ///
+    /// # Panics
+    /// If they are not as many as y has.
+    #[must_use]
+    #[track_caller]
+    pub fn starting_from(self, y: DVector<T>) -> Self {
+        Task {
+            bilevel: self.bilevel.starting_from(y),
+            ..self
+        }
+    }
+
+    /// The same with constants that are known at (x, y).
+    #[must_use]
+    pub(crate) fn with_constants(
+        self,
+        constants: impl Fn(&[T], &[T]) -> Constants + Send + Sync + 'static,
+    ) -> Self {
+        Task {
+            bilevel: self.bilevel.with_constants(constants),
+            ..self
+        }
+    }
+
+    /// The metrics at (x, y) by name, and those of samples kept apart at x and their own solution.
+    pub fn measure(&self, x: &DVector<T>, y: &DVector<T>) -> BTreeMap<&'static str, f64> {
+        let own = self.metrics.iter().map(|m| (m.name, (m.measure)(x, y)));
+        let apart = self.held_out.iter().flat_map(|apart| apart.measure(x));
+        own.chain(apart).collect()
     }
 }
 
 impl<T: Real> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (x, y) = (self.x.len(), self.y.len());
+        let (x, y) = (self.bilevel.dim_x(), self.bilevel.dim_y());
         write!(f, "Task({}: x of {x}, y of {y} entries)", self.name)
     }
 }

@@ -32,6 +32,7 @@ use argmin_math::ArgminDot;
 use autodiff::{Inputs, Point, Real};
 use nalgebra::DVector;
 
+use crate::hessian::Hessian as Products;
 use crate::{Bilevel, Estimate, Status, Strategy, Workspace};
 
 /// Why an evaluation of [`Outer`] has no number: the strategy's status.
@@ -215,8 +216,7 @@ impl<T: Real> fmt::Debug for HessianAt<T> {
 impl<T: Real> ArgminDot<Vec<T>, Vec<T>> for HessianAt<T> {
     fn dot(&self, v: &Vec<T>) -> Vec<T> {
         let mut point = locked(&self.0);
-        point.second_by(&[None, Some(v)], Inputs::one(1));
-        point.product(1).to_vec()
+        Products::of(&mut point).times(v).to_vec()
     }
 }
 

@@ -32,27 +32,33 @@ mod certificate;
 mod estimate;
 mod expect;
 pub mod guide;
+mod hessian;
 mod hypergradient;
 mod inner;
 mod ledger;
 pub mod linear;
+mod loops;
 mod lower;
 mod method;
 mod optimiser;
 mod problem;
 pub mod sampling;
 mod schedule;
+mod scratch;
 mod workspace;
 
 pub use certificate::{Certificate, Constants, certify};
 pub use estimate::{Estimate, Oracles, Status};
 pub use hypergradient::{
-    ANY_DEPTH, Aid, AidStep, Bda, BudgetError, ConfigError, Exact, Itd, LowerSolve, OneStage, Plan,
-    StepSystem, Strategy,
+    ANY_DEPTH, Aid, AidStep, Answer, At, Bda, BudgetError, Call, ConfigError, Exact, Footprint,
+    Itd, OneStage, Plan, StepSystem, Strategy,
 };
-pub use inner::{Constraint, InnerStep, ParseInnerStepError, Proximal, StepLength};
+pub use inner::{
+    Constraint, InnerStep, Numbers, OwnStep, ParseInnerStepError, Proximal, Recorded, StepAt,
+    StepEntry, StepLength, StepRule,
+};
 pub use ledger::{Ledger, RestoreError};
-pub use lower::{LowerSolution, solve_lower};
+pub use lower::{LowerSolution, LowerSolve, solve_lower};
 pub use method::{
     Advance, Amigo, Batches, Begun, Bome, Bsa, Descent, F2sa, Finish, Fsla, Gda, Ground, Hoag,
     Isgd, Maid, Method, Outer, Pbgd, Progress, Project, Rule, Run, Saba, Soba, State, StocBio,

@@ -181,6 +181,13 @@ impl<T: Real> Bilevel<T> {
         self.samples.counts()
     }
 
+    /// The upper and the lower objective as [`sampled`](Bilevel::sampled) or
+    /// [`per_sample`](Bilevel::per_sample) took them; `None` if neither made the problem. All samples
+    /// give [`upper`](Bilevel::upper) and [`lower`](Bilevel::lower).
+    pub fn means(&self) -> Option<[&Arc<dyn Sampled<T>>; 2]> {
+        self.samples.given()
+    }
+
     pub(crate) fn levels(&self) -> &Levels<T> {
         &self.samples
     }
@@ -255,17 +262,18 @@ impl<T: Real> Bilevel<T> {
         self.step.as_ref()
     }
 
+    /// The reason why nothing but unrolling its own steps can be run on it, if it brings some.
+    pub(crate) fn own_step(&self) -> Option<String> {
+        self.step.as_ref().map(|_| {
+            "the problem has steps of its own, which x is part of, and no solution of a lower level \
+             to differentiate: expected itd"
+                .to_owned()
+        })
+    }
+
     /// Refuses a problem that brings its own steps.
     pub(crate) fn expect_no_step(&self, strategy: impl Into<String>) -> Result<(), ConfigError> {
-        match self.step {
-            None => Ok(()),
-            Some(_) => Err(ConfigError {
-                strategy: strategy.into(),
-                reason: "the problem has steps of its own, which x is part of, and no solution of \
-                         a lower level to differentiate: expected itd"
-                    .to_owned(),
-            }),
-        }
+        ConfigError::unless_none(|| strategy.into(), self.own_step())
     }
 
     /// Entries of x.

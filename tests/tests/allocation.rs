@@ -433,7 +433,10 @@ fn methods_allocate_nothing() {
     }
     let adam = Optimiser::Adam { rate: 0.02 };
     let strategies: [(&dyn Strategy<f64>, &dyn Method<f64>); 2] = [
-        (&Aid::cg(), &Descent::new(Aid::cg(), adam, n).warm_start(true)),
+        (
+            &Aid::cg(),
+            &Descent::new(Aid::cg(), adam, n).warm_start(true),
+        ),
         (&Itd::reverse(5), &Descent::new(Itd::reverse(5), adam, n)),
     ];
     for (strategy, descent) in strategies {

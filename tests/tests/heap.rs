@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use autodiff::Meter;
 use autodiff::unroll::Memory;
 use models::{Task, closed_form, data, logistic};
-use solvers::linear::{Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, OneStep};
+use solvers::linear::{
+    Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, OneStep, solve,
+};
 use solvers::{Aid, Bda, Bilevel, Exact, InnerStep, Itd, LowerSolve, StepLength, Strategy};
 
 /// The system's allocator, which counts.
@@ -70,11 +72,6 @@ fn peaks(
     (estimate.bytes.peak, heap)
 }
 
-fn problem(task: &Task<f64>) -> Bilevel<f64> {
-    let (upper, lower) = (task.upper.clone(), task.lower.clone());
-    Bilevel::new(upper, lower, task.x.len(), task.y.len()).expect("a valid problem")
-}
-
 fn digits() -> Task<f64> {
     let mut splits = data::digits_parity(0);
     splits.train = splits.train.subset(&(0..40).collect::<Vec<_>>());
@@ -110,17 +107,18 @@ fn the_meter_grows_as_the_allocator_does() {
         closed_form::quadratic(5, 8, 0),
         digits(),
     ] {
-        let problem = problem(&task);
+        let problem = &task.bilevel;
         for inner in [
             InnerStep::GradientDescent,
             InnerStep::Momentum(0.1),
             InnerStep::Nesterov(0.1),
         ] {
-            let itd = |depth: usize, memory| Itd::reverse(depth).inner(inner).memory(memory);
+            let itd =
+                |depth: usize, memory| Itd::reverse(depth).inner(inner.clone()).memory(memory);
             let at = |depth: usize, memory| {
                 let itd = itd(depth, memory);
-                let predicted = itd.predicted_peak_bytes(&problem);
-                peaks(&task, &problem, &itd, predicted)
+                let predicted = itd.predicted_peak_bytes(problem);
+                peaks(&task, problem, &itd, predicted)
             };
             // Once, for what a process allocates once. Shallower loops of the scalar problem hold
             // less than recording it does for a moment.
@@ -151,7 +149,7 @@ fn the_meter_grows_as_the_allocator_does() {
 /// are on the meter and not on the heap, against names and the nodes' lists of operands.
 fn the_meter_is_the_allocator_but_for_a_constant() {
     let task = digits();
-    let problem = problem(&task);
+    let problem = &task.bilevel;
     for memory in [
         Memory::Taped,
         Memory::Stored,
@@ -159,16 +157,16 @@ fn the_meter_is_the_allocator_but_for_a_constant() {
         Memory::Forward,
     ] {
         let itd = Itd::reverse(500).memory(memory);
-        let predicted = itd.predicted_peak_bytes(&problem);
-        agrees(&task, &problem, &itd, predicted);
+        let predicted = itd.predicted_peak_bytes(problem);
+        agrees(&task, problem, &itd, predicted);
         let bda = Bda::new(500).memory(memory);
-        let predicted = bda.predicted_peak_bytes(&problem);
-        agrees(&task, &problem, &bda, predicted);
+        let predicted = bda.predicted_peak_bytes(problem);
+        agrees(&task, problem, &bda, predicted);
     }
     let ball = Itd::reverse(500).inner(InnerStep::Momentum(0.9));
     let ball = ball.memory(Memory::Reversible);
-    let predicted = ball.predicted_peak_bytes(&problem);
-    agrees(&task, &problem, &ball, predicted);
+    let predicted = ball.predicted_peak_bytes(problem);
+    agrees(&task, problem, &ball, predicted);
     for lower in [
         LowerSolve::default(),
         LowerSolve::Steps {
@@ -177,18 +175,13 @@ fn the_meter_is_the_allocator_but_for_a_constant() {
             length: StepLength::Auto,
         },
     ] {
-        let cg = Aid::cg().lower(lower);
-        agrees(&task, &problem, &cg, cg.predicted_peak_bytes(&problem));
+        let cg = Aid::cg().lower(lower.clone());
+        agrees(&task, problem, &cg, cg.predicted_peak_bytes(problem));
         let direct = Aid::direct().lower(lower);
-        let predicted = direct.predicted_peak_bytes(&problem);
-        agrees(&task, &problem, &direct, predicted);
+        let predicted = direct.predicted_peak_bytes(problem);
+        agrees(&task, problem, &direct, predicted);
     }
-    agrees(
-        &task,
-        &problem,
-        &Exact,
-        Exact.predicted_peak_bytes(&problem),
-    );
+    agrees(&task, problem, &Exact, Exact.predicted_peak_bytes(problem));
 }
 
 fn agrees(
@@ -237,7 +230,7 @@ fn linear_solvers_hold_what_they_say() {
         let before = LIVE.load(Relaxed);
         PEAK.store(before, Relaxed);
         v.fill(0.0);
-        solver.solve(&mut product, &b, &mut v, &meter);
+        solve(solver, &mut product, &b, &mut v, &meter);
         let heap = PEAK.load(Relaxed) - before;
         let said = solver.bytes(n);
         println!("{solver:?}: said {said}, heap {heap}");

@@ -12,7 +12,7 @@
 use autodiff::unroll::{Memory, Step, Unrolled};
 use autodiff::{Meter, Objective, Real, Var, objective};
 use nalgebra::{DMatrix, DVector, dvector};
-use solvers::linear::{Cg, LinearSolver, Outcome, Product, Report};
+use solvers::linear::{self, Cg, LinearSolver, Operator, Outcome, Report, Scratch};
 use solvers::{Aid, Bilevel, Itd, Status, Strategy};
 
 /// What a copy of conjugate gradients gets wrong.
@@ -61,7 +61,13 @@ impl<T: Real> LinearSolver<T> for Copy {
         4 * n * size_of::<T>()
     }
 
-    fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], _: &Meter) -> Report {
+    fn solve(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        _: &mut Scratch<'_, T>,
+    ) -> Report {
         let n = b.len();
         let dot = |a: &[T], b: &[T]| (0..n).fold(T::zero(), |s, i| s + a[i] * b[i]);
         let damping = T::of(if self.fault == Fault::IgnoresDamping {
@@ -72,13 +78,13 @@ impl<T: Real> LinearSolver<T> for Copy {
         let mut hp = vec![T::zero(); n];
         let mut r = b.to_vec();
         if self.fault != Fault::StartsWarmAsIfCold {
-            product(v, &mut hp);
+            h.apply(v, &mut hp);
             (0..n).for_each(|i| r[i] -= hp[i]);
         }
         let enough = T::of(self.tolerance * self.tolerance) * dot(b, b);
         let (mut p, mut rr, mut iterations) = (r.clone(), dot(&r, &r), 0);
         while rr > enough && iterations < self.limit {
-            product(&p, &mut hp);
+            h.apply(&p, &mut hp);
             let alpha = rr / dot(&p, &hp);
             let next: Vec<T> = (0..n).map(|i| v[i] + damping * alpha * p[i]).collect();
             (0..n).for_each(|i| r[i] -= alpha * hp[i]);
@@ -120,7 +126,7 @@ fn solve<T: Real>(
         out.copy_from_slice((&h * DVector::from_column_slice(p)).as_slice());
     };
     let mut v = narrow(start);
-    let report = solver.solve(&mut product, &narrow(b), &mut v, &Meter::new());
+    let report = linear::solve(solver, &mut product, &narrow(b), &mut v, &Meter::new());
     (v.iter().map(|v| v.f64()).collect(), report)
 }
 

@@ -2,43 +2,35 @@
 
 use autodiff::{Objective, Var, objective};
 use bilevel_benches::catalogue::methods::{self, method};
-use bilevel_benches::catalogue::problems::Problem;
 use bilevel_benches::catalogue::settings::{GivenSettings, OuterRule, SolveSettings};
-use models::{Constants, Task};
+use models::Task;
 use nalgebra::dvector;
-use solvers::Finish;
+use solvers::{Bilevel, Constants, Finish};
 
 /// F of y and x, on the lower level ½c(y − x)² from y = 1.
 fn task(upper: impl Objective<f64>, c: f64, x: f64) -> Task<f64> {
     let lower = objective(move |x: Var, y: Var| 0.5 * c * (y - x).norm_squared());
-    Task {
-        name: "failing",
-        upper: upper.record(1, 1),
-        lower: lower.record(1, 1),
-        means: None,
-        x: dvector![x],
-        y: dvector![1.0],
-        metrics: Vec::new(),
-        step: None,
-        held_out: None,
-        bounds: None,
-        known: None,
-        // Of the lower level; those of F are as good as a guess.
-        constants: Some(std::sync::Arc::new(move |_: &[f64], _: &[f64]| Constants {
-            strong_convexity: c,
-            smoothness: c,
-            hessian_lipschitz: 0.0,
-            cross_norm: c,
-            cross_lipschitz: 0.0,
-            upper_smoothness: 1.0,
-            upper_cross: 0.0,
-        })),
-    }
+    let problem = Bilevel::new(upper, lower, 1, 1).expect("a valid problem");
+    // Of the lower level; those of F are as good as a guess.
+    let stated = Constants {
+        strong_convexity: c,
+        smoothness: c,
+        hessian_lipschitz: 0.0,
+        cross_norm: c,
+        cross_lipschitz: 0.0,
+        upper_smoothness: 1.0,
+        upper_cross: 0.0,
+    };
+    let problem = problem.starting_from(dvector![1.0]);
+    Task::new(
+        "failing",
+        problem.with_constants(move |_, _| stated),
+        dvector![x],
+    )
 }
 
 /// How every method that suits the task ends, whether its reports are true, and F where it ended.
-fn ends(task: Task<f64>, rate: f64) -> Vec<(&'static str, Finish, f64)> {
-    let problem = Problem::of(task).expect("a valid problem");
+fn ends(problem: Task<f64>, rate: f64) -> Vec<(&'static str, Finish, f64)> {
     let mut ends = Vec::new();
     for entry in methods::ALL {
         let given = GivenSettings {
@@ -52,13 +44,17 @@ fn ends(task: Task<f64>, rate: f64) -> Vec<(&'static str, Finish, f64)> {
             ..GivenSettings::default()
         };
         let settings = SolveSettings::of("scalar", entry.name, given);
-        let method = method::<f64>(entry.name, &problem.task, &settings).expect("valid settings");
+        let method = method::<f64>(entry.name, &problem, &settings).expect("valid settings");
         let mut run = method
-            .begin(&problem.bilevel, problem.task.x.clone())
+            .begin(&problem.bilevel, problem.x.clone())
             .expect("a problem that suits");
         let finish = run.finish();
         let at = [run.x().as_slice(), run.y().as_slice()];
-        ends.push((entry.name, finish, problem.task.upper.point().value(&at)));
+        ends.push((
+            entry.name,
+            finish,
+            problem.bilevel.upper().point().value(&at),
+        ));
     }
     ends
 }

@@ -10,16 +10,6 @@ use nalgebra::DVector;
 use solvers::linear::Cg;
 use solvers::{Aid, Bda, Bilevel, Estimate, Exact, InnerStep, Itd, Schedule, StepLength, Strategy};
 
-fn bilevel<T: Real>(task: &Task<T>) -> Bilevel<T> {
-    Bilevel::new(
-        task.upper.clone(),
-        task.lower.clone(),
-        task.x.len(),
-        task.y.len(),
-    )
-    .expect("a valid problem")
-}
-
 /// Fewer samples of the same kind, so that deep loops stay cheap.
 fn shrink(splits: Splits, n: usize) -> Splits {
     let first: Vec<usize> = (0..n).collect();
@@ -50,10 +40,10 @@ fn cleaning_task<T: Real>(penalty: f64) -> Task<T> {
 }
 
 fn estimate<T: Real>(task: &Task<T>, strategy: &dyn Strategy<T>) -> Estimate<T> {
-    let problem = bilevel(task);
+    let problem = &task.bilevel;
     let mut work = problem.workspace();
     let estimate = strategy
-        .hypergradient(&problem, &task.x, &mut work)
+        .hypergradient(problem, &task.x, &mut work)
         .expect("valid settings");
     assert!(estimate.status.is_success(), "{estimate}");
     estimate
@@ -192,13 +182,13 @@ fn the_reversible_loop_gives_the_hypergradient_of_the_stored_one() {
 #[test]
 fn a_loop_that_leaves_the_grid_is_said_to() {
     let task = logistic_task::<f64>();
-    let problem = bilevel(&task);
+    let problem = &task.bilevel;
     let itd = Itd::reverse(400)
         .inner(InnerStep::Momentum(0.9))
         .step(100.0)
         .memory(Memory::Reversible);
     let estimate = itd
-        .hypergradient(&problem, &task.x, &mut problem.workspace())
+        .hypergradient(problem, &task.x, &mut problem.workspace())
         .expect("valid settings");
     assert_eq!(estimate.status.code(), "irreversible", "{estimate}");
     assert!(estimate.status.to_string().contains("16384"), "{estimate}");
@@ -258,12 +248,12 @@ fn stored_states_are_the_only_bytes_that_grow_with_depth() {
 #[test]
 fn a_workspace_gives_the_same_bits_again() {
     let task = logistic_task::<f64>();
-    let problem = bilevel(&task);
+    let problem = &task.bilevel;
     let mut work = problem.workspace();
     let strategies: [&dyn Strategy<f64>; 3] = [&Itd::reverse(20), &Bda::new(20), &Aid::cg()];
     for strategy in strategies.into_iter().chain(strategies) {
         let used = strategy
-            .hypergradient(&problem, &task.x, &mut work)
+            .hypergradient(problem, &task.x, &mut work)
             .expect("valid");
         let fresh = estimate(&task, strategy);
         assert_eq!(used.hypergradient, fresh.hypergradient);
@@ -274,12 +264,10 @@ fn a_workspace_gives_the_same_bits_again() {
 #[test]
 fn trouble_is_reported_with_a_remedy() {
     let task = logistic_task::<f64>();
-    let problem = bilevel(&task);
+    let problem = &task.bilevel;
     let mut work = problem.workspace();
     let mut status = |s: &dyn Strategy<f64>| {
-        let estimate = s
-            .hypergradient(&problem, &task.x, &mut work)
-            .expect("valid");
+        let estimate = s.hypergradient(problem, &task.x, &mut work).expect("valid");
         estimate.status
     };
     let diverged = status(&Itd::reverse(60).step(50.0));

@@ -1,12 +1,7 @@
 //! Random programs as plain data.
 
 use std::fmt;
-use std::sync::Arc;
 
-use super::{Wave, record};
-use crate::primitive::Primitive;
-use crate::program::Program;
-use crate::real::Real;
 use crate::shape::Shape;
 
 /// An operand: 0 is the latest value, 1 the one before, and so on, modulo the number of values.
@@ -182,53 +177,6 @@ impl Graph {
     pub fn shapes(&self) -> Vec<Shape> {
         let shape = |(rows, cols): &(usize, usize)| Shape::matrix(*rows, *cols);
         self.inputs.iter().map(shape).collect()
-    }
-
-    /// Records the program, ending in a scalar: a weighted sum of the means of all values that no
-    /// instruction used.
-    ///
-    /// # Panics
-    /// Like the other recordings: if there are no inputs, or one without entries.
-    pub fn record<T: Real>(&self) -> Arc<Program<T>> {
-        self.record_with(|operands| Wave { operands })
-    }
-
-    /// [`record`](Graph::record) with a primitive of your own in place of [`Wave`]: one that takes
-    /// any number of operands of one shape.
-    pub fn record_with<T, P>(&self, primitive: impl Fn(usize) -> P) -> Arc<Program<T>>
-    where
-        T: Real,
-        P: Primitive<T>,
-    {
-        Program::record(&self.shapes(), |v| record::scalar(self, v, &primitive))
-    }
-
-    /// Records the program, ending in the vector of all values that no instruction used.
-    pub fn record_vector<T: Real>(&self) -> Arc<Program<T>> {
-        let primitive = |operands| Wave { operands };
-        Program::record(&self.shapes(), |v| record::vector(self, v, &primitive))
-    }
-
-    /// Records the scalar program with one input's gradient stopped.
-    pub fn record_stopped<T: Real>(&self, input: usize) -> Arc<Program<T>> {
-        let primitive = |operands| Wave { operands };
-        Program::record(&self.shapes(), |v| {
-            let mut v = v.to_vec();
-            v[input] = v[input].stop_gradient();
-            record::scalar(self, &v, &primitive)
-        })
-    }
-
-    /// Records the scalar program of `tanh` of its last input: one whose gradient by that input is
-    /// of moderate size wherever it is taken, so that loops may descend along it.
-    pub fn record_tame<T: Real>(&self) -> Arc<Program<T>> {
-        let primitive = |operands| Wave { operands };
-        Program::record(&self.shapes(), |v| {
-            let mut v = v.to_vec();
-            let last = v.len() - 1;
-            v[last] = v[last].tanh();
-            record::scalar(self, &v, &primitive)
-        })
     }
 }
 

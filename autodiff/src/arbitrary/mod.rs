@@ -45,6 +45,7 @@ mod loops;
 pub mod numbers;
 pub mod properties;
 mod record;
+mod recording;
 mod shrink;
 mod simpler;
 mod wave;

@@ -1,6 +1,7 @@
 //! A primitive of several operands, its stash poisoned where it is not asked for.
 
-use crate::primitive::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Stash};
+use crate::operands::{OperandAdjoints, OperandTangents, Operands, Stash};
+use crate::primitive::{Asked, Primitive};
 use crate::real::Real;
 use crate::shape::Shape;
 

@@ -3,7 +3,7 @@
 //! formulas.)
 
 use super::DIFFERENCES;
-use super::differences::Sweep;
+use super::differences::Around;
 use super::jet::Jets;
 use super::jet::fused::{Local, places};
 use super::ladder::dot;
@@ -56,7 +56,7 @@ fn disagrees<T: Real>(local: &mut Local<'_, T>, values: &[T]) -> bool {
             .collect::<Vec<f64>>()
     };
 
-    let value = Sweep::new(m, T::EPSILON, |s, out| {
+    let value = Around::new(m, T::EPSILON, |s, out| {
         out.copy_from_slice(&wide(local.evaluate(&moved(s))));
     });
     local.evaluate(values);
@@ -66,7 +66,7 @@ fn disagrees<T: Real>(local: &mut Local<'_, T>, values: &[T]) -> bool {
     let along: Vec<f64> = places.iter().map(|p| t[*p].f64()).collect();
     let ((left, p), (right, q)) = (dot(&u, &pushed), dot(&pulled, &along));
     let rounding = 1e3 * T::EPSILON * (m + places.len()) as f64;
-    let adjoint = Sweep::new(places.len(), T::EPSILON, |s, out| {
+    let adjoint = Around::new(places.len(), T::EPSILON, |s, out| {
         let at = moved(s);
         local.evaluate(&at);
         let bar: Vec<f64> = u.iter().zip(&du).map(|(u, du)| u + s * du).collect();
@@ -77,7 +77,7 @@ fn disagrees<T: Real>(local: &mut Local<'_, T>, values: &[T]) -> bool {
         || differ(&adjoint, &tangent)
 }
 
-fn differ(sweep: &Sweep, got: &[f64]) -> bool {
+fn differ(sweep: &Around, got: &[f64]) -> bool {
     got.iter().enumerate().any(|(i, got)| {
         let slope = sweep.slope(i, got.abs());
         slope.is_ok_and(|d| (d.slope - got).abs() > DIFFERENCES * d.error)

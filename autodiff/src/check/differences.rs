@@ -52,7 +52,7 @@ struct Plateau {
 }
 
 /// A function of one number `t`, with values in ℝⁿ, evaluated around 0.
-pub(super) struct Sweep {
+pub(super) struct Around {
     centre: Vec<f64>,
     /// Values at −step and at step, for each step.
     pairs: Vec<[Vec<f64>; 2]>,
@@ -62,14 +62,14 @@ pub(super) struct Sweep {
     epsilon: f64,
 }
 
-impl Sweep {
+impl Around {
     /// Evaluates `f`, which writes `n` values computed with numbers `epsilon` apart at 1.
     pub(super) fn new(n: usize, epsilon: f64, mut f: impl FnMut(f64, &mut [f64])) -> Self {
         let near = Self::near(n, epsilon, &mut f);
         let mut at = at(n, f);
         let pairs = (0..STEPS).map(|i| [at(-step(i)), at(step(i))]).collect();
         let far = noise_about(FAR, OTHER, n, &mut at);
-        Sweep { pairs, far, ..near }
+        Around { pairs, far, ..near }
     }
 
     /// The points that tell the noise, and no others.
@@ -79,7 +79,7 @@ impl Sweep {
         let noise = noise_about(0.0, SPACING, n, &mut at);
         let other = noise_about(0.0, OTHER, n, &mut at);
         let noise = noise.iter().zip(other).map(|(a, b)| a.max(b)).collect();
-        Sweep {
+        Around {
             centre,
             pairs: Vec::new(),
             noise,
@@ -260,8 +260,8 @@ fn noise(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    fn sweep(f: impl Fn(f64) -> f64) -> Sweep {
-        Sweep::new(1, f64::EPSILON, |t, out| out[0] = f(t))
+    fn sweep(f: impl Fn(f64) -> f64) -> Around {
+        Around::new(1, f64::EPSILON, |t, out| out[0] = f(t))
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::bytes::Meter;
+use crate::inputs::Inputs;
 use crate::point::Point;
-use crate::program::{Inputs, Program};
+use crate::program::Program;
 use crate::real::Real;
 use crate::unroll::{Memory, Step, Unrolled};
 
@@ -71,7 +72,7 @@ fn fits(what: &str, got: Vec<f64>, x: &[f64]) -> Vec<f64> {
 }
 
 /// A recorded scalar program.
-pub(super) struct Recorded<T: Real> {
+pub(super) struct OfProgram<T: Real> {
     point: Point<T>,
     /// Where each input starts, and the end.
     starts: Vec<usize>,
@@ -79,13 +80,13 @@ pub(super) struct Recorded<T: Real> {
     bends: bool,
 }
 
-impl<T: Real> Recorded<T> {
+impl<T: Real> OfProgram<T> {
     pub(super) fn new(program: &Arc<Program<T>>) -> Self {
         let mut starts = vec![0];
         for k in 0..program.inputs() {
             starts.push(starts[k] + program.input_shape(k).len());
         }
-        Recorded {
+        OfProgram {
             bends: !program.has_gradients(),
             point: program.point(),
             starts,
@@ -98,7 +99,7 @@ impl<T: Real> Recorded<T> {
     }
 }
 
-impl<T: Real> Function for Recorded<T> {
+impl<T: Real> Function for OfProgram<T> {
     fn gradient(&mut self, x: &[f64]) -> Vec<f64> {
         let parts = self.parts(x);
         self.point.differentiate(&slices(&parts), Inputs::ALL);
@@ -135,16 +136,16 @@ impl<T: Real> Function for Recorded<T> {
 }
 
 /// A loop over a step, through a cotangent of its last state: a function of x and the first state.
-pub(super) struct Loop<T: Real> {
+pub(super) struct OfLoop<T: Real> {
     pub(super) steps: Unrolled<T>,
     pub(super) depth: usize,
     pub(super) dim_x: usize,
     pub(super) cotangent: Vec<T>,
 }
 
-impl<T: Real> Loop<T> {
+impl<T: Real> OfLoop<T> {
     pub(super) fn new(step: &Step<T>, depth: usize, cotangent: &[f64]) -> Self {
-        Loop {
+        OfLoop {
             steps: Unrolled::new(step.clone(), &Meter::new()),
             depth,
             dim_x: step.dim_x(),
@@ -159,7 +160,7 @@ impl<T: Real> Loop<T> {
     }
 }
 
-impl<T: Real> Function for Loop<T> {
+impl<T: Real> Function for OfLoop<T> {
     fn gradient(&mut self, x: &[f64]) -> Vec<f64> {
         self.forward(x);
         let (by_x, by_start) = self.steps.reverse(&self.cotangent);

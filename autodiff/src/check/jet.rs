@@ -16,9 +16,11 @@ mod step;
 
 use std::sync::Arc;
 
+use crate::inputs::Inputs;
+use crate::operands::Operation;
 use crate::point::Point;
-use crate::primitive::{Asked, Operands, Stash};
-use crate::program::{Inputs, Node, Op, Program};
+use crate::primitive::Asked;
+use crate::program::{Node, Op, Program};
 use crate::real::Real;
 
 use fused::Fused;
@@ -129,7 +131,13 @@ impl<'p, T: Real> Jets<'p, T> {
                 out.copy_from_slice(inner.point.gradient(*wrt));
                 continue;
             }
-            evaluate(program, node, done, out, &mut self.stash, &mut self.scratch);
+            evaluate(
+                Operation { program, node },
+                done,
+                out,
+                &mut self.stash,
+                &mut self.scratch,
+            );
         }
     }
 
@@ -275,39 +283,30 @@ fn operations<T: Real>(program: &Program<T>, node: &Node<T>) -> f64 {
 
 /// The value of an operation other than a gradient.
 fn evaluate<T: Real>(
-    program: &Program<T>,
-    node: &Node<T>,
+    at: Operation<'_, T>,
     done: &[T],
     out: &mut [T],
     stash: &mut [T],
     scratch: &mut [T],
 ) {
-    let arg = |k: usize| program.value(node.args[k], done);
-    let shape = |k: usize| program.nodes[node.args[k] as usize].shape;
-    match &node.op {
+    let a = at.operands(done);
+    match &at.node.op {
         Op::Input | Op::Constant | Op::Gradient { .. } => {}
-        Op::Unary(f, p) => f.eval(*p, arg(0), out),
-        Op::Binary(f) => f.eval(arg(0), arg(1), out),
+        Op::Unary(f, p) => f.eval(*p, a.get(0), out),
+        Op::Binary(f) => f.eval(a.get(0), a.get(1), out),
         Op::Bilinear(f) => {
             out.fill(T::zero());
-            f.apply(arg(0), shape(0), arg(1), shape(1), out);
+            f.apply(a.get(0), at.shape(0), a.get(1), at.shape(1), out);
         }
         Op::Linear(f) => {
             out.fill(T::zero());
             let mut start = 0;
-            for k in 0..node.args.len() {
-                f.apply(start, arg(k), shape(k), out, node.shape);
-                start += shape(k).len();
+            for k in 0..a.len() {
+                f.apply(start, a.get(k), at.shape(k), out, at.node.shape);
+                start += at.shape(k).len();
             }
         }
-        Op::Fused(f) => {
-            let operands = Operands {
-                program,
-                node,
-                values: done,
-            };
-            f.eval(&operands, ALL, out, Stash::of(node, stash, scratch));
-        }
+        Op::Fused(f) => f.eval(&a, ALL, out, at.stash(stash, scratch)),
     }
 }
 

@@ -4,7 +4,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::differences::{Difference, Sweep, Untold};
+use super::differences::{Around, Difference, Untold};
 use super::function::Function;
 use super::taylor::{self, Terms};
 use super::trial::{Place, Rung, Trial, Verdict};
@@ -133,7 +133,7 @@ impl<'a> Frame<'a> {
         v: &[f64],
         arguments: f64,
     ) -> Result<Difference, Untold> {
-        let sweep = Sweep::new(1, f.epsilon(), |t, out| {
+        let sweep = Around::new(1, f.epsilon(), |t, out| {
             out[0] = f.value(&self.shifted(t, v))
         });
         sweep.slope(0, arguments)
@@ -208,7 +208,7 @@ impl<'a> Frame<'a> {
         let known = self.directions.iter().zip(products);
         for (number, (v, product)) in known.take(self.check.directions).enumerate() {
             let size = product.iter().fold(0.0f64, |m, p| m.max(p.abs()));
-            let sweep = Sweep::new(n, f.epsilon(), |t, out| {
+            let sweep = Around::new(n, f.epsilon(), |t, out| {
                 out.copy_from_slice(&f.gradient(&self.shifted(t, v)));
             });
             let gradient = f.gradient(self.x);
@@ -255,7 +255,7 @@ impl<'a> Frame<'a> {
             .take(self.check.directions)
             .enumerate()
         {
-            let sweep = Sweep::near(1, f.epsilon(), |t, out| {
+            let sweep = Around::near(1, f.epsilon(), |t, out| {
                 out[0] = f.value(&self.shifted(t, v))
             });
             let (slope, size) = dot(gradient, v);
@@ -295,7 +295,7 @@ impl<'a> Frame<'a> {
         };
         let first = at_kink(self.slope(f, v, 0.0), slope);
         let second = || {
-            let sweep = Sweep::new(1, f.epsilon(), |t, out| {
+            let sweep = Around::new(1, f.epsilon(), |t, out| {
                 out[0] = dot(&f.gradient(&self.shifted(t, v)), v).0;
             });
             at_kink(sweep.slope(0, 0.0), bend)
@@ -326,7 +326,7 @@ impl<'a> Frame<'a> {
         let (hv, hw) = (&products[0], &products[1]);
         let mut noise = |u: &[f64], v: &[f64]| {
             let mut size = 0.0;
-            let sweep = Sweep::near(1, f.epsilon(), |t, out| {
+            let sweep = Around::near(1, f.epsilon(), |t, out| {
                 let product = f.product(&self.shifted(t, v), v).unwrap_or_default();
                 (out[0], size) = dot(u, &product);
             });

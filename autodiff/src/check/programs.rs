@@ -8,8 +8,9 @@ use super::function::wide;
 use super::jet::{Bounded, Jets};
 use super::ladder::{Frame, dot};
 use super::trial::{Operation, Place, Rung, Trial};
+use crate::inputs::Inputs;
 use crate::point::Point;
-use crate::program::{Inputs, Op, Program};
+use crate::program::{Op, Program};
 use crate::real::Real;
 
 /// What stands between the value of a program and its derivative: a stopped gradient.

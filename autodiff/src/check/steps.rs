@@ -1,15 +1,12 @@
 //! The rungs of a step: its tangent against its adjoint, and unrolling backwards against unrolling
 //! forwards.
 
-use super::function::{Loop, wide};
+use super::function::{OfLoop, wide};
 use super::jet::Jets;
 use super::ladder::{Frame, dot};
 use super::trial::{Place, Rung, Trial};
-use crate::bytes::Meter;
-use crate::primitive::Need;
-use crate::program::Inputs;
+use crate::inputs::Inputs;
 use crate::real::Real;
-use crate::sweep::{primal, reverse, tangent};
 use crate::unroll::{Memory, Step};
 
 /// A step with the point that it is checked at.
@@ -31,23 +28,20 @@ impl<T: Real> Stepped<'_, T> {
     pub(super) fn identities(&self, frame: &Frame<'_>, u: &[f64]) -> Vec<Trial> {
         let (check, rung) = ("⟨u,Jv⟩ = ⟨Jᵀu,v⟩", Rung::Identities);
         let program = &*self.step.program;
-        let mut work = program.workspace(&Meter::new());
+        let mut point = self.step.program.point();
         let c = self.coefficients(0);
-        for (k, input) in [self.x, self.state, &c].into_iter().enumerate() {
-            work.set_input(program, k, input);
-        }
-        primal(program, &mut work, Inputs::ALL, Need::Curvature);
+        point.linearise_vector(&[self.x, self.state, &c]);
         let cotangent: Vec<T> = u.iter().map(|u| T::of(*u)).collect();
-        reverse(program, &mut work, &cotangent, Inputs::ALL);
-        let adjoint = |k| wide(work.adjoint(program, k));
-        let pulled = [adjoint(0), adjoint(1)].concat();
+        point.pull_back(&cotangent, Inputs::ALL);
+        let pulled = [point.gradient(0), point.gradient(1)].map(wide).concat();
         let mut jets = Jets::new(program, &[self.x, self.state, &c].concat());
         let mut trials = Vec::new();
         for (number, v) in frame.directions.iter().enumerate() {
             let place = Place::direction(number);
             let mut narrow: Vec<T> = v.iter().map(|v| T::of(*v)).collect();
             let (dx, ds) = narrow.split_at(self.x.len());
-            let pushed = tangent(program, &mut work, &[Some(dx), Some(ds), None]).map(wide);
+            let pushed = point.push_forward(&[Some(dx), Some(ds), None]);
+            let pushed = pushed.map(wide);
             let pushed = pushed.unwrap_or_else(|| vec![0.0; u.len()]);
             let ((left, p), (right, q)) = (dot(u, &pushed), dot(&pulled, v));
             narrow.resize(narrow.len() + c.len(), T::zero());
@@ -69,7 +63,7 @@ impl<T: Real> Stepped<'_, T> {
     pub(super) fn cross_mode(
         &self,
         frame: &Frame<'_>,
-        of: &mut Loop<T>,
+        of: &mut OfLoop<T>,
         gradient: &[f64],
     ) -> Vec<Trial> {
         let (check, rung, factor) = ("gradient", Rung::CrossMode, frame.check.factor);

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::inputs::Inputs;
 use crate::objective::Objective;
 use crate::primitive::Primitive;
-use crate::program::{Inputs, Program};
+use crate::program::Program;
 use crate::real::Real;
 use crate::rules::elementwise::Domain;
 use crate::shape::Shape;
 use crate::unroll::Step;
 
-use super::function::{self, Closures, Function, Loop, Recorded, wide};
+use super::function::{self, Closures, Function, OfLoop, OfProgram, wide};
 use super::ladder::Frame;
 use super::programs::{Swept, stopped};
 use super::steps::Stepped;
@@ -74,7 +75,7 @@ impl Check {
         self.complain(program, at);
         let x = wide(&at.concat());
         let mut frame = Frame::new(self, &x);
-        let mut function = Recorded::new(program);
+        let mut function = OfProgram::new(program);
         let gradient = function.gradient(&x);
         let products = products(&mut function, &frame);
         let mut swept = Swept::new(program, at);
@@ -150,7 +151,7 @@ impl Check {
         let cotangent: Vec<f64> = (0..state.len())
             .map(|_| rng.random_range(0.5..1.5))
             .collect();
-        let mut function = Loop::new(step, depth, &cotangent);
+        let mut function = OfLoop::new(step, depth, &cotangent);
         let gradient = function.gradient(&at);
         let stepped = Stepped {
             step,
@@ -165,7 +166,7 @@ impl Check {
         if self.climbs(Rung::CrossMode) {
             trials.extend(stepped.cross_mode(&frame, &mut function, &gradient));
         }
-        let by = Inputs::one(0).and(Inputs::one(1));
+        let by = Inputs::one(0).union(Inputs::one(1));
         trials.extend(match stopped(step.program(), by) {
             Some(operation) => self.unreachable(operation),
             None => self.values(&mut function, &frame, &gradient, None),

@@ -13,6 +13,7 @@ const SHARE: f64 = 0.45;
 
 /// A rung of the ladder: how a derivative is checked, the tightest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Rung {
     /// Identities between sweeps, without differences: to rounding.
     Identities,
@@ -56,6 +57,7 @@ impl fmt::Display for Rung {
 
 /// What a comparison says.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// They agree, and would not have with a derivative [`PERTURBATION`] off.
     Pass,
@@ -95,6 +97,7 @@ impl Verdict {
 
 /// An operation of a recorded program.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Operation {
     /// Its name.
     pub name: String,
@@ -116,6 +119,7 @@ impl fmt::Display for Operation {
 
 /// Where a comparison was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Place {
     /// The entry of the derivative, as the input and the entry of it in column-major order; `None`
     /// for a product with a direction.
@@ -170,6 +174,7 @@ impl fmt::Display for Place {
 
 /// One comparison.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Trial {
     /// What is checked: `gradient`, `product`, an identity.
     pub check: &'static str,

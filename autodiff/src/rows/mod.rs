@@ -13,6 +13,7 @@ pub use packed::{pack, packed_classes, unpack};
 /// One pass over samples `a_i`: for each and each of the N weights `z_k = W_k a_i`, then a rule turns
 /// them into coefficients, then `sum_k += z_k a_iᵀ`. Four samples go together, so that each is read
 /// from memory once.
+#[derive(Debug)]
 pub struct RowPass<'a, T, const N: usize> {
     /// The samples, one after the other.
     pub rows: &'a [T],

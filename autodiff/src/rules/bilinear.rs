@@ -7,7 +7,7 @@ use crate::shape::Shape;
 
 /// A bilinear operation `u = B(a, b)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Bilinear {
+pub(crate) enum Bilinear {
     /// `Σ aᵢ bᵢ` of two values of one shape.
     Dot,
     /// `op(a) · op(b)`, where `op` transposes if asked to.
@@ -25,7 +25,7 @@ use Bilinear::{Conv2d, Dot, MatMul};
 
 impl Bilinear {
     /// The operation's name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Dot => "dot",
             MatMul { .. } => "matmul",

@@ -23,7 +23,7 @@ pub enum Padding {
 /// `convolve`, and centred at `cp = (kh − 1) / 2`, rounded down, as in SciPy's `convolve2d`. Each
 /// kernel is a run of `kh · kw` entries, and each image of the value follows the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Conv2d {
+pub(crate) struct Conv2d {
     image: Shape,
     kernel: Shape,
     padding: Padding,

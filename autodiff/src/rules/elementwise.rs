@@ -34,12 +34,12 @@ mod unary;
 use std::f64::consts::FRAC_2_SQRT_PI;
 
 pub use binary::Binary;
-pub use binary::Side;
+pub(crate) use binary::Side;
 pub(crate) use corners::Corner;
 use functions::{asinh_slope, gelu, integer, log_cosh, positive, scaled, sign};
 pub use functions::{erf, sigmoid};
 use nalgebra::{ComplexField, one};
-pub use pair::PairKernels;
+pub(crate) use pair::PairKernels;
 pub(crate) use unary::Kernels;
 use unary::{First, Row, Second, Value};
 

@@ -8,7 +8,7 @@ use crate::shape::Shape;
 
 /// A linear operation of one or more operands; `u = Σₖ Lₖ aₖ`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Linear {
+pub(crate) enum Linear {
     /// Sum of all entries.
     Sum,
     /// Sum along each column: `r×c → 1×c`.
@@ -41,7 +41,7 @@ pub enum Linear {
 
 impl Linear {
     /// The operation's name.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Linear::Sum => "sum",
             Linear::SumRows => "sum_rows",

@@ -1,12 +1,12 @@
 //! The rule families. Each gives its operations in every sweep; none knows who sweeps.
 //!
 //! * [`elementwise`]: `f, f′, f″` from a table;
-//! * [`bilinear`]: a product and its two adjoints; [`conv`] is one of them;
-//! * [`linear`]: reductions and rearrangements, each with its adjoint;
+//! * `bilinear`: a product and its two adjoints; `conv` is one of them;
+//! * `linear`: reductions and rearrangements, each with its adjoint;
 //! * [`reduce`]: the non-linear reductions, written as [`Primitive`](crate::Primitive)s.
 
-pub mod bilinear;
-pub mod conv;
+pub(crate) mod bilinear;
+pub(crate) mod conv;
 pub mod elementwise;
-pub mod linear;
+pub(crate) mod linear;
 pub mod reduce;

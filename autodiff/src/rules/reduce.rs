@@ -3,7 +3,8 @@
 use pulp::Simd;
 
 use crate::kernels::{axpy, dot, norm};
-use crate::primitive::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Stash};
+use crate::operands::{OperandAdjoints, OperandTangents, Operands, Stash};
+use crate::primitive::{Asked, Primitive};
 use crate::real::Real;
 use crate::shape::Shape;
 use crate::vector::{Formula, Lanes};

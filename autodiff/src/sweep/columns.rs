@@ -1,74 +1,18 @@
-//! Blocks of directions: where their columns stand, and the rules over several of them at once.
+//! The rules over several columns of a [`Block`](crate::block::Block) at once.
 //!
-//! The tangents of a node are `width` columns of its length, one after the other. So the columns
-//! of a matrix product's right operand are those of one wider matrix, and `width` products with a
-//! vector become one with a matrix. Elementwise rules compute their factors once for all columns,
-//! linear ones go through the columns. A block of one column is the plain rule.
+//! The columns of a matrix product's right operand are those of one wider matrix, and `width`
+//! products with a vector become one with a matrix. Elementwise rules compute their factors once
+//! for all columns, linear ones go through the columns. A block of one column is the plain rule.
 //!
 //! Every column has the bits of a sweep of its own, but for products with such a wider matrix: the
 //! crate `gemm` sums their terms in another order than those with a vector.
 
 use std::ops::Range;
 
-use crate::program::Inputs;
+use crate::operands::Operands;
+use crate::program::Node;
 use crate::real::Real;
 use crate::rules::elementwise::{Binary, Side, Unary};
-
-/// What moves in a tangent or second sweep.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Block {
-    /// The inputs that move,
-    pub(super) moving: Inputs,
-    /// along so many directions at once.
-    pub(super) width: usize,
-}
-
-/// Consecutive columns of a block.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Columns {
-    width: usize,
-    first: usize,
-    count: usize,
-}
-
-impl Columns {
-    /// The column of a sweep along one direction.
-    pub(crate) const ONE: Columns = Columns::all(1);
-
-    /// All columns of a block.
-    #[inline]
-    pub(crate) const fn all(width: usize) -> Columns {
-        Columns {
-            width,
-            first: 0,
-            count: width,
-        }
-    }
-
-    /// The number of columns.
-    pub(crate) const fn count(self) -> usize {
-        self.count
-    }
-
-    /// Column `c` of these.
-    #[track_caller]
-    pub(crate) fn one(self, c: usize) -> Columns {
-        assert!(c < self.count, "column {c} of {}", self.count);
-        Columns {
-            width: self.width,
-            first: self.first + c,
-            count: 1,
-        }
-    }
-
-    /// Where the columns of a node stand whose value stands at `place`.
-    #[inline]
-    pub(crate) fn of(self, place: Range<usize>) -> Range<usize> {
-        let len = place.len();
-        let start = place.start * self.width + self.first * len;
-        start..start + self.count * len
-    }
-}
 
 /// Factors that are computed at once, on the stack.
 const CHUNK: usize = 64;
@@ -110,12 +54,21 @@ pub(super) fn unary_second<T: Real>(
 /// The operands of a binary operation and the length of its value.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<'a, T> {
-    pub(super) a: &'a [T],
-    pub(super) b: &'a [T],
-    pub(super) len: usize,
+    a: &'a [T],
+    b: &'a [T],
+    len: usize,
 }
 
-impl<'a, T> Pair<'a, T> {
+impl<'a, T: Real> Pair<'a, T> {
+    #[inline]
+    pub(super) fn of(a: &'a Operands<'_, T>, node: &Node<T>) -> Self {
+        Pair {
+            a: a.get(0),
+            b: a.get(1),
+            len: node.shape.len(),
+        }
+    }
+
     fn part(self, at: Range<usize>) -> Self {
         let of = |a: &'a [T]| match a.len() == self.len {
             true => &a[at.clone()],

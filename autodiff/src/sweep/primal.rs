@@ -1,49 +1,99 @@
 //! The primal sweep: values, in the order of recording.
 
-use crate::primitive::{Asked, Need, Operands, Stash};
-use crate::program::{Inputs, Node, Op, Program};
+use crate::inputs::Inputs;
+use crate::linearised::Need;
+use crate::operands::Operation;
+use crate::primitive::Asked;
+use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::workspace::Workspace;
 
-use super::{concat_start, reaching, reverse, reverse_bytes, split};
+use super::{Sweep, reverse_bytes, split};
 
-/// Computes the values that depend on the `changed` inputs, and keeps what `need` asks for.
-///
-/// Inputs are set before with [`Workspace::set_input`]; what depends only on the others is kept
-/// from the sweep before, which is how a loop invariant is computed once.
-pub fn primal<T: Real>(program: &Program<T>, work: &mut Workspace<T>, changed: Inputs, need: Need) {
-    run(program, work, Plan::new(work, changed, need, true));
-}
+impl<T: Real> Sweep<'_, T> {
+    /// Computes the values that depend on the inputs that were set since the last primal sweep, and
+    /// keeps what `need` asks for.
+    ///
+    /// What depends only on other inputs is kept from the sweep before: so a loop invariant is
+    /// computed once.
+    pub(crate) fn primal(&mut self, need: Need) {
+        let plan = Plan::new(self.work, need, true);
+        self.run(plan);
+    }
 
-/// [`primal`] for a reverse sweep alone: values that no derivative rule reads are left out, the
-/// output among them. A gradient inside that nobody reads is left to the reverse sweep, which
-/// evaluates the function and pulls back through it in one [`joint`](super::joint) sweep.
-pub(crate) fn primal_for_reverse<T: Real>(
-    program: &Program<T>,
-    work: &mut Workspace<T>,
-    changed: Inputs,
-) {
-    run(
-        program,
-        work,
-        Plan::new(work, changed, Need::Gradient, false),
-    );
-}
+    /// [`primal`](Sweep::primal) for a reverse sweep alone: values that no derivative rule reads are
+    /// left out, the output among them. A gradient inside that nobody reads is left to the reverse
+    /// sweep, which evaluates the function and pulls back through it in one
+    /// [`joint`](Sweep::joint) sweep.
+    pub(crate) fn primal_for_reverse(&mut self) {
+        let plan = Plan::new(self.work, Need::Gradient, false);
+        self.run(plan);
+    }
 
-fn run<T: Real>(program: &Program<T>, work: &mut Workspace<T>, plan: Plan) {
-    work.make_scratch();
-    for node in &program.nodes {
-        if plan.takes(node) {
-            evaluate(program, work, node, plan);
+    fn run(&mut self, plan: Plan) {
+        self.work.make_scratch();
+        for node in &self.program.nodes {
+            if plan.takes(node) {
+                self.evaluate(node, plan);
+            }
+        }
+        plan.close(self.work);
+    }
+
+    /// Computes the value of one node.
+    pub(super) fn evaluate(&mut self, node: &Node<T>, plan: Plan) {
+        let (program, work) = (self.program, &mut *self.work);
+        let at = Operation { program, node };
+        let (done, out) = split(&mut work.values, node, 1);
+        let a = at.operands(done);
+        match &node.op {
+            Op::Input | Op::Constant => unreachable!("no plan takes them"),
+            Op::Unary(f, p) => f.eval(*p, a.get(0), out),
+            Op::Binary(f) => f.eval(a.get(0), a.get(1), out),
+            Op::Bilinear(f) => {
+                out.fill(T::zero());
+                f.apply(a.get(0), at.shape(0), a.get(1), at.shape(1), out);
+            }
+            Op::Linear(f) => {
+                out.fill(T::zero());
+                for k in 0..a.len() {
+                    f.apply(at.concat_start(k), a.get(k), at.shape(k), out, node.shape);
+                }
+            }
+            Op::Fused(f) => {
+                let stash = at.stash(&mut work.stash, &mut work.scratch);
+                f.eval(&a, plan.asked(node), out, stash);
+            }
+            Op::Gradient { of, wrt } => {
+                let inner = &mut work.nested[node.nested];
+                for (k, arg) in node.args.iter().enumerate() {
+                    if plan.renews(program.nodes[*arg as usize].reads, node) {
+                        inner.set_input(of, k, a.get(k));
+                    }
+                }
+                if plan.defers(node) {
+                    return;
+                }
+                // The outer derivative is the inner function's second one.
+                let (need, wanted) = match plan.need {
+                    Need::Value => (Need::Gradient, Inputs::one(*wrt)),
+                    _ => {
+                        let reached = at.reached_by(Inputs::ALL);
+                        (Need::Curvature, reached.union(Inputs::one(*wrt)))
+                    }
+                };
+                let mut within = Sweep::of(of, inner);
+                within.run(Plan::new(within.work, need, false));
+                within.reverse(&[T::one()], wanted);
+                out.copy_from_slice(inner.adjoint(of, *wrt));
+            }
         }
     }
-    plan.close(work);
 }
 
 /// What a primal sweep has to do, from what the sweeps before left.
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
-    changed: Inputs,
     need: Need,
     /// Whether values are computed that no derivative rule reads.
     whole: bool,
@@ -51,25 +101,23 @@ pub(super) struct Plan {
     first: bool,
     /// Whether a stash was not filled far enough.
     upgrade: bool,
+    /// The inputs that were set since the last primal sweep.
+    changed: Inputs,
     /// The inputs that changed since values that no derivative rule reads were computed last;
     /// `None` before the first time.
-    unread: Option<Inputs>,
+    late: Option<Inputs>,
 }
 
 impl Plan {
-    pub(super) fn new<T: Real>(
-        work: &Workspace<T>,
-        changed: Inputs,
-        need: Need,
-        whole: bool,
-    ) -> Self {
+    pub(super) fn new<T: Real>(work: &Workspace<T>, need: Need, whole: bool) -> Self {
+        let before = work.state.need();
         Plan {
-            changed,
             need,
             whole,
-            first: work.level.is_none(),
-            upgrade: work.level.is_some_and(|level| need > level),
-            unread: work.unread,
+            first: before.is_none(),
+            upgrade: before.is_some_and(|before| need > before),
+            changed: work.state.set_since(),
+            late: work.state.late(),
         }
     }
 
@@ -83,14 +131,15 @@ impl Plan {
         if !(self.whole || node.activity.value || kept_for_derivatives) {
             return false;
         }
-        let late = self.whole
-            && !node.activity.value
-            && self.unread.is_none_or(|inputs| node.reads.meets(inputs));
+        self.renews(node.reads, node) || (self.upgrade && keeps) || self.defers(node)
+    }
+
+    /// Whether a value that reads these inputs is newer than what was computed of a node.
+    fn renews<T: Real>(self, reads: Inputs, node: &Node<T>) -> bool {
+        let waits = self.whole && !node.activity.value;
         self.first
-            || node.reads.meets(self.changed)
-            || (self.upgrade && keeps)
-            || late
-            || self.defers(node)
+            || reads.meets(self.changed)
+            || (waits && self.late.is_none_or(|late| reads.meets(late)))
     }
 
     /// Whether a gradient inside is left to the reverse sweep.
@@ -113,79 +162,8 @@ impl Plan {
 
     /// Notes what was computed.
     pub(super) fn close<T: Real>(self, work: &mut Workspace<T>) {
-        work.level = Some(self.need);
-        work.unread = match self.unread {
-            _ if self.whole => Some(Inputs::NONE),
-            Some(inputs) => Some(inputs.and(self.changed)),
-            None => None,
-        };
-        // They belong to the values of before.
-        work.forget_derivatives();
+        work.state.evaluated(self.need, self.whole);
         work.sweeps.values += 1;
-    }
-}
-
-/// Computes the value of one node.
-pub(super) fn evaluate<T: Real>(
-    program: &Program<T>,
-    work: &mut Workspace<T>,
-    node: &Node<T>,
-    plan: Plan,
-) {
-    let (done, out) = split(&mut work.values, node);
-    let done = &*done;
-    let arg = |k: usize| program.value(node.args[k], done);
-    let shape = |k: usize| program.nodes[node.args[k] as usize].shape;
-    match &node.op {
-        Op::Input | Op::Constant => unreachable!("no plan takes them"),
-        Op::Unary(f, p) => f.eval(*p, arg(0), out),
-        Op::Binary(f) => f.eval(arg(0), arg(1), out),
-        Op::Bilinear(f) => {
-            out.fill(T::zero());
-            f.apply(arg(0), shape(0), arg(1), shape(1), out);
-        }
-        Op::Linear(f) => {
-            out.fill(T::zero());
-            for k in 0..node.args.len() {
-                let start = concat_start(program, node, k);
-                f.apply(start, arg(k), shape(k), out, node.shape);
-            }
-        }
-        Op::Fused(f) => {
-            let operands = Operands {
-                program,
-                node,
-                values: done,
-            };
-            let stash = Stash::of(node, &mut work.stash, &mut work.scratch);
-            f.eval(&operands, plan.asked(node), out, stash);
-        }
-        Op::Gradient { of, wrt } => {
-            let inner = &mut work.nested[node.nested];
-            for (k, a) in node.args.iter().enumerate() {
-                let reads = program.nodes[*a as usize].reads;
-                if plan.first || reads.meets(plan.changed) {
-                    inner.set_input(of, k, arg(k));
-                    inner.pending = inner.pending.and(Inputs::one(k));
-                }
-            }
-            inner.deferred = plan.defers(node);
-            if inner.deferred {
-                return;
-            }
-            // The outer derivative is the inner function's second one.
-            let (need, wanted) = match plan.need {
-                Need::Value => (Need::Gradient, Inputs::one(*wrt)),
-                _ => {
-                    let reached = reaching(program, node, Inputs::ALL);
-                    (Need::Curvature, reached.and(Inputs::one(*wrt)))
-                }
-            };
-            let changed = std::mem::replace(&mut inner.pending, Inputs::NONE);
-            run(of, inner, Plan::new(inner, changed, need, false));
-            reverse(of, inner, &[T::one()], wanted);
-            out.copy_from_slice(inner.adjoint(of, *wrt));
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Bilinear rules over a block of directions.
 
+use crate::operands::Operation;
 use crate::real::Real;
 use crate::rules::bilinear::Bilinear;
 use crate::shape::Shape;
@@ -13,13 +14,23 @@ const FEW: usize = 4;
 /// A bilinear operation on operands of these shapes, its value of shape `out`.
 #[derive(Clone, Copy)]
 pub(super) struct Product {
-    pub(super) f: Bilinear,
-    pub(super) left: Shape,
-    pub(super) right: Shape,
-    pub(super) out: Shape,
+    f: Bilinear,
+    left: Shape,
+    right: Shape,
+    out: Shape,
 }
 
 impl Product {
+    #[inline]
+    pub(super) fn of<T: Real>(f: Bilinear, at: Operation<'_, T>) -> Self {
+        Product {
+            f,
+            left: at.shape(0),
+            right: at.shape(1),
+            out: at.node.shape,
+        }
+    }
+
     /// The least columns that make a wider right operand worth it.
     fn few(self) -> usize {
         match self.right.rows == 1 || self.right.cols == 1 {

@@ -4,8 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::bytes::Meter;
+use crate::inputs::Inputs;
+use crate::linearised::Need;
+use crate::operands::{OperandAdjoints, OperandTangents, Operands, Stash};
 use crate::point::Point;
-use crate::primitive::{Asked, Need, OperandAdjoints, OperandTangents, Operands, Primitive, Stash};
+use crate::primitive::{Asked, Primitive};
 use crate::shape::Shape;
 use crate::var::Var;
 use crate::workspace::Workspace;
@@ -142,7 +145,10 @@ impl Primitive<f64> for Watched {
     }
 }
 
-const NONE: Inputs = Inputs::NONE;
+fn sweep<'a>(program: &'a Program<f64>, work: &'a mut Workspace<f64>) -> Sweep<'a, f64> {
+    Sweep::of(program, work)
+}
+
 const ALL: Inputs = Inputs::ALL;
 
 /// A program of two vectors of two entries, its workspace at (1, 2), (3, 4), and its watcher.
@@ -168,14 +174,14 @@ fn a_primitive_is_asked_for_what_is_read() {
         (Need::Curvature, &["eval value first second"]),
         (Need::Curvature, &[]),
     ] {
-        primal(&p, &mut work, NONE, need);
+        sweep(&p, &mut work).primal(need);
         assert_eq!(watched.calls(), calls, "{need:?}");
         assert_eq!(work.output(&p), [17.0]);
     }
     // What has no derivative is asked for none.
     let (p, mut work, watched) =
         recorded(|x, y, w| (x.stop_gradient().fused(w, &[]) * y.square()).sum());
-    primal(&p, &mut work, ALL, Need::Curvature);
+    sweep(&p, &mut work).primal(Need::Curvature);
     assert_eq!(watched.calls(), ["eval value"]);
 }
 
@@ -183,11 +189,13 @@ fn a_primitive_is_asked_for_what_is_read() {
 fn what_did_not_change_is_not_computed_again() {
     let (p, mut work, watched) =
         recorded(|x, y, w| x.fused(w, &[]).square().sum() + y.square().sum());
-    primal(&p, &mut work, ALL, Need::Gradient);
+    sweep(&p, &mut work).primal(Need::Gradient);
     assert_eq!(watched.calls(), ["eval value first"]);
-    primal(&p, &mut work, Inputs::one(1), Need::Gradient);
+    work.set_input(&p, 1, &[5.0, 6.0]);
+    sweep(&p, &mut work).primal(Need::Gradient);
     assert_eq!(watched.calls(), [""; 0]);
-    primal(&p, &mut work, Inputs::one(0), Need::Gradient);
+    work.set_input(&p, 0, &[5.0, 6.0]);
+    sweep(&p, &mut work).primal(Need::Gradient);
     assert_eq!(watched.calls(), ["eval value first"]);
 }
 
@@ -195,60 +203,63 @@ fn what_did_not_change_is_not_computed_again() {
 fn a_value_that_no_rule_reads_waits_for_a_sweep_that_gives_it() {
     let (p, mut work, watched) = recorded(|x, y, w| x.fused(w, &[]).sum() + y.square().sum());
     let all = ["eval value first"];
-    primal_for_reverse(&p, &mut work, ALL);
+    sweep(&p, &mut work).primal_for_reverse();
     assert_eq!(watched.calls(), ["eval first"]);
-    primal(&p, &mut work, NONE, Need::Gradient);
+    sweep(&p, &mut work).primal(Need::Gradient);
     assert_eq!(
         (watched.calls(), work.output(&p)),
         (all.map(String::from).into(), &[30.0][..])
     );
-    for changed in [NONE, Inputs::one(1)] {
-        primal(&p, &mut work, changed, Need::Gradient);
+    for _ in 0..2 {
+        sweep(&p, &mut work).primal(Need::Gradient);
         assert_eq!(watched.calls(), [""; 0]);
+        work.set_input(&p, 1, &[3.0, 4.0]);
     }
     // It is of the x before the last one until a whole sweep comes, whatever changed since.
     work.set_input(&p, 0, &[2.0, 3.0]);
-    primal_for_reverse(&p, &mut work, Inputs::one(0));
+    sweep(&p, &mut work).primal_for_reverse();
     assert_eq!(watched.calls(), ["eval first"]);
-    primal_for_reverse(&p, &mut work, Inputs::one(1));
+    work.set_input(&p, 1, &[3.0, 4.0]);
+    sweep(&p, &mut work).primal_for_reverse();
     assert_eq!(watched.calls(), [""; 0]);
-    primal(&p, &mut work, NONE, Need::Gradient);
+    sweep(&p, &mut work).primal(Need::Gradient);
     assert_eq!(
         (watched.calls(), work.output(&p)),
         (all.map(String::from).into(), &[38.0][..])
     );
-    primal(&p, &mut work, NONE, Need::Gradient);
+    sweep(&p, &mut work).primal(Need::Gradient);
     assert_eq!(watched.calls(), [""; 0]);
     // Neither value nor derivative of it is read on the way back.
     let (p, mut work, watched) =
         recorded(|x, y, w| x.stop_gradient().fused(w, &[]).sum() + y.square().sum());
-    primal_for_reverse(&p, &mut work, ALL);
+    sweep(&p, &mut work).primal_for_reverse();
     assert_eq!(watched.calls(), [""; 0]);
 }
 
 #[test]
 fn each_sweep_calls_one_rule() {
     let (p, mut work, watched) = recorded(|x, y, w| (x.fused(w, &[]).square() * y).sum());
-    primal(&p, &mut work, ALL, Need::Curvature);
-    reverse(&p, &mut work, &[1.0], ALL);
+    sweep(&p, &mut work).primal(Need::Curvature);
+    sweep(&p, &mut work).reverse(&[1.0], ALL);
     assert_eq!(watched.calls(), ["eval value first second", "vjp"]);
     let (v, block) = ([1.0, -1.0], [1.0, -1.0, 0.5, 2.0]);
-    tangent(&p, &mut work, &[Some(&v), None]);
+    sweep(&p, &mut work).tangent(1, &[Some(&v), None]);
     assert_eq!(watched.calls(), ["jvp"]);
-    tangent_block(&p, &mut work, 2, &[Some(&block), None]);
+    sweep(&p, &mut work).tangent(2, &[Some(&block), None]);
     assert_eq!(watched.calls(), ["jvp of 2"]);
-    second(&p, &mut work, &[Some(&v), None], ALL);
+    sweep(&p, &mut work).second(1, &[Some(&v), None], ALL);
     assert_eq!(watched.calls(), ["jvp", "second"]);
-    second_block(&p, &mut work, 2, &[Some(&block), None], ALL);
+    sweep(&p, &mut work).second(2, &[Some(&block), None], ALL);
     assert_eq!(watched.calls(), ["jvp of 2", "second of 2"]);
-    joint(&p, &mut work, ALL, &[Some(&v), None], ALL);
+    sweep(&p, &mut work).joint(&[Some(&v), None], ALL);
     let calls = watched.calls();
     assert_eq!(
         calls,
         ["eval value first second", "jvp", "vjp", "evaluated second"]
     );
     // Along y alone nothing was evaluated along the primitive's tangents, which do not move.
-    joint(&p, &mut work, ALL, &[None, Some(&v)], ALL);
+    work.set_input(&p, 0, &[2.0, 3.0]);
+    sweep(&p, &mut work).joint(&[None, Some(&v)], ALL);
     assert_eq!(
         watched.calls(),
         ["eval value first second", "vjp", "second"]
@@ -268,24 +279,49 @@ fn with_gradient() -> (Arc<Program<f64>>, Workspace<f64>, Watched) {
 #[test]
 fn a_gradient_inside_is_evaluated_once() {
     let (p, mut work, inner) = with_gradient();
-    primal(&p, &mut work, ALL, Need::Value);
+    sweep(&p, &mut work).primal(Need::Value);
     assert_eq!(
         (inner.calls(), work.output(&p)),
         (vec!["eval value first".into(), "vjp".into()], &[30.0][..])
     );
-    primal(&p, &mut work, NONE, Need::Gradient);
+    sweep(&p, &mut work).primal(Need::Gradient);
     assert_eq!(inner.calls(), ["eval value first second", "vjp"]);
-    reverse(&p, &mut work, &[1.0], ALL);
+    sweep(&p, &mut work).reverse(&[1.0], ALL);
     assert_eq!(inner.calls(), ["jvp", "second"]);
     assert_eq!(work.adjoint(&p, 0), [2.0, 4.0]);
     // Nobody reads the gradient itself here: its derivative is computed in one sweep.
     let (p, mut work, inner) = with_gradient();
-    primal_for_reverse(&p, &mut work, ALL);
+    sweep(&p, &mut work).primal_for_reverse();
     assert_eq!(inner.calls(), [""; 0]);
-    reverse(&p, &mut work, &[1.0], ALL);
+    sweep(&p, &mut work).reverse(&[1.0], ALL);
     let calls = ["eval value first second", "jvp", "evaluated second"];
     assert_eq!(inner.calls(), calls);
     assert_eq!(work.adjoint(&p, 0), [2.0, 4.0]);
+}
+
+#[test]
+fn a_gradient_that_no_rule_reads_is_of_the_inputs_when_its_value_is_asked_for() {
+    let f = Program::<f64>::record(&[Shape::vector(2)], |v| v[0].norm_squared());
+    let (p, mut work, _) =
+        recorded(|x, y, _| Var::gradient(&f, 0, &[x]).stop_gradient().sum() + y.square().sum());
+    sweep(&p, &mut work).primal_for_reverse();
+    sweep(&p, &mut work).primal(Need::Gradient);
+    assert_eq!(work.output(&p), [31.0]);
+    work.set_input(&p, 0, &[2.0, 3.0]);
+    sweep(&p, &mut work).primal_for_reverse();
+    sweep(&p, &mut work).primal(Need::Gradient);
+    assert_eq!(work.output(&p), [35.0]);
+}
+
+#[test]
+fn a_reverse_sweep_at_inputs_that_were_set_since_is_refused() {
+    let (p, mut work, _) = recorded(|x, y, _| (x * y).sum());
+    sweep(&p, &mut work).primal(Need::Gradient);
+    work.set_input(&p, 0, &[2.0, 3.0]);
+    let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        sweep(&p, &mut work).reverse(&[1.0], ALL);
+    }));
+    assert!(refused.is_err());
 }
 
 #[test]

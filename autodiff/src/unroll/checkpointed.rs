@@ -3,7 +3,7 @@
 use crate::bytes::{Buffer, Category, Claim, Meter};
 use crate::real::Real;
 
-use super::schedule::{Move, Schedule};
+use super::binomial::{Move, Schedule};
 use super::{Driver, Stop};
 
 /// The held states with their schedule.

@@ -18,6 +18,7 @@ pub struct Decay {
     "decay {given}: expected a ratio n/d in (0, 1] of whole numbers up to 65535, such as {}/{} = {}",
     nearest.n, nearest.d, nearest.value()
 )]
+#[non_exhaustive]
 pub struct DecayError {
     /// The decay asked for.
     pub given: f64,

@@ -3,11 +3,12 @@
 mod momentum;
 
 use crate::bytes::{Buffer, Category, Meter};
+use crate::inputs::Inputs;
 use crate::kernels::{add, dot, dot_f64};
-use crate::primitive::Need;
-use crate::program::{Inputs, Program};
+use crate::linearised::Need;
+use crate::program::Program;
 use crate::real::Real;
-use crate::sweep::{primal, primal_for_reverse, reverse, tangent, tangent_block};
+use crate::sweep::Sweep;
 use crate::workspace::{Sweeps, Workspace};
 
 use super::Step;
@@ -19,7 +20,7 @@ const STATE: usize = 1;
 const COEFFICIENTS: usize = 2;
 
 /// The inputs that derivatives are taken by.
-pub(super) const INPUTS: Inputs = Inputs::one(X).and(Inputs::one(STATE));
+pub(super) const INPUTS: Inputs = Inputs::one(X).union(Inputs::one(STATE));
 
 /// A step with its workspace, the state on the way forward and the cotangents on the way back.
 pub(super) struct Driver<T: Real> {
@@ -29,8 +30,6 @@ pub(super) struct Driver<T: Real> {
     coefficients: Buffer<T>,
     state_cotangent: Buffer<T>,
     x_cotangent: Buffer<T>,
-    /// Whether `x` is new since the last primal sweep.
-    x_changed: bool,
     /// Steps back since the cotangent was set.
     pulled: usize,
     /// How the cotangent of the iterate falls meanwhile.
@@ -44,12 +43,11 @@ impl<T: Real> Driver<T> {
         let len = |k: usize| step.program.input_shape(k).len();
         let buffer = |len: usize| Buffer::zeros(len, Category::Solver, meter);
         Driver {
-            work: step.program.workspace(meter),
+            work: Workspace::new(&step.program, meter),
             state: buffer(len(STATE)),
             coefficients: buffer(len(COEFFICIENTS)),
             state_cotangent: buffer(len(STATE)),
             x_cotangent: buffer(len(X)),
-            x_changed: true,
             pulled: 0,
             fall: Fall::default(),
             watch: Watch::Off,
@@ -69,7 +67,6 @@ impl<T: Real> Driver<T> {
     pub(super) fn start(&mut self, x: &[T], state: &[T]) {
         assert_eq!(state.len(), self.state.len(), "length of the first state");
         self.work.set_input(&self.step.program, X, x);
-        self.x_changed = true;
         self.state.copy_from_slice(state);
     }
 
@@ -139,7 +136,7 @@ impl<T: Real> Driver<T> {
             let entry = |c: usize| first + c + c * dim_x;
             (0..width).for_each(|c| units[entry(c)] = T::one());
             let directions = [Some(&units[..dim_x * width]), Some(&*block), None];
-            let moved = tangent_block(program, &mut self.work, width, &directions);
+            let moved = Sweep::of(program, &mut self.work).tangent(width, &directions);
             let watched = moved.filter(|_| matches!(self.watch, Watch::On));
             let found = watched.and_then(|m| m.iter().position(|v| !v.is_finite()));
             let moved = if let Some(found) = found {
@@ -147,9 +144,9 @@ impl<T: Real> Driver<T> {
                 let c = found / dim_state;
                 let (unit, column) = (&units[dim_x * c..], &block[dim_state * c..]);
                 let alone = [Some(&unit[..dim_x]), Some(&column[..dim_state]), None];
-                tangent(program, &mut self.work, &alone);
+                Sweep::of(program, &mut self.work).tangent(1, &alone);
                 self.watch = Watch::Forward(k, program.first_non_finite_tangent(&self.work));
-                tangent_block(program, &mut self.work, width, &directions)
+                Sweep::of(program, &mut self.work).tangent(width, &directions)
             } else {
                 moved
             };
@@ -204,8 +201,8 @@ impl<T: Real> Driver<T> {
     /// [`pull_back`](Driver::pull_back) through the iteration that was swept last: the workspace
     /// still has what it started from.
     pub(super) fn pull_back_latest(&mut self, k: usize) {
-        let changed = self.set_coefficients(k);
-        primal_for_reverse(&self.step.program, &mut self.work, changed);
+        self.set_coefficients(k);
+        Sweep::of(&self.step.program, &mut self.work).primal_for_reverse();
         self.pull();
     }
 
@@ -232,7 +229,7 @@ impl<T: Real> Driver<T> {
             return 0.0;
         }
         let squares = |v: &[T]| dot_f64(v, v);
-        let addend = squares(self.work.adjoint(&self.step.program, X));
+        let addend = squares(self.work.latest_adjoint(&self.step.program, X));
         let share = (addend / squares(&self.x_cotangent)).sqrt();
         // What is below the root of the precision may be rounding; and where x has no part at all
         // there is NaN.
@@ -250,7 +247,7 @@ impl<T: Real> Driver<T> {
     }
 
     pub(super) fn sweeps_of(&self, of: &Program<T>) -> Sweeps {
-        self.work.nested_sweeps(&self.step.program, of)
+        self.work.sweeps_of(&self.step.program, of)
     }
 
     fn advance_with(&mut self, k: usize, need: Need) {
@@ -261,8 +258,8 @@ impl<T: Real> Driver<T> {
     }
 
     fn sweep(&mut self, k: usize, need: Need) {
-        let changed = self.set_coefficients(k);
-        primal(&self.step.program, &mut self.work, changed, need);
+        self.set_coefficients(k);
+        Sweep::of(&self.step.program, &mut self.work).primal(need);
         if matches!(self.watch, Watch::On) {
             let program = &self.step.program;
             if bad(self.work.output(program)) {
@@ -271,22 +268,17 @@ impl<T: Real> Driver<T> {
         }
     }
 
-    /// Sets the coefficients of iteration `k`, and says what changed since the last sweep.
-    fn set_coefficients(&mut self, k: usize) -> Inputs {
+    /// Sets the coefficients of iteration `k`.
+    fn set_coefficients(&mut self, k: usize) {
         (self.step.coefficients)(k, &mut self.coefficients);
         let program = &self.step.program;
         self.work
             .set_input(program, COEFFICIENTS, &self.coefficients);
-        let mut changed = Inputs::one(STATE).and(Inputs::one(COEFFICIENTS));
-        if std::mem::take(&mut self.x_changed) {
-            changed = changed.and(Inputs::one(X));
-        }
-        changed
     }
 
     fn pull(&mut self) {
         let program = &self.step.program;
-        reverse(program, &mut self.work, &self.state_cotangent, INPUTS);
+        Sweep::of(program, &mut self.work).reverse(&self.state_cotangent, INPUTS);
         add(&mut self.x_cotangent, self.work.adjoint(program, X));
         self.state_cotangent
             .copy_from_slice(self.work.adjoint(program, STATE));
@@ -303,8 +295,6 @@ impl<T: Real> Driver<T> {
     fn exchange(&mut self, other: &mut Workspace<T>) {
         self.work.swap_scratch(other);
         std::mem::swap(&mut self.work, other);
-        // The other one was swept at another x.
-        self.x_changed = true;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::schedule;
+use super::binomial;
 
 /// What an unrolled loop of K steps keeps for its derivative.
 ///
@@ -29,6 +29,7 @@ use super::schedule;
 /// # Ok::<(), autodiff::unroll::ParseMemoryError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Memory {
     /// Every step as it was linearised on the way forward; the way back evaluates nothing again.
     Taped,
@@ -130,9 +131,9 @@ impl Memory {
     pub fn recomputed_steps(self, depth: usize) -> usize {
         match self {
             Memory::Checkpointed { slots } if depth > 0 => {
-                schedule::forward_steps(depth, slots) - (depth - 1)
+                binomial::forward_steps(depth, slots) - (depth - 1)
             }
-            Memory::Online { slots } if depth > 0 => schedule::online_recomputed(depth, slots),
+            Memory::Online { slots } if depth > 0 => binomial::online_recomputed(depth, slots),
             _ => 0,
         }
     }

@@ -4,6 +4,7 @@
 //! and pulls a cotangent of the last state back to `x` and to the first state: a coarse tape whose
 //! entries are states. What is kept on the way forward is a value, the [`Memory`] policy.
 
+mod binomial;
 mod bit_store;
 mod checkpointed;
 mod decay;
@@ -14,7 +15,6 @@ mod forward;
 mod memory;
 mod non_finite;
 mod reversible;
-mod schedule;
 mod step;
 mod stored;
 mod taped;
@@ -24,6 +24,8 @@ pub use memory::{Memory, ParseMemoryError};
 pub use non_finite::NonFiniteStep;
 pub use reversible::{Grid, Irreversible};
 pub use step::Step;
+
+use std::fmt;
 
 use checkpointed::Checkpointed;
 use driver::Driver;
@@ -35,7 +37,7 @@ use taped::Taped;
 use crate::bytes::{Category, Meter};
 use crate::program::Program;
 use crate::real::Real;
-use crate::recordings::Recorded;
+use crate::recordings::Share;
 use crate::workspace::Sweeps;
 
 /// Whether to stop before a step, given the number of steps made and the state.
@@ -69,7 +71,16 @@ pub struct Unrolled<T: Real> {
     recomputed: usize,
     moved: f64,
     meter: Meter,
-    _recorded: Recorded<T>,
+    _share: Share<T>,
+}
+
+impl<T: Real> fmt::Debug for Unrolled<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unrolled")
+            .field("step", &self.program().summary())
+            .field("depth", &self.depth)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the policy of the latest forward pass keeps; that of another is let go.
@@ -106,7 +117,7 @@ impl<T: Real> Unrolled<T> {
     /// A loop over `step`, its bytes counted on `meter`.
     pub fn new(step: Step<T>, meter: &Meter) -> Self {
         Unrolled {
-            _recorded: Recorded::new(&step.program, meter),
+            _share: Share::new(&step.program, meter),
             kept: Kept::Stored(Stored::new(meter)),
             driver: Driver::new(step, meter),
             depth: None,

@@ -8,6 +8,7 @@ use crate::real::Real;
 
 /// Where in a loop a value or a derivative first was not finite.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct NonFiniteStep {
     /// The step, counted from 0.
     pub step: usize,

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::bytes::{Buffer, Category, Claim, Meter};
-use crate::primitive::Need;
+use crate::linearised::Need;
 use crate::real::Real;
 
 use super::bit_store::BitStore;
@@ -58,6 +58,7 @@ impl Grid {
 
 /// Why a loop under [`Memory::Reversible`](super::Memory::Reversible) gave NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Irreversible {
     /// An entry of the state, or of its change, left the grid or was not a number.
     OutOfRange {

@@ -32,7 +32,7 @@ impl<T: Real> Taped<T> {
                     // Doubling, but never more room than the loop can use.
                     self.steps.reserve_exact((limit - depth).min(depth.max(64)));
                 }
-                self.steps.push(driver.step.program.workspace(meter));
+                self.steps.push(Workspace::new(&driver.step.program, meter));
             }
             driver.advance_keeping(depth, &mut self.steps[depth]);
             depth += 1;

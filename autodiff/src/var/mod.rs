@@ -14,9 +14,9 @@ use nalgebra::DMatrix;
 use smallvec::SmallVec;
 
 use crate::primitive::Primitive;
-use crate::program::{Inputs, Op, Program};
+use crate::program::{Op, Program};
 use crate::real::Real;
-use crate::recorder::{self, Recorder};
+use crate::recorder::Recorder;
 use crate::rules::elementwise::{Binary, Unary};
 use crate::rules::linear::Linear;
 use crate::shape::Shape;
@@ -31,8 +31,6 @@ pub struct Var<'r, T: Real = f64> {
     recorder: &'r Recorder<T>,
     id: u32,
     shape: Shape,
-    reads: Inputs,
-    depends: Inputs,
     // Invariance in 'r is what keeps two recordings apart.
     brand: PhantomData<fn(&'r ()) -> &'r ()>,
 }
@@ -52,33 +50,19 @@ impl<T: Real> fmt::Debug for Var<'_, T> {
 }
 
 impl<'r, T: Real> Var<'r, T> {
-    pub(crate) fn new(
-        recorder: &'r Recorder<T>,
-        id: u32,
-        shape: Shape,
-        reads: Inputs,
-        depends: Inputs,
-    ) -> Self {
+    /// The handle of a recorded value.
+    fn of(recorder: &'r Recorder<T>, id: u32) -> Self {
         Var {
             recorder,
             id,
-            shape,
-            reads,
-            depends,
+            shape: recorder.node(id).shape,
             brand: PhantomData,
         }
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.id
-    }
-
-    pub(crate) fn reads(&self) -> Inputs {
-        self.reads
-    }
-
-    pub(crate) fn depends(&self) -> Inputs {
-        self.depends
+    #[track_caller]
+    fn constant(self, shape: Shape, data: impl Iterator<Item = T>) -> Self {
+        Var::of(self.recorder, self.recorder.constant(shape, data))
     }
 
     /// The shape.
@@ -101,21 +85,21 @@ impl<'r, T: Real> Var<'r, T> {
     /// A scalar constant of this recording.
     #[track_caller]
     pub fn scalar(self, value: T) -> Self {
-        self.recorder.constant(Shape::SCALAR, [value].into_iter())
+        self.constant(Shape::SCALAR, [value].into_iter())
     }
 
     /// A constant vector of this recording.
     #[track_caller]
     pub fn vector(self, data: &[T]) -> Self {
         let shape = Shape::vector(data.len());
-        self.recorder.constant(shape, data.iter().copied())
+        self.constant(shape, data.iter().copied())
     }
 
     /// A constant matrix of this recording.
     #[track_caller]
     pub fn matrix(self, data: &DMatrix<T>) -> Self {
         let shape = Shape::matrix(data.nrows(), data.ncols());
-        self.recorder.constant(shape, data.iter().copied())
+        self.constant(shape, data.iter().copied())
     }
 
     // ---- elementwise (the unary methods come from the table in `rules::elementwise`)
@@ -226,7 +210,8 @@ impl<'r, T: Real> Var<'r, T> {
             );
         }
         let shape = arguments[wrt].shape;
-        arguments[wrt].apply(recorder::gradient(of, wrt), arguments, shape)
+        let of = of.clone();
+        arguments[wrt].apply(Op::Gradient { of, wrt }, arguments, shape)
     }
 
     #[track_caller]
@@ -236,6 +221,39 @@ impl<'r, T: Real> Var<'r, T> {
 
     #[track_caller]
     fn apply(self, op: Op<T>, operands: &[Self], shape: Shape) -> Self {
-        self.recorder.operation(op, operands, shape)
+        let operands = operands.iter().map(|v| v.id);
+        Var::of(self.recorder, self.recorder.operation(op, operands, shape))
+    }
+}
+
+impl<T: Real> Program<T> {
+    /// Records `f` on inputs of these shapes.
+    ///
+    /// `f` sees [`Var`]s, which have shapes but no values, so a recording holds for every value of
+    /// the inputs. A `Var` cannot leave its recording:
+    /// ```compile_fail
+    /// # use autodiff::{Program, Shape, Var};
+    /// let mut kept: Option<Var> = None;
+    /// Program::<f64>::record(&[Shape::SCALAR], |v| { kept = Some(v[0]); v[0] });
+    /// ```
+    ///
+    /// # Panics
+    /// If there are no inputs or more than 64; shape mistakes inside `f` panic at the line of `f`
+    /// where they are made, with both shapes.
+    #[track_caller]
+    pub fn record<F>(inputs: &[Shape], f: F) -> Arc<Program<T>>
+    where
+        F: for<'r> FnOnce(&[Var<'r, T>]) -> Var<'r, T>,
+    {
+        assert!(
+            (1..=64).contains(&inputs.len()),
+            "a program has 1 to 64 inputs, not {}",
+            inputs.len()
+        );
+        let recorder = Recorder::new();
+        let input = |shape: &Shape| Var::of(&recorder, recorder.input(*shape));
+        let vars: Vec<Var<'_, T>> = inputs.iter().map(input).collect();
+        let output = f(&vars).id;
+        Arc::new(recorder.finish(inputs.len(), output))
     }
 }

@@ -57,7 +57,7 @@ impl<'r, T: Real> Var<'r, T> {
         if self.id != other.id && (self.shape != other.shape || other.root()? != root) {
             return None;
         }
-        let of = |id: u32| self.recorder.var(id);
+        let of = |id: u32| Var::of(self.recorder, id);
         let square = match root {
             Root::Abs(a) => of(a).square(),
             Root::Relu(a) => of(a).squared_relu(),
@@ -74,7 +74,7 @@ impl<'r, T: Real> Var<'r, T> {
     pub(super) fn smooth_sum(self, other: Self) -> Option<Self> {
         let operand = |v: Self, op: fn(&Op<T>) -> bool| {
             let node = self.recorder.node(v.id);
-            op(&node.op).then(|| self.recorder.var(node.args[0]))
+            op(&node.op).then(|| Var::of(self.recorder, node.args[0]))
         };
         let half = |v| operand(v, |op| matches!(op, Op::Unary(Unary::SquaredRelu, _)));
         let minus = |v| operand(v, |op| matches!(op, Op::Unary(Unary::Neg, _)));
@@ -102,7 +102,7 @@ impl<'r, T: Real> Var<'r, T> {
         let part = || {
             let is_part = |(a, b): (usize, usize)| {
                 let (v, zero) = (node.args[a], node.args[b]);
-                let fits = self.recorder.var(v).shape == self.shape;
+                let fits = self.recorder.node(v).shape == self.shape;
                 (fits && self.recorder.is_zero(zero)).then_some(v)
             };
             [(0, 1), (1, 0)].into_iter().find_map(is_part)

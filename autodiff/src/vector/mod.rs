@@ -25,7 +25,7 @@
 //! | `softplus` | 2 | 2 |
 //!
 //! In the midst of a [`pulp`] kernel the same functions are the methods of [`Lanes`]:
-//! `F64s(simd, x).exp().1`.
+//! `f64::load(simd, &[x]).exp()`.
 
 mod each;
 mod exp;
@@ -36,8 +36,7 @@ mod packs;
 
 pub(crate) use each::Formula;
 pub use each::Vector;
-pub use lanes::{Lanes, Parts};
-pub use packs::{F32s, F64s};
+pub use lanes::Lanes;
 
 use crate::real::Real;
 

@@ -1,9 +1,6 @@
 //! What every operation is held to.
 
-use std::sync::Arc;
-
-use autodiff::sweep::{primal, reverse, second, tangent};
-use autodiff::{Inputs, Meter, Need, Program, Real, Shape, Var, Workspace};
+use autodiff::{Inputs, Point, Program, Real, Shape, Var};
 
 /// Numbers in (−1, 1) that look like noise.
 pub(crate) fn noise(len: usize, seed: usize) -> Vec<f64> {
@@ -16,54 +13,47 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// A function of several inputs `a`, seen through `f64`, with sweeps in `T`.
-pub(crate) struct Function<T: Real> {
-    program: Arc<Program<T>>,
-    work: Workspace<T>,
-}
+pub(crate) struct Function<T: Real>(Point<T>);
 
 impl<T: Real> Function<T> {
     pub(crate) fn new<F>(shapes: &[Shape], f: F) -> Self
     where
         F: for<'r> Fn(&[Var<'r, T>]) -> Var<'r, T>,
     {
-        let program = Program::record(shapes, |v| f(v));
-        let work = program.workspace(&Meter::new());
-        Function { program, work }
+        Function(Program::record(shapes, |v| f(v)).point())
     }
 
     pub(crate) fn shape(&self) -> Shape {
-        self.program.output_shape()
+        self.0.program().output_shape()
     }
 
     pub(crate) fn value(&mut self, a: &[Vec<f64>]) -> Vec<f64> {
-        for (k, a) in a.iter().enumerate() {
-            self.work.set_input(&self.program, k, &narrow::<T>(a));
-        }
-        primal(&self.program, &mut self.work, Inputs::ALL, Need::Curvature);
-        widen(self.work.output(&self.program))
+        let a: Vec<Vec<T>> = a.iter().map(|a| narrow(a)).collect();
+        let a: Vec<&[T]> = a.iter().map(|a| &a[..]).collect();
+        widen(self.0.linearise_vector(&a))
     }
 
     /// `J v`, after `value`.
     pub(crate) fn jvp(&mut self, v: &[Vec<f64>]) -> Vec<f64> {
         let v: Vec<Vec<T>> = v.iter().map(|v| narrow(v)).collect();
         let v: Vec<Option<&[T]>> = v.iter().map(|v| Some(&v[..])).collect();
-        widen(tangent(&self.program, &mut self.work, &v).expect("a tangent"))
+        widen(self.0.push_forward(&v).expect("a tangent"))
     }
 
     /// `Jᵀ u`, after `value`.
     pub(crate) fn vjp(&mut self, u: &[f64]) -> Vec<Vec<f64>> {
-        reverse(&self.program, &mut self.work, &narrow::<T>(u), Inputs::ALL);
-        let adjoint = |k| widen(self.work.adjoint(&self.program, k));
-        (0..self.program.inputs()).map(adjoint).collect()
+        self.0.pull_back(&narrow::<T>(u), Inputs::ALL);
+        let gradient = |k| widen(self.0.gradient(k));
+        (0..self.0.program().inputs()).map(gradient).collect()
     }
 
     /// `∇²⟨u, f⟩ v`, after `vjp` of u.
     pub(crate) fn hvp(&mut self, v: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let v: Vec<Vec<T>> = v.iter().map(|v| narrow(v)).collect();
         let v: Vec<Option<&[T]>> = v.iter().map(|v| Some(&v[..])).collect();
-        second(&self.program, &mut self.work, &v, Inputs::ALL);
-        let product = |k| widen(self.work.adjoint_tangent(&self.program, k));
-        (0..self.program.inputs()).map(product).collect()
+        self.0.second(&v);
+        let product = |k| widen(self.0.product(k));
+        (0..self.0.program().inputs()).map(product).collect()
     }
 }
 

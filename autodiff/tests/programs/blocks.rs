@@ -3,8 +3,7 @@
 use autodiff::arbitrary::for_all;
 use autodiff::arbitrary::numbers::{bits, largest, slices};
 use autodiff::arbitrary::{Case, Instruction, case};
-use autodiff::sweep::{primal, tangent, tangent_block};
-use autodiff::{Inputs, Meter, Need, Point, Program, Shape};
+use autodiff::{Inputs, Point, Program, Shape};
 use nalgebra::DMatrix;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -102,21 +101,16 @@ fn products_are_those_of_one_direction_after_the_other() {
 fn tangents_of_vectors_are_those_of_one_direction_after_the_other() {
     for_all(file!(), SAMPLE, (case(), any::<u8>()), |(case, subset)| {
         let program = case.graph.record_vector::<f64>();
-        let mut work = program.workspace(&Meter::new());
-        for (k, a) in case.at().iter().enumerate() {
-            work.set_input(&program, k, a);
-        }
-        primal(&program, &mut work, Inputs::ALL, Need::Curvature);
+        let mut point = program.point();
+        let len = point.linearise_vector(&slices(&case.at())).len();
         for width in WIDTHS {
             let along = block(&case, width, subset);
-            let got = tangent_block(&program, &mut work, width, &columns(&along));
-            let got = got.map(<[f64]>::to_vec);
-            for c in 0..width {
-                let want = tangent(&program, &mut work, &column(&along, width, c));
-                prop_assert_eq!(got.is_some(), want.is_some());
-                if let (Some(got), Some(want)) = (&got, want) {
-                    same(&case, &program, &got[c * want.len()..][..want.len()], want)?;
-                }
+            let mut got = vec![f64::NAN; len * width];
+            point.directional_block(width, &columns(&along), &mut got);
+            for (c, got) in got.chunks(len).enumerate() {
+                let want = point.push_forward(&column(&along, width, c));
+                let still = vec![0.0; len];
+                same(&case, &program, got, want.unwrap_or(&still))?;
             }
         }
         Ok(())
@@ -173,13 +167,13 @@ fn a_block_counts_as_its_directions_inside_loops_too() {
     let shapes = [Shape::vector(3), Shape::vector(4)];
     let g = Program::<f64>::record(&shapes, |v| v[0].exp().sum() * v[1].norm_squared());
     let outer = Program::<f64>::record(&shapes, |v| autodiff::Var::gradient(&g, 1, &[v[0], v[1]]));
-    let mut work = outer.workspace(&Meter::new());
-    work.set_input(&outer, 1, &[1.0, 2.0, 3.0, 4.0]);
-    primal(&outer, &mut work, Inputs::ALL, Need::Curvature);
+    let mut point = outer.point();
+    point.linearise_vector(&[&[0.0; 3], &[1.0, 2.0, 3.0, 4.0]]);
     let directions = [1.0, 0.0, 0.0, 0.0, 0.5, 0.0];
-    let moved = tangent_block(&outer, &mut work, 2, &[Some(&directions), None]).unwrap();
+    let mut moved = [f64::NAN; 8];
+    point.directional_block(2, &[Some(&directions), None], &mut moved);
     assert_eq!(moved, [2.0, 4.0, 6.0, 8.0, 1.0, 2.0, 3.0, 4.0]);
-    assert_eq!(work.nested_sweeps(&outer, &g).hvps, 2);
+    assert_eq!(point.sweeps_of(&g).hvps, 2);
 }
 
 fn square() -> Point<f64> {

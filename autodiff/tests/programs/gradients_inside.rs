@@ -2,11 +2,10 @@
 
 use autodiff::arbitrary::case;
 use autodiff::arbitrary::for_all;
-use autodiff::arbitrary::numbers::{bits, directions, dot, joint_dot};
+use autodiff::arbitrary::numbers::{bits, directions, dot, gradients, joint_dot, slices};
 use autodiff::arbitrary::properties::replays as property;
 use autodiff::arbitrary::properties::replays::gradient_of;
-use autodiff::sweep::{primal, reverse, tangent};
-use autodiff::{Inputs, Meter, Need, Program, Var};
+use autodiff::{Inputs, Program, Var};
 use proptest::prelude::*;
 
 const SAMPLE: u32 = 1000;
@@ -33,18 +32,12 @@ fn a_step_with_gradients_inside_has_transposed_sweeps() {
             arguments[last] = y;
             y - 0.25 * Var::gradient(&f, last, &arguments).tanh()
         });
-        let mut work = program.workspace(&Meter::new());
-        for (k, a) in case.at().iter().enumerate() {
-            work.set_input(&program, k, a);
-        }
-        primal(&program, &mut work, Inputs::ALL, Need::Curvature);
+        let mut point = program.point();
+        point.linearise_vector(&slices(&case.at()));
         let (v, u) = (case.v(), &case.w()[last]);
-        reverse(&program, &mut work, u, Inputs::ALL);
-        let pulled: Vec<Vec<f64>> = (0..v.len())
-            .map(|k| work.adjoint(&program, k).to_vec())
-            .collect();
-        let (left, size) = joint_dot(&pulled, &v);
-        let pushed = tangent(&program, &mut work, &directions(&v)).expect("it moves");
+        point.pull_back(u, Inputs::ALL);
+        let (left, size) = joint_dot(&gradients(&point), &v);
+        let pushed = point.push_forward(&directions(&v)).expect("it moves");
         let (right, other) = dot(u, pushed);
         let operations = (2 * f.len() + program.len()) as f64;
         let bound = 64.0 * f64::EPSILON * operations * (1.0 + size + other);
@@ -61,22 +54,17 @@ fn a_replayed_step_has_the_bits_of_a_fresh_one() {
     for_all(file!(), SAMPLE / 2, case(), |case| {
         let f = case.graph.record::<f64>();
         let program = gradient_of(&f, &case);
-        let mut used = program.workspace(&Meter::new());
+        let mut used = program.point();
         let u = &case.w()[f.inputs() - 1];
         for inputs in [case.v(), case.at(), case.w(), case.at()] {
-            let mut fresh = program.workspace(&Meter::new());
-            for work in [&mut used, &mut fresh] {
-                for (k, a) in inputs.iter().enumerate() {
-                    work.set_input(&program, k, a);
-                }
-                primal(&program, work, Inputs::ALL, Need::Value);
-                primal(&program, work, Inputs::ALL, Need::Gradient);
-                reverse(&program, work, u, Inputs::ALL);
+            let mut fresh = program.point();
+            for point in [&mut used, &mut fresh] {
+                point.evaluate(&slices(&inputs));
+                point.linearise_vector(&slices(&inputs));
+                point.pull_back(u, Inputs::ALL);
             }
-            for k in 0..f.inputs() {
-                let of = |work: &autodiff::Workspace<f64>| bits(work.adjoint(&program, k));
-                prop_assert_eq!(of(&used), of(&fresh));
-            }
+            let all = |point: &_| gradients(point).concat();
+            prop_assert_eq!(bits(&all(&used)), bits(&all(&fresh)));
         }
         Ok(())
     });

@@ -37,8 +37,8 @@ pub(super) fn method<T: Real>(
             })
         }
         "isgd" => {
-            let samples = task.means.as_ref().map_or(1, |m| m.upper.samples());
-            let own = task.means.as_ref().is_some_and(|m| m.block.is_some());
+            let (samples, _) = task.bilevel.samples();
+            let own = task.bilevel.blocks() > 1;
             // Solving the lower level is what costs: one for each sample, or one for all.
             let batch = settings
                 .batch

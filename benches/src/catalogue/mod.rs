@@ -1,6 +1,5 @@
 //! Problems, strategies, steps and methods by name.
 
-pub(crate) mod held_out;
 mod implicit;
 mod inexact;
 mod learned;

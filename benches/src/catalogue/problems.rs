@@ -4,18 +4,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use autodiff::Real;
-use models::data::{self, DataError, Labels, Loaded, Point, Splits};
+use models::data::{self, DataError, Labels, Loaded, Point, ReadData, Splits};
 use models::{
     HyperCleaning, Task, closed_form, hyper_cleaning, least_squares, logistic, random_quadratics,
     ridge, shifted_sines, sine_product, softmax, stability, tv_denoising, tv_denoising_of,
 };
 use nalgebra::DVector;
-use serde_json::{Map, Value};
-use solvers::{Bilevel, Constants, ProblemError};
 
 pub use super::problem_names::ALL;
-use super::reading::{GivenReading, ReadData};
-use super::{held_out, learned, unknown};
+use super::reading::GivenReading;
+use super::{learned, unknown};
 
 /// Share of training labels that `hyper-cleaning` makes wrong on embedded data.
 pub const CORRUPTION: f64 = 0.7;
@@ -44,9 +42,6 @@ pub enum ProblemFailure {
     /// The data file was refused.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The objectives make no problem.
-    #[error(transparent)]
-    Problem(#[from] ProblemError),
     /// A problem that makes its own numbers was given data.
     #[error("{file}: problem `{problem}` brings its own numbers: expected no --data")]
     NoData {
@@ -105,170 +100,104 @@ pub enum ProblemFailure {
     },
 }
 
-/// A problem with what is known about it.
-pub struct Problem<T: Real> {
-    /// Its model.
-    pub task: Task<T>,
-    /// Its definition.
-    pub bilevel: Bilevel<T>,
-    /// How the user's data was read, if there is any.
-    pub read: Option<ReadData>,
-    /// The lower level of samples kept apart.
-    held_out: Option<Bilevel<T>>,
+/// The problem of this name.
+///
+/// # Errors
+/// If there is none, or its data is bad.
+pub fn named<T: Real>(name: &str, source: &Source) -> Result<Task<T>, ProblemFailure> {
+    let seed = source.seed;
+    let (splits, mut read) = match &source.data {
+        Some(file) => table::<T>(name, file, source)?,
+        None => (None, None),
+    };
+    let is_table = splits.is_some();
+    let task = match name {
+        "logistic" => logistic(splits.unwrap_or_else(|| data::digits_parity(seed)))?,
+        "softmax" => softmax(splits.unwrap_or_else(|| data::digits_classes(seed)))?,
+        "hyper-cleaning" => cleaning(splits, source)?,
+        "bda-counterexample" => closed_form::bda_counterexample(),
+        "bda-discriminating" => closed_form::bda_discriminating(),
+        "penalty-bias" => closed_form::penalty_bias(),
+        "scalar" => closed_form::scalar(),
+        "quadratic" => closed_form::quadratic(5, 8, seed),
+        "ridge" => ridge(20, seed),
+        "least-squares" => least_squares(seed),
+        "tv-denoising" => match &source.data {
+            Some(folder) => {
+                let images = data::read_images(folder)?;
+                let folder = folder.display().to_string();
+                read = Some(ReadData::Images {
+                    folder,
+                    count: images.len(),
+                    side: images.first().map_or(0, |image| image.nrows()),
+                });
+                tv_denoising_of(images, seed)
+            }
+            None => tv_denoising(6, 32, seed),
+        },
+        "random-quadratics" => random_quadratics(10, 20, 1000, seed),
+        "shifted-sines" => shifted_sines(),
+        "sine-product" => sine_product(),
+        "ridge-prior" => stability::ridge_prior(100, seed, None),
+        "orthogonal-map" => stability::orthogonal_map(500, seed, None),
+        _ => match learned::task(name, splits, source)? {
+            Some(task) => task,
+            None => return Err(ProblemFailure::Unknown(unknown("problem", name, ALL))),
+        },
+    };
+    let own = ["ridge", "ridge-prior", "orthogonal-map", "few-shot"];
+    // Those of images bring a block of y for each.
+    let images = task.bilevel.blocks() > 1;
+    let random = own.contains(&task.name) || (images && task.name != "tv-denoising");
+    if let (true, Some(file)) = (random || task.known.is_some(), &source.data) {
+        return Err(ProblemFailure::NoData {
+            file: file.display().to_string(),
+            problem: task.name,
+        });
+    }
+    if let (false, Some(setting)) = (is_table, source.reading.asked()) {
+        return Err(ProblemFailure::NoTable { setting });
+    }
+    if source.bias && task.name != "hyper-cleaning" {
+        return Err(ProblemFailure::NoBias { problem: task.name });
+    }
+    if source.large && !learned::LARGER.contains(&task.name) {
+        return Err(ProblemFailure::NotLarger { problem: task.name });
+    }
+    Ok(Task { read, ..task })
 }
 
-impl<T: Real> Problem<T> {
-    /// The problem of this name.
-    ///
-    /// # Errors
-    /// If there is none, or its data is bad.
-    pub fn named(name: &str, source: &Source) -> Result<Self, ProblemFailure> {
-        let seed = source.seed;
-        let (splits, mut read) = match &source.data {
-            Some(file) => table::<T>(name, file, source)?,
-            None => (None, None),
-        };
-        let is_table = splits.is_some();
-        let task = match name {
-            "logistic" => logistic(splits.unwrap_or_else(|| data::digits_parity(seed)))?,
-            "softmax" => softmax(splits.unwrap_or_else(|| data::digits_classes(seed)))?,
-            "hyper-cleaning" => cleaning(splits, source)?,
-            "bda-counterexample" => closed_form::bda_counterexample(),
-            "bda-discriminating" => closed_form::bda_discriminating(),
-            "penalty-bias" => closed_form::penalty_bias(),
-            "scalar" => closed_form::scalar(),
-            "quadratic" => closed_form::quadratic(5, 8, seed),
-            "ridge" => ridge(20, seed),
-            "least-squares" => least_squares(seed),
-            "tv-denoising" => match &source.data {
-                Some(folder) => {
-                    let images = data::read_images(folder)?;
-                    let folder = folder.display().to_string();
-                    read = Some(ReadData::of_images(&folder, &images));
-                    tv_denoising_of(images, seed)
-                }
-                None => tv_denoising(6, 32, seed),
-            },
-            "random-quadratics" => random_quadratics(10, 20, 1000, seed),
-            "shifted-sines" => shifted_sines(),
-            "sine-product" => sine_product(),
-            "ridge-prior" => stability::ridge_prior(100, seed, None),
-            "orthogonal-map" => stability::orthogonal_map(500, seed, None),
-            _ => match learned::task(name, splits, source)? {
-                Some(task) => task,
-                None => return Err(ProblemFailure::Unknown(unknown("problem", name, ALL))),
-            },
-        };
-        let own = ["ridge", "ridge-prior", "orthogonal-map", "few-shot"];
-        // Those of images bring a block of y for each.
-        let images = task.means.as_ref().is_some_and(|m| m.block.is_some());
-        let random = own.contains(&task.name) || (images && task.name != "tv-denoising");
-        if let (true, Some(file)) = (random || task.known.is_some(), &source.data) {
-            return Err(ProblemFailure::NoData {
-                file: file.display().to_string(),
+/// The same problem, at the `x` and from the `y` of a point that was read from `file`.
+///
+/// # Errors
+/// If their lengths are not those of the problem.
+pub fn at<T: Real>(task: Task<T>, point: &Point, file: &str) -> Result<Task<T>, ProblemFailure> {
+    let entries = |array: &'static str, values: &[f64], expected: usize| {
+        if values.len() != expected {
+            return Err(ProblemFailure::Point {
+                file: file.to_owned(),
+                array,
+                found: values.len(),
+                expected,
                 problem: task.name,
             });
         }
-        if let (false, Some(setting)) = (is_table, source.reading.asked()) {
-            return Err(ProblemFailure::NoTable { setting });
-        }
-        if source.bias && task.name != "hyper-cleaning" {
-            return Err(ProblemFailure::NoBias { problem: task.name });
-        }
-        if source.large && !learned::LARGER.contains(&task.name) {
-            return Err(ProblemFailure::NotLarger { problem: task.name });
-        }
-        Ok(Problem {
-            read,
-            ..Self::of(task)?
-        })
-    }
-
-    /// The problem of a task.
-    ///
-    /// # Errors
-    /// If its objectives make none.
-    pub fn of(task: Task<T>) -> Result<Self, ProblemFailure> {
-        let (x, y) = (task.x.len(), task.y.len());
-        let means = task.means.clone();
-        // Steps of a problem's own take the gradient of its recording; nothing draws from it.
-        let means = means.filter(|_| task.step.is_none());
-        let drawable = means.filter(|m| m.upper.samples() > 0 && m.lower.samples() > 0);
-        let bilevel = match drawable {
-            Some(means) => match means.block {
-                Some(block) => Bilevel::per_sample(means.upper, means.lower, x, block)?,
-                None => Bilevel::sampled(means.upper, means.lower, x, y)?,
-            },
-            None => Bilevel::new(task.upper.clone(), task.lower.clone(), x, y)?,
-        };
-        let mut bilevel = bilevel.starting_from(task.y.clone());
-        if let Some(step) = task.step.clone() {
-            bilevel = bilevel.with_step(step);
-        }
-        if let Some(known) = task.constants.clone() {
-            bilevel = bilevel.with_constants(move |x, y| {
-                let c = known(x, y);
-                Constants {
-                    strong_convexity: c.strong_convexity,
-                    smoothness: c.smoothness,
-                    hessian_lipschitz: c.hessian_lipschitz,
-                    cross_norm: c.cross_norm,
-                    cross_lipschitz: c.cross_lipschitz,
-                    upper_smoothness: c.upper_smoothness,
-                    upper_cross: c.upper_cross,
-                }
-            });
-        }
-        let held_out = task.held_out.as_ref().map(held_out::problem).transpose()?;
-        Ok(Problem {
-            task,
-            bilevel,
-            read: None,
-            held_out,
-        })
-    }
-
-    /// The metrics at (x, y), and those of samples kept apart at x and their own solution.
-    pub fn measure(&self, x: &DVector<T>, y: &DVector<T>) -> Map<String, Value> {
-        let mut values = Map::new();
-        for metric in &self.task.metrics {
-            values.insert(metric.name.to_owned(), (metric.measure)(x, y).into());
-        }
-        if let (Some(apart), Some(problem)) = (&self.task.held_out, &self.held_out) {
-            let y = held_out::solution(problem, x);
-            for metric in &apart.metrics {
-                values.insert(metric.name.to_owned(), (metric.measure)(x, &y).into());
-            }
-        }
-        values
-    }
-
-    /// The same problem, at the `x` and from the `y` of a point that was read from `file`.
-    ///
-    /// # Errors
-    /// If their lengths are not those of the problem.
-    pub fn at(self, point: &Point, file: &str) -> Result<Self, ProblemFailure> {
-        let mut task = self.task;
-        let given = [("x", Some(&point.x)), ("y", point.y.as_ref())];
-        for ((array, values), place) in given.into_iter().zip([&mut task.x, &mut task.y]) {
-            let Some(values) = values else { continue };
-            if values.len() != place.len() {
-                return Err(ProblemFailure::Point {
-                    file: file.to_owned(),
-                    array,
-                    found: values.len(),
-                    expected: place.len(),
-                    problem: task.name,
-                });
-            }
-            in_range::<T>(file, array, values)?;
-            *place = DVector::from_iterator(values.len(), values.iter().map(|v| T::of(*v)));
-        }
-        Ok(Problem {
-            read: self.read,
-            ..Self::of(task)?
-        })
-    }
+        in_range::<T>(file, array, values)?;
+        Ok(DVector::from_iterator(
+            expected,
+            values.iter().map(|v| T::of(*v)),
+        ))
+    };
+    let x = entries("x", &point.x, task.bilevel.dim_x())?;
+    let y = point
+        .y
+        .as_ref()
+        .map(|y| entries("y", y, task.bilevel.dim_y()));
+    let task = match y.transpose()? {
+        Some(y) => task.starting_from(y),
+        None => task,
+    };
+    Ok(Task { x, ..task })
 }
 
 /// The user's data in the range of the scalar type, and how it was read, if this problem learns from
@@ -293,7 +222,7 @@ fn table<T: Real>(
         let values = samples.map_or(&[][..], |s| s.features.as_slice());
         in_range::<T>(&splits.source, array, values)?;
     }
-    Ok((Some(splits), Some(ReadData::of_table(&about))))
+    Ok((Some(splits), Some(ReadData::Table(about))))
 }
 
 /// A folder opens as a file does, and fails on reading for reasons of its own.

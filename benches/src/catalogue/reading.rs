@@ -2,8 +2,7 @@
 
 use std::str::FromStr;
 
-use models::data::{About, Format, Labels, Reading};
-use nalgebra::DMatrix;
+use models::data::{Format, Labels, ReadData, Reading};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -128,49 +127,28 @@ impl GivenReading {
     }
 }
 
-/// What a reader decided about a user's data.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReadData {
-    /// In one line.
-    pub line: String,
-    /// As a part of a record.
-    pub record: Value,
-}
-
-impl ReadData {
-    /// Of a table.
-    pub(super) fn of_table(about: &About) -> Self {
-        let [train, valid, test] = about.samples;
-        let standardised = about.standardised.as_ref().map(
-            |constants| json!({ "means": constants.means, "deviations": constants.deviations }),
-        );
-        ReadData {
-            line: about.to_string(),
-            record: json!({
-                "format": about.format,
-                "header": about.header,
-                "samples": { "train": train, "valid": valid, "test": test },
-                "features": about.features,
-                "classes": about.classes,
-                "label_map": about.label_map,
-                "dropped": about.dropped,
-                "notes": about.notes,
-                "standardised": standardised,
-            }),
+/// What a reader decided about a user's data, as a part of a record.
+pub fn record(read: &ReadData) -> Value {
+    let about = match read {
+        ReadData::Table(about) => about,
+        ReadData::Images { count, side, .. } => {
+            return json!({ "format": "png", "images": count, "side": side });
         }
-    }
-
-    /// Of square images of one size.
-    pub(super) fn of_images(folder: &str, images: &[DMatrix<f64>]) -> Self {
-        let (count, side) = (
-            images.len(),
-            images.first().map_or(0, |image| image.nrows()),
-        );
-        ReadData {
-            line: format!("data {folder}: png; {count} images, cut to {side} × {side} pixels"),
-            record: json!({ "format": "png", "images": count, "side": side }),
-        }
-    }
+    };
+    let [train, valid, test] = about.samples;
+    let standardised = about.standardised.as_ref();
+    json!({
+        "format": about.format,
+        "header": about.header,
+        "samples": { "train": train, "valid": valid, "test": test },
+        "features": about.features,
+        "classes": about.classes,
+        "label_map": about.label_map,
+        "dropped": about.dropped,
+        "notes": about.notes,
+        "standardised": standardised
+            .map(|constants| json!({ "means": constants.means, "deviations": constants.deviations })),
+    })
 }
 
 #[cfg(test)]

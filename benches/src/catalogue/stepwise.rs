@@ -80,7 +80,7 @@ pub(super) fn method<T: Real>(
             averaging: 0.9,
         }),
         "soba" => make.drawn(Soba { step, ratio }),
-        "saba" => make.of(Saba { step: v, ratio }, task.means.as_ref().map(|_| 1)),
+        "saba" => make.of(Saba { step: v, ratio }, task.bilevel.means().map(|_| 1)),
         "fsla" => make.drawn(Fsla {
             step,
             ratio,
@@ -124,8 +124,12 @@ impl<T: Real> Make<'_, T> {
 
     /// On mini-batches where the task has samples.
     fn drawn<R: Rule<T> + 'static>(&self, rule: R) -> Box<dyn Method<T>> {
-        let means = self.task.means.as_ref();
-        let batch = means.map(|m| BATCH.min(m.upper.samples()).min(m.lower.samples()));
+        let (upper, lower) = self.task.bilevel.samples();
+        let batch = self
+            .task
+            .bilevel
+            .means()
+            .map(|_| BATCH.min(upper).min(lower));
         self.of(rule, batch)
     }
 

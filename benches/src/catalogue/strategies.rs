@@ -204,7 +204,7 @@ pub fn fits<T: Real>(name: &str, depth: usize, dim_y: usize, memory: usize) -> R
 }
 
 /// The settings that strategies share.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Steps that are unrolled.
     pub depth: usize,
@@ -260,9 +260,9 @@ pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<AnyStrategy<
             settings.inner
         ));
     }
-    let mut itd = Itd::reverse(settings.depth).inner(settings.inner);
+    let mut itd = Itd::reverse(settings.depth).inner(settings.inner.clone());
     let mut bda = Bda::new(settings.depth);
-    let mut aid_step = AidStep::new(settings.inner);
+    let mut aid_step = AidStep::new(settings.inner.clone());
     if let StepLength::Fixed(length) = settings.step {
         (itd, bda) = (itd.step(length), bda.lower_step(length));
         aid_step = aid_step.step(length);
@@ -278,12 +278,12 @@ pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<AnyStrategy<
     }
     // Of the kinds of step, the constraint alone is the problem's and not the strategy's.
     if settings.inner.is_proximal() {
-        bda = bda.inner(settings.inner);
+        bda = bda.inner(settings.inner.clone());
     }
     let lower = if settings.implicit_steps {
         LowerSolve::Steps {
             depth: settings.depth,
-            inner: settings.inner,
+            inner: settings.inner.clone(),
             length: settings.step,
         }
     } else {

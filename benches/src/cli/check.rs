@@ -32,7 +32,7 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
     }
     progress.inc(1);
     for problem in &problems {
-        progress.set_message(problem.task.name);
+        progress.set_message(problem.name);
         reports.extend(objectives(problem, seed));
         progress.inc(1);
         for name in STRATEGIES {

@@ -2,6 +2,7 @@
 
 use autodiff::Real;
 use autodiff::bytes::human_bytes;
+use models::Task;
 use solvers::{InnerStep, StepLength};
 
 use super::args::{Common, Compare, ProblemArgs};
@@ -10,7 +11,6 @@ use super::failure::{Failure, input};
 use super::output::{bar, line, prepare, say, short, short_or_dash, table, time, write_lines};
 use super::{memory, provenance, say_data};
 use crate::catalogue;
-use crate::catalogue::problems::Problem;
 use crate::catalogue::strategies::{
     AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, DENSE_LIMIT, Settings, fits, is_dense, strategy,
 };
@@ -40,7 +40,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
     // Of several problems the strategies that are given may be too large for some: left out there.
     let chosen = args.strategy.is_empty() || problems.len() > 1;
     for problem in &problems {
-        let dim_y = problem.task.y.len();
+        let dim_y = problem.bilevel.dim_y();
         for (name, _) in &strategies {
             let skipped = chosen && is_dense(name) && dim_y > DENSE_LIMIT;
             if !skipped {
@@ -54,7 +54,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
 
     let mut records: Vec<Record> = Vec::new();
     for problem in &problems {
-        let dense = problem.task.y.len() <= DENSE_LIMIT;
+        let dense = problem.bilevel.dim_y() <= DENSE_LIMIT;
         let fitting = strategies
             .iter()
             .filter(|(s, _)| !chosen || dense || !is_dense(s))
@@ -90,7 +90,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
 }
 
 /// The problems that `--problem` names: one, several separated by commas, or `all`.
-fn problems<T: Real>(args: &Compare, common: &Common) -> Result<Vec<Problem<T>>, Failure> {
+fn problems<T: Real>(args: &Compare, common: &Common) -> Result<Vec<Task<T>>, Failure> {
     let given = &args.problem;
     let names: Vec<&str> = match given.problem.as_str() {
         "all" => catalogue::problems::ALL.iter().map(|e| e.name).collect(),
@@ -118,16 +118,16 @@ fn problems<T: Real>(args: &Compare, common: &Common) -> Result<Vec<Problem<T>>,
 
 /// Every strategy on one problem, shown as it is done.
 fn of_one<T: Real>(
-    problem: &Problem<T>,
+    problem: &Task<T>,
     strategies: &[&(&str, AnyStrategy<T>)],
     settings: &Settings,
     full: bool,
     common: &Common,
 ) -> Vec<Record> {
     say_data(problem, common);
-    let (dim_x, dim_y) = (problem.task.x.len(), problem.task.y.len());
+    let (dim_x, dim_y) = (problem.bilevel.dim_x(), problem.bilevel.dim_y());
     let own_steps = problem.bilevel.step().is_some();
-    let other = problem.task.known.is_some() || settings.inner.is_proximal() || own_steps;
+    let other = problem.known.is_some() || settings.inner.is_proximal() || own_steps;
     if dim_y > DENSE_LIMIT && !other {
         eprintln!(
             "y has {dim_y} entries, more than {DENSE_LIMIT}: no exact hypergradient to compare with"
@@ -154,7 +154,7 @@ fn of_one<T: Real>(
     }
     say(&format!(
         "{}: x of {dim_x}, y of {dim_y} entries, {}, depth {}; errors against {}",
-        problem.task.name,
+        problem.name,
         T::NAME,
         settings.depth,
         reference

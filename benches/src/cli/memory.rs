@@ -35,7 +35,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
         prepare(dir)?;
     }
     let policies = match &given[..] {
-        [] => Policy::default_for::<T>(problem.task.x.len(), &unrolled(1)),
+        [] => Policy::default_for::<T>(problem.bilevel.dim_x(), &unrolled(1)),
         _ => given,
     };
     say_data(&problem, common);
@@ -56,13 +56,13 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
     progress.finish_and_clear();
 
     if !common.json {
-        let (x, y) = (problem.task.x.len(), problem.task.y.len());
+        let (x, y) = (problem.bilevel.dim_x(), problem.bilevel.dim_y());
         let budget = budget.map_or("no budget".into(), |b| {
             format!("a budget of {b} bytes ({})", human_bytes(b))
         });
         say(&format!(
             "{}: x of {x}, y of {y} entries, {}, {budget}",
-            problem.task.name,
+            problem.name,
             T::NAME
         ));
         let rows: Vec<Vec<String>> = records.iter().map(cells).collect();
@@ -120,7 +120,7 @@ pub(super) fn unrolled(args: &Unroll) -> Result<impl Fn(usize) -> Itd + use<>, F
         )));
     }
     Ok(move |depth: usize| {
-        let itd = Itd::reverse(depth).inner(inner);
+        let itd = Itd::reverse(depth).inner(inner.clone());
         match step {
             Some(length) => itd.step(length),
             None => itd,

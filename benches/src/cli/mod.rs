@@ -34,9 +34,10 @@ use clap::error::ErrorKind;
 use args::{Cli, Command, Common, Dtype, ProblemArgs};
 use autodiff::Real;
 use failure::{Failure, input};
+use models::Task;
 use models::data;
 
-use crate::catalogue::problems::{Problem, Source, no_folder};
+use crate::catalogue::problems::{self, Source, no_folder};
 
 /// Beyond it, starting threads alone takes longer than the work.
 const MOST_THREADS: usize = 1024;
@@ -129,11 +130,11 @@ fn escaped(text: &str) -> String {
 }
 
 /// Says how the user's data was read: before the results, or beside JSON Lines on standard error.
-fn say_data<T: Real>(problem: &Problem<T>, common: &Common) {
+fn say_data<T: Real>(problem: &Task<T>, common: &Common) {
     let Some(read) = &problem.read else { return };
     match common.json {
-        true => eprintln!("{}", escaped(&read.line)),
-        false => output::say(&escaped(&read.line)),
+        true => eprintln!("{}", escaped(&read.to_string())),
+        false => output::say(&escaped(&read.to_string())),
     }
 }
 
@@ -146,7 +147,7 @@ fn memory() -> usize {
 }
 
 /// The problem that the arguments name, at the point they give.
-fn problem<T: Real>(args: &ProblemArgs, common: &Common) -> Result<Problem<T>, Failure> {
+fn problem<T: Real>(args: &ProblemArgs, common: &Common) -> Result<Task<T>, Failure> {
     let source = Source {
         data: args.data.clone(),
         reading: args.reading,
@@ -154,14 +155,12 @@ fn problem<T: Real>(args: &ProblemArgs, common: &Common) -> Result<Problem<T>, F
         bias: args.bias,
         large: args.large,
     };
-    let problem = Problem::named(&args.problem, &source).map_err(input)?;
+    let problem = problems::named(&args.problem, &source).map_err(input)?;
     match &args.point {
         Some(file) => {
             let point = no_folder(file).and_then(|()| data::read_point(file));
             let point = point.map_err(input)?;
-            problem
-                .at(&point, &file.display().to_string())
-                .map_err(input)
+            problems::at(problem, &point, &file.display().to_string()).map_err(input)
         }
         None => Ok(problem),
     }

@@ -38,7 +38,7 @@ pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> 
         let rows: Vec<Vec<String>> = records.iter().map(cells).collect();
         say(&format!(
             "{}: {}, a budget of {budget} bytes ({})",
-            problem.task.name,
+            problem.name,
             T::NAME,
             human_bytes(budget)
         ));

@@ -16,6 +16,7 @@ use super::show_config::{config_text, read_config};
 use super::signals::Signals;
 use super::solve_page::{page, summary};
 use crate::catalogue::methods::method;
+use crate::catalogue::reading;
 use crate::catalogue::settings::{GivenSettings, SolveSettings};
 use crate::catalogue::strategies::fits;
 use crate::report;
@@ -68,8 +69,8 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
         from,
     } = task;
     let problem = super::problem::<T>(&args.problem, &common)?;
-    let method = method::<T>(&args.method, &problem.task, &settings).map_err(Failure::Input)?;
-    let dim_y = problem.task.y.len();
+    let method = method::<T>(&args.method, &problem, &settings).map_err(Failure::Input)?;
+    let dim_y = problem.bilevel.dim_y();
     let memory = super::memory();
     fits::<T>(&args.method, settings.depth, dim_y, memory).map_err(Failure::Input)?;
     // Bad settings are found before the output folder is touched.
@@ -85,8 +86,8 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     }
 
     let origin = origin(&args, &common, &settings)?;
-    let read = problem.read.as_ref().map(|read| &read.record);
-    let header = header(&args, &common, &origin, read);
+    let read = problem.read.as_ref().map(reading::record);
+    let header = header(&args, &common, &origin, read.as_ref());
     let mut records = Vec::new();
     let mut keeper = None;
     if let Some((folder, checkpoint)) = from {
@@ -119,14 +120,14 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
         say(&line(&solution));
     }
     if !common.json {
-        say(&summary(problem.task.name, &args.method, &outcome));
+        say(&summary(problem.name, &args.method, &outcome));
     }
     for warning in &outcome.so_far.warnings {
         eprintln!("warning: {warning}");
     }
     if let Some(mut keeper) = keeper {
         keeper.complete(&mut session, &solution, || {
-            page(problem.task.name, &args, &outcome, &common)
+            page(problem.name, &args, &outcome, &common)
         })?;
     }
     ended(&outcome)

@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use solvers::{Bda, InnerStep, Status, StepLength};
 
-use crate::catalogue::problems::{CORRUPTION, Problem, ProblemFailure, Source};
+use crate::catalogue::problems::{self, CORRUPTION, ProblemFailure, Source};
 use crate::catalogue::strategies::{AnyStrategy, Settings, strategy};
 
 /// Strategies, each checked against differences of the outer function that it differentiates.
@@ -110,7 +110,7 @@ pub fn records(report: &Report) -> Vec<Record> {
 ///
 /// # Errors
 /// If there is none of this name.
-pub fn small<T: Real>(name: &str, seed: u64) -> Result<Problem<T>, ProblemFailure> {
+pub fn small<T: Real>(name: &str, seed: u64) -> Result<Task<T>, ProblemFailure> {
     let task = match name {
         "logistic" => logistic(cut(data::digits_parity(seed)))?,
         "hyper-cleaning" => {
@@ -166,10 +166,10 @@ pub fn small<T: Real>(name: &str, seed: u64) -> Result<Problem<T>, ProblemFailur
                 seed,
                 ..Source::default()
             };
-            return Problem::named(name, &source);
+            return problems::named(name, &source);
         }
     };
-    Problem::of(task)
+    Ok(task)
 }
 
 fn cut(mut splits: Splits) -> Splits {
@@ -226,13 +226,14 @@ fn around<T: Real>(centre: &DVector<T>, seed: u64) -> DVector<T> {
 }
 
 /// The ladder over both objectives of a problem, at a random point near its start.
-pub fn objectives<T: Real>(problem: &Problem<T>, seed: u64) -> Vec<Report> {
-    let task = &problem.task;
-    let (x, y) = (around(&task.x, seed), around(&task.y, seed + 1));
-    let levels = [("lower", &task.lower), ("upper", &task.upper)];
+pub fn objectives<T: Real>(problem: &Task<T>, seed: u64) -> Vec<Report> {
+    let x = around(&problem.x, seed);
+    let y = around(problem.bilevel.start(), seed + 1);
+    let (lower, upper) = (problem.bilevel.lower(), problem.bilevel.upper());
+    let levels = [("lower", lower), ("upper", upper)];
     let report = |(level, program): (&str, _)| {
         let report = check(seed).program(program, &[x.as_slice(), y.as_slice()]);
-        in_precision::<T>(report.named(format!("{} {level}", task.name)))
+        in_precision::<T>(report.named(format!("{} {level}", problem.name)))
     };
     levels.into_iter().map(report).collect()
 }
@@ -287,7 +288,7 @@ pub fn primitives<T: Real>(seed: u64) -> Vec<Report> {
 /// # Errors
 /// With one line, if the name is not that of a strategy.
 pub fn hypergradient<T: Real>(
-    problem: &Problem<T>,
+    problem: &Task<T>,
     name: &str,
     seed: u64,
 ) -> Result<Option<Report>, String> {
@@ -338,8 +339,8 @@ pub fn hypergradient<T: Real>(
         let estimate = strategy.hypergradient(bilevel, &x, &mut work);
         estimate.expect("validated when it was made")
     };
-    let subject = format!("{} {name}", problem.task.name);
-    let x = around(&problem.task.x, seed);
+    let subject = format!("{} {name}", problem.name);
+    let x = around(&problem.x, seed);
     let x: Vec<f64> = x.iter().map(|v| v.f64()).collect();
     let estimate = run(&under_test, &x);
     let hypergradient: Vec<f64> = estimate.hypergradient.iter().map(|v| v.f64()).collect();

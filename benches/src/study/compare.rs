@@ -3,11 +3,11 @@
 use autodiff::Real;
 use autodiff::kernels::norm;
 use autodiff::unroll::Memory;
+use models::Task;
 use nalgebra::DVector;
 use serde::Serialize;
 use solvers::{AidStep, Estimate, Exact, Itd, StepLength, StepSystem, Strategy, certify};
 
-use crate::catalogue::problems::Problem;
 use crate::catalogue::strategies::{AnyStrategy, DENSE_LIMIT, Settings};
 
 /// The most entries of x for which forward mode is what others are measured against.
@@ -82,25 +82,25 @@ impl<T: Real> Reference<T> {
     /// The closed form where there is one, else [`Exact`]'s answer where it succeeds.
     /// Nothing where the lower level is too large for a dense Hessian. Where the steps of `settings`
     /// have a projection or a soft threshold, the answer of [`AidStep`] instead.
-    pub fn of(problem: &Problem<T>, settings: &Settings) -> Option<Self> {
+    pub fn of(problem: &Task<T>, settings: &Settings) -> Option<Self> {
         if settings.inner.is_proximal() {
             return Self::of_step(problem, settings);
         }
-        if let Some(known) = &problem.task.known {
+        if let Some(known) = &problem.known {
             return Some(Reference {
-                hypergradient: (known.hypergradient)(&problem.task.x),
+                hypergradient: (known.hypergradient)(&problem.x),
                 origin: "closed-form",
             });
         }
         if problem.bilevel.step().is_some() {
             return Self::of_own_steps(problem, settings);
         }
-        if problem.task.y.len() > DENSE_LIMIT {
+        if problem.bilevel.dim_y() > DENSE_LIMIT {
             return None;
         }
         let mut work = problem.bilevel.workspace();
         let estimate = Exact
-            .hypergradient(&problem.bilevel, &problem.task.x, &mut work)
+            .hypergradient(&problem.bilevel, &problem.x, &mut work)
             .expect("it has no settings");
         estimate.status.is_success().then_some(Reference {
             hypergradient: estimate.hypergradient,
@@ -109,13 +109,13 @@ impl<T: Real> Reference<T> {
     }
 
     /// Forward mode through the problem's own steps, where x is small enough for it.
-    fn of_own_steps(problem: &Problem<T>, settings: &Settings) -> Option<Self> {
-        if problem.task.x.len() > FORWARD_LIMIT {
+    fn of_own_steps(problem: &Task<T>, settings: &Settings) -> Option<Self> {
+        if problem.bilevel.dim_x() > FORWARD_LIMIT {
             return None;
         }
         let itd = Itd::reverse(settings.depth).memory(Memory::Forward);
         let mut work = problem.bilevel.workspace();
-        let estimate = itd.hypergradient(&problem.bilevel, &problem.task.x, &mut work);
+        let estimate = itd.hypergradient(&problem.bilevel, &problem.x, &mut work);
         let estimate = estimate.ok()?;
         estimate.status.is_success().then_some(Reference {
             hypergradient: estimate.hypergradient,
@@ -124,15 +124,15 @@ impl<T: Real> Reference<T> {
     }
 
     /// The fixed point of the steps, as far as the precision goes.
-    fn of_step(problem: &Problem<T>, settings: &Settings) -> Option<Self> {
-        let aid = AidStep::new(settings.inner).tolerance(1e3 * T::EPSILON);
+    fn of_step(problem: &Task<T>, settings: &Settings) -> Option<Self> {
+        let aid = AidStep::new(settings.inner.clone()).tolerance(1e3 * T::EPSILON);
         let aid = aid.system(StepSystem::Gmres { restart: 100 });
         let aid = match settings.step {
             StepLength::Fixed(length) => aid.step(length),
             StepLength::Auto => aid,
         };
         let mut work = problem.bilevel.workspace();
-        let estimate = aid.hypergradient(&problem.bilevel, &problem.task.x, &mut work);
+        let estimate = aid.hypergradient(&problem.bilevel, &problem.x, &mut work);
         let estimate = estimate.ok()?;
         estimate.status.is_success().then_some(Reference {
             hypergradient: estimate.hypergradient,
@@ -153,16 +153,16 @@ impl<T: Real> Reference<T> {
 }
 
 /// Runs one strategy in a workspace of its own.
-pub fn estimate<T: Real>(problem: &Problem<T>, strategy: &AnyStrategy<T>) -> Estimate<T> {
+pub fn estimate<T: Real>(problem: &Task<T>, strategy: &AnyStrategy<T>) -> Estimate<T> {
     let mut work = problem.bilevel.workspace();
     strategy
-        .hypergradient(&problem.bilevel, &problem.task.x, &mut work)
+        .hypergradient(&problem.bilevel, &problem.x, &mut work)
         .expect("validated when it was made")
 }
 
 /// The record of an estimate.
 pub fn record<T: Real>(
-    problem: &Problem<T>,
+    problem: &Task<T>,
     name: &str,
     estimate: &Estimate<T>,
     reference: Option<&Reference<T>>,
@@ -171,10 +171,10 @@ pub fn record<T: Real>(
     let h = &estimate.hypergradient;
     // Of a direction that is trusted: a bound about another one would say nothing.
     let success = estimate.status.is_success();
-    let bound = success.then(|| certify(&problem.bilevel, &problem.task.x, estimate));
+    let bound = success.then(|| certify(&problem.bilevel, &problem.x, estimate));
     let bound = bound.flatten();
     Record {
-        problem: problem.task.name,
+        problem: problem.name,
         strategy: name.to_owned(),
         status: estimate.status.code(),
         error_vs_exact: reference.map(|r| r.error(h)),

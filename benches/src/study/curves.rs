@@ -1,9 +1,9 @@
 //! Families of estimates: error against effort, memory against depth.
 
 use autodiff::Real;
+use models::Task;
 use solvers::StepLength;
 
-use crate::catalogue::problems::Problem;
 use crate::catalogue::strategies::{Settings, strategy};
 
 use super::compare::{Record, Reference, estimate, record};
@@ -22,7 +22,7 @@ pub struct Curve {
 /// Runs a strategy at each depth; implicit ones take the same steps on the lower level, so that
 /// all are compared at the same iterates.
 pub fn against_depth<T: Real>(
-    problem: &Problem<T>,
+    problem: &Task<T>,
     name: &str,
     depths: &[usize],
     step: f64,

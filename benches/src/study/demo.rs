@@ -1,10 +1,11 @@
 //! The main job: every family of strategy on one definition, on embedded data.
 
 use autodiff::Real;
+use models::Task;
 use serde_json::{Value, json};
 
 use crate::catalogue::methods::method;
-use crate::catalogue::problems::{Problem, Source};
+use crate::catalogue::problems::{self, Source};
 use crate::catalogue::settings::{GivenSettings, SolveSettings};
 use crate::catalogue::strategies::{DEFAULT, Settings, strategy};
 
@@ -65,12 +66,13 @@ impl Demo {
             seed,
             ..Source::default()
         };
-        let named = |name: &str| Problem::<T>::named(name, &source).expect("embedded data is good");
+        let named =
+            |name: &str| problems::named::<T>(name, &source).expect("embedded data is good");
         let (logistic, cleaning) = (named("logistic"), named("hyper-cleaning"));
         let mut comparisons = Vec::new();
         let mut reference = None;
         for problem in [&logistic, &cleaning] {
-            stage(format!("compare {}", problem.task.name));
+            stage(format!("compare {}", problem.name));
             let (title, records, of) = compare(problem);
             comparisons.push((title, records));
             reference = reference.or(of);
@@ -94,7 +96,7 @@ impl Demo {
             uncleaned: uncleaned(&cleaning),
             comparisons,
             curves,
-            dim_y: logistic.task.y.len(),
+            dim_y: logistic.bilevel.dim_y(),
             scalar_bytes: size_of::<T>(),
             counterexample,
             runs,
@@ -127,7 +129,7 @@ impl Demo {
     }
 }
 
-fn compare<T: Real>(problem: &Problem<T>) -> (String, Vec<Record>, Option<Reference<T>>) {
+fn compare<T: Real>(problem: &Task<T>) -> (String, Vec<Record>, Option<Reference<T>>) {
     let reference = Reference::of(problem, &Settings::default());
     let settings = Settings::default();
     let records = DEFAULT
@@ -140,16 +142,16 @@ fn compare<T: Real>(problem: &Problem<T>) -> (String, Vec<Record>, Option<Refere
         .collect();
     let title = format!(
         "{}: x of {}, y of {} entries; depth {}, implicit strategies to their tolerance",
-        problem.task.name,
-        problem.task.x.len(),
-        problem.task.y.len(),
+        problem.name,
+        problem.bilevel.dim_x(),
+        problem.bilevel.dim_y(),
         settings.depth
     );
     (title, records, reference)
 }
 
 /// The step length that one unrolled step finds.
-fn step_of<T: Real>(problem: &Problem<T>) -> f64 {
+fn step_of<T: Real>(problem: &Task<T>) -> f64 {
     let settings = Settings {
         depth: 1,
         ..Settings::default()
@@ -159,7 +161,7 @@ fn step_of<T: Real>(problem: &Problem<T>) -> f64 {
 }
 
 /// Each family on the problem whose lower level has many solutions, from x = 2.
-fn counterexample<T: Real>(problem: &Problem<T>) -> Vec<End> {
+fn counterexample<T: Real>(problem: &Task<T>) -> Vec<End> {
     let given = GivenSettings {
         iterations: Some(200),
         rate: Some(0.2),
@@ -172,8 +174,8 @@ fn counterexample<T: Real>(problem: &Problem<T>) -> Vec<End> {
             rate: Some(if name == "gda" { 0.05 } else { 0.2 }),
             ..given
         };
-        let settings = SolveSettings::of(problem.task.name, name, given);
-        let method = method(name, &problem.task, &settings).expect("a name of the catalogue");
+        let settings = SolveSettings::of(problem.name, name, given);
+        let method = method(name, problem, &settings).expect("a name of the catalogue");
         let outcome = solve::run(problem, name, &*method).expect("valid settings");
         End {
             method: name.to_owned(),
@@ -188,20 +190,20 @@ fn counterexample<T: Real>(problem: &Problem<T>) -> Vec<End> {
 }
 
 /// The first metric where the lower level is solved at the x the problem starts from.
-fn uncleaned<T: Real>(problem: &Problem<T>) -> f64 {
+fn uncleaned<T: Real>(problem: &Task<T>) -> f64 {
     let exact = strategy("exact", &Settings::default()).expect("a name of the catalogue");
     let y = estimate(problem, &exact).y;
-    let metric = problem.task.metrics.first();
-    metric.map_or(f64::NAN, |m| (m.measure)(&problem.task.x, &y))
+    let metric = problem.metrics.first();
+    metric.map_or(f64::NAN, |m| (m.measure)(&problem.x, &y))
 }
 
-fn solve<T: Real>(problem: &Problem<T>, name: &str) -> Vec<solve::Record> {
+fn solve<T: Real>(problem: &Task<T>, name: &str) -> Vec<solve::Record> {
     let given = GivenSettings {
         iterations: Some(ITERATIONS),
         ..GivenSettings::default()
     };
-    let settings = SolveSettings::of(problem.task.name, name, given);
-    let method = method(name, &problem.task, &settings).expect("a name of the catalogue");
+    let settings = SolveSettings::of(problem.name, name, given);
+    let method = method(name, problem, &settings).expect("a name of the catalogue");
     let outcome = solve::run(problem, name, &*method).expect("valid settings");
     outcome.records
 }

@@ -2,10 +2,9 @@
 
 use autodiff::Real;
 use autodiff::unroll::{Memory, ParseMemoryError};
+use models::Task;
 use serde::Serialize;
 use solvers::{ConfigError, Itd, Strategy};
-
-use crate::catalogue::problems::Problem;
 
 /// The status of a policy that was not run because it would not fit.
 pub const OVER_BUDGET: &str = "over-budget";
@@ -45,12 +44,7 @@ impl Policy {
     }
 
     /// The memory policy for a loop and a budget in bytes; with one slot where none fits.
-    pub fn resolve<T: Real>(
-        self,
-        problem: &Problem<T>,
-        itd: &Itd,
-        budget: Option<usize>,
-    ) -> Memory {
+    pub fn resolve<T: Real>(self, problem: &Task<T>, itd: &Itd, budget: Option<usize>) -> Memory {
         let policy = match self {
             Policy::Fixed(memory) => return memory,
             Policy::Checkpointed => |slots| Memory::Checkpointed { slots },
@@ -135,7 +129,7 @@ pub struct Record {
 /// Runs `itd` on a problem under a policy, in a workspace of its own, unless it would go over the
 /// budget.
 pub fn measure<T: Real>(
-    problem: &Problem<T>,
+    problem: &Task<T>,
     itd: &Itd,
     depth: usize,
     policy: Policy,
@@ -147,7 +141,7 @@ pub fn measure<T: Real>(
     // No block of memory is larger than this.
     let limit = budget.unwrap_or(isize::MAX as usize);
     let skipped = Record {
-        problem: problem.task.name,
+        problem: problem.name,
         policy: memory.to_string(),
         family: policy.family(),
         depth,
@@ -169,7 +163,7 @@ pub fn measure<T: Real>(
     }
     let mut work = problem.bilevel.workspace();
     let estimate = itd
-        .hypergradient(&problem.bilevel, &problem.task.x, &mut work)
+        .hypergradient(&problem.bilevel, &problem.x, &mut work)
         .expect("validated before");
     Record {
         status: estimate.status.code(),
@@ -188,10 +182,10 @@ mod tests {
     use solvers::InnerStep;
 
     use super::*;
-    use crate::catalogue::problems::Source;
+    use crate::catalogue::problems::{self, Source};
 
-    fn scalar() -> Problem<f64> {
-        Problem::named("scalar", &Source::default()).expect("a closed form")
+    fn scalar() -> Task<f64> {
+        problems::named("scalar", &Source::default()).expect("a closed form")
     }
 
     #[test]

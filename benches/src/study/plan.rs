@@ -2,10 +2,9 @@
 
 use autodiff::Real;
 use autodiff::unroll::Memory;
+use models::Task;
 use serde::Serialize;
 use solvers::{ANY_DEPTH, BudgetError, Itd, Plan, Strategy};
-
-use crate::catalogue::problems::Problem;
 
 /// A schedule, and whether it fits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,9 +26,9 @@ pub struct Record {
 }
 
 impl Record {
-    fn of<T: Real>(problem: &Problem<T>, plan: &Plan) -> Self {
+    fn of<T: Real>(problem: &Task<T>, plan: &Plan) -> Self {
         Record {
-            problem: problem.task.name,
+            problem: problem.name,
             policy: plan.memory.to_string(),
             depth: Some(plan.depth),
             predicted_bytes: plan.predicted_bytes,
@@ -42,7 +41,7 @@ impl Record {
 
 /// The fastest schedule of a loop that fits; else the smallest one there is, and the reason.
 pub fn fastest<T: Real>(
-    problem: &Problem<T>,
+    problem: &Task<T>,
     itd: &Itd,
     budget: usize,
 ) -> (Record, Option<BudgetError>) {
@@ -54,7 +53,7 @@ pub fn fastest<T: Real>(
 
 /// The deepest loop that fits, for each policy. `at` makes a loop of a depth.
 pub fn deepest<T: Real>(
-    problem: &Problem<T>,
+    problem: &Task<T>,
     at: impl Fn(usize) -> Itd,
     budget: usize,
 ) -> Vec<Record> {
@@ -75,7 +74,7 @@ pub fn deepest<T: Real>(
         let any = depth == ANY_DEPTH;
         let repeats = any && matches!(memory, Memory::Checkpointed { .. });
         Record {
-            problem: problem.task.name,
+            problem: problem.name,
             policy: memory.to_string(),
             depth: (!any).then_some(depth),
             predicted_bytes: at(depth)
@@ -94,10 +93,10 @@ mod tests {
     use solvers::InnerStep;
 
     use super::*;
-    use crate::catalogue::problems::Source;
+    use crate::catalogue::problems::{self, Source};
 
-    fn quadratic() -> Problem<f64> {
-        Problem::named("quadratic", &Source::default()).expect("a closed form")
+    fn quadratic() -> Task<f64> {
+        problems::named("quadratic", &Source::default()).expect("a closed form")
     }
 
     #[test]

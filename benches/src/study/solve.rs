@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use autodiff::Real;
+use models::Task;
+use nalgebra::DVector;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use solvers::{ConfigError, Method, RestoreError, Run, keep_warnings};
-
-use crate::catalogue::problems::Problem;
 
 /// One outer iteration of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ impl Record {
 
 /// A run of a method that says after each iteration what came of it.
 pub struct Session<'p, T: Real> {
-    problem: &'p Problem<T>,
+    problem: &'p Task<T>,
     name: String,
     run: Box<dyn Run<T> + 'p>,
     progress: SoFar,
@@ -85,12 +85,12 @@ impl<'p, T: Real> Session<'p, T> {
     /// # Errors
     /// If the method's settings do not fit, before any work.
     pub fn begin(
-        problem: &'p Problem<T>,
+        problem: &'p Task<T>,
         name: &str,
         method: &dyn Method<T>,
     ) -> Result<Self, ConfigError> {
         let started = Instant::now();
-        let run = method.begin(&problem.bilevel, problem.task.x.clone())?;
+        let run = method.begin(&problem.bilevel, problem.x.clone())?;
         let seconds = started.elapsed().as_secs_f64();
         Ok(Session {
             problem,
@@ -118,7 +118,7 @@ impl<'p, T: Real> Session<'p, T> {
         }
         keep_warnings(&mut so_far.warnings, &progress.warnings);
         Some(Record {
-            problem: self.problem.task.name.into(),
+            problem: self.problem.name.into(),
             method: self.name.clone(),
             iteration: progress.iteration,
             seconds: so_far.seconds,
@@ -131,7 +131,7 @@ impl<'p, T: Real> Session<'p, T> {
             certificate: progress.certificate.map(|c| c.bound),
             peak_bytes: progress.peak_bytes,
             status: progress.status.code().into(),
-            metrics: self.problem.measure(self.run.x(), self.run.y()),
+            metrics: metrics(self.problem, self.run.x(), self.run.y()),
         })
     }
 
@@ -171,12 +171,24 @@ impl<'p, T: Real> Session<'p, T> {
     }
 }
 
+/// The metrics at (x, y), and those of samples kept apart, as a part of a record.
+pub(super) fn metrics<T: Real>(
+    problem: &Task<T>,
+    x: &DVector<T>,
+    y: &DVector<T>,
+) -> Map<String, Value> {
+    let measured = problem.measure(x, y).into_iter();
+    measured
+        .map(|(name, v)| (name.to_owned(), v.into()))
+        .collect()
+}
+
 /// Runs a method to its end.
 ///
 /// # Errors
 /// If the method's settings do not fit, before any work.
 pub fn run<T: Real>(
-    problem: &Problem<T>,
+    problem: &Task<T>,
     name: &str,
     method: &dyn Method<T>,
 ) -> Result<Outcome, ConfigError> {

@@ -12,8 +12,6 @@ use serde::Serialize;
 use solvers::sampling::Sampling;
 use solvers::{Method, Outer, Schedule, StochasticAid};
 
-use crate::catalogue::problems::Problem;
-
 use super::flatness::Flatness;
 use super::spread::Spread;
 
@@ -122,15 +120,15 @@ fn pair<T: Real>(experiment: Experiment, schedule: Schedule, n: usize, seed: u64
     rng.set_stream(u64::from(u32::MAX));
     let swapped = (rng.next_u64() % n as u64) as usize;
     let [this, other] = [None, Some(swapped)].map(|swapped| {
-        let problem = Problem::of(toy.task::<T>(n, seed, swapped)).expect("the toys are problems");
+        let problem = toy.task::<T>(n, seed, swapped);
         let end = solve(&problem, experiment, schedule, seed);
         (problem, end)
     });
     let (problem, end) = this;
     let other = other.1;
     let (at, status) = ([end.x.as_slice(), end.y.as_slice()], &end.status);
-    let train_loss = problem.task.upper.point().value(&at).f64();
-    let test_loss = (problem.task.metrics[0].measure)(&end.x, &end.y);
+    let train_loss = problem.bilevel.upper().point().value(&at).f64();
+    let test_loss = (problem.metrics[0].measure)(&end.x, &end.y);
     let distance = (&end.x - &other.x).norm().f64();
     let status = if status.is_success() {
         &other.status
@@ -161,7 +159,7 @@ struct End<T: Real> {
 
 /// A run; its draws depend on the seed alone, so those of two problems are the same.
 fn solve<T: Real>(
-    problem: &Problem<T>,
+    problem: &Task<T>,
     experiment: Experiment,
     schedule: Schedule,
     seed: u64,
@@ -178,7 +176,7 @@ fn solve<T: Real>(
         .sampling(Sampling::new(seed))
         .report_every(experiment.steps);
     let mut run = method
-        .begin(&problem.bilevel, problem.task.x.clone())
+        .begin(&problem.bilevel, problem.x.clone())
         .expect("settings that were checked");
     let progress = run.step().expect("one report of all steps");
     End {

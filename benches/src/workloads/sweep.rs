@@ -81,7 +81,7 @@ impl<T: Real, const N: usize> Task for Sweep<T, N> {
     fn call(&mut self) {
         let (inputs, directions) = (self.setting.inputs(), self.setting.directions());
         let wanted = self.by.iter().map(|k| Inputs::one(*k));
-        let wanted = wanted.fold(Inputs::NONE, Inputs::and);
+        let wanted = wanted.fold(Inputs::NONE, Inputs::union);
         match self.kind {
             Kind::Gradient => {
                 self.point.differentiate(&inputs, wanted);

@@ -95,3 +95,35 @@ impl fmt::Display for About {
         write!(f, "data {}: {}", self.file, parts.join("; "))
     }
 }
+
+/// How a user's data was read, of whichever kind it is. Its text is one line.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReadData {
+    /// A table.
+    Table(About),
+    /// Square images of one size.
+    Images {
+        /// The folder that they are from.
+        folder: String,
+        /// How many there are.
+        count: usize,
+        /// Rows and columns of each.
+        side: usize,
+    },
+}
+
+impl fmt::Display for ReadData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadData::Table(about) => about.fmt(f),
+            ReadData::Images {
+                folder,
+                count,
+                side,
+            } => write!(
+                f,
+                "data {folder}: png; {count} images, cut to {side} × {side} pixels"
+            ),
+        }
+    }
+}

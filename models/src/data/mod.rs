@@ -38,7 +38,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 pub use self::csv::read_csv;
-pub use about::About;
+pub use about::{About, ReadData};
 pub use embedded::{
     DIGITS_NOTICE, digits, digits_classes, digits_cleaning, digits_parity, digits_shuffled,
 };

@@ -4,8 +4,8 @@ use autodiff::{Padding, Real, Var};
 use nalgebra::{DMatrix, DVector};
 
 use super::{Photographs, task, zero_mean};
-use crate::Task;
 use crate::gaussian::Gaussian;
+use crate::task::Task;
 
 /// The network of `icnn-denoising`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,8 +14,8 @@ pub use tv::{tv_deblurring, tv_denoising, tv_denoising_of, tv_denoising_on};
 use autodiff::{Real, Sampled, Var, sampled};
 use nalgebra::{DMatrix, DVector};
 
-use crate::task::whole;
-use crate::{HeldOut, Metric, Task};
+use crate::held_out::HeldOut;
+use crate::task::{Metric, Task};
 use photographs::Pairs;
 
 /// What observations lose on the way from the image.
@@ -47,11 +47,7 @@ fn task<T: Real>(
     let held_out = (!test.clean.is_empty()).then(|| {
         let y = start(&test);
         let lower = means(size, cast(&test.observed), energy);
-        HeldOut {
-            lower: whole(&lower, x.len(), y.len()),
-            y,
-            metrics: vec![psnr("test_psnr", test.clean)],
-        }
+        HeldOut::new(&lower, x.len(), y, psnr("test_psnr", test.clean))
     });
     let y = start(&train);
     Task {

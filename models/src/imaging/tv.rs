@@ -1,13 +1,12 @@
 //! Denoising and deblurring by smoothed total variation, its weight and smoothing learned.
 
-use std::sync::Arc;
-
 use autodiff::{Padding, Real, Var};
 use nalgebra::{DMatrix, DVector};
+use solvers::Constants;
 
 use super::photographs::Pairs;
 use super::{Photographs, blur, task};
-use crate::{Constants, Task};
+use crate::task::Task;
 
 /// ‖D‖² of forward differences in two directions is at most this.
 const DIFFERENCES: f64 = 8.0;
@@ -85,12 +84,7 @@ fn denoising<T: Real>((train, test): (Pairs, Pairs)) -> Task<T> {
         DVector::from_element(2, T::of(-3.0)),
         |x, y, b: &DMatrix<T>| (y - b).norm_squared() * T::of(0.5) + variation(x, y),
     );
-    Task {
-        constants: Some(Arc::new(move |x: &[T], y: &[T]| {
-            constants(x, y, size, (1.0, 1.0))
-        })),
-        ..task
-    }
+    task.with_constants(move |x, y| constants(x, y, size, (1.0, 1.0)))
 }
 
 /// Problem `tv-deblurring`: [`tv_denoising`] of images that a 5 × 5 Gaussian A with σ = 1 has blurred
@@ -123,12 +117,7 @@ pub fn tv_deblurring<T: Real>(photographs: &Photographs) -> Task<T> {
         },
     );
     let curvatures = (CONVEXITY, CONVEXITY + blur::norm_squared(size));
-    Task {
-        constants: Some(Arc::new(move |x: &[T], y: &[T]| {
-            constants(x, y, size, curvatures)
-        })),
-        ..task
-    }
+    task.with_constants(move |x, y| constants(x, y, size, curvatures))
 }
 
 /// e^{x₀} Σ √(|∇y|² + e^{2x₁}).

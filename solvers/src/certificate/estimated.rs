@@ -4,7 +4,7 @@ use autodiff::kernels::{axpy, dot, norm};
 use autodiff::{Inputs, Meter, Point, Real};
 use nalgebra::DVector;
 
-use crate::linear::{Cg, LinearSolver};
+use crate::linear::{Cg, Scratch, system};
 use crate::{Bilevel, Estimate, default_tolerance};
 
 use super::{Certificate, Constants};
@@ -90,14 +90,11 @@ pub fn certify<T: Real>(
 
 /// Solves `H v = b` at the point's linearisation; `None` where H is not positive definite.
 fn solve<T: Real>(point: &mut Point<T>, b: &[T], v: &mut [T], tolerance: f64) -> Option<()> {
-    use crate::linear::Outcome::{Converged, Exhausted};
-    let mut product = |p: &[T], out: &mut [T]| {
-        point.second_by(&[None, Some(p)], Inputs::one(1));
-        out.copy_from_slice(point.product(1));
-    };
     let cg = Cg::new().tolerance(tolerance);
-    let report = cg.solve(&mut product, b, v, &Meter::new());
-    matches!(report.outcome, Converged | Exhausted).then_some(())
+    let mut room = vec![T::zero(); system::scratch::<T>(&cg, b.len(), false)];
+    let (room, meter) = (&mut room[..], Meter::new());
+    let solution = system::solve(&cg, point, b, v, Scratch::new(room, &meter), false);
+    (!solution.flawed).then_some(())
 }
 
 /// Numbers without structure, the same at every call.

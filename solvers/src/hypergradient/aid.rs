@@ -1,25 +1,18 @@
 //! Approximate implicit differentiation.
 
-mod lower;
-mod system;
-mod vectors;
-
 use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Real};
-use nalgebra::DVector;
 
-use crate::accuracy::{self, TOLD, degenerate, part, solved};
+use crate::accuracy::{self, TOLD, degenerate, part};
 use crate::inner::{InnerStep, StepLength};
+use crate::linear::system::{self, Solution};
 use crate::linear::{Cg, Direct, LinearSolver};
-use crate::{Bilevel, Certificate, Estimate, Status, Workspace};
+use crate::lower::{Lower, LowerSolve, NOTHING};
+use crate::{Bilevel, Certificate, Status, default_tolerance};
 
-use super::footprint::{loop_bytes, workspace_bytes};
-use super::session::{Session, blank, counted};
-use super::{ConfigError, Strategy};
-pub use lower::LowerSolve;
-use lower::NOTHING;
-use system::solve_linear;
-use vectors::Vectors;
+use super::Strategy;
+use super::footprint::{Footprint, loop_bytes};
+use super::frame::{Answer, Call, Walked};
 
 /// Solves the lower level, then `H v = ∇_yF`, and returns `∇_xF − ∇²_xy g · v`.
 ///
@@ -38,7 +31,6 @@ use vectors::Vectors;
 pub struct Aid<L> {
     lower: LowerSolve,
     linear: L,
-    warm: bool,
     rounding: bool,
 }
 
@@ -62,7 +54,6 @@ impl<L> Aid<L> {
         Aid {
             lower: LowerSolve::default(),
             linear,
-            warm: false,
             rounding: false,
         }
     }
@@ -71,14 +62,6 @@ impl<L> Aid<L> {
     #[must_use]
     pub fn lower(mut self, lower: LowerSolve) -> Self {
         self.lower = lower;
-        self
-    }
-
-    /// Whether the linear system starts from the solution of the last call in the same workspace,
-    /// which keeps it. Direct and one-step solutions do not depend on where they start.
-    #[must_use]
-    pub fn warm_linear(mut self, warm: bool) -> Self {
-        self.warm = warm;
         self
     }
 
@@ -123,131 +106,138 @@ impl<L> Aid<L> {
     }
 }
 
-impl<L> Aid<L> {
-    /// The most bytes that the estimate's workspace holds, without running anything: programs,
-    /// sweeps, vectors and the linear solver's.
-    ///
-    /// [`Estimate::bytes`](crate::Estimate::bytes) has exactly this as its peak, in a workspace
-    /// that was fresh or used by this strategy alone.
-    pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize
-    where
-        L: LinearSolver<T>,
-    {
-        let dim_y = problem.dim_y();
-        // The length is one number in the recording, whichever it is.
-        let steps = match self.lower {
-            LowerSolve::Newton { .. } => None,
-            LowerSolve::Steps { depth, inner, .. } => {
-                Some((inner.record(problem.lower(), 0.5), depth))
-            }
-        };
-        let step = steps.as_ref().map(|s| &s.0);
-        let lower = steps.as_ref().map(|s| loop_bytes(&s.0, s.1, NOTHING));
-        workspace_bytes(problem, [0, self.linear.block(dim_y)], step)
-            + lower.unwrap_or(0)
-            + Vectors::<T>::bytes(self.lower, dim_y)
-            + (dim_y + problem.dim_x()) * size_of::<T>()
-            + self.linear.bytes(dim_y)
-    }
-}
-
 impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
     fn name(&self) -> String {
         format!("aid-{}", self.linear.name())
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
-        let positive = |what: &str, t: f64| {
-            let bad = !(t.is_finite() && t > 0.0);
-            bad.then(|| format!("{what} {t}: expected a positive number"))
-        };
-        let reason = match self.lower {
-            LowerSolve::Newton { limit: Some(0), .. } => {
-                Some("at most 0 iterations: expected at least 1".to_owned())
-            }
-            LowerSolve::Newton { tolerance, .. } => {
-                tolerance.and_then(|t| positive("tolerance", t))
-            }
-            LowerSolve::Steps { depth: 0, .. } => {
-                Some("depth 0: expected at least 1 step".to_owned())
-            }
-            LowerSolve::Steps { inner, .. } if inner.is_proximal() => Some(format!(
-                "steps {inner} solve a lower level that is not smooth: expected aid-step or itd"
-            )),
-            LowerSolve::Steps { inner, length, .. } => inner.complaint(length),
-        };
-        let reason = reason.or(self.linear.complaint());
-        match reason {
-            Some(reason) => Err(ConfigError {
-                strategy: Strategy::<T>::name(self),
-                reason,
-            }),
-            None => Ok(()),
-        }
+    fn complaint(&self) -> Option<String> {
+        self.lower.complaint().or(self.linear.complaint())
     }
 
-    fn hypergradient(
-        &self,
-        problem: &Bilevel<T>,
-        x: &DVector<T>,
-        work: &mut Workspace<T>,
-    ) -> Result<Estimate<T>, ConfigError> {
-        Strategy::<T>::validate(self)?;
-        self.suits(problem)?;
-        work.check(problem, x);
-        let session = Session::begin(work);
-        let (x, meter) = (x.as_slice(), work.meter().clone());
-        let warm = self.warm || work.warm_linear;
-        let first_guess = work.linear.take().filter(|_| warm);
-        let mut vectors = Vectors::new(self.lower, work.start.as_slice(), first_guess, &meter);
-        let mut lower = self.solve_lower(problem, x, work, &mut vectors);
+    /// The solution of the linear system, beside what the lower level or that system takes.
+    fn scratch(&self, problem: &Bilevel<T>) -> usize {
+        let n = problem.dim_y();
+        let system = system::scratch(&self.linear, n, true);
+        n + self.lower.scratch::<T>(n).max(system).max(n)
+    }
 
-        let (mut y, _y_bytes) = counted(&vectors.y, &meter);
-        let (mut hypergradient, _bytes) = counted(x, &meter);
+    fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
+        let n = problem.dim_y();
+        let beside = self.linear.bytes(n) - self.linear.scratch(n) * size_of::<T>();
+        let footprint = Footprint::new()
+            .second(0, self.linear.block(n))
+            .beside(beside);
+        let Some((depth, steps)) = self.lower.steps() else {
+            return footprint;
+        };
+        // The length is one number in the recording, whichever it is.
+        let step = steps.recorded(problem, 0.5);
+        footprint
+            .recorded(&step)
+            .beside(loop_bytes(&step, depth, NOTHING))
+    }
+
+    fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
+        let Call {
+            problem,
+            x,
+            start,
+            upper,
+            lower,
+            loops,
+            y,
+            hypergradient,
+            ..
+        } = call;
+        let (x, start) = (*x, *start);
+        let ([own], mut scratch) = call.scratch.split(y.len());
+        own.fill(T::zero());
+        let v = match &mut call.linear {
+            Some(guess) => &mut **guess,
+            None => own,
+        };
+        let least = match self.rounding {
+            true => f64::MIN_POSITIVE,
+            false => default_tolerance::<T>(),
+        };
+        let levels = [&mut **upper, &mut **lower];
+        let mut solved = self
+            .lower
+            .solve(problem, levels, x, y, least, loops, &mut scratch);
         let (value, solution, distance) = loop {
-            let at = [x, &vectors.y[..]];
-            let value = work.upper.differentiate(&at, Inputs::ALL);
-            work.lower.linearise(&at);
-            let b = work.upper.gradient(1);
-            let solution = solve_linear(&self.linear, &mut work.lower, b, &mut vectors, &meter);
-            let curvature = lower.curvature.and(solution.curvature);
-            let off = curvature.distance(lower.residual);
-            let distance = part(off, &vectors.y, work.start.as_slice());
-            if solution.flawed || !self.go_on(x, work, &mut vectors, &mut lower, distance) {
+            let value = upper.differentiate(&[x, y], Inputs::ALL);
+            lower.linearise(&[x, y]);
+            let b = upper.gradient(1);
+            let (_, room) = scratch.split::<0>(0);
+            let solution = system::solve(&self.linear, lower, b, v, room, true);
+            let curvature = solved.curvature.and(solution.curvature);
+            let distance = part(curvature.distance(solved.residual), y, start);
+            if solution.flawed {
+                break (value, solution, distance);
+            }
+            let more = self
+                .lower
+                .go_on(lower, x, y, &mut solved, distance, &mut scratch);
+            if more == Some(false) {
+                // The linear system's own products again.
+                lower.second(&[None, Some(v)]);
+            }
+            if more != Some(true) {
                 break (value, solution, distance);
             }
         };
-        y.as_mut_slice().copy_from_slice(&vectors.y);
-        hypergradient
-            .as_mut_slice()
-            .copy_from_slice(work.upper.gradient(0));
-        axpy(
-            hypergradient.as_mut_slice(),
-            -T::one(),
-            work.lower.product(0),
-        );
-
-        let mut estimate = blank(Strategy::<T>::name(self), y);
-        estimate.hypergradient = hypergradient;
-        estimate.upper = value.f64();
-        let (status, warning) = self.judge::<T>(&lower, distance);
+        hypergradient.copy_from_slice(upper.gradient(0));
+        axpy(hypergradient, -T::one(), lower.product(0));
+        let size = norm(hypergradient).f64();
         // Where the lower level was started at a stationary point, that is what is meant. How near it
         // is tells the solution itself, as curvatures of both signs cancel.
-        let reach = norm(&vectors.v).f64() / norm(work.lower.product(1)).f64();
-        let saddle_distance = part(lower.residual * reach, &vectors.y, work.start.as_slice());
+        let reach = norm(v).f64() / norm(lower.product(1)).f64();
+        let saddle_distance = part(solved.residual * reach, y, start);
         let saddle = matches!(solution.status, Status::NegativeCurvature { .. })
             && self.linear.solves_indefinite()
-            && lower.iterations == 0
-            && saddle_distance <= solved::<T>()
+            && solved.iterations == 0
+            && saddle_distance <= accuracy::solved::<T>()
             && solution.residual <= self.linear.tolerance();
+        let mut answer = self.judge::<T>(&solved, &solution, distance, saddle);
+        answer.upper = value.f64();
+        answer.certificate = Certificate::stated(problem, x, y, size, upper, lower);
+        if answer.status.is_success() {
+            let size = accuracy::size(y, start);
+            let [spare] = scratch.vectors(y.len());
+            if let Some(relative_curvature) = degenerate(lower, [x, y], v, size, spare) {
+                answer.status = Status::SingularHessian { relative_curvature };
+            }
+        }
+        answer.walked = self.lower.steps().map(|(depth, steps)| Walked {
+            depth,
+            memory: NOTHING,
+            inner: steps.inner,
+        });
+        answer
+    }
+}
+
+impl<L> Aid<L> {
+    /// What a lower level at this relative `distance` and the solution of the linear system are worth
+    /// together. `saddle` says that y is a stationary point that was meant.
+    fn judge<T: Real>(
+        &self,
+        lower: &Lower,
+        solution: &Solution,
+        distance: f64,
+        saddle: bool,
+    ) -> Answer {
+        let (status, warning) = self.lower.judge::<T>(lower, distance);
+        let mut warnings = Vec::new();
         if saddle {
-            estimate.warnings.push(format!(
+            warnings.push(format!(
                 "y, which the lower level was started at, is stationary and no minimiser: this is \
                  the derivative of that point ({})",
                 solution.status
             ));
         }
-        estimate.status = match (solution.status, status) {
+        let mut status = match (solution.status.clone(), status) {
             (_, s) if saddle => s,
             // A Hessian that is not positive definite says more than a residual, and no residual
             // can be told from what is not finite.
@@ -256,59 +246,32 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
             (s, Status::Converged | Status::Stepped) => s,
             (_, s) => s,
         };
-        if let (true, Some(relative_curvature)) =
-            (estimate.status.is_success(), lower.trend.degenerate())
-        {
+        if let (true, Some(relative_curvature)) = (status.is_success(), lower.trend.degenerate()) {
             let singular = Status::SingularHessian { relative_curvature };
-            estimate.status = self.short::<T>(&lower).unwrap_or(singular);
+            status = self.lower.short::<T>(lower).unwrap_or(singular);
         }
-        if estimate.status.is_success() {
-            estimate.warnings.extend(warning);
-            if solution.error > TOLD {
-                estimate.warnings.push(format!(
-                    "the linear system's solution may be off by some {:.1e} of its size (relative \
-                     residual {:.1e}): solve it further",
-                    solution.error, solution.residual
-                ));
-            }
+        if status.is_success() {
+            warnings.extend(warning);
+            warnings.extend(solve_further(solution.error, solution.residual));
         }
-        estimate.distance = Some(distance);
-        estimate.lower_residual = lower.residual;
-        estimate.lower_iterations = lower.iterations;
-        estimate.linear_residual = Some(solution.residual);
-        estimate.linear_iterations = solution.iterations;
-        estimate.step = lower.step;
-        let size = estimate.hypergradient.norm().f64();
-        let at = (estimate.y.as_slice(), size);
-        estimate.certificate =
-            Certificate::stated(problem, x, at.0, at.1, &work.upper, &work.lower);
-        if estimate.status.is_success() {
-            let (at, size) = (
-                estimate.y.as_slice(),
-                accuracy::size(&vectors.y, work.start.as_slice()),
-            );
-            let spare = &mut vectors.spare[0];
-            let flat = degenerate(&mut work.lower, [x, at], &vectors.v, size, spare);
-            if let Some(relative_curvature) = flat {
-                estimate.status = Status::SingularHessian { relative_curvature };
-            }
+        Answer {
+            distance: Some(distance),
+            lower_iterations: lower.iterations,
+            linear_residual: Some(solution.residual),
+            linear_iterations: solution.iterations,
+            step: lower.step,
+            warnings,
+            ..Answer::new(status, f64::NAN, lower.residual)
         }
-        let estimate = session.finish(work, estimate, x, |work| {
-            let (LowerSolve::Steps { depth, inner, .. }, Some(length)) = (self.lower, lower.step)
-            else {
-                return None;
-            };
-            let key = format!("itd {inner:?} {length:e}");
-            let mut steps = work.take(&key, || inner.record(problem.lower(), length));
-            let nothing = vec![T::zero(); inner.dim_state(problem.dim_y())];
-            let found = steps.find_non_finite(x, &vectors.first, depth, NOTHING, &nothing);
-            work.put(key, steps);
-            found
-        });
-        // One that is not finite would spoil all later calls.
-        if warm && vectors.v.iter().all(|v| v.is_finite()) {
-            work.linear = Some(vectors.v);
-        }
-        Ok(estimate)
     }
+}
+
+/// That the linear system's solution may be off by this part of its size, if that matters.
+pub(super) fn solve_further(error: f64, residual: f64) -> Option<String> {
+    (error > TOLD).then(|| {
+        format!(
+            "the linear system's solution may be off by some {error:.1e} of its size (relative \
+             residual {residual:.1e}): solve it further"
+        )
+    })
 }

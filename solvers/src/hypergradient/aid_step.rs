@@ -1,23 +1,24 @@
 //! Implicit differentiation of the fixed point of a step.
 
-mod gmres;
 mod system;
 
-use autodiff::bytes::{Buffer, Category};
+use autodiff::bytes::Category;
 use autodiff::kernels::add;
 use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real};
-use nalgebra::DVector;
 
 use crate::accuracy::{PROBED, TOLD, degenerate, part, size, solved};
+use crate::hessian::Hessian;
 use crate::inner::{InnerStep, StepLength, Stop, Weak};
-use crate::{Bilevel, Estimate, Status, Workspace, default_tolerance};
+use crate::lower::{NOTHING, Steps, Walk};
+use crate::{Bilevel, Status, default_tolerance};
 
-use super::footprint::{loop_bytes, workspace_bytes};
-use super::session::{Session, blank, counted};
-use super::{ConfigError, Strategy};
+use super::Strategy;
+use super::aid::solve_further;
+use super::footprint::{Footprint, loop_bytes};
+use super::frame::{Answer, Call, Walked};
 pub use system::StepSystem;
-use system::{Linearised, solve, solver_bytes};
+use system::{Linearised, Solution, solve};
 
 /// Solves the lower level by steps `y ← Φ(x, y)`, and differentiates the equation `y = Φ(x, y)` of
 /// their fixed point: `(I − ∂_yΦ)ᵀ p = ∇_yF`, then `∇_xF + (∂_xΦ)ᵀ p`.
@@ -63,23 +64,21 @@ use system::{Linearised, solve, solver_bytes};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AidStep {
-    inner: InnerStep,
-    length: StepLength,
+    steps: Steps,
     system: StepSystem,
     tolerance: Option<f64>,
     limit: usize,
 }
-
-/// Steps on the lower level are not differentiated one by one.
-const NOTHING: Memory = Memory::Truncated { steps: 0 };
 
 impl AidStep {
     /// These steps, of automatic length, to the precision's default tolerance; the linear system by
     /// fixed-point iteration.
     pub fn new(inner: InnerStep) -> Self {
         AidStep {
-            inner,
-            length: StepLength::Auto,
+            steps: Steps {
+                inner,
+                length: StepLength::Auto,
+            },
             system: StepSystem::Iteration,
             tolerance: None,
             limit: 100_000,
@@ -89,7 +88,7 @@ impl AidStep {
     /// A fixed step length.
     #[must_use]
     pub fn step(mut self, length: f64) -> Self {
-        self.length = StepLength::Fixed(length);
+        self.steps.length = StepLength::Fixed(length);
         self
     }
 
@@ -118,20 +117,88 @@ impl AidStep {
         self
     }
 
-    /// The most bytes that the estimate's workspace holds, without running anything; see
-    /// [`Itd::predicted_peak_bytes`](crate::Itd::predicted_peak_bytes).
-    pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize {
-        let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
-        // The length is one number in the recording, whichever it is.
-        let step = self.inner.record(problem.lower(), 0.5);
-        let second = self.length.is_found() || dim_y <= PROBED;
-        let previous = Stop::<T>::previous(self.inner, dim_y);
-        let vectors = step.dim_state() + self.inner.spare(dim_y, self.length) + previous;
-        workspace_bytes(problem, [0, usize::from(second)], Some(&step))
-            + loop_and_linearisation(&step)
-            + (vectors + 4 * dim_y + dim_x) * size_of::<T>()
-            + solver_bytes::<T>(self.system, dim_y)
+    fn residual<T: Real>(&self) -> f64 {
+        self.tolerance.unwrap_or(default_tolerance::<T>())
     }
+
+    /// What y at this relative `distance` and the solution of the linear system are worth together.
+    fn status<T: Real>(&self, end: &End, solution: &Solution) -> Status {
+        let (tolerance, allowed) = (self.residual::<T>(), self.allowed::<T>());
+        let End {
+            before,
+            after,
+            distance,
+        } = *end;
+        // A given tolerance is strict; the default is within reach of rounding.
+        let met = after <= tolerance || self.tolerance.is_none();
+        let near = distance <= allowed;
+        let linear = Status::LinearNotConverged {
+            residual: solution.residual,
+            tolerance,
+        };
+        // Written so that a NaN is no success.
+        if let Some(relative_curvature) = solution.repels {
+            Status::NegativeCurvature { relative_curvature }
+        } else if near && met && solution.residual <= tolerance {
+            Status::Converged
+        } else if near && met {
+            linear
+        } else if !near && !(after <= before) {
+            Status::LowerDiverged { before, after }
+        } else if after > tolerance {
+            Status::LowerNotConverged {
+                residual: after,
+                tolerance,
+            }
+        } else if solution.residual > tolerance {
+            // Without its solution nothing is known of the distance.
+            linear
+        } else {
+            Status::LowerInaccurate { distance, allowed }
+        }
+    }
+
+    /// What is to be said beside the status of `depth` steps.
+    fn remark<T: Real>(
+        &self,
+        status: &Status,
+        end: &End,
+        depth: usize,
+        length: f64,
+    ) -> Option<String> {
+        match status {
+            Status::LowerNotConverged { .. } => {
+                let remedy = if end.after < 0.99 * end.before {
+                    "allow more, or measure y in units of like curvature"
+                } else {
+                    "take a shorter one where they go to and fro"
+                };
+                Some(format!(
+                    "{depth} steps of length {length:.1e} did not settle: {remedy}"
+                ))
+            }
+            Status::LinearNotConverged { .. } => Some(format!(
+                "the step's fixed point was differentiated by {}: where it does not contract, the \
+                 lower level has more than one solution; where it is slow, use gmres",
+                Strategy::<T>::name(self)
+            )),
+            _ => None,
+        }
+    }
+
+    /// The relative distance to the fixed point that will do.
+    fn allowed<T: Real>(&self) -> f64 {
+        self.residual::<T>().max(solved::<T>())
+    }
+}
+
+/// Where the steps have ended.
+struct End {
+    /// The residual of the lower level where they started, and here.
+    before: f64,
+    after: f64,
+    /// How far the fixed point is, as a part of y's size.
+    distance: f64,
 }
 
 /// Bytes of a loop that keeps nothing and then linearises one step.
@@ -151,111 +218,107 @@ impl<T: Real> Strategy<T> for AidStep {
         }
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
-        let tolerance = self.tolerance.unwrap_or(default_tolerance::<T>());
-        let reason = match (self.inner, self.system) {
-            (InnerStep::Adam { .. } | InnerStep::AdamWith { .. }, _) => Some(format!(
-                "a step of {} divides by what it has moved, which is 0 at its fixed point: expected \
-                 gd, or another step without adaptive lengths",
-                self.inner
-            )),
-            (_, StepSystem::Gmres { restart: 0 }) => {
+    fn complaint(&self) -> Option<String> {
+        let tolerance = self.residual::<T>();
+        if let Some(reason) = self.steps.inner.unsettled() {
+            return Some(reason);
+        }
+        match self.system {
+            StepSystem::Gmres { restart: 0 } => {
                 Some("restart after 0 iterations: expected at least 1".to_owned())
             }
             _ if self.limit == 0 => Some("at most 0 steps: expected at least 1".to_owned()),
             _ if !(tolerance.is_finite() && tolerance > 0.0) => {
                 Some(format!("tolerance {tolerance}: expected a positive number"))
             }
-            _ => self.inner.complaint(self.length),
-        };
-        match reason {
-            Some(reason) => Err(ConfigError {
-                strategy: Strategy::<T>::name(self),
-                reason,
-            }),
-            None => Ok(()),
+            _ => self.steps.complaint(),
         }
     }
 
-    fn hypergradient(
-        &self,
-        problem: &Bilevel<T>,
-        x: &DVector<T>,
-        work: &mut Workspace<T>,
-    ) -> Result<Estimate<T>, ConfigError> {
-        Strategy::<T>::validate(self)?;
-        self.suits(problem)?;
-        work.check(problem, x);
-        let session = Session::begin(work);
-        let tolerance = self.tolerance.unwrap_or(default_tolerance::<T>());
-        let (x, dim_y, meter) = (x.as_slice(), problem.dim_y(), work.meter().clone());
-        let (inner, proximal) = (self.inner, self.inner.proximal());
-        let buffer = |len: usize| Buffer::zeros(len, Category::Solver, &meter);
-        let mut state = inner.first_state(work.start.as_slice(), &meter);
-        let mut spare = buffer(inner.spare(dim_y, self.length));
-        let mut previous = buffer(Stop::<T>::previous(inner, dim_y));
-        let (mut p, mut q, mut residual) = (buffer(dim_y), buffer(dim_y), buffer(dim_y));
+    /// A state, what finding the length and stopping need, p and a pulled cotangent, and the linear
+    /// system's.
+    fn scratch(&self, problem: &Bilevel<T>) -> usize {
+        let (steps, n) = (&self.steps, problem.dim_y());
+        let previous = Stop::<T>::previous(&steps.inner, n);
+        let system = system::scratch::<T>(self.system, n);
+        steps.dim_state(problem) + steps.spare(n) + previous + 2 * n + system
+    }
 
-        let y = &state[..dim_y];
-        let length = self
-            .length
-            .resolve_proximal(proximal, &mut work.lower, x, y, &mut spare);
-        let before = proximal.residual(&mut work.lower, x, y, length, &mut spare);
-        let key = format!("itd {inner:?} {length:e}");
-        let mut steps = work.take(&key, || inner.record(problem.lower(), length));
-        let (mut y, _y_bytes) = counted(&state[..dim_y], &meter);
-        let (mut hypergradient, _bytes) = counted(x, &meter);
-        let allowed = tolerance.max(solved::<T>());
+    fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
+        // The length is one number in the recording, whichever it is.
+        let step = self.steps.recorded(problem, 0.5);
+        let twice = self.steps.is_found() || problem.dim_y() <= PROBED;
+        Footprint::new()
+            .second(0, usize::from(twice))
+            .recorded(&step)
+            .beside(loop_and_linearisation(&step))
+    }
+
+    fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
+        let Call {
+            problem,
+            x,
+            start,
+            upper,
+            lower,
+            loops,
+            y,
+            hypergradient,
+            ..
+        } = call;
+        let (x, start, dim_y) = (*x, *start, y.len());
+        let (inner, tolerance, allowed) =
+            (&self.steps.inner, self.residual::<T>(), self.allowed::<T>());
+        let proximal = inner.proximal();
+        let ([state], mut rest) = call.scratch.split(self.steps.dim_state(problem));
+        let ([spare], mut rest) = rest.split(self.steps.spare(dim_y));
+        let ([previous], mut rest) = rest.split(Stop::<T>::previous(inner, dim_y));
+        let ([p, q], mut rest) = rest.split(dim_y);
+
+        let levels = [&mut **upper, &mut **lower];
+        let mut walk = Walk::begin(
+            &self.steps,
+            problem,
+            levels,
+            [x, start],
+            state,
+            spare,
+            loops,
+        );
+        let (length, before) = (walk.length, walk.before);
         let (mut wanted, mut linear, mut depth) = (tolerance, tolerance, 0);
-        let (after, upper, solution, distance, weak) = loop {
-            let mut stop = Stop {
-                inner,
-                length,
-                tolerance: wanted,
-                least: 1,
-                lower: &mut work.lower,
-                x,
-                previous: &mut previous,
-                spare: &mut spare,
-                latest: f64::INFINITY,
-                rate: 0.0,
-            };
+        let (end, value, solution, weak) = loop {
+            let mut stop = Stop::new(inner, length, (wanted, 1), lower, x, previous, spare);
             let until = |made: usize, state: &[T]| stop.reached(made, state);
-            let last = steps.forward_until(x, &state, self.limit - depth, NOTHING, until);
+            let steps = &mut walk.steps;
+            let last = steps.forward_until(x, state, self.limit - depth, NOTHING, until);
             let rate = stop.rate;
-            y.as_mut_slice().copy_from_slice(&last[..dim_y]);
-            depth += steps.depth();
-            let at = y.as_slice();
-            let after = proximal.residual(&mut work.lower, x, at, length, &mut spare);
-            let gradient = work.lower.gradient(1);
+            y.copy_from_slice(&last[..dim_y]);
+            depth += walk.steps.depth();
+            let after = walk.residual(lower, x, y, spare);
             let weak = Weak {
-                start: work.start.as_slice(),
+                start,
                 scale: before,
                 residual: after,
                 length,
                 blur: allowed,
             };
-            let weak = weak.entry(proximal, at, gradient);
-            let upper = work.upper.differentiate(&[x, at], Inputs::ALL);
-            inner.start(at, &mut state);
-            steps.forward(x, &state, 1, Memory::Taped);
+            let weak = weak.entry(proximal, y, lower.gradient(1));
+            let value = upper.differentiate(&[x, y], Inputs::ALL);
+            inner.start(y, state);
+            walk.steps.forward(x, state, 1, Memory::Taped);
             let mut linearised = Linearised {
-                steps: &mut steps,
+                steps: &mut walk.steps,
                 inner,
-                cotangent: &mut state,
+                cotangent: state,
             };
-            let solution = solve(
-                self.system,
-                (linear, self.limit),
-                &mut linearised,
-                work.upper.gradient(1),
-                [&mut p, &mut q, &mut residual],
-                &meter,
-            );
+            let until = (linear, self.limit);
+            let b = upper.gradient(1);
+            let solution = solve(self.system, until, &mut linearised, b, p, &mut rest);
             // No rate is seen better than by as many steps.
             let slowest = (1.0 - rate).max(1.0 / depth as f64);
             let off = after * length * solution.reach.max(1.0 / slowest);
-            let distance = part(off, at, work.start.as_slice());
+            let distance = part(off, y, start);
             let nearer = 0.5 * after * (allowed / distance);
             // Written so that a NaN, or steps that lead no further, end it.
             let goes_on = distance > allowed && nearer > 0.0 && nearer < 0.5 * wanted;
@@ -263,7 +326,12 @@ impl<T: Real> Strategy<T> for AidStep {
             let sharper = (0.1 * TOLD * linear / solution.error).max(4.0 * T::EPSILON);
             let again = solution.error > TOLD && linear == tolerance && sharper < linear;
             if !(goes_on || again) || depth >= self.limit {
-                break (after, upper, solution, distance, weak);
+                let end = End {
+                    before,
+                    after,
+                    distance,
+                };
+                break (end, value, solution, weak);
             }
             if again {
                 linear = sharper;
@@ -271,102 +339,44 @@ impl<T: Real> Strategy<T> for AidStep {
             if goes_on {
                 wanted = nearer;
             }
-            inner.start(at, &mut state);
+            inner.start(y, state);
         };
         let mut linearised = Linearised {
-            steps: &mut steps,
+            steps: &mut walk.steps,
             inner,
-            cotangent: &mut state,
+            cotangent: state,
         };
-        let by_x = work.upper.gradient(0);
-        hypergradient.as_mut_slice().copy_from_slice(by_x);
-        add(hypergradient.as_mut_slice(), linearised.pull(&p, &mut q));
-        work.put(key.clone(), steps);
+        hypergradient.copy_from_slice(upper.gradient(0));
+        add(hypergradient, linearised.pull(p, q));
+        walk.end(loops);
 
-        let mut estimate = blank(Strategy::<T>::name(self), y);
-        estimate.hypergradient = hypergradient;
-        estimate.upper = upper.f64();
-        // A given tolerance is strict; the default is within reach of rounding.
-        let met = after <= tolerance || self.tolerance.is_none();
-        let near = distance <= allowed;
-        // Written so that a NaN is no success.
-        estimate.status = if let Some(relative_curvature) = solution.repels {
-            Status::NegativeCurvature { relative_curvature }
-        } else if near && met && solution.residual <= tolerance {
-            Status::Converged
-        } else if near && met {
-            Status::LinearNotConverged {
-                residual: solution.residual,
-                tolerance,
-            }
-        } else if !near && !(after <= before) {
-            Status::LowerDiverged { before, after }
-        } else if after > tolerance {
-            Status::LowerNotConverged {
-                residual: after,
-                tolerance,
-            }
-        } else if solution.residual > tolerance {
-            // Without its solution nothing is known of the distance.
-            Status::LinearNotConverged {
-                residual: solution.residual,
-                tolerance,
-            }
-        } else {
-            Status::LowerInaccurate { distance, allowed }
-        };
-        estimate.distance = Some(distance);
-        estimate.warnings.extend(weak);
-        if estimate.status.is_success() && solution.error > TOLD {
-            estimate.warnings.push(format!(
-                "the linear system's solution may be off by some {:.1e} of its size (relative \
-                 residual {:.1e}): solve it further",
-                solution.error, solution.residual
-            ));
+        let status = self.status::<T>(&end, &solution);
+        let mut answer = Answer::new(status, value.f64(), end.after);
+        answer.distance = Some(end.distance);
+        answer.lower_iterations = depth;
+        answer.linear_residual = Some(solution.residual);
+        answer.linear_iterations = solution.iterations;
+        answer.step = Some(length);
+        answer.walked = Some(Walked {
+            depth,
+            memory: NOTHING,
+            inner: inner.clone(),
+        });
+        answer.warnings.extend(weak);
+        if answer.status.is_success() {
+            let further = solve_further(solution.error, solution.residual);
+            answer.warnings.extend(further);
         }
-        if matches!(estimate.status, Status::LowerNotConverged { .. }) {
-            let remedy = if after < 0.99 * before {
-                "allow more, or measure y in units of like curvature"
-            } else {
-                "take a shorter one where they go to and fro"
-            };
-            estimate.warnings.push(format!(
-                "{depth} steps of length {length:.1e} did not settle: {remedy}"
-            ));
-        }
-        if matches!(estimate.status, Status::LinearNotConverged { .. }) {
-            estimate.warnings.push(format!(
-                "the step's fixed point was differentiated by {}: where it does not contract, the \
-                 lower level has more than one solution; where it is slow, use gmres",
-                Strategy::<T>::name(self)
-            ));
-        }
-        estimate.lower_residual = after;
-        estimate.lower_iterations = depth;
-        estimate.linear_residual = Some(solution.residual);
-        estimate.linear_iterations = solution.iterations;
-        estimate.step = Some(length);
-        if estimate.status.is_success() {
-            let (at, size) = (
-                estimate.y.as_slice(),
-                size(estimate.y.as_slice(), work.start.as_slice()),
-            );
-            if dim_y <= PROBED {
-                work.lower.linearise(&[x, at]);
-                work.lower.second_by(&[None, Some(&p)], Inputs::one(1));
-                let flat = degenerate(&mut work.lower, [x, at], &p, size, &mut q);
-                if let Some(relative_curvature) = flat {
-                    estimate.status = Status::SingularHessian { relative_curvature };
-                }
+        let remark = self.remark::<T>(&answer.status, &end, depth, length);
+        answer.warnings.extend(remark);
+        if answer.status.is_success() && dim_y <= PROBED {
+            lower.linearise(&[x, y]);
+            Hessian::of(lower).times(p);
+            let flat = degenerate(lower, [x, y], p, size(y, start), q);
+            if let Some(relative_curvature) = flat {
+                answer.status = Status::SingularHessian { relative_curvature };
             }
         }
-        Ok(session.finish(work, estimate, x, |work| {
-            inner.start(work.start.as_slice(), &mut state);
-            let mut steps = work.take(&key, || inner.record(problem.lower(), length));
-            let nothing = vec![T::zero(); state.len()];
-            let found = steps.find_non_finite(x, &state, depth, NOTHING, &nothing);
-            work.put(key, steps);
-            found
-        }))
+        answer
     }
 }

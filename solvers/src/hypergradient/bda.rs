@@ -4,20 +4,18 @@ mod one_stage;
 
 use std::sync::Arc;
 
-use autodiff::bytes::{Buffer, Category};
-use autodiff::kernels::add;
-use autodiff::unroll::{Memory, Step};
-use autodiff::{Inputs, Real, Var};
-use nalgebra::DVector;
+use autodiff::unroll::{Memory, Step, Unrolled};
+use autodiff::{Inputs, Point, Real, Var};
 
 use crate::inner::{Direction, InnerStep, StepLength, Weak};
-use crate::{Bilevel, Estimate, Proximal, Schedule, Status, Workspace};
+use crate::loops::{Key, Loops};
+use crate::{Bilevel, Proximal, Schedule};
 
-use super::footprint::{loop_bytes, workspace_bytes};
-use super::session::{Session, blank, counted};
+use super::Strategy;
+use super::footprint::{Footprint, loop_bytes};
+use super::frame::{Answer, Call, Walked};
 use super::slowest::Slowest;
-use super::unrolled::{Seen, left};
-use super::{ConfigError, Strategy};
+use super::unrolled::{Seen, pull_back};
 pub use one_stage::OneStage;
 
 /// Differentiates `F(x, y_K(x))` through K steps that descend both levels at once,
@@ -84,7 +82,7 @@ impl Bda {
     }
 
     /// A sequence α_t over the outer iterations, such as α₀/(t+1): all steps of a loop have the same
-    /// α. [`Workspace::set_iteration`] says t; [`Descent`](crate::Descent) does.
+    /// α. [`At::iteration`](crate::At::iteration) says t; [`Descent`](crate::Descent) does.
     #[must_use]
     pub fn outer_schedule(mut self, schedule: Schedule) -> Self {
         self.schedule = schedule;
@@ -126,26 +124,11 @@ impl Bda {
         OneStage::of(self)
     }
 
-    /// The most bytes that the estimate's workspace holds, without running anything; see
-    /// [`Itd::predicted_peak_bytes`](crate::Itd::predicted_peak_bytes).
-    ///
-    /// # Panics
-    /// If the settings are not valid.
-    #[track_caller]
-    pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize {
-        // The lengths are coefficients: the recording is the same for all.
-        let step = self.record(problem, [0.5, 0.5], 0);
-        // One end of the loop, y, what finding the lengths needs, and the hypergradient.
-        let vectors = step.dim_state() + problem.dim_y() + self.spare(problem) + problem.dim_x();
-        let look = Slowest::<T>::bytes(problem.dim_y());
-        (workspace_bytes(problem, self.second(), Some(&step)) + vectors * size_of::<T>() + look)
-            .saturating_add(loop_bytes(&step, self.depth, self.memory))
-    }
-
     /// Directions that F and g are differentiated twice along: to find the lengths, and to judge what
     /// is left of the lower level.
-    fn second(&self) -> [usize; 2] {
-        [usize::from(self.upper_length.is_found()), 1]
+    fn footprint_of<T: Real>(&self, step: &Step<T>) -> Footprint<T> {
+        let upper = usize::from(self.upper_length.is_found());
+        Footprint::new().second(upper, 1).recorded(step)
     }
 
     /// Entries that finding the step lengths and the residual needs.
@@ -154,20 +137,32 @@ impl Bda {
         spare(self.upper_length).max(spare(self.lower_length))
     }
 
-    /// s_u and s_l for loops from `y`.
-    fn lengths<T: Real>(
+    /// Takes the loop from the start of a call, its lengths found there.
+    fn begin<T: Real>(
         &self,
-        work: &mut Workspace<T>,
-        x: &[T],
-        y: &[T],
+        problem: &Bilevel<T>,
+        [upper, lower]: [&mut Point<T>; 2],
+        [x, start]: [&[T]; 2],
+        t: usize,
         spare: &mut [T],
-    ) -> [f64; 2] {
+        loops: &mut Loops<T>,
+    ) -> Joint<T> {
         let p = self.inner.proximal();
-        let lower = self.lower_length;
-        let lower = lower.resolve_proximal(p, &mut work.lower, x, y, spare);
-        let upper = self.upper_length;
-        let upper = upper.resolve_proximal(p, &mut work.upper, x, y, spare);
-        [upper, lower]
+        let length = self.lower_length;
+        let lower_length = length.resolve_proximal(p, lower, x, start, spare);
+        let length = self.upper_length;
+        let upper_length = length.resolve_proximal(p, upper, x, start, spare);
+        let lengths = [upper_length, lower_length];
+        let before = p.residual(lower, x, start, lower_length, spare);
+        let outer = (self.indexed == Indexed::Outer).then_some(t);
+        let key = Key::Joint(self.inner.clone(), self.schedule, lengths, outer);
+        let steps = loops.take(&key, [upper, lower], || self.record(problem, lengths, t));
+        Joint {
+            steps,
+            lengths,
+            before,
+            key,
+        }
     }
 
     /// α of step `k` in outer iteration `t`.
@@ -200,8 +195,8 @@ impl Bda {
         })
     }
 
-    /// What is wrong with the settings, but for how the loop is differentiated.
-    fn complaint(&self) -> Option<String> {
+    /// What is wrong with the settings, except for how the loop is differentiated.
+    fn reason(&self) -> Option<String> {
         let first = self.schedule.largest();
         if self.depth == 0 {
             Some("depth 0: expected at least 1 step".to_owned())
@@ -237,6 +232,16 @@ impl Bda {
     }
 }
 
+/// A loop of steps on both levels under way.
+struct Joint<T: Real> {
+    steps: Unrolled<T>,
+    /// Of the upper and of the lower level.
+    lengths: [f64; 2],
+    /// The residual of the lower level where it starts.
+    before: f64,
+    key: Key,
+}
+
 impl<T: Real> Strategy<T> for Bda {
     fn name(&self) -> String {
         match self.memory {
@@ -245,108 +250,88 @@ impl<T: Real> Strategy<T> for Bda {
         }
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
-        let reason = self
-            .complaint()
-            .or(self.inner.memory_complaint::<T>(self.memory));
-        match reason {
-            Some(reason) => Err(ConfigError {
-                strategy: Strategy::<T>::name(self),
-                reason,
-            }),
-            None => Ok(()),
-        }
+    fn complaint(&self) -> Option<String> {
+        let memory = || self.inner.memory_complaint::<T>(self.memory);
+        self.reason().or_else(memory)
     }
 
-    fn hypergradient(
-        &self,
-        problem: &Bilevel<T>,
-        x: &DVector<T>,
-        work: &mut Workspace<T>,
-    ) -> Result<Estimate<T>, ConfigError> {
-        Strategy::<T>::validate(self)?;
-        self.suits(problem)?;
-        work.check(problem, x);
-        let session = Session::begin(work);
-        let (x, dim_y, meter) = (x.as_slice(), problem.dim_y(), work.meter().clone());
-        // The first state, and on the way back the cotangent of the last one.
-        let mut end = self.inner.first_state(work.start.as_slice(), &meter);
-        let mut spare = Buffer::zeros(self.spare(problem), Category::Solver, &meter);
-        let mut slowest = Slowest::new(dim_y, &meter);
-        let lengths = self.lengths(work, x, &end[..dim_y], &mut spare);
-        let ([upper, lower], t) = (lengths, work.iteration());
-        let proximal = self.inner.proximal();
-        let before = proximal.residual(&mut work.lower, x, &end[..dim_y], lower, &mut spare);
+    /// A state and a cotangent, what finding the lengths needs, and a look at the end.
+    fn scratch(&self, problem: &Bilevel<T>) -> usize {
+        let n = problem.dim_y();
+        2 * self.inner.dim_state(n) + self.spare(problem) + Slowest::<T>::scratch(n)
+    }
 
-        let mut key = format!(
-            "bda {:?} {:?} {upper:e} {lower:e}",
-            self.schedule, self.inner
-        );
-        if self.indexed == Indexed::Outer {
-            key += &format!(" {t}");
-        }
-        let mut steps = work.take(&key, || self.record(problem, lengths, t));
-        let last = steps.forward(x, &end, self.depth, self.memory);
-        let (y, _y_bytes) = counted(&last[..dim_y], &meter);
+    #[track_caller]
+    fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
+        // The lengths are coefficients: the recording is the same for all.
+        let step = self.record(problem, [0.5, 0.5], 0);
+        self.footprint_of(&step)
+            .beside(loop_bytes(&step, self.depth, self.memory))
+    }
 
-        let at = y.as_slice();
-        let after = proximal.residual(&mut work.lower, x, at, lower, &mut spare);
+    fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
+        let (spares, t) = (self.spare(call.problem), call.iteration);
+        let Call {
+            problem,
+            x,
+            start,
+            upper,
+            lower,
+            loops,
+            y,
+            hypergradient,
+            ..
+        } = call;
+        let (x, start, dim_y, inner) = (*x, *start, y.len(), &self.inner);
+        let proximal = inner.proximal();
+        let ([state, cotangent], mut rest) = call.scratch.split(inner.dim_state(dim_y));
+        let ([spare], rest) = rest.split(spares);
+        let mut slowest = Slowest::new(dim_y, rest);
+
+        let levels = [&mut **upper, &mut **lower];
+        let mut joint = self.begin(problem, levels, [x, start], t, spare, loops);
+        inner.start(start, state);
+        let length = joint.lengths[1];
+        let last = joint.steps.forward(x, state, self.depth, self.memory);
+        y.copy_from_slice(&last[..dim_y]);
+        let after = proximal.residual(lower, x, y, length, spare);
         let weak = Weak {
-            start: work.start.as_slice(),
-            scale: before,
+            start,
+            scale: joint.before,
             residual: after,
-            length: lower,
+            length,
             blur: 0.0,
         };
-        let weak = weak.entry(proximal, at, work.lower.gradient(1));
-        let lower_point = &mut work.lower;
-        let off = slowest.distance(lower_point, proximal, [x, at], after, &spare, self.depth);
-        let part = match self.inner.is_proximal() {
+        let weak = weak.entry(proximal, y, lower.gradient(1));
+        let off = slowest.distance(lower, proximal, [x, y], after, spare, self.depth);
+        let part = match inner.is_proximal() {
             true => 0.0,
-            false => slowest.energy(lower_point, [work.start.as_slice(), at]),
+            false => slowest.energy(lower, [start, y]),
         };
-        let value = work.upper.differentiate(&[x, at], Inputs::ALL);
-        end.fill(T::zero());
-        end[..dim_y].copy_from_slice(work.upper.gradient(1));
-        let (by_x, by_start) = steps.reverse(&end);
-        let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
-        add(hypergradient.as_mut_slice(), by_x);
-        let left = left(self.inner, by_start, &mut end, dim_y);
-        let ends = [work.start.as_slice(), at];
+        let value = upper.differentiate(&[x, y], Inputs::ALL).f64();
+        let left = pull_back(&mut joint.steps, inner, upper, cotangent, hypergradient);
+        let residuals = [joint.before, after];
         let seen = Seen {
             // The upper level pulls y off the lower level's solutions by O(α_K).
             strays: true,
             off,
             part,
-            ..Seen::of(&steps, ends, [before, after], left)
+            ..Seen::of(&joint.steps, [start, y], residuals, left)
         };
-        let (recomputed, irreversible) = (steps.recomputed_steps(), steps.irreversible());
-        work.put(key.clone(), steps);
-
-        let mut estimate = blank(Strategy::<T>::name(self), y);
-        estimate.hypergradient = hypergradient;
-        estimate.upper = value.f64();
-        estimate.status = match irreversible {
-            Some(reason) => Status::Irreversible(reason),
-            None => seen.status(),
-        };
-        seen.tell(&mut estimate);
-        if estimate.status.is_success() {
-            estimate.warnings.extend(seen.warning());
+        let mut answer = seen.answer(&joint.steps, value);
+        loops.put(joint.key, joint.steps);
+        if answer.status.is_success() {
+            answer.warnings.extend(seen.warning());
         }
-        estimate.linear_iterations = self.memory.differentiated_steps(self.depth);
-        estimate.recomputed_steps = recomputed;
-        estimate.step = Some(self.inner.shown(lower));
-        estimate.warnings.extend(weak);
-        estimate.warnings.extend(self.warnings());
-        Ok(session.finish(work, estimate, x, |work| {
-            let start = self.inner.first_state(work.start.as_slice(), &meter);
-            let mut steps = work.take(&key, || self.record(problem, lengths, t));
-            end.fill(T::zero());
-            end[..dim_y].copy_from_slice(work.upper.gradient(1));
-            let found = steps.find_non_finite(x, &start, self.depth, self.memory, &end);
-            work.put(key, steps);
-            found
-        }))
+        answer.linear_iterations = self.memory.differentiated_steps(self.depth);
+        answer.step = Some(inner.shown(length));
+        answer.walked = Some(Walked {
+            depth: self.depth,
+            memory: self.memory,
+            inner: inner.clone(),
+        });
+        answer.warnings.extend(weak);
+        answer.warnings.extend(self.warnings());
+        answer
     }
 }

@@ -1,13 +1,12 @@
 //! The exact answer, as far as the precision goes.
 
 use autodiff::Real;
-use nalgebra::DVector;
 
+use crate::Bilevel;
 use crate::linear::Direct;
-use crate::{Bilevel, Estimate, Workspace};
 
 use super::aid::Aid;
-use super::{ConfigError, Strategy};
+use super::{Answer, Call, Footprint, Strategy};
 
 /// The hypergradient at the lower level's solution, found to rounding by Newton's method, through
 /// the dense Hessian: what the other strategies are measured against.
@@ -25,12 +24,6 @@ impl Exact {
     fn aid() -> Aid<Direct> {
         Aid::with(Direct).until_rounding()
     }
-
-    /// The most bytes that the estimate's workspace holds, without running anything; see
-    /// [`Aid::predicted_peak_bytes`].
-    pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize {
-        Self::aid().predicted_peak_bytes(problem)
-    }
 }
 
 impl<T: Real> Strategy<T> for Exact {
@@ -38,19 +31,15 @@ impl<T: Real> Strategy<T> for Exact {
         "exact".into()
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
-        Ok(())
+    fn scratch(&self, problem: &Bilevel<T>) -> usize {
+        Self::aid().scratch(problem)
     }
 
-    fn hypergradient(
-        &self,
-        problem: &Bilevel<T>,
-        x: &DVector<T>,
-        work: &mut Workspace<T>,
-    ) -> Result<Estimate<T>, ConfigError> {
-        self.suits(problem)?;
-        let mut estimate = Self::aid().hypergradient(problem, x, work)?;
-        estimate.strategy = Strategy::<T>::name(self);
-        Ok(estimate)
+    fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
+        Self::aid().footprint(problem)
+    }
+
+    fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
+        Self::aid().differentiate(call)
     }
 }

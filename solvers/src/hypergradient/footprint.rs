@@ -3,26 +3,69 @@
 use autodiff::unroll::{Memory, Step};
 use autodiff::{Point, Program, Real};
 
-use crate::{Bilevel, Workspace};
+use crate::Bilevel;
 
-/// Bytes of a workspace whose objectives were both differentiated, with the recordings of a `step`
-/// but not its loop; `second` says along how many directions at once (F, g) were differentiated
-/// twice.
-pub(super) fn workspace_bytes<T: Real>(
-    problem: &Bilevel<T>,
-    second: [usize; 2],
-    step: Option<&Step<T>>,
-) -> usize {
-    let levels = [&**problem.upper(), &**problem.lower()];
-    let mut bytes = Workspace::start_bytes(problem);
-    for (program, second) in levels.into_iter().zip(second) {
-        bytes += Point::gradient_bytes(program) - program.bytes();
-        if second > 0 {
-            bytes += Point::second_block_bytes(program, second);
+/// What a call of a strategy holds beside its scratch and its answer: both levels, differentiated
+/// once, and what is added here.
+pub struct Footprint<T: Real> {
+    /// Along how many directions at once F and g are differentiated twice; 0 for not at all.
+    pub(super) second: [usize; 2],
+    /// The step that is recorded for a loop.
+    pub(super) step: Option<Step<T>>,
+    /// Bytes of that loop, and of what is allocated beside the scratch.
+    pub(super) beside: usize,
+}
+
+impl<T: Real> Default for Footprint<T> {
+    fn default() -> Self {
+        Footprint::new()
+    }
+}
+
+impl<T: Real> Footprint<T> {
+    /// Of a strategy that takes first derivatives alone and runs no loop.
+    pub fn new() -> Self {
+        Footprint {
+            second: [0, 0],
+            step: None,
+            beside: 0,
         }
     }
-    let step = step.map(Step::program);
-    bytes + Program::bytes_together(levels.into_iter().chain(step))
+
+    /// Differentiates F and g twice, along so many directions at once.
+    #[must_use]
+    pub fn second(mut self, upper: usize, lower: usize) -> Self {
+        self.second = [upper, lower];
+        self
+    }
+
+    /// Records this step.
+    #[must_use]
+    pub(super) fn recorded(mut self, step: &Step<T>) -> Self {
+        self.step = Some(step.clone());
+        self
+    }
+
+    /// Holds so many bytes more: of a loop, or of what a library allocates.
+    #[must_use]
+    pub fn beside(mut self, bytes: usize) -> Self {
+        self.beside = self.beside.saturating_add(bytes);
+        self
+    }
+
+    /// All of it in a workspace for `problem`, in bytes.
+    pub(super) fn bytes(&self, problem: &Bilevel<T>) -> usize {
+        let levels = [&**problem.upper(), &**problem.lower()];
+        let mut bytes = self.beside;
+        for (program, second) in levels.into_iter().zip(self.second) {
+            bytes = bytes.saturating_add(Point::gradient_bytes(program) - program.bytes());
+            if second > 0 {
+                bytes = bytes.saturating_add(Point::second_block_bytes(program, second));
+            }
+        }
+        let step = self.step.as_ref().map(Step::program);
+        bytes.saturating_add(Program::bytes_together(levels.into_iter().chain(step)))
+    }
 }
 
 /// Bytes of a loop of these steps without their recordings.

@@ -2,9 +2,11 @@ use autodiff::{Var, objective};
 use nalgebra::DVector;
 
 use super::*;
-use crate::linear::{Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, OneStep};
+use crate::linear::{
+    Cg, Direct, FixedPoint, Gmres, LinearSolver, Minres, Neumann, Nystrom, OneStep,
+};
 use crate::{
-    Aid, AidStep, Bda, Constraint, Exact, InnerStep, Itd, LowerSolve, Proximal, StepLength,
+    Aid, AidStep, At, Bda, Constraint, Exact, InnerStep, Itd, LowerSolve, Proximal, StepLength,
     StepSystem, Strategy,
 };
 
@@ -21,29 +23,26 @@ fn problem<T: Real>(n: usize) -> Bilevel<T> {
     Bilevel::new(upper, lower, n, n).expect("a valid problem")
 }
 
-/// Three calls in one workspace, the last one from where the lower level is solved already.
+/// Three calls in one workspace, the later ones from where the lower level is solved already, the last
+/// one with a guess of the linear system.
 fn check<T: Real>(problem: &Bilevel<T>, strategy: &dyn Strategy<T>, predicted: usize) {
     let x = DVector::from_fn(problem.dim_x(), |i, _| T::of(0.1 * (i as f64).sin()));
     let mut work = problem.workspace();
+    let (mut y, mut guess) = (problem.start().clone(), problem.start().clone());
     for call in 0..3 {
+        let at = At::new(&x).start(&y);
+        let at = if call == 2 { at.linear(&mut guess) } else { at };
         let estimate = strategy
-            .hypergradient(problem, &x, &mut work)
+            .hypergradient_at(problem, at, &mut work)
             .expect("valid settings");
         assert_eq!(estimate.bytes.peak, predicted, "call {call}, {strategy:?}");
-        if call == 1 {
-            work.start_from(&estimate.y);
-        }
+        y = estimate.y;
     }
 }
 
-/// Cold and warm: the kept solution is one of the vectors of the call.
-fn check_linear<T: Real>(problem: &Bilevel<T>, linear: impl LinearSolver<T> + Clone + 'static) {
-    for warm in [false, true] {
-        let aid = Aid::with(linear.clone())
-            .lower_tolerance(1e-3)
-            .warm_linear(warm);
-        check(problem, &aid, aid.predicted_peak_bytes(problem));
-    }
+fn check_linear<T: Real>(problem: &Bilevel<T>, linear: impl LinearSolver<T> + 'static) {
+    let aid = Aid::with(linear).lower_tolerance(1e-3);
+    check(problem, &aid, aid.predicted_peak_bytes(problem));
 }
 
 fn peaks<T: Real>() {
@@ -67,13 +66,14 @@ fn peaks<T: Real>() {
             steps(InnerStep::Nesterov(0.5), StepLength::Fixed(0.1)),
             steps(InnerStep::Adam { rate: 0.1 }, StepLength::Auto),
         ] {
-            let cg = Aid::with(Cg::new()).lower(lower);
+            let cg = Aid::with(Cg::new()).lower(lower.clone());
             check(&problem, &cg, cg.predicted_peak_bytes(&problem));
             let direct = Aid::with(Direct).lower(lower);
             check(&problem, &direct, direct.predicted_peak_bytes(&problem));
         }
         check_linear(&problem, Cg::new());
         check_linear(&problem, Minres::new());
+        check_linear(&problem, Gmres::new(5));
         check_linear(&problem, Neumann::new());
         check_linear(&problem, Neumann::new().order(3));
         check_linear(&problem, FixedPoint::new().step(StepLength::Fixed(0.01)));
@@ -99,7 +99,7 @@ fn peaks<T: Real>() {
             }
         }
         for inner in STEPS {
-            inner_steps(&problem, *inner);
+            inner_steps(&problem, inner.clone());
         }
         for bda in [Bda::new(12), Bda::new(1).steps(0.1, 0.1)] {
             let one_stage = bda.one_stage();
@@ -127,20 +127,20 @@ const STEPS: &[InnerStep] = &[
 fn inner_steps<T: Real>(problem: &Bilevel<T>, inner: InnerStep) {
     let valid = |strategy: &dyn Strategy<T>| strategy.validate().is_ok();
     for memory in [Memory::Stored, Memory::Online { slots: 3 }, Memory::Forward] {
-        let itd = Itd::reverse(12).inner(inner).memory(memory);
+        let itd = Itd::reverse(12).inner(inner.clone()).memory(memory);
         let stopping = itd.clone().tolerance(0.1);
         for itd in [itd.clone().step(0.1), itd, stopping] {
             if valid(&itd) {
                 check(problem, &itd, itd.predicted_peak_bytes(problem));
             }
         }
-        let bda = Bda::new(12).inner(inner).memory(memory);
+        let bda = Bda::new(12).inner(inner.clone()).memory(memory);
         if valid(&bda) {
             check(problem, &bda, bda.predicted_peak_bytes(problem));
         }
     }
     for system in [StepSystem::Iteration, StepSystem::Gmres { restart: 5 }] {
-        let aid = AidStep::new(inner).tolerance(1e-3).system(system);
+        let aid = AidStep::new(inner.clone()).tolerance(1e-3).system(system);
         if valid(&aid) {
             check(problem, &aid, aid.predicted_peak_bytes(problem));
         }

@@ -5,16 +5,18 @@ mod aid_step;
 mod bda;
 mod exact;
 mod footprint;
+mod frame;
 mod itd;
 mod planner;
-mod session;
 mod slowest;
 mod unrolled;
 
-pub use aid::{Aid, LowerSolve};
+pub use aid::Aid;
 pub use aid_step::{AidStep, StepSystem};
 pub use bda::{Bda, OneStage};
 pub use exact::Exact;
+pub use footprint::Footprint;
+pub use frame::{Answer, Call};
 pub use itd::Itd;
 pub use planner::{ANY_DEPTH, BudgetError, Plan};
 
@@ -36,40 +38,223 @@ pub struct ConfigError {
     pub reason: String,
 }
 
+impl ConfigError {
+    /// The error of a strategy or method of this name, if there is a reason for one.
+    pub(crate) fn unless_none(
+        name: impl FnOnce() -> String,
+        reason: Option<String>,
+    ) -> Result<(), ConfigError> {
+        match reason {
+            Some(reason) => Err(ConfigError {
+                strategy: name(),
+                reason,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where a hypergradient is computed, and what it starts from.
+///
+/// ```
+/// use autodiff::{Var, objective};
+/// use nalgebra::dvector;
+/// use solvers::{Aid, At, Bilevel, Strategy};
+///
+/// let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
+/// let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+/// let problem = Bilevel::new(upper, lower, 1, 1)?;
+/// let (x, mut guess) = (dvector![0.3], dvector![0.0]);
+/// let first = Aid::cg().hypergradient(&problem, &x, &mut problem.workspace())?;
+/// let near = At::new(&x).start(&first.y).linear(&mut guess);
+/// let warm = Aid::cg().hypergradient_at(&problem, near, &mut problem.workspace())?;
+/// assert_eq!(warm.lower_iterations, 0);
+/// // The solution of H v = ∇_yF: the next call may start from it.
+/// assert!((guess[0] + 0.7).abs() < 1e-12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct At<'a, T: Real> {
+    x: &'a DVector<T>,
+    start: Option<&'a DVector<T>>,
+    iteration: usize,
+    linear: Option<&'a mut DVector<T>>,
+}
+
+impl<'a, T: Real> At<'a, T> {
+    /// At `x`, the lower level started where the [problem](Bilevel::start) says, the linear system of
+    /// implicit strategies from 0, in outer iteration 0.
+    pub fn new(x: &'a DVector<T>) -> Self {
+        At {
+            x,
+            start: None,
+            iteration: 0,
+            linear: None,
+        }
+    }
+
+    /// Starts the lower level from `y`.
+    #[must_use]
+    pub fn start(mut self, y: &'a DVector<T>) -> Self {
+        self.start = Some(y);
+        self
+    }
+
+    /// Starts the linear system of implicit strategies from `guess`, which is overwritten with its
+    /// solution, or with 0 where that is not finite. Direct and one-step solutions do not depend on
+    /// where they start.
+    #[must_use]
+    pub fn linear(mut self, guess: &'a mut DVector<T>) -> Self {
+        self.linear = Some(guess);
+        self
+    }
+
+    /// Says which outer iteration it is, counted from 0: for what a strategy schedules over them
+    /// ([`Bda::outer_schedule`]).
+    #[must_use]
+    pub fn iteration(mut self, iteration: usize) -> Self {
+        self.iteration = iteration;
+        self
+    }
+}
+
 /// A way of computing a hypergradient; each is a value of one slot.
+///
+/// A strategy brings what differs from others; [`hypergradient`](Strategy::hypergradient) is the same
+/// for all. Of your own:
+/// ```
+/// use autodiff::{Inputs, Var, objective};
+/// use nalgebra::dvector;
+/// use solvers::{Answer, Bilevel, Call, Footprint, Status, Strategy};
+///
+/// /// ∇_xF at the problem's start: the lower level is not looked at.
+/// #[derive(Debug)]
+/// struct Direct;
+///
+/// impl Strategy<f64> for Direct {
+///     fn name(&self) -> String {
+///         "direct-part".into()
+///     }
+///
+///     fn footprint(&self, _: &Bilevel<f64>) -> Footprint<f64> {
+///         Footprint::new()
+///     }
+///
+///     fn differentiate(&self, call: &mut Call<'_, f64>) -> Answer {
+///         let at = [call.x, &call.y[..]];
+///         let upper = call.upper.differentiate(&at, Inputs::ALL);
+///         call.lower.differentiate(&at, Inputs::one(1));
+///         let residual = call.lower.gradient(1).iter().map(|g| g * g).sum::<f64>().sqrt();
+///         call.hypergradient.copy_from_slice(call.upper.gradient(0));
+///         Answer::new(Status::Stepped, upper, residual)
+///     }
+/// }
+///
+/// let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
+/// let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+/// let problem = Bilevel::new(upper, lower, 1, 1)?;
+/// let estimate = Direct.hypergradient(&problem, &dvector![0.3], &mut problem.workspace())?;
+/// assert_eq!((estimate.hypergradient[0], estimate.lower_residual), (0.3, 0.3));
+/// assert_eq!(estimate.bytes.peak, Direct.predicted_peak_bytes(&problem));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Strategy<T: Real>: Debug + Send + Sync {
     /// The name in records: `itd`, `aid-cg`, `bda`, ….
     fn name(&self) -> String;
+
+    /// The reason why these settings suit no problem, with what was expected, if they do not.
+    fn complaint(&self) -> Option<String> {
+        None
+    }
+
+    /// The reason why the strategy cannot be run on `problem`, with what was expected, if it cannot.
+    /// Unless a strategy says otherwise, it cannot on one that [brings its own
+    /// steps](Bilevel::with_step).
+    fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
+        problem.own_step()
+    }
+
+    /// Entries of [`Call::scratch`] that [`differentiate`](Strategy::differentiate) takes.
+    fn scratch(&self, problem: &Bilevel<T>) -> usize {
+        let _ = problem;
+        0
+    }
+
+    /// What a call holds beside its scratch.
+    ///
+    /// # Panics
+    /// If the settings are not valid.
+    fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T>;
+
+    /// What differs from one strategy to the next: overwrites [`Call::hypergradient`] and
+    /// [`Call::y`], and says how that went. The settings were looked at, and lengths.
+    fn differentiate(&self, call: &mut Call<'_, T>) -> Answer;
 
     /// Checks the settings, before any work.
     ///
     /// # Errors
     /// With the reason, and what was expected.
-    fn validate(&self) -> Result<(), ConfigError>;
+    fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::unless_none(|| self.name(), self.complaint())
+    }
 
-    /// Checks that the strategy can be run on a problem, before any work. Unless a strategy says
-    /// otherwise, it cannot on one that [brings its own steps](Bilevel::with_step).
+    /// Checks that the strategy can be run on a problem, before any work.
     ///
     /// # Errors
     /// With the reason, and what was expected.
     fn suits(&self, problem: &Bilevel<T>) -> Result<(), ConfigError> {
-        problem.expect_no_step(self.name())
+        ConfigError::unless_none(|| self.name(), self.misfit(problem))
     }
 
-    /// The hypergradient at `x`, the lower level started where `work` says.
+    /// The most bytes that the estimate's workspace holds, without running anything: programs,
+    /// sweeps, loops and vectors.
+    ///
+    /// [`Estimate::bytes`] has exactly this as its peak, in a workspace that was fresh or used by
+    /// this strategy alone.
+    ///
+    /// # Panics
+    /// If the settings are not valid.
+    fn predicted_peak_bytes(&self, problem: &Bilevel<T>) -> usize {
+        let vectors = self.scratch(problem) + problem.dim_x() + problem.dim_y();
+        self.footprint(problem)
+            .bytes(problem)
+            .saturating_add(vectors * size_of::<T>())
+    }
+
+    /// The hypergradient at `x`, started where the [problem](Bilevel::start) says.
     ///
     /// # Errors
-    /// As [`validate`](Strategy::validate) and [`suits`](Strategy::suits). Numerical trouble is no error: it is the estimate's
-    /// [`status`](Estimate::status).
+    /// As [`validate`](Strategy::validate) and [`suits`](Strategy::suits). Numerical trouble is no
+    /// error: it is the estimate's [`status`](Estimate::status).
     ///
     /// # Panics
     /// If `x` does not have `dim_x` entries, or `work` is of another problem.
+    #[track_caller]
     fn hypergradient(
         &self,
         problem: &Bilevel<T>,
         x: &DVector<T>,
         work: &mut Workspace<T>,
-    ) -> Result<Estimate<T>, ConfigError>;
+    ) -> Result<Estimate<T>, ConfigError> {
+        frame::run(self, problem, At::new(x), work)
+    }
+
+    /// The hypergradient at `at`.
+    ///
+    /// # Errors
+    /// As [`hypergradient`](Strategy::hypergradient).
+    ///
+    /// # Panics
+    /// If an argument does not have the problem's length, or `work` is of another problem.
+    #[track_caller]
+    fn hypergradient_at(
+        &self,
+        problem: &Bilevel<T>,
+        at: At<'_, T>,
+        work: &mut Workspace<T>,
+    ) -> Result<Estimate<T>, ConfigError> {
+        frame::run(self, problem, at, work)
+    }
 }
 
 /// A strategy chosen at run time.
@@ -78,20 +263,23 @@ impl<T: Real, S: Strategy<T> + ?Sized> Strategy<T> for Arc<S> {
         (**self).name()
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
-        (**self).validate()
+    fn complaint(&self) -> Option<String> {
+        (**self).complaint()
     }
 
-    fn suits(&self, problem: &Bilevel<T>) -> Result<(), ConfigError> {
-        (**self).suits(problem)
+    fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
+        (**self).misfit(problem)
     }
 
-    fn hypergradient(
-        &self,
-        problem: &Bilevel<T>,
-        x: &DVector<T>,
-        work: &mut Workspace<T>,
-    ) -> Result<Estimate<T>, ConfigError> {
-        (**self).hypergradient(problem, x, work)
+    fn scratch(&self, problem: &Bilevel<T>) -> usize {
+        (**self).scratch(problem)
+    }
+
+    fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
+        (**self).footprint(problem)
+    }
+
+    fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
+        (**self).differentiate(call)
     }
 }

@@ -1,14 +1,13 @@
 //! Which memory policy a byte budget allows.
 
+use autodiff::Real;
 use autodiff::bytes::human_bytes;
 use autodiff::unroll::{Memory, Step};
-use autodiff::{Point, Real};
 
 use crate::Bilevel;
 
 use super::Itd;
-use super::footprint::{loop_bytes, workspace_bytes};
-use super::slowest::Slowest;
+use super::footprint::loop_bytes;
 
 /// A memory policy chosen for a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,35 +43,29 @@ pub struct BudgetError {
 pub const ANY_DEPTH: usize = usize::MAX;
 
 /// The bytes of an unrolled estimate, but for its depth and policy.
-struct Footprint<T: Real> {
+struct Unrolling<T: Real> {
     step: Step<T>,
-    /// Bytes outside the loop.
-    outside: usize,
-    /// And those that a look at the end of the loop adds, with whether it is taken whatever the
-    /// policy.
-    look: usize,
-    looks: bool,
+    /// Bytes outside the loop, under policies that look at its end and under those that do not.
+    looking: usize,
+    blind: usize,
+    itd: Itd,
+    dim_y: usize,
 }
 
-impl<T: Real> Footprint<T> {
+impl<T: Real> Unrolling<T> {
     fn of(itd: &Itd, problem: &Bilevel<T>) -> Self {
         // The length is one number in the recording, whichever it is.
-        let step = itd.recorded(problem, 0.5);
-        let found = problem.step().is_none() && itd.inner.length(itd.length).is_found();
-        let sweeps = [0, usize::from(found)];
-        let vectors = Slowest::<T>::bytes(problem.dim_y());
-        let second = |first: bool| match first {
-            true => Point::second_bytes(problem.lower()),
-            false => 0,
+        let step = itd.steps.recorded(problem, 0.5);
+        let outside = |memory| {
+            let vectors = itd.scratch_under(memory, problem) + problem.dim_x() + problem.dim_y();
+            let footprint = itd.footprint_under(memory, problem, &step);
+            footprint.bytes(problem) + vectors * size_of::<T>()
         };
-        Footprint {
-            looks: itd.looks(Memory::Stored, problem.dim_y()),
-            look: match problem.step() {
-                None => vectors + second(!found),
-                Some(_) => 0,
-            },
-            outside: workspace_bytes(problem, sweeps, Some(&step))
-                + itd.vector_bytes(problem, step.dim_state()),
+        Unrolling {
+            looking: outside(Memory::Forward),
+            blind: outside(Memory::Stored),
+            itd: itd.clone(),
+            dim_y: problem.dim_y(),
             step,
         }
     }
@@ -80,9 +73,11 @@ impl<T: Real> Footprint<T> {
     /// The peak: everything stays until the estimate is done.
     #[track_caller]
     fn peak(&self, depth: usize, memory: Memory) -> usize {
-        let looks = self.looks || memory == Memory::Forward;
-        let look = if looks { self.look } else { 0 };
-        (self.outside + look).saturating_add(loop_bytes(&self.step, depth, memory))
+        let outside = match self.itd.looks(memory, self.dim_y) {
+            true => self.looking,
+            false => self.blind,
+        };
+        outside.saturating_add(loop_bytes(&self.step, depth, memory))
     }
 
     fn plan(&self, depth: usize, memory: Memory, budget: usize) -> Plan {
@@ -138,21 +133,6 @@ impl<T: Real> Footprint<T> {
 }
 
 impl Itd {
-    /// The most bytes that the estimate's workspace holds, without running anything: programs,
-    /// sweeps, what the policy keeps, and the estimate's vectors.
-    ///
-    /// [`Estimate::bytes`](crate::Estimate::bytes) has exactly this as its peak, in a workspace
-    /// that was fresh or used by this strategy alone. A loop under [`Memory::Taped`] that stops at a
-    /// [tolerance](Itd::tolerance) may hold less.
-    ///
-    /// # Panics
-    /// If the steps cannot be run under the policy, which is what
-    /// [`validate`](crate::Strategy::validate) looks at.
-    #[track_caller]
-    pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize {
-        Footprint::of(self, problem).peak(self.depth, self.memory)
-    }
-
     /// The fastest memory policy whose peak is within `budget` bytes: taped, stored, checkpointed
     /// with the most slots that fit, reversible if the steps can be undone, or forward mode, by the
     /// number of sweeps and then by bytes. Reversible comes after another one with as many sweeps.
@@ -160,7 +140,7 @@ impl Itd {
     /// # Errors
     /// If none is, with the smallest budget that could.
     pub fn plan<T: Real>(&self, problem: &Bilevel<T>, budget: usize) -> Result<Plan, BudgetError> {
-        Footprint::of(self, problem).cheapest(self.depth, budget, true)
+        Unrolling::of(self, problem).cheapest(self.depth, budget, true)
     }
 
     /// The same strategy under the fastest memory policy whose peak for `problem` is within
@@ -190,7 +170,7 @@ impl Itd {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn budget<T: Real>(self, problem: &Bilevel<T>, budget: usize) -> Result<Self, BudgetError> {
-        let plan = Footprint::of(&self, problem).cheapest(self.depth, budget, false)?;
+        let plan = Unrolling::of(&self, problem).cheapest(self.depth, budget, false)?;
         Ok(self.memory(plan.memory))
     }
 
@@ -202,13 +182,13 @@ impl Itd {
         budget: usize,
         policy: impl Fn(usize) -> Memory,
     ) -> Option<usize> {
-        Footprint::of(self, problem).slots(self.depth, budget, policy)
+        Unrolling::of(self, problem).slots(self.depth, budget, policy)
     }
 
     /// The deepest loop whose peak under this strategy's memory policy is within `budget` bytes:
     /// `None` if there is none, [`ANY_DEPTH`] if the peak does not grow.
     pub fn deepest<T: Real>(&self, problem: &Bilevel<T>, budget: usize) -> Option<usize> {
-        let footprint = Footprint::of(self, problem);
+        let footprint = Unrolling::of(self, problem);
         largest(ANY_DEPTH, |depth| {
             footprint.peak(depth, self.memory) <= budget
         })

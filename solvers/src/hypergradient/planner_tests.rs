@@ -49,8 +49,8 @@ fn peaks<T: Real>() {
             InnerStep::Momentum(0.5),
             InnerStep::Nesterov(0.5),
         ] {
-            for memory in policies_for(inner) {
-                let auto = Itd::reverse(depth).inner(inner).memory(memory);
+            for memory in policies_for(inner.clone()) {
+                let auto = Itd::reverse(depth).inner(inner.clone()).memory(memory);
                 for itd in [auto.clone().step(0.2), auto] {
                     let estimate = run(&problem, &itd);
                     let predicted = itd.predicted_peak_bytes(&problem);
@@ -74,8 +74,8 @@ fn a_second_call_in_the_same_workspace_has_the_same_peak() {
     let problem = problem::<f64>(4);
     let x = DVector::zeros(4);
     let inner = InnerStep::Momentum(0.5);
-    for memory in policies_for(inner) {
-        let auto = Itd::reverse(30).inner(inner).memory(memory);
+    for memory in policies_for(inner.clone()) {
+        let auto = Itd::reverse(30).inner(inner.clone()).memory(memory);
         for itd in [auto.clone().step(0.2), auto] {
             let mut work = problem.workspace();
             for _ in 0..2 {

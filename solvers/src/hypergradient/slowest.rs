@@ -1,37 +1,34 @@
 //! A look at the end of a loop, by products of its own.
 
-use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::{dot_f64, norm};
-use autodiff::{Inputs, Meter, Point, Real};
+use autodiff::{Inputs, Point, Real};
 
 use crate::accuracy::{Curvature, PROBED, degenerate};
 use crate::inner::Proximal;
-use crate::linear::{Cg, CgVectors};
+use crate::linear::{Cg, Hessian, LinearSolver, Scratch};
 
 /// What a loop's own passes do not see: how flat g is along the way that is left, where steps have a
 /// memory or follow the upper level as well; where F looks, in forward mode, which pulls no cotangent
 /// back; and on small problems slow directions that the cotangent hardly points in.
-pub(super) struct Slowest<T: Real> {
-    rhs: Buffer<T>,
-    v: Buffer<T>,
-    cg: CgVectors<T>,
+pub(super) struct Slowest<'a, T: Real> {
+    rhs: &'a mut [T],
+    v: &'a mut [T],
+    scratch: Scratch<'a, T>,
 }
 
 /// The most products that are spent on it, and the steps of the loop that one of them is worth.
 const LOOKS: usize = 12;
 const WORTH: usize = 8;
 
-impl<T: Real> Slowest<T> {
-    pub(super) fn new(dim_y: usize, meter: &Meter) -> Self {
-        Slowest {
-            rhs: Buffer::zeros(dim_y, Category::Solver, meter),
-            v: Buffer::zeros(dim_y, Category::Solver, meter),
-            cg: CgVectors::new(dim_y, meter),
-        }
+impl<'a, T: Real> Slowest<'a, T> {
+    /// In scratch of as many entries as [`scratch`](Slowest::scratch) says.
+    pub(super) fn new(dim_y: usize, scratch: Scratch<'a, T>) -> Self {
+        let ([rhs, v], scratch) = scratch.take(dim_y);
+        Slowest { rhs, v, scratch }
     }
 
-    pub(super) fn bytes(dim_y: usize) -> usize {
-        2 * dim_y * size_of::<T>() + CgVectors::<T>::bytes(dim_y)
+    pub(super) fn scratch(dim_y: usize) -> usize {
+        2 * dim_y + LinearSolver::<T>::scratch(&Cg::new(), dim_y)
     }
 
     /// Solves for `rhs` with the Hessian of g at the point's linearisation, as far as suits a loop of
@@ -41,14 +38,8 @@ impl<T: Real> Slowest<T> {
         let n = self.v.len();
         if self.rhs.iter().all(|v| *v == T::zero()) {
             // Nothing to solve; the room of a product is made all the same, as bytes are predicted.
-            lower.second_by(&[None, Some(&self.v)], Inputs::one(1));
+            lower.second_by(&[None, Some(self.v)], Inputs::one(1));
         }
-        let mut seen = Curvature::new();
-        let mut product = |v: &[T], out: &mut [T]| {
-            lower.second_by(&[None, Some(v)], Inputs::one(1));
-            out.copy_from_slice(lower.product(1));
-            seen.see(v.len(), v, out);
-        };
         let system = if n <= PROBED {
             let most = 4 * n + 10;
             Cg::new().tolerance(64.0 * T::EPSILON).max_iterations(most)
@@ -56,8 +47,9 @@ impl<T: Real> Slowest<T> {
             let looks = depth.div_ceil(WORTH).min(LOOKS);
             Cg::new().tolerance(1e-3).max_iterations(looks)
         };
-        let report = system.solve_in(&mut product, &self.rhs, &mut self.v, &mut self.cg);
-        (seen, report.outcome.flaw().is_none())
+        let mut h = Hessian::of(lower);
+        let report = system.solve(&mut h, self.rhs, self.v, &mut self.scratch);
+        (h.curvature(), report.outcome.flaw().is_none())
     }
 
     /// The smallest curvature of g at (x, y) that a system with ∇_yF on its right-hand side meets.
@@ -103,7 +95,7 @@ impl<T: Real> Slowest<T> {
         if y.len() > PROBED {
             return 0.0;
         }
-        let off = dot_f64(&self.v, &self.rhs).abs();
+        let off = dot_f64(self.v, self.rhs).abs();
         let mut of = |v: &[T]| {
             lower.second_by(&[None, Some(v)], Inputs::one(1));
             dot_f64(v, lower.product(1)).abs()
@@ -115,7 +107,7 @@ impl<T: Real> Slowest<T> {
     /// Whether the latest solution points where g has curvature by rounding alone. After
     /// [`apart`](Slowest::apart), whose product it starts from.
     pub(super) fn is_degenerate(&mut self, lower: &mut Point<T>, at: [&[T]; 2], size: f64) -> bool {
-        degenerate(lower, at, &self.v, size, &mut self.rhs).is_some()
+        degenerate(lower, at, self.v, size, self.rhs).is_some()
     }
 
     /// On small problems, how far a hypergradient is from the implicit one at the same (x, y), as a
@@ -134,7 +126,7 @@ impl<T: Real> Slowest<T> {
         }
         self.rhs.copy_from_slice(by_y);
         let (_, solved) = self.solve(lower, depth);
-        lower.second(&[None, Some(&self.v)]);
+        lower.second(&[None, Some(self.v)]);
         let (mut off, mut inner, mut residual) = (0.0, 0.0, 0.0);
         for ((h, f), j) in hypergradient.iter().zip(by_x).zip(lower.product(0)) {
             off += (h.f64() - (f.f64() - j.f64())).powi(2);

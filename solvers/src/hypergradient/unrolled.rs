@@ -1,12 +1,14 @@
 //! What an unrolled loop was seen to do, and whether that makes its derivative one of a solution.
 
-use autodiff::Real;
-use autodiff::kernels::norm;
+use autodiff::kernels::{add, norm};
 use autodiff::unroll::Unrolled;
+use autodiff::{Point, Real};
 
+use crate::Status;
 use crate::accuracy::{TOLD, size};
 use crate::inner::InnerStep;
-use crate::{Estimate, Status};
+
+use super::frame::Answer;
 
 /// Two ends of a loop and what its passes measured, at no sweep of their own; `off`, `part` and some of
 /// `owed` come from a [look](super::slowest::Slowest) at its end.
@@ -120,13 +122,27 @@ impl Seen {
         }
     }
 
-    /// Writes down what was measured.
-    pub(super) fn tell<T: Real>(&self, estimate: &mut Estimate<T>) {
-        estimate.distance = (!self.own).then_some(self.distance());
-        estimate.moving = Some(self.moving());
-        estimate.left = Some(self.left);
-        estimate.lower_residual = self.after;
-        estimate.lower_iterations = self.depth;
+    /// The answer of a loop of `steps`, whose derivative this tells the worth of.
+    pub(super) fn answer<T: Real>(&self, steps: &Unrolled<T>, upper: f64) -> Answer {
+        let status = match steps.irreversible() {
+            Some(reason) => Status::Irreversible(reason),
+            None => self.status(),
+        };
+        Answer {
+            recomputed_steps: steps.recomputed_steps(),
+            ..self.told(status, upper)
+        }
+    }
+
+    /// An answer of this status with what was measured.
+    pub(super) fn told(&self, status: Status, upper: f64) -> Answer {
+        Answer {
+            distance: (!self.own).then_some(self.distance()),
+            moving: Some(self.moving()),
+            left: Some(self.left),
+            lower_iterations: self.depth,
+            ..Answer::new(status, upper, self.after)
+        }
     }
 
     /// The last step as a part of the whole way.
@@ -243,20 +259,29 @@ fn apart<T: Real>(a: &[T], b: &[T]) -> f64 {
     squares.sum::<f64>().sqrt()
 }
 
-/// The share of the cotangent `end` that is left at the start of the loop; `None` where nothing was
-/// pulled back, or there is nothing to pull. `end` is overwritten.
-pub(super) fn left<T: Real>(
-    inner: InnerStep,
-    by_start: &[T],
-    end: &mut [T],
-    dim_y: usize,
+/// Pulls ∇_yF back through the loop and overwrites `hypergradient`. The share of the cotangent that is
+/// left at the start of the loop; `None` where nothing was pulled back, or there is nothing to pull.
+/// `cotangent`, as long as a state, is overwritten.
+pub(super) fn pull_back<T: Real>(
+    steps: &mut Unrolled<T>,
+    inner: &InnerStep,
+    upper: &Point<T>,
+    cotangent: &mut [T],
+    hypergradient: &mut [T],
 ) -> Option<f64> {
-    let scale = norm(end);
+    let by_y = upper.gradient(1);
+    cotangent.fill(T::zero());
+    cotangent[..by_y.len()].copy_from_slice(by_y);
+    let scale = norm(cotangent);
+    let (by_x, by_start) = steps.reverse(cotangent);
+    hypergradient.copy_from_slice(upper.gradient(0));
+    add(hypergradient, by_x);
     if by_start.is_empty() || scale == T::zero() {
         return None;
     }
-    inner.pull_start(by_start, &mut end[..dim_y]);
-    Some(norm(&end[..dim_y]).f64() / scale.f64())
+    let start = &mut cotangent[..by_y.len()];
+    inner.pull_start(by_start, start);
+    Some(norm(start).f64() / scale.f64())
 }
 
 #[cfg(test)]

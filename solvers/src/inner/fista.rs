@@ -1,19 +1,66 @@
 //! The accelerated proximal gradient method.
 
-use autodiff::Real;
-use autodiff::unroll::Step;
+use autodiff::{Real, Var};
 
-use super::Proximal;
-use super::direction::Direction;
+use super::names::StepEntry;
+use super::rule::{Numbers, Recorded, StepAt, StepRule};
+use super::{InnerStep, Proximal};
+
+/// Accelerated gradient steps by name.
+pub(super) const ENTRY: StepEntry = StepEntry {
+    name: "fista",
+    about: "accelerated gradient steps",
+    make: |numbers| {
+        numbers
+            .is_empty()
+            .then_some(InnerStep::Fista(Proximal::NONE))
+    },
+};
+
+/// The same after which a projection or a threshold follows; any name of one may stand here.
+pub(super) const SOFT_THRESHOLD: StepEntry = StepEntry {
+    name: "fista:soft-threshold:WEIGHT",
+    about: "the same on g + WEIGHT·‖y‖₁; fista:projected-… likewise",
+    make: |_| None,
+};
 
 /// `z = y + k/(k+3) (y − y₋)`, `y ← P(z − d(z))`, of the state (y; y₋), k = 0, 1, ….
-pub(super) fn record<T: Real>(direction: &Direction<'_, T>, proximal: Proximal) -> Step<T> {
-    let (along, d, length) = (direction.along, direction.dim_y, direction.length);
-    let last = direction.count;
-    let momentum = |k: usize, c: &mut [T]| c[0] = T::of(k as f64 / (k as f64 + 3.0));
-    direction.step(2 * d, 1, momentum, |x, state, c| {
-        let (y, before) = (state.slice(0, d), state.slice(d, d));
-        let z = y + (y - before) * c.at(last);
-        proximal.record(z - along(x, z, c), length).concat(&[y])
-    })
+#[derive(Debug)]
+pub(super) struct Fista(pub(super) Proximal);
+
+impl StepRule for Fista {
+    fn name(&self) -> String {
+        match self.0 {
+            Proximal::NONE => "fista".into(),
+            proximal => format!("fista:{proximal}"),
+        }
+    }
+
+    fn parts(&self) -> usize {
+        2
+    }
+
+    fn starts_alike(&self) -> bool {
+        true
+    }
+
+    fn numbers(&self) -> (usize, Numbers) {
+        (1, Box::new(|k, c| c[0] = k as f64 / (k as f64 + 3.0)))
+    }
+
+    fn proximal(&self) -> Proximal {
+        self.0
+    }
+
+    fn complaint(&self) -> Option<String> {
+        self.0.complaint()
+    }
+}
+
+impl<T: Real> Recorded<T> for Fista {
+    fn next<'r>(&self, at: &StepAt<'r, '_, T>) -> Vec<Var<'r, T>> {
+        let (y, before) = (at.part(0), at.part(1));
+        let z = y + (y - before) * at.number(0);
+        vec![self.0.record(z - at.along(z), at.length()), y]
+    }
 }

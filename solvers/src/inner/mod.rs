@@ -1,6 +1,5 @@
-//! The lower level: recorded steps, their lengths, and a solver to a tolerance.
+//! Recorded steps of the lower level and their lengths.
 
-mod accelerated;
 mod adam;
 mod constraint;
 mod direction;
@@ -8,20 +7,19 @@ mod fista;
 mod momentum;
 mod names;
 mod nesterov;
-mod newton;
 mod proximal;
+mod rule;
 mod simplex;
 mod step;
 mod step_length;
 mod stop;
 mod weak;
 
-pub(crate) use accelerated::{AcceleratedVectors, accelerated};
 pub use constraint::Constraint;
 pub(crate) use direction::Direction;
-pub use names::ParseInnerStepError;
-pub(crate) use newton::{NEWTON_LIMIT, Trend, newton};
+pub use names::{ParseInnerStepError, StepEntry};
 pub use proximal::Proximal;
+pub use rule::{Numbers, OwnStep, Recorded, StepAt, StepRule};
 pub use step::InnerStep;
 pub use step_length::StepLength;
 pub(crate) use stop::Stop;

@@ -3,16 +3,40 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Constraint, InnerStep, Proximal};
+use super::{Constraint, InnerStep, Proximal, adam, fista, momentum, nesterov, proximal};
 
-/// The names of the kinds of step, with their numbers in capitals.
-pub(super) const NAMES: &str = "`gd`, `momentum:BETA` or `nesterov:BETA` with BETA in [0, 1), \
-    `adam[:RATE[:EPS[:EPS_ROOT]]]`, `projected-box:LOW:HIGH`, `projected-simplex`, \
-    `projected-ball:RADIUS`, `soft-threshold:WEIGHT`, or \
-    `fista[:PROJECTION or soft-threshold:WEIGHT]`";
+/// A kind of step by name.
+pub struct StepEntry {
+    /// The name, with its numbers in capitals.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
+    /// The step with these numbers, if it takes as many.
+    pub(super) make: fn(&[f64]) -> Option<InnerStep>,
+}
 
-/// Rate of `adam` without a number.
-const ADAM_RATE: f64 = 0.1;
+impl StepEntry {
+    /// The name before its numbers.
+    fn kind(&self) -> &'static str {
+        self.name.split(':').next().unwrap_or_default()
+    }
+}
+
+impl InnerStep {
+    /// The kinds of step that have names.
+    pub const ALL: &'static [StepEntry] = &[
+        proximal::PLAIN,
+        momentum::ENTRY,
+        nesterov::ENTRY,
+        adam::ENTRY,
+        proximal::BOX,
+        proximal::SIMPLEX,
+        proximal::BALL,
+        proximal::SOFT_THRESHOLD,
+        fista::ENTRY,
+        fista::SOFT_THRESHOLD,
+    ];
+}
 
 impl fmt::Display for Proximal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,30 +50,6 @@ impl fmt::Display for Proximal {
                 write!(f, "projected-ball:{radius}")
             }
             Proximal::SoftThreshold { weight } => write!(f, "soft-threshold:{weight}"),
-        }
-    }
-}
-
-impl fmt::Display for InnerStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            InnerStep::GradientDescent => f.write_str("gd"),
-            InnerStep::Momentum(beta) => write!(f, "momentum:{beta}"),
-            InnerStep::Nesterov(beta) => write!(f, "nesterov:{beta}"),
-            InnerStep::Adam { rate } => write!(f, "adam:{rate}"),
-            InnerStep::AdamWith {
-                rate,
-                eps,
-                eps_root: None,
-            } => write!(f, "adam:{rate}:{eps}"),
-            InnerStep::AdamWith {
-                rate,
-                eps,
-                eps_root: Some(root),
-            } => write!(f, "adam:{rate}:{eps}:{root}"),
-            InnerStep::Proximal(proximal) => write!(f, "{proximal}"),
-            InnerStep::Fista(Proximal::NONE) => f.write_str("fista"),
-            InnerStep::Fista(proximal) => write!(f, "fista:{proximal}"),
         }
     }
 }
@@ -70,7 +70,13 @@ impl FromStr for InnerStep {
             name: name.to_owned(),
             reason,
         };
-        let step = parse(name).ok_or_else(|| error(format!("expected {NAMES}")))?;
+        let step = parse(name).ok_or_else(|| {
+            let names = InnerStep::ALL
+                .iter()
+                .map(|entry| format!("`{}`", entry.name));
+            let names = Vec::from_iter(names).join(", ");
+            error(format!("expected one of {names}"))
+        })?;
         match step.complaint(Default::default()) {
             Some(reason) => Err(error(reason)),
             None => Ok(step),
@@ -79,42 +85,17 @@ impl FromStr for InnerStep {
 }
 
 fn parse(name: &str) -> Option<InnerStep> {
-    let parts: Vec<&str> = name.split(':').collect();
-    let number = |k: usize| parts[k].parse::<f64>().ok();
-    Some(match (parts[0], parts.len()) {
-        ("gd", 1) => InnerStep::GradientDescent,
-        ("momentum", 2) => InnerStep::Momentum(number(1)?),
-        ("nesterov", 2) => InnerStep::Nesterov(number(1)?),
-        ("adam", 1) => InnerStep::Adam { rate: ADAM_RATE },
-        ("adam", 2) => InnerStep::Adam { rate: number(1)? },
-        ("adam", 3 | 4) => InnerStep::AdamWith {
-            rate: number(1)?,
-            eps: number(2)?,
-            eps_root: if parts.len() == 4 {
-                Some(number(3)?)
-            } else {
-                None
-            },
-        },
-        ("fista", 1) => InnerStep::Fista(Proximal::NONE),
-        ("fista", _) => InnerStep::Fista(proximal(&parts[1..])?),
-        _ => InnerStep::Proximal(proximal(&parts)?),
-    })
-}
-
-fn proximal(parts: &[&str]) -> Option<Proximal> {
-    let number = |k: usize| parts[k].parse::<f64>().ok();
-    let constraint = match (parts[0], parts.len()) {
-        ("projected-box", 3) => Constraint::Box {
-            low: number(1)?,
-            high: number(2)?,
-        },
-        ("projected-simplex", 1) => Constraint::Simplex,
-        ("projected-ball", 2) => Constraint::Ball { radius: number(1)? },
-        ("soft-threshold", 2) => return Some(Proximal::SoftThreshold { weight: number(1)? }),
-        _ => return None,
-    };
-    Some(constraint.into())
+    if let Some(rest) = name.strip_prefix("fista:") {
+        return match parse(rest)? {
+            InnerStep::Proximal(proximal) => Some(InnerStep::Fista(proximal)),
+            _ => None,
+        };
+    }
+    let mut parts = name.split(':');
+    let kind = parts.next()?;
+    let numbers: Vec<f64> = parts.map(|n| n.parse().ok()).collect::<Option<_>>()?;
+    let mut entries = InnerStep::ALL.iter().filter(|entry| entry.kind() == kind);
+    entries.find_map(|entry| (entry.make)(&numbers))
 }
 
 #[cfg(test)]
@@ -149,14 +130,14 @@ mod tests {
     #[test]
     fn what_is_no_step_is_refused_with_what_was_expected() {
         for (name, part) in [
-            ("gd:1", "expected `gd`, `momentum:BETA`"),
-            ("momentum", "expected `gd`"),
+            ("gd:1", "expected one of `gd`, `momentum:BETA`"),
+            ("momentum", "expected one of `gd`"),
             ("momentum:1", "momentum 1: expected a number in [0, 1)"),
             ("adam:-1", "rate -1: expected a positive number"),
-            ("adam:x", "expected `gd`"),
+            ("adam:x", "expected one of `gd`"),
             ("adam:1:-1", "eps -1: expected 0 or a positive number"),
             ("adam:1:0:0", "eps_root 0: expected a positive number"),
-            ("adam:1:0:1:2", "expected `gd`"),
+            ("adam:1:0:1:2", "expected one of `gd`"),
             (
                 "projected-box:1:0",
                 "bounds 1 to 0: expected the lower one first",
@@ -166,8 +147,8 @@ mod tests {
             ("projected-ball:0", "radius 0: expected a positive number"),
             ("soft-threshold:-2", "weight -2: expected 0 or a positive"),
             ("soft-threshold:nan", "weight NaN: expected 0 or a positive"),
-            ("fista:gd", "expected `gd`"),
-            ("", "expected `gd`"),
+            ("fista:gd", "expected one of `gd`"),
+            ("", "expected one of `gd`"),
         ] {
             let error = name.parse::<InnerStep>().expect_err(name).to_string();
             assert!(error.contains(part), "{error}");

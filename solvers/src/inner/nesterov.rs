@@ -1,21 +1,48 @@
 //! Nesterov's momentum with a constant coefficient.
 
-use autodiff::Real;
-use autodiff::unroll::Step;
+use autodiff::{Real, Var};
 
-use super::direction::Direction;
+use super::InnerStep;
+use super::momentum::no_momentum;
+use super::names::StepEntry;
+use super::rule::{Recorded, StepAt, StepRule};
+
+/// Nesterov's momentum by name.
+pub(super) const ENTRY: StepEntry = StepEntry {
+    name: "nesterov:BETA",
+    about: "Nesterov's momentum",
+    make: |numbers| match *numbers {
+        [beta] => Some(InnerStep::Nesterov(beta)),
+        _ => None,
+    },
+};
 
 /// `z = y + β(y − y₋)`, `y ← z − d(z)`, of the state (y; y₋).
-pub(super) fn record<T: Real>(direction: &Direction<'_, T>, beta: f64) -> Step<T> {
-    let (along, d) = (direction.along, direction.dim_y);
-    direction.step(
-        2 * d,
-        0,
-        |_, _| {},
-        |x, state, c| {
-            let (y, before) = (state.slice(0, d), state.slice(d, d));
-            let z = y + (y - before) * T::of(beta);
-            (z - along(x, z, c)).concat(&[y])
-        },
-    )
+#[derive(Debug)]
+pub(super) struct Nesterov(pub(super) f64);
+
+impl StepRule for Nesterov {
+    fn name(&self) -> String {
+        format!("nesterov:{}", self.0)
+    }
+
+    fn parts(&self) -> usize {
+        2
+    }
+
+    fn starts_alike(&self) -> bool {
+        true
+    }
+
+    fn complaint(&self) -> Option<String> {
+        no_momentum(self.0)
+    }
+}
+
+impl<T: Real> Recorded<T> for Nesterov {
+    fn next<'r>(&self, at: &StepAt<'r, '_, T>) -> Vec<Var<'r, T>> {
+        let (y, before) = (at.part(0), at.part(1));
+        let z = y + (y - before) * T::of(self.0);
+        vec![z - at.along(z), y]
+    }
 }

@@ -1,11 +1,11 @@
 //! Proximal gradient steps: what follows a gradient step where the lower level is not smooth.
 
 use autodiff::kernels::norm;
-use autodiff::unroll::Step;
 use autodiff::{Inputs, Point, Real, Var};
 
-use super::Constraint;
-use super::direction::Direction;
+use super::names::StepEntry;
+use super::rule::{Recorded, StepAt, StepRule};
+use super::{Constraint, InnerStep};
 
 /// The part h of a lower level `min_y g(x, y) + h(y)` that is not smooth, known by its proximal
 /// map `P_s(z) = argmin_y s h(y) + ½‖y − z‖²`.
@@ -111,13 +111,75 @@ impl Proximal {
     }
 }
 
-/// `y ← P_s(y − d(y))`.
-pub(super) fn record<T: Real>(direction: &Direction<'_, T>, proximal: Proximal) -> Step<T> {
-    let (along, length) = (direction.along, direction.length);
-    direction.step(
-        direction.dim_y,
-        0,
-        |_, _| {},
-        |x, y, c| proximal.record(y - along(x, y, c), length),
-    )
+/// Plain gradient steps by name.
+pub(super) const PLAIN: StepEntry = StepEntry {
+    name: "gd",
+    about: "gradient descent",
+    make: |numbers| numbers.is_empty().then_some(InnerStep::GradientDescent),
+};
+
+/// Projections and thresholds by name.
+pub(super) const BOX: StepEntry = StepEntry {
+    name: "projected-box:LOW:HIGH",
+    about: "gradient steps projected to a box; a bound may be inf",
+    make: |numbers| match *numbers {
+        [low, high] => Some(InnerStep::projected(Constraint::Box { low, high })),
+        _ => None,
+    },
+};
+
+/// See above.
+pub(super) const SIMPLEX: StepEntry = StepEntry {
+    name: "projected-simplex",
+    about: "gradient steps projected to the probability simplex",
+    make: |numbers| {
+        let simplex = InnerStep::projected(Constraint::Simplex);
+        numbers.is_empty().then_some(simplex)
+    },
+};
+
+/// See above.
+pub(super) const BALL: StepEntry = StepEntry {
+    name: "projected-ball:RADIUS",
+    about: "gradient steps projected to a ball about 0",
+    make: |numbers| match *numbers {
+        [radius] => Some(InnerStep::projected(Constraint::Ball { radius })),
+        _ => None,
+    },
+};
+
+/// See above.
+pub(super) const SOFT_THRESHOLD: StepEntry = StepEntry {
+    name: "soft-threshold:WEIGHT",
+    about: "proximal gradient steps (ISTA) on g + WEIGHT·‖y‖₁",
+    make: |numbers| match *numbers {
+        [weight] => Some(InnerStep::soft_threshold(weight)),
+        _ => None,
+    },
+};
+
+/// `y ← P_s(y − d(y))`, of the state y: plain steps where nothing is projected.
+impl StepRule for Proximal {
+    fn name(&self) -> String {
+        self.to_string()
+    }
+
+    fn proximal(&self) -> Proximal {
+        *self
+    }
+
+    fn is_plain(&self) -> bool {
+        true
+    }
+
+    fn complaint(&self) -> Option<String> {
+        (*self).complaint()
+    }
+}
+
+impl<T: Real> Recorded<T> for Proximal {
+    fn next<'r>(&self, at: &StepAt<'r, '_, T>) -> Vec<Var<'r, T>> {
+        let y = at.part(0);
+        vec![(*self).record(y - at.along(y), at.length())]
+    }
 }

@@ -1,15 +1,19 @@
 //! The steps a lower level can be unrolled with.
 
+use std::fmt;
 use std::sync::Arc;
 
-use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::add;
-use autodiff::unroll::{Decay, Memory, Step};
-use autodiff::{Meter, Program, Real};
+use autodiff::unroll::{Memory, Step};
+use autodiff::{Program, Real};
 
-use super::adam::{self, Adam};
+use super::adam::Adam;
 use super::direction::Direction;
-use super::{Constraint, Proximal, StepLength, fista, momentum, nesterov, proximal};
+use super::fista::Fista;
+use super::momentum::Momentum;
+use super::nesterov::Nesterov;
+use super::rule::{OwnStep, StepRule, record};
+use super::{Constraint, Proximal, StepLength};
 
 /// One iteration of the lower level, with the gradient of g as one of its operations.
 ///
@@ -23,7 +27,8 @@ use super::{Constraint, Proximal, StepLength, fista, momentum, nesterov, proxima
 /// assert_eq!(step.to_string(), "projected-box:0:1");
 /// # Ok::<(), solvers::ParseInnerStepError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum InnerStep {
     /// `y − s ∇_y g`.
     #[default]
@@ -78,6 +83,8 @@ pub enum InnerStep {
     /// A. Chambolle and C. Dossal, On the convergence of the iterates of the fast iterative
     /// shrinkage/thresholding algorithm, 2015, with a = 2.
     Fista(Proximal),
+    /// A kind of step of your own; see [`InnerStep::own`].
+    Own(OwnStep),
 }
 
 impl InnerStep {
@@ -91,134 +98,172 @@ impl InnerStep {
         InnerStep::Proximal(Proximal::SoftThreshold { weight })
     }
 
-    /// The part of the lower level's objective beside g that these steps solve.
-    pub(crate) fn proximal(self) -> Proximal {
+    /// Steps of your own.
+    pub fn own(rule: impl StepRule + 'static) -> Self {
+        InnerStep::Own(OwnStep::new(rule))
+    }
+
+    /// Looks at what kind it is.
+    fn rule<R>(&self, look: impl FnOnce(&dyn StepRule) -> R) -> R {
         match self {
-            InnerStep::Proximal(proximal) | InnerStep::Fista(proximal) => proximal,
-            _ => Proximal::NONE,
+            InnerStep::GradientDescent => look(&Proximal::NONE),
+            InnerStep::Momentum(beta) => look(&Momentum(*beta)),
+            InnerStep::Nesterov(beta) => look(&Nesterov(*beta)),
+            InnerStep::Adam { .. } | InnerStep::AdamWith { .. } => look(&self.adam()),
+            InnerStep::Proximal(proximal) => look(proximal),
+            InnerStep::Fista(proximal) => look(&Fista(*proximal)),
+            InnerStep::Own(own) => look(own.rule()),
         }
-    }
-
-    /// Whether the lower level has a constraint or a part that is not smooth: then it is no zero of
-    /// ∇_y g that solves it.
-    pub fn is_proximal(self) -> bool {
-        self.proximal() != Proximal::NONE
-    }
-
-    /// Whether the state is y alone, so that the length of a step is s times the residual before it.
-    pub(crate) fn is_memoryless(self) -> bool {
-        matches!(self, InnerStep::GradientDescent | InnerStep::Proximal(_))
-    }
-
-    /// Vectors of y's length in the state; y itself is the first.
-    fn parts(self) -> usize {
-        match self {
-            InnerStep::GradientDescent | InnerStep::Proximal(_) => 1,
-            InnerStep::Momentum(_) | InnerStep::Nesterov(_) | InnerStep::Fista(_) => 2,
-            InnerStep::Adam { .. } | InnerStep::AdamWith { .. } => 3,
-        }
-    }
-
-    /// Whether the second part of the state is the y before.
-    fn keeps_y_before(self) -> bool {
-        matches!(self, InnerStep::Nesterov(_) | InnerStep::Fista(_))
-    }
-
-    /// Entries of the state, for y of `dim_y` entries.
-    pub(crate) fn dim_state(self, dim_y: usize) -> usize {
-        self.parts() * dim_y
-    }
-
-    /// The first state, started from `y`; y stands first in every state.
-    pub(crate) fn first_state<T: Real>(self, y: &[T], meter: &Meter) -> Buffer<T> {
-        let mut state = Buffer::zeros(self.dim_state(y.len()), Category::Solver, meter);
-        self.start(y, &mut state);
-        state
-    }
-
-    /// Overwrites `state` with the first one, started from `y`.
-    pub(crate) fn start<T: Real>(self, y: &[T], state: &mut [T]) {
-        let (first, rest) = state.split_at_mut(y.len());
-        first.copy_from_slice(y);
-        if self.keeps_y_before() {
-            rest.copy_from_slice(y);
-        } else {
-            rest.fill(T::zero());
-        }
-    }
-
-    /// The recorded step on `lower`, of constant length `length`.
-    pub(crate) fn record<T: Real>(self, lower: &Arc<Program<T>>, length: f64) -> Step<T> {
-        Direction::of_gradient(lower, length, |direction| self.record_along(direction))
     }
 
     /// The recorded step along `direction`.
-    pub(crate) fn record_along<T: Real>(self, direction: &Direction<'_, T>) -> Step<T> {
+    #[track_caller]
+    pub(crate) fn record_along<T: Real>(&self, direction: &Direction<'_, T>) -> Step<T> {
         let step = match self {
-            InnerStep::GradientDescent => proximal::record(direction, Proximal::NONE),
-            InnerStep::Momentum(beta) => momentum::record(direction, beta),
-            InnerStep::Nesterov(beta) => nesterov::record(direction, beta),
+            InnerStep::GradientDescent => record(direction, &Proximal::NONE, &Proximal::NONE),
+            // In a form that can be undone.
+            InnerStep::Momentum(beta) => Momentum(*beta).record(direction),
+            InnerStep::Nesterov(beta) => record(direction, &Nesterov(*beta), &Nesterov(*beta)),
             InnerStep::Adam { .. } | InnerStep::AdamWith { .. } => {
-                adam::record(direction, Adam::of(self).expect("one of the two"))
+                record(direction, &self.adam(), &self.adam())
             }
-            InnerStep::Proximal(p) => proximal::record(direction, p),
-            InnerStep::Fista(p) => fista::record(direction, p),
+            InnerStep::Proximal(proximal) => record(direction, proximal, proximal),
+            InnerStep::Fista(proximal) => record(direction, &Fista(*proximal), &Fista(*proximal)),
+            InnerStep::Own(own) => record(direction, own.rule(), &*own.recorded()),
         };
         step.leading(direction.dim_y)
     }
 
-    /// The length of a step, where `given` is what the strategy says.
-    pub(crate) fn length(self, given: StepLength) -> StepLength {
-        Adam::of(self).map_or(given, |adam| adam.length(given))
-    }
-
-    /// The length of a step in records, where `length` is what it was recorded with.
-    pub(crate) fn shown(self, length: f64) -> f64 {
-        Adam::of(self).map_or(length, |adam| adam.rate)
-    }
-
-    /// Pulls a cotangent of the [first state](InnerStep::start) back to the y it was started from.
-    pub(crate) fn pull_start<T: Real>(self, cotangent: &[T], by_y: &mut [T]) {
-        let (first, rest) = cotangent.split_at(by_y.len());
-        by_y.copy_from_slice(first);
-        if self.keeps_y_before() {
-            add(by_y, rest);
+    /// The numbers of Adam.
+    fn adam(&self) -> Adam {
+        match *self {
+            InnerStep::AdamWith {
+                rate,
+                eps,
+                eps_root,
+            } => Adam {
+                rate,
+                eps: Some(eps),
+                eps_root,
+            },
+            InnerStep::Adam { rate } => Adam {
+                rate,
+                eps: None,
+                eps_root: None,
+            },
+            _ => unreachable!("one of the two"),
         }
     }
 
+    /// The part of the lower level's objective beside g that these steps solve.
+    pub(crate) fn proximal(&self) -> Proximal {
+        self.rule(|rule| rule.proximal())
+    }
+
+    /// Whether the lower level has a constraint or a part that is not smooth: then it is no zero of
+    /// ∇_y g that solves it.
+    pub fn is_proximal(&self) -> bool {
+        self.proximal() != Proximal::NONE
+    }
+
+    /// Whether the length of a step is s times the residual before it.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.rule(|rule| rule.is_plain())
+    }
+
+    /// See [`StepRule::unsettled`].
+    pub(crate) fn unsettled(&self) -> Option<String> {
+        self.rule(|rule| rule.unsettled())
+    }
+
+    /// Entries of the state, for y of `dim_y` entries.
+    pub(crate) fn dim_state(&self, dim_y: usize) -> usize {
+        self.rule(|rule| rule.parts()) * dim_y
+    }
+
+    /// Overwrites `state` with the first one, started from `y`, which stands first in every state.
+    pub(crate) fn start<T: Real>(&self, y: &[T], state: &mut [T]) {
+        let alike = self.rule(|rule| rule.starts_alike());
+        let mut parts = state.chunks_exact_mut(y.len());
+        let first = parts.next().expect("y is part of a state");
+        first.copy_from_slice(y);
+        for part in parts {
+            match alike {
+                true => part.copy_from_slice(y),
+                false => part.fill(T::zero()),
+            }
+        }
+    }
+
+    /// Pulls a cotangent of the [first state](InnerStep::start) back to the y it was started from.
+    pub(crate) fn pull_start<T: Real>(&self, cotangent: &[T], by_y: &mut [T]) {
+        let (first, rest) = cotangent.split_at(by_y.len());
+        by_y.copy_from_slice(first);
+        if self.rule(|rule| rule.starts_alike()) {
+            for part in rest.chunks_exact(by_y.len()) {
+                add(by_y, part);
+            }
+        }
+    }
+
+    /// The recorded step on `lower`, of constant length `length`.
+    #[track_caller]
+    pub(crate) fn record<T: Real>(&self, lower: &Arc<Program<T>>, length: f64) -> Step<T> {
+        Direction::of_gradient(lower, length, |direction| self.record_along(direction))
+    }
+
+    /// The length of a step, where `given` is what the strategy says.
+    pub(crate) fn length(&self, given: StepLength) -> StepLength {
+        match self.rule(|rule| rule.uses_length()) {
+            true => given,
+            false => StepLength::Fixed(1.0),
+        }
+    }
+
+    /// The length of a step in records, where `length` is what it was recorded with.
+    pub(crate) fn shown(&self, length: f64) -> f64 {
+        self.rule(|rule| rule.rate()).unwrap_or(length)
+    }
+
     /// Entries that finding this length and the residual for y of `dim_y` entries needs.
-    pub(crate) fn spare(self, dim_y: usize, given: StepLength) -> usize {
+    pub(crate) fn spare(&self, dim_y: usize, given: StepLength) -> usize {
         let residual = if self.is_proximal() { dim_y } else { 0 };
         given.spare(dim_y).max(residual)
     }
 
     /// Why these settings are none, if they are none.
-    pub(crate) fn complaint(self, given: StepLength) -> Option<String> {
-        if let Some(adam) = Adam::of(self) {
-            return adam.complaint(given);
-        }
-        let own = match self {
-            InnerStep::Momentum(beta) | InnerStep::Nesterov(beta) => {
-                let bad = !(0.0..1.0).contains(&beta);
-                bad.then(|| format!("momentum {beta}: expected a number in [0, 1)"))
-            }
-            InnerStep::Proximal(p) | InnerStep::Fista(p) => p.complaint(),
-            _ => None,
-        };
-        own.or(given.complaint())
+    pub(crate) fn complaint(&self, given: StepLength) -> Option<String> {
+        let (own, rate) = self.rule(|rule| (rule.complaint(), rule.rate()));
+        own.or_else(|| match (given, rate) {
+            (StepLength::Fixed(s), Some(rate)) => Some(format!(
+                "step length {s} beside {} of rate {rate}: expected the rate alone, {0}:{s}",
+                self.kind()
+            )),
+            _ => given.complaint(),
+        })
+    }
+
+    /// The name without its numbers.
+    fn kind(&self) -> String {
+        let name = self.to_string();
+        name.split(':').next().unwrap_or_default().to_owned()
     }
 
     /// Why these steps cannot be run under `memory`, if they cannot.
-    pub(crate) fn memory_complaint<T: Real>(self, memory: Memory) -> Option<String> {
+    pub(crate) fn memory_complaint<T: Real>(&self, memory: Memory) -> Option<String> {
         match (memory, self) {
-            (Memory::Reversible, InnerStep::Momentum(beta)) => {
-                Decay::of::<T>(beta).err().map(|e| e.to_string())
-            }
+            (Memory::Reversible, InnerStep::Momentum(beta)) => Momentum(*beta).irreversible::<T>(),
             (Memory::Reversible, step) => Some(format!(
                 "steps of {step} cannot be undone: expected momentum, or checkpointed:SLOTS in \
                  place of reversible"
             )),
             _ => memory.complaint(),
         }
+    }
+}
+
+impl fmt::Display for InnerStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rule(|rule| rule.name()))
     }
 }

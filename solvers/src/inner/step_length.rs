@@ -4,6 +4,7 @@ use autodiff::kernels::{axpy, dot, norm};
 use autodiff::{Inputs, Point, Real};
 
 use super::Proximal;
+use crate::hessian::Hessian;
 use crate::linear::largest_magnitude;
 
 /// The length of a gradient step.
@@ -91,11 +92,7 @@ impl StepLength {
 fn largest_curvature<T: Real>(point: &mut Point<T>, x: &[T], y: &[T], spare: &mut [T]) -> f64 {
     point.linearise(&[x, y]);
     let (v, rest) = spare.split_at_mut(y.len());
-    let mut product = |p: &[T], out: &mut [T]| {
-        point.second_by(&[None, Some(p)], Inputs::one(1));
-        out.copy_from_slice(point.product(1));
-    };
-    largest_magnitude(&mut product, v, &mut rest[..y.len()])
+    largest_magnitude(&mut Hessian::of(point), v, &mut rest[..y.len()])
 }
 
 /// A first length where there is no curvature at `y`: by how much the gradient turns on the way
@@ -237,8 +234,7 @@ fn turning<T: Real>(
     for (next, y) in next.iter_mut().zip(&*y) {
         *next -= *y;
     }
-    point.second_by(&[None, Some(next)], Inputs::one(1));
-    let curvature = dot(next, point.product(1)).f64() / squared;
+    let curvature = dot(next, Hessian::of(point).times(next)).f64() / squared;
     if curvature > found / 3.0 {
         curvature
     } else {

@@ -7,38 +7,64 @@ use super::InnerStep;
 
 /// Stops a loop at a residual: `‖y − P_s(y − s ∇_y g)‖ / s`, which is ‖∇_y g‖ for smooth steps.
 ///
-/// A step without memory shows it: its length is s times the residual before it, so the loop makes
+/// A plain step shows it: its length is s times the residual before it, so the loop makes
 /// one step more than it must and no gradient. For the others each residual is one more gradient.
 /// Where steps move y by its rounding alone a loop ends too, above the tolerance.
 /// A loop makes at least so many steps, and none after a value that is not finite.
 pub(crate) struct Stop<'a, T: Real> {
-    pub(crate) inner: InnerStep,
-    pub(crate) length: f64,
-    pub(crate) tolerance: f64,
+    inner: &'a InnerStep,
+    length: f64,
+    tolerance: f64,
     /// Steps that are made whatever the residual; at least 1.
-    pub(crate) least: usize,
-    pub(crate) lower: &'a mut Point<T>,
-    pub(crate) x: &'a [T],
-    /// As many entries as [`previous`](Stop::previous) says.
-    pub(crate) previous: &'a mut [T],
-    /// As many entries as [`InnerStep::spare`] says.
-    pub(crate) spare: &'a mut [T],
-    /// The latest residual, and by what factor it fell to it.
-    pub(crate) latest: f64,
+    least: usize,
+    lower: &'a mut Point<T>,
+    x: &'a [T],
+    previous: &'a mut [T],
+    spare: &'a mut [T],
+    /// The latest residual.
+    latest: f64,
+    /// By what factor it fell to that.
     pub(crate) rate: f64,
 }
 
-impl<T: Real> Stop<'_, T> {
+impl<'a, T: Real> Stop<'a, T> {
+    /// Of steps of this kind and length, to a tolerance and after so many of them at least.
+    /// `previous` has as many entries as [`previous`](Stop::previous) says, `spare` as
+    /// [`InnerStep::spare`] does.
+    pub(crate) fn new(
+        inner: &'a InnerStep,
+        length: f64,
+        (tolerance, least): (f64, usize),
+        lower: &'a mut Point<T>,
+        x: &'a [T],
+        previous: &'a mut [T],
+        spare: &'a mut [T],
+    ) -> Self {
+        previous.fill(T::zero());
+        Stop {
+            inner,
+            length,
+            tolerance,
+            least,
+            lower,
+            x,
+            previous,
+            spare,
+            latest: f64::INFINITY,
+            rate: 0.0,
+        }
+    }
+
     /// Entries that the y before a step takes, for y of `dim_y` entries.
-    pub(crate) fn previous(inner: InnerStep, dim_y: usize) -> usize {
-        if inner.is_memoryless() { dim_y } else { 0 }
+    pub(crate) fn previous(inner: &InnerStep, dim_y: usize) -> usize {
+        if inner.is_plain() { dim_y } else { 0 }
     }
 
     /// Whether to stop after `made` steps, at `state`.
     pub(crate) fn reached(&mut self, made: usize, state: &[T]) -> bool {
         let dim_y = self.lower.program().input_shape(1).len();
         let y = &state[..dim_y];
-        let residual = if self.inner.is_memoryless() {
+        let residual = if self.inner.is_plain() {
             for (previous, y) in self.previous.iter_mut().zip(state) {
                 *previous -= *y;
             }

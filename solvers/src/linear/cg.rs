@@ -1,12 +1,13 @@
 //! Conjugate gradients.
 
-use autodiff::bytes::{Buffer, Category};
+use autodiff::Real;
 use autodiff::kernels::{axpy, dot};
-use autodiff::{Meter, Real};
 
 use crate::default_tolerance;
 
-use super::{LinearSolver, Outcome, Product, Report, flat, least_ritz, relative, scaled_residual};
+use super::{
+    LinearSolver, Operator, Outcome, Report, Scratch, flat, least_ritz, relative, scaled_residual,
+};
 
 /// The method of conjugate gradients.
 ///
@@ -48,30 +49,6 @@ impl Cg {
     }
 }
 
-/// The vectors of the method, made once for any number of solves.
-pub(crate) struct CgVectors<T: Real> {
-    r: Buffer<T>,
-    p: Buffer<T>,
-    hp: Buffer<T>,
-    best: Buffer<T>,
-}
-
-impl<T: Real> CgVectors<T> {
-    pub(crate) fn new(n: usize, meter: &Meter) -> Self {
-        let buffer = || Buffer::zeros(n, Category::Solver, meter);
-        CgVectors {
-            r: buffer(),
-            p: buffer(),
-            hp: buffer(),
-            best: buffer(),
-        }
-    }
-
-    pub(crate) fn bytes(n: usize) -> usize {
-        4 * n * size_of::<T>()
-    }
-}
-
 impl<T: Real> LinearSolver<T> for Cg {
     fn name(&self) -> &'static str {
         "cg"
@@ -81,28 +58,20 @@ impl<T: Real> LinearSolver<T> for Cg {
         self.tolerance.unwrap_or(default_tolerance::<T>())
     }
 
-    fn bytes(&self, n: usize) -> usize {
-        CgVectors::<T>::bytes(n)
+    fn scratch(&self, n: usize) -> usize {
+        4 * n
     }
 
-    fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report {
-        let mut vectors = CgVectors::new(b.len(), meter);
-        self.solve_in(product, b, v, &mut vectors)
-    }
-}
-
-impl Cg {
-    /// [`solve`](LinearSolver::solve) with vectors that are there already.
-    pub(crate) fn solve_in<T: Real>(
+    fn solve(
         &self,
-        product: Product<'_, T>,
+        h: &mut dyn Operator<T>,
         b: &[T],
         v: &mut [T],
-        vectors: &mut CgVectors<T>,
+        scratch: &mut Scratch<'_, T>,
     ) -> Report {
         let n = b.len();
-        let CgVectors { r, p, hp, best } = vectors;
-        let Some(scale) = scaled_residual(product, b, v, r) else {
+        let [r, p, hp, best] = scratch.vectors(n);
+        let Some(scale) = scaled_residual(h, b, v, r) else {
             return Report {
                 outcome: Outcome::Converged,
                 iterations: 0,
@@ -126,7 +95,7 @@ impl Cg {
             if iterations == limit {
                 break Outcome::Exhausted;
             }
-            product(p, hp);
+            h.apply(p, hp);
             let php = dot(p, hp);
             let curvature = (php / dot(p, p)).f64();
             if !curvature.is_finite() {
@@ -139,7 +108,7 @@ impl Cg {
             }
             if relative_curvature <= flat {
                 // An indefinite H has directions of no curvature as well.
-                let least = least_ritz(product, p, hp, largest);
+                let least = least_ritz(h, p, hp, largest);
                 break if least < -flat {
                     Outcome::Negative {
                         relative_curvature: least,
@@ -176,6 +145,9 @@ impl Cg {
 
 #[cfg(test)]
 mod tests {
+    use autodiff::Meter;
+
+    use super::super::solve;
     use super::*;
 
     fn diagonal<T: Real>(d: &[f64], b: &[f64], start: &[f64], cg: Cg) -> (Vec<f64>, Report) {
@@ -186,7 +158,7 @@ mod tests {
                 out[i] = T::of(d[i]) * p[i];
             }
         };
-        let report = cg.solve(&mut product, &of(b), &mut v, &Meter::new());
+        let report = solve(&cg, &mut product, &of(b), &mut v, &Meter::new());
         (v.iter().map(|v| v.f64()).collect(), report)
     }
 

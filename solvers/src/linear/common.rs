@@ -3,7 +3,7 @@
 use autodiff::Real;
 use autodiff::kernels::{axpy, dot, norm};
 
-use super::Product;
+use super::Operator;
 
 /// The curvature, in units of the largest, that rounding leaves of none.
 pub(super) fn flat<T: Real>(n: usize) -> f64 {
@@ -15,7 +15,7 @@ pub(super) fn flat<T: Real>(n: usize) -> f64 {
 ///
 /// For b = 0 the solution is written to `v`, and there is nothing left to do: `None`.
 pub(super) fn scaled_residual<T: Real>(
-    product: Product<'_, T>,
+    h: &mut dyn Operator<T>,
     b: &[T],
     v: &mut [T],
     r: &mut [T],
@@ -27,7 +27,7 @@ pub(super) fn scaled_residual<T: Real>(
         return None;
     }
     if v.iter().any(|v| *v != T::zero()) {
-        product(v, r);
+        h.apply(v, r);
         for i in 0..b.len() {
             r[i] = (b[i] - r[i]) / scale;
             v[i] /= scale;
@@ -55,7 +55,7 @@ pub(super) fn lift<T: Real>(v: &mut [T], r: &[T]) {
 /// One product tells an indefinite H where pᵀHp is 0 or positive by chance. `p` and `hp`, which holds
 /// Hp, are overwritten.
 pub(super) fn least_ritz<T: Real>(
-    product: Product<'_, T>,
+    h: &mut dyn Operator<T>,
     p: &mut [T],
     hp: &mut [T],
     largest: f64,
@@ -67,7 +67,7 @@ pub(super) fn least_ritz<T: Real>(
     if rest == T::zero() {
         return relative(first.f64(), largest.max(first.f64().abs()));
     }
-    product(hp, p);
+    h.apply(hp, p);
     let second = (dot(hp, p) / rest / rest).f64();
     let (first, off) = (first.f64(), (rest / size).f64());
     let (mean, radius) = ((first + second) / 2.0, ((first - second) / 2.0).hypot(off));
@@ -88,7 +88,7 @@ const POWER_ITERATIONS: usize = 20;
 /// An upper estimate of the largest magnitude of an eigenvalue of H, by power iteration from a
 /// fixed start in `v`. The two vectors are overwritten.
 pub(crate) fn largest_magnitude<T: Real>(
-    product: Product<'_, T>,
+    h: &mut dyn Operator<T>,
     v: &mut [T],
     hv: &mut [T],
 ) -> f64 {
@@ -103,7 +103,7 @@ pub(crate) fn largest_magnitude<T: Real>(
             break;
         }
         v.iter_mut().for_each(|v| *v /= scale);
-        product(v, hv);
+        h.apply(v, hv);
         v.copy_from_slice(hv);
         largest = norm(v).f64();
     }

@@ -1,10 +1,10 @@
 //! A dense factorisation: the exact answer on small problems.
 
+use autodiff::Real;
 use autodiff::bytes::{Category, Claim};
-use autodiff::{Meter, Real};
 use nalgebra::{Cholesky, DMatrix, DVector, SymmetricEigen};
 
-use super::{LinearSolver, Outcome, Product, Report, relative};
+use super::{LinearSolver, Operator, Outcome, Report, Scratch, relative};
 
 /// Columns of H that one block of products gives. The function is held in so many tangents and
 /// adjoints' tangents, and beyond sixteen its products of matrices gain little.
@@ -39,23 +39,29 @@ impl<T: Real> LinearSolver<T> for Direct {
         n.clamp(1, BLOCK)
     }
 
-    fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report {
+    fn solve(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
         assert_eq!(b.len(), v.len(), "right-hand side and solution");
         let n = b.len();
         let bytes = LinearSolver::<T>::bytes(self, n);
-        let _bytes = Claim::new(bytes, Category::Solver, meter);
-        let mut h = DMatrix::<T>::zeros(n, n);
+        let _bytes = Claim::new(bytes, Category::Solver, scratch.meter());
+        let mut dense = DMatrix::<T>::zeros(n, n);
         let mut units = vec![T::zero(); n * n.min(BLOCK)];
         for first in (0..n).step_by(BLOCK) {
             let width = BLOCK.min(n - first);
-            let columns = &mut h.as_mut_slice()[n * first..][..n * width];
+            let columns = &mut dense.as_mut_slice()[n * first..][..n * width];
             (0..width).for_each(|c| units[first + c + c * n] = T::one());
-            product(&units[..n * width], columns);
+            h.apply(&units[..n * width], columns);
             (0..width).for_each(|c| units[first + c + c * n] = T::zero());
         }
         drop(units);
         let rhs = DVector::from_column_slice(b);
-        let (solution, outcome) = solve_dense(h, rhs);
+        let (solution, outcome) = solve_dense(dense, rhs);
         v.copy_from_slice(solution.as_slice());
         Report {
             outcome,
@@ -119,6 +125,8 @@ fn solve_dense<T: Real>(mut h: DMatrix<T>, b: DVector<T>) -> (DVector<T>, Outcom
 
 #[cfg(test)]
 mod tests {
+    use autodiff::Meter;
+
     use super::*;
 
     fn solve(h: &DMatrix<f64>, b: &[f64]) -> (Vec<f64>, Outcome) {
@@ -127,7 +135,7 @@ mod tests {
             let block = DMatrix::from_column_slice(b.len(), p.len() / b.len(), p);
             out.copy_from_slice((h * block).as_slice());
         };
-        let report = Direct.solve(&mut product, b, &mut v, &Meter::new());
+        let report = super::super::solve(&Direct, &mut product, b, &mut v, &Meter::new());
         (v, report.outcome)
     }
 

@@ -1,13 +1,12 @@
 //! The fixed-point iteration for the linear system.
 
-use autodiff::bytes::{Buffer, Category};
+use autodiff::Real;
 use autodiff::kernels::{axpy, norm};
-use autodiff::{Meter, Real};
 
 use crate::inner::StepLength;
 
 use super::stationary::{Settings, Watch};
-use super::{LinearSolver, Outcome, Product, Report, lift, scaled_residual};
+use super::{LinearSolver, Operator, Outcome, Report, Scratch, lift, scaled_residual};
 
 /// The iteration `v ← v − s(Hv − b)`.
 ///
@@ -87,16 +86,21 @@ impl<T: Real> LinearSolver<T> for FixedPoint {
     }
 
     /// Two residuals, and the product with one.
-    fn bytes(&self, n: usize) -> usize {
-        3 * n * size_of::<T>()
+    fn scratch(&self, n: usize) -> usize {
+        3 * n
     }
 
-    fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report {
+    fn solve(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
         let n = b.len();
-        let s = self.settings.resolve(product, n, meter);
-        let buffer = || Buffer::zeros(n, Category::Solver, meter);
-        let (mut r, mut next, mut hr) = (buffer(), buffer(), buffer());
-        let Some(scale) = scaled_residual(product, b, v, &mut r) else {
+        let s = self.settings.resolve(h, n, scratch);
+        let [mut r, mut next, hr] = scratch.vectors(n);
+        let Some(scale) = scaled_residual(h, b, v, r) else {
             return Report {
                 outcome: Outcome::Converged,
                 iterations: 0,
@@ -106,7 +110,7 @@ impl<T: Real> LinearSolver<T> for FixedPoint {
         let mut watch = Watch::new::<T>(&self.settings, n);
         let mut iterations = 0;
         let outcome = loop {
-            let size = norm(&r).f64();
+            let size = norm(r).f64();
             if !size.is_finite() {
                 break Outcome::NonFinite;
             }
@@ -116,26 +120,26 @@ impl<T: Real> LinearSolver<T> for FixedPoint {
             if iterations == self.settings.limit() {
                 break self.settings.end();
             }
-            axpy(v, step, &r);
+            axpy(v, step, r);
             iterations += 1;
             // Nobody asks for the residual after the last of a count of steps.
             if Some(iterations) == self.settings.count {
                 break self.settings.end();
             }
-            product(v, &mut next);
+            h.apply(v, next);
             for i in 0..n {
                 next[i] = b[i] / scale - next[i];
                 hr[i] = (r[i] - next[i]) * inverse;
             }
             let blur = (1.0 + watch.largest() * norm(v).f64()) / size;
-            if let Some(found) = watch.look(&r, &hr, s, blur) {
-                axpy(v, -step, &r);
-                break watch.cause(found, product, &mut r, &mut hr);
+            if let Some(found) = watch.look(r, hr, s, blur) {
+                axpy(v, -step, r);
+                break watch.cause(found, h, r, hr);
             }
             std::mem::swap(&mut r, &mut next);
         };
         if let Outcome::Inconsistent { .. } = outcome {
-            lift(v, &r);
+            lift(v, r);
         }
         v.iter_mut().for_each(|v| *v *= scale);
         Report {

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::direct::BLOCK;
-use super::{Outcome, Product, flat};
+use super::{Operator, Outcome, flat};
 
 /// The directions that H is multiplied with to approximate it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl<T: Real> LowRank<T> {
 
     /// From `k` products with H, in blocks.
     pub(super) fn new(
-        product: Product<'_, T>,
+        h: &mut dyn Operator<T>,
         n: usize,
         k: usize,
         sketch: Sketch,
@@ -75,7 +75,7 @@ impl<T: Real> LowRank<T> {
         let mut c = DMatrix::<T>::zeros(n, k);
         for first in (0..k).step_by(BLOCK) {
             let entries = n * first..n * (first + BLOCK).min(k);
-            product(
+            h.apply(
                 &omega.as_slice()[entries.clone()],
                 &mut c.as_mut_slice()[entries],
             );

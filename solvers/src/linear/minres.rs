@@ -1,12 +1,11 @@
 //! Minimal residuals: H may be indefinite or singular.
 
-use autodiff::bytes::{Buffer, Category};
+use autodiff::Real;
 use autodiff::kernels::{axpy, dot, norm};
-use autodiff::{Meter, Real};
 
 use crate::default_tolerance;
 
-use super::{LinearSolver, Outcome, Product, Report, flat, lift, scaled_residual};
+use super::{LinearSolver, Operator, Outcome, Report, Scratch, flat, lift, scaled_residual};
 
 /// The method of minimal residuals.
 ///
@@ -80,16 +79,23 @@ impl<T: Real> LinearSolver<T> for Minres {
     }
 
     /// Three Lanczos vectors and two directions.
-    fn bytes(&self, n: usize) -> usize {
-        5 * n * size_of::<T>()
+    fn scratch(&self, n: usize) -> usize {
+        5 * n
     }
 
-    fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report {
+    fn solve(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
         let n = b.len();
-        let buffer = || Buffer::zeros(n, Category::Solver, meter);
-        let (mut lanczos, mut before, mut next) = (buffer(), buffer(), buffer());
-        let (mut d, mut d_before) = (buffer(), buffer());
-        let Some(scale) = scaled_residual(product, b, v, &mut lanczos) else {
+        let [mut lanczos, mut before, mut next, mut d, mut d_before] = scratch.vectors(n);
+        for vector in [&mut before, &mut d, &mut d_before] {
+            vector.fill(T::zero());
+        }
+        let Some(scale) = scaled_residual(h, b, v, lanczos) else {
             return Report {
                 outcome: Outcome::Converged,
                 iterations: 0,
@@ -105,7 +111,7 @@ impl<T: Real> LinearSolver<T> for Minres {
             beta: 0.0,
             delta: 0.0,
             epsilon: 0.0,
-            phi: norm(&lanczos).f64(),
+            phi: norm(lanczos).f64(),
         };
         if q.phi > 0.0 {
             let phi = T::of(q.phi);
@@ -123,11 +129,11 @@ impl<T: Real> LinearSolver<T> for Minres {
             if iterations == limit {
                 break Outcome::Exhausted;
             }
-            product(&lanczos, &mut next);
-            axpy(&mut next, T::of(-q.beta), &before);
-            let alpha = dot(&lanczos, &next);
-            axpy(&mut next, -alpha, &lanczos);
-            let (alpha, beta) = (alpha.f64(), norm(&next).f64());
+            h.apply(lanczos, next);
+            axpy(next, T::of(-q.beta), before);
+            let alpha = dot(lanczos, next);
+            axpy(next, -alpha, lanczos);
+            let (alpha, beta) = (alpha.f64(), norm(next).f64());
             if !(alpha.is_finite() && beta.is_finite()) {
                 break Outcome::NonFinite;
             }
@@ -150,7 +156,7 @@ impl<T: Real> LinearSolver<T> for Minres {
             std::mem::swap(&mut d, &mut d_before);
             (q.epsilon, q.delta) = (q.s * beta, -q.c * beta);
             (q.c, q.s) = (diagonal / gamma, beta / gamma);
-            axpy(v, T::of(q.c * q.phi), &d);
+            axpy(v, T::of(q.c * q.phi), d);
             q.phi *= q.s;
             q.beta = beta;
             iterations += 1;
@@ -161,11 +167,11 @@ impl<T: Real> LinearSolver<T> for Minres {
             std::mem::swap(&mut lanczos, &mut next);
         };
         if let Outcome::Inconsistent { .. } = outcome {
-            product(v, &mut next);
+            h.apply(v, next);
             for i in 0..n {
                 next[i] = b[i] / scale - next[i];
             }
-            lift(v, &next);
+            lift(v, next);
         }
         v.iter_mut().for_each(|v| *v *= scale);
         let negative = largest > 0.0 && least < -flat * largest;
@@ -183,6 +189,9 @@ impl<T: Real> LinearSolver<T> for Minres {
 
 #[cfg(test)]
 mod tests {
+    use autodiff::Meter;
+
+    use super::super::solve;
     use super::*;
 
     fn diagonal(d: &[f64], b: &[f64], minres: Minres) -> (Vec<f64>, Report) {
@@ -192,7 +201,7 @@ mod tests {
                 out[i] = d[i] * p[i];
             }
         };
-        let report = minres.solve(&mut product, b, &mut v, &Meter::new());
+        let report = solve(&minres, &mut product, b, &mut v, &Meter::new());
         (v, report)
     }
 

@@ -1,22 +1,25 @@
-//! Linear solvers for `H v = b` with a symmetric H that is known by its products.
+//! Linear solvers for `H v = b` with an H that is known by its products, symmetric unless a solver
+//! says otherwise.
 
 mod cg;
 mod common;
 mod direct;
 mod fixed_point;
+mod gmres;
 mod low_rank;
 mod minres;
 mod neumann;
 mod nystrom;
 mod one_step;
 mod stationary;
+pub(crate) mod system;
 
 pub use cg::Cg;
-pub(crate) use cg::CgVectors;
 pub(crate) use common::largest_magnitude;
 use common::{flat, least_ritz, lift, positive, relative, scaled_residual};
 pub use direct::Direct;
 pub use fixed_point::FixedPoint;
+pub use gmres::Gmres;
 pub use minres::Minres;
 pub use neumann::Neumann;
 pub use nystrom::{Nystrom, Sketch};
@@ -24,7 +27,11 @@ pub use one_step::OneStep;
 
 use std::fmt::Debug;
 
+use autodiff::bytes::{Buffer, Category};
 use autodiff::{Meter, Real};
+
+pub use crate::hessian::{Hessian, Operator};
+pub use crate::scratch::Scratch;
 
 use crate::{Status, default_tolerance};
 
@@ -90,10 +97,6 @@ pub struct Report {
     pub iterations: usize,
 }
 
-/// A product with H: overwrites the second slice with H times the first, which is a vector or a
-/// block of several, one after the other. A block counts as so many products and costs less.
-pub type Product<'a, T> = &'a mut dyn FnMut(&[T], &mut [T]);
-
 /// A solver of `H v = b`, a value of one slot of [`Aid`](crate::Aid).
 pub trait LinearSolver<T: Real>: Debug + Send + Sync {
     /// The solver's name in records.
@@ -114,8 +117,17 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
         false
     }
 
-    /// The most bytes that [`solve`](LinearSolver::solve) holds on its meter, for `n` unknowns.
-    fn bytes(&self, n: usize) -> usize;
+    /// Entries of [`Scratch`] that [`solve`](LinearSolver::solve) takes, for `n` unknowns.
+    fn scratch(&self, n: usize) -> usize {
+        let _ = n;
+        0
+    }
+
+    /// The most bytes that [`solve`](LinearSolver::solve) holds for `n` unknowns: its scratch, and
+    /// what it counts on the meter beside it.
+    fn bytes(&self, n: usize) -> usize {
+        self.scratch(n) * size_of::<T>()
+    }
 
     /// The most vectors that [`solve`](LinearSolver::solve) hands to its product at once.
     fn block(&self, n: usize) -> usize {
@@ -127,5 +139,26 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
     ///
     /// # Panics
     /// If `b` and `v` differ in length.
-    fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report;
+    fn solve(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report;
+}
+
+/// [`LinearSolver::solve`] with scratch of its own, which `meter` counts.
+///
+/// # Panics
+/// If `b` and `v` differ in length.
+pub fn solve<T: Real>(
+    solver: &dyn LinearSolver<T>,
+    h: &mut dyn Operator<T>,
+    b: &[T],
+    v: &mut [T],
+    meter: &Meter,
+) -> Report {
+    let mut entries = Buffer::zeros(solver.scratch(b.len()), Category::Solver, meter);
+    solver.solve(h, b, v, &mut Scratch::new(&mut entries, meter))
 }

@@ -1,13 +1,12 @@
 //! The truncated Neumann series of the inverse.
 
-use autodiff::bytes::{Buffer, Category};
+use autodiff::Real;
 use autodiff::kernels::{axpy, norm};
-use autodiff::{Meter, Real};
 
 use crate::inner::StepLength;
 
 use super::stationary::{Settings, Watch};
-use super::{LinearSolver, Outcome, Product, Report, lift, scaled_residual};
+use super::{LinearSolver, Operator, Outcome, Report, Scratch, lift, scaled_residual};
 
 /// The Neumann series `v = s Σ_{k≤K} (I − sH)ᵏ b`.
 ///
@@ -79,16 +78,21 @@ impl<T: Real> LinearSolver<T> for Neumann {
     }
 
     /// The residual and its product.
-    fn bytes(&self, n: usize) -> usize {
-        2 * n * size_of::<T>()
+    fn scratch(&self, n: usize) -> usize {
+        2 * n
     }
 
-    fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report {
+    fn solve(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
         let n = b.len();
-        let s = self.settings.resolve(product, n, meter);
-        let buffer = || Buffer::zeros(n, Category::Solver, meter);
-        let (mut r, mut hr) = (buffer(), buffer());
-        let Some(scale) = scaled_residual(product, b, v, &mut r) else {
+        let s = self.settings.resolve(h, n, scratch);
+        let [r, hr] = scratch.vectors(n);
+        let Some(scale) = scaled_residual(h, b, v, r) else {
             return Report {
                 outcome: Outcome::Converged,
                 iterations: 0,
@@ -98,7 +102,7 @@ impl<T: Real> LinearSolver<T> for Neumann {
         let mut iterations = 0;
         let outcome = loop {
             // r = (I − sH)ᵏ(b − Hv₀) is the residual of the first k terms, and s r the next one.
-            let size = norm(&r).f64();
+            let size = norm(r).f64();
             if !size.is_finite() {
                 break Outcome::NonFinite;
             }
@@ -106,19 +110,19 @@ impl<T: Real> LinearSolver<T> for Neumann {
                 break Outcome::Converged;
             }
             if iterations == self.settings.limit() {
-                axpy(v, T::of(s), &r);
+                axpy(v, T::of(s), r);
                 break self.settings.end();
             }
-            product(&r, &mut hr);
+            h.apply(r, hr);
             iterations += 1;
-            if let Some(found) = watch.look(&r, &hr, s, 0.0) {
-                break watch.cause(found, product, &mut r, &mut hr);
+            if let Some(found) = watch.look(r, hr, s, 0.0) {
+                break watch.cause(found, h, r, hr);
             }
-            axpy(v, T::of(s), &r);
-            axpy(&mut r, T::of(-s), &hr);
+            axpy(v, T::of(s), r);
+            axpy(r, T::of(-s), hr);
         };
         if let Outcome::Inconsistent { .. } = outcome {
-            lift(v, &r);
+            lift(v, r);
         }
         v.iter_mut().for_each(|v| *v *= scale);
         Report {

@@ -1,12 +1,12 @@
 //! The Nyström approximation of the inverse.
 
-use autodiff::bytes::{Buffer, Category, Claim};
-use autodiff::{Meter, Real};
+use autodiff::Real;
+use autodiff::bytes::{Category, Claim};
 
 use super::direct::BLOCK;
 use super::low_rank::LowRank;
 pub use super::low_rank::Sketch;
-use super::{LinearSolver, Outcome, Product, Report, scaled_residual};
+use super::{LinearSolver, Operator, Outcome, Report, Scratch, scaled_residual};
 
 /// Approximates H by `Ĥ = C W⁺ Cᵀ` of low rank, with `C = HΩ` and `W = ΩᵀHΩ` for a random Ω, and
 /// answers `v = (Ĥ + ρI)⁻¹ b` by the identity of Woodbury, in the eigenvectors of Ĥ.
@@ -84,7 +84,12 @@ impl<T: Real> LinearSolver<T> for Nystrom {
         }
     }
 
-    /// The approximation, and the residual of the first guess.
+    /// The residual of the first guess.
+    fn scratch(&self, n: usize) -> usize {
+        n
+    }
+
+    /// The approximation too.
     fn bytes(&self, n: usize) -> usize {
         LowRank::<T>::bytes(n, self.rank.min(n)) + n * size_of::<T>()
     }
@@ -93,23 +98,29 @@ impl<T: Real> LinearSolver<T> for Nystrom {
         self.rank.min(n).clamp(1, BLOCK)
     }
 
-    fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report {
+    fn solve(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
         let (n, k) = (b.len(), self.rank.min(b.len()));
-        let _bytes = Claim::new(LowRank::<T>::bytes(n, k), Category::Solver, meter);
-        let mut r = Buffer::zeros(n, Category::Solver, meter);
-        let Some(scale) = scaled_residual(product, b, v, &mut r) else {
+        let _bytes = Claim::new(LowRank::<T>::bytes(n, k), Category::Solver, scratch.meter());
+        let [r] = scratch.vectors(n);
+        let Some(scale) = scaled_residual(h, b, v, r) else {
             return Report {
                 outcome: Outcome::Converged,
                 iterations: 0,
             };
         };
-        let h = LowRank::new(product, n, k, self.sketch, self.seed);
+        let h = LowRank::new(h, n, k, self.sketch, self.seed);
         let (rho, tau) = match self.damping {
             Some(damping) => (T::of(damping), T::of(damping)),
             None if k == n => (T::zero(), T::zero()),
             None => (T::zero(), h.least().unwrap_or(T::zero())),
         };
-        h.add_inverse(rho, tau, &r, v);
+        h.add_inverse(rho, tau, r, v);
         v.iter_mut().for_each(|v| *v *= scale);
         let exact = k == n && rho == T::zero();
         let done = match exact {

@@ -1,11 +1,11 @@
 //! One step in place of the inverse.
 
-use autodiff::{Meter, Real};
+use autodiff::Real;
 
 use crate::inner::StepLength;
 
 use super::stationary::resolve;
-use super::{LinearSolver, Outcome, Product, Report};
+use super::{LinearSolver, Operator, Outcome, Report, Scratch};
 
 /// The answer `v = s b`: H is taken for I/s, so that only the last of the steps on the lower level
 /// is differentiated. Also called Jacobian-free.
@@ -50,14 +50,20 @@ impl<T: Real> LinearSolver<T> for OneStep {
     }
 
     /// What finding the step length needs.
-    fn bytes(&self, n: usize) -> usize {
+    fn scratch(&self, n: usize) -> usize {
         let vectors = if self.length.is_found() { 2 } else { 0 };
-        vectors * n * size_of::<T>()
+        vectors * n
     }
 
-    fn solve(&self, product: Product<'_, T>, b: &[T], v: &mut [T], meter: &Meter) -> Report {
+    fn solve(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
         assert_eq!(b.len(), v.len(), "right-hand side and solution");
-        let s = T::of(resolve(self.length, product, b.len(), meter));
+        let s = T::of(resolve(self.length, h, b.len(), scratch));
         for (v, b) in v.iter_mut().zip(b) {
             *v = s * *b;
         }

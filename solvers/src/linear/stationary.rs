@@ -1,13 +1,12 @@
 //! What the stationary iterations share: when they end, the length of their step, what they see.
 
-use autodiff::bytes::{Buffer, Category};
+use autodiff::Real;
 use autodiff::kernels::{dot, norm};
-use autodiff::{Meter, Real};
 
 use crate::default_tolerance;
 use crate::inner::StepLength;
 
-use super::{Outcome, Product, flat, largest_magnitude, least_ritz, positive};
+use super::{Operator, Outcome, Scratch, flat, largest_magnitude, least_ritz, positive};
 
 /// Iterations to a tolerance, unless told otherwise.
 const MAX_ITERATIONS: usize = 10_000;
@@ -60,23 +59,28 @@ impl Settings {
     }
 
     /// The step length s, for `n` unknowns; found by twenty products with [`StepLength::Auto`].
-    pub(super) fn resolve<T: Real>(&self, product: Product<'_, T>, n: usize, meter: &Meter) -> f64 {
-        resolve(self.length, product, n, meter)
+    pub(super) fn resolve<T: Real>(
+        &self,
+        h: &mut dyn Operator<T>,
+        n: usize,
+        scratch: &mut Scratch<'_, T>,
+    ) -> f64 {
+        resolve(self.length, h, n, scratch)
     }
 }
 
 /// A step length below 2 over the largest eigenvalue of H, if it is to be found.
 pub(super) fn resolve<T: Real>(
     length: StepLength,
-    product: Product<'_, T>,
+    h: &mut dyn Operator<T>,
     n: usize,
-    meter: &Meter,
+    scratch: &mut Scratch<'_, T>,
 ) -> f64 {
     match length {
         StepLength::Fixed(length) => length,
         StepLength::Auto => {
-            let buffer = || Buffer::zeros(n, Category::Solver, meter);
-            let largest = largest_magnitude(product, &mut buffer(), &mut buffer());
+            let [v, hv] = scratch.vectors(n);
+            let largest = largest_magnitude(h, v, hv);
             match largest {
                 0.0 => 1.0,
                 l if l.is_finite() => 1.0 / l,
@@ -147,15 +151,15 @@ impl Watch {
     pub(super) fn cause<T: Real>(
         &self,
         outcome: Outcome,
-        product: Product<'_, T>,
+        h: &mut dyn Operator<T>,
         r: &mut [T],
         hr: &mut [T],
     ) -> Outcome {
         let Outcome::Diverged { .. } = outcome else {
             return outcome;
         };
-        product(r, hr);
-        let relative_curvature = least_ritz(product, r, hr, self.largest);
+        h.apply(r, hr);
+        let relative_curvature = least_ritz(h, r, hr, self.largest);
         if relative_curvature < -self.flat {
             Outcome::Negative { relative_curvature }
         } else {

@@ -31,7 +31,7 @@ pub struct Batches<T: Real> {
     at: Option<(f64, f64)>,
     /// The failure of F where the run began, until it is reported.
     began: Option<Status>,
-    meter: Meter,
+    pub(super) meter: Meter,
 }
 
 impl<T: Real> Batches<T> {

@@ -4,7 +4,7 @@ use autodiff::Real;
 use nalgebra::DVector;
 
 use crate::estimate::Status;
-use crate::hypergradient::{ConfigError, Strategy};
+use crate::hypergradient::{At, ConfigError, Strategy};
 use crate::ledger::Ledger;
 use crate::optimiser::{Moving, Optimise, Optimiser};
 use crate::problem::Bilevel;
@@ -97,11 +97,11 @@ where
     }
 
     fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
-        let mut work = s.workspace()?;
-        work.warm_linear(self.warm_linear);
+        let work = s.workspace()?;
         Ok(Box::new(Descending {
             strategy: self.strategy.clone(),
             warm: self.warm,
+            linear: self.warm_linear.then(|| DVector::zeros(s.y.len())),
             optimiser: self.optimiser.begin(s.x.len(), work.meter())?,
             before: s.x.clone(),
             work,
@@ -114,6 +114,8 @@ struct Descending<T: Real, S> {
     strategy: S,
     work: Workspace<T>,
     warm: bool,
+    /// The solution of the latest linear system, if the next one starts from it.
+    linear: Option<DVector<T>>,
     optimiser: Box<dyn Moving<T>>,
     /// x before a step.
     before: DVector<T>,
@@ -121,14 +123,17 @@ struct Descending<T: Real, S> {
 
 impl<T: Real, S: Strategy<T>> Update<T> for Descending<T, S> {
     fn step(&mut self, s: &mut State<'_, T>) -> Advance {
+        let mut at = At::new(&s.x).iteration(s.iteration);
+        if self.warm {
+            at = at.start(&s.y);
+        }
+        if let Some(linear) = &mut self.linear {
+            at = at.linear(linear);
+        }
         let work = &mut self.work;
-        work.set_iteration(s.iteration);
-        let estimate = self.strategy.hypergradient(s.problem, &s.x, work);
+        let estimate = self.strategy.hypergradient_at(s.problem, at, work);
         let estimate = estimate.expect("validated at the start");
         s.y = estimate.y;
-        if self.warm {
-            work.start_from(&s.y);
-        }
         s.warnings.extend(estimate.warnings);
         let mut status = estimate.status;
         if status.is_success() {
@@ -174,5 +179,8 @@ impl<T: Real, S: Strategy<T>> Update<T> for Descending<T, S> {
 
     fn visit(&mut self, ledger: &mut Ledger) {
         self.optimiser.visit(ledger);
+        if let Some(linear) = &mut self.linear {
+            ledger.entries("the solution of the linear system", linear.as_mut_slice());
+        }
     }
 }

@@ -5,7 +5,7 @@ use autodiff::kernels::norm;
 use autodiff::{Inputs, Meter, Point, Real};
 
 use crate::accuracy::{Curvature, LOST, TOLD, part, solved};
-use crate::linear::{Cg, CgVectors, Outcome};
+use crate::linear::{Cg, Scratch, system};
 use crate::{Bilevel, Ledger, Status, default_tolerance};
 
 use super::value_status;
@@ -16,16 +16,19 @@ pub(super) struct ImplicitVectors<T: Real> {
     pub(super) q: Buffer<T>,
     /// `∇_xF − ∇²_xy g · q`.
     pub(super) z: Buffer<T>,
-    pub(super) cg: CgVectors<T>,
+    /// Room for a conjugate gradient, and for whatever solves the lower level.
+    pub(super) room: Buffer<T>,
 }
 
 impl<T: Real> ImplicitVectors<T> {
-    pub(super) fn new(dim_x: usize, dim_y: usize, meter: &Meter) -> Self {
+    /// `lower` is the room for what solves the lower level.
+    pub(super) fn new(dim_x: usize, dim_y: usize, lower: usize, meter: &Meter) -> Self {
+        let system = system::scratch::<T>(&Cg::new(), dim_y, false);
         let buffer = |len| Buffer::zeros(len, Category::Solver, meter);
         ImplicitVectors {
             q: buffer(dim_y),
             z: buffer(dim_x),
-            cg: CgVectors::new(dim_y, meter),
+            room: buffer(lower.max(system)),
         }
     }
 
@@ -124,39 +127,19 @@ pub(super) fn implicit_direction<T: Real>(
     accuracy: Accuracy,
     q: &mut [T],
     z: &mut [T],
-    cg: &mut CgVectors<T>,
+    scratch: Scratch<'_, T>,
 ) -> Implicit {
     let value = upper.differentiate(&at, Inputs::ALL).f64();
     lower.linearise(&at);
     let b = upper.gradient(1);
     let size = norm(b).f64();
     let relative = accuracy.relative::<T>(size);
-    let delta = match accuracy {
-        Accuracy::Absolute(delta) => delta,
-        Accuracy::Either(_) => relative * size,
+    let cg = Cg::new().tolerance(relative);
+    let solution = system::solve(&cg, lower, b, q, scratch, false);
+    let mut status = match solution.flawed {
+        true => solution.status,
+        false => Status::Converged,
     };
-    let (mut residual, mut status) = (f64::NAN, Status::Converged);
-    let mut curvature = Curvature::new();
-    // The solver's own residual drifts from the true one by rounding.
-    for _ in 0..3 {
-        let mut product = |p: &[T], out: &mut [T]| {
-            lower.second_by(&[None, Some(p)], Inputs::one(1));
-            out.copy_from_slice(lower.product(1));
-            curvature.see(p.len(), p, out);
-        };
-        let report = Cg::new()
-            .tolerance(relative)
-            .solve_in(&mut product, b, q, cg);
-        lower.second(&[None, Some(q)]);
-        curvature.see(q.len(), q, lower.product(1));
-        let squares = lower.product(1).iter().zip(b);
-        let squares = squares.map(|(h, b)| (h.f64() - b.f64()).powi(2));
-        residual = squares.sum::<f64>().sqrt();
-        status = report.outcome.flaw().unwrap_or(Status::Converged);
-        if residual <= delta || report.outcome != Outcome::Converged {
-            break;
-        }
-    }
     for i in 0..z.len() {
         z[i] = upper.gradient(0)[i] - lower.product(0)[i];
     }
@@ -169,9 +152,9 @@ pub(super) fn implicit_direction<T: Real>(
     }
     Implicit {
         value,
-        residual,
+        residual: solution.residual * if size > 0.0 { size } else { 1.0 },
         status,
-        curvature,
+        curvature: solution.curvature,
     }
 }
 

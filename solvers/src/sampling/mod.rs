@@ -149,6 +149,14 @@ impl<T: Real> Levels<T> {
         }
     }
 
+    /// Both as they were given, where they are means.
+    pub(crate) fn given(&self) -> Option<[&Arc<dyn Sampled<T>>; 2]> {
+        match &self.own {
+            Some(own) => Some([&own.upper, &own.lower]),
+            None => Some([self.upper.as_ref()?, self.lower.as_ref()?]),
+        }
+    }
+
     pub(crate) fn counts(&self) -> (usize, usize) {
         let count = |of: &Option<Arc<dyn Sampled<T>>>| of.as_ref().map_or(1, |s| s.samples());
         (count(&self.upper), count(&self.lower))

@@ -6,20 +6,15 @@ use argmin::solver::newton::NewtonCG;
 use argmin::solver::quasinewton::LBFGS;
 use argmin::solver::trustregion::{Steihaug, TrustRegion};
 use argmin_math::ArgminDot;
-use models::{Task, closed_form, ridge};
+use models::{closed_form, ridge};
 use nalgebra::{DMatrix, DVector};
 use solvers::argmin::{Inner, Outer, Unsuccessful};
-use solvers::{Aid, Bilevel, Exact, Itd, Strategy};
-
-fn problem(task: &Task<f64>) -> Bilevel<f64> {
-    let (upper, lower) = (task.upper.clone(), task.lower.clone());
-    Bilevel::new(upper, lower, task.x.len(), task.y.len()).expect("a valid problem")
-}
+use solvers::{Aid, Exact, Itd, Strategy};
 
 #[test]
 fn lbfgs_reaches_the_outer_solution() {
     let task = closed_form::quadratic(5, 8, 3);
-    let problem = problem(&task);
+    let problem = &task.bilevel;
     let solution = &task.known.as_ref().unwrap().solution;
     for strategy in [
         &Aid::cg() as &dyn Strategy<f64>,
@@ -27,7 +22,7 @@ fn lbfgs_reaches_the_outer_solution() {
         &Itd::reverse(2000),
     ] {
         let lbfgs = LBFGS::new(MoreThuenteLineSearch::new(), 5);
-        let run = Executor::new(Outer::new(&problem, strategy), lbfgs)
+        let run = Executor::new(Outer::new(problem, strategy), lbfgs)
             .configure(|state| state.param(vec![1.0; 5]).max_iters(100))
             .run()
             .unwrap();
@@ -40,9 +35,9 @@ fn lbfgs_reaches_the_outer_solution() {
 #[test]
 fn an_evaluation_is_made_once() {
     let task = closed_form::quadratic(5, 8, 3);
-    let problem = problem(&task);
+    let problem = &task.bilevel;
     let (strategy, x) = (Aid::cg(), vec![0.5; 5]);
-    let outer = Outer::new(&problem, &strategy);
+    let outer = Outer::new(problem, &strategy);
     assert!(outer.last().is_none());
     let cost = outer.cost(&x).unwrap();
     let first = outer.last().unwrap();
@@ -57,8 +52,8 @@ fn an_evaluation_is_made_once() {
 #[test]
 fn newton_and_trust_region_solve_the_lower_level() {
     let task = ridge::<f64>(6, 1);
-    let problem = problem(&task);
-    let inner = || Inner::new(&problem, &task.x);
+    let problem = &task.bilevel;
+    let inner = || Inner::new(problem, &task.x);
     let zero = vec![0.0; 6];
     let operator = inner().hessian(&zero).unwrap();
     let columns = operator.dense().concat();
@@ -94,9 +89,9 @@ fn newton_and_trust_region_solve_the_lower_level() {
 #[test]
 fn trouble_ends_the_run_with_its_status() {
     let task = closed_form::bda_counterexample();
-    let problem = problem(&task);
+    let problem = &task.bilevel;
     let strategy = Aid::cg();
-    let outer = Outer::new(&problem, &strategy);
+    let outer = Outer::new(problem, &strategy);
     let error = outer.gradient(&vec![1.0]).unwrap_err();
     let error = error.downcast_ref::<Unsuccessful>().expect("the status");
     assert_eq!(error.status.code(), "singular-hessian");

@@ -9,8 +9,6 @@ use solvers::{
     Strategy,
 };
 
-use super::bilevel;
-
 fn strategies() -> [Box<dyn Strategy<f64>>; 5] {
     [
         Box::new(Aid::cg()),
@@ -45,7 +43,7 @@ fn problem_of(train: Samples, valid: Samples) -> (Bilevel<f64>, DVector<f64>) {
         source: "part of digits".into(),
     };
     let task = logistic(splits).expect("good labels");
-    (bilevel(&task), DVector::from_element(64, -2.0))
+    (task.bilevel, DVector::from_element(64, -2.0))
 }
 
 #[test]
@@ -103,10 +101,10 @@ fn an_upper_level_that_ignores_y_needs_no_linear_system() {
 #[test]
 fn outer_steps_that_overshoot_end_once_they_have_left_all_measure() {
     let task = closed_form::scalar::<f64>();
-    let problem = bilevel(&task);
+    let problem = &task.bilevel;
     let rule = Optimiser::GradientDescent { rate: 1.5 };
     let method = Descent::new(Aid::cg(), rule, 2000);
-    let mut run = Method::begin(&method, &problem, dvector![0.3]).expect("valid settings");
+    let mut run = Method::begin(&method, problem, dvector![0.3]).expect("valid settings");
     let (mut last, mut iterations) = (None, 0);
     let mut first = f64::NAN;
     while let Some(progress) = run.step() {
@@ -128,14 +126,14 @@ fn outer_steps_that_overshoot_end_once_they_have_left_all_measure() {
 #[test]
 fn a_step_that_is_too_long_is_divergence_for_each_strategy_that_unrolls() {
     let task = closed_form::scalar::<f64>();
-    let problem = bilevel(&task);
+    let problem = &task.bilevel;
     // |1 − 2s| = 5.
     for strategy in [
         &Itd::reverse(40).step(3.0) as &dyn Strategy<f64>,
         &Bda::new(40).steps(3.0, 3.0),
         &Aid::cg().lower_steps(40, solvers::StepLength::Fixed(3.0)),
     ] {
-        let got = estimate(&problem, strategy, &dvector![0.3]);
+        let got = estimate(problem, strategy, &dvector![0.3]);
         assert!(matches!(got.status, Status::LowerDiverged { .. }), "{got}");
     }
 }

@@ -7,30 +7,18 @@ mod random_quadratics;
 mod robust;
 mod scales;
 
-use autodiff::Real;
 use models::{Task, closed_form};
 use nalgebra::{DVector, dvector};
 use solvers::{
-    Aid, Bda, Bilevel, Descent, Estimate, Exact, Gda, Itd, Method, Optimiser, Schedule, Status,
-    StepLength, Strategy,
+    Aid, Bda, Descent, Estimate, Exact, Gda, Itd, Method, Optimiser, Schedule, Status, StepLength,
+    Strategy,
 };
 
-fn bilevel<T: Real>(task: &Task<T>) -> Bilevel<T> {
-    Bilevel::new(
-        task.upper.clone(),
-        task.lower.clone(),
-        task.x.len(),
-        task.y.len(),
-    )
-    .expect("a valid problem")
-    .starting_from(task.y.clone())
-}
-
 fn at(task: &Task<f64>, strategy: &dyn Strategy<f64>, x: f64) -> Estimate<f64> {
-    let problem = bilevel(task);
+    let problem = &task.bilevel;
     let mut work = problem.workspace();
     strategy
-        .hypergradient(&problem, &dvector![x], &mut work)
+        .hypergradient(problem, &dvector![x], &mut work)
         .expect("valid settings")
 }
 
@@ -55,8 +43,8 @@ fn run(
     task: &Task<f64>,
     x: DVector<f64>,
 ) -> (DVector<f64>, DVector<f64>) {
-    let problem = bilevel(task);
-    let mut run = method.begin(&problem, x).expect("valid settings");
+    let problem = &task.bilevel;
+    let mut run = method.begin(problem, x).expect("valid settings");
     while let Some(progress) = run.step() {
         assert!(progress.status.is_success(), "{}", progress.status);
     }
@@ -226,7 +214,7 @@ fn quadratic_hypergradients_and_solution_are_exact() {
     for (dim_x, dim_y, seed) in [(1, 1, 1), (3, 5, 2), (7, 4, 3), (2, 30, 4)] {
         let task = closed_form::quadratic::<f64>(dim_x, dim_y, seed);
         let known = task.known.as_ref().expect("a closed form");
-        let problem = bilevel(&task);
+        let problem = &task.bilevel;
         let x = DVector::from_fn(dim_x, |i, _| 0.3 + 0.1 * i as f64);
         let want = (known.hypergradient)(&x);
         let mut work = problem.workspace();
@@ -238,7 +226,7 @@ fn quadratic_hypergradients_and_solution_are_exact() {
         ];
         for strategy in strategies {
             let estimate = strategy
-                .hypergradient(&problem, &x, &mut work)
+                .hypergradient(problem, &x, &mut work)
                 .expect("valid");
             let error = (&estimate.hypergradient - &want).norm() / want.norm();
             assert!(error < 1e-9, "{}: {error:e}", estimate.strategy);
@@ -246,7 +234,7 @@ fn quadratic_hypergradients_and_solution_are_exact() {
         }
         // Conjugate gradients end in at most dim_y iterations.
         let estimate = Aid::cg()
-            .hypergradient(&problem, &x, &mut work)
+            .hypergradient(problem, &x, &mut work)
             .expect("valid");
         assert!(
             estimate.linear_iterations <= dim_y,

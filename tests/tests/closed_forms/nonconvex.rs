@@ -9,7 +9,7 @@ use solvers::{
     Strategy,
 };
 
-use super::{at, bilevel, close, run};
+use super::{at, close, run};
 
 #[test]
 fn every_strategy_is_right_on_the_branch_of_its_start() {
@@ -43,7 +43,9 @@ fn descent_finds_the_solution_of_the_branch() {
 
 /// The hypergradient of `shifted_sines` at x = 2 from this y.
 fn from(y: f64) -> (Estimate<f64>, Bilevel<f64>) {
-    let problem = bilevel(&shifted_sines::<f64>()).starting_from(DVector::from_element(2, y));
+    let problem = shifted_sines::<f64>()
+        .bilevel
+        .starting_from(DVector::from_element(2, y));
     let mut work = problem.workspace();
     let estimate = Aid::cg().hypergradient(&problem, &dvector![2.0], &mut work);
     (estimate.expect("valid settings"), problem)
@@ -78,8 +80,8 @@ fn a_solution_held_at_its_bound_moves_with_the_bound() {
         high: 2.0,
     });
     for (x, want, y) in [(9.0, 1.0, -5.5 * PI / 9.0), (8.5, -1.0, -2.0)] {
-        let aid = at(&task, &AidStep::new(held), x);
-        let itd = at(&task, &Itd::reverse(300).inner(held), x);
+        let aid = at(&task, &AidStep::new(held.clone()), x);
+        let itd = at(&task, &Itd::reverse(300).inner(held.clone()), x);
         for estimate in [aid, itd] {
             assert!(estimate.status.is_success(), "{estimate}");
             close(estimate.y[0], y, 1e-8);

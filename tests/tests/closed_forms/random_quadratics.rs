@@ -5,14 +5,14 @@ use models::random_quadratics;
 use nalgebra::DVector;
 use solvers::{Aid, Exact, Itd, Strategy};
 
-use super::{bilevel, close};
+use super::close;
 
 #[test]
 fn the_closed_form_of_the_samples_drawn_is_reached() {
     for (dim_x, dim_y, seed) in [(3, 5, 0), (6, 4, 1), (1, 1, 2)] {
         let task = random_quadratics::<f64>(dim_x, dim_y, 200, seed);
         let known = task.known.clone().expect("a closed form");
-        let problem = bilevel(&task);
+        let problem = &task.bilevel;
         let x = DVector::from_fn(dim_x, |i, _| (1.3 * i as f64 + 0.4).sin());
         let want = (known.hypergradient)(&x);
         for strategy in [
@@ -22,7 +22,7 @@ fn the_closed_form_of_the_samples_drawn_is_reached() {
             &Itd::reverse(2000),
         ] {
             let estimate = strategy
-                .hypergradient(&problem, &x, &mut problem.workspace())
+                .hypergradient(problem, &x, &mut problem.workspace())
                 .expect("valid settings");
             let off = (&estimate.hypergradient - &want).norm();
             assert!(off <= 1e-8 * want.norm(), "{off:e}: {estimate}");
@@ -35,10 +35,10 @@ fn the_closed_form_of_the_samples_drawn_is_reached() {
 
 #[test]
 fn the_whole_is_the_mean_of_its_samples() {
-    let task = random_quadratics::<f64>(2, 3, 40, 3);
-    let means = task.means.clone().expect("samples");
+    let problem = random_quadratics::<f64>(2, 3, 40, 3).bilevel;
+    let [upper, lower] = problem.means().expect("samples");
     let (x, y) = ([0.3, -0.8], [0.5, 1.1, -0.2]);
-    for (of, whole) in [(&means.upper, &task.upper), (&means.lower, &task.lower)] {
+    for (of, whole) in [(upper, problem.upper()), (lower, problem.lower())] {
         let value = |batch: &[usize]| of.program(2, 3, batch).point().value(&[&x, &y]);
         let mean = (0..40).map(|i| value(&[i])).sum::<f64>() / 40.0;
         close(whole.point().value(&[&x, &y]), mean, 1e-14);
@@ -48,8 +48,8 @@ fn the_whole_is_the_mean_of_its_samples() {
 #[test]
 fn the_spectrum_is_the_published_one_in_distribution() {
     let dim = 4;
-    let task = random_quadratics::<f64>(2, dim, 40_000, 4);
-    for program in [&task.lower, &task.upper] {
+    let problem = random_quadratics::<f64>(2, dim, 40_000, 4).bilevel;
+    for program in [problem.lower(), problem.upper()] {
         let mut point = program.point();
         point.linearise(&[&[0.0; 2], &vec![0.0; dim]]);
         for j in 0..dim {

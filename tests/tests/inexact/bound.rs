@@ -2,17 +2,16 @@
 
 use autodiff::arbitrary::programs;
 use autodiff::{Inputs, Meter, Var, objective};
-use bilevel_benches::catalogue::problems::Problem;
 use models::data::{Splits, digits_parity};
-use models::{Dataset, logistic, ridge, tv_denoising};
+use models::{Dataset, Task, logistic, ridge, tv_denoising};
 use nalgebra::{DMatrix, DVector};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solvers::arbitrary;
-use solvers::linear::{Cg, LinearSolver};
+use solvers::linear::{Cg, solve};
 use solvers::{Bilevel, Certificate, Constants};
 
-use super::{exact, of, random};
+use super::{exact, random};
 
 /// Pairs at each of which so many more share its x, whose exact answer is found once.
 const PAIRS: usize = 50;
@@ -80,12 +79,12 @@ fn linear_solution(problem: &Bilevel<f64>, x: &DVector<f64>, y: &DVector<f64>) -
         out.copy_from_slice(lower.product(1));
     };
     let b = upper.gradient(1);
-    Cg::new().solve(&mut product, b, v.as_mut_slice(), &Meter::new());
+    solve(&Cg::new(), &mut product, b, v.as_mut_slice(), &Meter::new());
     v
 }
 
 /// The same problem with μ said to be larger.
-fn overstated(problem: &Problem<f64>, factor: f64) -> Bilevel<f64> {
+fn overstated(problem: &Task<f64>, factor: f64) -> Bilevel<f64> {
     let stated = problem.bilevel.clone();
     problem
         .bilevel
@@ -97,7 +96,7 @@ fn overstated(problem: &Problem<f64>, factor: f64) -> Bilevel<f64> {
 }
 
 /// The first samples and features, so that the exact answer is cheap.
-fn small_logistic() -> Problem<f64> {
+fn small_logistic() -> Task<f64> {
     let mut splits: Splits = digits_parity(0);
     for part in [&mut splits.train, &mut splits.valid] {
         part.features = part.features.view((20, 0), (16, 60)).into_owned();
@@ -105,14 +104,14 @@ fn small_logistic() -> Problem<f64> {
     }
     splits.test = None;
     assert_eq!(Dataset::<f64>::binary(&splits.train).len(), 60);
-    of(logistic(splits).expect("labels of two classes"))
+    logistic(splits).expect("labels of two classes")
 }
 
 /// No violation, and descent wherever it is said; the control breaks the bound at some pairs.
 #[track_caller]
-fn check(name: &str, problem: &Problem<f64>, overstatement: f64) {
+fn check(name: &str, problem: &Task<f64>, overstatement: f64) {
     let count = programs(400) as usize;
-    let centre = &problem.task.x;
+    let centre = &problem.x;
     let mut all = tally(&problem.bilevel, centre, count);
     assert_eq!((all.violations, all.descent.1), (0, 0), "{name}");
     assert!(
@@ -132,7 +131,7 @@ fn check(name: &str, problem: &Problem<f64>, overstatement: f64) {
 
 #[test]
 fn the_bound_of_ridge_regression_holds() {
-    check("ridge", &of(ridge(8, 0)), 1e2);
+    check("ridge", &ridge(8, 0), 1e2);
 }
 
 #[test]
@@ -144,7 +143,7 @@ fn the_bound_of_logistic_regression_holds() {
 fn the_bound_of_smoothed_total_variation_holds() {
     let mut task = tv_denoising(3, 6, 0);
     task.x = DVector::from_vec(vec![-3.0, -2.0]);
-    check("tv-denoising", &of(task), 1e4);
+    check("tv-denoising", &task, 1e4);
 }
 
 /// F that depends on x and y together, and lower levels that are no quadratics.

@@ -8,7 +8,7 @@ use super::{exact, named};
 #[test]
 fn least_squares_is_answered_with_a_certificate_that_holds() {
     let problem = named("least-squares");
-    let known = problem.task.known.as_ref().expect("a closed form");
+    let known = problem.known.as_ref().expect("a closed form");
     let solution = &known.solution;
     assert!((known.hypergradient)(solution).amax() < 1e-12);
     for depth in [1, 3, 10, 30] {
@@ -34,7 +34,7 @@ fn least_squares_is_answered_with_a_certificate_that_holds() {
 fn strategies_without_a_linear_system_are_certified_with_one_of_their_own() {
     let problem = named("quadratic");
     let x = DVector::from_element(5, 0.7);
-    let known = problem.task.known.as_ref().expect("a closed form");
+    let known = problem.known.as_ref().expect("a closed form");
     let want = (known.hypergradient)(&x);
     for depth in [2, 10, 40] {
         let mut work = problem.bilevel.workspace();
@@ -50,9 +50,12 @@ fn strategies_without_a_linear_system_are_certified_with_one_of_their_own() {
 #[test]
 fn without_constants_the_bound_is_estimated_and_says_so() {
     let problem = named("logistic");
-    let (upper, lower) = (problem.task.upper.clone(), problem.task.lower.clone());
+    let (upper, lower) = (
+        problem.bilevel.upper().clone(),
+        problem.bilevel.lower().clone(),
+    );
     let silent = Bilevel::new(upper, lower, 64, 64).expect("a valid problem");
-    let x = &problem.task.x;
+    let x = &problem.x;
     let (_, want, _) = exact(&silent, x);
     for depth in [20, 200] {
         let rough = Aid::cg().lower_steps(depth, StepLength::Auto);
@@ -73,7 +76,7 @@ fn without_constants_the_bound_is_estimated_and_says_so() {
 fn a_singular_hessian_has_no_certificate() {
     let problem = named("bda-counterexample");
     let mut work = problem.bilevel.workspace();
-    let x = &problem.task.x;
+    let x = &problem.x;
     let estimate = Itd::reverse(10).hypergradient(&problem.bilevel, x, &mut work);
     let estimate = estimate.expect("valid settings");
     assert_eq!(certify(&problem.bilevel, x, &estimate), None);

@@ -6,20 +6,20 @@ use proptest::prelude::*;
 use proptest::{collection, option};
 use solvers::{Bilevel, Hoag, Outer, Progress, Schedule};
 
-use super::{exact, named, of, refusal, run};
+use super::{exact, named, refusal, run};
 
 #[test]
 fn it_converges_on_ridge_regression_under_every_schedule() {
-    let problem = of(models::ridge(8, 0));
+    let problem = models::ridge(8, 0);
     let gradient = |x: &nalgebra::DVector<f64>| models::ridge_hypergradient(8, 0, x);
-    let (at_start, slope) = gradient(&problem.task.x);
+    let (at_start, slope) = gradient(&problem.x);
     for schedule in [
         Schedule::Geometric { a: 0.1, decay: 0.9 },
         Schedule::Power { a: 0.1, q: 2.0 },
         Schedule::Power { a: 0.1, q: 3.0 },
     ] {
         let hoag = Hoag::new(400).accuracy(schedule);
-        let (reports, points) = run(&hoag, &problem.bilevel, &problem.task.x);
+        let (reports, points) = run(&hoag, &problem.bilevel, &problem.x);
         let (value, rest) = gradient(points.last().expect("a point"));
         assert!(
             value < at_start && rest.norm() < 0.05 * slope.norm(),
@@ -36,10 +36,10 @@ fn it_converges_on_ridge_regression_under_every_schedule() {
 #[test]
 fn steps_that_raise_the_objective_are_taken_back() {
     let problem = named("quadratic");
-    let known = problem.task.known.clone().expect("a closed form");
+    let known = problem.known.clone().expect("a closed form");
     // An L a thousand times too small: the first step goes far off.
     let hoag = Hoag::new(300).smoothness(1e-2);
-    let (reports, points) = run(&hoag, &problem.bilevel, &problem.task.x);
+    let (reports, points) = run(&hoag, &problem.bilevel, &problem.x);
     assert!(!reports[1].warnings.is_empty());
     // What is reported is the point it went back to.
     assert_eq!(reports[1].upper, reports[0].upper);

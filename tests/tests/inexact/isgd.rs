@@ -5,13 +5,13 @@ use nalgebra::DVector;
 use solvers::sampling::{DrawRule, Sampling};
 use solvers::{Isgd, Optimiser, Schedule};
 
-use super::{exact, named, of, refusal, run};
+use super::{exact, named, refusal, run};
 
 /// The distance from the solution at the end, on the whole upper objective with steps that do not
 /// fall: what is left is the bias of the accuracy.
 fn left_over(accuracy: Schedule) -> f64 {
     let problem = named("quadratic");
-    let known = problem.task.known.clone().expect("a closed form");
+    let known = problem.known.clone().expect("a closed form");
     let isgd = Isgd::new(800, 1.0)
         .step(Schedule::Constant(0.05))
         .accuracy(accuracy)
@@ -37,8 +37,8 @@ fn a_fixed_accuracy_leaves_a_floor_that_falls_with_it_and_a_schedule_none() {
 
 #[test]
 fn images_are_denoised_better_batch_by_batch() {
-    let problem = of(tv_denoising(3, 10, 0));
-    let psnr = &problem.task.metrics[0];
+    let problem = tv_denoising(3, 10, 0);
+    let psnr = &problem.metrics[0];
     // Well above the best weight: e⁻¹ smooths too much.
     let start = DVector::from_vec(vec![-1.0, -3.0]);
     let before = exact(&problem.bilevel, &start);
@@ -64,11 +64,11 @@ fn images_are_denoised_better_batch_by_batch() {
 
 #[test]
 fn single_samples_cost_a_share_of_all_of_them() {
-    let problem = of(tv_denoising(3, 8, 0));
+    let problem = tv_denoising(3, 8, 0);
     let count = |batch: usize| {
         let sampling = Sampling::new(0).batches(batch, 1).rule(DrawRule::Epochs);
         let isgd = Isgd::new(1, 1.0).sampling(sampling);
-        let (reports, _) = run(&isgd, &problem.bilevel, &problem.task.x);
+        let (reports, _) = run(&isgd, &problem.bilevel, &problem.x);
         reports[0].oracles.upper.gradients
     };
     assert_eq!((count(1), count(2), count(3)), (1, 2, 3));
@@ -79,7 +79,7 @@ fn one_lower_level_for_all_samples_is_solved_as_a_whole() {
     let problem = named("logistic");
     let isgd = Isgd::new(30, 1.0).sampling(Sampling::new(1).batches(32, 1));
     let isgd = isgd.optimiser(Optimiser::Adam { rate: 0.1 });
-    let (reports, points) = run(&isgd, &problem.bilevel, &problem.task.x);
+    let (reports, points) = run(&isgd, &problem.bilevel, &problem.x);
     let end = exact(&problem.bilevel, points.last().expect("a point"));
     assert!(end.0 < exact(&problem.bilevel, &points[0]).0);
     // The constants of all samples say nothing of a batch.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::{collection, option};
 use solvers::{Bilevel, Constants, Maid};
 
-use super::{exact, named, of, refusal, run};
+use super::{exact, named, refusal, run};
 
 /// φ by integrating the closed-form hypergradient, which is affine in x, from x₀; exact.
 fn rise(known: &Known<f64>, from: &DVector<f64>, to: &DVector<f64>) -> f64 {
@@ -19,8 +19,8 @@ fn rise(known: &Known<f64>, from: &DVector<f64>, to: &DVector<f64>) -> f64 {
 fn accepted_steps_satisfy_the_exact_armijo_inequality_on_closed_forms() {
     for name in ["scalar", "penalty-bias", "quadratic", "least-squares"] {
         let problem = named(name);
-        let known = problem.task.known.clone().expect("a closed form");
-        let start = DVector::from_fn(problem.task.x.len(), |i, _| 2.0 - 1.5 * i as f64);
+        let known = problem.known.clone().expect("a closed form");
+        let start = DVector::from_fn(problem.x.len(), |i, _| 2.0 - 1.5 * i as f64);
         // Rough at first, so that the bounds have something to do.
         let maid = Maid::new(200).accuracy(1.0).step(8.0);
         let (reports, points) = run(&maid, &problem.bilevel, &start);
@@ -67,8 +67,8 @@ fn accuracy_is_sharpened_where_it_is_needed_and_relaxed_where_it_is_not() {
 
 #[test]
 fn ridge_descends_to_a_certified_stationary_point() {
-    let problem = of(models::ridge(8, 0));
-    let (reports, points) = run(&Maid::new(500), &problem.bilevel, &problem.task.x);
+    let problem = models::ridge(8, 0);
+    let (reports, points) = run(&Maid::new(500), &problem.bilevel, &problem.x);
     let value = |x: &DVector<f64>| models::ridge_hypergradient(8, 0, x);
     for (report, pair) in reports.iter().zip(points.windows(2)) {
         let moved = (&pair[1] - &pair[0]).norm();
@@ -83,7 +83,10 @@ fn ridge_descends_to_a_certified_stationary_point() {
 fn what_it_cannot_vouch_for_is_refused_before_any_work() {
     let problem = named("scalar");
     let known = &problem.bilevel;
-    let (upper, lower) = (problem.task.upper.clone(), problem.task.lower.clone());
+    let (upper, lower) = (
+        problem.bilevel.upper().clone(),
+        problem.bilevel.lower().clone(),
+    );
     let silent = Bilevel::new(upper, lower, 1, 1).expect("a valid problem");
     let said = refusal(&Maid::new(5), &silent);
     assert!(

@@ -7,20 +7,15 @@ mod isgd;
 mod maid;
 mod per_sample;
 
-use bilevel_benches::catalogue::problems::{Problem, Source};
+use bilevel_benches::catalogue::problems::{self, Source};
 use models::Task;
 use nalgebra::DVector;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use solvers::{Bilevel, Exact, Method, Progress, Strategy};
 
-/// The problem that the program makes of a task.
-fn of(task: Task<f64>) -> Problem<f64> {
-    Problem::of(task).expect("a valid problem")
-}
-
-fn named(name: &str) -> Problem<f64> {
-    Problem::named(name, &Source::default()).expect("a name of the catalogue")
+fn named(name: &str) -> Task<f64> {
+    problems::named(name, &Source::default()).expect("a name of the catalogue")
 }
 
 /// A vector of numbers from −1 to 1.

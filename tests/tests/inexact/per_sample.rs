@@ -5,20 +5,19 @@ use models::tv_denoising;
 use nalgebra::DVector;
 use solvers::{Aid, Bilevel, ProblemError, Strategy};
 
-use super::{exact, of};
+use super::exact;
 
 /// Each sample's own problem, alone.
 #[test]
 fn the_whole_is_the_mean_of_the_samples() {
-    let task = tv_denoising::<f64>(3, 6, 0);
-    let means = task.means.clone().expect("samples");
-    let whole = of(task);
+    let whole = tv_denoising::<f64>(3, 6, 0).bilevel;
+    let [upper, lower] = whole.means().expect("samples");
     let x = DVector::from_vec(vec![-2.0, -2.5]);
-    let (value, hypergradient, y) = exact(&whole.bilevel, &x);
+    let (value, hypergradient, y) = exact(&whole, &x);
     let (mut sum, mut total) = (0.0, DVector::zeros(2));
     for i in 0..3 {
         let alone = |of: &dyn autodiff::Sampled<f64>| of.program(2, 36, &[i]);
-        let one = Bilevel::new(alone(&*means.upper), alone(&*means.lower), 2, 36);
+        let one = Bilevel::new(alone(&**upper), alone(&**lower), 2, 36);
         let (f, z, block) = exact(&one.expect("a valid problem"), &x);
         sum += f / 3.0;
         total += z / 3.0;
@@ -30,10 +29,8 @@ fn the_whole_is_the_mean_of_the_samples() {
 /// The bound of the whole is the mean of the bounds of the samples.
 #[test]
 fn certificates_are_means_over_samples() {
-    let task = tv_denoising::<f64>(2, 5, 0);
-    let (means, stated) = (task.means.clone(), task.constants.clone());
-    let (means, stated) = (means.expect("samples"), stated.expect("constants"));
-    let whole = of(task);
+    let whole = tv_denoising::<f64>(2, 5, 0).bilevel;
+    let [upper, lower] = whole.means().expect("samples");
     let x = DVector::from_vec(vec![-2.0, -2.5]);
     let (y, q) = (
         DVector::from_fn(50, |i, _| (i as f64).sin()),
@@ -46,31 +43,21 @@ fn certificates_are_means_over_samples() {
     let mut mean = 0.0;
     for i in 0..2 {
         let alone = |of: &dyn autodiff::Sampled<f64>| of.program(2, 25, &[i]);
-        let one = Bilevel::new(alone(&*means.upper), alone(&*means.lower), 2, 25);
-        let stated = stated.clone();
-        let one = one.expect("valid").with_constants(move |x, y| {
-            let c = stated(x, y);
-            solvers::Constants {
-                strong_convexity: c.strong_convexity,
-                smoothness: c.smoothness,
-                hessian_lipschitz: c.hessian_lipschitz,
-                cross_norm: c.cross_norm,
-                cross_lipschitz: c.cross_lipschitz,
-                upper_smoothness: c.upper_smoothness,
-                upper_cross: c.upper_cross,
-            }
-        });
+        let one = Bilevel::new(alone(&**upper), alone(&**lower), 2, 25);
+        let stated = whole.clone();
+        let one = one.expect("valid");
+        let one = one.with_constants(move |x, y| stated.constants(x, y).expect("constants"));
         let block = |v: &DVector<f64>| v.rows(25 * i, 25).into_owned();
         mean += pair(&one, block(&y), block(&q)) / 2.0;
     }
-    let all = pair(&whole.bilevel, y, q);
+    let all = pair(&whole, y, q);
     assert!((all - mean).abs() <= 1e-12 * mean, "{all} {mean}");
 }
 
 /// The norm of the cross derivative that the model states against its columns.
 #[test]
 fn the_stated_norms_of_total_variation_bound_the_derivatives() {
-    let problem = of(tv_denoising(1, 6, 0));
+    let problem = tv_denoising(1, 6, 0);
     let x = [-2.0, -2.5];
     let y: Vec<f64> = (0..36).map(|i| (1.7 * f64::from(i)).sin()).collect();
     let c = problem.bilevel.constants(&x, &y).expect("stated");

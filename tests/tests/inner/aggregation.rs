@@ -5,14 +5,14 @@ use autodiff::{Var, objective};
 use models::closed_form;
 use nalgebra::{DMatrix, DVector, dmatrix, dvector};
 use solvers::{
-    Bda, Bilevel, Constraint, Descent, Exact, InnerStep, Itd, Method, Optimiser, Schedule, Strategy,
+    At, Bda, Bilevel, Constraint, Descent, Exact, InnerStep, Itd, Method, Optimiser, Schedule,
+    Strategy,
 };
 
 use crate::{close, cube, curved, point, quadratic, run, soft};
 
 fn counterexample() -> Bilevel<f64> {
-    let task = closed_form::bda_counterexample::<f64>();
-    Bilevel::new(task.upper, task.lower, 1, 2).expect("valid")
+    closed_form::bda_counterexample().bilevel
 }
 
 /// The root of a hypergradient that is linear in x.
@@ -38,7 +38,7 @@ fn kinds() -> [InnerStep; 6] {
 fn every_kind_of_step_differentiates_its_own_map() {
     let (problem, x) = (curved(3), point(3));
     for inner in kinds() {
-        let bda = Bda::new(6).steps(0.2, 0.15).inner(inner);
+        let bda = Bda::new(6).steps(0.2, 0.15).inner(inner.clone());
         let h = run(&problem, &bda, &x).hypergradient;
         let value = |x: &DVector<f64>| run(&problem, &bda, x).upper;
         for i in 0..3 {
@@ -96,7 +96,7 @@ fn accelerated_aggregation_goes_to_one_on_the_counterexample() {
         (root(&problem, &bda) - 1.0).abs()
     };
     for inner in [InnerStep::Momentum(0.3), InnerStep::Nesterov(0.3)] {
-        let errors = [64, 256, 1024].map(|depth| error(depth, inner));
+        let errors = [64, 256, 1024].map(|depth| error(depth, inner.clone()));
         assert!(
             errors[2] < errors[1] && errors[1] < errors[0],
             "{inner}: {errors:?}"
@@ -169,8 +169,10 @@ fn an_outer_schedule_is_constant_within_a_loop() {
     let outer = bda.clone().outer_schedule(Schedule::harmonic(0.6));
     let mut work = problem.workspace();
     for t in [0, 1, 5] {
-        work.set_iteration(t);
-        let scheduled = outer.hypergradient(&problem, &x, &mut work).expect("valid");
+        let at = At::new(&x).iteration(t);
+        let scheduled = outer
+            .hypergradient_at(&problem, at, &mut work)
+            .expect("valid");
         let constant = bda
             .clone()
             .schedule(Schedule::Constant(0.6 / (t + 1) as f64));
@@ -187,8 +189,7 @@ fn an_outer_schedule_is_constant_within_a_loop() {
 #[test]
 fn descent_tells_the_outer_iteration() {
     // At α = 0.5 with equal steps the discriminating variant ends at 1/5; as α falls, at 1/2.
-    let task = closed_form::bda_discriminating::<f64>();
-    let problem = Bilevel::new(task.upper, task.lower, 1, 2).expect("valid");
+    let problem = closed_form::bda_discriminating::<f64>().bilevel;
     let end = |bda: Bda| {
         let rate = Optimiser::GradientDescent { rate: 0.2 };
         let descent = Descent::new(bda.steps(0.5, 0.5), rate, 80);

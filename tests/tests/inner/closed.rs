@@ -12,10 +12,10 @@ fn all_agree(a: &DMatrix<f64>, c: &[f64], x: &DVector<f64>, h: Proximal, want: &
     let step = InnerStep::Proximal(h);
     let gmres = StepSystem::Gmres { restart: 20 };
     let strategies: [&dyn Strategy<f64>; 5] = [
-        &AidStep::new(step).tolerance(1e-12),
-        &AidStep::new(step).tolerance(1e-12).system(gmres),
+        &AidStep::new(step.clone()).tolerance(1e-12),
+        &AidStep::new(step.clone()).tolerance(1e-12).system(gmres),
         &AidStep::new(InnerStep::Fista(h)).tolerance(1e-12),
-        &Itd::reverse(400).inner(step),
+        &Itd::reverse(400).inner(step.clone()),
         &Itd::reverse(5000).inner(step).tolerance(1e-12),
     ];
     for strategy in strategies {
@@ -182,7 +182,7 @@ fn without_a_constraint_it_is_implicit_differentiation() {
         InnerStep::Fista(Constraint::None.into()),
     ] {
         for system in [StepSystem::Iteration, StepSystem::Gmres { restart: 3 }] {
-            let aid = AidStep::new(inner).system(system);
+            let aid = AidStep::new(inner.clone()).system(system);
             let estimate = run(&problem, &aid, &x);
             assert!(estimate.status.is_success(), "{inner}: {estimate}");
             close(&estimate.hypergradient, &exact.hypergradient, 1e-8);

@@ -100,7 +100,7 @@ fn what_is_left_of_the_cotangent_is_the_linear_residual() {
 fn implicit_and_unrolled_meet_for_every_kind_of_step() {
     let (problem, x) = (curved(5), point(5));
     for inner in crate::kinds() {
-        let aid = AidStep::new(inner).tolerance(1e-12);
+        let aid = AidStep::new(inner.clone()).tolerance(1e-12);
         if Strategy::<f64>::validate(&aid).is_err() {
             // Adam has no fixed-point map.
             continue;

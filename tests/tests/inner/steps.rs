@@ -24,7 +24,7 @@ fn every_memory_policy_gives_the_same_bits() {
     for inner in kinds() {
         for n in [1, 4] {
             let (problem, x) = (curved(n), point(n));
-            let itd = unrolled(inner, 9);
+            let itd = unrolled(inner.clone(), 9);
             let stored = run(&problem, &itd, &x);
             assert!(
                 stored.hypergradient.iter().all(|v| v.is_finite()),
@@ -51,7 +51,7 @@ fn reverse_mode_is_forward_mode() {
     for inner in kinds() {
         for depth in [1, 2, 9] {
             let (problem, x) = (curved(4), point(4));
-            let itd = unrolled(inner, depth);
+            let itd = unrolled(inner.clone(), depth);
             let forward = run(&problem, &itd.clone().memory(Memory::Forward), &x);
             close(
                 &run(&problem, &itd, &x).hypergradient,
@@ -66,7 +66,7 @@ fn reverse_mode_is_forward_mode() {
 fn each_step_differentiates_its_own_map() {
     for inner in kinds() {
         let (problem, x) = (curved(3), point(3));
-        let itd = unrolled(inner, 6);
+        let itd = unrolled(inner.clone(), 6);
         let h = run(&problem, &itd, &x).hypergradient;
         let value = |x: &DVector<f64>| run(&problem, &itd, x).upper;
         for i in 0..3 {
@@ -83,7 +83,7 @@ fn a_truncated_sweep_is_biased() {
     // Not a policy that keeps less for the same answer: the bits above are not so by accident.
     let (problem, x) = (curved(3), point(3));
     for inner in kinds() {
-        let itd = unrolled(inner, 9);
+        let itd = unrolled(inner.clone(), 9);
         let full = run(&problem, &itd, &x).hypergradient;
         let cut = run(&problem, &itd.memory(Memory::Truncated { steps: 2 }), &x).hypergradient;
         assert!((full - cut).norm() > 1e-6, "{inner}");

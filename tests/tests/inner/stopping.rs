@@ -17,7 +17,7 @@ fn a_loop_ends_where_the_lower_level_is_solved() {
             InnerStep::Momentum(0.5),
             InnerStep::Nesterov(0.5),
         ] {
-            let itd = Itd::reverse(5000).inner(inner).tolerance(tolerance);
+            let itd = Itd::reverse(5000).inner(inner.clone()).tolerance(tolerance);
             let estimate = run(&problem, &itd, &x);
             assert_eq!(estimate.status, Status::Converged, "{inner}: {estimate}");
             assert!(estimate.lower_residual <= tolerance, "{inner}: {estimate}");
@@ -37,7 +37,7 @@ fn a_loop_ends_where_the_lower_level_is_solved() {
 fn it_is_the_loop_of_the_depth_that_it_reached() {
     let (problem, x) = (curved(4), point(4));
     for inner in kinds() {
-        let itd = Itd::reverse(3000).inner(inner).tolerance(1e-4);
+        let itd = Itd::reverse(3000).inner(inner.clone()).tolerance(1e-4);
         let online = run(
             &problem,
             &itd.clone().memory(Memory::Online { slots: 4 }),
@@ -49,7 +49,7 @@ fn it_is_the_loop_of_the_depth_that_it_reached() {
         }
         let depth = online.lower_iterations;
         assert!(depth < 3000, "{inner}: {online}");
-        let counted = run(&problem, &Itd::reverse(depth).inner(inner), &x);
+        let counted = run(&problem, &Itd::reverse(depth).inner(inner.clone()), &x);
         assert_eq!(online.hypergradient, counted.hypergradient, "{inner}");
         for memory in [Memory::Stored, Memory::Taped] {
             let other = run(&problem, &itd.clone().memory(memory), &x);
@@ -110,8 +110,8 @@ fn the_residual_costs_a_gradient_only_where_the_step_does_not_show_it() {
     let with = |inner| Itd::reverse(20).step(0.1).inner(inner).tolerance(1e-30);
     let without = |inner| Itd::reverse(20).step(0.1).inner(inner);
     let plain = InnerStep::GradientDescent;
-    assert_eq!(gradients(with(plain)), gradients(without(plain)));
+    assert_eq!(gradients(with(plain.clone())), gradients(without(plain)));
     let ball = InnerStep::Momentum(0.5);
-    let (depth, more) = gradients(with(ball));
+    let (depth, more) = gradients(with(ball.clone()));
     assert_eq!((depth, more), (20, gradients(without(ball)).1 + 19));
 }

@@ -21,7 +21,7 @@ fn a_step_that_is_too_long_is_divergence() {
         InnerStep::projected(cube(-1e9, 1e9)),
         InnerStep::soft_threshold(1e-3),
     ] {
-        let itd = Itd::reverse(12).step(4.5).inner(inner);
+        let itd = Itd::reverse(12).step(4.5).inner(inner.clone());
         let estimate = run(&problem, &itd, &x);
         let diverged = matches!(estimate.status, Status::LowerDiverged { .. });
         assert!(diverged, "{inner}: {}", estimate.status);
@@ -33,7 +33,11 @@ fn a_step_that_is_too_long_is_divergence() {
             "{inner}: {}",
             stopping.status
         );
-        let aid = run(&problem, &AidStep::new(inner).step(4.5).limit(12), &x);
+        let aid = run(
+            &problem,
+            &AidStep::new(inner.clone()).step(4.5).limit(12),
+            &x,
+        );
         assert!(!aid.status.is_success(), "{inner}: {}", aid.status);
     }
     // Until numbers end: the loop stops there, and the step is named.
@@ -66,10 +70,14 @@ fn an_entry_held_in_a_set_cannot_diverge() {
 fn one_step_of_one_entry_is_as_good_as_many() {
     let problem = quadratic(&DMatrix::from_element(1, 1, 2.0), &[1.0]);
     for inner in kinds() {
-        let estimate = run(&problem, &Itd::reverse(1).inner(inner), &dvector![0.3]);
+        let estimate = run(
+            &problem,
+            &Itd::reverse(1).inner(inner.clone()),
+            &dvector![0.3],
+        );
         assert!(estimate.hypergradient[0].is_finite(), "{inner}: {estimate}");
         assert_eq!(estimate.lower_iterations, 1);
-        let aid = AidStep::new(inner).system(StepSystem::Gmres { restart: 1 });
+        let aid = AidStep::new(inner.clone()).system(StepSystem::Gmres { restart: 1 });
         if Strategy::<f64>::validate(&aid).is_ok() {
             let estimate = run(&problem, &aid, &dvector![0.3]);
             assert!(estimate.status.is_success(), "{inner}: {estimate}");
@@ -95,8 +103,7 @@ fn a_variable_without_entries_is_refused() {
 
 #[test]
 fn a_flat_lower_level_has_no_fixed_point_to_differentiate() {
-    let task = closed_form::bda_counterexample::<f64>();
-    let problem = Bilevel::new(task.upper, task.lower, 1, 2).expect("valid");
+    let problem = closed_form::bda_counterexample::<f64>().bilevel;
     for system in [StepSystem::Iteration, StepSystem::Gmres { restart: 5 }] {
         let aid = AidStep::new(InnerStep::GradientDescent)
             .step(0.2)

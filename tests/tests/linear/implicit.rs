@@ -92,8 +92,7 @@ proptest! {
 /// F = ½(y−1)² + ½x², g = ½·2(y−x)²: x + (1 − (1−sa)^q)(y_K − 1) with q terms.
 #[test]
 fn the_truncated_series_of_the_scalar_problem() {
-    let task = closed_form::scalar::<f64>();
-    let problem = Bilevel::new(task.upper, task.lower, 1, 1).expect("a valid problem");
+    let problem = closed_form::scalar::<f64>().bilevel;
     let (a, s, depth, x) = (2.0_f64, 0.2_f64, 5, 0.3);
     let y = (1.0 - (1.0 - s * a).powi(5)) * x;
     for q in 1..12 {
@@ -245,8 +244,7 @@ fn statuses_say_what_is_wrong_and_what_to_do() {
 
 #[test]
 fn the_counter_example_is_never_answered_in_silence() {
-    let task = closed_form::bda_counterexample::<f64>();
-    let problem = Bilevel::new(task.upper, task.lower, 1, 2).expect("a valid problem");
+    let problem = closed_form::bda_counterexample::<f64>().bilevel;
     fn named<L: LinearSolver<f64> + 'static>(linear: L) -> Box<dyn Strategy<f64>> {
         Box::new(Aid::with(linear))
     }

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use solvers::linear::{LinearSolver, Report};
+use solvers::linear::{LinearSolver, Report, solve};
 
 /// `H = QΛQᵀ` and a right-hand side.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ impl System {
             out.copy_from_slice((&h * DMatrix::from_column_slice(n, width, p)).as_slice());
         };
         let meter = Meter::new();
-        let report = solver.solve(&mut product, b.as_slice(), v.as_mut_slice(), &meter);
+        let report = solve(solver, &mut product, b.as_slice(), v.as_mut_slice(), &meter);
         let bytes = meter.read();
         assert_eq!(bytes.peak, solver.bytes(n), "{solver:?}");
         assert_eq!(bytes.live(), 0, "{solver:?}");

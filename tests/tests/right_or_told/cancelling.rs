@@ -33,7 +33,10 @@ fn loops_of_automatic_length_come_to_the_solution() {
     for (_, problem) in &lower_levels() {
         for inner in ["gd", "momentum:0.5", "nesterov:0.5", "fista"] {
             let inner: InnerStep = inner.parse().expect("a step");
-            right(&run(problem, &Itd::reverse(1000).inner(inner), &X), &WANT);
+            right(
+                &run(problem, &Itd::reverse(1000).inner(inner.clone()), &X),
+                &WANT,
+            );
             right(&run(problem, &AidStep::new(inner), &X), &WANT);
         }
         right(&run(problem, &Itd::reverse(1000).step(0.5), &X), &WANT);

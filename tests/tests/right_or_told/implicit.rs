@@ -21,7 +21,7 @@ fn a_small_residual_beside_a_large_curvature_is_no_solution() {
             high: 10.0,
         });
         for system in [StepSystem::Iteration, StepSystem::Gmres { restart: 5 }] {
-            let strategy = AidStep::new(inside).system(system).limit(20_000);
+            let strategy = AidStep::new(inside.clone()).system(system).limit(20_000);
             right_or_told(&run(&problem, &strategy, &[3.0, 4.0]), &[2.0, 3.0]);
         }
         right(&run(&problem, &Aid::cg(), &[3.0, 4.0]), &[2.0, 3.0]);

@@ -119,8 +119,10 @@ fn a_bound_that_nothing_presses_is_named() {
         high: f64::INFINITY,
     };
     let above = InnerStep::projected(low);
-    let strategies: [&dyn Strategy<f64>; 2] =
-        [&AidStep::new(above), &Itd::reverse(300).inner(above)];
+    let strategies: [&dyn Strategy<f64>; 2] = [
+        &AidStep::new(above.clone()),
+        &Itd::reverse(300).inner(above),
+    ];
     for strategy in strategies {
         let estimate = run(&problem, strategy, &[1.0, 0.0, -1.0]);
         let named = estimate.warnings.iter().any(|w| w.contains("entry 1 of y"));

@@ -55,7 +55,11 @@ fn a_level_without_a_minimum_is_no_success() {
 fn adam_through_a_zero_gradient_is_no_large_number() {
     let (problem, adam) = (centred(2), InnerStep::Adam { rate: 0.05 });
     for depth in [2, 10, 50] {
-        let estimate = run(&problem, &Itd::reverse(depth).inner(adam), &[0.3, 0.0]);
+        let estimate = run(
+            &problem,
+            &Itd::reverse(depth).inner(adam.clone()),
+            &[0.3, 0.0],
+        );
         assert!(estimate.hypergradient.amax() < 2.0, "{estimate}");
         right_or_told(&estimate, &[-0.7, -1.0]);
     }

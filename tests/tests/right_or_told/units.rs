@@ -150,8 +150,8 @@ proptest! {
     fn loops_do_not_know_the_units(level in level(), units in units(), depth in 1..60usize) {
         for (one, other) in kinds(ONE).into_iter().zip(kinds(units)) {
             let itd = |inner| Itd::reverse(depth).inner(inner);
-            let base = level.estimate(ONE, &itd(one));
-            same(one, units, &base, &level.estimate(units, &itd(other)), 1e-6);
+            let base = level.estimate(ONE, &itd(one.clone()));
+            same(one.clone(), units, &base, &level.estimate(units, &itd(other.clone())), 1e-6);
             let threshold = matches!(
                 one,
                 InnerStep::Proximal(Proximal::SoftThreshold { .. })
@@ -159,7 +159,7 @@ proptest! {
             );
             if !threshold {
                 let bda = |inner| Bda::new(depth).inner(inner);
-                let base = level.estimate(ONE, &bda(one));
+                let base = level.estimate(ONE, &bda(one.clone()));
                 same(one, units, &base, &level.estimate(units, &bda(other)), 1e-6);
             }
         }
@@ -171,7 +171,7 @@ proptest! {
     #[test]
     fn solutions_do_not_know_the_units(level in level(), units in units()) {
         for (one, other) in kinds(ONE).into_iter().zip(kinds(units)) {
-            let base = level.estimate(ONE, &AidStep::new(one));
+            let base = level.estimate(ONE, &AidStep::new(one.clone()));
             // Each ends within 1e-6 of the fixed point.
             same(one, units, &base, &level.estimate(units, &AidStep::new(other)), 1e-5);
         }
@@ -197,7 +197,7 @@ fn accelerated_steps_settle_where_the_curvature_grows() {
     for start in [0.6, 0.8, 0.95, 1.1, 2.0] {
         let fista = InnerStep::Fista(Constraint::None.into());
         for inner in [fista, InnerStep::Nesterov(0.9), InnerStep::Momentum(0.9)] {
-            let estimate = level(start).estimate(ONE, &AidStep::new(inner));
+            let estimate = level(start).estimate(ONE, &AidStep::new(inner.clone()));
             assert!(estimate.status.is_success(), "{start}, {inner}: {estimate}");
         }
     }

@@ -140,11 +140,12 @@ fn batches_of_the_models_average_to_the_whole() {
         models::stability::orthogonal_map(12, 1, None),
     ];
     for task in tasks {
-        let means = task.means.as_ref().expect("means over samples");
-        let (dim_x, dim_y) = (task.x.len(), task.y.len());
+        let problem = &task.bilevel;
+        let [upper, lower] = problem.means().expect("means over samples");
+        let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
         let x: Vec<f64> = (0..dim_x).map(|i| 0.3 * (i as f64).cos()).collect();
         let y: Vec<f64> = (0..dim_y).map(|i| 0.2 * (2.0 * i as f64).sin()).collect();
-        let levels = [(&means.upper, &task.upper), (&means.lower, &task.lower)];
+        let levels = [(upper, problem.upper()), (lower, problem.lower())];
         for (mean, whole) in levels {
             let n = mean.samples();
             let mut point = whole.point();
@@ -165,7 +166,7 @@ fn batches_of_the_models_average_to_the_whole() {
             }
         }
     }
-    assert!(closed_form::scalar::<f64>().means.is_none());
+    assert!(closed_form::scalar::<f64>().bilevel.means().is_none());
 }
 
 /// Swapping a sample changes that one alone.
@@ -176,7 +177,8 @@ fn toys_differ_in_the_swapped_sample_alone() {
     let larger = models::stability::ridge_prior::<f64>(9, 3, None);
     let y = [0.3, -1.0, 0.7, 0.1, 2.0];
     let value = |task: &models::Task<f64>, sample: usize| {
-        let program = task.means.as_ref().unwrap().upper.program(5, 5, &[sample]);
+        let [upper, _] = task.bilevel.means().unwrap();
+        let program = upper.program(5, 5, &[sample]);
         program.point().value(&[&[0.0; 5], &y])
     };
     for sample in 0..6 {
@@ -184,6 +186,6 @@ fn toys_differ_in_the_swapped_sample_alone() {
         assert_eq!(same, sample != 2);
         assert_eq!(value(&this, sample), value(&larger, sample));
     }
-    let lower = |task: &models::Task<f64>| task.lower.point().value(&[&[0.5; 5], &y]);
+    let lower = |task: &models::Task<f64>| task.bilevel.lower().point().value(&[&[0.5; 5], &y]);
     assert_eq!(lower(&this), lower(&other));
 }

@@ -1,15 +1,11 @@
 //! First-order methods on the closed forms, and optimisers inside GDA.
 
 use autodiff::{Var, objective, sampled};
-use models::{Task, closed_form};
+use models::closed_form;
 use solvers::sampling::Sampling;
 use solvers::{Bilevel, Bome, F2sa, Gda, Method, Optimiser, Outer, Pbgd, Schedule};
 
 use super::{close, exact, noisy, run};
-
-fn bilevel(task: Task<f64>) -> Bilevel<f64> {
-    Bilevel::new(task.upper, task.lower, task.x.len(), task.y.len()).expect("a valid problem")
-}
 
 fn pbgd(penalty: f64) -> Pbgd {
     Pbgd {
@@ -46,7 +42,7 @@ fn penalties_are_biased_as_their_size_says() {
             &Outer::new(f2sa(alpha), 400),
         ];
         for method in methods {
-            let problem = bilevel(closed_form::penalty_bias());
+            let problem = closed_form::penalty_bias().bilevel;
             let (_, x, y) = run(method, &problem, &[0.0]);
             close(x[0], want, 1e-9);
             close(y[0], (1.0 + alpha * want) / (1.0 + alpha), 1e-9);
@@ -97,7 +93,7 @@ fn growing_penalties_approach_the_solution() {
 fn many_lower_solutions() {
     for alpha in [0.5, 1.0, 4.0] {
         // The counter-example has x = y = 1 at every penalty.
-        let problem = bilevel(closed_form::bda_counterexample());
+        let problem = closed_form::bda_counterexample().bilevel;
         let methods: [&dyn Method<f64>; 2] = [
             &Outer::new(pbgd(alpha), 8000),
             &Outer::new(f2sa(alpha), 2000),
@@ -109,7 +105,7 @@ fn many_lower_solutions() {
             close(y[1], 1.0, 1e-7);
         }
         // With ½x² in F the penalised optimum is that of the scalar problem: α/(1 + 2α).
-        let problem = bilevel(closed_form::bda_discriminating());
+        let problem = closed_form::bda_discriminating().bilevel;
         let (_, x, y) = run(&Outer::new(pbgd(alpha), 8000), &problem, &[0.0]);
         let want = alpha / (1.0 + 2.0 * alpha);
         close(x[0], want, 1e-7);
@@ -127,9 +123,9 @@ fn bome_converges_on_closed_forms() {
         step: 0.05,
     };
     for (problem, want) in [
-        (bilevel(closed_form::penalty_bias()), 0.5),
-        (bilevel(closed_form::bda_counterexample()), 1.0),
-        (bilevel(closed_form::bda_discriminating()), 0.5),
+        (closed_form::penalty_bias().bilevel, 0.5),
+        (closed_form::bda_counterexample().bilevel, 1.0),
+        (closed_form::bda_discriminating().bilevel, 0.5),
     ] {
         let (reports, x, y) = run(&Outer::new(bome, 1800), &problem, &[0.0]);
         assert!((x[0] - want).abs() < 1e-3, "{x:?} {y:?}, expected {want}");

@@ -3,8 +3,9 @@
 
 use autodiff::Real;
 use bilevel_benches::catalogue::methods::{self, method};
-use bilevel_benches::catalogue::problems::{Problem, Source};
+use bilevel_benches::catalogue::problems::{self, Source};
 use bilevel_benches::catalogue::settings::{GivenSettings, OuterRule, SolveSettings};
+use models::Task;
 use solvers::Run;
 
 /// Means of samples, constants and none, one lower level and several: every method suits one.
@@ -43,12 +44,11 @@ fn rest<T: Real>(run: &mut dyn Run<T>) -> Vec<String> {
 }
 
 /// Whether the method suits the problem; then every way of stopping it was tried.
-fn survives<T: Real>(name: &str, problem: &Problem<T>, settings: &SolveSettings) -> bool {
-    let task = &problem.task;
-    let Ok(method) = method::<T>(name, task, settings) else {
+fn survives<T: Real>(name: &str, problem: &Task<T>, settings: &SolveSettings) -> bool {
+    let Ok(method) = method::<T>(name, problem, settings) else {
         return false;
     };
-    let begin = || method.begin(&problem.bilevel, task.x.clone());
+    let begin = || method.begin(&problem.bilevel, problem.x.clone());
     let Ok(mut plain) = begin() else {
         return false;
     };
@@ -61,7 +61,7 @@ fn survives<T: Real>(name: &str, problem: &Problem<T>, settings: &SolveSettings)
     for (k, saved) in saved.iter().enumerate() {
         let mut again = begin().expect("begun before");
         again.restore(saved).expect("a state of the same method");
-        let place = format!("{name} on {} in {}, after {k}", task.name, T::NAME);
+        let place = format!("{name} on {} in {}, after {k}", problem.name, T::NAME);
         assert_eq!(again.save(), *saved, "{place}: what was restored");
         assert_eq!(rest(&mut *again), want[k..], "{place}: what followed");
     }
@@ -71,7 +71,7 @@ fn survives<T: Real>(name: &str, problem: &Problem<T>, settings: &SolveSettings)
 fn every_method<T: Real>() {
     let names = std::env::var("BILEVEL_PROBLEMS").unwrap_or(PROBLEMS.into());
     let named = |name| {
-        let problem = Problem::<T>::named(name, &Source::default());
+        let problem = problems::named::<T>(name, &Source::default());
         (name, problem.expect("a problem of the catalogue"))
     };
     let problems: Vec<_> = names.split(',').map(named).collect();
@@ -104,11 +104,11 @@ fn every_method_goes_on_bit_for_bit_in_single_precision() {
 
 #[test]
 fn a_state_of_another_method_is_refused() {
-    let problem = Problem::<f64>::named("ridge-prior", &Source::default()).expect("a problem");
+    let problem = problems::named::<f64>("ridge-prior", &Source::default()).expect("a problem");
     let begin = |name: &str| {
         let settings = settings("ridge-prior", name, OuterRule::Adam, true);
-        let method = method::<f64>(name, &problem.task, &settings).expect("a method");
-        let run = method.begin(&problem.bilevel, problem.task.x.clone());
+        let method = method::<f64>(name, &problem, &settings).expect("a method");
+        let run = method.begin(&problem.bilevel, problem.x.clone());
         run.expect("settings that suit")
     };
     let (mut soba, mut bsa) = (begin("soba"), begin("bsa"));

@@ -4,20 +4,19 @@ use std::sync::Arc;
 
 use autodiff::unroll::Memory;
 use autodiff::{Inputs, Program};
-use bilevel_benches::catalogue::problems::Problem;
 use models::{Stages, Task, learning_rates};
 use nalgebra::DVector;
 use solvers::{Aid, AidStep, Bda, Bilevel, Exact, Gda, Hoag, InnerStep, Isgd, Itd, Maid, Method};
 use solvers::{Optimiser, Strategy};
 
-use super::{around, assert_derivatives, estimate, few, of};
+use super::{around, assert_derivatives, estimate, few};
 
 const STAGES: Stages = Stages { count: 2, steps: 3 };
 
-fn problem() -> Problem<f64> {
+fn problem() -> Task<f64> {
     let task = learning_rates::<f64>(&few(12, 6, 3), &[2], STAGES, 1).expect("classes");
     assert_derivatives(&task);
-    of(task)
+    task
 }
 
 /// One step in closed form: dF/dx_l = −e^{x_l} ⟨∂F/∂y_l(y₁), ∂g/∂y_l(y₀)⟩, and nothing for stages
@@ -25,17 +24,18 @@ fn problem() -> Problem<f64> {
 #[test]
 fn one_step_has_its_closed_form() {
     let problem = problem();
-    let x = around(&problem.task.x);
+    let x = around(&problem.x);
     let found = estimate(&Itd::reverse(1), &problem, &x);
-    let Task {
-        upper, lower, y, ..
-    } = &problem.task;
+    let (upper, lower) = (problem.bilevel.upper(), problem.bilevel.lower());
     let gradient = |of: &Arc<Program<f64>>, y: &DVector<f64>| {
         let mut point = of.point();
         point.differentiate(&[x.as_slice(), y.as_slice()], Inputs::one(1));
         point.gradient(1).to_vec()
     };
-    let (down, up) = (gradient(lower, y), gradient(upper, &found.y));
+    let (down, up) = (
+        gradient(lower, problem.bilevel.start()),
+        gradient(upper, &found.y),
+    );
     let net = models::Mlp::new(&[6, 2, 3], models::Activation::Tanh);
     for layer in 0..2 {
         let dot: f64 = net.range(layer).map(|i| down[i] * up[i]).sum();
@@ -51,9 +51,12 @@ fn equal_rates_are_gradient_descent() {
     let problem = problem();
     let x = DVector::from_element(4, 0.2f64.ln());
     let own = estimate(&Itd::reverse(9), &problem, &x);
-    let task = &problem.task;
-    let plain = Bilevel::new(task.upper.clone(), task.lower.clone(), 4, task.y.len());
-    let plain = plain.expect("valid").starting_from(task.y.clone());
+    let own_steps = &problem.bilevel;
+    let (upper, lower) = (own_steps.upper().clone(), own_steps.lower().clone());
+    let plain = Bilevel::new(upper, lower, 4, own_steps.dim_y());
+    let plain = plain
+        .expect("valid")
+        .starting_from(own_steps.start().clone());
     let descent = Itd::reverse(9).step(0.2);
     let descent = descent
         .hypergradient(&plain, &x, &mut plain.workspace())
@@ -86,7 +89,7 @@ fn what_looks_for_a_solution_refuses_in_one_line() {
         &Itd::reverse(3).step(0.1),
     ];
     for strategy in strategies {
-        let x = &problem.task.x;
+        let x = &problem.x;
         let refused = strategy.hypergradient(&problem.bilevel, x, &mut problem.bilevel.workspace());
         let line = refused.expect_err("it has steps of its own").to_string();
         assert!(
@@ -104,7 +107,7 @@ fn what_looks_for_a_solution_refuses_in_one_line() {
         &Isgd::new(1, 0.1),
     ];
     for method in methods {
-        let refused = method.begin(&problem.bilevel, problem.task.x.clone());
+        let refused = method.begin(&problem.bilevel, problem.x.clone());
         let line = refused.err().expect("it has steps of its own").to_string();
         assert!(line.contains("steps of its own"), "{line}");
     }

@@ -8,15 +8,10 @@ mod softmax;
 
 use autodiff::assert_checked;
 use autodiff::check::Check;
-use bilevel_benches::catalogue::problems::Problem;
+use models::Task;
 use models::data::{Samples, Splits, digits_classes};
-use models::{Means, Task};
 use nalgebra::DVector;
 use solvers::{Aid, Estimate, Itd, Strategy};
-
-fn of(task: Task<f64>) -> Problem<f64> {
-    Problem::of(task).expect("a valid problem")
-}
 
 /// The middle pixels of a few digits, their labels modulo `classes`.
 fn few(samples: usize, features: usize, classes: usize) -> Splits {
@@ -46,8 +41,9 @@ fn around(centre: &DVector<f64>) -> DVector<f64> {
 
 /// Both objectives against every other way to their derivatives.
 fn assert_derivatives(task: &Task<f64>) {
-    let (x, y) = (around(&task.x), around(&task.y));
-    for level in [&task.upper, &task.lower] {
+    let (problem, x) = (&task.bilevel, around(&task.x));
+    let y = around(problem.start());
+    for level in [problem.upper(), problem.lower()] {
         let check = Check::new().seed(5).entries(12);
         assert_checked!(check.program(level, &[x.as_slice(), y.as_slice()]));
     }
@@ -55,14 +51,11 @@ fn assert_derivatives(task: &Task<f64>) {
 
 /// The mean of the samples one by one is the whole, in any order.
 fn assert_means(task: &Task<f64>) {
-    let (x, y) = (around(&task.x), around(&task.y));
-    let Means {
-        upper,
-        lower,
-        block,
-    } = task.means.clone().expect("samples");
-    assert!(block.is_none());
-    for (of, whole) in [(upper, &task.upper), (lower, &task.lower)] {
+    let (problem, x) = (&task.bilevel, around(&task.x));
+    let y = around(problem.start());
+    let [upper, lower] = problem.means().expect("samples");
+    assert_eq!(problem.blocks(), 1);
+    for (of, whole) in [(upper, problem.upper()), (lower, problem.lower())] {
         let value = |batch: &[usize]| {
             let program = of.program(x.len(), y.len(), batch);
             program.point().value(&[x.as_slice(), y.as_slice()])
@@ -76,11 +69,7 @@ fn assert_means(task: &Task<f64>) {
     }
 }
 
-fn estimate(
-    strategy: &dyn Strategy<f64>,
-    problem: &Problem<f64>,
-    x: &DVector<f64>,
-) -> Estimate<f64> {
+fn estimate(strategy: &dyn Strategy<f64>, problem: &Task<f64>, x: &DVector<f64>) -> Estimate<f64> {
     let estimate = strategy.hypergradient(&problem.bilevel, x, &mut problem.bilevel.workspace());
     let estimate = estimate.expect("valid settings");
     assert!(estimate.status.is_success(), "{}", estimate.status);
@@ -88,7 +77,7 @@ fn estimate(
 }
 
 /// Unrolled until it has converged, and implicit: the same hypergradient.
-fn assert_itd_is_aid(problem: &Problem<f64>, x: &DVector<f64>, depth: usize) {
+fn assert_itd_is_aid(problem: &Task<f64>, x: &DVector<f64>, depth: usize) {
     let itd = estimate(&Itd::reverse(depth), problem, x).hypergradient;
     let aid = estimate(&Aid::cg(), problem, x).hypergradient;
     let error = (&itd - &aid).norm() / aid.norm();

@@ -4,7 +4,7 @@ use autodiff::{Program, Shape};
 use models::{Activation, Dataset, Mlp, mlp, mlp_cleaning};
 use nalgebra::{DMatrix, DVector};
 
-use super::{around, assert_derivatives, assert_itd_is_aid, assert_means, few, of};
+use super::{around, assert_derivatives, assert_itd_is_aid, assert_means, few};
 
 #[test]
 fn derivatives_means_and_strategies_agree() {
@@ -12,7 +12,7 @@ fn derivatives_means_and_strategies_agree() {
     assert_derivatives(&task);
     assert_means(&task);
     // Decay so strong that the lower level is convex where it is solved.
-    assert_itd_is_aid(&of(task), &DVector::from_vec(vec![-0.5, 0.0]), 600);
+    assert_itd_is_aid(&task, &DVector::from_vec(vec![-0.5, 0.0]), 600);
     let cleaning = mlp_cleaning::<f64>(&few(12, 6, 3), None, &[2], 1).expect("classes");
     assert_derivatives(&cleaning);
 }
@@ -74,11 +74,15 @@ fn equal_weights_halve_the_cross_entropy() {
         mlp_cleaning::<f64>(&splits, None, &[2], 1).expect("classes"),
         mlp::<f64>(&splits, &[2], 1).expect("classes"),
     );
-    let y = around(&cleaning.y);
-    let weighted = cleaning.lower.point().value(&[&[0.0; 12], y.as_slice()]);
+    let y = around(cleaning.bilevel.start());
+    let weighted = cleaning
+        .bilevel
+        .lower()
+        .point()
+        .value(&[&[0.0; 12], y.as_slice()]);
     // The decay of `mlp` with e^x = 0 is none.
     let none = [f64::NEG_INFINITY; 2];
-    let whole = plain.lower.point().value(&[&none, y.as_slice()]);
+    let whole = plain.bilevel.lower().point().value(&[&none, y.as_slice()]);
     assert!((weighted - 0.5 * whole - 0.001 * y.norm_squared()).abs() < 1e-14);
 }
 

@@ -4,7 +4,7 @@ use models::{Activation, FewShot, Mlp, few_shot};
 use nalgebra::DMatrix;
 use solvers::Aid;
 
-use super::{around, assert_derivatives, assert_itd_is_aid, estimate, of};
+use super::{around, assert_derivatives, assert_itd_is_aid, estimate};
 
 const SMALL: FewShot = FewShot {
     ways: 3,
@@ -21,17 +21,17 @@ fn derivatives_and_strategies_agree() {
     let task = few_shot::<f64>(SMALL);
     assert_derivatives(&task);
     let x = around(&task.x);
-    assert_itd_is_aid(&of(task), &x, 1500);
+    assert_itd_is_aid(&task, &x, 1500);
 }
 
 /// With orthogonal features the ridge regression would be a mean; in general its normal equations
 /// hold: Y (φφᵀ/n + λI) = Tφᵀ/n, whose left side is the gradient of g at Y and right side that at 0.
 #[test]
 fn heads_solve_their_normal_equations() {
-    let task = few_shot::<f64>(FewShot { tasks: 1, ..SMALL });
-    let (x, problem) = (around(&task.x), of(task));
+    let problem = few_shot::<f64>(FewShot { tasks: 1, ..SMALL });
+    let x = around(&problem.x);
     let y = estimate(&Aid::cg(), &problem, &x).y;
-    let mut point = problem.task.lower.point();
+    let mut point = problem.bilevel.lower().point();
     let zero = vec![0.0; y.len()];
     point.linearise(&[x.as_slice(), &zero]);
     let right = point.gradient(1).to_vec();
@@ -59,14 +59,14 @@ fn heads_solve_their_normal_equations() {
 /// Metrics of tasks kept apart come of their own heads.
 #[test]
 fn tasks_kept_apart_are_measured() {
-    let problem = of(few_shot::<f64>(SMALL));
-    let y = estimate(&Aid::cg(), &problem, &problem.task.x).y;
-    let metrics = problem.measure(&problem.task.x, &y);
+    let problem = few_shot::<f64>(SMALL);
+    let y = estimate(&Aid::cg(), &problem, &problem.x).y;
+    let metrics = problem.measure(&problem.x, &y);
     for name in ["accuracy", "test_accuracy"] {
-        let value = metrics[name].as_f64().expect("a number");
+        let value = metrics[name];
         assert!((0.0..=100.0).contains(&value), "{name} {value}");
     }
     // Of 12 queries, not of the 18 of the tasks trained on.
-    let right = metrics["test_accuracy"].as_f64().expect("a number") * 0.12;
+    let right = metrics["test_accuracy"] * 0.12;
     assert!((right - right.round()).abs() < 1e-9, "{right}");
 }

@@ -9,8 +9,9 @@ use super::replays::gradient_of;
 use crate::arbitrary::Case;
 use crate::arbitrary::numbers::{directions, slices};
 use crate::bytes::Meter;
+use crate::inputs::Inputs;
 use crate::point::Point;
-use crate::program::{Inputs, Program};
+use crate::program::Program;
 use crate::var::Var;
 
 /// The bytes of a point are those predicted from its program, sweep by sweep.

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use crate::arbitrary::{Loop, StepKind};
 use crate::bytes::Meter;
-use crate::primitive::Need;
-use crate::program::{Inputs, Program};
+use crate::inputs::Inputs;
+use crate::program::Program;
 use crate::shape::Shape;
-use crate::sweep::{primal, reverse};
 use crate::unroll::{Memory, Unrolled};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -68,13 +67,10 @@ fn taped(
             drawn.record(f, v[0], state, c)
         })
     });
-    let mut work = program.workspace(&Meter::new());
-    work.set_input(&program, 0, &x);
-    work.set_input(&program, 1, start);
-    primal(&program, &mut work, Inputs::ALL, Need::Gradient);
-    reverse(&program, &mut work, &drawn.cotangent(), Inputs::ALL);
-    let by = |k: usize| work.adjoint(&program, k).to_vec();
-    let ends = [work.output(&program).to_vec(), by(0), by(1)];
+    let mut point = program.point();
+    let end = point.linearise_vector(&[&x, start]).to_vec();
+    point.pull_back(&drawn.cotangent(), Inputs::ALL);
+    let ends = [end, point.gradient(0).to_vec(), point.gradient(1).to_vec()];
     (ends, program.len() + steps.len() * f.len())
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::arbitrary::Case;
 use crate::bytes::Meter;
+use crate::inputs::Inputs;
+use crate::linearised::Need;
 use crate::point::Point;
-use crate::primitive::Need;
-use crate::program::{Inputs, Program};
-use crate::sweep::{primal, reverse, second, tangent};
+use crate::program::Program;
+use crate::sweep::Sweep;
 use crate::var::Var;
 use crate::workspace::Workspace;
 use proptest::prelude::*;
@@ -25,56 +26,82 @@ fn everything(point: &mut Point<f64>, case: &Case) -> Vec<Vec<u64>> {
 }
 
 /// A program with its workspace: what a point is made of, with partial sweeps.
-pub struct Bench {
-    program: Arc<Program<f64>>,
+struct Bench<'p> {
+    program: &'p Program<f64>,
     work: Workspace<f64>,
 }
 
-impl Bench {
+impl<'p> Bench<'p> {
     /// Before any sweep.
-    pub fn new(program: &Arc<Program<f64>>) -> Self {
+    fn new(program: &'p Program<f64>) -> Self {
         Bench {
-            work: program.workspace(&Meter::new()),
-            program: program.clone(),
+            work: Workspace::new(program, &Meter::new()),
+            program,
         }
     }
 
-    /// Sets some of the inputs, and says which.
-    pub fn set(&mut self, inputs: &[Vec<f64>], which: impl Fn(usize) -> bool) -> Inputs {
-        let mut changed = Inputs::NONE;
+    /// Sets some of the inputs.
+    fn set(&mut self, inputs: &[Vec<f64>], which: impl Fn(usize) -> bool) {
         for (k, input) in inputs.iter().enumerate().filter(|(k, _)| which(*k)) {
-            self.work.set_input(&self.program, k, input);
-            changed = changed.and(Inputs::one(k));
+            self.work.set_input(self.program, k, input);
         }
-        changed
     }
 
-    /// The primal sweep.
-    pub fn primal(&mut self, changed: Inputs, need: Need) {
-        primal(&self.program, &mut self.work, changed, need);
-    }
-
-    /// The output, and as far as `need` allows the gradients and their derivatives, as bits.
-    pub fn sweep(&mut self, need: Need, along: &[Vec<f64>]) -> Vec<Vec<u64>> {
-        let mut all = vec![bits(self.work.output(&self.program))];
-        let inputs = 0..self.program.inputs();
+    /// A primal sweep, and the others that `need` allows: the output, the gradients and their
+    /// derivatives, as bits.
+    fn sweep(&mut self, need: Need, along: &[Vec<f64>]) -> Vec<Vec<u64>> {
+        let mut sweep = Sweep::of(self.program, &mut self.work);
+        sweep.primal(need);
         if need >= Need::Gradient {
-            reverse(&self.program, &mut self.work, &[1.0], Inputs::ALL);
-            let adjoint = |k: usize| bits(self.work.adjoint(&self.program, k));
-            all.extend(inputs.clone().map(adjoint));
+            sweep.reverse(&[1.0], Inputs::ALL);
         }
         if need >= Need::Curvature {
-            let along = directions(along);
-            second(&self.program, &mut self.work, &along, Inputs::ALL);
-            let adjoint_tangent = |k: usize| bits(self.work.adjoint_tangent(&self.program, k));
-            all.extend(inputs.map(adjoint_tangent));
+            sweep.second(1, &directions(along), Inputs::ALL);
+        }
+        let (program, work) = (self.program, &self.work);
+        let mut all = vec![bits(work.output(program))];
+        let inputs = 0..program.inputs();
+        if need >= Need::Gradient {
+            all.extend(inputs.clone().map(|k| bits(work.adjoint(program, k))));
+        }
+        if need >= Need::Curvature {
+            all.extend(inputs.map(|k| bits(work.adjoint_tangent(program, k))));
         }
         all
     }
 }
 
 /// Every level of a primal sweep.
-pub const NEEDS: [Need; 3] = [Need::Value, Need::Gradient, Need::Curvature];
+const NEEDS: [Need; 3] = [Need::Value, Need::Gradient, Need::Curvature];
+
+/// Sweeps in which some inputs are new, each of a level in `0..3` and a set of inputs, one bit each.
+pub fn a_partial_sweep_is_as_good_as_a_full_one(
+    case: Case,
+    moves: Vec<(usize, usize)>,
+) -> TestCaseResult {
+    // A stopped input must be followed all the same.
+    let program = match moves.len() % 2 {
+        0 => case.graph.record_stopped::<f64>(0),
+        _ => case.graph.record::<f64>(),
+    };
+    let mut partial = Bench::new(&program);
+    let mut inputs = case.at();
+    partial.set(&inputs, |_| true);
+    Sweep::of(&program, &mut partial.work).primal(NEEDS[moves[0].0]);
+    for (step, (level, subset)) in moves.into_iter().enumerate() {
+        let (need, moved) = (NEEDS[level], |k: usize| subset >> k & 1 == 1);
+        for (k, input) in inputs.iter_mut().enumerate().filter(|(k, _)| moved(*k)) {
+            let from = [case.v(), case.w(), case.at()];
+            input.clone_from(&from[step % 3][k]);
+        }
+        partial.set(&inputs, moved);
+        let mut full = Bench::new(&program);
+        full.set(&inputs, |_| true);
+        let v = case.v();
+        prop_assert_eq!(partial.sweep(need, &v), full.sweep(need, &v));
+    }
+    Ok(())
+}
 
 /// A point that was used at other inputs, and one recorded again, give the bits of a fresh one.
 pub fn a_used_workspace_is_as_good_as_a_fresh_one(case: Case) -> TestCaseResult {
@@ -104,7 +131,7 @@ pub fn a_subset_of_wanted_inputs_has_the_bits_of_the_full_sweep(case: Case) -> T
     let count = program.inputs();
     for subset in 1..1usize << count {
         let members = || (0..count).filter(|k| subset >> k & 1 == 1);
-        let wanted = members().fold(Inputs::NONE, |s, k| s.and(Inputs::one(k)));
+        let wanted = members().fold(Inputs::NONE, |s, k| s.union(Inputs::one(k)));
         part.differentiate(&slices(&case.at()), wanted);
         for k in members() {
             prop_assert_eq!(bits(part.gradient(k)), bits(full.gradient(k)));
@@ -125,15 +152,14 @@ pub fn raising_and_lowering_the_need_changes_no_bit(case: Case) -> TestCaseResul
     let fresh = NEEDS.map(|need| {
         let mut bench = Bench::new(&program);
         bench.set(&at, |_| true);
-        bench.primal(Inputs::ALL, need);
         bench.sweep(need, &v)
     });
     let mut bench = Bench::new(&program);
     bench.set(&at, |_| true);
-    // With and without anything changed: a stash must follow the need alone.
-    for changed in [Inputs::ALL, Inputs::NONE, Inputs::one(0)] {
+    // With and without anything set: a stash must follow the need alone.
+    for set in [Inputs::ALL, Inputs::NONE, Inputs::one(0)] {
         for level in [0, 2, 1, 2, 0, 1, 0, 2] {
-            bench.primal(changed, NEEDS[level]);
+            bench.set(&at, |k| set.contains(Inputs::one(k)));
             prop_assert_eq!(&bench.sweep(NEEDS[level], &v), &fresh[level]);
         }
     }
@@ -154,29 +180,29 @@ pub fn both_derivatives_of_a_gradient_are_products_of_the_function(case: Case) -
     point.linearise(&slices(&case.at()));
 
     let program = gradient_of(&f, &case);
-    let mut work = program.workspace(&Meter::new());
+    let mut work = Workspace::new(&program, &Meter::new());
     for (k, a) in case.at().iter().enumerate() {
         work.set_input(&program, k, a);
     }
     // First as a mere value, as a loop on its way forward does.
-    primal(&program, &mut work, Inputs::ALL, Need::Value);
-    prop_assert_eq!(work.output(&program), point.gradient(last));
-    primal(&program, &mut work, Inputs::NONE, Need::Gradient);
-    prop_assert_eq!(work.output(&program), point.gradient(last));
+    for need in [Need::Value, Need::Gradient] {
+        Sweep::of(&program, &mut work).primal(need);
+        prop_assert_eq!(work.output(&program), point.gradient(last));
+    }
 
     let w = case.w();
     let mut along: Vec<Option<&[f64]>> = vec![None; w.len()];
     along[last] = Some(&w[last]);
     point.second(&along);
-    reverse(&program, &mut work, &w[last], Inputs::ALL);
+    Sweep::of(&program, &mut work).reverse(&w[last], Inputs::ALL);
     for (k, product) in products(&point).iter().enumerate() {
         prop_assert_eq!(work.adjoint(&program, k), &product[..]);
     }
 
     let v = case.v();
     point.second(&directions(&v));
-    primal(&program, &mut work, Inputs::NONE, Need::Curvature);
-    match tangent(&program, &mut work, &directions(&v)) {
+    Sweep::of(&program, &mut work).primal(Need::Curvature);
+    match Sweep::of(&program, &mut work).tangent(1, &directions(&v)) {
         Some(tangent) => prop_assert_eq!(tangent, point.product(last)),
         None => prop_assert!(point.product(last).iter().all(|p| *p == 0.0)),
     }

@@ -4,12 +4,10 @@
 //! number of operations times the size of the terms, so that a wrong or missing term stands out.
 
 use crate::arbitrary::Case;
-use crate::bytes::Meter;
+use crate::inputs::Inputs;
 use crate::point::Point;
-use crate::primitive::Need;
-use crate::program::{Inputs, Program};
+use crate::program::Program;
 use crate::real::Real;
-use crate::sweep::{primal, reverse, tangent};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -59,19 +57,13 @@ pub fn second(point: &mut Point<f64>, along: &[Vec<f64>]) -> Vec<Vec<f64>> {
 /// ⟨u, Jv⟩ = ⟨Jᵀu, v⟩.
 pub fn tangents_and_adjoints_are_transposes(case: Case) -> TestCaseResult {
     let program = case.graph.record_vector::<f64>();
-    let mut work = program.workspace(&Meter::new());
-    let (at, v) = (case.at(), case.v());
-    for (k, a) in at.iter().enumerate() {
-        work.set_input(&program, k, a);
-    }
-    primal(&program, &mut work, Inputs::ALL, Need::Curvature);
-    let u = case.cotangent(work.output(&program).len());
-    reverse(&program, &mut work, &u, Inputs::ALL);
-    let pulled: Vec<Vec<f64>> = (0..at.len())
-        .map(|k| work.adjoint(&program, k).to_vec())
-        .collect();
-    let pushed = tangent(&program, &mut work, &directions(&v))
-        .map_or_else(|| vec![0.0; u.len()], <[f64]>::to_vec);
+    let (mut point, v) = (program.point(), case.v());
+    let entries = point.linearise_vector(&slices(&case.at())).len();
+    let u = case.cotangent(entries);
+    point.pull_back(&u, Inputs::ALL);
+    let pulled = gradients(&point);
+    let pushed = point.push_forward(&directions(&v));
+    let pushed = pushed.map_or_else(|| vec![0.0; u.len()], <[f64]>::to_vec);
     let (left, size) = dot(&u, &pushed);
     let (right, other) = joint_dot(&pulled, &v);
     close("⟨u, Jv⟩ = ⟨Jᵀu, v⟩", &program, left, right, size + other)

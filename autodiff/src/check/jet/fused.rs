@@ -1,11 +1,13 @@
 //! Primitives among jets: their own jvp, and differences of it for the mixed derivative.
 
-use super::super::differences::Sweep;
+use super::super::differences::Around;
 use super::{ALL, Along};
-use crate::primitive::{OperandAdjoints, OperandTangents, Operands, Primitive, Stash};
-use crate::program::{Inputs, Node, Program};
+use crate::block::Block;
+use crate::inputs::Inputs;
+use crate::operands::{Operands, Operation, Stash, Targets};
+use crate::primitive::Primitive;
+use crate::program::{Node, Program};
 use crate::real::Real;
-use crate::sweep::{Columns, Targets};
 
 /// Entries of the tables of sizes beyond which a primitive is too large to bound.
 const LARGEST: usize = 1 << 24;
@@ -40,7 +42,8 @@ impl<T: Real> Fused<T> {
         mut stash: Stash<'_, T>,
         twice: bool,
     ) -> Result<Self, String> {
-        let (program, node) = (operands.program, operands.node);
+        let at = operands.of;
+        let (program, node) = (at.program, at.node);
         let places = places(program, node);
         let (n, m) = (places.len(), node.shape.len());
         let entries = if twice { m * n * n } else { m * n };
@@ -56,16 +59,8 @@ impl<T: Real> Fused<T> {
         }
         for (k, place) in places.iter().enumerate() {
             tangents[*place] = T::one();
-            let moved = OperandTangents {
-                program,
-                node,
-                tangents: &tangents,
-                moving: Inputs::ALL,
-                columns: Columns::ONE,
-                evaluated: false,
-            };
-            let (kept, scratch) = stash.split();
-            f.jvp(operands, &moved, Stash { kept, scratch }, &mut out);
+            let moved = at.tangents(&tangents, EVERYTHING, false);
+            f.jvp(operands, &moved, stash.reborrow(), &mut out);
             for o in 0..m {
                 first[o * n + k] = out[o].abs();
             }
@@ -73,10 +68,8 @@ impl<T: Real> Fused<T> {
                 let mut unit = vec![T::zero(); m];
                 unit[o] = T::one();
                 adjoints.fill(T::zero());
-                let mut to = targets(program, node, &mut adjoints);
-                let (kept, scratch) = stash.split();
-                let stash = Stash { kept, scratch };
-                f.vjp_tangent(operands, &moved, stash, &unit, None, &mut to);
+                let mut to = at.adjoints(&mut adjoints, Targets::by(Inputs::ALL), 1);
+                f.vjp_tangent(operands, &moved, stash.reborrow(), &unit, None, &mut to);
                 for (l, place) in places.iter().enumerate() {
                     second[(o * n + k) * n + l] = adjoints[*place].abs();
                 }
@@ -165,7 +158,7 @@ impl<T: Real> Fused<T> {
             fast = fast.max(b[*p].f64().abs());
         }
         let unit = if large > 0.0 { large.min(1.0) } else { 1.0 } / fast;
-        let sweep = Sweep::new(m, T::EPSILON, |t, out| {
+        let sweep = Around::new(m, T::EPSILON, |t, out| {
             let mut moved = values.to_vec();
             for p in &places {
                 moved[*p] += T::of(t * unit) * b[*p];
@@ -221,16 +214,23 @@ impl<'a, T: Real> Local<'a, T> {
 
     /// The value, the stash filled for every rule.
     pub(in crate::check) fn evaluate(&mut self, values: &[T]) -> &[T] {
-        let (operands, _, stash) = self.parts(values, values);
-        let (f, out) = (operands.1, operands.2);
-        f.eval(&operands.0, ALL, out, stash);
+        let (at, stash) = (
+            self.at(),
+            self.at().stash(&mut self.stash, &mut self.scratch),
+        );
+        self.f.eval(&at.operands(values), ALL, &mut self.out, stash);
         &self.out
     }
 
     /// The value's tangent along tangents that are laid out like the values.
     pub(in crate::check) fn jvp(&mut self, values: &[T], tangents: &[T]) -> Vec<T> {
-        let ((operands, f, out), tangents, stash) = self.parts(values, tangents);
-        f.jvp(&operands, &tangents, stash, out);
+        let (at, stash) = (
+            self.at(),
+            self.at().stash(&mut self.stash, &mut self.scratch),
+        );
+        let tangents = at.tangents(tangents, EVERYTHING, false);
+        self.f
+            .jvp(&at.operands(values), &tangents, stash, &mut self.out);
         self.out.clone()
     }
 
@@ -244,7 +244,7 @@ impl<'a, T: Real> Local<'a, T> {
     ) -> Vec<T> {
         let n = rule(self, values).len();
         let mut moved = values.to_vec();
-        let sweep = Sweep::near(n, T::EPSILON, |t, out| {
+        let sweep = Around::near(n, T::EPSILON, |t, out| {
             for p in places {
                 moved[*p] = values[*p] * T::of(1.0 + t);
             }
@@ -261,14 +261,12 @@ impl<'a, T: Real> Local<'a, T> {
     /// The operands' adjoints, laid out like the values.
     pub(in crate::check) fn vjp(&mut self, values: &[T], u: &[T]) -> Vec<T> {
         let mut adjoints = vec![T::zero(); self.node.start];
-        let (program, node) = (self.program, self.node);
-        let ((operands, f, _), _, stash) = self.parts(values, values);
-        f.vjp(
-            &operands,
-            stash,
-            u,
-            &mut targets(program, node, &mut adjoints),
+        let (at, stash) = (
+            self.at(),
+            self.at().stash(&mut self.stash, &mut self.scratch),
         );
+        let mut to = at.adjoints(&mut adjoints, Targets::by(Inputs::ALL), 1);
+        self.f.vjp(&at.operands(values), stash, u, &mut to);
         adjoints
     }
 
@@ -281,56 +279,29 @@ impl<'a, T: Real> Local<'a, T> {
         du: &[T],
     ) -> Vec<T> {
         let mut adjoints = vec![T::zero(); self.node.start];
-        let (program, node) = (self.program, self.node);
-        let ((operands, f, _), t, stash) = self.parts(values, t);
-        let mut to = targets(program, node, &mut adjoints);
-        f.vjp_tangent(&operands, &t, stash, u, Some(du), &mut to);
+        let (at, stash) = (
+            self.at(),
+            self.at().stash(&mut self.stash, &mut self.scratch),
+        );
+        let (a, t) = (at.operands(values), at.tangents(t, EVERYTHING, false));
+        let mut to = at.adjoints(&mut adjoints, Targets::by(Inputs::ALL), 1);
+        self.f.vjp_tangent(&a, &t, stash, u, Some(du), &mut to);
         adjoints
     }
 
-    #[allow(clippy::type_complexity)]
-    fn parts<'s>(
-        &'s mut self,
-        values: &'s [T],
-        tangents: &'s [T],
-    ) -> (
-        (Operands<'s, T>, &'s dyn Primitive<T>, &'s mut [T]),
-        OperandTangents<'s, T>,
-        Stash<'s, T>,
-    ) {
-        let (program, node) = (self.program, self.node);
-        let operands = Operands {
-            program,
-            node,
-            values,
-        };
-        let tangents = OperandTangents {
-            program,
-            node,
-            tangents,
-            moving: Inputs::ALL,
-            columns: Columns::ONE,
-            evaluated: false,
-        };
-        let stash = Stash::of(node, &mut self.stash, &mut self.scratch);
-        ((operands, self.f, &mut self.out), tangents, stash)
+    fn at<'s>(&self) -> Operation<'s, T>
+    where
+        'a: 's,
+    {
+        Operation {
+            program: self.program,
+            node: self.node,
+        }
     }
 }
 
-/// All operands' adjoints as targets.
-fn targets<'a, T: Real>(
-    program: &'a Program<T>,
-    node: &'a Node<T>,
-    adjoints: &'a mut [T],
-) -> OperandAdjoints<'a, T> {
-    OperandAdjoints {
-        program,
-        node,
-        adjoints,
-        targets: Targets {
-            wanted: Inputs::ALL,
-            read_along: None,
-        },
-        columns: Columns::ONE,
-    }
-}
+/// Every operand moves, along one direction.
+const EVERYTHING: Block = Block {
+    moving: Inputs::ALL,
+    width: 1,
+};

@@ -1,7 +1,8 @@
 //! The rules of hyper-dual numbers: how the jet of one operation comes from those of its operands.
 
-use crate::primitive::{Operands, Stash};
-use crate::program::{Inputs, Node, Op};
+use crate::inputs::Inputs;
+use crate::operands::Operation;
+use crate::program::{Node, Op};
 use crate::real::Real;
 use crate::rules::elementwise::Side;
 use crate::rules::linear::Linear;
@@ -20,12 +21,9 @@ impl<T: Real> Jets<'_, T> {
         let program = self.program;
         match &node.op {
             Op::Fused(f) => {
-                let operands = Operands {
-                    program,
-                    node,
-                    values: &self.values,
-                };
-                let stash = Stash::of(node, &mut self.stash, &mut self.scratch);
+                let at = Operation { program, node };
+                let operands = at.operands(&self.values);
+                let stash = at.stash(&mut self.stash, &mut self.scratch);
                 let twice = twice || self.drifting;
                 let fused = match &mut self.fused[id] {
                     Some(fused) if fused.bends || !twice => fused,
@@ -84,7 +82,7 @@ impl<T: Real> Jets<'_, T> {
                 }
             }
             Op::Binary(f) => {
-                let sides = [Side::Left, Side::Right];
+                let sides = Side::BOTH;
                 let one = [T::one()];
                 let first = sides.map(|by| {
                     let mut d = vec![T::zero(); n];

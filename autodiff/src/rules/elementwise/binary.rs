@@ -106,6 +106,11 @@ pub enum Side {
     Right,
 }
 
+impl Side {
+    /// Both, in order.
+    pub(crate) const BOTH: [Side; 2] = [Side::Left, Side::Right];
+}
+
 // Name name (operand, for a method of `Var`) domains of a and b: f, ∂a, ∂b, ∂²aa, ∂²ab, ∂²bb
 binary_table! {
     /// `a + b`.

@@ -2,7 +2,7 @@
 
 use super::{Driver, STATE};
 use crate::kernels::norm;
-use crate::primitive::Need;
+use crate::linearised::Need;
 use crate::real::Real;
 
 impl<T: Real> Driver<T> {

@@ -8,7 +8,7 @@ use solvers::{Itd, Strategy};
 
 use super::{Record, values};
 use crate::catalogue::methods::method;
-use crate::catalogue::problems::{CORRUPTION, Problem};
+use crate::catalogue::problems::CORRUPTION;
 use crate::catalogue::settings::{GivenSettings, SolveSettings};
 use crate::study::solve;
 
@@ -78,8 +78,7 @@ pub(super) fn run<T: Real>(model: Model, seed: u64) -> Result<Vec<Record>, Strin
     ] {
         records.push(baseline::<T>(model, name, weight, splits, seed)?);
     }
-    let task = model.task::<T>(splits, Some(corrupted), seed)?;
-    let problem = Problem::of(task).map_err(|e| e.to_string())?;
+    let problem = model.task::<T>(splits, Some(corrupted), seed)?;
     for name in METHODS {
         records.push(of_method(model, &problem, name, seed)?);
     }
@@ -95,13 +94,13 @@ fn baseline<T: Real>(
     seed: u64,
 ) -> Result<Record, String> {
     let settings = SolveSettings::of(model.name(), "itd", model.given("itd"));
-    let problem = Problem::of(model.task::<T>(splits, None, seed)?).map_err(|e| e.to_string())?;
+    let problem = model.task::<T>(splits, None, seed)?;
     let itd = Itd::reverse(settings.depth);
     let itd = settings.step.map_or(itd.clone(), |s| itd.step(s));
-    let x = DVector::from_element(problem.task.x.len(), T::of(x));
+    let x = DVector::from_element(problem.bilevel.dim_x(), T::of(x));
     let estimate = itd.hypergradient(&problem.bilevel, &x, &mut problem.bilevel.workspace());
     let estimate = estimate.map_err(|e| e.to_string())?;
-    let mut measured = problem.measure(&x, &estimate.y);
+    let mut measured = solve::metrics(&problem, &x, &estimate.y);
     measured.retain(|name, _| name == "test_accuracy");
     measured.insert("validation_loss".into(), estimate.upper.into());
     Ok(Record {
@@ -117,7 +116,7 @@ fn baseline<T: Real>(
 
 fn of_method<T: Real>(
     model: Model,
-    problem: &Problem<T>,
+    problem: &Task<T>,
     name: &str,
     seed: u64,
 ) -> Result<Record, String> {
@@ -125,7 +124,7 @@ fn of_method<T: Real>(
         seed,
         ..SolveSettings::of(model.name(), name, model.given(name))
     };
-    let method = method::<T>(name, &problem.task, &settings)?;
+    let method = method::<T>(name, problem, &settings)?;
     let outcome = solve::run(problem, name, &*method).map_err(|e| e.to_string())?;
     let last = outcome.records.last().ok_or("no iteration")?;
     let steps = match name {

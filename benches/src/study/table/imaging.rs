@@ -1,14 +1,12 @@
 //! Stochastic inexact descent against the adaptive deterministic method, at equal computations.
 
 use autodiff::Real;
-use models::{HeldOut, Photographs, tv_deblurring, tv_denoising_on};
+use models::{HeldOut, Photographs, Task, tv_deblurring, tv_denoising_on};
 use nalgebra::DVector;
 use solvers::sampling::{DrawRule, Sampling};
-use solvers::{Bilevel, Isgd, Maid, Method, Schedule, Status};
+use solvers::{Isgd, Maid, Method, Schedule, Status};
 
 use super::{Record, values};
-use crate::catalogue::held_out;
-use crate::catalogue::problems::Problem;
 
 /// What is seen of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,16 +58,15 @@ pub(super) fn run<T: Real>(
     seed: u64,
 ) -> Result<Vec<Record>, String> {
     let photographs = Photographs::tiled(seed);
-    let (name, task) = match observed {
+    let (name, problem) = match observed {
         Observed::Noisy => ("denoising", tv_denoising_on::<T>(&photographs)),
         Observed::Blurred => ("deblurring", tv_deblurring::<T>(&photographs)),
     };
-    let problem = Problem::of(task).map_err(|e| e.to_string())?;
-    let judge = Judge::of(&problem)?;
+    let judge = Judge::of(&problem);
     let mut records = vec![Record {
         task: name,
         method: "start".into(),
-        values: judge.measure(&problem.task.x, 0, 0),
+        values: judge.measure(&problem.x, 0, 0),
         seed,
         status: "start".into(),
         message: String::new(),
@@ -106,16 +103,16 @@ struct End<T: Real> {
 /// A computation is an iteration on one sample's lower level or linear system. A sweep of a method
 /// that takes all samples `at once` is one for each of them.
 fn spent<T: Real>(
-    problem: &Problem<T>,
+    problem: &Task<T>,
     method: &dyn Method<T>,
     at_once: bool,
     budgets: &[usize],
 ) -> Result<Vec<End<T>>, String> {
     let samples = if at_once { problem.bilevel.blocks() } else { 1 };
-    let begun = method.begin(&problem.bilevel, problem.task.x.clone());
+    let begun = method.begin(&problem.bilevel, problem.x.clone());
     let mut run = begun.map_err(|e| e.to_string())?;
     let mut end = End {
-        x: problem.task.x.clone(),
+        x: problem.x.clone(),
         computations: 0,
         steps: 0,
         status: Status::Stepped,
@@ -142,24 +139,19 @@ fn spent<T: Real>(
 
 /// Measures x by the solutions of the lower levels.
 struct Judge<T: Real> {
-    sides: Vec<(HeldOut<T>, Bilevel<T>)>,
+    sides: Vec<HeldOut<T>>,
 }
 
 impl<T: Real> Judge<T> {
-    fn of(problem: &Problem<T>) -> Result<Self, String> {
-        let task = &problem.task;
+    fn of(problem: &Task<T>) -> Self {
         let train = HeldOut {
-            lower: task.lower.clone(),
-            y: task.y.clone(),
-            metrics: task.metrics.clone(),
+            bilevel: problem.bilevel.clone(),
+            metrics: problem.metrics.clone(),
         };
-        let sides = std::iter::once(train).chain(task.held_out.clone());
-        let sides = sides.map(|side| {
-            let problem = held_out::problem(&side).map_err(|e| e.to_string())?;
-            Ok((side, problem))
-        });
-        let sides = sides.collect::<Result<Vec<_>, String>>()?;
-        Ok(Judge { sides })
+        let sides = std::iter::once(train).chain(problem.held_out.clone());
+        Judge {
+            sides: sides.collect(),
+        }
     }
 
     fn measure(
@@ -168,10 +160,7 @@ impl<T: Real> Judge<T> {
         computations: usize,
         steps: usize,
     ) -> serde_json::Map<String, serde_json::Value> {
-        let psnr = |side: &(HeldOut<T>, Bilevel<T>)| {
-            let y = held_out::solution(&side.1, x);
-            (side.0.metrics[0].measure)(x, &y)
-        };
+        let psnr = |side: &HeldOut<T>| (side.metrics[0].measure)(x, &side.solution(x));
         let (train, test) = (psnr(&self.sides[0]), psnr(&self.sides[1]));
         values([
             ("train_psnr", train),

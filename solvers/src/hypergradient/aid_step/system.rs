@@ -1,12 +1,12 @@
 //! The linear system of a fixed point, which is not symmetric: `(I − A) p = b`, `A = (∂_yΦ)ᵀ`.
 
+use autodiff::Real;
 use autodiff::kernels::{add, norm};
 use autodiff::unroll::Unrolled;
-use autodiff::{Meter, Real};
 
-use super::gmres;
 use crate::accuracy::PROBED;
 use crate::inner::InnerStep;
+use crate::linear::{Gmres, LinearSolver, Operator, Scratch, system::along_all};
 
 /// How `(I − ∂_yΦ)ᵀ p = ∇_yF` is solved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,11 +14,7 @@ pub enum StepSystem {
     /// `p ← ∇_yF + (∂_yΦ)ᵀ p`: contracts as fast as the steps themselves, with no vectors beside p.
     #[default]
     Iteration,
-    /// Generalised minimal residuals, started anew after so many iterations: `restart + 1` vectors,
-    /// and in exact arithmetic done after as many iterations as y has entries.
-    ///
-    /// Reference: Y. Saad and M. Schultz, GMRES: a generalized minimal residual algorithm for
-    /// solving nonsymmetric linear systems, 1986.
+    /// [`Gmres`](crate::linear::Gmres).
     Gmres {
         /// Iterations between two starts; at least 1.
         restart: usize,
@@ -29,7 +25,7 @@ pub enum StepSystem {
 pub(super) struct Linearised<'a, T: Real> {
     /// After a forward pass of one step.
     pub(super) steps: &'a mut Unrolled<T>,
-    pub(super) inner: InnerStep,
+    pub(super) inner: &'a InnerStep,
     /// As long as the state.
     pub(super) cotangent: &'a mut [T],
 }
@@ -55,6 +51,16 @@ impl<T: Real> Linearised<'_, T> {
     }
 }
 
+/// I − A.
+impl<T: Real> Operator<T> for Linearised<'_, T> {
+    fn apply(&mut self, v: &[T], out: &mut [T]) {
+        self.pull(v, out);
+        for (out, v) in out.iter_mut().zip(v) {
+            *out = *v - *out;
+        }
+    }
+}
+
 /// How a solve ended.
 pub(super) struct Solution {
     /// ‖b − (I − A) p‖ / ‖b‖, recomputed from p.
@@ -70,41 +76,43 @@ pub(super) struct Solution {
     pub(super) error: f64,
 }
 
-/// Bytes that [`solve`] holds for `n` unknowns, beside its three vectors.
-pub(super) fn solver_bytes<T: Real>(system: StepSystem, n: usize) -> usize {
-    let own = match system {
-        StepSystem::Iteration => 0,
-        StepSystem::Gmres { restart } => gmres::bytes::<T>(restart, n),
-    };
-    own.max(if n <= PROBED {
-        gmres::bytes::<T>(n, n)
-    } else {
-        0
-    })
+/// GMRES on a problem that is small enough to be probed.
+fn probe(n: usize) -> Gmres {
+    Gmres::new(n).tolerance(1e-3).max_iterations(n)
 }
 
-/// Overwrites the first of three vectors with the solution; the others are spare.
+/// Entries of scratch that [`solve`] takes for `n` unknowns.
+pub(super) fn scratch<T: Real>(system: StepSystem, n: usize) -> usize {
+    let own = match system {
+        StepSystem::Iteration => n,
+        StepSystem::Gmres { restart } => LinearSolver::<T>::scratch(&Gmres::new(restart), n),
+    };
+    let probed = match n <= PROBED {
+        true => LinearSolver::<T>::scratch(&probe(n), n),
+        false => 0,
+    };
+    n + own.max(probed)
+}
+
+/// Overwrites `p` with the solution for the right-hand side `b`.
 pub(super) fn solve<T: Real>(
     system: StepSystem,
     (tolerance, limit): (f64, usize),
     linearised: &mut Linearised<'_, T>,
     b: &[T],
-    [p, right, residual]: [&mut [T]; 3],
-    meter: &Meter,
+    p: &mut [T],
+    scratch: &mut Scratch<'_, T>,
 ) -> Solution {
     let (mut reach, mut repels) = (1.0, None);
-    if b.len() <= PROBED {
+    let n = b.len();
+    let ([right], mut scratch) = scratch.split(n);
+    if n <= PROBED {
         // On small problems a system with another right-hand side, which no direction is orthogonal
         // to, meets what b may hide.
-        for (i, right) in right.iter_mut().enumerate() {
-            *right = T::of(1.0 + 0.5 * (i as f64 * 78.233).sin());
-        }
-        let size = norm(right);
-        right.iter_mut().for_each(|r| *r /= size);
+        along_all(right);
         p.fill(T::zero());
-        let run = (b.len(), 1e-3, b.len());
-        let probed = gmres::solve(run, linearised, right, p, residual, meter);
-        (reach, repels) = (probed.reach, probed.repels);
+        let met = probe(n).run(linearised, right, p, &mut scratch);
+        (reach, repels) = (met.reach, met.negative::<T>());
     }
     p.fill(T::zero());
     let scale = norm(b);
@@ -122,10 +130,22 @@ pub(super) fn solve<T: Real>(
         *right = *b / scale;
     }
     let solution = match system {
-        StepSystem::Iteration => iterate(linearised, right, p, residual, tolerance, limit),
+        StepSystem::Iteration => {
+            let [residual] = scratch.vectors(n);
+            iterate(linearised, right, p, residual, tolerance, limit)
+        }
         StepSystem::Gmres { restart } => {
-            let run = (restart, tolerance, limit);
-            gmres::solve(run, linearised, right, p, residual, meter)
+            let gmres = Gmres::new(restart)
+                .tolerance(tolerance)
+                .max_iterations(limit);
+            let met = gmres.run(linearised, right, p, &mut scratch);
+            Solution {
+                residual: met.residual,
+                iterations: met.report.iterations,
+                reach: met.reach,
+                repels: met.negative::<T>(),
+                error: f64::NAN,
+            }
         }
     };
     let reach = solution.reach.max(reach);

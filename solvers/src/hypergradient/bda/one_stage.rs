@@ -1,19 +1,18 @@
 //! Descent aggregation with its last step differentiated by differences.
 
-use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::{axpy, norm};
-use autodiff::unroll::{Memory, Step};
+use autodiff::unroll::Memory;
 use autodiff::{Inputs, Real};
-use nalgebra::DVector;
 
+use crate::Bilevel;
 use crate::inner::InnerStep;
-use crate::{Bilevel, Estimate, Workspace};
+use crate::lower::NOTHING;
 
-use super::super::footprint::{loop_bytes, workspace_bytes};
-use super::super::session::{Session, blank, counted};
+use super::super::Strategy;
+use super::super::footprint::{Footprint, loop_bytes};
+use super::super::frame::{Answer, Call, Walked};
 use super::super::slowest::Slowest;
 use super::super::unrolled::Seen;
-use super::super::{ConfigError, Strategy};
 use super::Bda;
 
 /// [`Bda`], with the last of its steps alone differentiated:
@@ -39,33 +38,12 @@ pub struct OneStage {
     bda: Bda,
 }
 
-/// No step of the loop is differentiated.
-const NOTHING: Memory = Memory::Truncated { steps: 0 };
-
 /// ε‖v‖.
 const DISTANCE: f64 = 0.01;
 
 impl OneStage {
     pub(super) fn of(bda: Bda) -> Self {
         OneStage { bda }
-    }
-
-    /// The most bytes that the estimate's workspace holds, without running anything; see
-    /// [`Itd::predicted_peak_bytes`](crate::Itd::predicted_peak_bytes).
-    ///
-    /// # Panics
-    /// If the settings are not valid.
-    #[track_caller]
-    pub fn predicted_peak_bytes<T: Real>(&self, problem: &Bilevel<T>) -> usize {
-        let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
-        let step: Step<T> = self.bda.record(problem, [0.5, 0.5], 0);
-        // The start, y_{K−1}, y_K, the point moved to, the cotangent before the last step, and the
-        // hypergradient.
-        let vectors = 5 * dim_y + self.bda.spare(problem) + dim_x;
-        workspace_bytes(problem, self.bda.second(), Some(&step))
-            + vectors * size_of::<T>()
-            + Slowest::<T>::bytes(dim_y)
-            + loop_bytes(&step, self.bda.depth - 1, NOTHING)
     }
 }
 
@@ -74,69 +52,72 @@ impl<T: Real> Strategy<T> for OneStage {
         "bda-one-stage".into()
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
-        let plain = self.bda.inner == InnerStep::GradientDescent;
-        let reason = self.bda.complaint().or_else(|| {
-            let (inner, memory) = (self.bda.inner, self.bda.memory);
-            match memory {
-                _ if !plain => Some(format!("its last step is {inner}: expected gd")),
-                Memory::Stored => None,
-                _ => Some(format!(
-                    "it keeps no steps: expected no memory policy {memory}"
-                )),
+    fn complaint(&self) -> Option<String> {
+        let (inner, memory) = (&self.bda.inner, self.bda.memory);
+        self.bda.reason().or_else(|| match memory {
+            _ if *inner != InnerStep::GradientDescent => {
+                Some(format!("its last step is {inner}: expected gd"))
             }
-        });
-        match reason {
-            Some(reason) => Err(ConfigError {
-                strategy: Strategy::<T>::name(self),
-                reason,
-            }),
-            None => Ok(()),
-        }
+            Memory::Stored => None,
+            _ => Some(format!(
+                "it keeps no steps: expected no memory policy {memory}"
+            )),
+        })
     }
 
-    fn hypergradient(
-        &self,
-        problem: &Bilevel<T>,
-        x: &DVector<T>,
-        work: &mut Workspace<T>,
-    ) -> Result<Estimate<T>, ConfigError> {
-        Strategy::<T>::validate(self)?;
-        self.suits(problem)?;
-        work.check(problem, x);
-        let session = Session::begin(work);
-        let (bda, t) = (&self.bda, work.iteration());
-        let (x, dim_y, meter) = (x.as_slice(), problem.dim_y(), work.meter().clone());
-        let buffer = |len: usize| Buffer::zeros(len, Category::Solver, &meter);
-        let mut first = bda.inner.first_state(work.start.as_slice(), &meter);
-        let (mut last, mut moved, mut pulled) = (buffer(dim_y), buffer(dim_y), buffer(dim_y));
-        let mut spare = buffer(bda.spare(problem));
-        let mut slowest = Slowest::new(dim_y, &meter);
-        let lengths = bda.lengths(work, x, &first, &mut spare);
-        let proximal = bda.inner.proximal();
-        let before = proximal.residual(&mut work.lower, x, &first, lengths[1], &mut spare);
+    /// y_{K−1}, the point moved to, ∇_yF, the cotangent before the last step, what finding the lengths
+    /// needs, and a look at the end.
+    fn scratch(&self, problem: &Bilevel<T>) -> usize {
+        let n = problem.dim_y();
+        4 * n + self.bda.spare(problem) + Slowest::<T>::scratch(n)
+    }
 
-        let key = format!("one-stage {bda:?} {lengths:?} {t}");
-        let mut steps = work.take(&key, || bda.record(problem, lengths, t));
-        last.copy_from_slice(steps.forward(x, &first, bda.depth - 1, NOTHING));
-        work.put(key.clone(), steps);
+    #[track_caller]
+    fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
+        let step = self.bda.record(problem, [0.5, 0.5], 0);
+        self.bda
+            .footprint_of(&step)
+            .beside(loop_bytes(&step, self.bda.depth - 1, NOTHING))
+    }
+
+    fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
+        let (bda, t) = (&self.bda, call.iteration);
+        let spares = bda.spare(call.problem);
+        let Call {
+            problem,
+            x,
+            start,
+            upper,
+            lower,
+            loops,
+            y,
+            hypergradient,
+            ..
+        } = call;
+        let (x, start, dim_y) = (*x, *start, y.len());
+        let ([last, moved, v, pulled], mut rest) = call.scratch.split(dim_y);
+        let ([spare], rest) = rest.split(spares);
+        let mut slowest = Slowest::new(dim_y, rest);
+
+        let levels = [&mut **upper, &mut **lower];
+        let mut joint = bda.begin(problem, levels, [x, start], t, spare, loops);
+        let (lengths, residual) = (joint.lengths, joint.before);
+        last.copy_from_slice(joint.steps.forward(x, start, bda.depth - 1, NOTHING));
+        loops.put(joint.key, joint.steps);
         let alpha = bda.alpha(bda.depth - 1, t);
-        let [upper, lower] = [alpha * lengths[0], (1.0 - alpha) * lengths[1]].map(T::of);
-        work.upper.differentiate(&[x, &last], Inputs::one(1));
-        work.lower.differentiate(&[x, &last], Inputs::one(1));
-        moved.copy_from_slice(&last);
-        axpy(&mut moved, -upper, work.upper.gradient(1));
-        axpy(&mut moved, -lower, work.lower.gradient(1));
-        let (y, _y_bytes) = counted(&moved, &meter);
+        let [by_upper, by_lower] = [alpha * lengths[0], (1.0 - alpha) * lengths[1]].map(T::of);
+        upper.differentiate(&[x, last], Inputs::one(1));
+        lower.differentiate(&[x, last], Inputs::one(1));
+        y.copy_from_slice(last);
+        axpy(y, -by_upper, upper.gradient(1));
+        axpy(y, -by_lower, lower.gradient(1));
 
-        let at = y.as_slice();
-        let after = proximal.residual(&mut work.lower, x, at, lengths[1], &mut spare);
-        let lower_point = &mut work.lower;
-        let off = slowest.distance(lower_point, proximal, [x, at], after, &spare, bda.depth);
-        let value = work.upper.differentiate(&[x, at], Inputs::ALL);
-        let (mut hypergradient, _bytes) = counted(work.upper.gradient(0), &meter);
-        let v = &mut first;
-        v.copy_from_slice(work.upper.gradient(1));
+        let proximal = bda.inner.proximal();
+        let after = proximal.residual(lower, x, y, lengths[1], spare);
+        let off = slowest.distance(lower, proximal, [x, y], after, spare, bda.depth);
+        let value = upper.differentiate(&[x, y], Inputs::ALL).f64();
+        hypergradient.copy_from_slice(upper.gradient(0));
+        v.copy_from_slice(upper.gradient(1));
         pulled.copy_from_slice(v);
         let size = norm(v);
         // At a stationary point of F there is nothing to follow.
@@ -144,43 +125,33 @@ impl<T: Real> Strategy<T> for OneStage {
             let epsilon = T::of(DISTANCE) / size;
             let half = T::of(0.5) / epsilon;
             for sign in [T::one(), -T::one()] {
-                moved.copy_from_slice(&last);
-                axpy(&mut moved, sign * epsilon, v);
-                work.upper.differentiate(&[x, &moved], Inputs::ALL);
-                work.lower.differentiate(&[x, &moved], Inputs::ALL);
-                let out = hypergradient.as_mut_slice();
-                axpy(out, -sign * half * upper, work.upper.gradient(0));
-                axpy(out, -sign * half * lower, work.lower.gradient(0));
-                axpy(&mut pulled, -sign * half * upper, work.upper.gradient(1));
-                axpy(&mut pulled, -sign * half * lower, work.lower.gradient(1));
+                moved.copy_from_slice(last);
+                axpy(moved, sign * epsilon, v);
+                for (level, by) in [(&mut **upper, by_upper), (&mut **lower, by_lower)] {
+                    level.differentiate(&[x, moved], Inputs::ALL);
+                    axpy(hypergradient, -sign * half * by, level.gradient(0));
+                    axpy(pulled, -sign * half * by, level.gradient(1));
+                }
             }
         }
-
-        let mut estimate = blank(Strategy::<T>::name(self), y);
-        estimate.hypergradient = hypergradient;
-        estimate.upper = value.f64();
-        let left = (size > T::zero()).then(|| (norm(&pulled) / size).f64());
-        let ends = [work.start.as_slice(), estimate.y.as_slice()];
+        let left = (size > T::zero()).then(|| (norm(pulled) / size).f64());
         let seen = Seen {
             strays: true,
             off,
-            ..Seen::of_one_step(bda.depth, ends, &last, [before, after], left)
+            ..Seen::of_one_step(bda.depth, [start, y], last, [residual, after], left)
         };
-        estimate.status = seen.status();
-        seen.tell(&mut estimate);
-        if estimate.status.is_success() {
-            estimate.warnings.extend(seen.warning());
+        let mut answer = seen.told(seen.status(), value);
+        if answer.status.is_success() {
+            answer.warnings.extend(seen.warning());
         }
-        estimate.linear_iterations = 1;
-        estimate.step = Some(lengths[1]);
-        estimate.warnings.extend(bda.warnings());
-        Ok(session.finish(work, estimate, x, |work| {
-            first.copy_from_slice(work.start.as_slice());
-            let mut steps = work.take(&key, || bda.record(problem, lengths, t));
-            let nothing = vec![T::zero(); dim_y];
-            let found = steps.find_non_finite(x, &first, bda.depth - 1, NOTHING, &nothing);
-            work.put(key, steps);
-            found
-        }))
+        answer.linear_iterations = 1;
+        answer.step = Some(lengths[1]);
+        answer.walked = Some(Walked {
+            depth: bda.depth - 1,
+            memory: NOTHING,
+            inner: bda.inner.clone(),
+        });
+        answer.warnings.extend(bda.warnings());
+        answer
     }
 }

@@ -7,7 +7,7 @@ mod trial;
 use autodiff::Real;
 
 use crate::expect;
-use crate::inner::NEWTON_LIMIT;
+use crate::lower::NEWTON_LIMIT;
 use crate::schedule::Schedule;
 
 use super::{Begun, Outer, Rule, State};

@@ -7,8 +7,9 @@ use autodiff::{Inputs, Real};
 use crate::certificate::Certificate;
 use crate::default_tolerance;
 use crate::estimate::Status;
-use crate::inner::{Trend, newton};
 use crate::ledger::Ledger;
+use crate::linear::Scratch;
+use crate::lower::{Trend, newton, newton_scratch};
 use crate::method::implicit::{Accuracy, ImplicitVectors, implicit_direction, rounding_of};
 use crate::method::{Advance, Ground, State, Update};
 use crate::workspace::Workspace;
@@ -29,7 +30,6 @@ pub(super) struct Adapting<T: Real> {
     settings: Hoag,
     work: Workspace<T>,
     implicit: ImplicitVectors<T>,
-    spare: [Buffer<T>; 3],
     /// The last point that was not taken back, and its hypergradient.
     kept_x: Buffer<T>,
     kept_y: Buffer<T>,
@@ -62,9 +62,9 @@ impl<T: Real> Adapting<T> {
         let work = s.workspace()?;
         let (dim_x, dim_y) = (s.x.len(), s.y.len());
         let buffer = |len| Buffer::zeros(len, Category::Solver, work.meter());
+        let room = newton_scratch::<T>(dim_y);
         Ok(Adapting {
-            implicit: ImplicitVectors::new(dim_x, dim_y, work.meter()),
-            spare: [buffer(dim_y), buffer(dim_y), buffer(dim_y)],
+            implicit: ImplicitVectors::new(dim_x, dim_y, room, work.meter()),
             kept_x: buffer(dim_x),
             kept_y: buffer(dim_y),
             kept_z: buffer(dim_x),
@@ -145,7 +145,8 @@ impl<T: Real> Update<T> for Adapting<T> {
         let accuracy = asked.max(default_tolerance::<T>());
         let last = s.is_last();
         let (upper, lower) = (&mut self.work.upper, &mut self.work.lower);
-        let ImplicitVectors { q, z, cg } = &mut self.implicit;
+        let ImplicitVectors { q, z, room } = &mut self.implicit;
+        let mut scratch = Scratch::new(room, &self.work.meter);
         let (x, y) = (s.x.as_slice(), s.y.as_mut_slice());
         lower.differentiate(&[x, y], Inputs::one(1));
         let start = norm(lower.gradient(1)).f64();
@@ -156,15 +157,15 @@ impl<T: Real> Update<T> for Adapting<T> {
         let scale = Some(self.steepest).filter(|s| *s > 0.0 && *s < 1.0);
         let until = (accuracy * scale.unwrap_or(1.0), self.settings.limit);
         let trend = &mut Trend::default();
-        let minimum = newton(lower, x, y, until, &mut self.spare, cg, trend);
+        let minimum = newton(lower, x, y, until, &mut scratch, trend);
         let residual = minimum.residual;
         let exhausted = minimum.iterations == self.settings.limit && residual > accuracy;
         let delta = Accuracy::Either(accuracy);
-        let found = implicit_direction(upper, lower, [x, y], delta, q, z, cg);
+        let found = implicit_direction(upper, lower, [x, y], delta, q, z, scratch);
         let mut size = norm(z).f64();
         let rounding = rounding_of(found.value, [x, y], [z, upper.gradient(1)]);
         let certificate = Certificate::stated(s.problem, x, y, size, upper, lower);
-        let ends = [self.work.start.as_slice(), y];
+        let ends = [s.problem.start().as_slice(), y];
         let (mut status, coarse) = found.end(residual, accuracy, ends, minimum.curvature, last);
         if exhausted && status.is_success() {
             status = Status::LowerNotConverged {

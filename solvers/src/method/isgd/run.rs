@@ -7,8 +7,10 @@ use autodiff::kernels::{axpy, norm};
 use crate::certificate::Certificate;
 use crate::default_tolerance;
 use crate::estimate::Status;
-use crate::inner::{AcceleratedVectors, StepLength, accelerated};
+use crate::inner::StepLength;
 use crate::ledger::Ledger;
+use crate::linear::Scratch;
+use crate::lower::accelerated;
 use crate::method::implicit::{Accuracy, ImplicitVectors, implicit_direction};
 use crate::method::{Advance, Batches, Ground, State, Update, iterate_status};
 use crate::optimiser::{Moving, Optimise};
@@ -26,7 +28,6 @@ pub(super) struct Inexact<T: Real> {
     batches: Batches<T>,
     optimiser: Box<dyn Moving<T>>,
     implicit: ImplicitVectors<T>,
-    accelerated: AcceleratedVectors<T>,
     /// What finding step lengths needs.
     found: Buffer<T>,
     /// F and ‖∇_y g‖ where the report begins.
@@ -51,8 +52,7 @@ impl<T: Real> Inexact<T> {
         Ok(Inexact {
             accuracies,
             optimiser: optimiser.begin(s.x.len(), meter)?,
-            implicit: ImplicitVectors::new(s.x.len(), block, meter),
-            accelerated: AcceleratedVectors::new(block, meter),
+            implicit: ImplicitVectors::new(s.x.len(), block, 2 * block, meter),
             found: batches.buffer(found),
             began: (f64::NAN, f64::NAN),
             batches,
@@ -82,11 +82,13 @@ impl<T: Real> Inexact<T> {
                 StepLength::Auto.resolve(lower, x, y, &mut self.found),
             ),
         };
-        let vectors = &mut self.accelerated;
-        let reached = accelerated(lower, x, y, step, tolerance, LOWER_LIMIT, vectors);
-        let ImplicitVectors { q, z, cg } = &mut self.implicit;
+        let ImplicitVectors { q, z, room } = &mut self.implicit;
+        let mut scratch = Scratch::new(room, &b.meter);
+        let limit = LOWER_LIMIT;
+        let reached = accelerated(lower, x, y, step, tolerance, limit, &mut scratch);
         q.copy_from_slice(&b.v[first..first + block]);
-        let found = implicit_direction(upper, lower, [x, y], Accuracy::Absolute(delta), q, z, cg);
+        let delta = Accuracy::Absolute(delta);
+        let found = implicit_direction(upper, lower, [x, y], delta, q, z, scratch);
         b.v[first..first + block].copy_from_slice(q);
         let start = &problem.start().as_slice()[first..first + block];
         let (status, warning) = found.end(

@@ -6,8 +6,9 @@ use autodiff::{Inputs, Real};
 
 use crate::certificate::Certificate;
 use crate::estimate::Status;
-use crate::inner::{AcceleratedVectors, accelerated};
 use crate::ledger::Ledger;
+use crate::linear::Scratch;
+use crate::lower::accelerated;
 use crate::method::implicit::{
     Accuracy, Implicit, ImplicitVectors, Scale, implicit_direction, rounding_of,
 };
@@ -32,7 +33,6 @@ pub(super) struct Certified<T: Real> {
     settings: Maid,
     work: Workspace<T>,
     implicit: ImplicitVectors<T>,
-    accelerated: AcceleratedVectors<T>,
     trial_x: Buffer<T>,
     trial_y: Buffer<T>,
     /// ε and δ, which go together.
@@ -63,8 +63,7 @@ impl<T: Real> Certified<T> {
         let (dim_x, dim_y) = (s.x.len(), s.y.len());
         let buffer = |len| Buffer::zeros(len, Category::Solver, work.meter());
         Ok(Certified {
-            implicit: ImplicitVectors::new(dim_x, dim_y, work.meter()),
-            accelerated: AcceleratedVectors::new(dim_y, work.meter()),
+            implicit: ImplicitVectors::new(dim_x, dim_y, 2 * dim_y, work.meter()),
             trial_x: buffer(dim_x),
             trial_y: buffer(dim_y),
             accuracy: settings.accuracy,
@@ -89,8 +88,9 @@ impl<T: Real> Certified<T> {
             return (f64::NAN, Some(Status::NonFinite { place }));
         };
         let tolerance = scale.lower * self.accuracy;
-        let (point, vectors) = (&mut self.work.lower, &mut self.accelerated);
-        let reached = accelerated(point, x, y, scale.step, tolerance, LOWER_LIMIT, vectors);
+        let scratch = &mut Scratch::new(&mut self.implicit.room, &self.work.meter);
+        let (lower, step) = (&mut self.work.lower, scale.step);
+        let reached = accelerated(lower, x, y, step, tolerance, LOWER_LIMIT, scratch);
         let residual = reached.residual;
         // Written so that a NaN is a flaw.
         let met = residual <= tolerance;
@@ -109,9 +109,10 @@ impl<T: Real> Certified<T> {
             let scale = Scale::at(s.problem, x, y).map_or(1.0, |s| s.linear);
             let delta = scale * self.accuracy;
             let (upper, lower) = (&mut self.work.upper, &mut self.work.lower);
-            let ImplicitVectors { q, z, cg } = &mut self.implicit;
-            let found =
-                implicit_direction(upper, lower, [x, y], Accuracy::Absolute(delta), q, z, cg);
+            let ImplicitVectors { q, z, room } = &mut self.implicit;
+            let scratch = Scratch::new(room, &self.work.meter);
+            let accuracy = Accuracy::Absolute(delta);
+            let found = implicit_direction(upper, lower, [x, y], accuracy, q, z, scratch);
             let Implicit { value, status, .. } = found;
             let size = norm(z).f64();
             let certificate = Certificate::stated(s.problem, x, y, size, upper, lower);

@@ -225,5 +225,5 @@ fn beta(c: usize, r: usize) -> u128 {
 }
 
 #[cfg(test)]
-#[path = "schedule_tests.rs"]
+#[path = "binomial_tests.rs"]
 mod tests;

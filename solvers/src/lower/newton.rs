@@ -1,11 +1,11 @@
 //! Minimisation of the lower level to a tolerance: Newton's method with conjugate gradients.
 
-use autodiff::bytes::Buffer;
 use autodiff::kernels::{axpy, dot, norm};
-use autodiff::{Inputs, Point, Real};
+use autodiff::{Point, Real};
 
 use crate::accuracy::Curvature;
-use crate::linear::{Cg, CgVectors};
+use crate::hessian::Hessian;
+use crate::linear::{Cg, LinearSolver, Scratch};
 
 /// Where a minimisation ended.
 pub(crate) struct Minimum {
@@ -50,6 +50,11 @@ impl Trend {
     }
 }
 
+/// Entries of scratch that [`newton`] takes for `n` variables.
+pub(crate) fn newton_scratch<T: Real>(n: usize) -> usize {
+    3 * n + LinearSolver::<T>::scratch(&Cg::new(), n)
+}
+
 /// Iterations unless told otherwise.
 pub(crate) const NEWTON_LIMIT: usize = 200;
 
@@ -57,19 +62,17 @@ pub(crate) const NEWTON_LIMIT: usize = 200;
 /// until no step helps.
 ///
 /// Steps along directions of conjugate gradients, cut short by negative curvature, with
-/// backtracking (Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.1). The three
-/// `spare` vectors are as long as `y`.
+/// backtracking (Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.1).
 pub(crate) fn newton<T: Real>(
     point: &mut Point<T>,
     x: &[T],
     y: &mut [T],
     (tolerance, limit): (f64, usize),
-    spare: &mut [Buffer<T>; 3],
-    vectors: &mut CgVectors<T>,
+    scratch: &mut Scratch<'_, T>,
     trend: &mut Trend,
 ) -> Minimum {
     let n = y.len();
-    let [gradient, step, next] = spare;
+    let ([gradient, step, next], mut scratch) = scratch.split(n);
     let mut value = point.linearise(&[x, y]);
     let mut residual = norm(point.gradient(1)).f64();
     let mut iterations = 0;
@@ -84,13 +87,9 @@ pub(crate) fn newton<T: Real>(
         step.fill(T::zero());
         let forcing = residual.sqrt().min(0.1).max(T::EPSILON * 16.0);
         let cg = Cg::new().tolerance(forcing);
-        curvature = Curvature::new();
-        let mut product = |v: &[T], out: &mut [T]| {
-            point.second_by(&[None, Some(v)], Inputs::one(1));
-            out.copy_from_slice(point.product(1));
-            curvature.see(n, v, out);
-        };
-        cg.solve_in(&mut product, gradient, step, vectors);
+        let mut h = Hessian::of(point);
+        cg.solve(&mut h, gradient, step, &mut scratch);
+        curvature = h.curvature();
         // The gradient itself where the curvature gave no direction of descent.
         if dot(gradient, step) <= T::zero() || step.iter().any(|v| !v.is_finite()) {
             step.copy_from_slice(gradient);

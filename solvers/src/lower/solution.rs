@@ -1,13 +1,16 @@
 //! The solution of a lower level alone.
 
 use autodiff::bytes::{Buffer, Category};
-use autodiff::{Inputs, Meter, Point, Real};
+use autodiff::{Meter, Point, Real};
 use nalgebra::DVector;
 
 use crate::accuracy::{Curvature, part, solved};
-use crate::inner::{AcceleratedVectors, NEWTON_LIMIT, StepLength, Trend, accelerated, newton};
-use crate::linear::{Cg, CgVectors};
+use crate::hessian::Hessian;
+use crate::inner::StepLength;
+use crate::linear::{Cg, LinearSolver, Scratch};
 use crate::{Bilevel, Status};
+
+use super::{NEWTON_LIMIT, Trend, accelerated, newton, newton_scratch};
 
 /// Iterations with one step length.
 const LIMIT: usize = 20_000;
@@ -77,10 +80,14 @@ pub fn solve_lower<T: Real>(
     );
     let (meter, dim_y) = (Meter::new(), problem.dim_y());
     let mut point = Point::new(problem.lower().clone(), &meter);
-    let mut spare = Buffer::zeros(StepLength::Auto.spare(dim_y), Category::Solver, &meter);
-    let mut vectors = AcceleratedVectors::new(dim_y, &meter);
+    let room = StepLength::Auto
+        .spare(dim_y)
+        .max(newton_scratch::<T>(dim_y));
+    let mut room = Buffer::zeros(room, Category::Solver, &meter);
+    let mut scratch = Scratch::new(&mut room, &meter);
     let (x, start) = (x.as_slice(), problem.start());
-    let mut step = StepLength::Auto.resolve(&mut point, x, start.as_slice(), &mut spare);
+    let [spare] = scratch.vectors(StepLength::Auto.spare(dim_y));
+    let mut step = StepLength::Auto.resolve(&mut point, x, start.as_slice(), spare);
     let mut best = LowerSolution {
         y: start.clone(),
         residual: f64::INFINITY,
@@ -91,7 +98,7 @@ pub fn solve_lower<T: Real>(
     for _ in 0..TRIALS {
         let mut y = start.clone();
         let entries = y.as_mut_slice();
-        let reached = accelerated(&mut point, x, entries, step, tolerance, LIMIT, &mut vectors);
+        let reached = accelerated(&mut point, x, entries, step, tolerance, LIMIT, &mut scratch);
         best.iterations += reached.iterations;
         if reached.residual < best.residual {
             (best.y, best.residual) = (y, reached.residual);
@@ -107,7 +114,7 @@ pub fn solve_lower<T: Real>(
         start.as_slice(),
         tolerance,
         &mut best,
-        &meter,
+        &mut scratch,
     );
     best
 }
@@ -119,14 +126,11 @@ fn settle<T: Real>(
     start: &[T],
     tolerance: f64,
     best: &mut LowerSolution<T>,
-    meter: &Meter,
+    scratch: &mut Scratch<'_, T>,
 ) {
-    let n = start.len();
-    let buffer = || Buffer::zeros(n, Category::Solver, meter);
-    let (mut spare, mut cg) = ([buffer(), buffer(), buffer()], CgVectors::new(n, meter));
     let (allowed, mut trend) = (tolerance.max(solved::<T>()), Trend::default());
     for _ in 0..ROUNDS {
-        let curvature = curvature(point, x, best.y.as_slice(), &mut spare, &mut cg);
+        let curvature = curvature(point, x, best.y.as_slice(), scratch);
         let off = curvature.distance(best.residual);
         best.distance = part(off, best.y.as_slice(), start);
         if !(best.distance > allowed && best.distance.is_finite()) {
@@ -135,7 +139,7 @@ fn settle<T: Real>(
         let until = (0.1 * best.residual * allowed / best.distance, NEWTON_LIMIT);
         let mut y = best.y.clone();
         let entries = y.as_mut_slice();
-        let reached = newton(point, x, entries, until, &mut spare, &mut cg, &mut trend);
+        let reached = newton(point, x, entries, until, scratch, &mut trend);
         best.iterations += reached.iterations;
         if !(reached.residual < best.residual) {
             break;
@@ -161,20 +165,15 @@ fn curvature<T: Real>(
     point: &mut Point<T>,
     x: &[T],
     y: &[T],
-    spare: &mut [Buffer<T>; 3],
-    cg: &mut CgVectors<T>,
+    scratch: &mut Scratch<'_, T>,
 ) -> Curvature {
-    let [gradient, step, _] = spare;
+    let ([gradient, step], mut scratch) = scratch.split(y.len());
     point.linearise(&[x, y]);
     gradient.copy_from_slice(point.gradient(1));
     step.fill(T::zero());
-    let mut seen = Curvature::new();
-    let mut product = |v: &[T], out: &mut [T]| {
-        point.second_by(&[None, Some(v)], Inputs::one(1));
-        out.copy_from_slice(point.product(1));
-        seen.see(y.len(), v, out);
-    };
-    let system = Cg::new().tolerance(0.1);
-    system.solve_in(&mut product, gradient, step, cg);
-    seen
+    let mut h = Hessian::of(point);
+    Cg::new()
+        .tolerance(0.1)
+        .solve(&mut h, gradient, step, &mut scratch);
+    h.curvature()
 }

@@ -1,30 +1,14 @@
 //! Minimisation of the lower level to a tolerance by an accelerated gradient method.
 
-use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::norm;
-use autodiff::{Inputs, Meter, Point, Real};
+use autodiff::{Inputs, Point, Real};
 
 use super::newton::Minimum;
 use crate::accuracy::Curvature;
+use crate::linear::Scratch;
 
 /// Iterations without a new least residual after which rounding is what is left.
 const PATIENCE: usize = 500;
-
-/// The two vectors of the method, made once for any number of solves.
-pub(crate) struct AcceleratedVectors<T: Real> {
-    next: Buffer<T>,
-    last: Buffer<T>,
-}
-
-impl<T: Real> AcceleratedVectors<T> {
-    pub(crate) fn new(dim_y: usize, meter: &Meter) -> Self {
-        let buffer = || Buffer::zeros(dim_y, Category::Solver, meter);
-        AcceleratedVectors {
-            next: buffer(),
-            last: buffer(),
-        }
-    }
-}
 
 /// Replaces `y` by a minimiser of `g(x, ·)`, to `‖∇_y g‖ ≤ tolerance`, after `limit` iterations, or
 /// when the residual is down to rounding; one gradient each, with steps of length `step`, which is
@@ -32,7 +16,7 @@ impl<T: Real> AcceleratedVectors<T> {
 ///
 /// FISTA (A. Beck and M. Teboulle, 2009), begun anew where the momentum points uphill
 /// (B. O'Donoghue and E. Candès, Adaptive restart for accelerated gradient schemes, 2015), so that
-/// μ need not be known.
+/// μ need not be known. Two vectors of scratch.
 pub(crate) fn accelerated<T: Real>(
     point: &mut Point<T>,
     x: &[T],
@@ -40,9 +24,9 @@ pub(crate) fn accelerated<T: Real>(
     step: f64,
     tolerance: f64,
     limit: usize,
-    vectors: &mut AcceleratedVectors<T>,
+    scratch: &mut Scratch<'_, T>,
 ) -> Minimum {
-    let AcceleratedVectors { next, last } = vectors;
+    let [next, last] = scratch.vectors(y.len());
     last.copy_from_slice(y);
     let (mut t, mut iterations) = (1.0f64, 0);
     let (mut least, mut least_at) = (f64::INFINITY, 0);
@@ -84,7 +68,7 @@ pub(crate) fn accelerated<T: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodiff::{Objective, Var, objective};
+    use autodiff::{Meter, Objective, Var, objective};
 
     #[test]
     fn ill_conditioned_quadratics_take_the_root_of_the_condition_number() {
@@ -94,10 +78,11 @@ mod tests {
         let g = objective(|x: Var, y: Var| 0.5 * (y - x).square().dot(x.vector(&scales)));
         let x = [1.0; 8];
         let mut point = g.record(8, 8).point();
-        let mut vectors = AcceleratedVectors::new(8, &Meter::new());
+        let (mut entries, meter) = ([0.0; 16], Meter::new());
+        let mut scratch = Scratch::new(&mut entries, &meter);
         let mut y = [0.0; 8];
         let mut solve = |y: &mut [f64], tolerance| {
-            accelerated(&mut point, &x, y, 1.0, tolerance, 100_000, &mut vectors)
+            accelerated(&mut point, &x, y, 1.0, tolerance, 100_000, &mut scratch)
         };
         let minimum = solve(&mut y, 1e-10);
         assert!(minimum.residual <= 1e-10);

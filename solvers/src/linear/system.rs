@@ -1,56 +1,63 @@
 //! The linear system of implicit differentiation, with what its solution tells.
 
-use autodiff::kernels::{axpy, dot, norm};
-use autodiff::{Inputs, Meter, Point, Real};
+use autodiff::kernels::{dot, norm};
+use autodiff::{Point, Real};
 
-use super::vectors::Vectors;
 use crate::Status;
 use crate::accuracy::{Curvature, PROBED};
-use crate::linear::{Cg, LinearSolver, Outcome};
+use crate::hessian::Hessian;
+
+use super::{Cg, LinearSolver, Outcome, Scratch};
 
 /// What a linear solve gave.
-pub(super) struct Solution {
-    pub(super) status: Status,
-    pub(super) residual: f64,
+pub(crate) struct Solution {
+    pub(crate) status: Status,
+    /// ‖Hv − b‖ / ‖b‖ recomputed from v, and ‖Hv‖ for b = 0.
+    pub(crate) residual: f64,
     /// Whether the Hessian, and not the iteration, is what kept it from an answer.
-    pub(super) flawed: bool,
-    pub(super) iterations: usize,
+    pub(crate) flawed: bool,
+    pub(crate) iterations: usize,
     /// The smallest curvature that products and the solution have met.
-    pub(super) curvature: Curvature,
+    pub(crate) curvature: Curvature,
     /// An estimate of ‖v − H⁻¹b‖ / ‖v‖.
-    pub(super) error: f64,
+    pub(crate) error: f64,
 }
 
-/// Solves `H v = b` at the point's linearisation, and leaves `H v` and the cross product with v in
-/// the point.
-pub(super) fn solve_linear<T: Real, L: LinearSolver<T>>(
-    solver: &L,
+/// Entries of scratch that [`solve`] takes, with `probe` or without.
+pub(crate) fn scratch<T: Real>(solver: &dyn LinearSolver<T>, n: usize, probe: bool) -> usize {
+    let probed = match probe && n <= PROBED {
+        true => 2 * n + LinearSolver::<T>::scratch(&Cg::new(), n),
+        false => 0,
+    };
+    solver.scratch(n).max(probed)
+}
+
+/// Solves `H v = b` at the point's linearisation, from the `v` given, and leaves `H v` and the cross
+/// product with v in the point. `probe` looks for a flat direction that b hides.
+pub(crate) fn solve<T: Real>(
+    solver: &dyn LinearSolver<T>,
     point: &mut Point<T>,
     b: &[T],
-    vectors: &mut Vectors<T>,
-    meter: &Meter,
+    v: &mut [T],
+    mut scratch: Scratch<'_, T>,
+    probe: bool,
 ) -> Solution {
     let tolerance = solver.tolerance();
-    let mut iterations = 0;
     let mut curvature = Curvature::new();
-    let mut flaw = flat_direction(point, vectors, &mut curvature);
-    let v = &mut vectors.v;
-    let difference = &mut vectors.spare[0];
-    let mut residual = f64::NAN;
-    let mut outcome = Outcome::Exhausted;
+    let mut flaw = match probe && b.len() <= PROBED {
+        true => flat_direction(point, b.len(), &mut scratch, &mut curvature),
+        false => None,
+    };
+    let (mut residual, mut outcome, mut iterations) = (f64::NAN, Outcome::Exhausted, 0);
     // The solver's own residual drifts from the true one by rounding: one that ends short of the
     // tolerance goes on from where it is.
     for _ in 0..3 {
-        let mut product = |p: &[T], out: &mut [T]| {
-            let width = (p.len() / b.len().max(1)).max(1);
-            point.second_block(width, &[None, Some(p)], Inputs::one(1));
-            out.copy_from_slice(point.product(1));
-            curvature.see(b.len(), p, out);
-        };
-        let report = solver.solve(&mut product, b, v, meter);
+        let mut h = Hessian::of(point);
+        let report = solver.solve(&mut h, b, v, &mut scratch);
+        curvature = curvature.and(h.curvature());
         iterations += report.iterations;
         point.second(&[None, Some(v)]);
-        residual = relative_residual(point.product(1), b, difference);
+        residual = relative_residual(point.product(1), b);
         outcome = report.outcome;
         flaw = match outcome.flaw() {
             Some(Status::InconsistentSystem { .. }) => {
@@ -113,33 +120,31 @@ fn curvature_along<T: Real>(v: &[T], hv: &[T]) -> Option<Status> {
 /// problems a second one, which no direction is orthogonal to, finds it.
 fn flat_direction<T: Real>(
     point: &mut Point<T>,
-    vectors: &mut Vectors<T>,
+    n: usize,
+    scratch: &mut Scratch<'_, T>,
     curvature: &mut Curvature,
 ) -> Option<Status> {
-    let [probe, v, _] = &mut vectors.spare;
-    let n = probe.len();
-    if n > PROBED {
-        return None;
-    }
-    for (i, probe) in probe.iter_mut().enumerate() {
-        *probe = T::of(1.0 + 0.5 * (i as f64 * 78.233).sin());
-    }
+    let ([b, v], mut scratch) = scratch.split(n);
+    along_all(b);
     v.fill(T::zero());
-    let mut product = |p: &[T], out: &mut [T]| {
-        point.second_by(&[None, Some(p)], Inputs::one(1));
-        out.copy_from_slice(point.product(1));
-        curvature.see(n, p, out);
-    };
+    let mut h = Hessian::of(point);
     let cg = Cg::new().tolerance(1e-3).max_iterations(n);
-    let report = cg.solve_in(&mut product, probe, v, &mut vectors.cg);
+    let report = cg.solve(&mut h, b, v, &mut scratch);
+    *curvature = curvature.and(h.curvature());
     report.outcome.flaw()
 }
 
-/// ‖Hv − b‖ / ‖b‖, and 0 for b = 0.
-fn relative_residual<T: Real>(hv: &[T], b: &[T], difference: &mut [T]) -> f64 {
-    difference.copy_from_slice(hv);
-    axpy(difference, -T::one(), b);
-    relative(norm(difference).f64(), norm(b).f64())
+/// A right-hand side that no eigenvector of a structured matrix is orthogonal to.
+pub(crate) fn along_all<T: Real>(b: &mut [T]) {
+    for (i, b) in b.iter_mut().enumerate() {
+        *b = T::of(1.0 + 0.5 * (i as f64 * 78.233).sin());
+    }
+}
+
+/// ‖Hv − b‖ / ‖b‖, and 0 for Hv = b = 0.
+fn relative_residual<T: Real>(hv: &[T], b: &[T]) -> f64 {
+    let squares = hv.iter().zip(b).map(|(h, b)| (h.f64() - b.f64()).powi(2));
+    relative(squares.sum::<f64>().sqrt(), norm(b).f64())
 }
 
 /// `part / whole`, and the part itself where the whole is 0.

@@ -1,0 +1,313 @@
+//! What a sweep looks up by an operation: its operands' values, tangents and adjoints, and its stash.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut, Range};
+
+use crate::block::{Block, Columns};
+use crate::inputs::Inputs;
+use crate::program::{Node, Op, Program};
+use crate::real::Real;
+use crate::shape::Shape;
+
+/// Whose adjoints a sweep adds to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Targets {
+    /// Nodes that depend on these inputs.
+    pub(crate) wanted: Inputs,
+    /// `Some(moving)`: only nodes that depend on `moving`, inputs excluded, because a second sweep
+    /// along `moving` reads no other adjoints. `None`: all nodes.
+    pub(crate) read_along: Option<Inputs>,
+}
+
+impl Targets {
+    /// All nodes that depend on these inputs.
+    pub(crate) fn by(wanted: Inputs) -> Self {
+        Targets {
+            wanted,
+            read_along: None,
+        }
+    }
+
+    /// Whether a node passes adjoints on.
+    pub(crate) fn takes<T: Real>(self, node: &Node<T>) -> bool {
+        let read = |moving| node.depends.meets(moving);
+        node.depends.meets(self.wanted) && self.read_along.is_none_or(read)
+    }
+
+    /// The place of node `id` in a buffer of adjoints, if it is a target.
+    pub(crate) fn slot<T: Real>(self, program: &Program<T>, id: u32) -> Option<Range<usize>> {
+        let node = &program.nodes[id as usize];
+        let input = matches!(node.op, Op::Input) && self.read_along.is_some();
+        (self.takes(node) && !input).then(|| node.place())
+    }
+}
+
+/// An operation of a program.
+pub(crate) struct Operation<'a, T: Real> {
+    pub(crate) program: &'a Program<T>,
+    pub(crate) node: &'a Node<T>,
+}
+
+impl<T: Real> Clone for Operation<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Real> Copy for Operation<'_, T> {}
+
+impl<'a, T: Real> Operation<'a, T> {
+    /// Shape of operand `k`.
+    #[inline]
+    pub(crate) fn shape(self, k: usize) -> Shape {
+        self.program.nodes[self.node.args[k] as usize].shape
+    }
+
+    /// Its operands in a buffer of values.
+    #[inline]
+    pub(crate) fn operands(self, values: &'a [T]) -> Operands<'a, T> {
+        Operands { of: self, values }
+    }
+
+    /// Its operands in a buffer of tangents; `evaluated` if it was evaluated along them.
+    #[inline]
+    pub(crate) fn tangents(
+        self,
+        tangents: &'a [T],
+        block: Block,
+        evaluated: bool,
+    ) -> OperandTangents<'a, T> {
+        OperandTangents {
+            of: self,
+            tangents,
+            moving: block.moving,
+            columns: Columns::all(block.width),
+            evaluated,
+        }
+    }
+
+    /// Its operands in a buffer of adjoints, or of `width` columns of their tangents.
+    #[inline]
+    pub(crate) fn adjoints(
+        self,
+        adjoints: &'a mut [T],
+        targets: Targets,
+        width: usize,
+    ) -> OperandAdjoints<'a, T> {
+        OperandAdjoints {
+            of: self,
+            adjoints,
+            targets,
+            columns: Columns::all(width),
+        }
+    }
+
+    /// Its stash in the buffers of a workspace.
+    pub(crate) fn stash(self, kept: &'a mut [T], scratch: &'a mut [T]) -> Stash<'a, T> {
+        let node = self.node;
+        Stash {
+            kept: &mut kept[node.stash.0..][..node.stash.1],
+            scratch: &mut scratch[node.scratch.0..][..node.scratch.1],
+        }
+    }
+
+    /// The entry of a concatenation at which operand `k` starts.
+    pub(crate) fn concat_start(self, k: usize) -> usize {
+        (0..k).map(|k| self.shape(k).len()).sum()
+    }
+
+    /// The operands that some inputs of the program reach, as inputs of the function within.
+    pub(crate) fn reached_by(self, inputs: Inputs) -> Inputs {
+        let mut reached = Inputs::NONE;
+        for (k, a) in self.node.args.iter().enumerate() {
+            if self.program.nodes[*a as usize].depends.meets(inputs) {
+                reached = reached.union(Inputs::one(k));
+            }
+        }
+        reached
+    }
+}
+
+impl<T: Real> fmt::Debug for Operation<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, args) = (self.node.op.name(), &self.node.args[..]);
+        write!(f, "{name} {args:?}: {}", self.node.shape)
+    }
+}
+
+/// What a primitive keeps between its rules.
+///
+/// It dereferences to the entries that [`Primitive::stash_len`] asks for, which are kept as long as
+/// the linearisation is, once for each step of a taped loop.
+#[derive(Debug)]
+pub struct Stash<'a, T> {
+    kept: &'a mut [T],
+    /// The entries that [`Primitive::scratch_len`] asks for: there once for all linearisations, so
+    /// lost between one call and another, but for what [`Primitive::eval_along`] leaves to the
+    /// [`Primitive::vjp_tangent`] of the same sweep.
+    pub scratch: &'a mut [T],
+}
+
+impl<T> Deref for Stash<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        self.kept
+    }
+}
+
+impl<T> DerefMut for Stash<'_, T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        self.kept
+    }
+}
+
+impl<T> Stash<'_, T> {
+    /// The same stash, for a call within a rule.
+    pub fn reborrow(&mut self) -> Stash<'_, T> {
+        Stash {
+            kept: self.kept,
+            scratch: self.scratch,
+        }
+    }
+
+    /// What is kept, and the scratch, to be borrowed side by side.
+    pub fn split(&mut self) -> (&mut [T], &mut [T]) {
+        (self.kept, self.scratch)
+    }
+}
+
+/// The values of a primitive's operands.
+///
+/// Like its siblings it looks operands up when they are asked for: any number of them, and nothing
+/// allocated.
+#[derive(Debug)]
+pub struct Operands<'a, T: Real> {
+    pub(crate) of: Operation<'a, T>,
+    values: &'a [T],
+}
+
+#[allow(clippy::len_without_is_empty)] // an operation has at least one operand
+impl<T: Real> Operands<'_, T> {
+    /// Number of operands.
+    pub fn len(&self) -> usize {
+        self.of.node.args.len()
+    }
+
+    /// The entries of operand `k`, in column-major order.
+    #[inline]
+    pub fn get(&self, k: usize) -> &[T] {
+        self.of.program.value(self.of.node.args[k], self.values)
+    }
+
+    /// How far each entry of operand `k` may be off by rounding alone, where it is the sum,
+    /// difference or product of earlier values: all that may be left of one whose terms cancel.
+    pub fn rounding(&self, k: usize) -> Vec<T> {
+        self.of.program.rounding(self.of.node.args[k], self.values)
+    }
+
+    /// At least as much as any entry of [`rounding`](Operands::rounding): with it the usual case,
+    /// that nothing is near a kink, allocates nothing.
+    pub fn rounding_bound(&self, k: usize) -> T {
+        self.of
+            .program
+            .rounding_bound(self.of.node.args[k], self.values)
+    }
+}
+
+/// The tangents of a primitive's operands; an operand that does not move has none.
+///
+/// In the rules for a block of directions they have several columns.
+#[derive(Debug)]
+pub struct OperandTangents<'a, T: Real> {
+    pub(crate) of: Operation<'a, T>,
+    tangents: &'a [T],
+    moving: Inputs,
+    columns: Columns,
+    evaluated: bool,
+}
+
+#[allow(clippy::len_without_is_empty)]
+impl<T: Real> OperandTangents<'_, T> {
+    /// Number of operands.
+    pub fn len(&self) -> usize {
+        self.of.node.args.len()
+    }
+
+    /// The tangent of operand `k`, or `None` where it is zero: [`width`](OperandTangents::width)
+    /// columns of the operand's length, one after the other.
+    #[inline]
+    pub fn get(&self, k: usize) -> Option<&[T]> {
+        let place = self.of.program.slot(self.of.node.args[k], self.moving)?;
+        Some(&self.tangents[self.columns.of(place)])
+    }
+
+    /// Number of directions: 1 but in the rules for a block.
+    pub fn width(&self) -> usize {
+        self.columns.count()
+    }
+
+    /// The tangents along direction `c` of the block alone.
+    ///
+    /// # Panics
+    /// If there are no more than `c`.
+    #[track_caller]
+    pub fn column(&self, c: usize) -> OperandTangents<'_, T> {
+        OperandTangents {
+            columns: self.columns.one(c),
+            ..*self
+        }
+    }
+
+    /// Whether [`Primitive::eval_along`] was called with these very tangents just before, so that
+    /// what it left in the stash belongs to them.
+    pub fn evaluated(&self) -> bool {
+        self.evaluated
+    }
+}
+
+/// The adjoints of a primitive's operands, to be **added to**.
+#[derive(Debug)]
+pub struct OperandAdjoints<'a, T: Real> {
+    pub(crate) of: Operation<'a, T>,
+    adjoints: &'a mut [T],
+    targets: Targets,
+    columns: Columns,
+}
+
+#[allow(clippy::len_without_is_empty)]
+impl<T: Real> OperandAdjoints<'_, T> {
+    /// Number of operands.
+    pub fn len(&self) -> usize {
+        self.of.node.args.len()
+    }
+
+    /// The adjoint of operand `k`, or `None` where nobody asks for it; in a block, one column of
+    /// the operand's length for each direction.
+    #[inline]
+    pub fn get(&mut self, k: usize) -> Option<&mut [T]> {
+        let place = self.targets.slot(self.of.program, self.of.node.args[k])?;
+        Some(&mut self.adjoints[self.columns.of(place)])
+    }
+
+    /// The adjoints of direction `c` of the block alone.
+    ///
+    /// # Panics
+    /// If there are no more than `c`.
+    #[track_caller]
+    pub fn column(&mut self, c: usize) -> OperandAdjoints<'_, T> {
+        OperandAdjoints {
+            of: self.of,
+            adjoints: self.adjoints,
+            targets: self.targets,
+            columns: self.columns.one(c),
+        }
+    }
+
+    /// Whether the adjoint of operand `k` is asked for.
+    pub fn wants(&self, k: usize) -> bool {
+        self.targets
+            .slot(self.of.program, self.of.node.args[k])
+            .is_some()
+    }
+}

@@ -1,0 +1,258 @@
+//! What every call of a strategy shares: checks, measurements, and a look for what is not finite.
+
+use std::time::Instant;
+
+use autodiff::bytes::{Category, Claim};
+use autodiff::unroll::Memory;
+use autodiff::{Inputs, Point, Real};
+use nalgebra::DVector;
+
+use crate::inner::InnerStep;
+use crate::linear::Scratch;
+use crate::loops::Loops;
+use crate::{Bilevel, Certificate, Estimate, Status, Workspace};
+
+use super::{At, ConfigError, Strategy};
+
+/// A call of a strategy: where, and in what.
+pub struct Call<'a, T: Real> {
+    /// The problem.
+    pub problem: &'a Bilevel<T>,
+    /// The outer variable, of `dim_x` entries.
+    pub x: &'a [T],
+    /// Where the lower level starts, of `dim_y` entries.
+    pub start: &'a [T],
+    /// The outer iteration, from 0, for what is scheduled over them.
+    pub iteration: usize,
+    /// The first guess of the linear system, to be overwritten by its solution; `None` for a cold
+    /// start. Of `dim_y` entries.
+    pub linear: Option<&'a mut [T]>,
+    /// F, whose sweeps and bytes are counted.
+    pub upper: &'a mut Point<T>,
+    /// g, likewise.
+    pub lower: &'a mut Point<T>,
+    /// Room for as many entries as [`Strategy::scratch`] says.
+    pub scratch: Scratch<'a, T>,
+    /// To be overwritten with the hypergradient.
+    pub hypergradient: &'a mut [T],
+    /// The start, to be replaced by the inner variable that the lower level was brought to.
+    pub y: &'a mut [T],
+    pub(crate) loops: &'a mut Loops<T>,
+}
+
+/// What a strategy found beside the hypergradient and y. None can be made without a status.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// How it ended.
+    pub status: Status,
+    /// F(x, y).
+    pub upper: f64,
+    /// See [`Estimate::lower_residual`].
+    pub lower_residual: f64,
+    /// See [`Estimate::lower_iterations`].
+    pub lower_iterations: usize,
+    /// See [`Estimate::linear_residual`].
+    pub linear_residual: Option<f64>,
+    /// See [`Estimate::linear_iterations`].
+    pub linear_iterations: usize,
+    /// See [`Estimate::distance`].
+    pub distance: Option<f64>,
+    /// See [`Estimate::moving`].
+    pub moving: Option<f64>,
+    /// See [`Estimate::left`].
+    pub left: Option<f64>,
+    /// See [`Estimate::certificate`].
+    pub certificate: Option<Certificate>,
+    /// See [`Estimate::recomputed_steps`].
+    pub recomputed_steps: usize,
+    /// See [`Estimate::step`].
+    pub step: Option<f64>,
+    /// Remarks the user should see.
+    pub warnings: Vec<String>,
+    /// The loop that was run to y, if one was.
+    pub(super) walked: Option<Walked>,
+}
+
+/// A loop that was run, to be run again where something is not finite.
+#[derive(Clone, Debug)]
+pub(super) struct Walked {
+    pub(super) depth: usize,
+    pub(super) memory: Memory,
+    /// The kind of step, for the first state.
+    pub(super) inner: InnerStep,
+}
+
+impl Answer {
+    /// An answer with this status, F and residual of the lower level, and nothing else to tell.
+    pub fn new(status: Status, upper: f64, lower_residual: f64) -> Self {
+        Answer {
+            status,
+            upper,
+            lower_residual,
+            lower_iterations: 0,
+            linear_residual: None,
+            linear_iterations: 0,
+            distance: None,
+            moving: None,
+            left: None,
+            certificate: None,
+            recomputed_steps: 0,
+            step: None,
+            warnings: Vec::new(),
+            walked: None,
+        }
+    }
+}
+
+/// Checks, calls, measures, and looks for values that are not finite.
+#[track_caller]
+pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
+    strategy: &S,
+    problem: &Bilevel<T>,
+    at: At<'_, T>,
+    work: &mut Workspace<T>,
+) -> Result<Estimate<T>, ConfigError> {
+    strategy.validate()?;
+    strategy.suits(problem)?;
+    work.check(problem, at.x);
+    let start = at.start.unwrap_or(problem.start());
+    let lengths = [Some(start.len()), at.linear.as_ref().map(|v| v.len())];
+    for (len, what) in lengths.into_iter().zip(["start", "guess"]) {
+        assert!(
+            len.is_none_or(|len| len == problem.dim_y()),
+            "the {what} has {} entries: the problem's inner variable has {}",
+            len.unwrap_or_default(),
+            problem.dim_y()
+        );
+    }
+    work.meter.reset_peak();
+    let started = Instant::now();
+    let before = work.oracles();
+    work.reserve(strategy.scratch(problem));
+    let mut hypergradient = DVector::zeros(problem.dim_x());
+    let mut y = start.clone();
+    // Of the caller once they are made, and counted until then.
+    let made = (hypergradient.len() + y.len()) * size_of::<T>();
+    let _made = Claim::new(made, Category::Solver, &work.meter);
+    let mut linear = at.linear;
+    let answer = strategy.differentiate(&mut Call {
+        problem,
+        x: at.x.as_slice(),
+        start: start.as_slice(),
+        iteration: at.iteration,
+        linear: linear.as_mut().map(|v| v.as_mut_slice()),
+        upper: &mut work.upper,
+        lower: &mut work.lower,
+        scratch: Scratch::new(&mut work.room, &work.meter),
+        hypergradient: hypergradient.as_mut_slice(),
+        y: y.as_mut_slice(),
+        loops: &mut work.loops,
+    });
+    // One that is not finite would spoil all later calls.
+    if let Some(v) = linear.filter(|v| !v.iter().all(|v| v.is_finite())) {
+        v.fill(T::zero());
+    }
+    let mut estimate = Estimate {
+        strategy: strategy.name(),
+        hypergradient,
+        y,
+        upper: answer.upper,
+        status: answer.status,
+        lower_residual: answer.lower_residual,
+        linear_residual: answer.linear_residual,
+        distance: answer.distance,
+        moving: answer.moving,
+        left: answer.left,
+        certificate: answer.certificate,
+        lower_iterations: answer.lower_iterations,
+        linear_iterations: answer.linear_iterations,
+        recomputed_steps: answer.recomputed_steps,
+        step: answer.step,
+        oracles: work.oracles() - before,
+        bytes: work.bytes(),
+        seconds: 0.0,
+        warnings: answer.warnings,
+    };
+    if is_bad(&estimate) {
+        let x = at.x.as_slice();
+        let step = answer
+            .walked
+            .and_then(|w| w.find(work, x, start.as_slice()));
+        let place = step.unwrap_or_else(|| locate(work, x, estimate.y.as_slice()));
+        estimate.status = Status::NonFinite { place };
+    }
+    let at = [at.x.as_slice(), estimate.y.as_slice()];
+    for (name, point) in [("g", &mut work.lower), ("F", &mut work.upper)] {
+        estimate.warnings.extend(kink(name, point, at));
+    }
+    estimate.seconds = started.elapsed().as_secs_f64();
+    Ok(estimate)
+}
+
+/// Whether something is not finite, and not said to be NaN because a loop could not be undone.
+fn is_bad<T: Real>(estimate: &Estimate<T>) -> bool {
+    let mut entries = estimate.hypergradient.iter().chain(estimate.y.iter());
+    let numbers = [estimate.upper, estimate.lower_residual];
+    let bad = entries.any(|v| !v.is_finite()) || numbers.iter().any(|v| !v.is_finite());
+    match estimate.status {
+        Status::Irreversible(_) => false,
+        Status::NonFinite { .. } => true,
+        _ => bad,
+    }
+}
+
+impl Walked {
+    /// The first step of the loop that is not finite, in words.
+    fn find<T: Real>(&self, work: &mut Workspace<T>, x: &[T], start: &[T]) -> Option<String> {
+        let mut first = vec![T::zero(); self.inner.dim_state(start.len())];
+        self.inner.start(start, &mut first);
+        let mut cotangent = vec![T::zero(); first.len()];
+        if self.memory.differentiated_steps(self.depth) > 0 {
+            cotangent[..start.len()].copy_from_slice(work.upper.gradient(1));
+        }
+        let steps = work.loops.latest()?;
+        let found = steps.find_non_finite(x, &first, self.depth, self.memory, &cotangent);
+        found.map(|step| step.to_string())
+    }
+}
+
+/// A kink of an objective at (x, y), where derivatives were taken, in words.
+fn kink<T: Real>(name: &str, point: &mut Point<T>, at: [&[T]; 2]) -> Option<String> {
+    if !point.program().has_kinks() {
+        return None;
+    }
+    point.value(&at);
+    let kinks = point.kinks();
+    let first = kinks.first()?;
+    let more = match kinks.len() {
+        1 => String::new(),
+        n => format!(", and {} more", n - 1),
+    };
+    Some(format!(
+        "a derivative of {name} was taken at a kink: {first}{more}; what is answered is one of several"
+    ))
+}
+
+/// Where a value, a gradient or a Hessian-vector product of the objectives is not finite.
+fn locate<T: Real>(work: &mut Workspace<T>, x: &[T], y: &[T]) -> String {
+    let at = [x, y];
+    // The direction that implicit differentiation starts with; and one that no entry is zero of.
+    work.upper.differentiate(&at, Inputs::one(1));
+    let upward = work.upper.gradient(1).to_vec();
+    let anywhere: Vec<T> = (0..y.len())
+        .map(|i| T::of(1.0 + 0.5 * (i as f64).sin()))
+        .collect();
+    let directions = [&upward[..], &anywhere].map(|v| [None, Some(v)]);
+    let find = |point: &Point<T>| {
+        let mut directions = directions.iter();
+        directions.find_map(|v| point.program().find_non_finite(&at, v))
+    };
+    let upper = work.upper.program().find_non_finite(&at, &[None, None]);
+    let found = upper
+        .map(|at| ("F", at))
+        .or_else(|| find(&work.lower).map(|at| ("g", at)));
+    match found {
+        Some((level, at)) => format!("in the objective {level}: {at}"),
+        None => "the derivatives overflow although both objectives are finite".into(),
+    }
+}

@@ -1,0 +1,253 @@
+//! The slot of lower-level solvers: how a level is solved before it is differentiated implicitly, gone
+//! on with, and judged.
+
+use autodiff::unroll::Memory;
+use autodiff::{Point, Real};
+
+use crate::accuracy::{Curvature, LOST, TOLD, solved};
+use crate::inner::{InnerStep, StepLength};
+use crate::linear::Scratch;
+use crate::loops::Loops;
+use crate::{Bilevel, Status, default_tolerance};
+
+use super::{NEWTON_LIMIT, Steps, Trend, Walk, newton, newton_scratch};
+
+/// How the lower level is solved before it is differentiated implicitly.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LowerSolve {
+    /// By Newton's method, each step from conjugate gradients.
+    Newton {
+        /// Ends at `‖∇_y g‖ ≤ tolerance`. If `None`, at the precision's default, and then goes on
+        /// until y is within 1e-7 of its own size (3e-4 in `f32`) of the solution, as far as the
+        /// smallest curvature that was met can tell.
+        tolerance: Option<f64>,
+        /// The most iterations; 200 if `None`.
+        limit: Option<usize>,
+    },
+    /// By exactly the steps that [`Itd`](crate::Itd) unrolls, so that the two can be compared at
+    /// one iterate.
+    Steps {
+        /// Number of steps.
+        depth: usize,
+        /// The kind of step.
+        inner: InnerStep,
+        /// Its length.
+        length: StepLength,
+    },
+}
+
+impl Default for LowerSolve {
+    /// Newton's method to the precision's default, in at most 200 iterations.
+    fn default() -> Self {
+        LowerSolve::Newton {
+            tolerance: None,
+            limit: None,
+        }
+    }
+}
+
+/// What a lower level left behind.
+pub(crate) struct Lower {
+    /// ‖∇_y g‖ where it started, if it took steps, and where it ended.
+    pub(crate) before: f64,
+    pub(crate) residual: f64,
+    pub(crate) iterations: usize,
+    pub(crate) step: Option<f64>,
+    pub(crate) curvature: Curvature,
+    pub(crate) trend: Trend,
+    /// Whether going on has come to its end.
+    stalled: bool,
+}
+
+/// Steps on the lower level that are not differentiated.
+pub(crate) const NOTHING: Memory = Memory::Truncated { steps: 0 };
+
+impl LowerSolve {
+    /// Number, kind and length of the steps, if it takes steps.
+    pub(crate) fn steps(&self) -> Option<(usize, Steps)> {
+        match self {
+            LowerSolve::Newton { .. } => None,
+            LowerSolve::Steps {
+                depth,
+                inner,
+                length,
+            } => {
+                let (inner, length) = (inner.clone(), *length);
+                Some((*depth, Steps { inner, length }))
+            }
+        }
+    }
+
+    /// Entries of scratch that [`solve`](LowerSolve::solve) takes for y of `dim_y` entries.
+    pub(crate) fn scratch<T: Real>(&self, dim_y: usize) -> usize {
+        match self.steps() {
+            None => newton_scratch::<T>(dim_y),
+            Some((_, steps)) => steps.inner.dim_state(dim_y) + steps.spare(dim_y),
+        }
+    }
+
+    /// The reason why these settings solve no smooth lower level, if they do not.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        match self {
+            LowerSolve::Newton { limit: Some(0), .. } => {
+                Some("at most 0 iterations: expected at least 1".to_owned())
+            }
+            LowerSolve::Newton { tolerance, .. } => {
+                let bad = tolerance.filter(|t| !(t.is_finite() && *t > 0.0));
+                bad.map(|t| format!("tolerance {t}: expected a positive number"))
+            }
+            LowerSolve::Steps { depth: 0, .. } => {
+                Some("depth 0: expected at least 1 step".to_owned())
+            }
+            LowerSolve::Steps { inner, .. } if inner.is_proximal() => Some(format!(
+                "steps {inner} solve a lower level that is not smooth: expected aid-step or itd"
+            )),
+            LowerSolve::Steps { inner, length, .. } => inner.complaint(*length),
+        }
+    }
+
+    /// Replaces `y`, where it starts, by a solution at `x`. Newton's method without a tolerance goes
+    /// to `least`.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn solve<T: Real>(
+        &self,
+        problem: &Bilevel<T>,
+        [upper, lower]: [&mut Point<T>; 2],
+        x: &[T],
+        y: &mut [T],
+        least: f64,
+        loops: &mut Loops<T>,
+        scratch: &mut Scratch<'_, T>,
+    ) -> Lower {
+        let Some((depth, steps)) = self.steps() else {
+            let (tolerance, limit) = self.until();
+            let until = (tolerance.unwrap_or(least), limit);
+            let mut trend = Trend::default();
+            let minimum = newton(lower, x, y, until, scratch, &mut trend);
+            return Lower {
+                before: f64::INFINITY,
+                residual: minimum.residual,
+                iterations: minimum.iterations,
+                step: None,
+                curvature: minimum.curvature,
+                trend,
+                stalled: false,
+            };
+        };
+        let ([state], mut scratch) = scratch.split(steps.inner.dim_state(y.len()));
+        let [spare] = scratch.vectors(steps.spare(y.len()));
+        let levels = [upper, &mut *lower];
+        let mut walk = Walk::begin(&steps, problem, levels, [x, y], state, spare, loops);
+        let last = walk.steps.forward(x, state, depth, NOTHING);
+        y.copy_from_slice(&last[..y.len()]);
+        let residual = walk.residual(lower, x, y, spare);
+        let (before, length) = (walk.before, walk.length);
+        walk.end(loops);
+        Lower {
+            before,
+            residual,
+            iterations: depth,
+            step: Some(length),
+            curvature: Curvature::new(),
+            trend: Trend::default(),
+            stalled: false,
+        }
+    }
+
+    /// What is given of Newton's method, with its limit.
+    fn until(&self) -> (Option<f64>, usize) {
+        match self {
+            LowerSolve::Newton { tolerance, limit } => (*tolerance, limit.unwrap_or(NEWTON_LIMIT)),
+            LowerSolve::Steps { .. } => (None, 0),
+        }
+    }
+
+    /// Brings y nearer to a solution that it is a relative `distance` off, where nobody has said
+    /// how near it should be. Whether y is another one; `None` where nothing was tried.
+    pub(crate) fn go_on<T: Real>(
+        &self,
+        point: &mut Point<T>,
+        x: &[T],
+        y: &mut [T],
+        lower: &mut Lower,
+        distance: f64,
+        scratch: &mut Scratch<'_, T>,
+    ) -> Option<bool> {
+        let (None, limit) = self.until() else {
+            return None;
+        };
+        let left = limit.saturating_sub(lower.iterations);
+        // Written so that a NaN, or no curvature, ends it.
+        if !(distance > solved::<T>() && distance.is_finite()) || left == 0 || lower.stalled {
+            return None;
+        }
+        let wanted = lower.residual * (0.1 * solved::<T>() / distance);
+        let minimum = newton(point, x, y, (wanted, left), scratch, &mut lower.trend);
+        let moved = minimum.residual < lower.residual;
+        lower.stalled = !(minimum.residual < 0.5 * lower.residual);
+        lower.residual = minimum.residual;
+        lower.iterations += minimum.iterations;
+        lower.curvature = minimum.curvature;
+        Some(moved)
+    }
+
+    /// That Newton's method has come to its limit before its tolerance: more iterations may do.
+    pub(crate) fn short<T: Real>(&self, lower: &Lower) -> Option<Status> {
+        let LowerSolve::Newton { .. } = self else {
+            return None;
+        };
+        let (tolerance, limit) = self.until();
+        let tolerance = tolerance.unwrap_or(default_tolerance::<T>());
+        let residual = lower.residual;
+        let spent = lower.iterations >= limit && residual > tolerance;
+        spent.then_some(Status::LowerNotConverged {
+            residual,
+            tolerance,
+        })
+    }
+
+    /// What a lower level left at this relative `distance` is, and what is to be said of it.
+    pub(crate) fn judge<T: Real>(&self, lower: &Lower, distance: f64) -> (Status, Option<String>) {
+        let (before, residual) = (lower.before, lower.residual);
+        let off = |allowed: f64| Status::LowerInaccurate { distance, allowed };
+        let warning = |from: f64| {
+            (distance > from).then(|| {
+                format!(
+                    "y is off the lower level's solution by some {distance:.1e} of its size \
+                     (‖∇_y g‖ = {residual:.1e}): solve it further"
+                )
+            })
+        };
+        // Written so that a NaN is no success.
+        match self {
+            LowerSolve::Newton {
+                tolerance: Some(tolerance),
+                ..
+            } => {
+                let tolerance = *tolerance;
+                if !(residual <= tolerance) {
+                    let short = Status::LowerNotConverged {
+                        residual,
+                        tolerance,
+                    };
+                    (short, None)
+                } else if !(distance <= LOST) {
+                    (off(LOST), None)
+                } else {
+                    (Status::Converged, warning(tolerance.max(solved::<T>())))
+                }
+            }
+            _ if distance <= solved::<T>() => (Status::Converged, None),
+            LowerSolve::Newton { .. } => {
+                let short = self.short::<T>(lower);
+                (short.unwrap_or(off(solved::<T>())), None)
+            }
+            LowerSolve::Steps { .. } if !(residual <= before) => {
+                let after = residual;
+                (Status::LowerDiverged { before, after }, None)
+            }
+            LowerSolve::Steps { .. } if !(distance <= LOST) => (off(LOST), None),
+            LowerSolve::Steps { .. } => (Status::Stepped, warning(TOLD)),
+        }
+    }
+}
