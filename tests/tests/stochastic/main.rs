@@ -7,6 +7,7 @@ mod draws;
 mod family;
 mod first_order;
 mod loop_of_aid;
+mod own;
 mod stability;
 
 use autodiff::{Sampled, Var, objective, sampled};
