@@ -17,6 +17,8 @@ use crate::real::Real;
 
 /// What a buffer is held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Category {
     /// Recorded programs: nodes and constants.
@@ -87,14 +89,14 @@ impl Meter {
         }
     }
 
-    /// Forgets the peak: from now on it is the most held since this call.
+    /// Forgets the peak, which is then the most held since this call.
     pub fn reset_peak(&self) {
         self.0.peak.store(0, Relaxed);
         self.note_peak();
     }
 
-    /// Takes up the peak of another meter, by category in the order of [`Category::ALL`]: of a
-    /// computation that is continued here.
+    /// Continues from the peak of another meter, given by category in the order of
+    /// [`Category::ALL`]. A run that was saved and is continued elsewhere has one peak in all.
     pub fn resume_peak(&self, at_peak: [usize; 6]) {
         for (kept, bytes) in self.0.at_peak.iter().zip(at_peak) {
             kept.store(bytes, Relaxed);
@@ -109,7 +111,8 @@ impl Meter {
         self.note_peak();
     }
 
-    /// Counts the recording of this address, unless it is counted; one more owner holds it.
+    /// Adds an owner to the recording at this address. Its bytes are counted once, with the first
+    /// owner.
     pub(crate) fn share(&self, key: usize, bytes: usize) {
         let mut shared = self.shared();
         match shared.iter_mut().find(|s| s.0 == key) {
@@ -121,7 +124,7 @@ impl Meter {
         }
     }
 
-    /// Takes one owner away, and with the last one the bytes.
+    /// Removes an owner of the recording, and its bytes with the last one.
     pub(crate) fn unshare(&self, key: usize, bytes: usize) {
         let mut shared = self.shared();
         let place = shared.iter().position(|s| s.0 == key);
@@ -156,6 +159,7 @@ impl Meter {
 
 /// A reading of a [`Meter`], in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Bytes {
     live: [usize; 6],
     at_peak: [usize; 6],
@@ -218,7 +222,7 @@ impl<T: Real> Buffer<T> {
         }
     }
 
-    /// Makes it a block of exactly `len` entries: the same one if it is, else a new one of zeros.
+    /// Makes the block exactly `len` entries long. If it is not, its entries become zeros.
     pub fn resize(&mut self, len: usize) {
         if self.data.len() != len {
             // The old block goes before the new one comes: they are never held together.

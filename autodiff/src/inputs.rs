@@ -29,7 +29,7 @@ impl Inputs {
         other.0 & !self.0 == 0
     }
 
-    /// In words what a sweep last computed, of a program with so many inputs.
+    /// In words what a sweep last computed, of a program with this many inputs.
     pub(crate) fn last(self, inputs: usize) -> String {
         let computed: Vec<String> = (0..inputs)
             .filter(|k| self.contains(Inputs::one(*k)))

@@ -12,8 +12,8 @@ use crate::var::Var;
 /// Named blocks that lie one after the other in a vector, each in column-major order.
 ///
 /// # Panics
-/// Every method panics, at the caller's line, for a name that is there twice or not at all, and
-/// says which names there are.
+/// Every method panics, at the caller's line and with the names, if one is given twice or does not
+/// exist.
 ///
 /// # Example
 /// A network with one hidden layer, as the lower level of a bilevel problem sees it: its inner
@@ -70,21 +70,21 @@ impl Layout {
         Self::default()
     }
 
-    /// With a matrix after the blocks there are.
+    /// Adds a matrix after the blocks.
     #[must_use]
     #[track_caller]
     pub fn matrix(self, name: &str, rows: usize, cols: usize) -> Self {
         self.with(name, Shape::matrix(rows, cols))
     }
 
-    /// With a vector after the blocks there are.
+    /// Adds a vector after the blocks.
     #[must_use]
     #[track_caller]
     pub fn vector(self, name: &str, len: usize) -> Self {
         self.with(name, Shape::vector(len))
     }
 
-    /// With a scalar after the blocks there are.
+    /// Adds a scalar after the blocks.
     #[must_use]
     #[track_caller]
     pub fn scalar(self, name: &str) -> Self {
@@ -137,7 +137,7 @@ impl Layout {
     /// The blocks of a vector of a recording, each in its shape.
     ///
     /// # Panics
-    /// If the vector's length is not that of the layout.
+    /// If the lengths of vector and layout differ.
     #[track_caller]
     pub fn split<'l, 'r, T: Real>(&'l self, v: Var<'r, T>) -> Blocks<'l, 'r, T> {
         assert!(
@@ -162,7 +162,7 @@ impl Layout {
     /// One block of a parameter vector, as a matrix.
     ///
     /// # Panics
-    /// If the vector's length is not that of the layout.
+    /// If the lengths of vector and layout differ.
     #[track_caller]
     pub fn view<'d, T: Real>(&self, name: &str, data: &'d [T]) -> DMatrixView<'d, T> {
         assert!(

@@ -1,9 +1,9 @@
 //! Tape-based automatic differentiation: record once, sweep many times, every byte counted.
 //!
-//! A closure over [`Var`]s is recorded into an immutable [`Program`]. Modes are
-//! sweeps over it: values, tangents (JVP), adjoints (VJP) and forward-over-reverse
-//! (HVP). A [`Point`] is a program linearised once, for many Hessian-vector products; an
-//! [`Unrolled`](unroll::Unrolled) loop is a coarse tape over a recorded step.
+//! A closure over [`Var`]s is recorded into an immutable [`Program`]. Sweeps over it give values,
+//! tangents (JVP), adjoints (VJP) and products with the Hessian (HVP), all through a [`Point`]: the
+//! program with its buffers, linearised once for many products. An [`Unrolled`](unroll::Unrolled)
+//! loop is a coarse tape over a recorded step.
 //!
 //! ```
 //! use autodiff::{Objective, Var, objective};
@@ -55,6 +55,9 @@ pub mod unroll;
 mod var;
 pub mod vector;
 mod workspace;
+
+/// The matrices of [`Var::matrix`], [`Layout::pack`] and of the solvers' vectors.
+pub use nalgebra;
 
 pub use bytes::Meter;
 pub use inputs::Inputs;

@@ -90,14 +90,14 @@ impl<T: Real> Program<T> {
     }
 
     /// Where the value, a gradient or the Hessian-vector product along these directions (`None`
-    /// being zero) is first not finite at `inputs`. It makes sweeps and a workspace of its own.
+    /// being zero) is first not finite at `inputs`. Makes sweeps and buffers of its own.
     ///
     /// A derivative is handed back by the operations that use a value, and added up: an elementwise
     /// one is named if it gave what is not finite; of others that share an operand, the last
     /// recorded.
     ///
     /// # Panics
-    /// If the program's value is not a scalar, or a length is not that of its input.
+    /// If the program's value is not a scalar, or a length differs from its input's.
     ///
     /// # Example
     /// ```

@@ -13,7 +13,7 @@ use crate::var::Var;
 ///
 /// Made from a closure by [`objective`], or a program recorded before.
 pub trait Objective<T: Real> {
-    /// The recorded function, for `x` of `dim_x` and `y` of `dim_y` entries.
+    /// Records the function, for `x` of `dim_x` and `y` of `dim_y` entries.
     fn record(&self, dim_x: usize, dim_y: usize) -> Arc<Program<T>>;
 }
 

@@ -137,14 +137,15 @@ impl<T: Real> fmt::Debug for Operation<'_, T> {
 
 /// What a primitive keeps between its rules.
 ///
-/// It dereferences to the entries that [`Primitive::stash_len`] asks for, which are kept as long as
-/// the linearisation is, once for each step of a taped loop.
+/// Dereferences to the entries that [`stash_len`](crate::Primitive::stash_len) asks for. They are kept
+/// as long as the linearisation is, once for each step of a taped loop.
 #[derive(Debug)]
 pub struct Stash<'a, T> {
     kept: &'a mut [T],
-    /// The entries that [`Primitive::scratch_len`] asks for: there once for all linearisations, so
-    /// lost between one call and another, but for what [`Primitive::eval_along`] leaves to the
-    /// [`Primitive::vjp_tangent`] of the same sweep.
+    /// The entries that [`scratch_len`](crate::Primitive::scratch_len) asks for, shared by all
+    /// linearisations. Nothing in them survives a call, except what
+    /// [`eval_along`](crate::Primitive::eval_along) leaves for the
+    /// [`vjp_tangent`](crate::Primitive::vjp_tangent) of the same sweep.
     pub scratch: &'a mut [T],
 }
 
@@ -179,8 +180,7 @@ impl<T> Stash<'_, T> {
 
 /// The values of a primitive's operands.
 ///
-/// Like its siblings it looks operands up when they are asked for: any number of them, and nothing
-/// allocated.
+/// Operands are looked up when they are asked for: any number of them, and nothing allocated.
 #[derive(Debug)]
 pub struct Operands<'a, T: Real> {
     pub(crate) of: Operation<'a, T>,
@@ -201,13 +201,13 @@ impl<T: Real> Operands<'_, T> {
     }
 
     /// How far each entry of operand `k` may be off by rounding alone, where it is the sum,
-    /// difference or product of earlier values: all that may be left of one whose terms cancel.
+    /// difference or product of earlier values. Where terms cancel, this may be all that is left.
     pub fn rounding(&self, k: usize) -> Vec<T> {
         self.of.program.rounding(self.of.node.args[k], self.values)
     }
 
-    /// At least as much as any entry of [`rounding`](Operands::rounding): with it the usual case,
-    /// that nothing is near a kink, allocates nothing.
+    /// An upper bound on the entries of [`rounding`](Operands::rounding) that allocates nothing: a
+    /// first look tells that no entry is near a kink, which is the usual case.
     pub fn rounding_bound(&self, k: usize) -> T {
         self.of
             .program
@@ -217,7 +217,7 @@ impl<T: Real> Operands<'_, T> {
 
 /// The tangents of a primitive's operands; an operand that does not move has none.
 ///
-/// In the rules for a block of directions they have several columns.
+/// The rules for a block of directions get several columns.
 #[derive(Debug)]
 pub struct OperandTangents<'a, T: Real> {
     pub(crate) of: Operation<'a, T>,
@@ -242,7 +242,7 @@ impl<T: Real> OperandTangents<'_, T> {
         Some(&self.tangents[self.columns.of(place)])
     }
 
-    /// Number of directions: 1 but in the rules for a block.
+    /// Number of directions: 1 except in the rules for a block.
     pub fn width(&self) -> usize {
         self.columns.count()
     }
@@ -250,7 +250,7 @@ impl<T: Real> OperandTangents<'_, T> {
     /// The tangents along direction `c` of the block alone.
     ///
     /// # Panics
-    /// If there are no more than `c`.
+    /// If the block has no more than `c` directions.
     #[track_caller]
     pub fn column(&self, c: usize) -> OperandTangents<'_, T> {
         OperandTangents {
@@ -259,8 +259,8 @@ impl<T: Real> OperandTangents<'_, T> {
         }
     }
 
-    /// Whether [`Primitive::eval_along`] was called with these very tangents just before, so that
-    /// what it left in the stash belongs to them.
+    /// Whether [`eval_along`](crate::Primitive::eval_along) was called along these tangents just
+    /// before: what it left in the stash then belongs to them.
     pub fn evaluated(&self) -> bool {
         self.evaluated
     }
@@ -282,8 +282,8 @@ impl<T: Real> OperandAdjoints<'_, T> {
         self.of.node.args.len()
     }
 
-    /// The adjoint of operand `k`, or `None` where nobody asks for it; in a block, one column of
-    /// the operand's length for each direction.
+    /// The adjoint of operand `k`, or `None` where it is not asked for. In a block it has one column
+    /// of the operand's length for each direction.
     #[inline]
     pub fn get(&mut self, k: usize) -> Option<&mut [T]> {
         let place = self.targets.slot(self.of.program, self.of.node.args[k])?;
@@ -293,7 +293,7 @@ impl<T: Real> OperandAdjoints<'_, T> {
     /// The adjoints of direction `c` of the block alone.
     ///
     /// # Panics
-    /// If there are no more than `c`.
+    /// If the block has no more than `c` directions.
     #[track_caller]
     pub fn column(&mut self, c: usize) -> OperandAdjoints<'_, T> {
         OperandAdjoints {

@@ -81,21 +81,21 @@ impl<T: Real> Point<T> {
         }
     }
 
-    /// Bytes of a point of `program` that was [`differentiate`](Point::differentiate)d: the
-    /// recording, values and adjoints.
+    /// Predicts the bytes of a point after [`differentiate`](Point::differentiate): the recording,
+    /// values and adjoints.
     pub fn gradient_bytes(program: &Program<T>) -> usize {
         let sweeps =
             scratch_bytes(program) + primal_bytes(program) + reverse_bytes(program, Inputs::ALL);
         program.bytes() + Workspace::bytes(program) + sweeps
     }
 
-    /// Bytes that the first [`second`](Point::second) sweep of a point adds.
+    /// Predicts the bytes that the first [`second`](Point::second) sweep of a point adds.
     pub fn second_bytes(program: &Program<T>) -> usize {
         second_bytes(program, 1)
     }
 
-    /// Bytes that the first [`second_block`](Point::second_block) sweep of a point adds, for a
-    /// block of `width` directions: that of the widest block is held on.
+    /// Predicts the bytes that the first [`second_block`](Point::second_block) sweep of a point adds,
+    /// with a block of `width` directions. Buffers for the widest block stay.
     pub fn second_block_bytes(program: &Program<T>, width: usize) -> usize {
         second_bytes(program, width)
     }
@@ -108,17 +108,17 @@ impl<T: Real> Point<T> {
     /// The value at `inputs`, and nothing else.
     ///
     /// # Panics
-    /// Like all methods of a point: if a length is not that of its input, and where a scalar is
-    /// returned, if the program's value is not one.
+    /// If the number of inputs or a length differs from the program's, as in all methods of a point,
+    /// or the program's value is not a scalar, as in all that return one.
     #[track_caller]
     pub fn value(&mut self, inputs: &[&[T]]) -> T {
         self.scalar(inputs, Need::Value)
     }
 
-    /// The entries of the value at `inputs`, of any shape, in column-major order, and nothing else.
+    /// The value at `inputs`, of any shape, and nothing else: its entries in column-major order.
     ///
     /// # Panics
-    /// If the number of inputs is not the program's, or a length is not that of its input.
+    /// If the number of inputs or a length differs from the program's.
     #[track_caller]
     pub fn evaluate(&mut self, inputs: &[&[T]]) -> &[T] {
         self.entries(inputs, Need::Value)
@@ -135,22 +135,25 @@ impl<T: Real> Point<T> {
         self.entries(inputs, Need::Curvature)
     }
 
-    /// Pulls a cotangent u of the value back to the inputs `wanted`, in reverse mode: the
-    /// vector-Jacobian product Jᵀu is then there as [`gradient`](Point::gradient)s. They are those of
-    /// ⟨u, f⟩, as are the products of [`second`](Point::second).
+    /// Pulls a cotangent u of the value f back to the inputs `wanted`, in reverse mode.
+    ///
+    /// [`gradient`](Point::gradient) then gives the vector-Jacobian product Jᵀu, which is the gradient
+    /// of ⟨u, f⟩, and [`second`](Point::second) the products with the Hessian of ⟨u, f⟩.
     ///
     /// # Panics
-    /// If the cotangent has not as many entries as the value, or the program was not linearised.
+    /// If the lengths of cotangent and value differ, or the program was not linearised.
     #[track_caller]
     pub fn pull_back(&mut self, cotangent: &[T], wanted: Inputs) {
         self.sweep().reverse(cotangent, wanted);
     }
 
-    /// Pushes a direction v of each input, `None` being zero, forward to the value: the
-    /// Jacobian-vector product Jv, or `None` where it is zero whatever the directions are.
+    /// Pushes a direction v of each input, `None` being zero, forward to the value.
+    ///
+    /// Returns the Jacobian-vector product Jv, or `None` where the value does not depend on the
+    /// inputs that move.
     ///
     /// # Panics
-    /// If a length is not that of its input, or the program was not linearised.
+    /// If a length differs from its input's, or the program was not linearised.
     #[track_caller]
     pub fn push_forward(&mut self, directions: &[Option<&[T]>]) -> Option<&[T]> {
         self.sweep().tangent(1, directions)
@@ -173,9 +176,11 @@ impl<T: Real> Point<T> {
         value
     }
 
-    /// [`linearise`](Point::linearise) and [`second`](Point::second) in one: where the direction is
-    /// known beforehand, fused losses pass over their data once instead of twice, with the same
-    /// bits. Further [`second`](Point::second) sweeps may follow.
+    /// [`linearise`](Point::linearise) and [`second`](Point::second) in one, for a direction that is
+    /// known beforehand.
+    ///
+    /// Fused losses then pass over their data once instead of twice, with the same bits. Further
+    /// [`second`](Point::second) sweeps may follow.
     #[track_caller]
     pub fn linearise_along(&mut self, inputs: &[&[T]], directions: &[Option<&[T]>]) -> T {
         self.expect_scalar();
@@ -185,8 +190,10 @@ impl<T: Real> Point<T> {
     }
 
     /// The [`product`](Point::product)s alone at a new point, along a direction that is known
-    /// beforehand: what only the value and the gradients by the inputs need is left out. Further
-    /// products need a [`linearise`](Point::linearise).
+    /// beforehand.
+    ///
+    /// Leaves out what only the value and the gradients need. Further products need a
+    /// [`linearise`](Point::linearise).
     #[track_caller]
     pub fn second_at(&mut self, inputs: &[&[T]], directions: &[Option<&[T]>], wanted: Inputs) {
         self.expect_scalar();
@@ -194,11 +201,11 @@ impl<T: Real> Point<T> {
         self.sweep().products(directions, wanted);
     }
 
-    /// The gradient by input `k`, after [`differentiate`](Point::differentiate) or
-    /// [`linearise`](Point::linearise).
+    /// The gradient by input `k`, of its length, after [`differentiate`](Point::differentiate),
+    /// [`linearise`](Point::linearise) or [`pull_back`](Point::pull_back).
     ///
     /// # Panics
-    /// If that input's gradient was not asked for since the last evaluation.
+    /// If this gradient was not asked for since the last evaluation.
     #[track_caller]
     pub fn gradient(&self, k: usize) -> &[T] {
         self.work.adjoint(&self.program, k)
@@ -219,9 +226,10 @@ impl<T: Real> Point<T> {
     /// [`second_by`](Point::second_by) along `width` directions at once: for each input that moves
     /// a block of `width` columns of its length, one after the other.
     ///
-    /// It counts as `width` Hessian-vector products and costs less: products with a matrix become
-    /// products of matrices. Each column is the same as in a sweep of its own, but for the order in
-    /// which a product of matrices sums. Only a block wider than any before allocates.
+    /// A block counts as `width` Hessian-vector products and costs less, because products with a
+    /// matrix become products of matrices. Each column is the same as in a sweep of its own, except
+    /// for the order in which a product of matrices sums. Only a block wider than any before
+    /// allocates.
     ///
     /// # Example
     /// The Hessian of g(y) = y₀² y₁ at (3, 5), both columns at once:
@@ -246,7 +254,7 @@ impl<T: Real> Point<T> {
     /// each direction of a block, one after the other.
     ///
     /// # Panics
-    /// If that input's product was not asked for since the last evaluation.
+    /// If this product was not asked for since the last evaluation.
     #[track_caller]
     pub fn product(&self, k: usize) -> &[T] {
         self.work.adjoint_tangent(&self.program, k)
@@ -266,7 +274,7 @@ impl<T: Real> Point<T> {
     /// each, column after column.
     ///
     /// # Panics
-    /// If `out` has not `width` times the value's entries, or the block is empty.
+    /// If the length of `out` is not `width` times the value's, or the block is empty.
     #[track_caller]
     pub fn directional_block(&mut self, width: usize, directions: &[Option<&[T]>], out: &mut [T]) {
         let shape = self.program.output_shape();
@@ -291,17 +299,21 @@ impl<T: Real> Point<T> {
         self.work.sweeps_of(&self.program, of)
     }
 
-    /// The lengths of the buffers that were made at their first use, for a point of the same program
-    /// that is to hold as many bytes: see [`make_room`](Point::make_room).
+    /// The lengths of the buffers that were made at their first use.
+    ///
+    /// A saved run records them, so that a point of the same program can hold as many bytes when
+    /// the run is continued: see [`make_room`](Point::make_room).
     pub fn room(&self) -> Vec<usize> {
         let mut lengths = Vec::new();
         self.work.note_room(&mut lengths);
         lengths
     }
 
-    /// Makes the buffers that another point of the program had, as its [`room`](Point::room) says,
-    /// so that the next sweep finds what it would find there. Whether these are lengths that a point
-    /// of the program can have; if not, some of the buffers may be made.
+    /// Makes the buffers whose lengths another point of the program gave as its
+    /// [`room`](Point::room).
+    ///
+    /// Returns whether a point of the program can have these lengths; if not, some of the buffers
+    /// may have been made.
     pub fn make_room(&mut self, lengths: &[usize]) -> bool {
         let mut lengths = lengths.iter().copied();
         self.work.make_room(&mut lengths) && lengths.next().is_none()
@@ -313,8 +325,10 @@ impl<T: Real> Point<T> {
     }
 
     /// The kinks that the last evaluation was at, within rounding, each with its operation and the
-    /// line that recorded it: there a derivative is a convention. It looks at the values that are
-    /// there, makes no sweep, and allocates nothing where there are none near.
+    /// line that recorded it. A derivative there is a convention.
+    ///
+    /// Looks at the values of the last evaluation: no sweep is made, and nothing is allocated where no
+    /// kink is near.
     ///
     /// Where gradients were computed, a kink whose derivative is multiplied by a constant 0 does not
     /// count. Gradients inside the program are not looked into.

@@ -4,7 +4,7 @@ use crate::operands::{OperandAdjoints, OperandTangents, Operands, Stash};
 use crate::real::Real;
 use crate::shape::Shape;
 
-/// What is read after [`Primitive::eval`]: it may leave out the rest.
+/// What is read after [`Primitive::eval`], which may leave out the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Asked {
@@ -20,12 +20,12 @@ pub struct Asked {
 /// An operation with hand-written rules for every sweep.
 ///
 /// The engine calls `eval` once per linearisation and the other rules any number of times after
-/// it; what `eval` computes on the way (weights, probabilities, a whole gradient) goes to the
-/// [`Stash`], so that each further product at the same point recomputes nothing. All rules that a
-/// derivative needs are without default bodies: forgetting one is a compile error. Only
+/// it. What `eval` computes on the way (weights, probabilities, a whole gradient) goes to the
+/// [`Stash`], so that each further product at the same point recomputes nothing.
+///
+/// Rules that a derivative needs have no default bodies: forgetting one is a compile error. Only
 /// [`eval_along`](Primitive::eval_along), [`jvp_block`](Primitive::jvp_block) and
-/// [`vjp_tangent_block`](Primitive::vjp_tangent_block) have one, as they are a matter of speed
-/// alone.
+/// [`vjp_tangent_block`](Primitive::vjp_tangent_block) have one, as they only add speed.
 ///
 /// Slices hold column-major entries. Rules must be deterministic, and must **add** to adjoints and
 /// **overwrite** values and tangents. A rule may use as scratch whatever no later rule reads.
@@ -140,8 +140,8 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
 
     /// [`jvp`](Primitive::jvp) along two or more directions at once: the tangents and `out` are
     /// blocks of columns. A primitive that passes over much data can take several columns in one
-    /// pass, as many as its [scratch](Primitive::scratch_len) has room for; the columns must be
-    /// those of `jvp`, but for rounding.
+    /// pass, as many as its [scratch](Primitive::scratch_len) has room for. The columns must be
+    /// those of `jvp`, except for rounding.
     fn jvp_block(
         &self,
         operands: &Operands<'_, T>,
@@ -178,8 +178,8 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
     );
 
     /// [`vjp_tangent`](Primitive::vjp_tangent) along two or more directions at once, as
-    /// [`jvp_block`](Primitive::jvp_block): the tangents, that of `ū` and the adjoints' tangents
-    /// are blocks of columns, `ū` itself is one.
+    /// [`jvp_block`](Primitive::jvp_block). All tangents are blocks of columns: the operands', the
+    /// adjoint's and what is added to. The adjoint `ū` itself is one column.
     fn vjp_tangent_block(
         &self,
         operands: &Operands<'_, T>,

@@ -59,7 +59,7 @@ impl<T: Real> Op<T> {
 pub(crate) struct Activity {
     /// Whether a derivative rule reads the value, or a value that one reads comes from it.
     pub(crate) value: bool,
-    /// The same of its tangent, in a second sweep.
+    /// Whether a second sweep reads the tangent, or one that comes from it.
     pub(crate) tangent: bool,
     /// Inputs that the adjoint depends on: along all others its tangent is zero.
     pub(crate) adjoint_moves: Inputs,
@@ -86,7 +86,7 @@ pub(crate) struct Node<T: Real> {
     pub(crate) start: usize,
     /// First entry in the workspace's stash, and the number of entries there.
     pub(crate) stash: (usize, usize),
-    /// The same in its scratch.
+    /// First entry in the workspace's scratch, and the number of entries there.
     pub(crate) scratch: (usize, usize),
     /// What sweeps may leave out here.
     pub(crate) activity: Activity,
@@ -106,7 +106,7 @@ impl<T: Real> Node<T> {
 
 /// A recorded function of one or more inputs: immutable, shared freely between threads.
 ///
-/// It is made once by [`Program::record`] and used many times through a [`Point`](crate::Point).
+/// Made once by [`Program::record`], and used many times through a [`Point`](crate::Point).
 ///
 /// # Example
 /// ```

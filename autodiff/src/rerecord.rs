@@ -10,14 +10,14 @@ use crate::real::Real;
 use crate::shape::Shape;
 use crate::var::Var;
 
-/// A function whose operations depend on the values of its inputs: which branch is taken, how often
-/// a loop runs.
+/// A function whose operations depend on the values of its inputs: on them it depends which branch is
+/// taken, or how often a loop runs.
 ///
 /// A [`Var`] has no value, so a recorded closure cannot branch on one by mistake. Where it has to,
 /// the choice is a function of its own: `choose` sees the values and names the branch, and `record`
-/// records the branch with that name. Each branch is recorded when it is first taken and kept: at
-/// the next point on the same branch nothing is recorded or allocated. Derivatives are those of the
-/// branch that the point is on, as in every system that differentiates a program as it ran.
+/// records the branch with that name. Each branch is recorded when it is first taken, and kept: at
+/// the next point on the same branch nothing is recorded or allocated. The branch that a point is
+/// on is differentiated, as in every system that differentiates a program as it ran.
 ///
 /// # Example
 /// Newton's iteration for √a, as many times as `a` asks for:
@@ -81,7 +81,7 @@ where
     /// The branch that these inputs take, to be evaluated there.
     ///
     /// # Panics
-    /// If the number of inputs or a length is not that of the shapes.
+    /// If the number of inputs or a length differs from the shapes'.
     #[track_caller]
     pub fn point(&mut self, inputs: &[&[T]]) -> &mut Point<T> {
         let lengths = inputs.iter().map(|a| a.len());

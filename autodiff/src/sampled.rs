@@ -18,11 +18,11 @@ pub trait Sampled<T: Real>: Send + Sync {
     /// The number of samples, n.
     fn samples(&self) -> usize;
 
-    /// The mean over the samples in `batch`, which holds at least one index below n, perhaps some
-    /// of them more than once.
+    /// Records the mean over the samples in `batch`: indices below n, at least one, perhaps some more
+    /// than once.
     fn record<'r>(&self, x: Var<'r, T>, y: Var<'r, T>, batch: &[usize]) -> Var<'r, T>;
 
-    /// The mean over a batch as a program, for `x` of `dim_x` and `y` of `dim_y` entries.
+    /// Records the mean over a batch as a program, for `x` of `dim_x` and `y` of `dim_y` entries.
     fn program(&self, dim_x: usize, dim_y: usize, batch: &[usize]) -> Arc<Program<T>> {
         let shapes = [Shape::vector(dim_x), Shape::vector(dim_y)];
         Program::record(&shapes, |v| self.record(v[0], v[1], batch))

@@ -11,6 +11,7 @@ use crate::real::Real;
 
 /// How often a function was swept: the field's oracle counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Sweeps {
     /// Primal sweeps: function values.
@@ -104,7 +105,7 @@ impl<T: Real> Workspace<T> {
     /// Sets input `k`.
     ///
     /// # Panics
-    /// If the length is not that of the input.
+    /// If the length differs from the input's.
     #[track_caller]
     pub(crate) fn set_input(&mut self, program: &Program<T>, k: usize, data: &[T]) {
         let shape = program.input_shape(k);
@@ -130,7 +131,7 @@ impl<T: Real> Workspace<T> {
     /// The adjoint of input `k`, after a reverse sweep.
     ///
     /// # Panics
-    /// If that input was not among those wanted of the last reverse sweep, or one was set since.
+    /// If the last reverse sweep was not asked for it, or an input was set since.
     #[track_caller]
     pub(crate) fn adjoint(&self, program: &Program<T>, k: usize) -> &[T] {
         let (place, by) = (entries(program, k), self.state.by());
@@ -146,8 +147,8 @@ impl<T: Real> Workspace<T> {
     /// other, as that sweep had directions.
     ///
     /// # Panics
-    /// If that input was not among those wanted of the last second sweep, or there was another
-    /// primal or reverse sweep since, or one of the inputs was set.
+    /// If the last second sweep was not asked for it, or another primal or reverse sweep was made or
+    /// an input set since.
     #[track_caller]
     pub(crate) fn adjoint_tangent(&self, program: &Program<T>, k: usize) -> &[T] {
         let place = entries(program, k);

@@ -11,6 +11,11 @@ use crate::Certificate;
 
 /// How a computation ended, with a remedy in words where it did not end well.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(tag = "code", content = "details", rename_all = "kebab-case")
+)]
 pub enum Status {
     /// Every tolerance was met.
     Converged,
@@ -239,6 +244,7 @@ impl fmt::Display for Status {
 
 /// How often each objective was swept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Oracles {
     /// Sweeps of F.
     pub upper: Sweeps,
@@ -292,13 +298,17 @@ impl std::ops::AddAssign for Oracles {
 
 /// A hypergradient with the evidence for it.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(bound = ""))]
 pub struct Estimate<T: Real> {
     /// The strategy's name.
     pub strategy: String,
     /// The hypergradient, of `dim_x` entries. Where the status is no success this is the best there
     /// is, for inspection.
+    #[cfg_attr(feature = "serde", serde(with = "entries"))]
     pub hypergradient: DVector<T>,
     /// The inner variable it was taken at, of `dim_y` entries.
+    #[cfg_attr(feature = "serde", serde(with = "entries"))]
     pub y: DVector<T>,
     /// F(x, y) there.
     pub upper: f64,
@@ -339,6 +349,31 @@ pub struct Estimate<T: Real> {
     pub seconds: f64,
     /// Remarks the user should see.
     pub warnings: Vec<String>,
+}
+
+/// Vectors as plain lists of numbers.
+#[cfg(feature = "serde")]
+mod entries {
+    use autodiff::Real;
+    use nalgebra::DVector;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<T: Real, S: Serializer>(
+        v: &DVector<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(v.iter().map(|entry| entry.f64()))
+    }
+
+    pub(super) fn deserialize<'de, T: Real, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<DVector<T>, D::Error> {
+        let entries = Vec::<f64>::deserialize(from)?;
+        Ok(DVector::from_iterator(
+            entries.len(),
+            entries.into_iter().map(T::of),
+        ))
+    }
 }
 
 impl<T: Real> fmt::Display for Estimate<T> {

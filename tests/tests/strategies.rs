@@ -321,3 +321,42 @@ fn automatic_lengths_survive_a_first_step_that_is_rejected() {
         assert!((0.3..0.6).contains(&estimate.y[0]), "{estimate}");
     }
 }
+
+#[test]
+fn an_estimate_comes_back_from_its_record_as_it_was() {
+    let made = estimate(&logistic_task::<f64>(), &Aid::cg());
+    let record = serde_json::to_value(&made).expect("finite numbers");
+    assert_eq!(record["status"]["code"], made.status.code());
+    assert_eq!(
+        record["hypergradient"][0].as_f64(),
+        Some(made.hypergradient[0])
+    );
+    let back: Estimate<f64> = serde_json::from_value(record).expect("a record of its own");
+    assert_eq!(
+        (&back.hypergradient, &back.y),
+        (&made.hypergradient, &made.y)
+    );
+    assert_eq!((&back.status, back.oracles), (&made.status, made.oracles));
+    assert_eq!((back.bytes, back.seconds), (made.bytes, made.seconds));
+}
+
+#[test]
+fn a_status_is_recorded_with_its_word() {
+    use autodiff::unroll::Irreversible;
+    use solvers::Status;
+    let limit = Irreversible::OutOfRange {
+        step: 3,
+        limit: 16384.0,
+    };
+    for status in [
+        Status::Converged,
+        Status::LinearDiverged { growth: 1.5 },
+        Status::Irreversible(limit),
+        Status::Irreversible(Irreversible::Strayed),
+    ] {
+        let record = serde_json::to_value(&status).expect("finite numbers");
+        assert_eq!(record["code"], status.code());
+        let back: Status = serde_json::from_value(record).expect("a record of its own");
+        assert_eq!(back, status);
+    }
+}

@@ -7,7 +7,7 @@
 //! of order one and away from kinks, so that what two ways of computing them may differ by is
 //! rounding.
 //!
-//! [`properties`] holds what is true of all of them; [`for_all`] checks a property.
+//! [`properties`] holds what is true of all of them; [`for_all`](fn@for_all) checks a property.
 //!
 //! A counterexample [shrinks](Simplify) to fewer operations first, then to smaller shapes, then to
 //! simpler numbers.

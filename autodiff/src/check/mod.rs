@@ -149,7 +149,7 @@ pub fn assert_checked(report: &Report) {
     assert!(report.passed(), "{report}");
 }
 
-/// [`assert_checked`](crate::check::assert_checked) of a report that is an expression.
+/// [`assert_checked`] of a report that is an expression.
 ///
 /// ```
 /// use autodiff::check::Check;

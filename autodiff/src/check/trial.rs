@@ -13,6 +13,8 @@ const SHARE: f64 = 0.45;
 
 /// A rung of the ladder: how a derivative is checked, the tightest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Rung {
     /// Identities between sweeps, without differences: to rounding.
@@ -57,6 +59,11 @@ impl fmt::Display for Rung {
 
 /// What a comparison says.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(tag = "code", content = "details", rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum Verdict {
     /// They agree, and would not have with a derivative [`PERTURBATION`] off.

@@ -19,9 +19,8 @@ pub enum Padding {
 
 /// The shapes of a convolution of one image with one or more kernels.
 ///
-/// It is `u[i, j] = Σ k[p, q] a[i + cp − p, j + cq − q]`: the kernel is turned around, as in NumPy's
-/// `convolve`, and centred at `cp = (kh − 1) / 2`, rounded down, as in SciPy's `convolve2d`. Each
-/// kernel is a run of `kh · kw` entries, and each image of the value follows the one before.
+/// The formula stands at [`Var::conv2d`](crate::Var::conv2d). Each kernel is a run of `kh · kw`
+/// entries, and each image of the value follows the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Conv2d {
     image: Shape,

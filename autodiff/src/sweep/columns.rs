@@ -4,7 +4,7 @@
 //! products with a vector become one with a matrix. Elementwise rules compute their factors once
 //! for all columns, linear ones go through the columns. A block of one column is the plain rule.
 //!
-//! Every column has the bits of a sweep of its own, but for products with such a wider matrix: the
+//! Every column has the bits of a sweep of its own, except for products with such a wider matrix: the
 //! crate `gemm` sums their terms in another order than those with a vector.
 
 use std::ops::Range;

@@ -17,7 +17,7 @@ impl<T: Real> Sweep<'_, T> {
     /// follows.
     ///
     /// # Panics
-    /// If that primal sweep was not made, or the cotangent's length is not that of the output.
+    /// If that primal sweep was not made, or the lengths of cotangent and output differ.
     #[track_caller]
     pub(crate) fn reverse(&mut self, cotangent: &[T], wanted: Inputs) {
         let shape = self.program.output_shape();

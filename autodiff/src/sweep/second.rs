@@ -22,8 +22,8 @@ impl<T: Real> Sweep<'_, T> {
     ///
     /// # Panics
     /// If the program takes gradients inside (that would need third derivatives), if the sweeps
-    /// before it were not made, if the block is empty, or if a direction's length is not that of its
-    /// input.
+    /// before it were not made, if the block is empty, or if a direction's length differs from its
+    /// input's.
     #[track_caller]
     pub(crate) fn second(&mut self, width: usize, directions: &[Option<&[T]>], wanted: Inputs) {
         let block = self.seed(width, directions);

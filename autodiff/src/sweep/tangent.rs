@@ -24,8 +24,8 @@ impl<'a, T: Real> Sweep<'a, T> {
     /// second sweep of each.
     ///
     /// # Panics
-    /// If that primal sweep was not made, if the block is empty, if the number of directions is not
-    /// that of the inputs, or a length is not that of its input.
+    /// If that primal sweep was not made, if the block is empty, or if the number of directions or a
+    /// length differs from the inputs'.
     #[track_caller]
     pub(crate) fn tangent(mut self, width: usize, directions: &[Option<&[T]>]) -> Option<&'a [T]> {
         assert!(

@@ -42,7 +42,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule of so many slots, before its start.
+    /// A schedule of this many slots, before its start.
     pub(super) fn make_room(&mut self, slots: usize) {
         if self.slots != slots {
             // The old lists go before the new ones come.
@@ -53,7 +53,7 @@ impl Schedule {
         }
     }
 
-    /// Bytes of the lists of so many slots.
+    /// Bytes of the lists of this many slots.
     pub(super) fn bytes(slots: usize) -> usize {
         slots.saturating_mul(size_of::<Held>() + size_of::<usize>())
     }

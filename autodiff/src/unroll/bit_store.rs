@@ -38,7 +38,7 @@ impl BitStore {
         }
     }
 
-    /// Words that a stack of so many steps may need.
+    /// Words that a stack of this many steps may need.
     ///
     /// A step adds log₂(d/n) bits, and less than 2⁻¹³ by rounding: what is divided without its
     /// remainder is at least L/d > 2¹⁵. For a moment there is one word more.
@@ -47,13 +47,13 @@ impl BitStore {
         (bits / f64::from(WORD_BITS)) as usize + 1
     }
 
-    /// Bytes of the stores of so many entries and steps.
+    /// Bytes of the stores of this many entries and steps.
     pub(super) fn bytes(entries: usize, steps: usize, decay: Decay) -> usize {
         let stack = Self::words(steps, decay).saturating_mul(size_of::<u32>());
         entries.saturating_mul(stack.saturating_add(size_of::<u64>() + size_of::<u32>()))
     }
 
-    /// Empties it and makes room for so many entries and steps.
+    /// Empties it and makes room for this many entries and steps.
     pub(super) fn start(&mut self, entries: usize, steps: usize, decay: Decay) {
         let most = Self::words(steps, decay);
         if (self.heads.len(), self.most) != (entries, most) {

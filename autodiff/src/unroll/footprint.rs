@@ -57,7 +57,7 @@ impl<T: Real> Step<T> {
     /// [`Category::Solver`] the schedule of [`Memory::Checkpointed`] and [`Memory::Online`] and the
     /// state they walk with on the way back, or the state on the grid of [`Memory::Reversible`] and
     /// the last one. For a loop that may stop
-    /// early `depth` is its limit, but for [`Memory::Taped`] its depth.
+    /// early `depth` is its limit, except under [`Memory::Taped`], where it is the depth.
     ///
     /// # Panics
     /// If the step cannot run under `memory`.

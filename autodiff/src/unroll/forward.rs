@@ -20,7 +20,7 @@ pub(super) struct Forward<T: Real> {
 /// tangents that the step is then held in.
 const BLOCK: usize = 16;
 
-/// Columns of a block for so many entries of x.
+/// Columns of a block for this many entries of x.
 pub(super) fn width(dim_x: usize) -> usize {
     dim_x.min(BLOCK)
 }

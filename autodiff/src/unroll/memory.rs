@@ -36,7 +36,7 @@ pub enum Memory {
     /// The state before each step; each step is linearised again on the way back.
     #[default]
     Stored,
-    /// Binomial checkpointing: at most so many states, the first one among them, held where the
+    /// Binomial checkpointing: at most this many states, the first one among them, held where the
     /// fewest steps have to be run again.
     ///
     /// # Reference
@@ -46,7 +46,7 @@ pub enum Memory {
         /// States held at one time; at least 1.
         slots: usize,
     },
-    /// Online checkpointing, for loops that stop on a tolerance: at most so many states, the first
+    /// Online checkpointing, for loops that stop on a tolerance: at most this many states, the first
     /// one among them, held so that at every depth no step is run more often than it must be.
     ///
     /// # Reference
@@ -56,7 +56,7 @@ pub enum Memory {
         /// States held at one time; at least 1.
         slots: usize,
     },
-    /// The states before the last so many steps; derivatives by earlier ones are left out, so the
+    /// The states before the last this many steps; derivatives by earlier ones are left out, so the
     /// result is biased. With as many steps as the loop has, it is [`Memory::Stored`].
     Truncated {
         /// Steps that are differentiated.

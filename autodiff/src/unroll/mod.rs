@@ -134,10 +134,10 @@ impl<T: Real> Unrolled<T> {
 
     /// Runs `depth` steps from `start` and returns the last state.
     ///
-    /// Allocates only where `depth`, or the policy, is not that of the call before.
+    /// Allocates only where `depth`, or the policy, differs from the call before.
     ///
     /// # Panics
-    /// If a length is not that of the step's input, or the step cannot run under the policy: it
+    /// If a length differs from the step's input, or the step cannot run under the policy: it
     /// has no slots, or asks for steps that can be undone ([`Step::complaint`]).
     #[track_caller]
     pub fn forward(&mut self, x: &[T], start: &[T], depth: usize, memory: Memory) -> &[T] {
@@ -256,7 +256,7 @@ impl<T: Real> Unrolled<T> {
     /// Any number of reverse passes may follow one forward pass.
     ///
     /// # Panics
-    /// If no forward pass was made, or the cotangent's length is not that of the state.
+    /// If no forward pass was made, or the lengths of cotangent and state differ.
     #[track_caller]
     pub fn reverse(&mut self, cotangent: &[T]) -> (&[T], &[T]) {
         assert!(
@@ -287,7 +287,7 @@ impl<T: Real> Unrolled<T> {
     /// entry of x. It is [`forward`](Unrolled::forward) under [`Memory::Forward`].
     ///
     /// # Panics
-    /// If a length is not that of the step's input.
+    /// If a length differs from the step's input.
     #[track_caller]
     pub fn forward_mode(&mut self, x: &[T], start: &[T], depth: usize) -> (&[T], &[T]) {
         self.forward(x, start, depth, Memory::Forward);

@@ -42,7 +42,7 @@ pub(super) enum Watch {
     Off,
     On,
     Forward(usize, Option<NonFinite>),
-    /// After so many steps back.
+    /// After this many steps back.
     Back(usize, Option<NonFinite>),
 }
 

@@ -58,6 +58,8 @@ impl Grid {
 
 /// Why a loop under [`Memory::Reversible`](super::Memory::Reversible) gave NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Irreversible {
     /// An entry of the state, or of its change, left the grid or was not a number.
@@ -118,7 +120,7 @@ impl<T: Real> Reversible<T> {
         }
     }
 
-    /// Bytes of the bits that so many steps lose.
+    /// Bytes of the bits that this many steps lose.
     pub(super) fn lost_bytes(dim_state: usize, steps: usize, decay: Decay) -> usize {
         BitStore::bytes(dim_state / 2, steps, decay)
     }

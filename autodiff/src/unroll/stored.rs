@@ -1,4 +1,4 @@
-//! The states before the last so many steps, in a ring.
+//! The states before the last this many steps, in a ring.
 
 use crate::bytes::{Buffer, Category, Meter};
 use crate::real::Real;

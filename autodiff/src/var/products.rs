@@ -77,8 +77,11 @@ impl<T: Real> Var<'_, T> {
         self.matmul_tr(other)
     }
 
-    /// Convolution of this image with a small kernel, which is turned around and centred as
-    /// [`Conv2d`] says: of the image's shape, or smaller with [`Padding::Valid`].
+    /// Convolution of this image with a small kernel: of the image's shape, or smaller with
+    /// [`Padding::Valid`].
+    ///
+    /// `u[i, j] = Σ k[p, q] a[i + cp − p, j + cq − q]`: the kernel is turned around, as in NumPy's
+    /// `convolve`, and centred at `cp = (kh − 1) / 2`, rounded down, as in SciPy's `convolve2d`.
     ///
     /// # Panics
     /// If the kernel does not fit the image: half of it with [`Padding::Reflect`], all of it with

@@ -99,6 +99,7 @@ struct Parts {
 /// The bound of implicit differentiation with inexact solves, as in M. J. Ehrhardt and L. Roberts,
 /// Analyzing inexact hypergradients for bilevel learning, IMA J. Appl. Math. 2024.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Certificate {
     /// ω.
     pub bound: f64,

@@ -147,6 +147,7 @@ pub trait Run<T: Real> {
 
 /// What one outer iteration reports.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Progress {
     /// Iterations made so far.
     pub iteration: usize,
