@@ -28,6 +28,7 @@ mod accuracy;
 pub mod arbitrary;
 #[cfg(feature = "argmin")]
 pub mod argmin;
+pub mod catalogue;
 mod certificate;
 mod estimate;
 mod expect;
@@ -51,7 +52,7 @@ pub use certificate::{Certificate, Constants, certify};
 pub use estimate::{Estimate, Oracles, Status};
 pub use hypergradient::{
     ANY_DEPTH, Aid, AidStep, Answer, At, Bda, BudgetError, Call, ConfigError, Exact, Footprint,
-    Itd, OneStage, Plan, StepSystem, Strategy,
+    Itd, OneStage, Plan, Room, StepSystem, Strategy,
 };
 pub use inner::{
     Constraint, InnerStep, Numbers, OwnStep, ParseInnerStepError, Proximal, Recorded, StepAt,

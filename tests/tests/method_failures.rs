@@ -2,9 +2,10 @@
 
 use autodiff::{Objective, Var, objective};
 use bilevel_benches::catalogue::methods::{self, method};
-use bilevel_benches::catalogue::settings::{GivenSettings, OuterRule, SolveSettings};
+use bilevel_benches::catalogue::settings::SolveSettings;
 use models::Task;
 use nalgebra::dvector;
+use solvers::catalogue::{OuterRule, Settings};
 use solvers::{Bilevel, Constants, Finish};
 
 /// F of y and x, on the lower level ½c(y − x)² from y = 1.
@@ -32,29 +33,27 @@ fn task(upper: impl Objective<f64>, c: f64, x: f64) -> Task<f64> {
 /// How every method that suits the task ends, whether its reports are true, and F where it ended.
 fn ends(problem: Task<f64>, rate: f64) -> Vec<(&'static str, Finish, f64)> {
     let mut ends = Vec::new();
-    for entry in methods::ALL {
-        let given = GivenSettings {
+    for entry in methods::all() {
+        let name = entry.row.name;
+        let given = Settings {
             iterations: Some(60),
             optimiser: Some(OuterRule::Gd),
             rate: Some(rate),
             stages: Some(2),
             stage_iterations: Some(600),
             steps: Some(1200),
-            step: entry.name.starts_with("aid").then_some(0.5),
-            ..GivenSettings::default()
+            step: name.starts_with("aid").then_some(0.5),
+            ..Settings::NONE
         };
-        let settings = SolveSettings::of("scalar", entry.name, given);
-        let method = method::<f64>(entry.name, &problem, &settings).expect("valid settings");
+        let settings = SolveSettings::of("scalar", name, given);
+        let method = method::<f64>(name, &problem, &settings).expect("valid settings");
         let mut run = method
             .begin(&problem.bilevel, problem.x.clone())
             .expect("a problem that suits");
         let finish = run.finish();
         let at = [run.x().as_slice(), run.y().as_slice()];
-        ends.push((
-            entry.name,
-            finish,
-            problem.bilevel.upper().point().value(&at),
-        ));
+        let value = problem.bilevel.upper().point().value(&at);
+        ends.push((name, finish, value));
     }
     ends
 }

@@ -14,24 +14,25 @@ pub(super) fn method<T: Real>(
     settings: &SolveSettings,
     optimiser: Optimiser,
 ) -> Option<Box<dyn Method<T>>> {
-    let a = settings.accuracy;
-    let falling = settings.accuracy_power.map(|q| Schedule::Power { a, q });
+    let given = &settings.method;
+    let a = given.accuracy();
+    let falling = given.accuracy_power.map(|q| Schedule::Power { a, q });
     Some(match name {
         "maid" => {
-            let mut maid = Maid::new(settings.iterations).accuracy(a);
-            if let Some(step) = settings.first_step {
+            let mut maid = Maid::new(given.iterations()).accuracy(a);
+            if let Some(step) = given.first_step {
                 maid = maid.step(step);
             }
-            Box::new(match settings.tolerance {
+            Box::new(match given.tolerance {
                 Some(tolerance) => maid.tolerance(tolerance),
                 None => maid,
             })
         }
         "hoag" => {
-            let hoag = Hoag::new(settings.iterations)
+            let hoag = Hoag::new(given.iterations())
                 .accuracy(falling.unwrap_or(Schedule::Geometric { a, decay: 0.9 }))
                 .constraint(Constraint::from(task.bounds));
-            Box::new(match settings.lower_limit {
+            Box::new(match given.lower_limit {
                 Some(limit) => hoag.lower_limit(limit),
                 None => hoag,
             })
@@ -40,19 +41,17 @@ pub(super) fn method<T: Real>(
             let (samples, _) = task.bilevel.samples();
             let own = task.bilevel.blocks() > 1;
             // Solving the lower level is what costs: one for each sample, or one for all.
-            let batch = settings
-                .batch
-                .unwrap_or(if own { 1 } else { 16.min(samples) });
+            let batch = given.batch.unwrap_or(if own { 1 } else { 16.min(samples) });
             let sampling = Sampling::new(settings.seed)
                 .batches(batch, 1)
                 .rule(DrawRule::Epochs);
             // The rate is that of the optimiser.
             let step = Schedule::Power {
                 a: 1.0,
-                q: settings.step_power,
+                q: given.step_power(),
             };
-            let power = settings.accuracy_power.unwrap_or(0.75);
-            let isgd = Isgd::new(settings.iterations, 1.0)
+            let power = given.accuracy_power.unwrap_or(0.75);
+            let isgd = Isgd::new(given.iterations(), 1.0)
                 .step(step)
                 .optimiser(optimiser)
                 .accuracy(falling.unwrap_or(Schedule::Power { a, q: power }))

@@ -2,112 +2,269 @@
 
 use autodiff::Real;
 use models::Task;
-use solvers::{Constraint, Descent, Gda, Method, Optimiser, StepLength};
+use solvers::catalogue::{self, OuterRule, Setting, Settings, rest};
+use solvers::{Constraint, Descent, Gda, Method, Optimiser, Strategy};
 
-use super::settings::{OuterRule, SolveSettings};
-use super::strategies::{self, AnyStrategy};
+use super::settings::SolveSettings;
 use super::{Entry, unknown};
 use super::{inexact, stepwise};
 
+/// What methods have in common where a problem has defaults for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Steps of x along hypergradients.
+    Descent,
+    /// Descent in x and ascent on the lower level's penalty.
+    Ascent,
+    /// Many small steps of all variables.
+    SmallSteps,
+}
+
+/// A method by name.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// Its name, with a number that may be left out in brackets.
+    pattern: &'static str,
+    /// What lists show.
+    pub row: Entry,
+    /// What it has in common with others.
+    pub family: Family,
+    /// The keys of the settings it takes.
+    pub accepts: Vec<&'static str>,
+}
+
+impl Named {
+    /// Refuses a setting that the method, called `name`, does not take. `shown` is how a setting is
+    /// written there.
+    ///
+    /// # Errors
+    /// With the settings that it takes: one line.
+    pub fn refuse_foreign(
+        &self,
+        name: &str,
+        settings: &Settings,
+        shown: impl Fn(&Setting) -> String,
+    ) -> Result<(), String> {
+        settings.refuse_foreign("method", &[(name, &self.accepts)], shown)
+    }
+}
+
 /// Every method.
-pub const ALL: &[Entry] = &[
-    Entry {
-        name: "itd",
-        about: "descent along hypergradients of iterative differentiation",
-    },
-    Entry {
-        name: "aid-cg",
-        about: "descent along implicit hypergradients, by conjugate gradients",
-    },
-    Entry {
-        name: "aid-direct",
-        about: "descent along implicit hypergradients, by a dense factorisation",
-    },
-    Entry {
-        name: "aid-minres",
-        about: "descent along implicit hypergradients, by minimal residuals",
-    },
-    Entry {
-        name: "aid-neumann",
-        about: "the same, by a Neumann series; aid-neumann:K to order K",
-    },
-    Entry {
-        name: "aid-fixed-point",
-        about: "the same, by fixed-point steps; aid-fixed-point:K takes K",
-    },
-    Entry {
-        name: "aid-nystrom",
-        about: "the same, by a Nyström approximation; aid-nystrom:RANK of this rank",
-    },
-    Entry {
-        name: "aid-one-step",
-        about: "the same, the inverse Hessian taken for a step length (biased)",
-    },
-    Entry {
-        name: "bda",
-        about: "descent along hypergradients of descent aggregation",
-    },
-    Entry {
-        name: "gda",
-        about: "multi-stage gradient descent-ascent, first-order only",
-    },
-    Entry {
-        name: "hoag",
-        about: "implicit hypergradients, accuracies from a schedule, adaptive steps",
-    },
-    Entry {
-        name: "maid",
-        about: "accuracy and step chosen by certified bounds; needs a problem's constants",
-    },
-    Entry {
-        name: "isgd",
-        about: "mini-batches of upper samples, inexact hypergradients, falling accuracies",
-    },
-    Entry {
-        name: "pbgd",
-        about: "descent on the value-function penalty, which grows; first-order only",
-    },
-    Entry {
-        name: "f2sa",
-        about: "directions from two penalised inner solutions; first-order only",
-    },
-    Entry {
-        name: "bome",
-        about: "descent that keeps the value-function gap falling; first-order only",
-    },
-    Entry {
-        name: "stochastic-aid",
-        about: "the stochastic AID loop: mini-batches, K steps on the linear system",
-    },
-    Entry {
-        name: "soba",
-        about: "mini-batches: y, v and x move at once, steps fall like 1/sqrt(t)",
-    },
-    Entry {
-        name: "saba",
-        about: "soba with the variance reduction of SAGA, on single samples",
-    },
-    Entry {
-        name: "fsla",
-        about: "soba with a running mean of the directions of x",
-    },
-    Entry {
-        name: "amigo",
-        about: "mini-batches: several warm steps on y, then on the linear system",
-    },
-    Entry {
-        name: "stocbio",
-        about: "mini-batches: warm steps on y, then a Neumann series",
-    },
-    Entry {
-        name: "bsa",
-        about: "mini-batches: warm steps on y, then a Neumann series cut at random",
-    },
-    Entry {
-        name: "ttsa",
-        about: "bsa with one step on y",
-    },
-];
+pub fn all() -> Vec<Named> {
+    let strategies = catalogue::strategies::<f64>().into_iter();
+    let mut all: Vec<Named> = strategies.filter_map(descent).collect();
+    let own = |pattern, about, family, accepts: &[&'static str]| Named {
+        pattern,
+        row: Entry {
+            name: pattern,
+            about,
+        },
+        family,
+        accepts: accepts.to_vec(),
+    };
+    all.extend([
+        own(
+            "gda",
+            "multi-stage gradient descent-ascent, first-order only",
+            Family::Ascent,
+            &[
+                "iterations",
+                "optimiser",
+                "rate",
+                "adam_eps",
+                "adam_eps_root",
+                "stages",
+                "stage_iterations",
+                "penalty",
+                "growth",
+                "batch",
+            ],
+        ),
+        own(
+            "hoag",
+            "implicit hypergradients, accuracies from a schedule, adaptive steps",
+            Family::Descent,
+            &["iterations", "lower_limit", "accuracy", "accuracy_power"],
+        ),
+        own(
+            "maid",
+            "accuracy and step chosen by certified bounds; needs a problem's constants",
+            Family::Descent,
+            &["iterations", "tolerance", "accuracy", "first_step"],
+        ),
+        own(
+            "isgd",
+            "mini-batches of upper samples, inexact hypergradients, falling accuracies",
+            Family::Descent,
+            &[
+                "iterations",
+                "optimiser",
+                "rate",
+                "adam_eps",
+                "adam_eps_root",
+                "batch",
+                "accuracy",
+                "accuracy_power",
+                "step_power",
+            ],
+        ),
+        own(
+            "pbgd",
+            "descent on the value-function penalty, which grows; first-order only",
+            Family::SmallSteps,
+            &[
+                "iterations",
+                "step",
+                "stages",
+                "penalty",
+                "growth",
+                "steps",
+                "inner_steps",
+                "batch",
+            ],
+        ),
+        own(
+            "f2sa",
+            "directions from two penalised inner solutions; first-order only",
+            Family::SmallSteps,
+            &[
+                "iterations",
+                "rate",
+                "step",
+                "penalty",
+                "growth",
+                "steps",
+                "inner_steps",
+                "batch",
+            ],
+        ),
+        own(
+            "bome",
+            "descent that keeps the value-function gap falling; first-order only",
+            Family::SmallSteps,
+            &[
+                "iterations",
+                "rate",
+                "step",
+                "steps",
+                "inner_steps",
+                "batch",
+            ],
+        ),
+        own(
+            "stochastic-aid",
+            "the stochastic AID loop: mini-batches, K steps on the linear system",
+            Family::SmallSteps,
+            &[
+                "iterations",
+                "rate",
+                "step",
+                "steps",
+                "inner_steps",
+                "batch",
+            ],
+        ),
+        own(
+            "soba",
+            "mini-batches: y, v and x move at once, steps fall like 1/sqrt(t)",
+            Family::SmallSteps,
+            &["iterations", "rate", "step", "steps", "batch"],
+        ),
+        own(
+            "saba",
+            "soba with the variance reduction of SAGA, on single samples",
+            Family::SmallSteps,
+            &["iterations", "rate", "step", "steps", "batch"],
+        ),
+        own(
+            "fsla",
+            "soba with a running mean of the directions of x",
+            Family::SmallSteps,
+            &["iterations", "rate", "step", "steps", "batch"],
+        ),
+        own(
+            "amigo",
+            "mini-batches: several warm steps on y, then on the linear system",
+            Family::SmallSteps,
+            &[
+                "iterations",
+                "rate",
+                "step",
+                "steps",
+                "inner_steps",
+                "batch",
+            ],
+        ),
+        own(
+            "stocbio",
+            "mini-batches: warm steps on y, then a Neumann series",
+            Family::SmallSteps,
+            &[
+                "iterations",
+                "rate",
+                "step",
+                "steps",
+                "inner_steps",
+                "batch",
+            ],
+        ),
+        own(
+            "bsa",
+            "mini-batches: warm steps on y, then a Neumann series cut at random",
+            Family::SmallSteps,
+            &[
+                "iterations",
+                "rate",
+                "step",
+                "steps",
+                "inner_steps",
+                "batch",
+            ],
+        ),
+        own(
+            "ttsa",
+            "bsa with one step on y",
+            Family::SmallSteps,
+            &[
+                "iterations",
+                "rate",
+                "step",
+                "steps",
+                "inner_steps",
+                "batch",
+            ],
+        ),
+    ]);
+    all
+}
+
+/// Descent along the hypergradients of a strategy.
+fn descent(strategy: catalogue::Entry<dyn Strategy<f64>>) -> Option<Named> {
+    let of_x = [
+        "iterations",
+        "optimiser",
+        "rate",
+        "adam_eps",
+        "adam_eps_root",
+        "warm_start",
+    ];
+    let descent = strategy.descent?;
+    let name = strategy.rows.first()?.name;
+    Some(Named {
+        pattern: strategy.pattern,
+        row: Entry {
+            name,
+            about: descent.about,
+        },
+        family: Family::Descent,
+        accepts: [&of_x, &descent.accepts[..]].concat(),
+    })
+}
+
+/// The method of this name, if there is one.
+pub fn find(name: &str) -> Option<Named> {
+    all().into_iter().find(|m| rest(m.pattern, name).is_some())
+}
 
 /// The method of this name for a task.
 ///
@@ -118,14 +275,54 @@ pub fn method<T: Real>(
     task: &Task<T>,
     settings: &SolveSettings,
 ) -> Result<Box<dyn Method<T>>, String> {
-    let rate = settings.rate;
+    let Some(named) = find(name) else {
+        let rows: Vec<Entry> = all().into_iter().map(|m| m.row).collect();
+        return Err(unknown("method", name, &rows));
+    };
+    let given = settings.method.only(&named.accepts);
+    let settings = &SolveSettings {
+        method: given.clone(),
+        ..*settings
+    };
+    if let Some(method) = inexact::method(name, task, settings, optimiser(&given)) {
+        return Ok(method);
+    }
+    if let Some(method) = stepwise::method(name, task, settings) {
+        return Ok(method);
+    }
+    if named.family == Family::Ascent {
+        let (stages, each) = (given.stages(), given.stage_iterations());
+        let Some(total) = stages.checked_mul(each) else {
+            return Err(format!(
+                "stages {stages} of {each} stage-iterations: expected fewer than 2^{} in all",
+                usize::BITS
+            ));
+        };
+        let gda = Gda::new(stages, each, optimiser(&given))
+            .penalty(given.penalty(), given.growth())
+            .sampling(settings.sampling(None))
+            .report_every(total.div_ceil(given.iterations()).max(1))
+            .constraint(Constraint::from(task.bounds));
+        return Ok(Box::new(gda));
+    }
+    let strategy = catalogue::strategy::<T>(name, &given)?;
+    let descent = Descent::new(strategy, optimiser(&given), given.iterations())
+        .warm_start(given.warm_start())
+        .warm_linear(given.warm_start())
+        .constraint(Constraint::from(task.bounds));
+    Ok(Box::new(descent))
+}
+
+/// How x moves.
+fn optimiser(settings: &Settings) -> Optimiser {
+    let rate = settings.rate();
     let adam = |decay| Optimiser::AdamWith {
         rate,
         decay,
-        eps: settings.adam_eps,
-        eps_root: settings.adam_eps_root,
+        eps: settings.adam_eps(),
+        eps_root: settings.adam_eps_root(),
     };
-    let optimiser = match settings.optimiser {
+    match settings.optimiser() {
         OuterRule::Gd => Optimiser::GradientDescent { rate },
         OuterRule::Momentum => Optimiser::Momentum {
             rate,
@@ -134,42 +331,47 @@ pub fn method<T: Real>(
         OuterRule::Adagrad => Optimiser::Adagrad { rate },
         OuterRule::Adam => adam(0.0),
         OuterRule::AdamW => adam(0.01),
-    };
-    settings.check()?;
-    if name == "gda" {
-        let total = settings.stages * settings.stage_iterations;
-        let gda = Gda::new(settings.stages, settings.stage_iterations, optimiser)
-            .penalty(settings.penalty, settings.growth)
-            .sampling(settings.sampling(None))
-            .report_every(total.div_ceil(settings.iterations).max(1))
-            .constraint(Constraint::from(task.bounds));
-        return Ok(Box::new(gda));
     }
-    // The number of an implicit method is looked at with the strategy.
-    let kind = match name.split_once(':') {
-        Some((kind, _)) if kind.starts_with("aid-") => kind,
-        _ => name,
-    };
-    if !ALL.iter().any(|e| e.name == kind) {
-        return Err(unknown("method", name, ALL));
+}
+
+#[cfg(test)]
+mod tests {
+    use solvers::catalogue::{Kind, SETTINGS, Value};
+
+    use super::*;
+    use crate::catalogue::problems::{self, Source};
+
+    /// A value that no setting has here unless it is given.
+    fn unusual(kind: Kind) -> Value {
+        match kind {
+            Kind::Count => Value::Count(7),
+            Kind::Positive | Kind::FromZero => Value::Number(0.625),
+            Kind::YesNo | Kind::Flag => Value::YesNo(true),
+            Kind::Outer => Value::Outer(OuterRule::Adagrad),
+            Kind::Inner => Value::Inner("momentum:0.5".parse().expect("a step")),
+        }
     }
-    if let Some(method) = inexact::method(name, task, settings, optimiser) {
-        return Ok(method);
+
+    #[test]
+    fn what_a_method_takes_makes_another_method() {
+        let task = problems::named::<f64>("ridge-prior", &Source::default());
+        let task = task.expect("a problem of the catalogue");
+        let adam = Settings {
+            optimiser: Some(OuterRule::Adam),
+            ..Settings::NONE
+        };
+        for named in all() {
+            let name = named.row.name;
+            let made = |given: Settings| {
+                let settings = SolveSettings::of("ridge-prior", name, given);
+                let method = method(name, &task, &settings).expect("settings that fit");
+                format!("{method:?}")
+            };
+            for setting in SETTINGS.iter().filter(|s| named.accepts.contains(&s.key)) {
+                let mut given = adam.clone();
+                given.set(setting.key, unusual(setting.kind));
+                assert_ne!(made(given), made(adam.clone()), "{name}: {}", setting.key);
+            }
+        }
     }
-    if let Some(method) = stepwise::method(name, task, settings) {
-        return Ok(method);
-    }
-    let shared = strategies::Settings {
-        depth: settings.depth,
-        tolerance: settings.tolerance,
-        lower_limit: settings.lower_limit,
-        step: settings.step.map_or(StepLength::Auto, StepLength::Fixed),
-        ..strategies::Settings::default()
-    };
-    let strategy: AnyStrategy<T> = strategies::strategy(name, &shared)?;
-    let descent = Descent::new(strategy, optimiser, settings.iterations)
-        .warm_start(settings.warm_start)
-        .warm_linear(settings.warm_start)
-        .constraint(Constraint::from(task.bounds));
-    Ok(Box::new(descent))
 }

@@ -82,6 +82,15 @@ pub struct GivenReading {
 }
 
 impl GivenReading {
+    /// Its keys in files.
+    pub const KEYS: [&str; 5] = [
+        "header",
+        "first_index",
+        "format",
+        "keep_index",
+        "standardise",
+    ];
+
     /// These settings where given, else those of `other`.
     #[must_use]
     pub fn or(self, other: GivenReading) -> GivenReading {

@@ -38,13 +38,13 @@ fn slip(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::settings::GivenSettings;
+    use crate::catalogue::settings::Given;
 
     #[test]
     fn a_slip_has_a_nearest_key() {
         let complaint = |key: &str| {
             let text = format!("\n{key} = 1");
-            parse::<GivenSettings>(&text).expect_err("no key")
+            parse::<Given>(&text).expect_err("no key")
         };
         let start = "line 2, `iteratons = 1`: did you mean `iterations`? unknown field";
         assert!(complaint("iteratons").starts_with(start));

@@ -7,37 +7,11 @@ use solvers::{
     StocBio, StochasticAid,
 };
 
+use super::defaults;
 use super::settings::SolveSettings;
 
 /// Samples in a mini-batch unless given otherwise, or all if there are fewer.
 const BATCH: usize = 16;
-
-/// Whether a method of this name is one of those.
-pub(super) fn is_one(name: &str) -> bool {
-    const NAMES: [&str; 11] = [
-        "pbgd",
-        "f2sa",
-        "bome",
-        "stochastic-aid",
-        "soba",
-        "saba",
-        "fsla",
-        "amigo",
-        "stocbio",
-        "bsa",
-        "ttsa",
-    ];
-    NAMES.contains(&name)
-}
-
-/// The step of y and of the linear system, unless given otherwise: short enough for small batches.
-fn inner_length(problem: &str) -> f64 {
-    match problem {
-        "logistic" | "ridge-prior" | "quadratic" => 0.1,
-        "orthogonal-map" | "hyper-cleaning" => 0.05,
-        _ => 0.3,
-    }
-}
 
 /// The method of this name, if it is one of those; its settings were looked at.
 pub(super) fn method<T: Real>(
@@ -46,31 +20,34 @@ pub(super) fn method<T: Real>(
     settings: &SolveSettings,
 ) -> Option<Box<dyn Method<T>>> {
     let make = Make { task, settings };
-    let v = settings.step.unwrap_or_else(|| inner_length(task.name));
-    let (x, y) = (Schedule::Constant(settings.rate), Schedule::Constant(v));
-    let (inner, ratio) = (settings.inner_steps, v / settings.rate);
+    let given = &settings.method;
+    let v = given
+        .step
+        .unwrap_or_else(|| defaults::inner_length(task.name));
+    let (x, y) = (Schedule::Constant(given.rate()), Schedule::Constant(v));
+    let (inner, ratio) = (given.inner_steps(), v / given.rate());
     let step = Schedule::InverseRoot { a: v };
     Some(match name {
         "pbgd" => make.first_order(Pbgd {
-            first: settings.penalty,
-            last: settings.penalty * settings.growth.powi(settings.stages.min(1000) as i32),
-            ramp: settings.steps / 2,
+            first: given.penalty(),
+            last: given.penalty() * given.growth().powi(given.stages().min(1000) as i32),
+            ramp: given.steps() / 2,
             inner,
             inner_step: v,
             step: v,
         }),
         "f2sa" => make.first_order(F2sa {
-            penalty: settings.penalty,
-            growth: settings.growth / 100.0,
+            penalty: given.penalty(),
+            growth: given.growth() / 100.0,
             inner,
             inner_step: v,
-            step: settings.rate,
+            step: given.rate(),
         }),
         "bome" => make.first_order(Bome {
             inner,
             inner_step: v,
             fall: 0.5,
-            step: settings.rate,
+            step: given.rate(),
         }),
         "stochastic-aid" => make.drawn(StochasticAid {
             inner,
@@ -134,10 +111,10 @@ impl<T: Real> Make<'_, T> {
     }
 
     fn of<R: Rule<T> + 'static>(&self, rule: R, batch: Option<usize>) -> Box<dyn Method<T>> {
-        let settings = self.settings;
-        let every = settings.steps.div_ceil(settings.iterations).max(1);
-        let method = Outer::new(rule, settings.steps)
-            .sampling(settings.sampling(batch))
+        let given = &self.settings.method;
+        let every = given.steps().div_ceil(given.iterations()).max(1);
+        let method = Outer::new(rule, given.steps())
+            .sampling(self.settings.sampling(batch))
             .report_every(every)
             .constraint(Constraint::from(self.task.bounds));
         Box::new(method)

@@ -7,8 +7,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::checkpoint_every::CheckpointEvery;
+use super::given::{Given, Loops, Methods, Strategies};
 use crate::catalogue::reading::GivenReading;
-use crate::catalogue::settings::GivenSettings;
 use crate::study::stability::Toy;
 use crate::study::table::Table;
 
@@ -190,35 +190,8 @@ pub(super) struct Compare {
     /// Strategies, separated by commas, see `bilevel list`
     #[arg(long, value_name = "S,…", value_delimiter = ',')]
     pub(super) strategy: Vec<String>,
-    /// Steps that are unrolled
-    #[arg(
-        long,
-        value_name = "K",
-        default_value_t = 100,
-        allow_negative_numbers = true
-    )]
-    pub(super) depth: i64,
-    /// Tolerance of implicit strategies: ‖∇_y g‖, and the linear system's relative residual
-    /// [default: 1e-10, 1e-5 in f32]. Given, `itd` ends its loop there too, if before --depth
-    #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
-    pub(super) tolerance: Option<f64>,
-    /// The most iterations on the lower level of implicit strategies [default: 200 of Newton's
-    /// method, 100000 steps of `aid-step`]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(super) lower_limit: Option<usize>,
-    /// Step length of the lower level, and of the linear iterations that take steps [default: from
-    /// the curvature]
-    #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]
-    pub(super) step: Option<f64>,
-    /// Steps of the lower level: `gd`, `momentum:BETA`, `nesterov:BETA`,
-    /// `adam[:RATE[:EPS[:EPS_ROOT]]]`, or one that a projection or a soft threshold follows, see
-    /// `bilevel list`
-    #[arg(long, value_name = "KIND", default_value = "gd")]
-    pub(super) inner: String,
-    /// Let implicit strategies take the same --depth steps on the lower level as unrolled ones,
-    /// instead of solving it to the tolerance
-    #[arg(long)]
-    pub(super) same_iterate: bool,
+    #[command(flatten)]
+    pub(super) settings: Given<Strategies>,
     /// Put the hypergradient itself into the records
     #[arg(long)]
     pub(super) full: bool,
@@ -232,18 +205,6 @@ pub(super) struct CheckArgs {
 }
 
 /// What is unrolled.
-#[derive(Clone, Debug, Args)]
-pub(super) struct Unroll {
-    /// Step length of the lower level [default: from its curvature]
-    #[arg(long, value_name = "LENGTH", allow_negative_numbers = true)]
-    pub(super) step: Option<f64>,
-    /// Steps of the lower level: `gd`, `momentum:BETA`, `nesterov:BETA`,
-    /// `adam[:RATE[:EPS[:EPS_ROOT]]]`, or one that a projection or a soft threshold follows, see
-    /// `bilevel list`
-    #[arg(long, value_name = "KIND", default_value = "gd")]
-    pub(super) inner: String,
-}
-
 #[derive(Clone, Debug, Args)]
 pub(super) struct Memory {
     #[command(flatten)]
@@ -265,7 +226,7 @@ pub(super) struct Memory {
     #[arg(long, value_name = "BYTES")]
     pub(super) budget: Option<String>,
     #[command(flatten)]
-    pub(super) unroll: Unroll,
+    pub(super) unroll: Given<Loops>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -279,7 +240,7 @@ pub(super) struct Plan {
     #[arg(long, value_name = "BYTES")]
     pub(super) budget: String,
     #[command(flatten)]
-    pub(super) unroll: Unroll,
+    pub(super) unroll: Given<Loops>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -305,7 +266,7 @@ pub(super) struct Solve {
     #[arg(long, value_name = "N|Ns", allow_hyphen_values = true)]
     pub(super) checkpoint_every: Option<CheckpointEvery>,
     #[command(flatten)]
-    pub(super) settings: GivenSettings,
+    pub(super) settings: Given<Methods>,
     /// Put the solution x, y into the last record
     #[arg(long)]
     pub(super) full: bool,

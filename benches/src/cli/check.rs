@@ -4,8 +4,9 @@ use autodiff::Real;
 use autodiff::check::Report;
 
 use super::args::{CheckArgs, Common};
+use super::columns::{Column, terminal_with_words};
 use super::failure::{Failure, input};
-use super::output::{bar, line, prepare, say, short, table_with_words, write_lines};
+use super::output::{bar, leave, line, prepare, say, short};
 use crate::catalogue::problems;
 use crate::study::check::{
     Record, STRATEGIES, hypergradient, objectives, primitives, records, small,
@@ -35,9 +36,9 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
         progress.set_message(problem.name);
         reports.extend(objectives(problem, seed));
         progress.inc(1);
-        for name in STRATEGIES {
-            progress.set_message((*name).to_owned());
-            reports.extend(hypergradient(problem, name, seed).map_err(Failure::Input)?);
+        for subject in STRATEGIES {
+            progress.set_message(subject.0);
+            reports.extend(hypergradient(problem, subject, seed).map_err(Failure::Input)?);
             progress.inc(1);
         }
     }
@@ -47,15 +48,9 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
     if common.json {
         records.iter().for_each(|r| say(&line(r)));
     } else {
-        say(&table_with_words(
-            &COLUMNS,
-            &records.iter().map(cells).collect::<Vec<_>>(),
-        ));
+        say(&terminal_with_words(&columns(), &records));
     }
-    if let Some(dir) = &common.out {
-        let file = write_lines(dir, "check.jsonl", &records)?;
-        eprintln!("wrote {}", file.display());
-    }
+    leave(common, "check.jsonl", &records, None)?;
     let count = |verdict: &str| -> usize {
         let of = records.iter().filter(|r| r.verdict == verdict);
         of.map(|r| r.number).sum()
@@ -86,30 +81,22 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
     Ok(())
 }
 
-const COLUMNS: [&str; 8] = [
-    "subject",
-    "check",
-    "mode",
-    "number",
-    "expected",
-    "got",
-    "ratio",
-    "verdict and place",
-];
-
-fn cells(r: &Record) -> Vec<String> {
-    let reason = r
-        .reason
-        .as_ref()
-        .map_or(String::new(), |w| format!(": {w}"));
-    vec![
-        r.subject.clone(),
-        r.check.to_owned(),
-        r.mode.to_owned(),
-        r.number.to_string(),
-        short(r.expected),
-        short(r.got),
-        short(r.ratio),
-        format!("{}, {}{reason}", r.verdict, r.place),
+fn columns() -> [Column<'static, Record>; 8] {
+    let place = |r: &Record| {
+        let reason = r
+            .reason
+            .as_ref()
+            .map_or(String::new(), |w| format!(": {w}"));
+        format!("{}, {}{reason}", r.verdict, r.place)
+    };
+    [
+        Column::words("subject", |r: &Record| r.subject.clone()),
+        Column::words("check", |r: &Record| r.check.to_owned()),
+        Column::words("mode", |r: &Record| r.mode.to_owned()),
+        Column::count("number", |r: &Record| r.number),
+        Column::number("expected", |r: &Record| Some(r.expected), short),
+        Column::number("got", |r: &Record| Some(r.got), short),
+        Column::number("ratio", |r: &Record| Some(r.ratio), short),
+        Column::words("verdict and place", place),
     ]
 }

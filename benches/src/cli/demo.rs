@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use autodiff::Real;
 
 use super::args::Common;
-use super::compare::terminal_table;
+use super::columns::{Column, terminal};
+use super::compare_page::columns;
+use super::demo_page::{self, RunOf, ends_of_runs};
 use super::failure::Failure;
-use super::output::{bar, line, prepare, say, short, table, time, write_lines};
-use super::{demo_page, provenance};
+use super::output::{bar, dash, line, prepare, say, short, time, write_lines, write_page};
+use super::pages::provenance;
 use crate::catalogue::problems::CORRUPTION;
 use crate::report;
-use crate::study::demo::{Demo, FAMILIES};
+use crate::study::demo::Demo;
 
 pub(super) fn run<T: Real>(common: &Common) -> Result<(), Failure> {
     let dir = common.out.clone().unwrap_or_else(|| PathBuf::from("."));
@@ -39,8 +41,7 @@ pub(super) fn run<T: Real>(common: &Common) -> Result<(), Failure> {
 }
 
 fn finish(demo: &Demo, page: &report::Report, dir: &Path, common: &Common) -> Result<(), Failure> {
-    let path = report::write(page, dir)
-        .map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
+    let path = write_page(page, dir)?;
     // Records go beside the page only where a folder was asked for.
     if common.out.is_some() {
         let records: Vec<_> = demo.records().collect();
@@ -66,48 +67,25 @@ fn finish(demo: &Demo, page: &report::Report, dir: &Path, common: &Common) -> Re
 fn print(demo: &Demo) {
     for (title, records) in &demo.comparisons {
         say(&format!("\n{title}"));
-        say(&terminal_table(records));
+        say(&terminal(&columns(), records));
     }
     say("\nA lower level with many solutions (bda-counterexample): the best has x = 1");
-    let rows: Vec<Vec<String>> = demo
-        .counterexample
-        .iter()
-        .map(|end| vec![end.method.clone(), short(end.x), end.status.clone()])
-        .collect();
-    say(&table(&["method", "x reached", "status"], &rows));
+    say(&terminal(&demo_page::ends(), &demo.counterexample));
     say(&format!(
         "\nHyper-cleaning: 900 digits, {:.0} % mislabelled, 60 clean ones to judge by; uncleaned {:.1} % right",
         100.0 * CORRUPTION,
         demo.uncleaned
     ));
-    let rows: Vec<Vec<String>> = demo
-        .runs
-        .iter()
-        .filter_map(|(name, records)| {
-            let (first, last) = (records.first()?, records.last()?);
-            let metric = |key: &str| short(last.metric(key).unwrap_or(f64::NAN));
-            Some(vec![
-                name.clone(),
-                format!("{} → {}", short(first.upper), short(last.upper)),
-                metric("test_accuracy"),
-                metric("cleaner_f1"),
-                last.gradients.to_string(),
-                last.hvps.to_string(),
-                time(last.seconds),
-                autodiff::bytes::human_bytes(last.peak_bytes),
-            ])
+    let loss = |r: &RunOf| {
+        let ends = r.1.first().zip(r.1.last());
+        ends.map_or(dash(), |(a, b)| {
+            format!("{} → {}", short(a.upper), short(b.upper))
         })
-        .collect();
-    debug_assert_eq!(rows.len(), FAMILIES.len());
-    let columns = [
-        "method",
-        "validation loss",
-        "test accuracy %",
-        "cleaner F1",
-        "gradients",
-        "HVPs",
-        "time",
-        "peak",
-    ];
-    say(&table(&columns, &rows));
+    };
+    let seconds = |r: &RunOf| Some(r.1.last()?.seconds);
+    let columns = ends_of_runs(
+        Column::words("validation loss", loss),
+        Column::number("time", seconds, time),
+    );
+    say(&terminal(&columns, &demo.runs));
 }

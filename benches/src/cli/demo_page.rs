@@ -1,15 +1,15 @@
 //! The page of the main job: what it found in words, and the plots.
 
-use autodiff::bytes::human_bytes;
-
-use super::compare::page_table;
-use super::output::short;
-use super::solve_page::against_time;
+use super::columns::{Column, table};
+use super::compare_page::columns;
+use super::output::{bytes, short};
+use super::pages::{against_time, notices};
 use crate::catalogue::problems::CORRUPTION;
-use crate::report::{Cell, Claim, Plot, Report, Section, Series, Style, Table};
+use crate::report::{Claim, Plot, Report, Section, Series, Style};
 use crate::study::compare::Record;
 use crate::study::curves::Curve;
-use crate::study::demo::Demo;
+use crate::study::demo::{Demo, End};
+use crate::study::solve;
 
 pub(super) fn page(demo: &Demo, subtitle: String) -> Report {
     Report {
@@ -35,7 +35,7 @@ fn claims(demo: &Demo) -> Vec<Claim> {
         .comparisons
         .iter()
         .flat_map(|(_, records)| records)
-        .filter(|r| r.strategy.starts_with("aid-"))
+        .filter(|r| r.linear_residual.is_some())
         .map(|r| r.error_vs_exact.unwrap_or(f64::INFINITY))
         .fold(0.0, f64::max);
     claims.push(Claim {
@@ -122,7 +122,7 @@ fn comparisons(demo: &Demo) -> Section {
     let tables = demo
         .comparisons
         .iter()
-        .map(|(title, records)| page_table(title.clone(), records));
+        .map(|(title, records)| table(title, &columns(), records));
     Section {
         title: "Strategies at one point".into(),
         text: "The relative error is that of the hypergradient against the exact one: the lower \
@@ -215,29 +215,52 @@ fn memory(demo: &Demo) -> Section {
     }
 }
 
+/// The columns of where methods end on the counter-example.
+pub(super) fn ends() -> [Column<'static, End>; 3] {
+    [
+        Column::words("method", |e: &End| e.method.clone()),
+        Column::number("x reached", |e: &End| Some(e.x), short),
+        Column::words("status", |e: &End| e.status.clone()),
+    ]
+}
+
 fn counterexample(demo: &Demo) -> Section {
-    let row = |e: &crate::study::demo::End| -> Vec<Cell> {
-        vec![
-            e.method.clone().into(),
-            Cell::number(short(e.x), e.x),
-            e.status.clone().into(),
-        ]
-    };
     Section {
         title: "A lower level with many solutions".into(),
         text:
             "F = ½(x − y₂)² + ½(y₁ − 1)², g = ½y₁² − x y₁, from x = 2. The lower level leaves y₂ \
                free; its best choice makes x = 1 optimal."
                 .into(),
-        tables: vec![Table {
-            caption: "Where each method ends".into(),
-            columns: ["method", "x reached", "status"]
-                .map(str::to_owned)
-                .to_vec(),
-            rows: demo.counterexample.iter().map(row).collect(),
-        }],
+        tables: vec![table(
+            "Where each method ends",
+            &ends(),
+            &demo.counterexample,
+        )],
         plots: Vec::new(),
     }
+}
+
+/// A method's name with the records of its run.
+pub(super) type RunOf = (String, Vec<solve::Record>);
+
+/// The columns of what methods reached, with those of their loss and time.
+pub(super) fn ends_of_runs<'a>(
+    loss: Column<'a, RunOf>,
+    time: Column<'a, RunOf>,
+) -> [Column<'a, RunOf>; 8] {
+    let metric = |key| move |r: &RunOf| r.1.last()?.metric(key);
+    let count = |of: fn(&solve::Record) -> usize| move |r: &RunOf| r.1.last().map_or(0, of);
+    let peak = |r: &RunOf| Some(r.1.last()?.peak_bytes as f64);
+    [
+        Column::words("method", |r: &RunOf| r.0.clone()),
+        loss,
+        Column::number("test accuracy %", metric("test_accuracy"), short),
+        Column::number("cleaner F1", metric("cleaner_f1"), short),
+        Column::count("gradients", count(|r| r.gradients)),
+        Column::count("HVPs", count(|r| r.hvps)),
+        time,
+        Column::number("peak", peak, bytes),
+    ]
 }
 
 fn solvers(demo: &Demo) -> Section {
@@ -246,35 +269,14 @@ fn solvers(demo: &Demo) -> Section {
             .iter()
             .map(|(name, records)| (name.as_str(), &records[..]))
     };
-    let metric = |key: &'static str| {
-        move |r: &crate::study::solve::Record| r.metric(key).unwrap_or(f64::NAN)
-    };
-    let row = |(name, records): &(String, Vec<crate::study::solve::Record>)| -> Vec<Cell> {
-        let Some(last) = records.last() else {
-            return vec![name.clone().into()];
-        };
-        let value = |v: f64| Cell::number(short(v), v);
-        vec![
-            name.clone().into(),
-            value(last.upper),
-            value(metric("test_accuracy")(last)),
-            value(metric("cleaner_f1")(last)),
-            Cell::number(last.gradients.to_string(), last.gradients as f64),
-            Cell::number(last.hvps.to_string(), last.hvps as f64),
-            value(last.seconds),
-            Cell::number(human_bytes(last.peak_bytes), last.peak_bytes as f64),
-        ]
-    };
-    let columns = [
-        "method",
+    let metric = |key: &'static str| move |r: &solve::Record| r.metric(key).unwrap_or(f64::NAN);
+    let loss = Column::number(
         "validation loss",
-        "test accuracy %",
-        "cleaner F1",
-        "gradients",
-        "HVPs",
-        "seconds",
-        "peak",
-    ];
+        |r: &RunOf| Some(r.1.last()?.upper),
+        short,
+    );
+    let seconds = Column::number("seconds", |r: &RunOf| Some(r.1.last()?.seconds), short);
+    let columns = ends_of_runs(loss, seconds);
     Section {
         title: "Four families solve hyper-cleaning".into(),
         text: format!(
@@ -286,24 +288,10 @@ fn solvers(demo: &Demo) -> Section {
             100.0 * CORRUPTION,
             demo.uncleaned
         ),
-        tables: vec![Table {
-            caption: "At the end of each run".into(),
-            columns: columns.map(str::to_owned).to_vec(),
-            rows: demo.runs.iter().map(row).collect(),
-        }],
+        tables: vec![table("At the end of each run", &columns, &demo.runs)],
         plots: vec![
             against_time("Upper objective", "validation loss", runs(), |r| r.upper),
             against_time("Test accuracy", "percent", runs(), metric("test_accuracy")),
         ],
     }
-}
-
-/// The notices of the embedded data, without their markup, if it was used.
-pub(super) fn notices(embedded: bool) -> Vec<String> {
-    if !embedded {
-        return Vec::new();
-    }
-    let entries = models::data::DIGITS_NOTICE.lines();
-    let entries = entries.filter_map(|line| line.strip_prefix("* "));
-    entries.map(|entry| entry.replace('`', "")).collect()
 }

@@ -1,11 +1,13 @@
 //! `bilevel list`.
 
 use serde::Serialize;
+use solvers::InnerStep;
+use solvers::catalogue::{Row, strategies};
 
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{line, say};
-use crate::catalogue::{Entry, methods, problems, steps, strategies};
+use crate::catalogue::{methods, problems};
 
 #[derive(Serialize)]
 struct Record {
@@ -15,22 +17,27 @@ struct Record {
 }
 
 pub(super) fn run(common: &Common) -> Result<(), Failure> {
-    let kinds: [(&str, &[Entry]); 4] = [
-        ("problem", problems::ALL),
-        ("strategy", strategies::ALL),
-        ("inner", steps::ALL),
-        ("method", methods::ALL),
+    let strategies: Vec<Row> = strategies::<f64>()
+        .into_iter()
+        .flat_map(|e| e.rows)
+        .collect();
+    let steps = InnerStep::ALL.iter().map(|e| Row {
+        name: e.name,
+        about: e.about,
+    });
+    let steps: Vec<Row> = steps.collect();
+    let methods: Vec<Row> = methods::all().into_iter().map(|m| m.row).collect();
+    let kinds: [(&str, &str, &[Row]); 4] = [
+        ("problem", "Problems (--problem)", problems::ALL),
+        ("strategy", "\nStrategies (compare --strategy)", &strategies),
+        ("inner", "\nSteps of the lower level (--inner)", &steps),
+        ("method", "\nMethods (solve --method)", &methods),
     ];
-    for (kind, entries) in kinds {
+    for (kind, title, rows) in kinds {
         if !common.json {
-            say(match kind {
-                "problem" => "Problems (--problem)",
-                "strategy" => "\nStrategies (compare --strategy)",
-                "inner" => "\nSteps of the lower level (--inner)",
-                _ => "\nMethods (solve --method)",
-            });
+            say(title);
         }
-        for Entry { name, about } in entries {
+        for Row { name, about } in rows {
             if common.json {
                 say(&line(&Record { kind, name, about }));
             } else {

@@ -1,9 +1,28 @@
 //! The page of `bilevel memory`.
 
-use super::demo_page::notices;
-use super::memory::{COLUMNS, cells};
-use crate::report::{Cell, Claim, Plot, Report, Section, Series, Style, Table};
+use super::columns::{Column, table};
+use super::output::{bytes, short, time};
+use super::pages::notices;
+use crate::report::{Claim, Plot, Report, Section, Series, Style};
 use crate::study::memory::{OVER_BUDGET, Record};
+
+/// The columns of a table of policies.
+pub(super) fn columns() -> [Column<'static, Record>; 8] {
+    [
+        Column::words("policy", |r: &Record| r.policy.clone()),
+        Column::count("depth", |r: &Record| r.depth),
+        Column::words("status", |r: &Record| r.status.to_owned()),
+        Column::number("peak", |r: &Record| r.peak_bytes.map(|b| b as f64), bytes),
+        Column::number(
+            "predicted",
+            |r: &Record| Some(r.predicted_bytes as f64),
+            bytes,
+        ),
+        Column::count("run again", |r: &Record| r.recomputed_steps),
+        Column::number("time", |r: &Record| r.seconds, time),
+        Column::number("‖hypergradient‖", |r: &Record| r.hypergradient_norm, short),
+    ]
+}
 
 pub(super) fn page(records: &[Record], subtitle: String, embedded: bool) -> Report {
     let problem = records.first().map_or("", |r| r.problem);
@@ -18,7 +37,7 @@ pub(super) fn page(records: &[Record], subtitle: String, embedded: bool) -> Repo
                    solvers; the data are not counted. The prediction is made before anything is \
                    run. A policy that would go over the budget is not run."
                 .into(),
-            tables: vec![table(records)],
+            tables: vec![table("Each policy at each depth", &columns(), records)],
             plots: vec![
                 plot("Memory against depth", "peak bytes", true, records, bytes),
                 plot(
@@ -48,12 +67,9 @@ fn claims(records: &[Record]) -> Vec<Claim> {
         value: format!("{right} of {} runs", ran.len()),
         holds: right == ran.len(),
     }];
-    // Forward mode and the grid round differently, and a truncated sweep is another derivative.
-    let other = |p: &str| p.starts_with("truncated") || p == "forward" || p == "reversible";
-    let exact = |r: &&&Record| !other(&r.policy);
     let (mut pairs, mut same) = (0, 0);
-    for (i, a) in ran.iter().enumerate().filter(|(_, r)| exact(r)) {
-        for b in ran[i + 1..].iter().filter(exact) {
+    for (i, a) in ran.iter().enumerate().filter(|(_, r)| r.exact) {
+        for b in ran[i + 1..].iter().filter(|r| r.exact) {
             if a.depth == b.depth {
                 pairs += 1;
                 same += usize::from(a.hypergradient_norm == b.hypergradient_norm);
@@ -77,33 +93,6 @@ fn claims(records: &[Record]) -> Vec<Claim> {
         });
     }
     claims
-}
-
-fn table(records: &[Record]) -> Table {
-    let row = |r: &Record| -> Vec<Cell> {
-        let values = [
-            None,
-            Some(r.depth as f64),
-            None,
-            r.peak_bytes.map(|b| b as f64),
-            Some(r.predicted_bytes as f64),
-            Some(r.recomputed_steps as f64),
-            r.seconds,
-            r.hypergradient_norm,
-        ];
-        let cells = cells(r).into_iter().zip(values);
-        cells
-            .map(|(text, value)| match value {
-                Some(v) => Cell::number(text, v),
-                None => Cell::from(text),
-            })
-            .collect()
-    };
-    Table {
-        caption: "Each policy at each depth".into(),
-        columns: COLUMNS.map(str::to_owned).to_vec(),
-        rows: records.iter().map(row).collect(),
-    }
 }
 
 /// A curve for each policy, over those of its depths that were run.

@@ -6,14 +6,19 @@
 mod args;
 mod check;
 mod checkpoint_every;
+mod columns;
 mod compare;
+mod compare_page;
 mod demo;
 mod demo_page;
 mod failure;
+mod given;
 mod list;
+mod loops;
 mod memory;
 mod memory_page;
 mod output;
+mod pages;
 mod plan;
 mod processes;
 mod report;
@@ -164,17 +169,4 @@ fn problem<T: Real>(args: &ProblemArgs, common: &Common) -> Result<Task<T>, Fail
         }
         None => Ok(problem),
     }
-}
-
-/// A line on how the numbers were made.
-fn provenance(common: &Common) -> String {
-    format!(
-        "bilevel {}, seed {}, {}, {} threads on {} {}",
-        env!("CARGO_PKG_VERSION"),
-        common.seed,
-        common.dtype.name(),
-        rayon::current_num_threads(),
-        std::env::consts::ARCH,
-        std::env::consts::OS,
-    )
 }

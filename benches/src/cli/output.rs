@@ -3,11 +3,14 @@
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use autodiff::bytes::human_bytes;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use super::args::Common;
 use super::failure::Failure;
+use crate::report::{self, Report};
 use crate::study::spread::Spread;
 
 /// Checks that files can be written into a folder, which is made if it is missing.
@@ -29,6 +32,44 @@ pub(super) fn prepare(dir: &Path) -> Result<(), Failure> {
             refused(reason)
         })?;
     Ok(())
+}
+
+/// Leaves the records of a command in the folder that was asked for, with a page, and says so.
+pub(super) fn leave<R: Serialize>(
+    common: &Common,
+    name: &str,
+    records: &[R],
+    page: Option<&dyn Fn() -> Report>,
+) -> Result<(), Failure> {
+    let Some(dir) = &common.out else {
+        return Ok(());
+    };
+    let file = write_lines(dir, name, records)?;
+    match page {
+        None => eprintln!("wrote {}", file.display()),
+        Some(page) => {
+            let page = write_page(&page(), dir)?;
+            eprintln!("wrote {} and {}", file.display(), page.display());
+        }
+    }
+    Ok(())
+}
+
+/// Writes a page into a folder.
+pub(super) fn write_page(page: &Report, dir: &Path) -> Result<PathBuf, Failure> {
+    report::write(page, dir).map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))
+}
+
+/// The end of a command of several estimates: which of them failed.
+pub(super) fn trusted(failed: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let failed: Vec<String> = failed.collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Numerical(format!(
+        "no trustworthy hypergradient from {}: see the status",
+        failed.join(", ")
+    )))
 }
 
 /// Writes records as JSON Lines, whole or not at all.
@@ -74,17 +115,9 @@ pub(super) fn say(text: &str) {
     }
 }
 
-/// A table for the terminal: the first column to the left, the others to the right.
-pub(super) fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
-    aligned(columns, rows, false)
-}
-
-/// [`table`], with words in the last column.
-pub(super) fn table_with_words(columns: &[&str], rows: &[Vec<String>]) -> String {
-    aligned(columns, rows, true)
-}
-
-fn aligned(columns: &[&str], rows: &[Vec<String>], words: bool) -> String {
+/// A table for the terminal: the first column to the left, the others to the right, but for `words`
+/// in the last.
+pub(super) fn aligned(columns: &[&str], rows: &[Vec<String>], words: bool) -> String {
     let mut table = Table::new();
     let rule = LineStyle::new('─', '─', '─', '─');
     table.load_style(TableStyle::new().header_separator(rule));
@@ -136,9 +169,24 @@ pub(super) fn plus_minus(spread: Spread) -> String {
     format!("{} ± {}", short(spread.mean), short(spread.deviation))
 }
 
-/// [`short`], or a dash.
-pub(super) fn short_or_dash(value: Option<f64>) -> String {
-    value.map_or("–".into(), short)
+/// What stands for a number that is not there.
+pub(super) fn dash() -> String {
+    "–".into()
+}
+
+/// Bytes with their unit, of a whole number of them.
+pub(super) fn bytes(bytes: f64) -> String {
+    human_bytes(bytes as usize)
+}
+
+/// Reads a count that an argument gives.
+pub(super) fn count(argument: &str, given: i64) -> Result<usize, Failure> {
+    match usize::try_from(given) {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(Failure::Input(format!(
+            "{argument} {given}: expected at least 1"
+        ))),
+    }
 }
 
 /// A time with its unit.

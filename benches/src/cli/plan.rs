@@ -4,15 +4,16 @@ use autodiff::Real;
 use autodiff::bytes::human_bytes;
 
 use super::args::{Common, Plan};
+use super::columns::{Column, terminal};
 use super::failure::{Failure, input};
-use super::memory::{budget, depth, unrolled};
-use super::output::{line, prepare, say, table, write_lines};
+use super::loops::{budget, unrolled};
+use super::output::{count, leave, line, prepare, say};
 use crate::study::plan::{Record, deepest, fastest};
 
 pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> {
-    let unrolled = unrolled(&args.unroll)?;
+    let unrolled = unrolled(&args.unroll);
     let budget = budget(&args.budget)?;
-    let depth = args.depth.map(|d| depth("--depth", d)).transpose()?;
+    let depth = args.depth.map(|d| count("--depth", d)).transpose()?;
     let problem = super::problem::<T>(&args.problem, common)?;
     if let Some(dir) = &common.out {
         prepare(dir)?;
@@ -35,35 +36,33 @@ pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> 
     if common.json {
         records.iter().for_each(|r| say(&line(r)));
     } else if refused.is_none() {
-        let rows: Vec<Vec<String>> = records.iter().map(cells).collect();
         say(&format!(
             "{}: {}, a budget of {budget} bytes ({})",
             problem.name,
             T::NAME,
             human_bytes(budget)
         ));
-        say(&table(&COLUMNS, &rows));
+        say(&terminal(&columns(), &records));
     }
-    if let Some(dir) = &common.out {
-        let file = write_lines(dir, "plan.jsonl", &records)?;
-        eprintln!("wrote {}", file.display());
-    }
+    leave(common, "plan.jsonl", &records, None)?;
     match refused {
         Some(reason) => Err(input(reason)),
         None => Ok(()),
     }
 }
 
-const COLUMNS: [&str; 5] = ["policy", "depth", "peak", "run again", "fits"];
-
-fn cells(r: &Record) -> Vec<String> {
-    let bytes = format!("{} ({})", r.predicted_bytes, human_bytes(r.predicted_bytes));
-    vec![
-        r.policy.clone(),
-        r.depth.map_or("any".into(), |d| d.to_string()),
-        bytes,
-        r.recomputed_steps
-            .map_or("grows with depth".into(), |n| n.to_string()),
-        if r.fits { "yes" } else { "no" }.into(),
+fn columns() -> [Column<'static, Record>; 5] {
+    let bytes = |b: usize| format!("{b} ({})", human_bytes(b));
+    let again = |n: Option<usize>| n.map_or("grows with depth".into(), |n| n.to_string());
+    [
+        Column::words("policy", |r: &Record| r.policy.clone()),
+        Column::words("depth", |r: &Record| {
+            r.depth.map_or("any".into(), |d| d.to_string())
+        }),
+        Column::words("peak", move |r: &Record| bytes(r.predicted_bytes)),
+        Column::words("run again", move |r: &Record| again(r.recomputed_steps)),
+        Column::words("fits", |r: &Record| {
+            if r.fits { "yes" } else { "no" }.into()
+        }),
     ]
 }

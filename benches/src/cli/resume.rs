@@ -6,10 +6,18 @@ use serde_json::Value;
 
 use super::args::{Common, Dtype, ProblemArgs, Solve};
 use super::failure::{Failure, input};
-use super::solve::Task;
-use crate::catalogue::settings::{GivenSettings, SolveSettings};
-use crate::study::checkpoint::{FileMark, Origin};
+use crate::catalogue::settings::{Given, SolveSettings};
+use crate::study::checkpoint::{Checkpoint, FileMark, Origin};
 use crate::study::run_folder::{CHECKPOINT, FolderError, RunFolder};
+
+/// A run to be begun, or to go on.
+pub(super) struct Task {
+    pub(super) args: Solve,
+    pub(super) common: Common,
+    pub(super) settings: SolveSettings,
+    /// Where it goes on.
+    pub(super) from: Option<(RunFolder, Checkpoint)>,
+}
 
 /// What a run follows from.
 pub(super) fn origin(
@@ -26,7 +34,7 @@ pub(super) fn origin(
         large: args.problem.large,
         seed: common.seed,
         dtype: common.dtype.name().into(),
-        settings: *settings,
+        settings: settings.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
     })
 }
@@ -58,7 +66,7 @@ pub(super) fn from_folder(
     dir: &Path,
     args: &Solve,
     common: &Common,
-    given: GivenSettings,
+    given: Given,
 ) -> Result<Option<Task>, Failure> {
     if !dir.is_dir() {
         let dir = dir.display();
@@ -76,7 +84,7 @@ pub(super) fn from_folder(
     let refuse = |reason: String| Failure::Input(format!("--resume {}: {reason}", dir.display()));
     disagreement(args, common, given, origin).map_or(Ok(()), |reason| Err(refuse(reason)))?;
     if let Some(out) = common.out.as_deref()
-        && !super::solve::same_folder(out, dir)
+        && !same_folder(out, dir)
     {
         let reason = format!("--out {}: expected none, or this folder", out.display());
         return Err(refuse(reason));
@@ -114,18 +122,13 @@ pub(super) fn from_folder(
             out: Some(dir.to_owned()),
             ..common.clone()
         },
-        settings: origin.settings,
+        settings: origin.settings.clone(),
         from: Some((folder, checkpoint)),
     }))
 }
 
 /// The first thing on the command line that is not as in the run, in words.
-fn disagreement(
-    args: &Solve,
-    common: &Common,
-    given: GivenSettings,
-    origin: &Origin,
-) -> Option<String> {
+fn disagreement(args: &Solve, common: &Common, given: Given, origin: &Origin) -> Option<String> {
     let differ = |what: &str, here: &str, there: &str| {
         (here != there).then(|| format!("the run has {what} {there}, not {here}"))
     };
@@ -141,7 +144,7 @@ fn disagreement(
     };
     let plain = "settings are plain data";
     let here = settings(serde_json::to_value(given).expect(plain));
-    let there_settings = settings(serde_json::to_value(origin.settings).expect(plain));
+    let there_settings = settings(serde_json::to_value(&origin.settings).expect(plain));
     let mut of_settings = here.iter().filter(|(_, value)| !value.is_null());
     word("version", env!("CARGO_PKG_VERSION"), &origin.version)
         .or(word("problem", &args.problem.problem, &origin.problem))
@@ -179,6 +182,14 @@ fn file(
             "--{what} {name}: is not the file that the run has read, of {} bytes and CRC-32 {:08x}",
             then.bytes, then.crc32
         )),
+    }
+}
+
+/// The folder as the arguments name it.
+fn same_folder(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
     }
 }
 

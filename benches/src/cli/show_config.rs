@@ -5,34 +5,40 @@ use std::path::Path;
 use clap::{Args, Command};
 
 use super::failure::Failure;
+use super::given::{Given, Methods};
+use crate::catalogue::methods;
 use crate::catalogue::reading::GivenReading;
-use crate::catalogue::settings::{GivenSettings, SolveSettings};
+use crate::catalogue::settings::{self, SolveSettings};
 use crate::catalogue::settings_text;
 
 /// Reads a file of settings.
-pub(super) fn read_config(file: &Path) -> Result<GivenSettings, Failure> {
+pub(super) fn read_config(file: &Path) -> Result<settings::Given, Failure> {
     let name = file.display();
     let text = std::fs::read_to_string(file)
         .map_err(|e| Failure::Input(format!("{name}: cannot be read: {e}")))?;
     settings_text::parse(&text).map_err(|e| Failure::Input(format!("{name}: {e}")))
 }
 
-/// The keys of a file of settings, with what they mean.
-fn keys() -> Vec<(String, String)> {
-    let command = GivenSettings::augment_args(Command::new("settings"));
-    let command = GivenReading::augment_args(command);
-    let arguments = command.get_arguments().map(|argument| {
+/// The keys of a file of settings for a method, with what they mean.
+fn keys(method: &str) -> Vec<(String, String)> {
+    let command = GivenReading::augment_args(Command::new("settings"));
+    let command = Given::<Methods>::augment_args(command);
+    let taken = methods::find(method).map_or(Vec::new(), |m| m.accepts);
+    let taken = |key: &str| GivenReading::KEYS.contains(&key) || taken.contains(&key);
+    let arguments = command.get_arguments();
+    let arguments = arguments.filter(|argument| taken(argument.get_id().as_str()));
+    let keys = arguments.map(|argument| {
         let help = argument.get_help().map(ToString::to_string);
         (argument.get_id().to_string(), help.unwrap_or_default())
     });
-    arguments.collect()
+    keys.collect()
 }
 
-/// A file that gives all settings what they are, those that are absent in comments.
+/// A file that gives the settings of a method what they are, those that are absent in comments.
 pub(super) fn config_text(problem: &str, method: &str, settings: &SolveSettings) -> String {
     let table = toml::Table::try_from(settings).expect("settings are plain data");
     let mut text = format!("# Settings of `bilevel solve --problem {problem} --method {method}`\n");
-    for (key, help) in keys() {
+    for (key, help) in keys(method) {
         let help = help.replace('\n', " ");
         text.push_str(&format!("\n# {help}\n"));
         match table.get(&key) {
@@ -48,16 +54,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_is_what_is_read() {
-        for (problem, method) in [("hyper-cleaning", "itd"), ("scalar", "isgd")] {
-            let settings = SolveSettings::of(problem, method, GivenSettings::default());
-            let text = config_text(problem, method, &settings);
-            let given: GivenSettings = toml::from_str(&text).expect("a file of settings");
-            assert_eq!(SolveSettings::of("sine-product", "bda", given), settings);
-            // Every setting is there, given or not, but the seed, which is no key of a file.
-            let all = serde_json::to_value(settings).expect("plain data");
-            for key in all.as_object().expect("an object").keys() {
-                assert_eq!(text.contains(&format!("{key} = ")), key != "seed", "{key}");
+    fn what_is_shown_is_what_is_read_and_what_the_method_takes() {
+        for method in methods::all() {
+            let name = method.row.name;
+            let settings = SolveSettings::of("hyper-cleaning", name, Default::default());
+            let text = config_text("hyper-cleaning", name, &settings);
+            let given: settings::Given = toml::from_str(&text).expect("a file of settings");
+            assert_eq!(
+                given.settings,
+                settings.method.only(&method.accepts),
+                "{name}"
+            );
+            let shown = |key: &str| text.contains(&format!("\n{key} = "));
+            let absent = |key: &str| text.contains(&format!("\n# {key} = (not given)"));
+            for setting in settings::of_methods() {
+                let there = shown(setting.key) || absent(setting.key);
+                assert_eq!(
+                    there,
+                    method.accepts.contains(&setting.key),
+                    "{name}: {text}"
+                );
             }
         }
     }

@@ -5,60 +5,74 @@ use std::time::Instant;
 
 use autodiff::Real;
 use serde_json::{Value, json};
+use solvers::catalogue::Settings;
 
 use super::args::{Common, Dtype, Solve};
 use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
+use super::given::dashed;
 use super::output::{bar, line, prepare, say};
-use super::resume::{from_folder, origin};
+use super::resume::{Task, from_folder, origin};
 use super::say_data;
 use super::show_config::{config_text, read_config};
 use super::signals::Signals;
 use super::solve_page::{page, summary};
-use crate::catalogue::methods::method;
+use crate::catalogue::methods::{self, method};
 use crate::catalogue::reading;
-use crate::catalogue::settings::{GivenSettings, SolveSettings};
-use crate::catalogue::strategies::fits;
+use crate::catalogue::settings::{Given, SolveSettings};
 use crate::report;
 use crate::study::checkpoint::{Checkpoint, Origin};
 use crate::study::run_folder::{RunFolder, Trace};
 use crate::study::solve::{Outcome, Record, Session};
 
-/// A run to be begun, or to go on.
-pub(super) struct Task {
-    pub(super) args: Solve,
-    pub(super) common: Common,
-    pub(super) settings: SolveSettings,
-    /// Where it goes on.
-    pub(super) from: Option<(RunFolder, Checkpoint)>,
-}
-
 pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
     let from_file = match &args.config {
         Some(file) => read_config(file)?,
-        None => GivenSettings::default(),
+        None => Given::default(),
     };
-    let given = args.settings.reading_as(args.problem.reading).or(from_file);
-    args.problem.reading = given.reading();
+    let given = Given {
+        reading: args.problem.reading,
+        settings: args.settings.settings.clone(),
+    };
+    let given = given.or(from_file.clone());
+    args.problem.reading = given.reading;
     let task = match &args.resume {
         Some(dir) => match from_folder(dir, &args, &common, given)? {
             Some(task) => task,
             None => return Ok(()),
         },
-        None => Task {
-            settings: SolveSettings {
-                seed: common.seed,
-                ..SolveSettings::of(&args.problem.problem, &args.method, given)
-            },
-            args,
-            common,
-            from: None,
-        },
+        None => {
+            refuse_foreign(&args, &from_file.settings)?;
+            Task {
+                settings: SolveSettings {
+                    reading: given.reading,
+                    seed: common.seed,
+                    ..SolveSettings::of(&args.problem.problem, &args.method, given.settings)
+                },
+                args,
+                common,
+                from: None,
+            }
+        }
     };
     match task.common.dtype {
         Dtype::F32 => solve::<f32>(task),
         Dtype::F64 => solve::<f64>(task),
     }
+}
+
+/// A setting is of use to the method, or a slip.
+fn refuse_foreign(args: &Solve, from_file: &Settings) -> Result<(), Failure> {
+    // That there is no such method is told later.
+    let Some(method) = methods::find(&args.method) else {
+        return Ok(());
+    };
+    let of_file = method.refuse_foreign(&args.method, from_file, |s| s.key.to_owned());
+    let file = args.config.as_deref().unwrap_or(Path::new("")).display();
+    method
+        .refuse_foreign(&args.method, &args.settings.settings, dashed)
+        .and(of_file.map_err(|reason| format!("{file}: {reason}")))
+        .map_err(Failure::Input)
 }
 
 fn solve<T: Real>(task: Task) -> Result<(), Failure> {
@@ -71,8 +85,9 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     let problem = super::problem::<T>(&args.problem, &common)?;
     let method = method::<T>(&args.method, &problem, &settings).map_err(Failure::Input)?;
     let dim_y = problem.bilevel.dim_y();
-    let memory = super::memory();
-    fits::<T>(&args.method, settings.depth, dim_y, memory).map_err(Failure::Input)?;
+    let room = method.room(dim_y);
+    room.check(&args.method, dim_y, super::memory())
+        .map_err(Failure::Input)?;
     // Bad settings are found before the output folder is touched.
     let mut session = Session::begin(&problem, &args.method, &*method).map_err(input)?;
     if args.show_config {
@@ -315,12 +330,4 @@ fn header(args: &Solve, common: &Common, origin: &Origin, read: Option<&Value>) 
             "settings": origin.settings,
         }
     })
-}
-
-/// The folder as the arguments name it.
-pub(super) fn same_folder(a: &Path, b: &Path) -> bool {
-    match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    }
 }

@@ -4,19 +4,19 @@ use autodiff::bytes::human_bytes;
 use serde_json::{Map, Value};
 
 use super::args::{Common, Solve};
-use super::demo_page::notices;
-use super::output::{short, table, time};
-use super::provenance;
-use crate::report::{Cell, Plot, Report, Section, Series, Style, Table};
+use super::columns::{Column, table, terminal};
+use super::output::{short, time};
+use super::pages::{against_time, notices, provenance};
+use crate::report::{Plot, Report, Section};
 use crate::study::solve::{Outcome, Record};
 
 /// The first and the last record side by side.
 pub(super) fn summary(problem: &str, method: &str, outcome: &Outcome) -> String {
-    let Some((columns, rows)) = ends(outcome) else {
+    let Some((first, last)) = ends(outcome) else {
         return format!("{problem} by {method}: no iteration was made");
     };
     let mut text = format!("{problem} by {method}\n");
-    text.push_str(&table(&columns, &rows));
+    text.push_str(&terminal(&columns(last), [first, last]));
     for (name, values) in [("x", &outcome.x), ("y", &outcome.y)] {
         if values.len() <= 8 {
             text.push_str(&format!("\n{name} = {values:?}"));
@@ -25,62 +25,31 @@ pub(super) fn summary(problem: &str, method: &str, outcome: &Outcome) -> String 
     text
 }
 
-/// The first and the last record as rows, with what the columns are; `None` without a record.
-fn ends(outcome: &Outcome) -> Option<(Vec<&str>, [Vec<String>; 2])> {
-    let (first, last) = (outcome.records.first()?, outcome.records.last()?);
-    let mut columns = vec![
-        "iteration",
-        "upper",
-        "‖∇_y g‖",
-        "‖direction‖",
-        "gradients",
-        "HVPs",
-    ];
-    columns.extend(["time", "peak", "status"]);
-    let metrics: Vec<&String> = last.metrics.keys().collect();
-    columns.extend(metrics.iter().map(|m| m.as_str()));
-    let row = |r: &Record| {
-        let mut cells = vec![
-            r.iteration.to_string(),
-            short(r.upper),
-            short(r.lower_residual),
-            short(r.hypergradient_norm),
-            r.gradients.to_string(),
-            r.hvps.to_string(),
-            time(r.seconds),
-            human_bytes(r.peak_bytes),
-            r.status.to_string(),
-        ];
-        cells.extend(
-            metrics
-                .iter()
-                .map(|m| short(r.metric(m).unwrap_or(f64::NAN))),
-        );
-        cells
-    };
-    Some((columns, [row(first), row(last)]))
+/// The first and the last record, if there is one.
+fn ends(outcome: &Outcome) -> Option<(&Record, &Record)> {
+    Some((outcome.records.first()?, outcome.records.last()?))
 }
 
-/// A plot of one quantity of several runs against time.
-pub(super) fn against_time<'a>(
-    title: &str,
-    y_label: &str,
-    runs: impl Iterator<Item = (&'a str, &'a [Record])>,
-    quantity: impl Fn(&Record) -> f64,
-) -> Plot {
-    let series = runs.map(|(name, records)| Series {
-        name: name.to_owned(),
-        points: records.iter().map(|r| (r.seconds, quantity(r))).collect(),
-        style: Style::Line,
-        ..Series::default()
-    });
-    Plot {
-        title: title.to_owned(),
-        x_label: "seconds".into(),
-        y_label: y_label.to_owned(),
-        series: series.collect(),
-        ..Plot::default()
-    }
+/// The columns of a table of records, with the metrics of one of them. A page sorts them by what
+/// they say.
+fn columns(of: &Record) -> Vec<Column<'_, Record>> {
+    let mut columns = vec![
+        Column::words("iteration", |r: &Record| r.iteration.to_string()),
+        Column::words("upper", |r: &Record| short(r.upper)),
+        Column::words("‖∇_y g‖", |r: &Record| short(r.lower_residual)),
+        Column::words("‖direction‖", |r: &Record| short(r.hypergradient_norm)),
+        Column::words("gradients", |r: &Record| r.gradients.to_string()),
+        Column::words("HVPs", |r: &Record| r.hvps.to_string()),
+        Column::words("time", |r: &Record| time(r.seconds)),
+        Column::words("peak", |r: &Record| human_bytes(r.peak_bytes)),
+        Column::words("status", |r: &Record| r.status.to_string()),
+    ];
+    columns.extend(
+        of.metrics.keys().map(|name| {
+            Column::words(name, |r: &Record| short(r.metric(name).unwrap_or(f64::NAN)))
+        }),
+    );
+    columns
 }
 
 pub(super) fn page(problem: &str, args: &Solve, outcome: &Outcome, common: &Common) -> Report {
@@ -103,6 +72,13 @@ pub(super) fn page(problem: &str, args: &Solve, outcome: &Outcome, common: &Comm
         let quantity = |r: &Record| r.metric(name).unwrap_or(f64::NAN);
         plots.push(against_time(name, name, runs(), quantity));
     }
+    let tables = ends(outcome).into_iter().map(|(first, last)| {
+        table(
+            "The first and the last iteration",
+            &columns(last),
+            [first, last],
+        )
+    });
     Report {
         title: format!("{problem} by {method}"),
         subtitle: provenance(common),
@@ -110,18 +86,9 @@ pub(super) fn page(problem: &str, args: &Solve, outcome: &Outcome, common: &Comm
         sections: vec![Section {
             title: "The run".into(),
             text: format!("{} outer iterations.", outcome.records.len()),
-            tables: ends(outcome).map(first_and_last).into_iter().collect(),
+            tables: tables.collect(),
             plots,
         }],
         notices: notices(args.problem.data.is_none()),
-    }
-}
-
-fn first_and_last((columns, rows): (Vec<&str>, [Vec<String>; 2])) -> Table {
-    let cells = |row: Vec<String>| row.into_iter().map(Cell::from).collect();
-    Table {
-        caption: "The first and the last iteration".into(),
-        columns: columns.into_iter().map(str::to_owned).collect(),
-        rows: rows.into_iter().map(cells).collect(),
     }
 }

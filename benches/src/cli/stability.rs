@@ -4,22 +4,30 @@ use autodiff::Real;
 use solvers::Schedule;
 
 use super::args::{Common, Stability};
+use super::columns::{Column, table, terminal};
 use super::failure::Failure;
-use super::output::{bar, line, plus_minus, prepare, say, table, write_lines};
-use super::provenance;
-use crate::report::{self, Cell, Claim, Plot, Report, Section, Series, Style, Table};
+use super::output::{bar, count, leave, line, plus_minus, prepare, say};
+use super::pages::provenance;
+use crate::report::{Claim, Plot, Report, Section, Series, Style};
 use crate::study::spread::Spread;
 use crate::study::stability::{Experiment, Law, Summary, laws, run as measure, summarise};
 
-const COLUMNS: [&str; 5] = ["schedule", "n", "seeds", "n · distance", "test − train"];
+fn columns() -> [Column<'static, Summary>; 5] {
+    let of = |spread: fn(&Summary) -> Spread| {
+        let text = move |s: &Summary| plus_minus(spread(s));
+        (text, move |s: &Summary| Some(spread(s).mean))
+    };
+    let (distance, gap) = (of(|s| s.n_distance), of(|s| s.train_gap));
+    [
+        Column::words("schedule", |s: &Summary| s.schedule.clone()),
+        Column::count("n", |s: &Summary| s.n),
+        Column::count("seeds", |s: &Summary| s.seeds),
+        Column::new("n · distance", distance.0, distance.1),
+        Column::new("test − train", gap.0, gap.1),
+    ]
+}
 
 pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Failure> {
-    let count = |argument: &str, given: i64| match usize::try_from(given) {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(Failure::Input(format!(
-            "{argument} {given}: expected at least 1"
-        ))),
-    };
     let experiment = Experiment {
         toy: args.problem,
         steps: count("--steps", args.steps)?,
@@ -62,10 +70,7 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
             args.problem.name(),
             experiment.steps
         ));
-        say(&table(
-            &COLUMNS,
-            &summaries.iter().map(cells).collect::<Vec<_>>(),
-        ));
+        say(&terminal(&columns(), &summaries));
         for Law { text, value, holds } in &laws {
             say(&format!(
                 "{} {text}: {value}",
@@ -73,13 +78,8 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
             ));
         }
     }
-    if let Some(dir) = &common.out {
-        let file = write_lines(dir, "stability.jsonl", &records)?;
-        let page = page(args.problem.name(), &summaries, &laws, common);
-        let page = report::write(&page, dir)
-            .map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
-        eprintln!("wrote {} and {}", file.display(), page.display());
-    }
+    let page = || page(args.problem.name(), &summaries, &laws, common);
+    leave(common, "stability.jsonl", &records, Some(&page))?;
     match records.iter().find(|r| !r.success) {
         None => Ok(()),
         Some(r) => Err(Failure::Numerical(format!(
@@ -89,33 +89,7 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
     }
 }
 
-fn cells(s: &Summary) -> Vec<String> {
-    vec![
-        s.schedule.clone(),
-        s.n.to_string(),
-        s.seeds.to_string(),
-        plus_minus(s.n_distance),
-        plus_minus(s.train_gap),
-    ]
-}
-
 fn page(problem: &str, summaries: &[Summary], laws: &[Law], common: &Common) -> Report {
-    let row = |s: &Summary| -> Vec<Cell> {
-        let values = [
-            None,
-            Some(s.n as f64),
-            Some(s.seeds as f64),
-            Some(s.n_distance.mean),
-            Some(s.train_gap.mean),
-        ];
-        let cells = cells(s).into_iter().zip(values);
-        cells
-            .map(|(text, value)| match value {
-                Some(v) => Cell::number(text, v),
-                None => Cell::from(text),
-            })
-            .collect()
-    };
     let claim = |law: &Law| Claim {
         text: law.text.clone(),
         value: law.value.clone(),
@@ -133,11 +107,11 @@ fn page(problem: &str, summaries: &[Summary], laws: &[Law], common: &Common) -> 
                    distance of their last x, and of the loss on test samples less that on the \
                    validation samples."
                     .into(),
-            tables: vec![Table {
-                caption: "Each schedule at each number of validation samples".into(),
-                columns: COLUMNS.map(str::to_owned).to_vec(),
-                rows: summaries.iter().map(row).collect(),
-            }],
+            tables: vec![table(
+                "Each schedule at each number of validation samples",
+                &columns(),
+                summaries,
+            )],
             plots: vec![
                 plot(
                     "Stability against n",

@@ -8,11 +8,10 @@ use autodiff::bytes::{human_bytes, parse_bytes};
 
 use super::args::{Common, SweepArgs};
 use super::failure::{Failure, input};
-use super::output::{bar, line, prepare, say, write_lines};
+use super::output::{bar, count, leave, line, prepare, say};
 use super::processes::{Child, Ended};
 use super::signals::Signals;
 use super::sweep_page::{page, terminal};
-use crate::report;
 use crate::study::run_folder::{CHECKPOINT, FolderError, RunFolder};
 use crate::study::sweep::{Configuration, Summary, Sweep, read_trace, summarise};
 
@@ -54,10 +53,7 @@ pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<(), Failure> {
     }
     let jobs = match args.jobs {
         None => std::thread::available_parallelism().map_or(1, usize::from),
-        Some(jobs) => usize::try_from(jobs)
-            .ok()
-            .filter(|j| *j > 0)
-            .ok_or_else(|| Failure::Input(format!("--jobs {jobs}: expected at least 1")))?,
+        Some(jobs) => count("--jobs", jobs)?,
     };
     prepare(dir)?;
     // Its lock keeps a second sweep out.
@@ -65,7 +61,7 @@ pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<(), Failure> {
     write_configs(&sweep, dir)?;
     let mut queue = Queue::new(&sweep, dir, common, jobs, budget);
     queue.run()?;
-    finish(&sweep, &queue.outcomes(), dir, common)
+    finish(&sweep, &queue.outcomes(), common)
 }
 
 /// The settings of every configuration as a file for its runs.
@@ -298,7 +294,6 @@ impl<'s> Queue<'s> {
 fn finish(
     sweep: &Sweep,
     outcomes: &[(usize, u64, PathBuf, Outcome)],
-    dir: &Path,
     common: &Common,
 ) -> Result<(), Failure> {
     let summaries: Vec<Summary> = (0..)
@@ -323,10 +318,8 @@ fn finish(
             eprintln!("{name}, seed {seed}: {reason}");
         }
     }
-    let file = write_lines(dir, "summary.jsonl", &summaries)?;
-    let page = report::write(&page(&summaries, &sweep.seeds, common), dir)
-        .map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
-    eprintln!("wrote {} and {}", file.display(), page.display());
+    let page = || page(&summaries, &sweep.seeds, common);
+    leave(common, "summary.jsonl", &summaries, Some(&page))?;
     let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|(.., o)| wanted(o)).count();
     let refused = count(|o| matches!(o, Outcome::Refused(_)));
     let failed = count(|o| matches!(o, Outcome::Failed(_)));

@@ -3,34 +3,32 @@
 use serde_json::Value;
 
 use super::args::Common;
-use super::output::{short, table, time};
-use crate::report::{Cell, Plot, Report, Section, Series, Style, Table};
+use super::columns::{self, Column, table};
+use super::output::{bytes, dash, short, time};
+use crate::report::{Plot, Report, Section, Series, Style};
 use crate::study::sweep::Summary;
-use autodiff::bytes::human_bytes;
 
 /// The table for the terminal.
 pub(super) fn terminal(summaries: &[Summary]) -> String {
-    let names = quantities(summaries);
-    let mut columns = vec!["configuration", "runs", "failed"];
-    columns.extend(names.iter().map(String::as_str));
-    let rows: Vec<Vec<String>> = summaries
-        .iter()
-        .map(|s| {
-            let shown = names
-                .iter()
-                .map(|name| cell(name, s.last.get(name).unwrap_or(&Value::Null)));
-            [
-                s.configuration.clone(),
-                s.runs.to_string(),
-                s.failed.len().to_string(),
-            ]
-            .into_iter()
-            .chain(shown)
-            .collect()
-        })
-        .collect();
     let note = "median over the seeds, and in brackets the least and the largest value";
-    format!("{note}\n{}", table(&columns, &rows))
+    let names = quantities(summaries);
+    format!("{note}\n{}", columns::terminal(&columns(&names), summaries))
+}
+
+fn columns(names: &[String]) -> Vec<Column<'_, Summary>> {
+    let mut columns = vec![
+        Column::words("configuration", |s: &Summary| s.configuration.clone()),
+        Column::count("runs", |s: &Summary| s.runs),
+        Column::count("failed", |s: &Summary| s.failed.len()),
+    ];
+    columns.extend(names.iter().map(|name| {
+        let value = move |s: &Summary| s.last.get(name).cloned().unwrap_or(Value::Null);
+        let text = move |s: &Summary| cell(name, &value(s));
+        Column::new(name, text, move |s: &Summary| {
+            Some(number(&value(s), "median"))
+        })
+    }));
+    columns
 }
 
 /// The names of what the last records hold, in their order, of all configurations.
@@ -50,9 +48,9 @@ fn number(value: &Value, key: &str) -> f64 {
 
 fn cell(name: &str, value: &Value) -> String {
     let word = |v: f64| match name {
-        _ if v.is_nan() => "–".to_owned(),
+        _ if v.is_nan() => dash(),
         "seconds" => time(v),
-        "peak_bytes" => human_bytes(v as usize),
+        "peak_bytes" => bytes(v),
         "gradients" | "hvps" => format!("{v:.0}"),
         _ => short(v),
     };
@@ -66,17 +64,6 @@ fn cell(name: &str, value: &Value) -> String {
 /// The page.
 pub(super) fn page(summaries: &[Summary], seeds: &[u64], common: &Common) -> Report {
     let names = quantities(summaries);
-    let mut columns = vec!["configuration".to_owned(), "runs".into(), "failed".into()];
-    columns.extend(names.iter().cloned());
-    let row = |s: &Summary| -> Vec<Cell> {
-        let counts = [s.runs, s.failed.len()].map(|n| Cell::number(n.to_string(), n as f64));
-        let shown = names.iter().map(|name| {
-            let value = s.last.get(name).unwrap_or(&Value::Null);
-            Cell::number(cell(name, value), number(value, "median"))
-        });
-        let name = Cell::from(s.configuration.as_str());
-        [name].into_iter().chain(counts).chain(shown).collect()
-    };
     let mut curves: Vec<&String> = Vec::new();
     for (name, _) in summaries.iter().flat_map(|s| &s.curves) {
         if !curves.contains(&name) {
@@ -93,11 +80,7 @@ pub(super) fn page(summaries: &[Summary], seeds: &[u64], common: &Common) -> Rep
                 "Medians over the seeds, with the least and the largest value: in brackets in the \
                    table, as bands in the plots."
                     .into(),
-            tables: vec![Table {
-                caption: "Where the runs ended".into(),
-                columns,
-                rows: summaries.iter().map(row).collect(),
-            }],
+            tables: vec![table("Where the runs ended", &columns(&names), summaries)],
             plots: curves.iter().map(|name| plot(name, summaries)).collect(),
         }],
         notices: Vec::new(),

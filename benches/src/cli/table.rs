@@ -3,17 +3,12 @@
 use autodiff::Real;
 
 use super::args::{Common, TableArgs};
+use super::columns::{Column, terminal};
 use super::failure::Failure;
-use super::output::{bar, line, plus_minus, prepare, say, table, write_lines};
+use super::output::{bar, count, dash, leave, line, plus_minus, prepare, say};
 use crate::study::table::{Record, Summary, summarise};
 
 pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Failure> {
-    let count = |argument: &str, given: i64| match usize::try_from(given) {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(Failure::Input(format!(
-            "{argument} {given}: expected at least 1"
-        ))),
-    };
     let seeds = count("--seeds", args.seeds)? as u64;
     let budgets = args.budgets.iter().map(|b| count("--budgets", *b));
     let mut budgets = budgets.collect::<Result<Vec<usize>, _>>()?;
@@ -35,22 +30,14 @@ pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Fail
     }
     progress.finish_and_clear();
     if !common.json {
-        let (columns, summaries) = summarise(&records);
+        let (names, summaries) = summarise(&records);
         say(&format!(
             "{}: mean ± deviation over the seeds",
             args.task.name()
         ));
-        let head = ["method", "seeds"].into_iter();
-        let head: Vec<&str> = head.chain(columns.iter().map(String::as_str)).collect();
-        say(&table(
-            &head,
-            &summaries.iter().map(cells).collect::<Vec<_>>(),
-        ));
+        say(&terminal(&columns(&names), &summaries));
     }
-    if let Some(dir) = &common.out {
-        let file = write_lines(dir, "table.jsonl", &records)?;
-        eprintln!("wrote {}", file.display());
-    }
+    leave(common, "table.jsonl", &records, None)?;
     match records.iter().find(|r| !r.success) {
         None => Ok(()),
         Some(r) => Err(Failure::Numerical(format!(
@@ -60,11 +47,15 @@ pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Fail
     }
 }
 
-fn cells(s: &Summary) -> Vec<String> {
-    let columns = s.columns.iter();
-    let columns = columns.map(|c| c.map_or("–".to_owned(), plus_minus));
-    [s.method.clone(), s.seeds.to_string()]
-        .into_iter()
-        .chain(columns)
-        .collect()
+fn columns(names: &[String]) -> Vec<Column<'_, Summary>> {
+    let mut columns = vec![
+        Column::words("method", |s: &Summary| s.method.clone()),
+        Column::count("seeds", |s: &Summary| s.seeds),
+    ];
+    columns.extend(names.iter().enumerate().map(|(i, name)| {
+        Column::words(name, move |s: &Summary| {
+            s.columns[i].map_or(dash(), plus_minus)
+        })
+    }));
+    columns
 }

@@ -15,32 +15,51 @@ use nalgebra::DVector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use solvers::{Bda, InnerStep, Status, StepLength};
+use solvers::catalogue::{Settings, strategy};
+use solvers::{Bda, InnerStep, Status};
 
 use crate::catalogue::problems::{self, CORRUPTION, ProblemFailure, Source};
-use crate::catalogue::strategies::{AnyStrategy, Settings, strategy};
+use crate::study::compare::AnyStrategy;
 
 /// Strategies, each checked against differences of the outer function that it differentiates.
-pub const STRATEGIES: &[&str] = &[
-    "exact",
-    "itd",
-    "itd-taped",
-    "itd-checkpointed:3",
-    "itd-online:3",
-    "itd-reversible",
-    "itd-forward",
-    "itd-truncated:3",
-    "aid-cg",
-    "aid-direct",
-    "aid-minres",
-    "aid-neumann",
-    "aid-fixed-point",
-    "aid-nystrom:100",
-    "aid-one-step",
-    "aid-step",
-    "bda",
-    "bda-checkpointed:3",
+pub const STRATEGIES: [(&str, Way); 18] = [
+    ("exact", Way::Solved),
+    ("itd", Way::Unrolled),
+    ("itd-taped", Way::Unrolled),
+    ("itd-checkpointed:3", Way::Unrolled),
+    ("itd-online:3", Way::Unrolled),
+    ("itd-reversible", Way::Backwards),
+    ("itd-forward", Way::Unrolled),
+    ("itd-truncated:3", Way::Truncated),
+    ("aid-cg", Way::Solved),
+    ("aid-direct", Way::Solved),
+    ("aid-minres", Way::Solved),
+    ("aid-neumann", Way::Solved),
+    ("aid-fixed-point", Way::Solved),
+    ("aid-nystrom:100", Way::Solved),
+    ("aid-one-step", Way::Solved),
+    ("aid-step", Way::Solved),
+    ("bda", Way::Aggregated(Memory::Stored)),
+    (
+        "bda-checkpointed:3",
+        Way::Aggregated(Memory::Checkpointed { slots: 3 }),
+    ),
 ];
+
+/// What a strategy differentiates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The lower level's solution.
+    Solved,
+    /// Steps to it.
+    Unrolled,
+    /// Steps of momentum, run backwards.
+    Backwards,
+    /// The last steps alone.
+    Truncated,
+    /// Steps on both levels.
+    Aggregated(Memory),
+}
 
 /// Steps that are unrolled.
 const DEPTH: usize = 8;
@@ -289,46 +308,39 @@ pub fn primitives<T: Real>(seed: u64) -> Vec<Report> {
 /// With one line, if the name is not that of a strategy.
 pub fn hypergradient<T: Real>(
     problem: &Task<T>,
-    name: &str,
+    (name, way): (&str, Way),
     seed: u64,
 ) -> Result<Option<Report>, String> {
     let own_steps = problem.bilevel.step().is_some();
-    if own_steps && name == "itd-reversible" {
+    if own_steps && way == Way::Backwards {
         return Ok(None);
     }
+    let unrolled = way != Way::Solved;
+    let tolerance = if T::NAME == "f64" { 1e-12 } else { 1e-5 };
     let settings = Settings {
-        depth: DEPTH,
-        tolerance: Some(if T::NAME == "f64" { 1e-12 } else { 1e-5 }),
+        depth: Some(DEPTH),
+        tolerance: (!unrolled).then_some(tolerance),
         // The same length is too short for a linear system to be solved to its tolerance.
-        step: match name.starts_with("aid") || own_steps {
-            true => StepLength::Auto,
-            false => StepLength::Fixed(LENGTH),
-        },
-        inner: match name {
-            "itd-reversible" => InnerStep::Momentum(0.5),
-            _ => InnerStep::GradientDescent,
-        },
-        ..Settings::default()
+        step: (unrolled && !own_steps).then_some(LENGTH),
+        inner: (way == Way::Backwards).then_some(InnerStep::Momentum(0.5)),
+        ..Settings::NONE
     };
-    // Both lengths fixed: one found at each point anew would be part of the map.
-    let bda = Bda::new(DEPTH).steps(LENGTH, LENGTH);
-    let under_test: AnyStrategy<T> = match name.split_once('-') {
-        _ if name == "bda" => Arc::new(bda),
-        Some(("bda", memory)) => {
-            let memory = memory.parse::<Memory>();
-            Arc::new(bda.memory(memory.map_err(|e| format!("strategy `{name}`: {e}"))?))
+    let under_test: AnyStrategy<T> = match way {
+        // Both lengths fixed: one found at each point anew would be part of the map.
+        Way::Aggregated(memory) => {
+            let bda = Bda::new(DEPTH).steps(LENGTH, LENGTH);
+            Arc::new(bda.memory(memory))
         }
         _ => strategy(name, &settings)?,
     };
     if under_test.suits(&problem.bilevel).is_err() {
         return Ok(None);
     }
-    let unrolled = name.starts_with("itd") || name.starts_with("bda");
     let map: AnyStrategy<T> = match unrolled {
         true => under_test.clone(),
         // Its answer is approximate, and not looked at; it has F at the solution at no more cost.
         false => {
-            let step = StepLength::Fixed(LENGTH);
+            let step = Some(LENGTH);
             strategy("aid-one-step", &Settings { step, ..settings })?
         }
     };
@@ -346,7 +358,7 @@ pub fn hypergradient<T: Real>(
     let hypergradient: Vec<f64> = estimate.hypergradient.iter().map(|v| v.f64()).collect();
     // An answer that is no derivative, and says so, has nothing to be held to.
     let approximate = matches!(estimate.status, Status::LinearApproximate { .. });
-    let refused = if name.contains("truncated") {
+    let refused = if way == Way::Truncated {
         Some("it leaves out earlier steps on purpose".to_owned())
     } else if estimate.status.is_success() && !approximate {
         None

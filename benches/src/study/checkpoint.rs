@@ -212,13 +212,14 @@ impl Checkpoint {
 
 #[cfg(test)]
 mod tests {
+    use solvers::catalogue::Settings;
+
     use super::*;
-    use crate::catalogue::settings::GivenSettings;
 
     fn sample() -> Checkpoint {
-        let given = GivenSettings {
+        let given = Settings {
             rate: Some(0.1 + 0.2),
-            ..GivenSettings::default()
+            ..Settings::NONE
         };
         Checkpoint {
             origin: Origin {

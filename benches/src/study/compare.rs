@@ -1,14 +1,38 @@
 //! The hypergradients of several strategies at one point.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 use autodiff::kernels::norm;
 use autodiff::unroll::Memory;
 use models::Task;
 use nalgebra::DVector;
 use serde::Serialize;
-use solvers::{AidStep, Estimate, Exact, Itd, StepLength, StepSystem, Strategy, certify};
+use solvers::catalogue::Settings;
+use solvers::{AidStep, Estimate, Exact, Itd, Room, StepSystem, Strategy, certify};
 
-use crate::catalogue::strategies::{AnyStrategy, DENSE_LIMIT, Settings};
+/// The strategies that are compared unless others are named.
+pub const DEFAULT: &[&str] = &[
+    "exact",
+    "itd",
+    "itd-checkpointed:10",
+    "itd-truncated:10",
+    "aid-cg",
+    "aid-direct",
+    "bda",
+];
+
+/// The same where the lower level is not smooth.
+pub const DEFAULT_PROXIMAL: &[&str] = &[
+    "itd",
+    "itd-checkpointed:10",
+    "itd-truncated:10",
+    "aid-step",
+    "aid-step-gmres",
+];
+
+/// A strategy chosen at run time.
+pub type AnyStrategy<T> = Arc<dyn Strategy<T>>;
 
 /// The most entries of x for which forward mode is what others are measured against.
 const FORWARD_LIMIT: usize = 64;
@@ -83,7 +107,7 @@ impl<T: Real> Reference<T> {
     /// Nothing where the lower level is too large for a dense Hessian. Where the steps of `settings`
     /// have a projection or a soft threshold, the answer of [`AidStep`] instead.
     pub fn of(problem: &Task<T>, settings: &Settings) -> Option<Self> {
-        if settings.inner.is_proximal() {
+        if settings.inner().is_proximal() {
             return Self::of_step(problem, settings);
         }
         if let Some(known) = &problem.known {
@@ -95,7 +119,7 @@ impl<T: Real> Reference<T> {
         if problem.bilevel.step().is_some() {
             return Self::of_own_steps(problem, settings);
         }
-        if problem.bilevel.dim_y() > DENSE_LIMIT {
+        if problem.bilevel.dim_y() > Room::DENSE_LIMIT {
             return None;
         }
         let mut work = problem.bilevel.workspace();
@@ -113,7 +137,7 @@ impl<T: Real> Reference<T> {
         if problem.bilevel.dim_x() > FORWARD_LIMIT {
             return None;
         }
-        let itd = Itd::reverse(settings.depth).memory(Memory::Forward);
+        let itd = Itd::reverse(settings.depth()).memory(Memory::Forward);
         let mut work = problem.bilevel.workspace();
         let estimate = itd.hypergradient(&problem.bilevel, &problem.x, &mut work);
         let estimate = estimate.ok()?;
@@ -125,12 +149,11 @@ impl<T: Real> Reference<T> {
 
     /// The fixed point of the steps, as far as the precision goes.
     fn of_step(problem: &Task<T>, settings: &Settings) -> Option<Self> {
-        let aid = AidStep::new(settings.inner.clone()).tolerance(1e3 * T::EPSILON);
-        let aid = aid.system(StepSystem::Gmres { restart: 100 });
-        let aid = match settings.step {
-            StepLength::Fixed(length) => aid.step(length),
-            StepLength::Auto => aid,
-        };
+        let aid = AidStep::new(settings.inner()).tolerance(1e3 * T::EPSILON);
+        let mut aid = aid.system(StepSystem::Gmres { restart: 100 });
+        if let Some(length) = settings.step {
+            aid = aid.step(length);
+        }
         let mut work = problem.bilevel.workspace();
         let estimate = aid.hypergradient(&problem.bilevel, &problem.x, &mut work);
         let estimate = estimate.ok()?;

@@ -2,9 +2,7 @@
 
 use autodiff::Real;
 use models::Task;
-use solvers::StepLength;
-
-use crate::catalogue::strategies::{Settings, strategy};
+use solvers::catalogue::{Settings, strategy};
 
 use super::compare::{Record, Reference, estimate, record};
 
@@ -30,10 +28,10 @@ pub fn against_depth<T: Real>(
 ) -> Curve {
     let at = |depth: usize| {
         let settings = Settings {
-            depth,
-            step: StepLength::Fixed(step),
-            implicit_steps: true,
-            ..Settings::default()
+            depth: Some(depth),
+            step: Some(step),
+            same_iterate: Some(true),
+            ..Settings::NONE
         };
         let strategy = strategy(name, &settings).expect("a name of the catalogue");
         record(

@@ -3,18 +3,17 @@
 use autodiff::Real;
 use models::Task;
 use serde_json::{Value, json};
+use solvers::catalogue::{Settings, strategy};
 
-use crate::catalogue::methods::method;
-use crate::catalogue::problems::{self, Source};
-use crate::catalogue::settings::{GivenSettings, SolveSettings};
-use crate::catalogue::strategies::{DEFAULT, Settings, strategy};
-
-use super::compare::{Record, Reference, estimate, record};
+use super::compare::{DEFAULT, Record, Reference, estimate, record};
 use super::curves::{Curve, against_depth};
 use super::solve;
+use crate::catalogue::methods::method;
+use crate::catalogue::problems::{self, Source};
+use crate::catalogue::settings::SolveSettings;
 
-/// The four families that are solved.
-pub const FAMILIES: [&str; 4] = ["itd", "aid-cg", "bda", "gda"];
+/// The four families that are solved, with their step length of x on the counter-example.
+pub const FAMILIES: [(&str, f64); 4] = [("itd", 0.2), ("aid-cg", 0.2), ("bda", 0.2), ("gda", 0.05)];
 /// How often [`Demo::measure`] says what it does.
 pub const STAGES: usize = 2 + CURVES.len() + 1 + FAMILIES.len();
 /// The strategies whose error is drawn against effort.
@@ -88,7 +87,7 @@ impl Demo {
         stage("counter-example".into());
         let counterexample = counterexample(&named("bda-counterexample"));
         let mut runs = Vec::new();
-        for name in FAMILIES {
+        for (name, _) in FAMILIES {
             stage(format!("solve {name}"));
             runs.push((name.to_owned(), solve(&cleaning, name)));
         }
@@ -130,8 +129,8 @@ impl Demo {
 }
 
 fn compare<T: Real>(problem: &Task<T>) -> (String, Vec<Record>, Option<Reference<T>>) {
-    let reference = Reference::of(problem, &Settings::default());
-    let settings = Settings::default();
+    let settings = Settings::DEFAULT;
+    let reference = Reference::of(problem, &settings);
     let records = DEFAULT
         .iter()
         .map(|name| {
@@ -145,7 +144,7 @@ fn compare<T: Real>(problem: &Task<T>) -> (String, Vec<Record>, Option<Reference
         problem.name,
         problem.bilevel.dim_x(),
         problem.bilevel.dim_y(),
-        settings.depth
+        settings.depth()
     );
     (title, records, reference)
 }
@@ -153,8 +152,8 @@ fn compare<T: Real>(problem: &Task<T>) -> (String, Vec<Record>, Option<Reference
 /// The step length that one unrolled step finds.
 fn step_of<T: Real>(problem: &Task<T>) -> f64 {
     let settings = Settings {
-        depth: 1,
-        ..Settings::default()
+        depth: Some(1),
+        ..Settings::NONE
     };
     let itd = strategy("itd", &settings).expect("a name of the catalogue");
     estimate(problem, &itd).step.expect("it takes steps")
@@ -162,17 +161,13 @@ fn step_of<T: Real>(problem: &Task<T>) -> f64 {
 
 /// Each family on the problem whose lower level has many solutions, from x = 2.
 fn counterexample<T: Real>(problem: &Task<T>) -> Vec<End> {
-    let given = GivenSettings {
-        iterations: Some(200),
-        rate: Some(0.2),
-        stages: Some(1),
-        stage_iterations: Some(20_000),
-        ..GivenSettings::default()
-    };
-    let run = |name: &str| {
-        let given = GivenSettings {
-            rate: Some(if name == "gda" { 0.05 } else { 0.2 }),
-            ..given
+    let run = |(name, rate): (&str, f64)| {
+        let given = Settings {
+            iterations: Some(200),
+            rate: Some(rate),
+            stages: Some(1),
+            stage_iterations: Some(20_000),
+            ..Settings::NONE
         };
         let settings = SolveSettings::of(problem.name, name, given);
         let method = method(name, problem, &settings).expect("a name of the catalogue");
@@ -191,16 +186,16 @@ fn counterexample<T: Real>(problem: &Task<T>) -> Vec<End> {
 
 /// The first metric where the lower level is solved at the x the problem starts from.
 fn uncleaned<T: Real>(problem: &Task<T>) -> f64 {
-    let exact = strategy("exact", &Settings::default()).expect("a name of the catalogue");
+    let exact = strategy("exact", &Settings::NONE).expect("a name of the catalogue");
     let y = estimate(problem, &exact).y;
     let metric = problem.metrics.first();
     metric.map_or(f64::NAN, |m| (m.measure)(&problem.x, &y))
 }
 
 fn solve<T: Real>(problem: &Task<T>, name: &str) -> Vec<solve::Record> {
-    let given = GivenSettings {
+    let given = Settings {
         iterations: Some(ITERATIONS),
-        ..GivenSettings::default()
+        ..Settings::NONE
     };
     let settings = SolveSettings::of(problem.name, name, given);
     let method = method(name, problem, &settings).expect("a name of the catalogue");

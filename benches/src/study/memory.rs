@@ -124,6 +124,10 @@ pub struct Record {
     /// Whether the status is what was asked for.
     #[serde(skip)]
     pub success: bool,
+    /// Whether the policy gives the derivative that the others give, to the last bit: forward mode
+    /// and the grid round differently, and a truncated sweep is another derivative.
+    #[serde(skip)]
+    pub exact: bool,
 }
 
 /// Runs `itd` on a problem under a policy, in a workspace of its own, unless it would go over the
@@ -154,6 +158,10 @@ pub fn measure<T: Real>(
         budget,
         message: format!("not run: it would hold {predicted} bytes, the budget is {limit}"),
         success: true,
+        exact: !matches!(
+            memory,
+            Memory::Truncated { .. } | Memory::Forward | Memory::Reversible
+        ),
     };
     if predicted > limit {
         return Record {

@@ -1,5 +1,7 @@
 //! Approximate implicit differentiation.
 
+mod entry;
+
 use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Real};
 
@@ -13,6 +15,8 @@ use crate::{Bilevel, Certificate, Status, default_tolerance};
 use super::Strategy;
 use super::footprint::{Footprint, loop_bytes};
 use super::frame::{Answer, Call, Walked};
+use super::room::Room;
+pub(super) use entry::{entries, expect_smooth};
 
 /// Solves the lower level, then `H v = ∇_yF`, and returns `∇_xF − ∇²_xy g · v`.
 ///
@@ -136,6 +140,10 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         footprint
             .recorded(&step)
             .beside(loop_bytes(&step, depth, NOTHING))
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        self.linear.room(dim_y)
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {

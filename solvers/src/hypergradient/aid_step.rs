@@ -1,5 +1,6 @@
 //! Implicit differentiation of the fixed point of a step.
 
+mod entry;
 mod system;
 
 use autodiff::bytes::Category;
@@ -17,6 +18,7 @@ use super::Strategy;
 use super::aid::solve_further;
 use super::footprint::{Footprint, loop_bytes};
 use super::frame::{Answer, Call, Walked};
+pub(super) use entry::entries;
 pub use system::StepSystem;
 use system::{Linearised, Solution, solve};
 

@@ -1,5 +1,6 @@
 //! Bilevel descent aggregation.
 
+mod entry;
 mod one_stage;
 
 use std::sync::Arc;
@@ -14,8 +15,10 @@ use crate::{Bilevel, Proximal, Schedule};
 use super::Strategy;
 use super::footprint::{Footprint, loop_bytes};
 use super::frame::{Answer, Call, Walked};
+use super::room::Room;
 use super::slowest::Slowest;
 use super::unrolled::{Seen, pull_back};
+pub(super) use entry::entries;
 pub use one_stage::OneStage;
 
 /// Differentiates `F(x, y_K(x))` through K steps that descend both levels at once,
@@ -267,6 +270,10 @@ impl<T: Real> Strategy<T> for Bda {
         let step = self.record(problem, [0.5, 0.5], 0);
         self.footprint_of(&step)
             .beside(loop_bytes(&step, self.depth, self.memory))
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        Room::of_loop::<T>(self.memory, self.depth, dim_y, "bda-checkpointed")
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {

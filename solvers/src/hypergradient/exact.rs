@@ -1,12 +1,14 @@
 //! The exact answer, as far as the precision goes.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 
 use crate::Bilevel;
 use crate::linear::Direct;
 
-use super::aid::Aid;
-use super::{Answer, Call, Footprint, Strategy};
+use super::aid::{Aid, expect_smooth};
+use super::{Answer, Call, Footprint, Room, Strategy, StrategyEntry};
 
 /// The hypergradient at the lower level's solution, found to rounding by Newton's method, through
 /// the dense Hessian: what the other strategies are measured against.
@@ -39,7 +41,20 @@ impl<T: Real> Strategy<T> for Exact {
         Self::aid().footprint(problem)
     }
 
+    fn room(&self, dim_y: usize) -> Room {
+        Strategy::<T>::room(&Self::aid(), dim_y)
+    }
+
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
         Self::aid().differentiate(call)
     }
+}
+
+/// The name `exact`.
+pub(super) fn entry<T: Real>() -> StrategyEntry<T> {
+    let about = "lower level to rounding, dense Hessian: what the others are measured against";
+    StrategyEntry::new("exact", about, &["inner"], |call| {
+        expect_smooth(call.name, call.settings)?;
+        Ok(Arc::new(Exact))
+    })
 }

@@ -1,5 +1,6 @@
 //! Iterative differentiation.
 
+mod entry;
 mod tolerance;
 
 use autodiff::unroll::{Memory, Step};
@@ -13,8 +14,10 @@ use crate::lower::{Steps, Walk};
 use super::Strategy;
 use super::footprint::{Footprint, loop_bytes};
 use super::frame::{Answer, Call, Walked};
+use super::room::Room;
 use super::slowest::Slowest;
 use super::unrolled::{Seen, halving, pull_back};
+pub(super) use entry::entries;
 
 /// Differentiates `F(x, y_K(x))` through the K steps that made `y_K`.
 ///
@@ -219,6 +222,10 @@ impl<T: Real> Strategy<T> for Itd {
         let step = self.steps.recorded(problem, 0.5);
         self.footprint_under(self.memory, problem, &step)
             .beside(loop_bytes(&step, self.depth, self.memory))
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        Room::of_loop::<T>(self.memory, self.depth, dim_y, "itd-checkpointed")
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {

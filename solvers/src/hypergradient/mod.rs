@@ -8,6 +8,7 @@ mod footprint;
 mod frame;
 mod itd;
 mod planner;
+mod room;
 mod slowest;
 mod unrolled;
 
@@ -19,6 +20,7 @@ pub use footprint::Footprint;
 pub use frame::{Answer, Call};
 pub use itd::Itd;
 pub use planner::{ANY_DEPTH, BudgetError, Plan};
+pub use room::Room;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -26,7 +28,21 @@ use std::sync::Arc;
 use autodiff::Real;
 use nalgebra::DVector;
 
+use crate::catalogue::Entry;
 use crate::{Bilevel, Estimate, Workspace};
+
+/// The name of a strategy.
+pub(crate) type StrategyEntry<T> = Entry<dyn Strategy<T>>;
+
+/// Every strategy by name.
+pub(crate) fn entries<T: Real>() -> Vec<StrategyEntry<T>> {
+    let mut entries = vec![exact::entry()];
+    entries.extend(itd::entries());
+    entries.extend(aid::entries());
+    entries.extend(aid_step::entries());
+    entries.extend(bda::entries());
+    entries
+}
 
 /// A setting that no problem could be solved with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -186,6 +202,12 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
     /// If the settings are not valid.
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T>;
 
+    /// What it holds beyond a few vectors, for y of `dim_y` entries; nothing unless it says so.
+    fn room(&self, dim_y: usize) -> Room {
+        let _ = dim_y;
+        Room::default()
+    }
+
     /// What differs from one strategy to the next: overwrites [`Call::hypergradient`] and
     /// [`Call::y`], and says how that went. The settings were looked at, and lengths.
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer;
@@ -277,6 +299,10 @@ impl<T: Real, S: Strategy<T> + ?Sized> Strategy<T> for Arc<S> {
 
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
         (**self).footprint(problem)
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        (**self).room(dim_y)
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {

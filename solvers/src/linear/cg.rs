@@ -1,12 +1,15 @@
 //! Conjugate gradients.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 use autodiff::kernels::{axpy, dot};
 
 use crate::default_tolerance;
 
 use super::{
-    LinearSolver, Operator, Outcome, Report, Scratch, flat, least_ritz, relative, scaled_residual,
+    LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat, least_ritz, relative,
+    scaled_residual,
 };
 
 /// The method of conjugate gradients.
@@ -141,6 +144,17 @@ impl<T: Real> LinearSolver<T> for Cg {
             iterations,
         }
     }
+}
+
+/// The name `aid-cg`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about = "implicit differentiation, linear system by conjugate gradients";
+    LinearEntry::new("aid-cg", about, &["tolerance"], |call| {
+        let cg = Cg::new();
+        let tolerance = call.settings.tolerance;
+        Ok(Arc::new(tolerance.map_or(cg, |t| cg.tolerance(t))))
+    })
+    .descent("descent along implicit hypergradients, by conjugate gradients")
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! A dense factorisation: the exact answer on small problems.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 use autodiff::bytes::{Category, Claim};
 use nalgebra::{Cholesky, DMatrix, DVector, SymmetricEigen};
 
-use super::{LinearSolver, Operator, Outcome, Report, Scratch, relative};
+use crate::hypergradient::Room;
+
+use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, relative};
 
 /// Columns of H that one block of products gives. The function is held in so many tangents and
 /// adjoints' tangents, and beyond sixteen its products of matrices gain little.
@@ -37,6 +41,15 @@ impl<T: Real> LinearSolver<T> for Direct {
 
     fn block(&self, n: usize) -> usize {
         n.clamp(1, BLOCK)
+    }
+
+    fn room(&self, n: usize) -> Room {
+        Room {
+            bytes: LinearSolver::<T>::bytes(self, n),
+            dense: true,
+            less: "aid-cg",
+            ..Room::default()
+        }
     }
 
     fn solve(
@@ -121,6 +134,13 @@ fn solve_dense<T: Real>(mut h: DMatrix<T>, b: DVector<T>) -> (DVector<T>, Outcom
         Outcome::Converged
     };
     (eigen.eigenvectors * coordinates, outcome)
+}
+
+/// The name `aid-direct`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about = "implicit differentiation, linear system by a dense factorisation";
+    LinearEntry::new("aid-direct", about, &[], |_| Ok(Arc::new(Direct)))
+        .descent("descent along implicit hypergradients, by a dense factorisation")
 }
 
 #[cfg(test)]

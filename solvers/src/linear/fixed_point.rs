@@ -1,12 +1,14 @@
 //! The fixed-point iteration for the linear system.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 use autodiff::kernels::{axpy, norm};
 
 use crate::inner::StepLength;
 
 use super::stationary::{Settings, Watch};
-use super::{LinearSolver, Operator, Outcome, Report, Scratch, lift, scaled_residual};
+use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, lift, scaled_residual};
 
 /// The iteration `v ← v − s(Hv − b)`.
 ///
@@ -147,4 +149,20 @@ impl<T: Real> LinearSolver<T> for FixedPoint {
             iterations,
         }
     }
+}
+
+/// The name `aid-fixed-point`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about = "the same by fixed-point steps to the tolerance; aid-fixed-point:K takes K";
+    LinearEntry::new(
+        "aid-fixed-point[:K]",
+        about,
+        &["tolerance", "step"],
+        |call| {
+            Ok(Arc::new(FixedPoint {
+                settings: Settings::of(call)?,
+            }))
+        },
+    )
+    .descent("the same, by fixed-point steps; aid-fixed-point:K takes K")
 }

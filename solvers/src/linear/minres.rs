@@ -1,11 +1,15 @@
 //! Minimal residuals: H may be indefinite or singular.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 use autodiff::kernels::{axpy, dot, norm};
 
 use crate::default_tolerance;
 
-use super::{LinearSolver, Operator, Outcome, Report, Scratch, flat, lift, scaled_residual};
+use super::{
+    LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat, lift, scaled_residual,
+};
 
 /// The method of minimal residuals.
 ///
@@ -185,6 +189,17 @@ impl<T: Real> LinearSolver<T> for Minres {
             iterations,
         }
     }
+}
+
+/// The name `aid-minres`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about = "implicit differentiation, linear system by minimal residuals: any Hessian";
+    LinearEntry::new("aid-minres", about, &["tolerance"], |call| {
+        let minres = Minres::new();
+        let tolerance = call.settings.tolerance;
+        Ok(Arc::new(tolerance.map_or(minres, |t| minres.tolerance(t))))
+    })
+    .descent("descent along implicit hypergradients, by minimal residuals")
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub use nystrom::{Nystrom, Sketch};
 pub use one_step::OneStep;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use autodiff::bytes::{Buffer, Category};
 use autodiff::{Meter, Real};
@@ -33,7 +34,25 @@ use autodiff::{Meter, Real};
 pub use crate::hessian::{Hessian, Operator};
 pub use crate::scratch::Scratch;
 
+use crate::catalogue::Entry;
+use crate::hypergradient::Room;
 use crate::{Status, default_tolerance};
+
+/// The name of a linear solver.
+pub(crate) type LinearEntry<T> = Entry<dyn LinearSolver<T>>;
+
+/// Every linear solver by the name of its implicit strategy.
+pub(crate) fn entries<T: Real>() -> Vec<LinearEntry<T>> {
+    vec![
+        cg::entry(),
+        direct::entry(),
+        minres::entry(),
+        neumann::entry(),
+        fixed_point::entry(),
+        nystrom::entry(),
+        one_step::entry(),
+    ]
+}
 
 /// How a linear solve ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -129,6 +148,15 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
         self.scratch(n) * size_of::<T>()
     }
 
+    /// What it holds beyond a few vectors, for `n` unknowns.
+    fn room(&self, n: usize) -> Room {
+        Room {
+            bytes: self.bytes(n),
+            less: "aid-cg",
+            ..Room::default()
+        }
+    }
+
     /// The most vectors that [`solve`](LinearSolver::solve) hands to its product at once.
     fn block(&self, n: usize) -> usize {
         let _ = n;
@@ -161,4 +189,49 @@ pub fn solve<T: Real>(
 ) -> Report {
     let mut entries = Buffer::zeros(solver.scratch(b.len()), Category::Solver, meter);
     solver.solve(h, b, v, &mut Scratch::new(&mut entries, meter))
+}
+
+/// A linear solver chosen at run time.
+impl<T: Real, S: LinearSolver<T> + ?Sized> LinearSolver<T> for Arc<S> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn tolerance(&self) -> f64 {
+        (**self).tolerance()
+    }
+
+    fn complaint(&self) -> Option<String> {
+        (**self).complaint()
+    }
+
+    fn solves_indefinite(&self) -> bool {
+        (**self).solves_indefinite()
+    }
+
+    fn scratch(&self, n: usize) -> usize {
+        (**self).scratch(n)
+    }
+
+    fn bytes(&self, n: usize) -> usize {
+        (**self).bytes(n)
+    }
+
+    fn room(&self, n: usize) -> Room {
+        (**self).room(n)
+    }
+
+    fn block(&self, n: usize) -> usize {
+        (**self).block(n)
+    }
+
+    fn solve(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
+        (**self).solve(h, b, v, scratch)
+    }
 }

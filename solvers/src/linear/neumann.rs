@@ -1,12 +1,14 @@
 //! The truncated Neumann series of the inverse.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 use autodiff::kernels::{axpy, norm};
 
 use crate::inner::StepLength;
 
 use super::stationary::{Settings, Watch};
-use super::{LinearSolver, Operator, Outcome, Report, Scratch, lift, scaled_residual};
+use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, lift, scaled_residual};
 
 /// The Neumann series `v = s Σ_{k≤K} (I − sH)ᵏ b`.
 ///
@@ -130,4 +132,15 @@ impl<T: Real> LinearSolver<T> for Neumann {
             iterations,
         }
     }
+}
+
+/// The name `aid-neumann`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about = "the same by a Neumann series to the tolerance; aid-neumann:K to order K";
+    LinearEntry::new("aid-neumann[:K]", about, &["tolerance", "step"], |call| {
+        Ok(Arc::new(Neumann {
+            settings: Settings::of(call)?,
+        }))
+    })
+    .descent("the same, by a Neumann series; aid-neumann:K to order K")
 }

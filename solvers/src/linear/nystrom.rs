@@ -1,12 +1,16 @@
 //! The Nyström approximation of the inverse.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 use autodiff::bytes::{Category, Claim};
+
+use crate::hypergradient::Room;
 
 use super::direct::BLOCK;
 use super::low_rank::LowRank;
 pub use super::low_rank::Sketch;
-use super::{LinearSolver, Operator, Outcome, Report, Scratch, scaled_residual};
+use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, scaled_residual};
 
 /// Approximates H by `Ĥ = C W⁺ Cᵀ` of low rank, with `C = HΩ` and `W = ΩᵀHΩ` for a random Ω, and
 /// answers `v = (Ĥ + ρI)⁻¹ b` by the identity of Woodbury, in the eigenvectors of Ĥ.
@@ -98,6 +102,14 @@ impl<T: Real> LinearSolver<T> for Nystrom {
         self.rank.min(n).clamp(1, BLOCK)
     }
 
+    fn room(&self, n: usize) -> Room {
+        Room {
+            bytes: LinearSolver::<T>::bytes(self, n),
+            less: "a lower rank, or aid-cg",
+            ..Room::default()
+        }
+    }
+
     fn solve(
         &self,
         h: &mut dyn Operator<T>,
@@ -132,4 +144,16 @@ impl<T: Real> LinearSolver<T> for Nystrom {
             iterations: k,
         }
     }
+}
+
+/// The rank of `aid-nystrom` unless it is given.
+const RANK: usize = 20;
+
+/// The name `aid-nystrom`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about = "the same by a Nyström approximation of rank 20; aid-nystrom:RANK of this rank";
+    LinearEntry::new("aid-nystrom[:RANK]", about, &[], |call| {
+        Ok(Arc::new(Nystrom::new(call.count()?.unwrap_or(RANK))))
+    })
+    .descent("the same, by a Nyström approximation; aid-nystrom:RANK of this rank")
 }

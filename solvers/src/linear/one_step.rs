@@ -1,11 +1,13 @@
 //! One step in place of the inverse.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 
 use crate::inner::StepLength;
 
 use super::stationary::resolve;
-use super::{LinearSolver, Operator, Outcome, Report, Scratch};
+use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch};
 
 /// The answer `v = s b`: H is taken for I/s, so that only the last of the steps on the lower level
 /// is differentiated. Also called Jacobian-free.
@@ -77,4 +79,13 @@ impl<T: Real> LinearSolver<T> for OneStep {
             iterations: 1,
         }
     }
+}
+
+/// The name `aid-one-step`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about = "the inverse Hessian taken for a step length (Jacobian-free, biased)";
+    LinearEntry::new("aid-one-step", about, &["step"], |call| {
+        Ok(Arc::new(OneStep::new().step(call.settings.length())))
+    })
+    .descent("the same, the inverse Hessian taken for a step length (biased)")
 }

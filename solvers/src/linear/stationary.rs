@@ -3,6 +3,7 @@
 use autodiff::Real;
 use autodiff::kernels::{dot, norm};
 
+use crate::catalogue::Call;
 use crate::default_tolerance;
 use crate::inner::StepLength;
 
@@ -21,6 +22,18 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Those of a name. A count and a tolerance exclude each other: a count that was given is what is
+    /// meant.
+    pub(super) fn of(call: &Call<'_>) -> Result<Self, String> {
+        let count = call.count()?;
+        Ok(Settings {
+            count,
+            tolerance: call.settings.tolerance.filter(|_| count.is_none()),
+            max_iterations: None,
+            length: call.settings.length(),
+        })
+    }
+
     pub(super) fn tolerance<T: Real>(&self) -> f64 {
         self.tolerance.unwrap_or(default_tolerance::<T>())
     }

@@ -4,7 +4,7 @@ use autodiff::Real;
 use nalgebra::DVector;
 
 use crate::estimate::Status;
-use crate::hypergradient::{At, ConfigError, Strategy};
+use crate::hypergradient::{At, ConfigError, Room, Strategy};
 use crate::ledger::Ledger;
 use crate::optimiser::{Moving, Optimise, Optimiser};
 use crate::problem::Bilevel;
@@ -89,6 +89,10 @@ where
 
     fn name(&self) -> String {
         self.strategy.name()
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        self.strategy.room(dim_y)
     }
 
     fn suits(&self, problem: &Bilevel<T>) -> Result<(), ConfigError> {

@@ -5,7 +5,7 @@ use nalgebra::DVector;
 
 use crate::estimate::Oracles;
 use crate::expect;
-use crate::hypergradient::ConfigError;
+use crate::hypergradient::{ConfigError, Room};
 use crate::inner::Constraint;
 use crate::ledger::Ledger;
 use crate::problem::Bilevel;
@@ -127,6 +127,10 @@ impl<R, C> Outer<R, C> {
 impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R, C> {
     fn name(&self) -> String {
         self.rule.name()
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        self.rule.room(dim_y)
     }
 
     fn begin<'p>(

@@ -31,12 +31,19 @@ use std::fmt::{self, Debug};
 use autodiff::{Point, Real};
 use nalgebra::DVector;
 
+use crate::hypergradient::Room;
 use crate::{Bilevel, Certificate, ConfigError, Ledger, Oracles, RestoreError, Status};
 
 /// A way of solving a bilevel problem; each is a value of one slot.
 pub trait Method<T: Real>: Debug + Send + Sync {
     /// The name in records.
     fn name(&self) -> String;
+
+    /// What it holds beyond a few vectors, for y of `dim_y` entries; nothing unless it says so.
+    fn room(&self, dim_y: usize) -> Room {
+        let _ = dim_y;
+        Room::default()
+    }
 
     /// Checks the settings and starts a run at `x`.
     ///

@@ -6,7 +6,7 @@ use autodiff::{Meter, Real};
 
 use crate::certificate::Certificate;
 use crate::estimate::{Oracles, Status};
-use crate::hypergradient::ConfigError;
+use crate::hypergradient::{ConfigError, Room};
 use crate::ledger::Ledger;
 use crate::problem::Bilevel;
 use crate::workspace::Workspace;
@@ -100,6 +100,11 @@ pub trait Rule<T: Real>: Debug + Send + Sync {
     /// The name in records, where settings are part of it.
     fn name(&self) -> String {
         Self::NAME.to_owned()
+    }
+
+    /// What it holds beyond a few vectors, for y of `dim_y` entries; nothing unless it says so.
+    fn room(&self, _dim_y: usize) -> Room {
+        Room::default()
     }
 
     /// Whether the problem is one of those the method can solve; unless stated otherwise, every one

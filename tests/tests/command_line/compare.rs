@@ -170,10 +170,8 @@ fn the_iterations_on_the_lower_level_have_a_limit() {
     let words = "compare --problem logistic --strategy aid-step --json --lower-limit 7";
     let record = &run(words).code(1).records()[0];
     assert_eq!(record["iterations"], 7);
-    for method in ["aid-cg", "hoag"] {
-        let words = format!(
-            "solve --problem logistic --method {method} --iterations 2 --accuracy 1e-8 --json"
-        );
+    for method in ["aid-cg", "hoag --accuracy 1e-8"] {
+        let words = format!("solve --problem logistic --method {method} --iterations 2 --json");
         run(&words).code(0);
         run(&format!("{words} --lower-limit 1")).code(1);
     }

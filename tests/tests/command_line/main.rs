@@ -66,15 +66,21 @@ fn small_data(folder: &Folder) {
 
 #[test]
 fn solve_writes_a_header_and_a_trace() {
-    let methods = ["itd", "aid-cg", "aid-direct", "bda", "gda"];
-    for method in methods {
+    let methods = [
+        ("itd", "--depth 10"),
+        ("aid-cg", "--warm-start true"),
+        ("aid-direct", "--tolerance 1e-9"),
+        ("bda", "--depth 10"),
+        ("gda", "--stages 2 --stage-iterations 15"),
+    ];
+    for (method, own) in methods {
         for (problem, metrics) in [
             ("hyper-cleaning", &["test_accuracy", "cleaner_f1"][..]),
             ("penalty-bias", &[]),
         ] {
             let words = format!(
-                "solve --problem {problem} --method {method} --iterations 3 --depth 10 \
-                 --stages 2 --stage-iterations 15 --json --full --seed 3"
+                "solve --problem {problem} --method {method} --iterations 3 {own} --json --full \
+                 --seed 3"
             );
             let records = run(&words).code(0).records();
             assert_eq!(records.len(), 5, "a header, 3 iterations, the solution");
@@ -140,7 +146,9 @@ fn everything_that_is_listed_can_be_run() {
                 assert!(refused.code(2).err.contains("expected momentum"));
                 "compare --problem quadratic --strategy itd-reversible --inner momentum:0.5".into()
             }
-            "strategy" => format!("compare --problem quadratic --strategy {name} --depth 3"),
+            "strategy" => {
+                format!("compare --problem quadratic --strategy itd,{name} --depth 3")
+            }
             "inner" => {
                 format!("compare --problem quadratic --strategy itd --inner {name} --depth 3")
             }

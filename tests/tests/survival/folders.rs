@@ -312,9 +312,7 @@ fn shown_settings_make_the_same_run() {
         folder.write("run.toml", shown.out);
         // Other settings than these would have this problem's header differ.
         let header = |more: &str| {
-            let run = folder.run(&format!(
-                "solve {words} --iterations 1 --steps 1 {more} --json"
-            ));
+            let run = folder.run(&format!("solve {words} --iterations 1 {more} --json"));
             run.records()[0].clone()
         };
         assert_eq!(header("--config run.toml"), header(""), "{words}");

@@ -4,9 +4,10 @@
 use autodiff::Real;
 use bilevel_benches::catalogue::methods::{self, method};
 use bilevel_benches::catalogue::problems::{self, Source};
-use bilevel_benches::catalogue::settings::{GivenSettings, OuterRule, SolveSettings};
+use bilevel_benches::catalogue::settings::SolveSettings;
 use models::Task;
 use solvers::Run;
+use solvers::catalogue::{OuterRule, Settings};
 
 /// Means of samples, constants and none, one lower level and several: every method suits one.
 /// `BILEVEL_PROBLEMS=logistic,scalar,…` names others.
@@ -15,7 +16,7 @@ const PROBLEMS: &str = "ridge-prior,quadratic,ridge,tv-denoising";
 const ITERATIONS: usize = 5;
 
 fn settings(problem: &str, method: &str, optimiser: OuterRule, warm: bool) -> SolveSettings {
-    let given = GivenSettings {
+    let given = Settings {
         iterations: Some(ITERATIONS),
         optimiser: Some(optimiser),
         depth: Some(12),
@@ -24,7 +25,7 @@ fn settings(problem: &str, method: &str, optimiser: OuterRule, warm: bool) -> So
         stage_iterations: Some(9),
         steps: Some(28),
         inner_steps: Some(3),
-        ..GivenSettings::default()
+        ..Settings::NONE
     };
     SolveSettings {
         seed: 3,
@@ -75,20 +76,21 @@ fn every_method<T: Real>() {
         (name, problem.expect("a problem of the catalogue"))
     };
     let problems: Vec<_> = names.split(',').map(named).collect();
-    for entry in methods::ALL {
+    for entry in methods::all() {
+        let name = entry.row.name;
         let mut suited = 0;
         for (optimiser, warm) in [(OuterRule::Adam, true), (OuterRule::Momentum, false)] {
             for (problem_name, problem) in &problems {
                 // A lower level for each sample is for this one; to others it is a large problem.
-                if problem.bilevel.blocks() > 1 && entry.name != "isgd" {
+                if problem.bilevel.blocks() > 1 && name != "isgd" {
                     continue;
                 }
-                let settings = settings(problem_name, entry.name, optimiser, warm);
-                suited += usize::from(survives(entry.name, problem, &settings));
+                let settings = settings(problem_name, name, optimiser, warm);
+                suited += usize::from(survives(name, problem, &settings));
             }
         }
         let few = names != PROBLEMS;
-        assert!(few || suited > 0, "no problem here suits {}", entry.name);
+        assert!(few || suited > 0, "no problem here suits {name}");
     }
 }
 

@@ -8,9 +8,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use solvers::catalogue::Setting;
 use toml::{Table, Value};
 
-use crate::catalogue::settings::GivenSettings;
+use crate::catalogue::methods;
+use crate::catalogue::settings::{Given, of_methods};
 use crate::catalogue::settings_text;
 
 /// More runs than that are a slip.
@@ -108,6 +110,14 @@ impl Sweep {
             }
             configurations.push(configuration);
         }
+        for setting in of_methods().filter(|s| file.base.contains_key(s.key)) {
+            let key = setting.key;
+            if !configurations.iter().any(|c| c.settings.contains_key(key)) {
+                return Err(format!(
+                    "base.{key}: no method of a configuration has such a setting"
+                ));
+            }
+        }
         Ok(Sweep {
             seeds,
             configurations,
@@ -158,7 +168,7 @@ fn name_of(overlay: &Table) -> String {
 
 fn configuration(name: &str, base: &Table, overlay: Table) -> Result<Configuration, String> {
     let mut settings = base.clone();
-    settings.extend(overlay);
+    settings.extend(overlay.clone());
     let mut named = Table::new();
     for key in NAMED {
         if let Some(value) = settings.remove(key) {
@@ -168,7 +178,18 @@ fn configuration(name: &str, base: &Table, overlay: Table) -> Result<Configurati
     let words = |e: toml::de::Error| settings_text::words(&e);
     let named: Named = Value::Table(named).try_into().map_err(words)?;
     // Only to see whether they can be read.
-    let _: GivenSettings = Value::Table(settings.clone()).try_into().map_err(words)?;
+    let _: Given = Value::Table(settings.clone()).try_into().map_err(words)?;
+    if let Some(method) = named.method.as_deref().and_then(methods::find) {
+        // What is for all configurations is of use to those alone that take it.
+        let of_base = |s: &&Setting| !overlay.contains_key(s.key);
+        let foreign = of_methods().filter(|s| !method.accepts.contains(&s.key));
+        foreign
+            .filter(of_base)
+            .for_each(|s| drop(settings.remove(s.key)));
+        let given: Given = Value::Table(settings.clone()).try_into().map_err(words)?;
+        let name = named.method.as_deref().unwrap_or_default();
+        method.refuse_foreign(name, &given.settings, |s| s.key.to_owned())?;
+    }
     let missing = |key: &str| format!("no `{key}`: expected one, here or in `base`");
     Ok(Configuration {
         name: name.to_owned(),

@@ -4,12 +4,13 @@ use autodiff::Real;
 use models::data::{self, Splits};
 use models::{HyperCleaning, Task, hyper_cleaning, mlp_cleaning};
 use nalgebra::DVector;
+use solvers::catalogue::Settings;
 use solvers::{Itd, Strategy};
 
 use super::{Record, values};
-use crate::catalogue::methods::method;
+use crate::catalogue::methods::{self, Family, method};
 use crate::catalogue::problems::CORRUPTION;
-use crate::catalogue::settings::{GivenSettings, SolveSettings};
+use crate::catalogue::settings::SolveSettings;
 use crate::study::solve;
 
 /// What is trained on the weighted samples.
@@ -47,15 +48,15 @@ impl Model {
         task.map_err(|e| e.to_string())
     }
 
-    fn given(self, method: &str) -> GivenSettings {
+    fn given(self, family: Family) -> Settings {
         match self {
-            Model::Linear => GivenSettings {
+            Model::Linear => Settings {
                 iterations: Some(100),
-                rate: (method != "gda").then_some(0.1),
+                rate: (family != Family::Ascent).then_some(0.1),
                 depth: Some(100),
-                ..GivenSettings::default()
+                ..Settings::NONE
             },
-            Model::Network => GivenSettings::default(),
+            Model::Network => Settings::NONE,
         }
     }
 }
@@ -93,10 +94,10 @@ fn baseline<T: Real>(
     splits: Splits,
     seed: u64,
 ) -> Result<Record, String> {
-    let settings = SolveSettings::of(model.name(), "itd", model.given("itd"));
+    let settings = SolveSettings::of(model.name(), "itd", model.given(Family::Descent));
     let problem = model.task::<T>(splits, None, seed)?;
-    let itd = Itd::reverse(settings.depth);
-    let itd = settings.step.map_or(itd.clone(), |s| itd.step(s));
+    let itd = Itd::reverse(settings.method.depth());
+    let itd = settings.method.step.map_or(itd.clone(), |s| itd.step(s));
     let x = DVector::from_element(problem.bilevel.dim_x(), T::of(x));
     let estimate = itd.hypergradient(&problem.bilevel, &x, &mut problem.bilevel.workspace());
     let estimate = estimate.map_err(|e| e.to_string())?;
@@ -120,15 +121,16 @@ fn of_method<T: Real>(
     name: &str,
     seed: u64,
 ) -> Result<Record, String> {
+    let family = methods::find(name).map_or(Family::Descent, |m| m.family);
     let settings = SolveSettings {
         seed,
-        ..SolveSettings::of(model.name(), name, model.given(name))
+        ..SolveSettings::of(model.name(), name, model.given(family))
     };
     let method = method::<T>(name, problem, &settings)?;
     let outcome = solve::run(problem, name, &*method).map_err(|e| e.to_string())?;
     let last = outcome.records.last().ok_or("no iteration")?;
-    let steps = match name {
-        "gda" => settings.stages * settings.stage_iterations,
+    let steps = match family {
+        Family::Ascent => settings.method.stages() * settings.method.stage_iterations(),
         _ => last.iteration,
     } as f64;
     let metric = |name: &str| last.metric(name).unwrap_or(f64::NAN);

@@ -26,8 +26,9 @@ const STEP: (f64, f64) = (0.03, 0.2);
 /// Powers of steps and accuracies that fall.
 const POWER: (f64, f64) = (0.6, 0.75);
 
-/// The methods: of `isgd`, steps and accuracies that fall or stay.
-fn methods<T: Real>(seed: u64) -> Vec<(&'static str, Box<dyn Method<T>>)> {
+/// The methods, and whether they take all samples at once: of `isgd`, steps and accuracies that fall
+/// or stay.
+fn methods<T: Real>(seed: u64) -> Vec<(&'static str, Box<dyn Method<T>>, bool)> {
     let sampling = Sampling::new(seed).batches(1, 1).rule(DrawRule::Epochs);
     let falling_step = Schedule::Power {
         a: STEP.1,
@@ -43,11 +44,11 @@ fn methods<T: Real>(seed: u64) -> Vec<(&'static str, Box<dyn Method<T>>)> {
         Box::new(isgd.sampling(sampling))
     };
     vec![
-        ("isgd", isgd(falling_step, falling)),
-        ("isgd, accuracy fixed", isgd(falling_step, accuracy)),
-        ("isgd, steps fixed", isgd(step, falling)),
-        ("isgd, both fixed", isgd(step, accuracy)),
-        ("maid", Box::new(Maid::new(STEPS).accuracy(ACCURACY))),
+        ("isgd", isgd(falling_step, falling), false),
+        ("isgd, accuracy fixed", isgd(falling_step, accuracy), false),
+        ("isgd, steps fixed", isgd(step, falling), false),
+        ("isgd, both fixed", isgd(step, accuracy), false),
+        ("maid", Box::new(Maid::new(STEPS).accuracy(ACCURACY)), true),
     ]
 }
 
@@ -72,8 +73,8 @@ pub(super) fn run<T: Real>(
         message: String::new(),
         success: true,
     }];
-    for (label, method) in methods::<T>(seed) {
-        let ends = spent(&problem, &*method, label == "maid", budgets)?;
+    for (label, method, at_once) in methods::<T>(seed) {
+        let ends = spent(&problem, &*method, at_once, budgets)?;
         for (budget, end) in budgets.iter().zip(ends) {
             records.push(Record {
                 task: name,

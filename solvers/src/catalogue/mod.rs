@@ -1,0 +1,24 @@
+//! Everything that has a name: linear solvers, strategies, steps of the lower level, with what each
+//! is, which settings it takes, and how it is made of them.
+//!
+//! An entry stands beside the code it names; the lists here only put them in order. What reads a
+//! name, lists names or refuses one reads the entries.
+//!
+//! ```
+//! use solvers::catalogue::{Settings, strategy};
+//!
+//! let settings = Settings { tolerance: Some(1e-8), ..Settings::NONE };
+//! let aid = strategy::<f64>("aid-neumann", &settings)?;
+//! assert_eq!(aid.name(), "aid-neumann");
+//! let refused = strategy::<f64>("aid-neuman", &settings).unwrap_err();
+//! assert!(refused.contains("did you mean `aid-neumann`?"));
+//! # Ok::<(), String>(())
+//! ```
+
+mod entry;
+mod settings;
+mod strategies;
+
+pub use entry::{Call, Descent, Entry, Make, Row, nearest, rest, unknown};
+pub use settings::{Kind, OuterRule, SETTINGS, Setting, Settings, Value};
+pub use strategies::{strategies, strategy};

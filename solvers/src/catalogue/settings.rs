@@ -1,0 +1,405 @@
+//! The settings: one line each.
+
+use crate::inner::{InnerStep, StepLength};
+
+/// How the outer variable moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OuterRule {
+    /// Plain gradient descent.
+    Gd,
+    /// Momentum 0.9.
+    Momentum,
+    /// Adagrad.
+    Adagrad,
+    /// Adam.
+    Adam,
+    /// Adam with weight decay 0.01.
+    AdamW,
+}
+
+impl OuterRule {
+    /// Each with its name.
+    pub const ALL: [(&'static str, OuterRule); 5] = [
+        ("gd", OuterRule::Gd),
+        ("momentum", OuterRule::Momentum),
+        ("adagrad", OuterRule::Adagrad),
+        ("adam", OuterRule::Adam),
+        ("adamw", OuterRule::AdamW),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        let named = Self::ALL.iter().find(|(_, rule)| *rule == self);
+        named.map_or("", |(name, _)| name)
+    }
+}
+
+/// What a setting may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole number from 1 on.
+    Count,
+    /// A positive number.
+    Positive,
+    /// A number from 0 on.
+    FromZero,
+    /// `true` or `false`.
+    YesNo,
+    /// The same; the name alone says `true`.
+    Flag,
+    /// An [`OuterRule`].
+    Outer,
+    /// An [`InnerStep`].
+    Inner,
+}
+
+/// What a setting is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A whole number.
+    Count(usize),
+    /// A number.
+    Number(f64),
+    /// Yes or no.
+    YesNo(bool),
+    /// How x moves.
+    Outer(OuterRule),
+    /// A step of the lower level.
+    Inner(InnerStep),
+}
+
+impl Kind {
+    /// Reads a value, and looks whether it may be.
+    ///
+    /// # Errors
+    /// With the text and what was expected.
+    pub fn read(self, text: &str) -> Result<Value, String> {
+        let number = || {
+            text.parse()
+                .map_err(|_| format!("{text}: expected a number"))
+        };
+        let value = match self {
+            Kind::Count => match text.parse::<i128>() {
+                Ok(n) if n < 1 => Err(format!("{text}: expected at least 1")),
+                Ok(n) => usize::try_from(n)
+                    .map(Value::Count)
+                    .map_err(|_| format!("{text}: expected at most {}", usize::MAX)),
+                Err(_) => Err(format!("{text}: expected a whole number")),
+            },
+            Kind::Positive | Kind::FromZero => number().map(Value::Number),
+            Kind::YesNo | Kind::Flag => match text {
+                "true" => Ok(Value::YesNo(true)),
+                "false" => Ok(Value::YesNo(false)),
+                _ => Err(format!("{text}: expected true or false")),
+            },
+            Kind::Outer => {
+                let found = OuterRule::ALL.iter().find(|(name, _)| *name == text);
+                let names = OuterRule::ALL.map(|(name, _)| name).join(", ");
+                found
+                    .map(|(_, rule)| Value::Outer(*rule))
+                    .ok_or_else(|| format!("{text}: expected one of {names}"))
+            }
+            Kind::Inner => text.parse().map(Value::Inner).map_err(|e| format!("{e}")),
+        }?;
+        self.check(value)
+    }
+
+    /// Looks whether a value may be.
+    ///
+    /// # Errors
+    /// With the value and what was expected.
+    pub fn check(self, value: Value) -> Result<Value, String> {
+        match (self, &value) {
+            (Kind::Count, Value::Count(0)) => Err("0: expected at least 1".into()),
+            (Kind::Positive, Value::Number(v)) if !(v.is_finite() && *v > 0.0) => {
+                Err(format!("{v}: expected a positive number"))
+            }
+            (Kind::FromZero, Value::Number(v)) if !(v.is_finite() && *v >= 0.0) => {
+                Err(format!("{v}: expected a number from 0 on"))
+            }
+            _ => Ok(value),
+        }
+    }
+}
+
+/// A setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name in files; that on the command line has dashes.
+    pub key: &'static str,
+    /// What stands for its value in help.
+    pub value: &'static str,
+    /// What it is.
+    pub help: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+}
+
+impl Setting {
+    /// Its name on the command line, without the dashes before it.
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+}
+
+/// A type of a setting as one of the values.
+trait OfValue: Sized {
+    fn of(value: Value) -> Option<Self>;
+    fn value(self) -> Value;
+}
+
+macro_rules! of_value {
+    ($($type:ty: $variant:ident),+) => {$(
+        impl OfValue for $type {
+            fn of(value: Value) -> Option<Self> {
+                match value {
+                    Value::$variant(v) => Some(v),
+                    _ => None,
+                }
+            }
+
+            fn value(self) -> Value {
+                Value::$variant(self)
+            }
+        }
+    )+};
+}
+of_value!(usize: Count, f64: Number, bool: YesNo, OuterRule: Outer, InnerStep: Inner);
+
+macro_rules! settings {
+    ($($key:ident: $type:ty, $kind:ident $value:literal $(= $default:expr)?, $help:literal;)+) => {
+        /// The settings that strategies and methods are made of, each absent unless it is given.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Settings {
+            $(#[doc = $help] pub $key: Option<$type>,)+
+        }
+
+        /// Every setting, in the order of help and files.
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            key: stringify!($key),
+            value: $value,
+            help: $help,
+            kind: Kind::$kind,
+        },)+];
+
+        // Of the types, that of steps alone is no `Copy`.
+        #[allow(clippy::clone_on_copy)]
+        impl Settings {
+            /// None of them.
+            pub const NONE: Settings = Settings { $($key: None,)+ };
+
+            /// What they are where nobody says anything else; some are then left to what is made.
+            pub const DEFAULT: Settings = Settings { $($key: settings!(@ $($default)?),)+ };
+
+            $($(
+                #[doc = concat!("`", stringify!($key), "`, or what it is unless given.")]
+                pub fn $key(&self) -> $type {
+                    self.$key.clone().unwrap_or($default)
+                }
+            )?)+
+
+            /// These settings where given, else those of `other`.
+            #[must_use]
+            pub fn or(self, other: Settings) -> Settings {
+                Settings { $($key: self.$key.or(other.$key),)+ }
+            }
+
+            /// The setting of this key, if there is one and it is given.
+            pub fn get(&self, key: &str) -> Option<Value> {
+                match key {
+                    $(stringify!($key) => self.$key.clone().map(OfValue::value),)+
+                    _ => None,
+                }
+            }
+
+            /// Gives the setting of this key a value.
+            ///
+            /// # Panics
+            /// If there is none of this key, or its value is another [`Kind`]'s.
+            #[track_caller]
+            pub fn set(&mut self, key: &str, value: Value) {
+                match key {
+                    $(stringify!($key) => {
+                        self.$key = Some(OfValue::of(value).expect("a value of the setting's kind"));
+                    })+
+                    _ => panic!("no setting `{key}`"),
+                }
+            }
+        }
+    };
+    (@) => { None };
+    (@ $default:expr) => { Some($default) };
+}
+
+settings! {
+    iterations: usize, Count "N" = 50, "Outer iterations; of methods made of small steps, records";
+    optimiser: OuterRule, Outer "RULE" = OuterRule::Gd, "How x moves";
+    rate: f64, Positive "RATE" = 0.1, "Step length of x";
+    adam_eps: f64, FromZero "EPS" = 1e-8,
+        "What `adam` and `adamw` of x add to the root of the mean of squares [default: 1e-8]";
+    adam_eps_root: f64, FromZero "EPS" = 0.0, "What they add under that root [default: 0]";
+    depth: usize, Count "K" = 100, "Steps of the lower level that are unrolled";
+    step: f64, Positive "LENGTH",
+        "Step length of the lower level, and of linear iterations that take steps [default: from \
+         the curvature]";
+    tolerance: f64, Positive "TOL",
+        "Tolerance of implicit strategies: ‖∇_y g‖, and the linear system's relative residual \
+         [default: 1e-10, 1e-5 in f32]";
+    lower_limit: usize, Count "N",
+        "The most iterations on the lower level [default: 200 of Newton's method, 100000 steps of \
+         `aid-step`]";
+    warm_start: bool, YesNo "true|false" = false,
+        "Whether the lower level starts from the last y, and the linear system of an implicit method \
+         from its last solution";
+    stages: usize, Count "N" = 5, "Stages of a penalty that grows";
+    stage_iterations: usize, Count "N" = 1000, "Iterations of each stage";
+    penalty: f64, Positive "ALPHA" = 0.5, "First penalty, before it grows";
+    growth: f64, Positive "TAU" = 2.0, "Factor of the penalty from stage to stage";
+    steps: usize, Count "T" = 5000, "Small steps in all";
+    inner_steps: usize, Count "N" = 10,
+        "Inner steps of each: on y, on the linear system, or terms of a Neumann series";
+    batch: usize, Count "N", "Samples in a mini-batch of each level";
+    accuracy: f64, Positive "EPS" = 0.1, "First accuracy";
+    first_step: f64, Positive "LENGTH", "First step length of x (from the curvature unless given)";
+    accuracy_power: f64, Positive "P", "Power that accuracies fall with";
+    step_power: f64, Positive "Q" = 0.75, "Power that step lengths of x fall with, in (0.5, 1]";
+    inner: InnerStep, Inner "KIND" = InnerStep::GradientDescent,
+        "Steps of the lower level: `gd`, `momentum:BETA`, `nesterov:BETA`, \
+         `adam[:RATE[:EPS[:EPS_ROOT]]]`, or one that a projection or a soft threshold follows, see \
+         `bilevel list`";
+    same_iterate: bool, Flag "true|false" = false,
+        "Let implicit strategies take the same --depth steps on the lower level as unrolled ones, \
+         instead of solving it to the tolerance";
+}
+
+impl Settings {
+    /// Refuses a setting that is given, where nothing of what is `chosen` takes it: names, and the
+    /// keys that each takes. `shown` is how a setting is written there.
+    ///
+    /// # Errors
+    /// With the setting, and those that are taken: one line.
+    pub fn refuse_foreign<K: AsRef<[&'static str]>>(
+        &self,
+        kind: &str,
+        chosen: &[(&str, K)],
+        shown: impl Fn(&Setting) -> String,
+    ) -> Result<(), String> {
+        let taken = |s: &Setting| {
+            chosen
+                .iter()
+                .any(|(_, keys)| keys.as_ref().contains(&s.key))
+        };
+        let foreign = |s: &&Setting| self.get(s.key).is_some() && !taken(s);
+        let Some(foreign) = SETTINGS.iter().find(foreign) else {
+            return Ok(());
+        };
+        let taken: Vec<String> = SETTINGS.iter().filter(|s| taken(s)).map(&shown).collect();
+        let expected = match &taken[..] {
+            [] => "none".to_owned(),
+            taken => format!("one of {}", taken.join(", ")),
+        };
+        let who = match chosen {
+            [(name, _)] => format!("{kind} `{name}` has no such setting"),
+            _ => {
+                let names: Vec<String> = chosen.iter().map(|(n, _)| format!("`{n}`")).collect();
+                format!("none of {} has such a setting", names.join(", "))
+            }
+        };
+        Err(format!("{}: {who}: expected {expected}", shown(foreign)))
+    }
+
+    /// The step length of the lower level.
+    pub fn length(&self) -> StepLength {
+        self.step.map_or(StepLength::Auto, StepLength::Fixed)
+    }
+
+    /// The same settings without those that are not among `keys`.
+    #[must_use]
+    pub fn only(&self, keys: &[&str]) -> Settings {
+        let mut kept = Settings::NONE;
+        for key in keys {
+            if let Some(value) = self.get(key) {
+                kept.set(key, value);
+            }
+        }
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_read_or_answered_with_what_was_expected() {
+        for (kind, text, want) in [
+            (Kind::Count, "-3", "-3: expected at least 1"),
+            (Kind::Count, "0", "0: expected at least 1"),
+            (Kind::Count, "2.5", "2.5: expected a whole number"),
+            (Kind::Count, "99999999999999999999", "expected at most"),
+            (Kind::Positive, "nan", "NaN: expected a positive number"),
+            (Kind::Positive, "0", "0: expected a positive number"),
+            (Kind::Positive, "small", "small: expected a number"),
+            (Kind::FromZero, "-1", "-1: expected a number from 0 on"),
+            (Kind::YesNo, "maybe", "maybe: expected true or false"),
+            (Kind::Outer, "sgd", "sgd: expected one of gd, momentum"),
+            (Kind::Inner, "newton", "newton: expected one of `gd`"),
+        ] {
+            let error = kind.read(text).expect_err(text);
+            assert!(error.contains(want), "{error}");
+        }
+        assert_eq!(Kind::Count.read("7"), Ok(Value::Count(7)));
+        assert_eq!(Kind::FromZero.read("0"), Ok(Value::Number(0.0)));
+        for (name, rule) in OuterRule::ALL {
+            assert_eq!(Kind::Outer.read(name), Ok(Value::Outer(rule)));
+            assert_eq!(rule.name(), name);
+        }
+    }
+
+    #[test]
+    fn what_is_given_goes_before_what_is_not() {
+        let mut given = Settings::NONE;
+        given.set("rate", Value::Number(0.3));
+        assert_eq!((given.rate(), given.depth()), (0.3, 100));
+        let all = given.clone().or(Settings::DEFAULT);
+        assert_eq!(
+            (all.rate, all.depth, all.step),
+            (Some(0.3), Some(100), None)
+        );
+        assert_eq!(all.only(&["rate", "step"]), given);
+    }
+
+    #[test]
+    fn what_nothing_takes_is_refused_with_what_is_taken() {
+        let mut given = Settings::NONE;
+        given.set("rate", Value::Number(0.3));
+        given.set("first_step", Value::Number(0.3));
+        let refuse = |chosen: &[(&str, &[&'static str])]| {
+            given.refuse_foreign("method", chosen, |s| format!("--{}", s.flag()))
+        };
+        let (maid, gd) = (
+            ("maid", &["first_step"][..]),
+            ("gd", &["rate", "steps"][..]),
+        );
+        assert_eq!(refuse(&[gd, maid]), Ok(()));
+        assert_eq!(
+            refuse(&[maid]).unwrap_err(),
+            "--rate: method `maid` has no such setting: expected one of --first-step"
+        );
+        assert_eq!(
+            refuse(&[gd, gd]).unwrap_err(),
+            "--first-step: none of `gd`, `gd` has such a setting: expected one of --rate, --steps"
+        );
+        let refused = refuse(&[("exact", &[])]).unwrap_err();
+        assert!(refused.ends_with("expected none"), "{refused}");
+    }
+
+    #[test]
+    fn a_default_may_be() {
+        for setting in SETTINGS {
+            if let Some(value) = Settings::DEFAULT.get(setting.key) {
+                assert!(setting.kind.check(value).is_ok(), "{}", setting.key);
+            }
+        }
+    }
+}

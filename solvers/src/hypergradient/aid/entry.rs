@@ -1,0 +1,66 @@
+//! The names of implicit differentiation: one for each linear solver.
+
+use std::sync::Arc;
+
+use autodiff::Real;
+
+use crate::catalogue::{Descent, Settings};
+use crate::linear;
+
+use crate::hypergradient::StrategyEntry;
+
+use super::{Aid, LowerSolve};
+
+/// The implicit strategy of each linear solver.
+pub(crate) fn entries<T: Real>() -> impl Iterator<Item = StrategyEntry<T>> {
+    linear::entries::<T>()
+        .into_iter()
+        .map(|linear| StrategyEntry::<T> {
+            pattern: linear.pattern,
+            rows: linear.rows,
+            // As many steps as unrolled strategies take, where it is to be compared at their iterate.
+            accepts: [
+                "depth",
+                "step",
+                "tolerance",
+                "lower_limit",
+                "inner",
+                "same_iterate",
+            ]
+            .to_vec(),
+            descent: linear.descent.map(|descent| Descent {
+                accepts: [&["tolerance", "lower_limit"], &descent.accepts[..]].concat(),
+                ..descent
+            }),
+            make: Box::new(move |call| {
+                expect_smooth(call.name, call.settings)?;
+                let linear = (linear.make)(call)?;
+                Ok(Arc::new(Aid::with(linear).lower(lower(call.settings))))
+            }),
+        })
+}
+
+/// Refuses steps that solve a lower level with constraints, or one that is not smooth.
+pub(in super::super) fn expect_smooth(name: &str, settings: &Settings) -> Result<(), String> {
+    match settings.inner() {
+        inner if inner.is_proximal() => Err(format!(
+            "`{name}` solves ∇_y g = 0, and steps {inner} another lower level: expected itd or \
+             aid-step"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn lower(settings: &Settings) -> LowerSolve {
+    match settings.same_iterate() {
+        true => LowerSolve::Steps {
+            depth: settings.depth(),
+            inner: settings.inner(),
+            length: settings.length(),
+        },
+        false => LowerSolve::Newton {
+            tolerance: settings.tolerance,
+            limit: settings.lower_limit,
+        },
+    }
+}
