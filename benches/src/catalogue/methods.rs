@@ -336,10 +336,10 @@ fn optimiser(settings: &Settings) -> Optimiser {
 
 #[cfg(test)]
 mod tests {
+    use models::stability::ridge_prior;
     use solvers::catalogue::{Kind, SETTINGS, Value};
 
     use super::*;
-    use crate::catalogue::problems::{self, Source};
 
     /// A value that no setting has here unless it is given.
     fn unusual(kind: Kind) -> Value {
@@ -354,8 +354,7 @@ mod tests {
 
     #[test]
     fn what_a_method_takes_makes_another_method() {
-        let task = problems::named::<f64>("ridge-prior", &Source::default());
-        let task = task.expect("a problem of the catalogue");
+        let task = ridge_prior::<f64>(100, 0, None);
         let adam = Settings {
             optimiser: Some(OuterRule::Adam),
             ..Settings::NONE
@@ -363,7 +362,7 @@ mod tests {
         for named in all() {
             let name = named.row.name;
             let made = |given: Settings| {
-                let settings = SolveSettings::of("ridge-prior", name, given);
+                let settings = SolveSettings::of(task.name, name, given);
                 let method = method(name, &task, &settings).expect("settings that fit");
                 format!("{method:?}")
             };

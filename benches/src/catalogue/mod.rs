@@ -1,11 +1,7 @@
-//! Problems and methods by name, and the settings of runs.
+//! Methods by name, and the settings of runs.
 
-mod defaults;
 mod inexact;
-mod learned;
 pub mod methods;
-mod problem_names;
-pub mod problems;
 pub mod reading;
 pub mod settings;
 pub(crate) mod settings_text;

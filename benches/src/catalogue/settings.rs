@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::LazyLock;
 
+use models::catalogue::{Defaults, find};
 use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use solvers::catalogue::{Kind, SETTINGS, Setting, Settings, Value};
 use solvers::sampling::Sampling;
 
-use super::defaults;
 use super::methods::{self, Family};
 use super::reading::GivenReading;
 
@@ -49,7 +49,8 @@ impl SolveSettings {
     /// that is read as it seems.
     pub fn of(problem: &str, method: &str, given: Settings) -> Self {
         let family = methods::find(method).map_or(Family::Descent, |m| m.family);
-        let default = defaults::of(problem, family).or(Settings::DEFAULT);
+        let own = find(problem).map_or(Defaults::NONE, |entry| entry.defaults);
+        let default = for_family(own, family).or(Settings::DEFAULT);
         SolveSettings {
             reading: GivenReading::default(),
             method: given.or(default),
@@ -63,6 +64,21 @@ impl SolveSettings {
             Some(batch) => Sampling::new(self.seed).batches(batch, batch),
             None => Sampling::whole().seeded(self.seed),
         }
+    }
+}
+
+/// The defaults of a problem for methods of a family.
+fn for_family(own: Defaults, family: Family) -> Settings {
+    Settings {
+        optimiser: own.optimiser,
+        rate: match family {
+            Family::Ascent => own.ascent_rate,
+            Family::Descent | Family::SmallSteps => own.rate,
+        },
+        iterations: own.iterations,
+        depth: own.depth,
+        step: own.lower_step.filter(|_| family == Family::Descent),
+        ..Settings::NONE
     }
 }
 

@@ -2,12 +2,12 @@
 
 use autodiff::Real;
 use models::Task;
+use models::catalogue::{Defaults, find};
 use solvers::{
     Amigo, Bome, Bsa, Constraint, F2sa, Fsla, Method, Outer, Pbgd, Rule, Saba, Schedule, Soba,
     StocBio, StochasticAid,
 };
 
-use super::defaults;
 use super::settings::SolveSettings;
 
 /// Samples in a mini-batch unless given otherwise, or all if there are fewer.
@@ -21,9 +21,11 @@ pub(super) fn method<T: Real>(
 ) -> Option<Box<dyn Method<T>>> {
     let make = Make { task, settings };
     let given = &settings.method;
-    let v = given
-        .step
-        .unwrap_or_else(|| defaults::inner_length(task.name));
+    let v = given.step.unwrap_or_else(|| {
+        find(task.name)
+            .map_or(Defaults::NONE, |e| e.defaults)
+            .inner_step
+    });
     let (x, y) = (Schedule::Constant(given.rate()), Schedule::Constant(v));
     let (inner, ratio) = (given.inner_steps(), v / given.rate());
     let step = Schedule::InverseRoot { a: v };
