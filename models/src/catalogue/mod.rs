@@ -1,6 +1,6 @@
 //! What a problem's entry is: its name, what it takes, how it is made, and what suits it.
 //!
-//! An entry stands below the model it names; [`PROBLEMS`](crate::PROBLEMS) puts them in order.
+//! An entry stands below the model it names; [`crate::PROBLEMS`] puts them in order.
 //! What reads a name, lists names or refuses one reads the entries.
 //!
 //! ```
