@@ -173,17 +173,21 @@ impl<T: Real> Driver<T> {
 
     // ---- back
 
+    /// Sets the cotangent of the state, or that of its leading entries where the rest has none.
     #[track_caller]
     pub(super) fn set_cotangent(&mut self, cotangent: &[T]) {
-        assert_eq!(
-            cotangent.len(),
-            self.state_cotangent.len(),
-            "length of the cotangent"
+        let (leading, all) = (self.step.leading, self.state_cotangent.len());
+        assert!(
+            cotangent.len() == leading || cotangent.len() == all,
+            "cotangent with {} entries: expected {leading} or {all}",
+            cotangent.len()
         );
-        self.state_cotangent.copy_from_slice(cotangent);
+        let (first, rest) = self.state_cotangent.split_at_mut(cotangent.len());
+        first.copy_from_slice(cotangent);
+        rest.fill(T::zero());
         self.x_cotangent.fill(T::zero());
         self.pulled = 0;
-        self.fall.start(&self.state_cotangent[..self.step.leading]);
+        self.fall.start(&self.state_cotangent[..leading]);
     }
 
     /// Pulls the cotangents back through iteration `k`, which started from `before`.

@@ -251,12 +251,14 @@ impl<T: Real> Unrolled<T> {
     }
 
     /// Pulls a cotangent of the last state back: the derivative by x, and by the first state; the
-    /// latter is empty under [`Memory::Forward`].
+    /// latter is empty under [`Memory::Forward`]. Of a state that its [leading](Step::leading) entries
+    /// alone matter of, their cotangent may be given instead.
     ///
     /// Any number of reverse passes may follow one forward pass.
     ///
     /// # Panics
-    /// If no forward pass was made, or the lengths of cotangent and state differ.
+    /// If no forward pass was made, or the cotangent has neither the length of the state nor that of its
+    /// leading entries.
     #[track_caller]
     pub fn reverse(&mut self, cotangent: &[T]) -> (&[T], &[T]) {
         assert!(

@@ -95,7 +95,7 @@ impl<L> Aid<L> {
     fn newton(&self) -> (Option<f64>, Option<usize>) {
         match self.lower {
             LowerSolve::Newton { tolerance, limit } => (tolerance, limit),
-            LowerSolve::Steps { .. } => (None, None),
+            LowerSolve::Accelerated { .. } | LowerSolve::Steps { .. } => (None, None),
         }
     }
 

@@ -258,10 +258,10 @@ impl<T: Real> Strategy<T> for Bda {
         self.reason().or_else(memory)
     }
 
-    /// A state and a cotangent, what finding the lengths needs, and a look at the end.
+    /// A state and its derivative by the start, what finding the lengths needs, and a look at the end.
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let n = problem.dim_y();
-        2 * self.inner.dim_state(n) + self.spare(problem) + Slowest::<T>::scratch(n)
+        self.inner.dim_state(n) + n + self.spare(problem) + Slowest::<T>::scratch(n)
     }
 
     #[track_caller]
@@ -291,7 +291,8 @@ impl<T: Real> Strategy<T> for Bda {
         } = call;
         let (x, start, dim_y, inner) = (*x, *start, y.len(), &self.inner);
         let proximal = inner.proximal();
-        let ([state, cotangent], mut rest) = call.scratch.split(inner.dim_state(dim_y));
+        let ([state], mut rest) = call.scratch.split(inner.dim_state(dim_y));
+        let ([pulled], mut rest) = rest.split(dim_y);
         let ([spare], rest) = rest.split(spares);
         let mut slowest = Slowest::new(dim_y, rest);
 
@@ -316,7 +317,7 @@ impl<T: Real> Strategy<T> for Bda {
             false => slowest.energy(lower, [start, y]),
         };
         let value = upper.differentiate(&[x, y], Inputs::ALL).f64();
-        let left = pull_back(&mut joint.steps, inner, upper, cotangent, hypergradient);
+        let left = pull_back(&mut joint.steps, inner, upper, pulled, hypergradient);
         let residuals = [joint.before, after];
         let seen = Seen {
             // The upper level pulls y off the lower level's solutions by O(α_K).

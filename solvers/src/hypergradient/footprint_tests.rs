@@ -60,6 +60,10 @@ fn peaks<T: Real>() {
                 tolerance: Some(1e-3),
                 limit: Some(7),
             },
+            LowerSolve::Accelerated {
+                tolerance: None,
+                limit: None,
+            },
             steps(InnerStep::GradientDescent, StepLength::Auto),
             steps(InnerStep::GradientDescent, StepLength::Fixed(0.1)),
             steps(InnerStep::Momentum(0.5), StepLength::Auto),

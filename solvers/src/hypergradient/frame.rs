@@ -206,12 +206,13 @@ impl Walked {
     fn find<T: Real>(&self, work: &mut Workspace<T>, x: &[T], start: &[T]) -> Option<String> {
         let mut first = vec![T::zero(); self.inner.dim_state(start.len())];
         self.inner.start(start, &mut first);
-        let mut cotangent = vec![T::zero(); first.len()];
-        if self.memory.differentiated_steps(self.depth) > 0 {
-            cotangent[..start.len()].copy_from_slice(work.upper.gradient(1));
-        }
+        let nothing = vec![T::zero(); start.len()];
+        let cotangent = match self.memory.differentiated_steps(self.depth) {
+            0 => &nothing,
+            _ => work.upper.gradient(1),
+        };
         let steps = work.loops.latest()?;
-        let found = steps.find_non_finite(x, &first, self.depth, self.memory, &cotangent);
+        let found = steps.find_non_finite(x, &first, self.depth, self.memory, cotangent);
         found.map(|step| step.to_string())
     }
 }

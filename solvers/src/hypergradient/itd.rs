@@ -117,7 +117,8 @@ impl Itd {
             true => Slowest::<T>::scratch(dim_y),
             false => 0,
         };
-        2 * steps.dim_state(problem) + steps.spare(dim_y) + self.previous::<T>(dim_y) + look
+        let loops = steps.dim_state(problem) + self.previous::<T>(dim_y);
+        loops + dim_y + steps.spare(dim_y) + look
     }
 
     /// What a call holds under `memory` beside its scratch and its loop, whose step is recorded.
@@ -243,7 +244,8 @@ impl<T: Real> Strategy<T> for Itd {
         let (x, start, dim_y) = (*x, *start, y.len());
         let (inner, own) = (&self.steps.inner, problem.step().is_some());
         let proximal = inner.proximal();
-        let ([state, cotangent], mut rest) = call.scratch.split(self.steps.dim_state(problem));
+        let ([state], mut rest) = call.scratch.split(self.steps.dim_state(problem));
+        let ([pulled], mut rest) = rest.split(dim_y);
         let ([spare], mut rest) = rest.split(self.steps.spare(dim_y));
         let ([previous], rest) = rest.split(self.previous::<T>(dim_y));
         let looks = self.looks(self.memory, dim_y) && !own;
@@ -274,7 +276,7 @@ impl<T: Real> Strategy<T> for Itd {
             y.copy_from_slice(&last[..dim_y]);
             let after = walk.residual(lower, x, y, spare);
             let value = upper.differentiate(&[x, y], Inputs::ALL).f64();
-            let left = pull_back(&mut walk.steps, inner, upper, cotangent, hypergradient);
+            let left = pull_back(&mut walk.steps, inner, upper, pulled, hypergradient);
             let residuals = [walk.before, after];
             let mut seen = Seen {
                 own,

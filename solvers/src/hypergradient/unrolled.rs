@@ -261,27 +261,23 @@ fn apart<T: Real>(a: &[T], b: &[T]) -> f64 {
 
 /// Pulls ∇_yF back through the loop and overwrites `hypergradient`. The share of the cotangent that is
 /// left at the start of the loop; `None` where nothing was pulled back, or there is nothing to pull.
-/// `cotangent`, as long as a state, is overwritten.
+/// `pulled`, as long as y, is overwritten with the derivative by the start.
 pub(super) fn pull_back<T: Real>(
     steps: &mut Unrolled<T>,
     inner: &InnerStep,
     upper: &Point<T>,
-    cotangent: &mut [T],
+    pulled: &mut [T],
     hypergradient: &mut [T],
 ) -> Option<f64> {
-    let by_y = upper.gradient(1);
-    cotangent.fill(T::zero());
-    cotangent[..by_y.len()].copy_from_slice(by_y);
-    let scale = norm(cotangent);
-    let (by_x, by_start) = steps.reverse(cotangent);
+    let scale = norm(upper.gradient(1));
+    let (by_x, by_start) = steps.reverse(upper.gradient(1));
     hypergradient.copy_from_slice(upper.gradient(0));
     add(hypergradient, by_x);
     if by_start.is_empty() || scale == T::zero() {
         return None;
     }
-    let start = &mut cotangent[..by_y.len()];
-    inner.pull_start(by_start, start);
-    Some(norm(start).f64() / scale.f64())
+    inner.pull_start(by_start, pulled);
+    Some(norm(pulled).f64() / scale.f64())
 }
 
 #[cfg(test)]

@@ -1,0 +1,6 @@
+//! The engine from outside.
+
+mod operations;
+mod programs;
+mod unroll;
+mod vector;

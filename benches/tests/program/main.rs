@@ -1,0 +1,11 @@
+//! The program: as a process, and what its library adds to the engine.
+
+mod browser;
+mod check;
+mod command_line;
+mod common;
+mod faults;
+mod method_failures;
+mod stability;
+mod survival;
+mod user_data;

@@ -1,8 +1,0 @@
-//! The gradient checker: what it must find, what it must not, and how often it says nothing.
-
-mod broken;
-mod command;
-mod kinks;
-mod places;
-mod rules;
-mod steps;

@@ -1,0 +1,19 @@
+//! The engine: everything that needs no program, in one executable.
+
+mod campaign;
+mod check;
+mod closed_forms;
+mod fused;
+mod hypergradients;
+mod inexact;
+mod inner;
+mod known_bugs;
+mod linear;
+mod mistakes;
+mod non_finite;
+mod right_or_told;
+mod silent;
+mod stochastic;
+mod strategies;
+mod tasks;
+mod unkind;

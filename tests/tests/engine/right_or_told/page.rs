@@ -1,0 +1,123 @@
+//! The page on statuses: each has a row, and the tests it names are there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use autodiff::unroll::Irreversible;
+use solvers::Status;
+
+const PAGE: &str = include_str!("../../../../solvers/src/guide/statuses.md");
+
+/// One of each; a new one does not compile until it is named here.
+fn all() -> Vec<Status> {
+    let (residual, tolerance, relative_curvature) = (1.0, 0.5, 0.0);
+    let all = vec![
+        Status::Converged,
+        Status::Unrolled,
+        Status::Stepped,
+        Status::LowerNotConverged {
+            residual,
+            tolerance,
+        },
+        Status::LowerInaccurate {
+            distance: 1.0,
+            allowed: 0.1,
+        },
+        Status::LowerStuck {
+            before: 1.0,
+            after: 1.0,
+            left: 1.0,
+        },
+        Status::CotangentGrew { growth: 2.0 },
+        Status::LowerDiverged {
+            before: 1.0,
+            after: 2.0,
+        },
+        Status::LinearNotConverged {
+            residual,
+            tolerance,
+        },
+        Status::LinearApproximate { residual },
+        Status::LinearDiverged { growth: 2.0 },
+        Status::InconsistentSystem { residual },
+        Status::SingularHessian { relative_curvature },
+        Status::NegativeCurvature { relative_curvature },
+        Status::NonFinite {
+            place: String::new(),
+        },
+        Status::Irreversible(Irreversible::Strayed),
+    ];
+    for status in &all {
+        match status {
+            Status::Converged
+            | Status::Unrolled
+            | Status::Stepped
+            | Status::LowerNotConverged { .. }
+            | Status::LowerInaccurate { .. }
+            | Status::LowerStuck { .. }
+            | Status::CotangentGrew { .. }
+            | Status::LowerDiverged { .. }
+            | Status::LinearNotConverged { .. }
+            | Status::LinearApproximate { .. }
+            | Status::LinearDiverged { .. }
+            | Status::InconsistentSystem { .. }
+            | Status::SingularHessian { .. }
+            | Status::NegativeCurvature { .. }
+            | Status::NonFinite { .. }
+            | Status::Irreversible(_) => {}
+        }
+    }
+    all
+}
+
+/// The cells of the rows that begin with a code.
+fn rows() -> Vec<Vec<&'static str>> {
+    let rows = PAGE.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
+        .collect()
+}
+
+#[test]
+fn every_status_has_a_row() {
+    let (rows, all) = (rows(), all());
+    assert_eq!(rows.len(), all.len());
+    for (at, status) in all.iter().enumerate() {
+        let code = format!("`{}`", status.code());
+        let row = rows.iter().position(|row| row[0] == code);
+        let row = row.unwrap_or_else(|| panic!("no row of {code} ({at})"));
+        assert_eq!(rows[row].len(), 5, "{code}");
+        // Successes first, and a way out of all others.
+        assert_eq!(row < 4, status.is_success(), "{code}");
+        assert!(status.is_success() || !rows[row][3].is_empty(), "{code}");
+    }
+}
+
+#[test]
+fn the_tests_it_names_are_there() {
+    let mut names = BTreeSet::new();
+    collect(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests")
+            .as_path(),
+        &mut names,
+    );
+    for row in rows() {
+        let name = row[4].trim_matches('`');
+        assert!(names.contains(name), "{}: {name:?}", row[0]);
+    }
+}
+
+/// The names of all functions in a folder.
+fn collect(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(&path, names);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = fs::read_to_string(&path).expect("UTF-8");
+            let functions = text.lines().filter_map(|l| l.trim().strip_prefix("fn "));
+            names.extend(functions.filter_map(|l| Some(l.split_once('(')?.0.to_owned())));
+        }
+    }
+}
