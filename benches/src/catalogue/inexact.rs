@@ -3,7 +3,7 @@
 use autodiff::Real;
 use models::Task;
 use solvers::sampling::{DrawRule, Sampling};
-use solvers::{Hoag, Isgd, Maid, Method, Optimiser, Schedule};
+use solvers::{Constraint, Hoag, Isgd, Maid, Method, Optimiser, Schedule};
 
 use super::settings::SolveSettings;
 
@@ -31,7 +31,7 @@ pub(super) fn method<T: Real>(
         "hoag" => {
             let hoag = Hoag::new(given.iterations())
                 .accuracy(falling.unwrap_or(Schedule::Geometric { a, decay: 0.9 }))
-                .constraint(task.bounds.into());
+                .constraint(Constraint::from(task.bounds));
             Box::new(match given.lower_limit {
                 Some(limit) => hoag.lower_limit(limit),
                 None => hoag,
@@ -56,7 +56,7 @@ pub(super) fn method<T: Real>(
                 .optimiser(optimiser)
                 .accuracy(falling.unwrap_or(Schedule::Power { a, q: power }))
                 .sampling(sampling)
-                .constraint(task.bounds.into());
+                .constraint(Constraint::from(task.bounds));
             Box::new(isgd)
         }
         _ => return None,

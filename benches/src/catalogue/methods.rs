@@ -3,7 +3,7 @@
 use autodiff::Real;
 use models::Task;
 use solvers::catalogue::{self, OuterRule, Setting, Settings, rest};
-use solvers::{Descent, Gda, Method, Optimiser, Strategy};
+use solvers::{Constraint, Descent, Gda, Method, Optimiser, Strategy};
 
 use super::settings::SolveSettings;
 use super::{Entry, unknown};
@@ -302,14 +302,14 @@ pub fn method<T: Real>(
             .penalty(given.penalty(), given.growth())
             .sampling(settings.sampling(None))
             .report_every(total.div_ceil(given.iterations()).max(1))
-            .constraint(task.bounds.into());
+            .constraint(Constraint::from(task.bounds));
         return Ok(Box::new(gda));
     }
     let strategy = catalogue::strategy::<T>(name, &given)?;
     let descent = Descent::new(strategy, optimiser(&given), given.iterations())
         .warm_start(given.warm_start())
         .warm_linear(given.warm_start())
-        .constraint(task.bounds.into());
+        .constraint(Constraint::from(task.bounds));
     Ok(Box::new(descent))
 }
 

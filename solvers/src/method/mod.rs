@@ -1,23 +1,30 @@
 //! The one slot of methods that solve a bilevel problem.
 
+mod batches;
 mod descent;
+mod driver;
 mod gda;
 mod growth;
 mod hoag;
 mod implicit;
 mod isgd;
 mod maid;
+mod project;
+mod rule;
+mod state;
 mod stepwise;
 
+pub use batches::{Batches, memoryless};
 pub use descent::Descent;
+pub use driver::Outer;
 pub use gda::Gda;
 pub use hoag::Hoag;
 pub use isgd::Isgd;
 pub use maid::Maid;
-pub use stepwise::{
-    Amigo, Bome, Bsa, F2sa, Fsla, Pbgd, Rule, Saba, Soba, State, Stepwise, StocBio, StochasticAid,
-    Update, memoryless,
-};
+pub use project::Project;
+pub use rule::{Advance, Begun, Ground, Rule, Update};
+pub use state::State;
+pub use stepwise::{Amigo, Bome, Bsa, F2sa, Fsla, Pbgd, Saba, Soba, StocBio, StochasticAid};
 
 use std::fmt::{self, Debug};
 
@@ -115,7 +122,7 @@ pub trait Run<T: Real> {
         finish
     }
 
-    /// Outer iterations in all.
+    /// Reports in all: as many as were asked for, or as were made where the run has ended.
     fn iterations(&self) -> usize;
 
     /// The outer variable.
