@@ -1,8 +1,6 @@
 //! What the settings are on each problem, unless they are given.
 
-use solvers::catalogue::{OuterRule, Settings};
-
-use super::methods::Family;
+use solvers::catalogue::{Family, OuterRule, Settings};
 
 /// The defaults of a problem that are its own, for methods of a family.
 pub(super) fn of(problem: &str, family: Family) -> Settings {
@@ -56,12 +54,16 @@ fn steps(family: Family, rate: f64, ascent: f64) -> Settings {
     }
 }
 
-/// The step of y and of the linear system of methods of small steps, unless given otherwise: short
-/// enough for small batches.
-pub(super) fn inner_length(problem: &str) -> f64 {
-    match problem {
+/// Steps of y and of the linear system for methods of small steps, unless given otherwise: short enough
+/// for small batches. They are no part of a run's record.
+pub(super) fn of_steps(problem: &str, family: Family) -> Settings {
+    let length = match problem {
         "logistic" | "ridge-prior" | "quadratic" => 0.1,
         "orthogonal-map" | "hyper-cleaning" => 0.05,
         _ => 0.3,
+    };
+    Settings {
+        step: (family == Family::SmallSteps).then_some(length),
+        ..Settings::NONE
     }
 }

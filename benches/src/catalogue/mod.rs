@@ -1,7 +1,6 @@
 //! Problems and methods by name, and the settings of runs.
 
 mod defaults;
-mod inexact;
 mod learned;
 pub mod methods;
 mod problem_names;
@@ -9,7 +8,6 @@ pub mod problems;
 pub mod reading;
 pub mod settings;
 pub(crate) mod settings_text;
-mod stepwise;
 
 pub use solvers::catalogue::Row as Entry;
 pub(crate) use solvers::catalogue::{nearest, unknown};
