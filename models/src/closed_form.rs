@@ -8,6 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solvers::Constants;
 
+use crate::catalogue::{Defaults, Entry, make};
 use crate::task::{Known, Task};
 
 /// A scalar problem's answer: its hypergradient as a function, and its solution.
@@ -46,6 +47,13 @@ pub fn bda_counterexample<T: Real>() -> Task<T> {
     }
 }
 
+/// The entry of [`bda_counterexample`].
+pub static BDA_COUNTEREXAMPLE: Entry = Entry::new(
+    "bda-counterexample",
+    "closed form 1: the lower level has many solutions; x* = 1, plain unrolling goes to 1/2",
+    make!(|_| Ok(bda_counterexample())),
+);
+
 /// Problem `bda-discriminating`: [`bda_counterexample`] with ½x² added to F, so that each way of
 /// aggregating ends elsewhere. The solution is x = ½; without aggregation it is 1/3.
 pub fn bda_discriminating<T: Real>() -> Task<T> {
@@ -67,6 +75,13 @@ pub fn bda_discriminating<T: Real>() -> Task<T> {
     }
 }
 
+/// The entry of [`bda_discriminating`].
+pub static BDA_DISCRIMINATING: Entry = Entry::new(
+    "bda-discriminating",
+    "closed form 2: each way of aggregating ends elsewhere; x* = 1/2",
+    make!(|_| Ok(bda_discriminating())),
+);
+
 fn aggregated_upper<'r, T: Real>(x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {
     let half = T::of(0.5);
     let (first, second) = (y.at(0) - T::one(), x - y.at(1));
@@ -86,6 +101,13 @@ pub fn penalty_bias<T: Real>() -> Task<T> {
     }
 }
 
+/// The entry of [`penalty_bias`].
+pub static PENALTY_BIAS: Entry = Entry::new(
+    "penalty-bias",
+    "closed form 3: a penalty α ends at α/(1+2α) instead of 1/2",
+    make!(|_| Ok(penalty_bias())),
+);
+
 /// Problem `scalar`: F = ½(y − 1)² + ½x², g = ½·2·(y − x)², at x = 0.3. After K steps of length s
 /// from 0, with r = 1 − (1 − 2s)ᴷ, ITD gives x + r(rx − 1) and AID x + (rx − 1); exact is 2x − 1.
 pub fn scalar<T: Real>() -> Task<T> {
@@ -94,6 +116,13 @@ pub fn scalar<T: Real>() -> Task<T> {
         ..scalar_problem("scalar", 2.0, 0.3)
     }
 }
+
+/// The entry of [`scalar`].
+pub static SCALAR: Entry = Entry::new(
+    "scalar",
+    "closed form 4: one-dimensional, the errors of ITD and AID are known",
+    make!(|_| Ok(scalar())),
+);
 
 /// Those of g = ½a(y − x)², F = ½(y − 1)² + ½x².
 fn scalar_constants(a: f64) -> Constants {
@@ -177,3 +206,16 @@ pub fn quadratic<T: Real>(dim_x: usize, dim_y: usize, seed: u64) -> Task<T> {
         ..Task::plain("quadratic", upper, lower, start, dim_y).with_constants(move |_, _| stated)
     }
 }
+
+/// The entry of [`quadratic`].
+pub static QUADRATIC: Entry = Entry {
+    defaults: Defaults {
+        inner_step: 0.1,
+        ..Defaults::NONE
+    },
+    ..Entry::new(
+        "quadratic",
+        "closed form 5: a random quadratic problem, x of 5 and y of 8 entries",
+        make!(|given| Ok(quadratic(5, 8, given.seed))),
+    )
+};

@@ -6,6 +6,7 @@ use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
+use crate::catalogue::{Defaults, Entry, Size, make};
 use crate::data::{Samples, digits_shuffled};
 use crate::held_out::HeldOut;
 use crate::mlp::{Activation, Mlp};
@@ -129,6 +130,31 @@ pub fn few_shot<T: Real>(settings: FewShot) -> Task<T> {
         ..Task::per_sample("few-shot", upper, lower, x, y)
     }
 }
+
+/// The entry of [`few_shot`].
+pub static FEW_SHOT: Entry = Entry {
+    large: true,
+    defaults: Defaults::adam(0.02, 0.02),
+    ..Entry::new(
+        "few-shot",
+        "a representation that 5-way 1-shot tasks share, ridge heads; digits; --large",
+        make!(|given| {
+            let usual = FewShot::new(given.seed);
+            Ok(few_shot(match given.size {
+                Size::Small => FewShot {
+                    ways: 2,
+                    queries: 1,
+                    tasks: 2,
+                    held_out: 0,
+                    features: 1,
+                    ..usual
+                },
+                Size::Usual => usual,
+                Size::Large => FewShot::large(given.seed),
+            }))
+        }),
+    )
+};
 
 /// A task: images in columns, and which of the `ways` classes each is of.
 #[derive(Clone)]

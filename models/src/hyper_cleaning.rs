@@ -4,9 +4,13 @@ use autodiff::rules::elementwise::sigmoid;
 use autodiff::{Real, Var, sampled};
 use nalgebra::{DMatrix, DVector};
 
-use crate::data::{DataError, Samples, Splits};
+use crate::catalogue::{Data, Defaults, Entry, make};
+use crate::data::{DataError, Labels, Samples, Splits};
 use crate::dataset::Dataset;
 use crate::task::{Metric, Task};
+
+/// Share of training labels that are made wrong in embedded data.
+pub const CORRUPTION: f64 = 0.7;
 
 /// Settings of the problem `hyper-cleaning`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,6 +86,30 @@ pub fn hyper_cleaning<T: Real>(
         ..Task::sampled("hyper-cleaning", upper, lower, x, y)
     })
 }
+
+/// The entry of [`hyper_cleaning`].
+pub static HYPER_CLEANING: Entry = Entry {
+    data: Data::Table(Labels::Classes),
+    bias: true,
+    defaults: Defaults {
+        lower_step: Some(2.0),
+        inner_step: 0.05,
+        ..Defaults::adam(0.2, 0.02)
+    },
+    ..Entry::new(
+        "hyper-cleaning",
+        "weights of mislabelled samples, linear softmax; digits, 70 % mislabelled, or --data",
+        make!(|mut given| {
+            let bias = given.bias;
+            let (splits, corrupted) = given.cleaning();
+            let settings = HyperCleaning {
+                bias,
+                ..HyperCleaning::default()
+            };
+            hyper_cleaning(splits, corrupted, settings)
+        }),
+    )
+};
 
 /// The metric `cleaner_f1` of n weights x, where it is known which samples are corrupted.
 #[track_caller]

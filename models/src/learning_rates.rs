@@ -4,8 +4,9 @@ use autodiff::unroll::Step;
 use autodiff::{Real, Var, sampled};
 use nalgebra::DVector;
 
-use crate::data::{DataError, Splits};
-use crate::mlp_tasks::Network;
+use crate::catalogue::{Data, Defaults, Entry, Size, make};
+use crate::data::{self, DataError, Labels, Splits};
+use crate::mlp_tasks::{Network, sized};
 use crate::task::{Task, whole};
 
 /// How the training of `learning-rates` is cut into stages.
@@ -97,3 +98,25 @@ pub fn learning_rates<T: Real>(
         ..task
     })
 }
+
+/// The entry of [`learning_rates`].
+pub static LEARNING_RATES: Entry = Entry {
+    data: Data::Table(Labels::Classes),
+    defaults: Defaults {
+        iterations: Some(20),
+        ..Defaults::adam(0.1, 0.1)
+    },
+    ..Entry::new(
+        "learning-rates",
+        "rates of the network's training, by stage and layer: x is in the steps, so itd alone",
+        make!(|mut given| {
+            let splits = given.splits(data::digits_classes);
+            let (splits, hidden) = sized(&given, splits);
+            let stages = match given.size {
+                Size::Small => Stages { count: 2, steps: 4 },
+                _ => Stages::default(),
+            };
+            learning_rates(&splits, &hidden, stages, given.seed)
+        }),
+    )
+};

@@ -8,6 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solvers::Constants;
 
+use crate::catalogue::{Entry, make};
 use crate::task::{Known, Task};
 
 /// A matrix with entries of variance 1/rows.
@@ -55,6 +56,13 @@ pub fn ridge<T: Real>(dim: usize, seed: u64) -> Task<T> {
         }
     })
 }
+
+/// The entry of [`ridge`].
+pub static RIDGE: Entry = Entry::new(
+    "ridge",
+    "closed form 6: ridge regression, one penalty per feature; random samples",
+    make!(|given| Ok(ridge(if given.is_small() { 6 } else { 20 }, given.seed))),
+);
 
 /// φ(x) and ∇φ(x) of [`ridge`] in closed form.
 pub fn ridge_hypergradient(dim: usize, seed: u64, x: &DVector<f64>) -> (f64, DVector<f64>) {
@@ -144,3 +152,10 @@ pub fn least_squares<T: Real>(seed: u64) -> Task<T> {
             .with_constants(move |_, _| stated)
     }
 }
+
+/// The entry of [`least_squares`].
+pub static LEAST_SQUARES: Entry = Entry::new(
+    "least-squares",
+    "closed form 7: least squares on both levels, x of 3 and y of 5 entries",
+    make!(|given| Ok(least_squares(given.seed))),
+);

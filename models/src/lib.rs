@@ -17,6 +17,7 @@
 //! assert!((value - 2f64.ln()).abs() < 1e-12);
 //! ```
 
+pub mod catalogue;
 pub mod closed_form;
 mod curvatures;
 pub mod data;
@@ -41,20 +42,51 @@ mod softmax_loss;
 pub mod stability;
 mod task;
 
+use catalogue::Entry;
+use closed_form::{BDA_COUNTEREXAMPLE, BDA_DISCRIMINATING, PENALTY_BIAS, QUADRATIC, SCALAR};
+use stability::{ORTHOGONAL_MAP, RIDGE_PRIOR};
+
 pub use dataset::Dataset;
-pub use few_shot::{FewShot, few_shot};
+pub use few_shot::{FEW_SHOT, FewShot, few_shot};
 pub use held_out::HeldOut;
-pub use hyper_cleaning::{HyperCleaning, hyper_cleaning};
+pub use hyper_cleaning::{CORRUPTION, HYPER_CLEANING, HyperCleaning, hyper_cleaning};
 pub use imaging::{
-    Convex, Filters, Photographs, foe_denoising, icnn_denoising, tv_deblurring, tv_denoising,
-    tv_denoising_of, tv_denoising_on,
+    Convex, FOE_DENOISING, Filters, ICNN_DENOISING, Photographs, TV_DEBLURRING, TV_DENOISING,
+    foe_denoising, icnn_denoising, tv_deblurring, tv_denoising, tv_denoising_of, tv_denoising_on,
 };
-pub use learning_rates::{Stages, learning_rates};
-pub use least_squares::{least_squares, ridge, ridge_hypergradient};
-pub use logistic::logistic;
+pub use learning_rates::{LEARNING_RATES, Stages, learning_rates};
+pub use least_squares::{LEAST_SQUARES, RIDGE, least_squares, ridge, ridge_hypergradient};
+pub use logistic::{LOGISTIC, logistic};
 pub use mlp::{Activation, Mlp};
-pub use mlp_tasks::{mlp, mlp_cleaning};
-pub use nonconvex::{shifted_sines, sine_product};
-pub use random_quadratics::random_quadratics;
-pub use softmax::softmax;
+pub use mlp_tasks::{MLP, MLP_CLEANING, mlp, mlp_cleaning};
+pub use nonconvex::{SHIFTED_SINES, SINE_PRODUCT, shifted_sines, sine_product};
+pub use random_quadratics::{RANDOM_QUADRATICS, random_quadratics};
+pub use softmax::{SOFTMAX, softmax};
 pub use task::{Known, Metric, Task};
+
+/// Every problem, in the order of lists.
+pub static PROBLEMS: &[&Entry] = &[
+    &LOGISTIC,
+    &SOFTMAX,
+    &HYPER_CLEANING,
+    &MLP,
+    &MLP_CLEANING,
+    &LEARNING_RATES,
+    &FEW_SHOT,
+    &BDA_COUNTEREXAMPLE,
+    &BDA_DISCRIMINATING,
+    &PENALTY_BIAS,
+    &SCALAR,
+    &QUADRATIC,
+    &RIDGE,
+    &LEAST_SQUARES,
+    &RANDOM_QUADRATICS,
+    &SHIFTED_SINES,
+    &SINE_PRODUCT,
+    &TV_DENOISING,
+    &TV_DEBLURRING,
+    &FOE_DENOISING,
+    &ICNN_DENOISING,
+    &RIDGE_PRIOR,
+    &ORTHOGONAL_MAP,
+];

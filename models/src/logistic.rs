@@ -3,8 +3,9 @@
 use autodiff::{Real, Var, sampled};
 use nalgebra::DVector;
 
+use crate::catalogue::{Data, Defaults, Entry, make};
 use crate::curvatures::Curvatures;
-use crate::data::{DataError, Splits};
+use crate::data::{self, DataError, Labels, Splits};
 use crate::dataset::Dataset;
 use crate::task::{Metric, Task};
 
@@ -51,3 +52,17 @@ pub fn logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
         ..task.with_constants(move |x, y| constants.at(x, y))
     })
 }
+
+/// The entry of [`logistic`].
+pub static LOGISTIC: Entry = Entry {
+    data: Data::Table(Labels::Signs),
+    defaults: Defaults {
+        inner_step: 0.1,
+        ..Defaults::adam(0.2, 0.005)
+    },
+    ..Entry::new(
+        "logistic",
+        "logistic regression, one penalty per feature; digits odd/even, or --data",
+        make!(|mut given| logistic(given.splits(data::digits_parity))),
+    )
+};

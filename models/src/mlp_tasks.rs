@@ -3,7 +3,8 @@
 use autodiff::{Objective, Real, Sampled, Var, objective, sampled};
 use nalgebra::DVector;
 
-use crate::data::{DataError, Samples, Splits};
+use crate::catalogue::{Data, Defaults, Entry, Given, Size, make};
+use crate::data::{self, DataError, Labels, Samples, Splits};
 use crate::dataset::Dataset;
 use crate::hyper_cleaning::cleaner_f1;
 use crate::mlp::{Activation, Mlp};
@@ -100,6 +101,45 @@ pub fn mlp<T: Real>(splits: &Splits, hidden: &[usize], seed: u64) -> Result<Task
     })
 }
 
+/// The entry of [`mlp`].
+pub static MLP: Entry = Entry {
+    data: Data::Table(Labels::Classes),
+    defaults: Defaults {
+        iterations: Some(20),
+        ..Defaults::adam(0.2, 0.005)
+    },
+    ..Entry::new(
+        "mlp",
+        "weight decay of a 64-32-10 network for each layer; digits, or --data",
+        make!(|mut given| {
+            let splits = given.splits(data::digits_classes);
+            let (splits, hidden) = sized(&given, splits);
+            let task = mlp(&splits, &hidden, given.seed)?;
+            Ok(match given.size {
+                // Decay enough for a minimiser to be near.
+                Size::Small => Task {
+                    x: DVector::zeros(2),
+                    ..task
+                },
+                _ => task,
+            })
+        }),
+    )
+};
+
+/// The samples of a problem and the units of its hidden layer: 64-32-10 for the digits, 784-300-10
+/// for MNIST; few units and three classes in the small size.
+pub(crate) fn sized(given: &Given, mut splits: Splits) -> (Splits, [usize; 1]) {
+    if given.is_small() {
+        for samples in [&mut splits.train, &mut splits.valid] {
+            samples.labels.iter_mut().for_each(|t| *t %= 3.0);
+        }
+        return (splits, [2]);
+    }
+    let hidden = if splits.train.dim() <= 256 { 32 } else { 300 };
+    (splits, [hidden])
+}
+
 /// Factor c of the penalty of `mlp-cleaning`.
 const PENALTY: f64 = 0.001;
 
@@ -135,3 +175,22 @@ pub fn mlp_cleaning<T: Real>(
         ..Task::sampled("mlp-cleaning", network.upper(), lower, DVector::zeros(n), y)
     })
 }
+
+/// The entry of [`mlp_cleaning`].
+pub static MLP_CLEANING: Entry = Entry {
+    data: Data::Table(Labels::Classes),
+    defaults: Defaults {
+        lower_step: Some(0.5),
+        iterations: Some(20),
+        ..Defaults::adam(0.5, 0.02)
+    },
+    ..Entry::new(
+        "mlp-cleaning",
+        "hyper-cleaning with the network in place of the linear model",
+        make!(|mut given| {
+            let (splits, corrupted) = given.cleaning();
+            let (splits, hidden) = sized(&given, splits);
+            mlp_cleaning(&splits, corrupted, &hidden, given.seed)
+        }),
+    )
+};

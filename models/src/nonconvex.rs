@@ -6,6 +6,7 @@ use std::f64::consts::PI;
 use autodiff::{Real, Var, objective};
 use nalgebra::DVector;
 
+use crate::catalogue::{Entry, make};
 use crate::closed_form::known;
 use crate::task::Task;
 
@@ -34,6 +35,13 @@ pub fn shifted_sines<T: Real>() -> Task<T> {
     }
 }
 
+/// The entry of [`shifted_sines`].
+pub static SHIFTED_SINES: Entry = Entry::new(
+    "shifted-sines",
+    "closed form 10: a lower level that is not convex; x* = pi - 2/3 on its branch",
+    make!(|_| Ok(shifted_sines())),
+);
+
 /// Problem `sine-product`: F = x + xy, g = −sin(xy), x in [1, 10]; y is meant to stay in [−2, 2].
 ///
 /// Every `xy = π/2 + 2πk` is a local solution. On the branch k = −3, where y starts, φ(x) = x +
@@ -55,3 +63,10 @@ pub fn sine_product<T: Real>() -> Task<T> {
         .starting_from(DVector::from_element(1, T::of(-1.9)))
     }
 }
+
+/// The entry of [`sine_product`].
+pub static SINE_PRODUCT: Entry = Entry::new(
+    "sine-product",
+    "closed form 10: the same with a kink at x* = 11 pi/4; --inner projected-box:-2:2",
+    make!(|_| Ok(sine_product())),
+);

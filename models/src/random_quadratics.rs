@@ -6,6 +6,7 @@ use autodiff::{Real, Var, sampled};
 use nalgebra::{DMatrix, DVector};
 use solvers::Constants;
 
+use crate::catalogue::{Entry, Size, make};
 use crate::gaussian::Gaussian;
 use crate::task::{Known, Task};
 
@@ -89,6 +90,19 @@ pub fn random_quadratics<T: Real>(
         ..Task::sampled("random-quadratics", upper, lower, x, y).with_constants(move |_, _| stated)
     }
 }
+
+/// The entry of [`random_quadratics`].
+pub static RANDOM_QUADRATICS: Entry = Entry::new(
+    "random-quadratics",
+    "closed form 8: means over 1000 quadratics of rank one, x of 10 and y of 20 entries",
+    make!(|given| {
+        let (dim_x, dim_y, samples) = match given.size {
+            Size::Small => (4, 6, 40),
+            _ => (10, 20, 1000),
+        };
+        Ok(random_quadratics(dim_x, dim_y, samples, given.seed))
+    }),
+);
 
 /// A diagonal whose squares are logarithmically spaced over the spectrum.
 fn scales(dim: usize) -> DMatrix<f64> {

@@ -5,8 +5,9 @@ use std::f64::consts::SQRT_2;
 use autodiff::{Objective, Real, Var, objective, sampled};
 use nalgebra::DVector;
 
+use crate::catalogue::{Data, Defaults, Entry, make};
 use crate::curvatures::Curvatures;
-use crate::data::{DataError, Splits};
+use crate::data::{self, DataError, Labels, Splits};
 use crate::dataset::Dataset;
 use crate::task::{Metric, Task};
 
@@ -63,3 +64,14 @@ pub fn softmax<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
         ..task.with_constants(move |x, y| constants.at(x, y))
     })
 }
+
+/// The entry of [`softmax`].
+pub static SOFTMAX: Entry = Entry {
+    data: Data::Table(Labels::Classes),
+    defaults: Defaults::adam(0.2, 0.005),
+    ..Entry::new(
+        "softmax",
+        "multinomial logistic regression, one penalty per feature; digits, or --data",
+        make!(|mut given| softmax(given.splits(data::digits_classes))),
+    )
+};

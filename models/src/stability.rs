@@ -3,6 +3,7 @@
 use autodiff::{Real, Sampled, Var, sampled};
 use nalgebra::{DMatrix, DVector};
 
+use crate::catalogue::{Defaults, Entry, make};
 use crate::gaussian::Gaussian;
 use crate::task::{Metric, Task, whole};
 
@@ -42,6 +43,19 @@ pub fn ridge_prior<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> Task
     let start = DVector::zeros(dim);
     task("ridge-prior", upper(valid), upper(test), lower, start, dim)
 }
+
+/// The entry of [`ridge_prior`].
+pub static RIDGE_PRIOR: Entry = Entry {
+    defaults: Defaults {
+        inner_step: 0.1,
+        ..Defaults::NONE
+    },
+    ..Entry::new(
+        "ridge-prior",
+        "small toy of `stability`: the point that ridge regression tends to; random samples",
+        make!(|given| Ok(ridge_prior(100, given.seed, None))),
+    )
+};
 
 /// Problem `orthogonal-map`: a map X that validation samples teach, kept near the orthogonal ones.
 ///
@@ -99,6 +113,19 @@ pub fn orthogonal_map<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> T
         dim,
     )
 }
+
+/// The entry of [`orthogonal_map`].
+pub static ORTHOGONAL_MAP: Entry = Entry {
+    defaults: Defaults {
+        inner_step: 0.05,
+        ..Defaults::NONE
+    },
+    ..Entry::new(
+        "orthogonal-map",
+        "the published toy of `stability`: a near-orthogonal 10 x 10 map; random samples",
+        make!(|given| Ok(orthogonal_map(500, given.seed, None))),
+    )
+};
 
 fn task<T: Real>(
     name: &'static str,

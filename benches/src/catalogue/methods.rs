@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use autodiff::Real;
-use models::Task;
+use models::{Task, catalogue as problems};
 use solvers::Method;
-use solvers::catalogue::{self, Entry, Place, Setting, Settings};
+use solvers::catalogue::{self, Entry, Family, Place, Setting, Settings};
 
-use super::defaults;
 use super::settings::SolveSettings;
 
 /// The entry of this name, if there is one.
@@ -47,18 +46,21 @@ pub fn method<T: Real>(
         constraint: task.bounds.into(),
         seed: settings.seed,
     };
-    let family = find(name).map(|entry| entry.family).unwrap_or_default();
-    let given = settings.method.clone();
-    let settings = given.or(defaults::of_steps(task.name, family));
-    catalogue::method(name, &settings, &place)
+    let mut given = settings.method.clone();
+    let small_steps = find(name).is_some_and(|entry| entry.family == Family::SmallSteps);
+    if let (true, None, Some(problem)) = (small_steps, given.step, problems::find(task.name)) {
+        // Short enough for small batches; no part of a run's record.
+        given.step = Some(problem.defaults.inner_step);
+    }
+    catalogue::method(name, &given, &place)
 }
 
 #[cfg(test)]
 mod tests {
+    use models::stability::ridge_prior;
     use solvers::catalogue::{Kind, OuterRule, SETTINGS, Value};
 
     use super::*;
-    use crate::catalogue::problems::{self, Source};
 
     /// A value that no setting has here unless it is given.
     fn unusual(kind: Kind) -> Value {
@@ -73,8 +75,7 @@ mod tests {
 
     #[test]
     fn what_a_method_takes_makes_another_method() {
-        let task = problems::named::<f64>("ridge-prior", &Source::default());
-        let task = task.expect("a problem of the catalogue");
+        let task = ridge_prior::<f64>(100, 0, None);
         let adam = Settings {
             optimiser: Some(OuterRule::Adam),
             ..Settings::NONE
@@ -82,7 +83,7 @@ mod tests {
         for named in catalogue::methods::<f64>() {
             let name = named.rows[0].name;
             let made = |given: Settings| {
-                let settings = SolveSettings::of("ridge-prior", name, given);
+                let settings = SolveSettings::of(task.name, name, given);
                 let method = method(name, &task, &settings).expect("settings that fit");
                 format!("{method:?}")
             };

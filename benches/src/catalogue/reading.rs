@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use models::data::{Format, Labels, ReadData, Reading};
+use models::data::{Format, ReadData, Reading};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -103,26 +103,9 @@ impl GivenReading {
         }
     }
 
-    /// The first setting that asks for something, as on the command line.
-    pub(super) fn asked(&self) -> Option<&'static str> {
-        let asked = [
-            ("--header", self.header.is_some()),
-            ("--first-index", self.first_index.is_some()),
-            ("--format", self.format.is_some()),
-            ("--keep-index", self.keep_index == Some(true)),
-            ("--standardise", self.standardise == Some(true)),
-        ];
-        asked
-            .iter()
-            .find(|(_, asked)| *asked)
-            .map(|(name, _)| *name)
-    }
-
     /// The same for a reader.
-    pub(super) fn reading(&self, seed: u64, labels: Labels) -> Reading {
+    pub(crate) fn reading(&self) -> Reading {
         Reading {
-            seed,
-            labels,
             format: self.format.map(|format| match format {
                 DataFormat::Npz => Format::Npz,
                 DataFormat::Csv => Format::Csv,
@@ -132,6 +115,7 @@ impl GivenReading {
             first_index: self.first_index.map(u8::from),
             keep_index: self.keep_index == Some(true),
             standardise: self.standardise == Some(true),
+            ..Reading::default()
         }
     }
 }
@@ -178,20 +162,11 @@ mod tests {
             ..GivenReading::default()
         };
         let both = given.or(file);
-        assert_eq!(both.asked(), Some("--header"));
-        let reading = both.reading(3, Labels::Signs);
         let expected = Reading {
-            seed: 3,
-            labels: Labels::Signs,
             header: Some(false),
             first_index: Some(0),
             ..Reading::default()
         };
-        assert_eq!(reading, expected);
-        let nothing = GivenReading {
-            keep_index: Some(false),
-            ..GivenReading::default()
-        };
-        assert_eq!(nothing.asked(), None);
+        assert_eq!(both.reading(), expected);
     }
 }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::LazyLock;
 
+use models::catalogue::{Defaults, find};
 use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use solvers::catalogue::{Kind, SETTINGS, Setting, Settings, Value};
+use solvers::catalogue::{Family, Kind, SETTINGS, Setting, Settings, Value};
 
-use super::defaults;
 use super::methods;
 use super::reading::GivenReading;
 
@@ -48,12 +48,28 @@ impl SolveSettings {
     /// that is read as it seems.
     pub fn of(problem: &str, method: &str, given: Settings) -> Self {
         let family = methods::find(method).map(|entry| entry.family);
-        let default = defaults::of(problem, family.unwrap_or_default()).or(Settings::DEFAULT);
+        let own = find(problem).map_or(Defaults::NONE, |entry| entry.defaults);
+        let default = for_family(own, family.unwrap_or_default()).or(Settings::DEFAULT);
         SolveSettings {
             reading: GivenReading::default(),
             method: given.or(default),
             seed: 0,
         }
+    }
+}
+
+/// The defaults of a problem for methods of a family.
+fn for_family(own: Defaults, family: Family) -> Settings {
+    Settings {
+        optimiser: own.optimiser,
+        rate: match family {
+            Family::Ascent => own.ascent_rate,
+            Family::Descent | Family::SmallSteps => own.rate,
+        },
+        iterations: own.iterations,
+        depth: own.depth,
+        step: own.lower_step.filter(|_| family == Family::Descent),
+        ..Settings::NONE
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::ArgPredicate;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use models::catalogue::{Entry, names};
 
 use super::checkpoint_every::CheckpointEvery;
 use super::given::{Given, Loops, Methods, Strategies};
@@ -157,6 +158,15 @@ pub(super) struct ReportArgs {
     pub(super) dir: PathBuf,
 }
 
+/// The problems with a property, in a sentence.
+fn listed(with: fn(&Entry) -> bool) -> String {
+    let quoted: Vec<String> = names(with).iter().map(|n| format!("`{n}`")).collect();
+    match quoted.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
 /// Which problem, and its data.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ProblemArgs {
@@ -174,11 +184,9 @@ pub(super) struct ProblemArgs {
     /// Point: .npz with x, and perhaps y for the lower level's start
     #[arg(long, value_name = "FILE")]
     pub(super) point: Option<PathBuf>,
-    /// Give `hyper-cleaning` a bias for each class
-    #[arg(long)]
+    #[arg(long, help = format!("Give {} a bias for each class", listed(|e| e.bias)))]
     pub(super) bias: bool,
-    /// Take the larger setting of `few-shot`, `foe-denoising` and `icnn-denoising`
-    #[arg(long)]
+    #[arg(long, help = format!("Take the larger setting of {}", listed(|e| e.large)))]
     pub(super) large: bool,
 }
 

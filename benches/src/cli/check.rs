@@ -2,26 +2,23 @@
 
 use autodiff::Real;
 use autodiff::check::Report;
+use models::PROBLEMS;
+use models::catalogue::named;
 
 use super::args::{CheckArgs, Common};
 use super::columns::{Column, terminal_with_words};
 use super::failure::{Failure, input};
 use super::output::{bar, leave, line, prepare, say, short};
-use crate::catalogue::problems;
-use crate::study::check::{
-    Record, STRATEGIES, hypergradient, objectives, primitives, records, small,
-};
+use crate::study::check::{Record, STRATEGIES, hypergradient, objectives, primitives, records};
 
 pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Failure> {
     let seed = common.seed;
-    let names: Vec<&str> = match &args.problem {
-        Some(name) => vec![name],
-        None => problems::ALL.iter().map(|e| e.name).collect(),
+    let entries = match &args.problem {
+        Some(name) => vec![named(name).map_err(input)?],
+        None => PROBLEMS.to_vec(),
     };
-    let problems = names
-        .iter()
-        .map(|name| small::<T>(name, seed).map_err(input));
-    let problems = problems.collect::<Result<Vec<_>, _>>()?;
+    let problems = entries.iter().map(|entry| entry.small::<T>(seed));
+    let problems = problems.collect::<Result<Vec<_>, _>>().map_err(input)?;
     if let Some(dir) = &common.out {
         prepare(dir)?;
     }

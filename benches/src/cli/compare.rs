@@ -2,6 +2,7 @@
 
 use autodiff::Real;
 use models::Task;
+use models::catalogue::{find, names};
 use solvers::Room;
 use solvers::catalogue::{Entry, Settings, strategies, strategy};
 
@@ -12,7 +13,6 @@ use super::failure::{Failure, input};
 use super::given::dashed;
 use super::output::{bar, dash, leave, line, prepare, say, short, trusted};
 use super::{memory, say_data};
-use crate::catalogue;
 use crate::study::compare::{
     AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, record,
 };
@@ -92,7 +92,7 @@ fn refuse_foreign(settings: &Settings, names: &[&str]) -> Result<(), Failure> {
 fn problems<T: Real>(args: &Compare, common: &Common) -> Result<Vec<Task<T>>, Failure> {
     let given = &args.problem;
     let names: Vec<&str> = match given.problem.as_str() {
-        "all" => catalogue::problems::ALL.iter().map(|e| e.name).collect(),
+        "all" => names(|_| true),
         names => names.split(',').map(str::trim).collect(),
     };
     if names.len() > 1 {
@@ -107,7 +107,7 @@ fn problems<T: Real>(args: &Compare, common: &Common) -> Result<Vec<Task<T>>, Fa
     let named = names.iter().map(|name| {
         let one = ProblemArgs {
             problem: (*name).to_owned(),
-            bias: given.bias && (names.len() == 1 || *name == "hyper-cleaning"),
+            bias: given.bias && (names.len() == 1 || find(name).is_some_and(|entry| entry.bias)),
             ..given.clone()
         };
         super::problem::<T>(&one, common)

@@ -11,7 +11,6 @@ use super::demo_page::{self, RunOf, ends_of_runs};
 use super::failure::Failure;
 use super::output::{bar, dash, line, prepare, say, short, time, write_lines, write_page};
 use super::pages::provenance;
-use crate::catalogue::problems::CORRUPTION;
 use crate::report;
 use crate::study::demo::Demo;
 
@@ -73,7 +72,7 @@ fn print(demo: &Demo) {
     say(&terminal(&demo_page::ends(), &demo.counterexample));
     say(&format!(
         "\nHyper-cleaning: 900 digits, {:.0} % mislabelled, 60 clean ones to judge by; uncleaned {:.1} % right",
-        100.0 * CORRUPTION,
+        100.0 * models::CORRUPTION,
         demo.uncleaned
     ));
     let loss = |r: &RunOf| {

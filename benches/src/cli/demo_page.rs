@@ -4,7 +4,6 @@ use super::columns::{Column, table};
 use super::compare_page::columns;
 use super::output::{bytes, short};
 use super::pages::{against_time, notices};
-use crate::catalogue::problems::CORRUPTION;
 use crate::report::{Claim, Plot, Report, Section, Series, Style};
 use crate::study::compare::Record;
 use crate::study::curves::Curve;
@@ -285,7 +284,7 @@ fn solvers(demo: &Demo) -> Section {
              it: without cleaning the model is right on {:.1} % of them. Settings are one choice \
              for each method, not tuned ones. The loss of gda starts low because its y is at first \
              free to follow the upper objective.",
-            100.0 * CORRUPTION,
+            100.0 * models::CORRUPTION,
             demo.uncleaned
         ),
         tables: vec![table("At the end of each run", &columns, &demo.runs)],

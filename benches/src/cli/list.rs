@@ -1,5 +1,6 @@
 //! `bilevel list`.
 
+use models::PROBLEMS;
 use serde::Serialize;
 use solvers::InnerStep;
 use solvers::catalogue::{Row, methods, strategies};
@@ -7,7 +8,6 @@ use solvers::catalogue::{Row, methods, strategies};
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{line, say};
-use crate::catalogue::problems;
 
 #[derive(Serialize)]
 struct Record {
@@ -27,8 +27,9 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     });
     let steps: Vec<Row> = steps.collect();
     let methods: Vec<Row> = methods::<f64>().into_iter().flat_map(|m| m.rows).collect();
+    let problems: Vec<Row> = PROBLEMS.iter().map(|entry| entry.row).collect();
     let kinds: [(&str, &str, &[Row]); 4] = [
-        ("problem", "Problems (--problem)", problems::ALL),
+        ("problem", "Problems (--problem)", &problems),
         ("strategy", "\nStrategies (compare --strategy)", &strategies),
         ("inner", "\nSteps of the lower level (--inner)", &steps),
         ("method", "\nMethods (solve --method)", &methods),

@@ -32,6 +32,8 @@ mod sweep;
 mod sweep_page;
 mod table;
 
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -40,9 +42,9 @@ use args::{Cli, Command, Common, Dtype, ProblemArgs};
 use autodiff::Real;
 use failure::{Failure, input};
 use models::Task;
+use models::catalogue::{Source, named};
 use models::data;
-
-use crate::catalogue::problems::{self, Source, no_folder};
+use models::data::DataError;
 
 /// Beyond it, starting threads alone takes longer than the work.
 const MOST_THREADS: usize = 1024;
@@ -155,18 +157,32 @@ fn memory() -> usize {
 fn problem<T: Real>(args: &ProblemArgs, common: &Common) -> Result<Task<T>, Failure> {
     let source = Source {
         data: args.data.clone(),
-        reading: args.reading,
+        reading: args.reading.reading(),
         seed: common.seed,
         bias: args.bias,
         large: args.large,
     };
-    let problem = problems::named(&args.problem, &source).map_err(input)?;
+    let problem = named(&args.problem).and_then(|entry| entry.task(&source));
+    let problem = problem.map_err(input)?;
     match &args.point {
         Some(file) => {
             let point = no_folder(file).and_then(|()| data::read_point(file));
             let point = point.map_err(input)?;
-            problems::at(problem, &point, &file.display().to_string()).map_err(input)
+            problem
+                .at(&point, &file.display().to_string())
+                .map_err(input)
         }
         None => Ok(problem),
     }
+}
+
+/// A folder opens as a file does, and fails on reading for reasons of its own.
+fn no_folder(file: &Path) -> Result<(), DataError> {
+    if !file.is_dir() {
+        return Ok(());
+    }
+    Err(DataError::Unreadable {
+        file: file.display().to_string(),
+        reason: io::Error::other("it is a directory, expected a file"),
+    })
 }

@@ -5,12 +5,8 @@ use std::sync::Arc;
 use autodiff::check::{Check, Report, Row, Rung, Trial, Verdict};
 use autodiff::unroll::Memory;
 use autodiff::{Program, Real, Shape, Var};
-use models::data::{self, Samples, Splits};
-use models::{
-    Convex, Dataset, FewShot, Filters, HyperCleaning, Photographs, Stages, Task, few_shot,
-    foe_denoising, hyper_cleaning, icnn_denoising, learning_rates, logistic, mlp, mlp_cleaning,
-    random_quadratics, ridge, softmax, tv_deblurring, tv_denoising,
-};
+use models::data;
+use models::{Dataset, Task};
 use nalgebra::DVector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -18,7 +14,6 @@ use serde::Serialize;
 use solvers::catalogue::{Settings, strategy};
 use solvers::{Bda, InnerStep, Status};
 
-use crate::catalogue::problems::{self, CORRUPTION, ProblemFailure, Source};
 use crate::study::compare::AnyStrategy;
 
 /// Strategies, each checked against differences of the outer function that it differentiates.
@@ -65,16 +60,8 @@ pub enum Way {
 const DEPTH: usize = 8;
 /// Their length: short enough for every problem at this size.
 const LENGTH: f64 = 0.05;
-/// Samples and features of the embedded data that are kept.
-const SMALL: (usize, usize) = (24, 8);
-/// The photographs that are kept.
-const TINY: Photographs = Photographs {
-    train: 2,
-    test: 0,
-    size: 4,
-    tiles: 1,
-    seed: 0,
-};
+/// Samples and features of the embedded data that primitives are checked on.
+const FEW: (usize, usize) = (24, 8);
 /// Entries of a derivative that are looked at one by one.
 const ENTRIES: usize = 24;
 /// The same of a hypergradient, where each entry takes many solves of the lower level.
@@ -125,97 +112,6 @@ pub fn records(report: &Report) -> Vec<Record> {
     report.rows().iter().map(record).collect()
 }
 
-/// The problem of this name, its embedded data cut down to a few samples and features.
-///
-/// # Errors
-/// If there is none of this name.
-pub fn small<T: Real>(name: &str, seed: u64) -> Result<Task<T>, ProblemFailure> {
-    let task = match name {
-        "logistic" => logistic(cut(data::digits_parity(seed)))?,
-        "hyper-cleaning" => {
-            let (splits, _) = data::digits_cleaning(seed, CORRUPTION);
-            hyper_cleaning(cut(splits), None, HyperCleaning::default())?
-        }
-        "softmax" => softmax(cut(data::digits_classes(seed)))?,
-        "mlp" => Task {
-            // Decay enough for a minimiser to be near.
-            x: DVector::from_element(2, T::zero()),
-            ..mlp(&thirds(cut(data::digits_classes(seed))), &[2], seed)?
-        },
-        "mlp-cleaning" => {
-            let (splits, _) = data::digits_cleaning(seed, CORRUPTION);
-            mlp_cleaning(&thirds(cut(splits)), None, &[2], seed)?
-        }
-        "learning-rates" => {
-            let stages = Stages { count: 2, steps: 4 };
-            learning_rates(&thirds(cut(data::digits_classes(seed))), &[2], stages, seed)?
-        }
-        "few-shot" => few_shot(FewShot {
-            ways: 2,
-            shots: 1,
-            queries: 1,
-            tasks: 2,
-            held_out: 0,
-            features: 1,
-            seed,
-        }),
-        "tv-deblurring" => tv_deblurring(&TINY),
-        "foe-denoising" => foe_denoising(
-            &TINY,
-            Filters {
-                count: 1,
-                width: 3,
-                seed,
-            },
-        ),
-        "icnn-denoising" => icnn_denoising(
-            &TINY,
-            Convex {
-                filters: 2,
-                width: 2,
-                units: 1,
-                seed,
-            },
-        ),
-        "tv-denoising" => tv_denoising(2, 6, seed),
-        "random-quadratics" => random_quadratics(4, 6, 40, seed),
-        "ridge" => ridge(6, seed),
-        _ => {
-            let source = Source {
-                seed,
-                ..Source::default()
-            };
-            return problems::named(name, &source);
-        }
-    };
-    Ok(task)
-}
-
-fn cut(mut splits: Splits) -> Splits {
-    let cut = |samples: &mut Samples| {
-        let (n, d) = (
-            SMALL.0.min(samples.labels.len()),
-            SMALL.1.min(samples.dim()),
-        );
-        // The middle of the image: the first pixels are 0 everywhere.
-        let first = (samples.dim() - d) / 2;
-        samples.features = samples.features.view((first, 0), (d, n)).into_owned();
-        samples.labels.truncate(n);
-    };
-    cut(&mut splits.train);
-    cut(&mut splits.valid);
-    splits.test = None;
-    splits
-}
-
-/// The same samples in three classes.
-fn thirds(mut splits: Splits) -> Splits {
-    for samples in [&mut splits.train, &mut splits.valid] {
-        samples.labels.iter_mut().for_each(|t| *t %= 3.0);
-    }
-    splits
-}
-
 /// Rounding in single precision, and solves that stop at a tolerance, may hide what is looked for:
 /// the rows say so, and that is no failure. A kink is one.
 fn excused(report: Report) -> Report {
@@ -259,10 +155,10 @@ pub fn objectives<T: Real>(problem: &Task<T>, seed: u64) -> Vec<Report> {
 
 /// The ladder over the primitives of the crates.
 pub fn primitives<T: Real>(seed: u64) -> Vec<Report> {
-    let splits = cut(data::digits_parity(seed));
+    let splits = data::digits_parity(seed).cut(FEW.0, FEW.1);
     let binary = Dataset::<T>::binary(&splits.train);
     let (cleaning, _) = data::digits_cleaning(seed, 0.0);
-    let cleaning = cut(cleaning);
+    let cleaning = cleaning.cut(FEW.0, FEW.1);
     let classes = Dataset::<T>::classes(&cleaning.train, 10);
     let (d, n) = (binary.dim(), classes.len());
     let run = |name: &str, shapes: &[Shape], f: &dyn for<'r> Fn(&[Var<'r, T>]) -> Var<'r, T>| {

@@ -28,7 +28,7 @@ pub struct Origin {
     pub data: Option<FileMark>,
     /// The file of the point, if there is one.
     pub point: Option<FileMark>,
-    /// Whether `hyper-cleaning` has biases.
+    /// Whether there is a bias for each class.
     pub bias: bool,
     /// Whether it is the larger setting.
     pub large: bool,

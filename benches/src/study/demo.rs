@@ -1,7 +1,9 @@
 //! The main job: every family of strategy on one definition, on embedded data.
 
 use autodiff::Real;
-use models::Task;
+use models::catalogue::{Entry, Source};
+use models::closed_form::BDA_COUNTEREXAMPLE;
+use models::{HYPER_CLEANING, LOGISTIC, Task};
 use serde_json::{Value, json};
 use solvers::catalogue::{Settings, strategy};
 
@@ -9,7 +11,6 @@ use super::compare::{DEFAULT, Record, Reference, estimate, record};
 use super::curves::{Curve, against_depth};
 use super::solve;
 use crate::catalogue::methods::method;
-use crate::catalogue::problems::{self, Source};
 use crate::catalogue::settings::SolveSettings;
 
 /// The four families that are solved, with their step length of x on the counter-example.
@@ -65,16 +66,15 @@ impl Demo {
             seed,
             ..Source::default()
         };
-        let named =
-            |name: &str| problems::named::<T>(name, &source).expect("embedded data is good");
-        let (logistic, cleaning) = (named("logistic"), named("hyper-cleaning"));
+        let of = |entry: &Entry| entry.task::<T>(&source).expect("embedded data is good");
+        let (logistic, cleaning) = (of(&LOGISTIC), of(&HYPER_CLEANING));
         let mut comparisons = Vec::new();
         let mut reference = None;
         for problem in [&logistic, &cleaning] {
             stage(format!("compare {}", problem.name));
-            let (title, records, of) = compare(problem);
+            let (title, records, against) = compare(problem);
             comparisons.push((title, records));
-            reference = reference.or(of);
+            reference = reference.or(against);
         }
         let mut curves = Vec::new();
         // One step length for all, so that they unroll the same lower level.
@@ -85,7 +85,7 @@ impl Demo {
             curves.push(curve);
         }
         stage("counter-example".into());
-        let counterexample = counterexample(&named("bda-counterexample"));
+        let counterexample = counterexample(&of(&BDA_COUNTEREXAMPLE));
         let mut runs = Vec::new();
         for (name, _) in FAMILIES {
             stage(format!("solve {name}"));

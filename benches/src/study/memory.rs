@@ -190,10 +190,11 @@ mod tests {
     use solvers::InnerStep;
 
     use super::*;
-    use crate::catalogue::problems::{self, Source};
+    use models::catalogue::Source;
+    use models::closed_form::SCALAR;
 
     fn scalar() -> Task<f64> {
-        problems::named("scalar", &Source::default()).expect("a closed form")
+        SCALAR.task(&Source::default()).expect("a closed form")
     }
 
     #[test]

@@ -93,10 +93,11 @@ mod tests {
     use solvers::InnerStep;
 
     use super::*;
-    use crate::catalogue::problems::{self, Source};
+    use models::catalogue::Source;
+    use models::closed_form::QUADRATIC;
 
     fn quadratic() -> Task<f64> {
-        problems::named("quadratic", &Source::default()).expect("a closed form")
+        QUADRATIC.task(&Source::default()).expect("a closed form")
     }
 
     #[test]

@@ -28,8 +28,8 @@ impl Toy {
     /// The problem's name.
     pub fn name(self) -> &'static str {
         match self {
-            Toy::RidgePrior => "ridge-prior",
-            Toy::OrthogonalMap => "orthogonal-map",
+            Toy::RidgePrior => stability::RIDGE_PRIOR.row.name,
+            Toy::OrthogonalMap => stability::ORTHOGONAL_MAP.row.name,
         }
     }
 

@@ -52,8 +52,7 @@ fn ends(problem: Task<f64>, rate: f64) -> Vec<(&'static str, Finish, f64)> {
             .expect("a problem that suits");
         let finish = run.finish();
         let at = [run.x().as_slice(), run.y().as_slice()];
-        let value = problem.bilevel.upper().point().value(&at);
-        ends.push((name, finish, value));
+        ends.push((name, finish, problem.bilevel.upper().point().value(&at)));
     }
     ends
 }

@@ -68,6 +68,19 @@ impl Reading {
         Ok(self.finished(read, map))
     }
 
+    /// The first setting that asks for something, as on the command line.
+    pub(crate) fn asked(&self) -> Option<&'static str> {
+        let asked = [
+            ("--header", self.header.is_some()),
+            ("--first-index", self.first_index.is_some()),
+            ("--format", self.format.is_some()),
+            ("--keep-index", self.keep_index),
+            ("--standardise", self.standardise),
+        ];
+        let first = asked.iter().find(|(_, asked)| *asked);
+        first.map(|(name, _)| *name)
+    }
+
     fn read(&self, path: &Path) -> Result<Read, DataError> {
         let file = path.display().to_string();
         // A format is that of a single file.

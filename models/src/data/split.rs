@@ -2,6 +2,23 @@
 
 use super::{DataError, Samples, Splits, order};
 
+impl Splits {
+    /// The first `samples` of training and of validation, each with the middle `features`, or all
+    /// where there are fewer; no test samples.
+    #[must_use]
+    pub fn cut(mut self, samples: usize, features: usize) -> Splits {
+        for part in [&mut self.train, &mut self.valid] {
+            let (n, d) = (samples.min(part.len()), features.min(part.dim()));
+            // The first pixels of an image are 0 everywhere.
+            let first = (part.dim() - d) / 2;
+            part.features = part.features.view((first, 0), (d, n)).into_owned();
+            part.labels.truncate(n);
+        }
+        self.test = None;
+        self
+    }
+}
+
 const FEWEST_ROWS: usize = 4;
 
 /// Which row goes where: an order drawn with a seed, the first half of which (rounded up) is for

@@ -4,6 +4,7 @@ use autodiff::{Padding, Real, Var};
 use nalgebra::{DMatrix, DVector};
 
 use super::{Photographs, task, zero_mean};
+use crate::catalogue::{Defaults, Entry, Size, make};
 use crate::gaussian::Gaussian;
 use crate::task::Task;
 
@@ -108,3 +109,30 @@ pub fn icnn_denoising<T: Real>(photographs: &Photographs, network: Convex) -> Ta
         },
     )
 }
+
+/// The entry of [`icnn_denoising`].
+pub static ICNN_DENOISING: Entry = Entry {
+    large: true,
+    defaults: Defaults {
+        depth: Some(50),
+        ..Defaults::adam(0.05, 0.002)
+    },
+    ..Entry::new(
+        "icnn-denoising",
+        "an input-convex network: 4 filters and 2 units, --large 32 and 16; the same images",
+        make!(|given| {
+            let seed = given.seed;
+            let network = match given.size {
+                Size::Small => Convex {
+                    filters: 2,
+                    width: 2,
+                    units: 1,
+                    seed,
+                },
+                Size::Usual => Convex::small(seed),
+                Size::Large => Convex::large(seed),
+            };
+            Ok(icnn_denoising(&Photographs::given(&given), network))
+        }),
+    )
+};

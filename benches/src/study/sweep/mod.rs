@@ -38,7 +38,7 @@ pub struct Configuration {
     pub method: String,
     /// Its data file.
     pub data: Option<PathBuf>,
-    /// Whether `hyper-cleaning` has biases.
+    /// Whether there is a bias for each class.
     pub bias: bool,
     /// Whether it is the larger setting.
     pub large: bool,

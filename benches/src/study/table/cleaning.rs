@@ -2,14 +2,15 @@
 
 use autodiff::Real;
 use models::data::{self, Splits};
-use models::{HyperCleaning, Task, hyper_cleaning, mlp_cleaning};
+use models::{
+    CORRUPTION, HYPER_CLEANING, HyperCleaning, MLP_CLEANING, Task, hyper_cleaning, mlp_cleaning,
+};
 use nalgebra::DVector;
 use solvers::catalogue::{Family, Settings};
 use solvers::{Itd, Strategy};
 
 use super::{Record, values};
 use crate::catalogue::methods::{self, method};
-use crate::catalogue::problems::CORRUPTION;
 use crate::catalogue::settings::SolveSettings;
 use crate::study::solve;
 
@@ -30,8 +31,8 @@ const KEPT: f64 = 40.0;
 impl Model {
     fn name(self) -> &'static str {
         match self {
-            Model::Linear => "hyper-cleaning",
-            Model::Network => "mlp-cleaning",
+            Model::Linear => HYPER_CLEANING.row.name,
+            Model::Network => MLP_CLEANING.row.name,
         }
     }
 

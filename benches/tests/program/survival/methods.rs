@@ -3,9 +3,10 @@
 
 use autodiff::Real;
 use bilevel_benches::catalogue::methods::method;
-use bilevel_benches::catalogue::problems::{self, Source};
 use bilevel_benches::catalogue::settings::SolveSettings;
 use models::Task;
+use models::catalogue::{Source, named};
+use models::stability::RIDGE_PRIOR;
 use solvers::Run;
 use solvers::catalogue::{OuterRule, Settings, methods};
 
@@ -72,7 +73,7 @@ fn survives<T: Real>(name: &str, problem: &Task<T>, settings: &SolveSettings) ->
 fn every_method<T: Real>() {
     let names = std::env::var("BILEVEL_PROBLEMS").unwrap_or(PROBLEMS.into());
     let named = |name| {
-        let problem = problems::named::<T>(name, &Source::default());
+        let problem = named(name).and_then(|entry| entry.task::<T>(&Source::default()));
         (name, problem.expect("a problem of the catalogue"))
     };
     let problems: Vec<_> = names.split(',').map(named).collect();
@@ -106,7 +107,8 @@ fn every_method_goes_on_bit_for_bit_in_single_precision() {
 
 #[test]
 fn a_state_of_another_method_is_refused() {
-    let problem = problems::named::<f64>("ridge-prior", &Source::default()).expect("a problem");
+    let problem = RIDGE_PRIOR.task::<f64>(&Source::default());
+    let problem = problem.expect("its own numbers");
     let begin = |name: &str| {
         let settings = settings("ridge-prior", name, OuterRule::Adam, true);
         let method = method::<f64>(name, &problem, &settings).expect("a method");

@@ -7,7 +7,8 @@ mod isgd;
 mod maid;
 mod per_sample;
 
-use models::{Task, closed_form, data, least_squares, logistic};
+use models::Task;
+use models::catalogue::{self, Source};
 use nalgebra::DVector;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -15,15 +16,8 @@ use solvers::{Bilevel, Exact, Method, Progress, Strategy};
 
 /// The problem that the program has under this name.
 fn named(name: &str) -> Task<f64> {
-    match name {
-        "bda-counterexample" => closed_form::bda_counterexample(),
-        "least-squares" => least_squares(0),
-        "logistic" => logistic(data::digits_parity(0)).expect("labels of signs"),
-        "penalty-bias" => closed_form::penalty_bias(),
-        "quadratic" => closed_form::quadratic(5, 8, 0),
-        "scalar" => closed_form::scalar(),
-        _ => panic!("{name}: not one of them"),
-    }
+    let task = catalogue::named(name).and_then(|entry| entry.task(&Source::default()));
+    task.expect("a name of the catalogue")
 }
 
 /// A vector of numbers from −1 to 1.

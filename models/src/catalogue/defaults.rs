@@ -1,0 +1,53 @@
+//! The settings of methods that suit a problem.
+
+use solvers::catalogue::OuterRule;
+
+/// The settings of methods that suit a problem, unless they are given; the usual ones where `None`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Defaults {
+    /// How x moves.
+    pub optimiser: Option<OuterRule>,
+    /// The step length of x.
+    pub rate: Option<f64>,
+    /// The same of methods that ascend on a penalty.
+    pub ascent_rate: Option<f64>,
+    /// Outer iterations.
+    pub iterations: Option<usize>,
+    /// Steps that are unrolled.
+    pub depth: Option<usize>,
+    /// The step length of the lower level of methods that descend along hypergradients.
+    pub lower_step: Option<f64>,
+    /// The step length of y and of the linear system of methods of small steps: short enough for
+    /// small batches.
+    pub inner_step: f64,
+}
+
+impl Defaults {
+    /// The usual settings.
+    pub const NONE: Defaults = Defaults {
+        optimiser: None,
+        rate: None,
+        ascent_rate: None,
+        iterations: None,
+        depth: None,
+        lower_step: None,
+        inner_step: 0.3,
+    };
+
+    /// Steps of x of length `rate`, and of `ascent_rate` where a method ascends on a penalty.
+    pub(crate) const fn steps(rate: f64, ascent_rate: f64) -> Self {
+        Defaults {
+            rate: Some(rate),
+            ascent_rate: Some(ascent_rate),
+            ..Self::NONE
+        }
+    }
+
+    /// The same by Adam.
+    pub(crate) const fn adam(rate: f64, ascent_rate: f64) -> Self {
+        Defaults {
+            optimiser: Some(OuterRule::Adam),
+            ..Self::steps(rate, ascent_rate)
+        }
+    }
+}

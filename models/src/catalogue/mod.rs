@@ -1,0 +1,153 @@
+//! What a problem's entry is: its name, what it takes, how it is made, and what suits it.
+//!
+//! An entry stands below the model it names; [`PROBLEMS`](crate::PROBLEMS) puts them in order.
+//! What reads a name, lists names or refuses one reads the entries.
+//!
+//! ```
+//! use models::catalogue::{Source, named};
+//!
+//! let source = Source { seed: 3, ..Source::default() };
+//! let task = named("ridge")?.task::<f64>(&source)?;
+//! assert_eq!(task.bilevel.dim_x(), 20);
+//! let refused = named("rigde").unwrap_err();
+//! assert!(refused.to_string().contains("did you mean `ridge`?"));
+//! # Ok::<(), models::catalogue::TaskError>(())
+//! ```
+
+mod defaults;
+mod error;
+mod given;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+
+use autodiff::Real;
+use solvers::catalogue::{Row, unknown};
+
+use crate::PROBLEMS;
+use crate::data::{DataError, Labels};
+use crate::task::Task;
+
+pub use defaults::Defaults;
+pub use error::TaskError;
+pub use given::{Given, Size};
+pub use source::Source;
+
+/// Which data of the user's a problem takes in place of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// None: its numbers are its own.
+    Own,
+    /// A table whose labels become these.
+    Table(Labels),
+    /// A folder of images.
+    Images,
+}
+
+/// How a task is made, for each scalar type: compiled here once, and not in every crate that asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Make {
+    pub(crate) f32: MakeOf<f32>,
+    pub(crate) f64: MakeOf<f64>,
+}
+
+type MakeOf<T> = fn(Given) -> Result<Task<T>, DataError>;
+
+/// One expression for either scalar type.
+macro_rules! make {
+    ($make:expr) => {
+        $crate::catalogue::Make {
+            f32: $make,
+            f64: $make,
+        }
+    };
+}
+pub(crate) use make;
+
+/// A problem by name.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name and what it is.
+    pub row: Row,
+    /// Which data it takes.
+    pub data: Data,
+    /// Whether it may have a bias for each class.
+    pub bias: bool,
+    /// Whether it has a larger size.
+    pub large: bool,
+    /// The settings of methods that suit it.
+    pub defaults: Defaults,
+    pub(crate) make: Make,
+}
+
+impl Entry {
+    /// A problem of its own numbers and one size, on which methods have their usual settings.
+    pub(crate) const fn new(name: &'static str, about: &'static str, make: Make) -> Self {
+        Entry {
+            row: Row { name, about },
+            data: Data::Own,
+            bias: false,
+            large: false,
+            defaults: Defaults::NONE,
+            make,
+        }
+    }
+
+    /// The task of what the user gives; whatever is not given is the problem's own.
+    ///
+    /// # Errors
+    /// If the problem does not take what is given, before any file is read; if the data is bad.
+    pub fn task<T: Real>(&self, source: &Source) -> Result<Task<T>, TaskError> {
+        source.suits(self)?;
+        let (given, read) = source.read::<T>(self)?;
+        Ok(Task {
+            read,
+            ..self.make(given)?
+        })
+    }
+
+    /// The task in a small size of the same kind, whose derivatives are quickly checked: embedded
+    /// data is cut down to a few samples and features.
+    ///
+    /// # Errors
+    /// None with the data that the crate carries.
+    pub fn small<T: Real>(&self, seed: u64) -> Result<Task<T>, DataError> {
+        self.make(Given {
+            size: Size::Small,
+            ..Given::own(seed)
+        })
+    }
+
+    fn make<T: Real>(&self, given: Given) -> Result<Task<T>, DataError> {
+        let either: [&dyn Any; 2] = [&self.make.f32, &self.make.f64];
+        let make = either.iter().find_map(|m| m.downcast_ref::<MakeOf<T>>());
+        make.expect("a scalar is f32 or f64")(given)
+    }
+}
+
+/// The problem of this name.
+///
+/// # Errors
+/// If there is none: with the nearest name, and all of them.
+pub fn named(name: &str) -> Result<&'static Entry, TaskError> {
+    find(name).ok_or_else(|| {
+        let rows: Vec<Row> = PROBLEMS.iter().map(|entry| entry.row).collect();
+        TaskError::Unknown(unknown("problem", name, &rows))
+    })
+}
+
+/// The problem of this name, if there is one.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    PROBLEMS
+        .iter()
+        .copied()
+        .find(|entry| entry.row.name == name)
+}
+
+/// The names of the problems with a property, for messages and help.
+pub fn names(with: impl Fn(&Entry) -> bool) -> Vec<&'static str> {
+    let with = PROBLEMS.iter().filter(|entry| with(entry));
+    with.map(|entry| entry.row.name).collect()
+}

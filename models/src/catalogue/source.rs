@@ -1,0 +1,149 @@
+//! What a user gives for a problem.
+
+use std::path::PathBuf;
+
+use autodiff::Real;
+use nalgebra::DVector;
+
+use crate::data::{self, Labels, Loaded, Point, ReadData, Reading, Splits};
+use crate::task::Task;
+
+use super::{Data, Entry, Given, Size, TaskError};
+
+/// What a user gives for a problem.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// A file, a pair of files or a folder; embedded data if `None`.
+    pub data: Option<PathBuf>,
+    /// How it is read; the seed and the labels are those of the source and of the problem.
+    pub reading: Reading,
+    /// Seed of splits, corruptions and random problems.
+    pub seed: u64,
+    /// Whether there is a bias for each class.
+    pub bias: bool,
+    /// Whether the problem takes its larger size.
+    pub large: bool,
+}
+
+impl Source {
+    /// Refuses what a problem does not take.
+    pub(super) fn suits(&self, entry: &Entry) -> Result<(), TaskError> {
+        let problem = entry.row.name;
+        if let (Data::Own, Some(file)) = (entry.data, &self.data) {
+            let file = file.display().to_string();
+            return Err(TaskError::NoData { file, problem });
+        }
+        let is_table = matches!(entry.data, Data::Table(_)) && self.data.is_some();
+        if let (false, Some(setting)) = (is_table, self.reading.asked()) {
+            return Err(TaskError::NoTable { setting });
+        }
+        if self.bias && !entry.bias {
+            return Err(TaskError::NoBias { problem });
+        }
+        if self.large && !entry.large {
+            return Err(TaskError::NotLarger { problem });
+        }
+        Ok(())
+    }
+
+    /// What a problem that takes it is made of, and how the user's data was read.
+    pub(super) fn read<T: Real>(
+        &self,
+        entry: &Entry,
+    ) -> Result<(Given, Option<ReadData>), TaskError> {
+        let mut given = Given {
+            bias: self.bias,
+            size: if self.large { Size::Large } else { Size::Usual },
+            ..Given::own(self.seed)
+        };
+        let Some(path) = &self.data else {
+            return Ok((given, None));
+        };
+        let read = match entry.data {
+            Data::Own => None,
+            Data::Table(labels) => {
+                let Loaded { splits, about } = self.reading(labels).load(path)?;
+                in_range::<T>(&splits)?;
+                given.table = Some(splits);
+                Some(ReadData::Table(about))
+            }
+            Data::Images => {
+                let images = data::read_images(path)?;
+                let read = ReadData::Images {
+                    folder: path.display().to_string(),
+                    count: images.len(),
+                    side: images.first().map_or(0, |image| image.nrows()),
+                };
+                given.images = Some(images);
+                Some(read)
+            }
+        };
+        Ok((given, read))
+    }
+
+    fn reading(&self, labels: Labels) -> Reading {
+        Reading {
+            seed: self.seed,
+            labels,
+            ..self.reading
+        }
+    }
+}
+
+impl<T: Real> Task<T> {
+    /// The same at the `x` and from the `y` of a point that was read from `file`.
+    ///
+    /// # Errors
+    /// If their lengths are not those of the problem, or a number is beyond the scalar type.
+    pub fn at(self, point: &Point, file: &str) -> Result<Self, TaskError> {
+        let entries = |array, values: &[f64], expected| {
+            if values.len() != expected {
+                return Err(TaskError::Point {
+                    file: file.to_owned(),
+                    array,
+                    found: values.len(),
+                    expected,
+                    problem: self.name,
+                });
+            }
+            finite::<T>(file, array, values)?;
+            let values = values.iter().map(|v| T::of(*v));
+            Ok(DVector::from_iterator(expected, values))
+        };
+        let x = entries("x", &point.x, self.bilevel.dim_x())?;
+        let y = point.y.as_ref();
+        let y = y.map(|y| entries("y", y, self.bilevel.dim_y()));
+        let task = match y.transpose()? {
+            Some(y) => self.starting_from(y),
+            None => self,
+        };
+        Ok(Task { x, ..task })
+    }
+}
+
+/// Refuses features beyond the scalar type.
+fn in_range<T: Real>(splits: &Splits) -> Result<(), TaskError> {
+    let parts = [
+        ("x_train", Some(&splits.train)),
+        ("x_valid", Some(&splits.valid)),
+        ("x_test", splits.test.as_ref()),
+    ];
+    for (array, samples) in parts {
+        let values = samples.map_or(&[][..], |s| s.features.as_slice());
+        finite::<T>(&splits.source, array, values)?;
+    }
+    Ok(())
+}
+
+fn finite<T: Real>(file: &str, place: &'static str, values: &[f64]) -> Result<(), TaskError> {
+    match values.iter().find(|v| !T::of(**v).is_finite()) {
+        None => Ok(()),
+        Some(value) => Err(TaskError::Overflow {
+            file: file.to_owned(),
+            place,
+            value: *value,
+            largest: T::max_value().map_or(f64::MAX, |v| v.f64()),
+            dtype: T::NAME,
+        }),
+    }
+}

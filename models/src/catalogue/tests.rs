@@ -1,0 +1,93 @@
+use super::*;
+use crate::data::Reading;
+
+/// One line, with what was refused.
+#[track_caller]
+fn refused(name: &str, source: Source, line: &str) {
+    let error = named(name).and_then(|entry| entry.task::<f64>(&source));
+    assert_eq!(error.expect_err("it is refused").to_string(), line);
+}
+
+fn with_data(file: &str) -> Source {
+    Source {
+        data: Some(file.into()),
+        ..Source::default()
+    }
+}
+
+#[test]
+fn every_entry_makes_the_task_of_its_name() {
+    for entry in PROBLEMS {
+        let name = entry.row.name;
+        assert_eq!(entry.small::<f64>(1).expect(name).name, name);
+        assert_eq!(entry.small::<f32>(1).expect(name).name, name);
+        let found = find(name).expect("listed");
+        assert!(std::ptr::eq(found, *entry), "`{name}` is listed twice");
+    }
+}
+
+#[test]
+fn a_slip_is_answered_with_the_nearest_name() {
+    for name in ["logistc", "LOGISTIC"] {
+        let line = named(name).expect_err("a slip").to_string();
+        assert!(line.contains("did you mean `logistic`?"), "{line}");
+        assert!(
+            line.contains("expected one of logistic, softmax, "),
+            "{line}"
+        );
+    }
+    let line = named("zzzzzzzzzzz").expect_err("no slip").to_string();
+    assert!(!line.contains("did you mean"), "{line}");
+}
+
+/// Before any file is read: there is no such file.
+#[test]
+fn what_a_problem_does_not_take_is_refused() {
+    let own = "absent.csv: problem `scalar` brings its own numbers: expected no --data";
+    refused("scalar", with_data("absent.csv"), own);
+    let header = |of: Source| Source {
+        reading: Reading {
+            header: Some(true),
+            ..Reading::default()
+        },
+        ..of
+    };
+    let no_table =
+        "--header: no table is read: expected --data FILE, of a problem that takes a table";
+    refused("logistic", header(Source::default()), no_table);
+    refused("tv-denoising", header(with_data("absent")), no_table);
+    let bias = Source {
+        bias: true,
+        ..with_data("absent.csv")
+    };
+    let line = "--bias: problem `softmax` has none: expected problem `hyper-cleaning`";
+    refused("softmax", bias, line);
+    let large = Source {
+        large: true,
+        ..with_data("absent.csv")
+    };
+    let line = "--large: problem `mlp` has one size: expected one of few-shot, foe-denoising, \
+                icnn-denoising";
+    refused("mlp", large, line);
+}
+
+#[test]
+fn a_point_that_does_not_fit_is_refused() {
+    let point = |x: usize, y: Option<usize>| crate::data::Point {
+        x: vec![0.5; x],
+        y: y.map(|y| vec![1e300; y]),
+    };
+    let at = |point| {
+        let task = crate::closed_form::quadratic::<f32>(5, 8, 0);
+        task.at(&point, "p.npz").map_err(|e| e.to_string())
+    };
+    let line = "p.npz: array `x` has 3 entries: expected 5, as problem `quadratic` has here";
+    assert_eq!(at(point(3, None)).unwrap_err(), line);
+    let line = at(point(5, Some(8))).unwrap_err();
+    assert!(
+        line.starts_with("p.npz: y holds 1e300: expected at most"),
+        "{line}"
+    );
+    let task = at(point(5, None)).expect("it fits");
+    assert_eq!((task.x[4], task.bilevel.start()[7]), (0.5, 0.0));
+}
