@@ -10,7 +10,7 @@ use crate::estimate::Status;
 use crate::ledger::Ledger;
 use crate::linear::Scratch;
 use crate::lower::{Trend, newton, newton_scratch};
-use crate::method::implicit::{Accuracy, ImplicitVectors, implicit_direction, rounding_of};
+use crate::method::implicit::{Accuracy, ImplicitVectors, rounding_of};
 use crate::method::{Advance, Ground, State, Update};
 use crate::workspace::Workspace;
 
@@ -145,8 +145,8 @@ impl<T: Real> Update<T> for Adapting<T> {
         let accuracy = asked.max(default_tolerance::<T>());
         let last = s.is_last();
         let (upper, lower) = (&mut self.work.upper, &mut self.work.lower);
-        let ImplicitVectors { q, z, room } = &mut self.implicit;
-        let mut scratch = Scratch::new(room, &self.work.meter);
+        let implicit = &mut self.implicit;
+        let scratch = &mut Scratch::new(&mut implicit.room, &self.work.meter);
         let (x, y) = (s.x.as_slice(), s.y.as_mut_slice());
         lower.differentiate(&[x, y], Inputs::one(1));
         let start = norm(lower.gradient(1)).f64();
@@ -157,12 +157,12 @@ impl<T: Real> Update<T> for Adapting<T> {
         let scale = Some(self.steepest).filter(|s| *s > 0.0 && *s < 1.0);
         let until = (accuracy * scale.unwrap_or(1.0), self.settings.limit);
         let trend = &mut Trend::default();
-        let minimum = newton(lower, x, y, until, &mut scratch, trend);
+        let minimum = newton(lower, x, y, until, scratch, trend);
         let residual = minimum.residual;
         let exhausted = minimum.iterations == self.settings.limit && residual > accuracy;
         let delta = Accuracy::Either(accuracy);
-        let found = implicit_direction(upper, lower, [x, y], delta, q, z, scratch);
-        let mut size = norm(z).f64();
+        let found = implicit.solve(upper, lower, [x, y], delta, &self.work.meter);
+        let (mut size, z) = (found.size, &implicit.z);
         let rounding = rounding_of(found.value, [x, y], [z, upper.gradient(1)]);
         let certificate = Certificate::stated(s.problem, x, y, size, upper, lower);
         let ends = [s.problem.start().as_slice(), y];
@@ -176,7 +176,7 @@ impl<T: Real> Update<T> for Adapting<T> {
         let usable = z.iter().all(|z| z.is_finite()) && found.value.is_finite();
         let mut now = Kept {
             value: found.value,
-            error: norm(q).f64() * residual,
+            error: norm(&implicit.q).f64() * residual,
             rounding,
             residual,
         };

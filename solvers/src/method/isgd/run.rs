@@ -11,7 +11,7 @@ use crate::inner::StepLength;
 use crate::ledger::Ledger;
 use crate::linear::Scratch;
 use crate::lower::accelerated;
-use crate::method::implicit::{Accuracy, ImplicitVectors, implicit_direction};
+use crate::method::implicit::{Accuracy, ImplicitVectors};
 use crate::method::{Advance, Batches, Ground, State, Update, iterate_status};
 use crate::optimiser::{Moving, Optimise};
 use crate::schedule::Schedule;
@@ -82,14 +82,13 @@ impl<T: Real> Inexact<T> {
                 StepLength::Auto.resolve(lower, x, y, &mut self.found),
             ),
         };
-        let ImplicitVectors { q, z, room } = &mut self.implicit;
-        let mut scratch = Scratch::new(room, &b.meter);
-        let limit = LOWER_LIMIT;
-        let reached = accelerated(lower, x, y, step, tolerance, limit, &mut scratch);
-        q.copy_from_slice(&b.v[first..first + block]);
+        let implicit = &mut self.implicit;
+        let scratch = &mut Scratch::new(&mut implicit.room, &b.meter);
+        let reached = accelerated(lower, x, y, step, tolerance, LOWER_LIMIT, scratch);
+        implicit.q.copy_from_slice(&b.v[first..first + block]);
         let delta = Accuracy::Absolute(delta);
-        let found = implicit_direction(upper, lower, [x, y], delta, q, z, scratch);
-        b.v[first..first + block].copy_from_slice(q);
+        let found = implicit.solve(upper, lower, [x, y], delta, &b.meter);
+        b.v[first..first + block].copy_from_slice(&implicit.q);
         let start = &problem.start().as_slice()[first..first + block];
         let (status, warning) = found.end(
             reached.residual,
@@ -100,9 +99,8 @@ impl<T: Real> Inexact<T> {
         );
         s.warnings.extend(warning);
         let constants = |y: &[T]| problem.constants(x, y).expect("stated");
-        let size = norm(z).f64();
         let certificate = (certified && problem.states_constants())
-            .then(|| Certificate::at(constants, 1, y, size, upper, lower))
+            .then(|| Certificate::at(constants, 1, y, found.size, upper, lower))
             .flatten();
         (status, certificate)
     }

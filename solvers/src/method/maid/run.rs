@@ -1,7 +1,7 @@
 //! An iteration of MAID.
 
 use autodiff::bytes::{Buffer, Category};
-use autodiff::kernels::{axpy, norm};
+use autodiff::kernels::axpy;
 use autodiff::{Inputs, Real};
 
 use crate::certificate::Certificate;
@@ -9,9 +9,7 @@ use crate::estimate::Status;
 use crate::ledger::Ledger;
 use crate::linear::Scratch;
 use crate::lower::accelerated;
-use crate::method::implicit::{
-    Accuracy, Implicit, ImplicitVectors, Scale, implicit_direction, rounding_of,
-};
+use crate::method::implicit::{Accuracy, ImplicitVectors, Scale, rounding_of};
 use crate::method::{Advance, Ground, State, Update};
 use crate::workspace::Workspace;
 
@@ -109,12 +107,9 @@ impl<T: Real> Certified<T> {
             let scale = Scale::at(s.problem, x, y).map_or(1.0, |s| s.linear);
             let delta = scale * self.accuracy;
             let (upper, lower) = (&mut self.work.upper, &mut self.work.lower);
-            let ImplicitVectors { q, z, room } = &mut self.implicit;
-            let scratch = Scratch::new(room, &self.work.meter);
-            let accuracy = Accuracy::Absolute(delta);
-            let found = implicit_direction(upper, lower, [x, y], accuracy, q, z, scratch);
-            let Implicit { value, status, .. } = found;
-            let size = norm(z).f64();
+            let (accuracy, meter) = (Accuracy::Absolute(delta), &self.work.meter);
+            let found = self.implicit.solve(upper, lower, [x, y], accuracy, meter);
+            let size = found.size;
             let certificate = Certificate::stated(s.problem, x, y, size, upper, lower);
             let bound = certificate.map_or(f64::INFINITY, |c| c.bound);
             // Zeros of both are a solution.
@@ -130,7 +125,7 @@ impl<T: Real> Certified<T> {
             let given = self.settings.tolerance.is_some();
             let small = !given && within(smallest::<T>());
             solved |= stuck.is_some() && !trusted && small;
-            let status = match (status, stuck.clone()) {
+            let status = match (found.status, stuck.clone()) {
                 (Status::Converged, Some(flaw)) if !solved && !trusted => flaw,
                 (status, _) => status,
             };
@@ -138,7 +133,7 @@ impl<T: Real> Certified<T> {
             if last || trusted {
                 return Accepted {
                     said: Advance {
-                        upper: value,
+                        upper: found.value,
                         lower_residual: residual,
                         hypergradient_norm: size,
                         status,
