@@ -58,19 +58,19 @@ impl<T: Real> Copy for Operation<'_, T> {}
 
 impl<'a, T: Real> Operation<'a, T> {
     /// Shape of operand `k`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn shape(self, k: usize) -> Shape {
         self.program.nodes[self.node.args[k] as usize].shape
     }
 
     /// Its operands in a buffer of values.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn operands(self, values: &'a [T]) -> Operands<'a, T> {
         Operands { of: self, values }
     }
 
     /// Its operands in a buffer of tangents; `evaluated` if it was evaluated along them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn tangents(
         self,
         tangents: &'a [T],
@@ -87,7 +87,7 @@ impl<'a, T: Real> Operation<'a, T> {
     }
 
     /// Its operands in a buffer of adjoints, or of `width` columns of their tangents.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn adjoints(
         self,
         adjoints: &'a mut [T],
@@ -103,6 +103,7 @@ impl<'a, T: Real> Operation<'a, T> {
     }
 
     /// Its stash in the buffers of a workspace.
+    #[inline(always)]
     pub(crate) fn stash(self, kept: &'a mut [T], scratch: &'a mut [T]) -> Stash<'a, T> {
         let node = self.node;
         Stash {
@@ -195,7 +196,7 @@ impl<T: Real> Operands<'_, T> {
     }
 
     /// The entries of operand `k`, in column-major order.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, k: usize) -> &[T] {
         self.of.program.value(self.of.node.args[k], self.values)
     }
@@ -236,7 +237,7 @@ impl<T: Real> OperandTangents<'_, T> {
 
     /// The tangent of operand `k`, or `None` where it is zero: [`width`](OperandTangents::width)
     /// columns of the operand's length, one after the other.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, k: usize) -> Option<&[T]> {
         let place = self.of.program.slot(self.of.node.args[k], self.moving)?;
         Some(&self.tangents[self.columns.of(place)])
@@ -284,7 +285,7 @@ impl<T: Real> OperandAdjoints<'_, T> {
 
     /// The adjoint of operand `k`, or `None` where it is not asked for. In a block it has one column
     /// of the operand's length for each direction.
-    #[inline]
+    #[inline(always)]
     pub fn get(&mut self, k: usize) -> Option<&mut [T]> {
         let place = self.targets.slot(self.of.program, self.of.node.args[k])?;
         Some(&mut self.adjoints[self.columns.of(place)])

@@ -182,6 +182,7 @@ impl<T: Real> Program<T> {
     }
 
     /// The value of node `id`, given the values of the nodes before some later one.
+    #[inline]
     pub(crate) fn value<'a>(&'a self, id: u32, done: &'a [T]) -> &'a [T] {
         let node = &self.nodes[id as usize];
         let all = match node.op {

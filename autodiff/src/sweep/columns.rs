@@ -60,7 +60,7 @@ pub(super) struct Pair<'a, T> {
 }
 
 impl<'a, T: Real> Pair<'a, T> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(a: &'a Operands<'_, T>, node: &Node<T>) -> Self {
         Pair {
             a: a.get(0),

@@ -21,7 +21,7 @@ pub(super) struct Product {
 }
 
 impl Product {
-    #[inline]
+    #[inline(always)]
     pub(super) fn of<T: Real>(f: Bilinear, at: Operation<'_, T>) -> Self {
         Product {
             f,

@@ -59,6 +59,7 @@ formulas! {
 
 impl Binary {
     /// `out = f(a, b)`; here as below an operand of one entry goes with all of the others'.
+    #[inline]
     pub(crate) fn eval<T: Real>(self, a: &[T], b: &[T], out: &mut [T]) {
         spread(out.len(), [a, b], |at, a| {
             T::pair_value(self, a, &mut out[at.0..at.1]);
@@ -104,7 +105,13 @@ fn spread<T: Real, const N: usize>(
     if n == 0 {
         return;
     }
-    let repeated = operands.map(|a| [a[0]; CHUNK]);
+    // Filled in place: a map would move arrays about.
+    let mut repeated = [[T::zero(); CHUNK]; N];
+    for (all, a) in repeated.iter_mut().zip(operands) {
+        if a.len() != n {
+            all[..n.min(CHUNK)].fill(a[0]);
+        }
+    }
     for start in (0..n).step_by(CHUNK) {
         let end = n.min(start + CHUNK);
         let run = std::array::from_fn(|k| match operands[k].len() == n {
