@@ -20,8 +20,6 @@
 //! assert_eq!(point.product(0), [1.0, 2.0]); // ∇²_xy g · v
 //! ```
 
-#![warn(missing_debug_implementations)]
-
 mod activity;
 #[cfg(feature = "proptest")]
 pub mod arbitrary;

@@ -13,7 +13,7 @@ const TOLERANCE: f64 = 1e-6;
 const TOLERANCE_F32: f64 = 1e-4;
 
 /// A lower level on samples that are kept apart, at the same x: it is solved for the metrics alone.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct HeldOut<T: Real> {
     /// g on these samples with the start of its y. F takes no part; g stands in its place.
     pub bilevel: Bilevel<T>,

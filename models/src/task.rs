@@ -184,6 +184,18 @@ impl<T: Real> fmt::Debug for Task<T> {
     }
 }
 
+impl<T: Real> fmt::Debug for Metric<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Metric({})", self.name)
+    }
+}
+
+impl<T: Real> fmt::Debug for Known<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Known(x of {} entries)", self.solution.len())
+    }
+}
+
 /// The mean over all samples, for `x` of `dim_x` and `y` of `dim_y` entries.
 pub(crate) fn whole<T: Real>(of: &dyn Sampled<T>, dim_x: usize, dim_y: usize) -> Arc<Program<T>> {
     let all: Vec<usize> = (0..of.samples()).collect();

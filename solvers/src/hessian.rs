@@ -49,6 +49,7 @@ impl<T: Real, F: FnMut(&[T], &mut [T])> Operator<T> for F {
 /// Hessian::of(&mut point).apply(&[1.0, -1.0], &mut product);
 /// assert_eq!(product, [3.0, -3.0]);
 /// ```
+#[derive(Debug)]
 pub struct Hessian<'a, T: Real> {
     point: &'a mut Point<T>,
     dim_y: usize,

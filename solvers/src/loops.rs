@@ -18,6 +18,7 @@ pub(crate) enum Key {
 }
 
 /// The loop recorded last, and the sweeps inside those before it.
+#[derive(Debug)]
 pub(crate) struct Loops<T: Real> {
     latest: Option<(Key, Unrolled<T>)>,
     past: Oracles,

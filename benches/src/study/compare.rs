@@ -95,6 +95,7 @@ pub struct Record {
 }
 
 /// What errors are measured against.
+#[derive(Debug)]
 pub struct Reference<T: Real> {
     /// The hypergradient.
     pub hypergradient: DVector<T>,

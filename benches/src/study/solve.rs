@@ -1,6 +1,7 @@
 //! Runs of methods, iteration by iteration.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Instant;
 
 use autodiff::Real;
@@ -63,6 +64,16 @@ pub struct Session<'p, T: Real> {
     name: String,
     run: Box<dyn Run<T> + 'p>,
     progress: SoFar,
+}
+
+impl<T: Real> fmt::Debug for Session<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("problem", self.problem)
+            .field("method", &self.name)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a session says of the iterations made so far, beside their records.

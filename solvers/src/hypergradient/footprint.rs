@@ -7,6 +7,7 @@ use crate::Bilevel;
 
 /// What a call of a strategy holds beside its scratch and its answer: both levels, differentiated
 /// once, and what is added here.
+#[derive(Debug)]
 pub struct Footprint<T: Real> {
     /// Along how many directions at once F and g are differentiated twice; 0 for not at all.
     pub(super) second: [usize; 2],

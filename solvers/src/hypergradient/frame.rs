@@ -15,6 +15,7 @@ use crate::{Bilevel, Certificate, Estimate, Status, Workspace};
 use super::{At, ConfigError, Strategy};
 
 /// A call of a strategy: where, and in what.
+#[derive(Debug)]
 pub struct Call<'a, T: Real> {
     /// The problem.
     pub problem: &'a Bilevel<T>,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use super::{Constraint, InnerStep, Proximal, adam, fista, momentum, nesterov, proximal};
 
 /// A kind of step by name.
+#[derive(Debug)]
 pub struct StepEntry {
     /// The name, with its numbers in capitals.
     pub name: &'static str,

@@ -128,6 +128,15 @@ pub struct StepAt<'r, 'a, T: Real> {
     length: f64,
 }
 
+impl<T: Real> fmt::Debug for StepAt<'_, '_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StepAt")
+            .field("parts", &self.parts)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'r, T: Real> StepAt<'r, '_, T> {
     /// Part `k` of the state; y is part 0.
     ///

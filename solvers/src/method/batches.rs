@@ -15,6 +15,7 @@ use super::{iterate_status, value_status};
 
 /// Batches of both levels, or whole objectives unless a [`Sampling`] is given, with two vectors that
 /// methods made of small steps have in common.
+#[derive(Debug)]
 pub struct Batches<T: Real> {
     /// A second vector of `dim_y` entries, 0 at the start: the solution of the linear system; in
     /// first-order methods that of the lower level alone.

@@ -20,7 +20,7 @@ type Sizes = [f64; 4];
 
 /// Watches the sizes of a run, all relative to those it began with: multiples of F, g or the
 /// variables change nothing.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Growth {
     /// Whether the first steps say nothing of how far a run goes, as where their length adapts.
     adaptive: bool,

@@ -13,6 +13,7 @@ use super::growth::{Growth, joint_norm};
 use super::project::Project;
 
 /// The state of a run, whatever its method.
+#[derive(Debug)]
 pub struct State<'p, T: Real> {
     /// The problem.
     pub problem: &'p Bilevel<T>,

@@ -1,6 +1,7 @@
 //! An objective that is asked for one batch after the other.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use autodiff::bytes::{Category, Claim};
@@ -25,6 +26,14 @@ pub struct Level<T: Real> {
     draws: Draws,
     recordings: Recordings<T>,
     _indices_bytes: Claim,
+}
+
+impl<T: Real> fmt::Debug for Level<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Level")
+            .field("draws", &self.draws)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<T: Real> Level<T> {

@@ -15,7 +15,7 @@ use solvers::arbitrary::{Problem, problem};
 use crate::properties::{OF_LOOPS, OF_PROBLEMS, OF_PROGRAMS, Property};
 
 /// What a campaign is to look at.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Campaign {
     /// The first program and the one after the last.
     pub range: (u64, u64),

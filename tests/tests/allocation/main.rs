@@ -4,6 +4,7 @@
 
 mod heap;
 mod steady;
+mod strategies;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

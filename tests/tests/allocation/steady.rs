@@ -15,7 +15,7 @@ use solvers::{
 use crate::{ALLOCATIONS, LARGE, LARGE_BYTES};
 
 /// Allocations of runs 2 to 100 of `f`.
-fn repeated(mut f: impl FnMut()) -> usize {
+pub(crate) fn repeated(mut f: impl FnMut()) -> usize {
     f();
     let before = ALLOCATIONS.get();
     for _ in 0..99 {
