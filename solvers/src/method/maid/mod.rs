@@ -34,8 +34,8 @@ use run::Certified;
 ///
 /// # Requirements on the problem
 /// F and g twice differentiable; g strongly convex in y, and
-/// [constants](Bilevel::with_constants) that are true. x is not bounded. The run ends where
-/// `‖z‖ + ω`, a bound on ‖∇φ‖, is at most the [`tolerance`](Maid::tolerance), or with the status
+/// [constants](crate::Bilevel::with_constants) that are true. x is not bounded. The run ends where
+/// `‖z‖ + ω`, a bound on ‖∇φ‖, is at most the tolerance, or with the status
 /// `lower-not-converged` where rounding keeps the accuracy from what the bounds ask for.
 ///
 /// # Cost in oracle calls
