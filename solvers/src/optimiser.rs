@@ -144,7 +144,7 @@ impl Optimiser {
         }
     }
 
-    fn check(self) -> Result<(), String> {
+    pub(crate) fn check(self) -> Result<(), String> {
         expect::positive("rate", self.rate())?;
         match self {
             Optimiser::Momentum { momentum: m, .. } => {
@@ -170,6 +170,18 @@ impl Optimiser {
         }
     }
 
+    /// On its way with settings that were checked, or found and whatever they are.
+    pub(crate) fn unchecked<T: Real>(self, dim: usize, meter: &Meter) -> Box<dyn Moving<T>> {
+        let (first, second) = self.keeps();
+        let kept = |kept: bool| Buffer::zeros(if kept { dim } else { 0 }, Category::Solver, meter);
+        Box::new(Moments {
+            optimiser: self,
+            first: kept(first),
+            second: kept(second),
+            count: 0,
+        })
+    }
+
     /// Whether running means of directions, and of their squares, are kept.
     fn keeps(self) -> (bool, bool) {
         match self {
@@ -186,14 +198,7 @@ impl Optimiser {
 impl<T: Real> Optimise<T> for Optimiser {
     fn begin(&self, dim: usize, meter: &Meter) -> Result<Box<dyn Moving<T>>, String> {
         self.check()?;
-        let (first, second) = self.keeps();
-        let kept = |kept: bool| Buffer::zeros(if kept { dim } else { 0 }, Category::Solver, meter);
-        Ok(Box::new(Moments {
-            optimiser: *self,
-            first: kept(first),
-            second: kept(second),
-            count: 0,
-        }))
+        Ok(self.unchecked(dim, meter))
     }
 }
 

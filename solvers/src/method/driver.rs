@@ -133,6 +133,7 @@ impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R
         self.rule.room(dim_y)
     }
 
+    #[track_caller]
     fn begin<'p>(
         &self,
         problem: &'p Bilevel<T>,
@@ -147,7 +148,12 @@ impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R
         let count = self.iterations.min(self.report_every);
         expect::at_least_1("iterations", count).map_err(refused)?;
         self.constraint.check(problem.dim_x()).map_err(refused)?;
-        assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
+        assert!(
+            x.len() == problem.dim_x(),
+            "x has {} entries: the problem's outer variable has {}",
+            x.len(),
+            problem.dim_x()
+        );
         self.constraint.project(x.as_mut_slice());
         let mut state = State {
             problem,

@@ -140,15 +140,17 @@ impl<T: Real, O: Optimise<T>> Rule<T> for Gda<O> {
         above_0("penalty α₀", self.stages.penalty)?;
         above_0("growth τ", self.stages.growth)?;
         self.stages.schedule.check("schedule")?;
+        for given in [self.u_optimiser, self.y_optimiser].into_iter().flatten() {
+            given.check()?;
+        }
         let mut batches = Batches::new(s)?;
         let (u, y) = self.inner_optimisers(s, &mut batches);
-        let (dim_x, dim_y, meter) = (s.x.len(), s.y.len(), batches.meter());
-        let (u, y) = (u.begin(dim_y, meter)?, y.begin(dim_y, meter)?);
-        let x = self.x_optimiser.begin(dim_x, meter)?;
         batches.v.copy_from_slice(s.y.as_slice());
+        let (dim_x, dim_y, meter) = (s.x.len(), s.y.len(), batches.meter());
+        let x = self.x_optimiser.begin(dim_x, meter)?;
         Ok(Box::new(Moves {
-            u,
-            y,
+            u: u.unchecked(dim_y, meter),
+            y: y.unchecked(dim_y, meter),
             x,
             gradients: Penalised::new(s, &batches),
             start: f64::NAN,

@@ -64,6 +64,7 @@ pub trait Method<T: Real>: Debug + Send + Sync {
     ///
     /// # Panics
     /// If `x` does not have `dim_x` entries.
+    #[track_caller]
     fn begin<'p>(
         &self,
         problem: &'p Bilevel<T>,

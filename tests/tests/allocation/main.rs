@@ -3,6 +3,7 @@
 //! In an executable of their own, since they bring their allocator.
 
 mod heap;
+mod methods;
 mod steady;
 mod strategies;
 

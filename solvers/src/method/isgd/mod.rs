@@ -17,8 +17,8 @@ use run::Inexact;
 /// Inexact stochastic gradient descent: `x ← x − α_k z`, z the hypergradient of a mini-batch of the
 /// upper samples, with lower level and linear system solved to ε_k and δ_k.
 ///
-/// Where each sample has a lower level of its own ([`Bilevel::per_sample`](crate::Bilevel::per_sample)), those of the batch are
-/// solved, from the sample's last y and q, and z is the mean; else the one lower level is, on all
+/// Where [each sample has a lower level of its own](crate::Bilevel::per_sample), those of the batch
+/// are solved, from the sample's last y and q, and z is the mean; else the one lower level is, on all
 /// its samples. With [constants](crate::Bilevel::with_constants) ε_k bounds `‖y − y*‖`, without them
 /// `‖∇_y g‖`; δ_k bounds `‖Hq − ∇_yF‖`. A fixed ε leaves a bias that no step length removes; under
 /// schedules that tend to 0, with `Σ α_k = ∞` and `Σ α_k² < ∞`, there is none.

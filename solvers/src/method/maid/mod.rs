@@ -35,7 +35,7 @@ use run::Certified;
 /// # Requirements on the problem
 /// F and g twice differentiable; g strongly convex in y, and
 /// [constants](crate::Bilevel::with_constants) that are true. x is not bounded. The run ends where
-/// `‖z‖ + ω`, a bound on ‖∇φ‖, is at most the tolerance, or with the status
+/// `‖z‖ + ω`, a bound on ‖∇φ‖, is at most the [`tolerance`](Outer::tolerance), or with the status
 /// `lower-not-converged` where rounding keeps the accuracy from what the bounds ask for.
 ///
 /// # Cost in oracle calls
