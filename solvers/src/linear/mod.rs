@@ -10,6 +10,7 @@ mod low_rank;
 mod minres;
 mod neumann;
 mod nystrom;
+mod nystrom_cg;
 mod one_step;
 mod stationary;
 pub(crate) mod system;
@@ -23,6 +24,7 @@ pub use gmres::Gmres;
 pub use minres::Minres;
 pub use neumann::Neumann;
 pub use nystrom::{Nystrom, Sketch};
+pub use nystrom_cg::NystromCg;
 pub use one_step::OneStep;
 
 use std::fmt::Debug;
@@ -50,6 +52,7 @@ pub(crate) fn entries<T: Real>() -> Vec<LinearEntry<T>> {
         neumann::entry(),
         fixed_point::entry(),
         nystrom::entry(),
+        nystrom_cg::entry(),
         one_step::entry(),
     ]
 }

@@ -1,15 +1,19 @@
 //! Descent along hypergradients: the outer loop of ITD, AID and BDA.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 use nalgebra::DVector;
 
 use crate::estimate::Status;
+use crate::hypergradient;
 use crate::hypergradient::{At, ConfigError, Room, Strategy};
 use crate::ledger::Ledger;
 use crate::optimiser::{Moving, Optimise, Optimiser};
 use crate::problem::Bilevel;
 use crate::workspace::Workspace;
 
+use super::MethodEntry;
 use super::{Advance, Begun, Ground, Outer, Rule, State, Update, value_status};
 
 /// Moves x against the hypergradients of a strategy.
@@ -187,4 +191,34 @@ impl<T: Real, S: Strategy<T>> Update<T> for Descending<T, S> {
             ledger.entries("the solution of the linear system", linear.as_mut_slice());
         }
     }
+}
+
+/// Of each strategy that has one, the method that descends along its hypergradients.
+pub(super) fn entries<T: Real>() -> impl Iterator<Item = MethodEntry<T>> {
+    let strategies = hypergradient::entries::<T>().into_iter();
+    strategies.filter_map(|mut strategy| {
+        let descent = strategy.descent.take()?;
+        let of_x = [
+            "iterations",
+            "optimiser",
+            "rate",
+            "adam_eps",
+            "adam_eps_root",
+            "warm_start",
+        ];
+        let accepts = [&of_x, &descent.accepts[..]].concat();
+        Some(MethodEntry::new(
+            strategy.pattern,
+            descent.about,
+            &accepts,
+            move |call| {
+                let settings = call.settings;
+                let strategy = (strategy.make)(call)?;
+                let descent = Descent::new(strategy, settings.mover(), settings.iterations())
+                    .warm_start(settings.warm_start())
+                    .warm_linear(settings.warm_start());
+                Ok(Arc::new(descent.constraint(call.place.constraint)))
+            },
+        ))
+    })
 }

@@ -1,7 +1,10 @@
 //! Gradient descent–ascent on the minimax reformulation.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 
+use crate::catalogue::Family;
 use crate::expect;
 use crate::inner::StepLength;
 use crate::ledger::Ledger;
@@ -9,6 +12,7 @@ use crate::optimiser::{Moving, Optimise, Optimiser};
 use crate::sampling::Sampling;
 use crate::schedule::Schedule;
 
+use super::MethodEntry;
 use super::stepwise::Penalised;
 use super::{Advance, Batches, Begun, Ground, Outer, Rule, State, Update};
 
@@ -218,4 +222,37 @@ impl<T: Real> Update<T> for Moves<T> {
         ledger.number("the norm where the run began", &mut self.start);
         ledger.number("the norm where the stage began", &mut self.first);
     }
+}
+
+/// The name `gda`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let accepts = [
+        "iterations",
+        "optimiser",
+        "rate",
+        "adam_eps",
+        "adam_eps_root",
+        "stages",
+        "stage_iterations",
+        "penalty",
+        "growth",
+        "batch",
+    ];
+    let about = "multi-stage gradient descent-ascent, first-order only";
+    MethodEntry::new("gda", about, &accepts, |call| {
+        let settings = call.settings;
+        let (stages, each) = (settings.stages(), settings.stage_iterations());
+        let total = stages.checked_mul(each).ok_or_else(|| {
+            format!(
+                "stages {stages} of {each} stage-iterations: expected fewer than 2^{} in all",
+                usize::BITS
+            )
+        })?;
+        let gda = Gda::new(stages, each, settings.mover())
+            .penalty(settings.penalty(), settings.growth())
+            .sampling(call.place.sampling(settings, None))
+            .report_every(total.div_ceil(settings.iterations()).max(1));
+        Ok(Arc::new(gda.constraint(call.place.constraint)))
+    })
+    .of(Family::Ascent)
 }

@@ -31,8 +31,20 @@ use std::fmt::{self, Debug};
 use autodiff::{Point, Real};
 use nalgebra::DVector;
 
+use crate::catalogue::Entry;
 use crate::hypergradient::Room;
 use crate::{Bilevel, Certificate, ConfigError, Ledger, Oracles, RestoreError, Status};
+
+/// The name of a method.
+pub(crate) type MethodEntry<T> = Entry<dyn Method<T>>;
+
+/// Every method by name.
+pub(crate) fn entries<T: Real>() -> Vec<MethodEntry<T>> {
+    let mut entries: Vec<MethodEntry<T>> = descent::entries().collect();
+    entries.extend([gda::entry(), hoag::entry(), maid::entry(), isgd::entry()]);
+    entries.extend(stepwise::entries());
+    entries
+}
 
 /// A way of solving a bilevel problem; each is a value of one slot.
 pub trait Method<T: Real>: Debug + Send + Sync {

@@ -4,12 +4,15 @@ mod run;
 mod settling;
 mod trial;
 
+use std::sync::Arc;
+
 use autodiff::Real;
 
 use crate::expect;
 use crate::lower::NEWTON_LIMIT;
 use crate::schedule::Schedule;
 
+use super::MethodEntry;
 use super::{Begun, Outer, Rule, State};
 use run::Adapting;
 
@@ -109,4 +112,23 @@ impl<T: Real> Rule<T> for Hoag {
         s.steps_adapt();
         Ok(Box::new(Adapting::new(self.clone(), s)?))
     }
+}
+
+/// The name `hoag`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "implicit hypergradients, accuracies from a schedule, adaptive steps";
+    let accepts = ["iterations", "lower_limit", "accuracy", "accuracy_power"];
+    MethodEntry::new("hoag", about, &accepts, |call| {
+        let settings = call.settings;
+        let a = settings.accuracy();
+        let accuracy = match settings.accuracy_power {
+            Some(q) => Schedule::Power { a, q },
+            None => Schedule::Geometric { a, decay: 0.9 },
+        };
+        let mut hoag = Hoag::new(settings.iterations()).accuracy(accuracy);
+        if let Some(limit) = settings.lower_limit {
+            hoag = hoag.lower_limit(limit);
+        }
+        Ok(Arc::new(hoag.constraint(call.place.constraint)))
+    })
 }

@@ -2,12 +2,15 @@
 
 mod run;
 
+use std::sync::Arc;
+
 use autodiff::Real;
 
 use crate::optimiser::{Optimise, Optimiser};
-use crate::sampling::Sampling;
+use crate::sampling::{DrawRule, Sampling};
 use crate::schedule::Schedule;
 
+use super::MethodEntry;
 use super::{Begun, Outer, Rule, State};
 use run::Inexact;
 
@@ -140,4 +143,44 @@ impl<T: Real, O: Optimise<T>> Rule<T> for Isgd<O> {
         linear.unwrap_or(lower).check("linear accuracy")?;
         Ok(Box::new(Inexact::new(self.accuracies, &self.optimiser, s)?))
     }
+}
+
+/// The name `isgd`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let accepts = [
+        "iterations",
+        "optimiser",
+        "rate",
+        "adam_eps",
+        "adam_eps_root",
+        "batch",
+        "accuracy",
+        "accuracy_power",
+        "step_power",
+    ];
+    let about = "mini-batches of upper samples, inexact hypergradients, falling accuracies";
+    MethodEntry::new("isgd", about, &accepts, |call| {
+        let (settings, place) = (call.settings, call.place);
+        let samples = place.samples.map_or(1, |(upper, _)| upper);
+        // Solving the lower level is what costs: one for each sample, or one for all.
+        let few = if place.per_sample { 1 } else { samples.min(16) };
+        let sampling = Sampling::new(place.seed)
+            .batches(settings.batch.unwrap_or(few), 1)
+            .rule(DrawRule::Epochs);
+        // The rate is that of the optimiser.
+        let step = Schedule::Power {
+            a: 1.0,
+            q: settings.step_power(),
+        };
+        let accuracy = Schedule::Power {
+            a: settings.accuracy(),
+            q: settings.accuracy_power.unwrap_or(0.75),
+        };
+        let isgd = Isgd::new(settings.iterations(), 1.0)
+            .step(step)
+            .optimiser(settings.mover())
+            .accuracy(accuracy)
+            .sampling(sampling);
+        Ok(Arc::new(isgd.constraint(place.constraint)))
+    })
 }

@@ -3,10 +3,13 @@
 mod run;
 mod trial;
 
+use std::sync::Arc;
+
 use autodiff::Real;
 
 use crate::expect;
 
+use super::MethodEntry;
 use super::{Begun, Outer, Rule, State};
 use run::Certified;
 
@@ -147,4 +150,21 @@ impl<T: Real> Rule<T> for Maid {
         };
         Err(refused.into())
     }
+}
+
+/// The name `maid`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "accuracy and step chosen by certified bounds; needs a problem's constants";
+    let accepts = ["iterations", "tolerance", "accuracy", "first_step"];
+    MethodEntry::new("maid", about, &accepts, |call| {
+        let settings = call.settings;
+        let mut maid = Maid::new(settings.iterations()).accuracy(settings.accuracy());
+        if let Some(step) = settings.first_step {
+            maid = maid.step(step);
+        }
+        if let Some(tolerance) = settings.tolerance {
+            maid = maid.tolerance(tolerance);
+        }
+        Ok(Arc::new(maid))
+    })
 }

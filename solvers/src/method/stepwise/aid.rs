@@ -4,10 +4,11 @@ use autodiff::Real;
 use autodiff::kernels::axpy;
 
 use crate::expect;
-use crate::method::{Batches, Begun, Rule, State, memoryless};
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
 use crate::schedule::Schedule;
 
 use super::{average, averaging};
+use super::{drawn, entry as named, length};
 
 /// The stochastic AID loop whose uniform stability is studied.
 ///
@@ -71,4 +72,21 @@ impl<T: Real> Rule<T> for StochasticAid {
             axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &b.direction);
         }))
     }
+}
+
+/// The name `stochastic-aid`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "the stochastic AID loop: mini-batches, K steps on the linear system";
+    named(
+        ["stochastic-aid", about],
+        &["rate", "inner_steps"],
+        drawn,
+        |settings| StochasticAid {
+            inner: settings.inner_steps(),
+            x: Schedule::Constant(settings.rate()),
+            y: Schedule::Constant(length(settings)),
+            z: length(settings),
+            averaging: 0.9,
+        },
+    )
 }

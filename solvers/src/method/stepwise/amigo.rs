@@ -4,8 +4,10 @@ use autodiff::Real;
 use autodiff::kernels::axpy;
 
 use crate::expect;
-use crate::method::{Batches, Begun, Rule, State, memoryless};
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
 use crate::schedule::Schedule;
+
+use super::{drawn, entry as named, length};
 
 /// AmIGO: M stochastic gradient steps on y, then N on the linear system, both warm, then one on x.
 ///
@@ -76,4 +78,21 @@ pub(super) fn descend<T: Real>(
         spare.copy_from_slice(b.lower_gradient(s));
         axpy(s.y.as_mut_slice(), T::of(-length), spare);
     }
+}
+
+/// The name `amigo`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "mini-batches: several warm steps on y, then on the linear system";
+    named(
+        ["amigo", about],
+        &["rate", "inner_steps"],
+        drawn,
+        |settings| Amigo {
+            inner: settings.inner_steps(),
+            linear: settings.inner_steps(),
+            y: Schedule::Constant(length(settings)),
+            v: length(settings),
+            x: Schedule::Constant(settings.rate()),
+        },
+    )
 }

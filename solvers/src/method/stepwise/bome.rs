@@ -4,7 +4,9 @@ use autodiff::kernels::{axpy, dot};
 use autodiff::{Inputs, Real};
 
 use crate::expect;
-use crate::method::{Batches, Begun, Rule, State, memoryless};
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
+
+use super::{entry as named, length, whole};
 
 /// BOME: descent on F that keeps the value function gap `q(x, y) = g(x, y) − g(x, ŷ)` falling.
 ///
@@ -80,4 +82,20 @@ impl<T: Real> Rule<T> for Bome {
             axpy(s.x.as_mut_slice(), T::of(-rule.step), &f_x);
         }))
     }
+}
+
+/// The name `bome`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "descent that keeps the value-function gap falling; first-order only";
+    named(
+        ["bome", about],
+        &["rate", "inner_steps"],
+        whole,
+        |settings| Bome {
+            inner: settings.inner_steps(),
+            inner_step: length(settings),
+            fall: 0.5,
+            step: settings.rate(),
+        },
+    )
 }

@@ -6,13 +6,16 @@ use autodiff::kernels::axpy;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::catalogue::Settings;
 use crate::expect;
 use crate::ledger::Ledger;
-use crate::method::{Advance, Batches, Begun, Ground, Rule, State, Update};
+use crate::method::{Advance, Batches, Begun, Ground, MethodEntry, Rule, State, Update};
 use crate::sampling::{Draws, below};
 use crate::schedule::Schedule;
 
 use super::amigo::descend;
+use super::length;
+use super::{drawn, entry as named};
 
 /// BSA, and with one step on y TTSA: a Neumann series cut at random.
 ///
@@ -113,5 +116,43 @@ impl<T: Real> Update<T> for Series<T> {
         ledger.word("choices made, beyond 64 bits", &mut high);
         let place = u128::from(high) << 64 | u128::from(low);
         self.choices.set_word_pos(place);
+    }
+}
+
+/// The name `bsa`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "mini-batches: warm steps on y, then a Neumann series cut at random";
+    named(
+        ["bsa", about],
+        &["rate", "inner_steps"],
+        drawn,
+        |settings| Bsa {
+            inner: settings.inner_steps(),
+            ..bsa(settings)
+        },
+    )
+}
+
+/// The name `ttsa`.
+pub(super) fn of_one_step<T: Real>() -> MethodEntry<T> {
+    let about = "bsa with one step on y";
+    named(
+        ["ttsa", about],
+        &["rate", "inner_steps"],
+        drawn,
+        |settings| Bsa {
+            inner: 1,
+            ..bsa(settings)
+        },
+    )
+}
+
+fn bsa(settings: &Settings) -> Bsa {
+    Bsa {
+        inner: settings.inner_steps(),
+        terms: settings.inner_steps(),
+        y: Schedule::Constant(length(settings)),
+        v: length(settings),
+        x: Schedule::Constant(settings.rate()),
     }
 }

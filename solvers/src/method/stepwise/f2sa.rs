@@ -4,10 +4,11 @@ use autodiff::kernels::axpy;
 use autodiff::{Inputs, Real};
 
 use crate::expect;
-use crate::method::{Batches, Begun, Rule, State, memoryless};
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
 
 use super::pbgd::solve_alone;
 use super::penalty::Penalised;
+use super::{entry as named, length, whole};
 
 /// F2SA: x moves along `∇_xF(x, y) + λ (∇_x g(x, y) − ∇_x g(x, z))`, where y follows the minimiser of
 /// F + λg and z that of g.
@@ -69,4 +70,21 @@ impl<T: Real> Rule<T> for F2sa {
             axpy(s.x.as_mut_slice(), T::of(-rule.step), &gradients.x);
         }))
     }
+}
+
+/// The name `f2sa`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "directions from two penalised inner solutions; first-order only";
+    named(
+        ["f2sa", about],
+        &["rate", "penalty", "growth", "inner_steps"],
+        whole,
+        |settings| F2sa {
+            penalty: settings.penalty(),
+            growth: settings.growth() / 100.0,
+            inner: settings.inner_steps(),
+            inner_step: length(settings),
+            step: settings.rate(),
+        },
+    )
 }

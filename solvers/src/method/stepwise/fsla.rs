@@ -3,11 +3,12 @@
 use autodiff::Real;
 
 use crate::expect;
-use crate::method::{Batches, Begun, Rule, State, memoryless};
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
 use crate::schedule::Schedule;
 
 use super::soba::Directions;
 use super::{average, averaging};
+use super::{drawn, entry as named, length};
 
 /// FSLA: [`Soba`](super::Soba) with a running mean of the directions of x,
 /// `m ← (1 − η) m + η (∇²_xy g · v + ∇_x F)` from m = 0.
@@ -47,4 +48,16 @@ impl<T: Real> Rule<T> for Fsla {
             at.step(s, b, length, length / rule.ratio);
         }))
     }
+}
+
+/// The name `fsla`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "soba with a running mean of the directions of x";
+    named(["fsla", about], &["rate"], drawn, |settings| Fsla {
+        step: Schedule::InverseRoot {
+            a: length(settings),
+        },
+        ratio: length(settings) / settings.rate(),
+        averaging: 0.5,
+    })
 }

@@ -24,9 +24,14 @@ pub use saba::Saba;
 pub use soba::Soba;
 pub use stocbio::StocBio;
 
+use std::sync::Arc;
+
 use autodiff::Real;
 
+use crate::catalogue::{Family, Place, Settings};
 use crate::expect;
+
+use super::{MethodEntry, Outer, Rule};
 
 /// A weight of a running mean.
 fn averaging(weight: f64) -> Result<(), String> {
@@ -40,4 +45,62 @@ fn average<T: Real>(mean: &mut [T], weight: f64, new: &[T]) {
     for (m, d) in mean.iter_mut().zip(new) {
         *m = keep * *m + weight * *d;
     }
+}
+
+/// Every method of small steps by name.
+pub(super) fn entries<T: Real>() -> [MethodEntry<T>; 11] {
+    [
+        pbgd::entry(),
+        f2sa::entry(),
+        bome::entry(),
+        aid::entry(),
+        soba::entry(),
+        saba::entry(),
+        fsla::entry(),
+        amigo::entry(),
+        stocbio::entry(),
+        bsa::entry(),
+        bsa::of_one_step(),
+    ]
+}
+
+/// Samples in a mini-batch unless given otherwise, or all if there are fewer.
+const BATCH: usize = 16;
+
+/// Whole objectives, unless batches are given.
+fn whole(_: &Place) -> Option<usize> {
+    None
+}
+
+/// Mini-batches, where there are samples.
+fn drawn(place: &Place) -> Option<usize> {
+    place
+        .samples
+        .map(|(upper, lower)| BATCH.min(upper).min(lower))
+}
+
+/// The length of steps on y and on the linear system.
+fn length(settings: &Settings) -> f64 {
+    settings.step.unwrap_or(0.3)
+}
+
+/// The name of a rule, which takes `own` settings beside those of every method of small steps, and
+/// batches of this size unless they are given.
+fn entry<T: Real, R: Rule<T> + Clone + 'static>(
+    [name, about]: [&'static str; 2],
+    own: &[&'static str],
+    batch: fn(&Place) -> Option<usize>,
+    rule: fn(&Settings) -> R,
+) -> MethodEntry<T> {
+    let accepts = [&["iterations", "step", "steps", "batch"], own].concat();
+    MethodEntry::new(name, about, &accepts, move |call| {
+        let (settings, place) = (call.settings, call.place);
+        let every = settings.steps().div_ceil(settings.iterations()).max(1);
+        let method = Outer::new(rule(settings), settings.steps())
+            .sampling(place.sampling(settings, batch(place)))
+            .report_every(every)
+            .constraint(place.constraint);
+        Ok(Arc::new(method))
+    })
+    .of(Family::SmallSteps)
 }

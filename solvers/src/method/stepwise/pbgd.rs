@@ -4,9 +4,10 @@ use autodiff::kernels::axpy;
 use autodiff::{Inputs, Real};
 
 use crate::expect;
-use crate::method::{Batches, Begun, Rule, State, memoryless};
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
 
 use super::penalty::Penalised;
+use super::{entry as named, length, whole};
 
 /// PBGD (as PGDO): gradient descent on `F(x, y) + γ (g(x, y) − g(x, ŷ))`, ŷ near a minimiser of
 /// g(x, ·), the penalty γ growing from step to step.
@@ -87,4 +88,22 @@ pub(super) fn solve_alone<T: Real>(
         lower.differentiate(&[s.x.as_slice(), &b.v], Inputs::one(1));
         axpy(&mut b.v, T::of(-length), lower.gradient(1));
     }
+}
+
+/// The name `pbgd`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "descent on the value-function penalty, which grows; first-order only";
+    named(
+        ["pbgd", about],
+        &["stages", "penalty", "growth", "inner_steps"],
+        whole,
+        |settings| Pbgd {
+            first: settings.penalty(),
+            last: settings.penalty() * settings.growth().powi(settings.stages().min(1000) as i32),
+            ramp: settings.steps() / 2,
+            inner: settings.inner_steps(),
+            inner_step: length(settings),
+            step: length(settings),
+        },
+    )
 }

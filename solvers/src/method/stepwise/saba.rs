@@ -4,11 +4,13 @@ use autodiff::bytes::Buffer;
 use autodiff::kernels::axpy;
 use autodiff::{Inputs, Point, Real};
 
+use crate::catalogue::Place;
 use crate::expect;
 use crate::ledger::Ledger;
-use crate::method::{Advance, Batches, Begun, Ground, Rule, State, Update};
+use crate::method::{Advance, Batches, Begun, Ground, MethodEntry, Rule, State, Update};
 
 use super::soba::Directions;
+use super::{entry as named, length};
 
 /// SABA: [`Soba`](super::Soba) with the variance reduction of SAGA and constant steps.
 ///
@@ -162,4 +164,14 @@ impl<T: Real> Table<T> {
             self.rows[first + i] = *new;
         }
     }
+}
+
+/// The name `saba`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "soba with the variance reduction of SAGA, on single samples";
+    let single = |place: &Place| place.samples.map(|_| 1);
+    named(["saba", about], &["rate"], single, |settings| Saba {
+        step: length(settings),
+        ratio: length(settings) / settings.rate(),
+    })
 }

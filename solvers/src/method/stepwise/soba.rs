@@ -5,8 +5,10 @@ use autodiff::bytes::Buffer;
 use autodiff::kernels::axpy;
 
 use crate::expect;
-use crate::method::{Batches, Begun, Rule, State, memoryless};
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
 use crate::schedule::Schedule;
+
+use super::{drawn, entry as named, length};
 
 /// SOBA: y, v and x move at once along unbiased directions of one batch of each level.
 ///
@@ -80,4 +82,15 @@ impl<T: Real> Directions<T> {
         axpy(&mut b.v, T::of(-inner), &self.v);
         axpy(s.x.as_mut_slice(), T::of(-outer), &b.direction);
     }
+}
+
+/// The name `soba`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "mini-batches: y, v and x move at once, steps fall like 1/sqrt(t)";
+    named(["soba", about], &["rate"], drawn, |settings| Soba {
+        step: Schedule::InverseRoot {
+            a: length(settings),
+        },
+        ratio: length(settings) / settings.rate(),
+    })
 }

@@ -4,10 +4,11 @@ use autodiff::Real;
 use autodiff::kernels::{add, axpy};
 
 use crate::expect;
-use crate::method::{Batches, Begun, Rule, State, memoryless};
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
 use crate::schedule::Schedule;
 
 use super::amigo::descend;
+use super::{drawn, entry as named, length};
 
 /// stocBiO: D warm stochastic gradient steps on y, then a Neumann series with a fresh batch for each
 /// factor.
@@ -69,4 +70,21 @@ impl<T: Real> Rule<T> for StocBio {
             axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &in_x);
         }))
     }
+}
+
+/// The name `stocbio`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "mini-batches: warm steps on y, then a Neumann series";
+    named(
+        ["stocbio", about],
+        &["rate", "inner_steps"],
+        drawn,
+        |settings| StocBio {
+            inner: settings.inner_steps(),
+            factors: settings.inner_steps(),
+            y: Schedule::Constant(length(settings)),
+            v: length(settings),
+            x: Schedule::Constant(settings.rate()),
+        },
+    )
 }
