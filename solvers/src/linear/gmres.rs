@@ -1,11 +1,15 @@
 //! Generalised minimal residuals: the matrix need not be symmetric.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 use autodiff::kernels::{axpy, dot, norm};
 
 use crate::default_tolerance;
 
-use super::{LinearSolver, Operator, Outcome, Report, Scratch, positive, scaled_residual};
+use super::{
+    LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, positive, scaled_residual,
+};
 
 /// The method of generalised minimal residuals, started again every so many iterations.
 ///
@@ -156,7 +160,23 @@ impl<T: Real> LinearSolver<T> for Gmres {
     }
 }
 
+/// Iterations between two starts of `aid-gmres`, unless they are given.
+const RESTART: usize = 50;
+
+/// `aid-gmres`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about =
+        "the same by generalised minimal residuals, begun again every 50 products or RESTART";
+    LinearEntry::new("aid-gmres[:RESTART]", about, &["tolerance"], |call| {
+        let gmres = Gmres::new(call.count()?.unwrap_or(RESTART));
+        let tolerance = call.settings.tolerance;
+        Ok(Arc::new(tolerance.map_or(gmres, |t| gmres.tolerance(t))))
+    })
+    .descent("the same, by generalised minimal residuals")
+}
+
 /// What a solve has met.
+#[derive(Debug)]
 pub(crate) struct Met {
     pub(crate) report: Report,
     /// ‖Hv − b‖ / ‖b‖, computed from v.

@@ -51,6 +51,7 @@ pub(crate) fn entries<T: Real>() -> Vec<LinearEntry<T>> {
         minres::entry(),
         neumann::entry(),
         fixed_point::entry(),
+        gmres::entry(),
         nystrom::entry(),
         nystrom_cg::entry(),
         one_step::entry(),
