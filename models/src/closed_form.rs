@@ -208,14 +208,9 @@ pub fn quadratic<T: Real>(dim_x: usize, dim_y: usize, seed: u64) -> Task<T> {
 }
 
 /// The entry of [`quadratic`].
-pub static QUADRATIC: Entry = Entry {
-    defaults: Defaults {
-        inner_step: 0.1,
-        ..Defaults::NONE
-    },
-    ..Entry::new(
-        "quadratic",
-        "closed form 5: a random quadratic problem, x of 5 and y of 8 entries",
-        make!(|given| Ok(quadratic(5, 8, given.seed))),
-    )
-};
+pub static QUADRATIC: Entry = Entry::new(
+    "quadratic",
+    "closed form 5: a random quadratic problem, x of 5 and y of 8 entries",
+    make!(|given| Ok(quadratic(5, 8, given.seed))),
+)
+.defaults(Defaults::NONE.inner_step(0.1));

@@ -132,29 +132,27 @@ pub fn few_shot<T: Real>(settings: FewShot) -> Task<T> {
 }
 
 /// The entry of [`few_shot`].
-pub static FEW_SHOT: Entry = Entry {
-    large: true,
-    defaults: Defaults::adam(0.02, 0.02),
-    ..Entry::new(
-        "few-shot",
-        "a representation that 5-way 1-shot tasks share, ridge heads; digits; --large",
-        make!(|given| {
-            let usual = FewShot::new(given.seed);
-            Ok(few_shot(match given.size {
-                Size::Small => FewShot {
-                    ways: 2,
-                    queries: 1,
-                    tasks: 2,
-                    held_out: 0,
-                    features: 1,
-                    ..usual
-                },
-                Size::Usual => usual,
-                Size::Large => FewShot::large(given.seed),
-            }))
-        }),
-    )
-};
+pub static FEW_SHOT: Entry = Entry::new(
+    "few-shot",
+    "a representation that 5-way 1-shot tasks share, ridge heads; digits; --large",
+    make!(|given| {
+        let usual = FewShot::new(given.seed);
+        Ok(few_shot(match given.size {
+            Size::Small => FewShot {
+                ways: 2,
+                queries: 1,
+                tasks: 2,
+                held_out: 0,
+                features: 1,
+                ..usual
+            },
+            Size::Usual => usual,
+            Size::Large => FewShot::large(given.seed),
+        }))
+    }),
+)
+.with_large()
+.defaults(Defaults::adam(0.02, 0.02));
 
 /// A task: images in columns, and which of the `ways` classes each is of.
 #[derive(Clone)]

@@ -88,28 +88,22 @@ pub fn hyper_cleaning<T: Real>(
 }
 
 /// The entry of [`hyper_cleaning`].
-pub static HYPER_CLEANING: Entry = Entry {
-    data: Data::Table(Labels::Classes),
-    bias: true,
-    defaults: Defaults {
-        lower_step: Some(2.0),
-        inner_step: 0.05,
-        ..Defaults::adam(0.2, 0.02)
-    },
-    ..Entry::new(
-        "hyper-cleaning",
-        "weights of mislabelled samples, linear softmax; digits, 70 % mislabelled, or --data",
-        make!(|mut given| {
-            let bias = given.bias;
-            let (splits, corrupted) = given.cleaning();
-            let settings = HyperCleaning {
-                bias,
-                ..HyperCleaning::default()
-            };
-            hyper_cleaning(splits, corrupted, settings)
-        }),
-    )
-};
+pub static HYPER_CLEANING: Entry = Entry::new(
+    "hyper-cleaning",
+    "weights of mislabelled samples, linear softmax; digits, 70 % mislabelled, or --data",
+    make!(|mut given| {
+        let bias = given.bias;
+        let (splits, corrupted) = given.cleaning();
+        let settings = HyperCleaning {
+            bias,
+            ..HyperCleaning::default()
+        };
+        hyper_cleaning(splits, corrupted, settings)
+    }),
+)
+.takes(Data::Table(Labels::Classes))
+.with_bias()
+.defaults(Defaults::adam(0.2, 0.02).lower_step(2.0).inner_step(0.05));
 
 /// The metric `cleaner_f1` of n weights x, where it is known which samples are corrupted.
 #[track_caller]

@@ -100,23 +100,18 @@ pub fn learning_rates<T: Real>(
 }
 
 /// The entry of [`learning_rates`].
-pub static LEARNING_RATES: Entry = Entry {
-    data: Data::Table(Labels::Classes),
-    defaults: Defaults {
-        iterations: Some(20),
-        ..Defaults::adam(0.1, 0.1)
-    },
-    ..Entry::new(
-        "learning-rates",
-        "rates of the network's training, by stage and layer: x is in the steps, so itd alone",
-        make!(|mut given| {
-            let splits = given.splits(data::digits_classes);
-            let (splits, hidden) = sized(&given, splits);
-            let stages = match given.size {
-                Size::Small => Stages { count: 2, steps: 4 },
-                _ => Stages::default(),
-            };
-            learning_rates(&splits, &hidden, stages, given.seed)
-        }),
-    )
-};
+pub static LEARNING_RATES: Entry = Entry::new(
+    "learning-rates",
+    "rates of the network's training, by stage and layer: x is in the steps, so itd alone",
+    make!(|mut given| {
+        let splits = given.splits(data::digits_classes);
+        let (splits, hidden) = sized(&given, splits);
+        let stages = match given.size {
+            Size::Small => Stages { count: 2, steps: 4 },
+            _ => Stages::default(),
+        };
+        learning_rates(&splits, &hidden, stages, given.seed)
+    }),
+)
+.takes(Data::Table(Labels::Classes))
+.defaults(Defaults::adam(0.1, 0.1).iterations(20));

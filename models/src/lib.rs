@@ -24,6 +24,7 @@ pub mod data;
 mod dataset;
 mod few_shot;
 mod gaussian;
+mod group_ridge;
 mod held_out;
 mod hyper_cleaning;
 mod imaging;
@@ -48,6 +49,7 @@ use stability::{ORTHOGONAL_MAP, RIDGE_PRIOR};
 
 pub use dataset::Dataset;
 pub use few_shot::{FEW_SHOT, FewShot, few_shot};
+pub use group_ridge::{GROUP_RIDGE, group_ridge};
 pub use held_out::HeldOut;
 pub use hyper_cleaning::{CORRUPTION, HYPER_CLEANING, HyperCleaning, hyper_cleaning};
 pub use imaging::{
@@ -83,6 +85,7 @@ pub static PROBLEMS: &[&Entry] = &[
     &RANDOM_QUADRATICS,
     &SHIFTED_SINES,
     &SINE_PRODUCT,
+    &GROUP_RIDGE,
     &TV_DENOISING,
     &TV_DEBLURRING,
     &FOE_DENOISING,

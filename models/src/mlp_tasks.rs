@@ -102,30 +102,25 @@ pub fn mlp<T: Real>(splits: &Splits, hidden: &[usize], seed: u64) -> Result<Task
 }
 
 /// The entry of [`mlp`].
-pub static MLP: Entry = Entry {
-    data: Data::Table(Labels::Classes),
-    defaults: Defaults {
-        iterations: Some(20),
-        ..Defaults::adam(0.2, 0.005)
-    },
-    ..Entry::new(
-        "mlp",
-        "weight decay of a 64-32-10 network for each layer; digits, or --data",
-        make!(|mut given| {
-            let splits = given.splits(data::digits_classes);
-            let (splits, hidden) = sized(&given, splits);
-            let task = mlp(&splits, &hidden, given.seed)?;
-            Ok(match given.size {
-                // Decay enough for a minimiser to be near.
-                Size::Small => Task {
-                    x: DVector::zeros(2),
-                    ..task
-                },
-                _ => task,
-            })
-        }),
-    )
-};
+pub static MLP: Entry = Entry::new(
+    "mlp",
+    "weight decay of a 64-32-10 network for each layer; digits, or --data",
+    make!(|mut given| {
+        let splits = given.splits(data::digits_classes);
+        let (splits, hidden) = sized(&given, splits);
+        let task = mlp(&splits, &hidden, given.seed)?;
+        Ok(match given.size {
+            // Decay enough for a minimiser to be near.
+            Size::Small => Task {
+                x: DVector::zeros(2),
+                ..task
+            },
+            _ => task,
+        })
+    }),
+)
+.takes(Data::Table(Labels::Classes))
+.defaults(Defaults::adam(0.2, 0.005).iterations(20));
 
 /// The samples of a problem and the units of its hidden layer: 64-32-10 for the digits, 784-300-10
 /// for MNIST; few units and three classes in the small size.
@@ -177,20 +172,14 @@ pub fn mlp_cleaning<T: Real>(
 }
 
 /// The entry of [`mlp_cleaning`].
-pub static MLP_CLEANING: Entry = Entry {
-    data: Data::Table(Labels::Classes),
-    defaults: Defaults {
-        lower_step: Some(0.5),
-        iterations: Some(20),
-        ..Defaults::adam(0.5, 0.02)
-    },
-    ..Entry::new(
-        "mlp-cleaning",
-        "hyper-cleaning with the network in place of the linear model",
-        make!(|mut given| {
-            let (splits, corrupted) = given.cleaning();
-            let (splits, hidden) = sized(&given, splits);
-            mlp_cleaning(&splits, corrupted, &hidden, given.seed)
-        }),
-    )
-};
+pub static MLP_CLEANING: Entry = Entry::new(
+    "mlp-cleaning",
+    "hyper-cleaning with the network in place of the linear model",
+    make!(|mut given| {
+        let (splits, corrupted) = given.cleaning();
+        let (splits, hidden) = sized(&given, splits);
+        mlp_cleaning(&splits, corrupted, &hidden, given.seed)
+    }),
+)
+.takes(Data::Table(Labels::Classes))
+.defaults(Defaults::adam(0.5, 0.02).lower_step(0.5).iterations(20));

@@ -66,12 +66,10 @@ pub fn softmax<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
 }
 
 /// The entry of [`softmax`].
-pub static SOFTMAX: Entry = Entry {
-    data: Data::Table(Labels::Classes),
-    defaults: Defaults::adam(0.2, 0.005),
-    ..Entry::new(
-        "softmax",
-        "multinomial logistic regression, one penalty per feature; digits, or --data",
-        make!(|mut given| softmax(given.splits(data::digits_classes))),
-    )
-};
+pub static SOFTMAX: Entry = Entry::new(
+    "softmax",
+    "multinomial logistic regression, one penalty per feature; digits, or --data",
+    make!(|mut given| softmax(given.splits(data::digits_classes))),
+)
+.takes(Data::Table(Labels::Classes))
+.defaults(Defaults::adam(0.2, 0.005));

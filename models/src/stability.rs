@@ -45,17 +45,12 @@ pub fn ridge_prior<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> Task
 }
 
 /// The entry of [`ridge_prior`].
-pub static RIDGE_PRIOR: Entry = Entry {
-    defaults: Defaults {
-        inner_step: 0.1,
-        ..Defaults::NONE
-    },
-    ..Entry::new(
-        "ridge-prior",
-        "small toy of `stability`: the point that ridge regression tends to; random samples",
-        make!(|given| Ok(ridge_prior(100, given.seed, None))),
-    )
-};
+pub static RIDGE_PRIOR: Entry = Entry::new(
+    "ridge-prior",
+    "small toy of `stability`: the point that ridge regression tends to; random samples",
+    make!(|given| Ok(ridge_prior(100, given.seed, None))),
+)
+.defaults(Defaults::NONE.inner_step(0.1));
 
 /// Problem `orthogonal-map`: a map X that validation samples teach, kept near the orthogonal ones.
 ///
@@ -115,17 +110,12 @@ pub fn orthogonal_map<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> T
 }
 
 /// The entry of [`orthogonal_map`].
-pub static ORTHOGONAL_MAP: Entry = Entry {
-    defaults: Defaults {
-        inner_step: 0.05,
-        ..Defaults::NONE
-    },
-    ..Entry::new(
-        "orthogonal-map",
-        "the published toy of `stability`: a near-orthogonal 10 x 10 map; random samples",
-        make!(|given| Ok(orthogonal_map(500, given.seed, None))),
-    )
-};
+pub static ORTHOGONAL_MAP: Entry = Entry::new(
+    "orthogonal-map",
+    "the published toy of `stability`: a near-orthogonal 10 x 10 map; random samples",
+    make!(|given| Ok(orthogonal_map(500, given.seed, None))),
+)
+.defaults(Defaults::NONE.inner_step(0.05));
 
 fn task<T: Real>(
     name: &'static str,

@@ -10,6 +10,7 @@
 //! | [`certificates`] | How wrong may an answer be? |
 //! | [`checking`] | Are the derivatives right? |
 //! | [`stochastic`] | What if the objectives are means over many samples? |
+//! | [`architecture`] | How is the house built, where does a thing belong, and why? |
 //! | [`coming_from`] | How does this look in JAX, PyTorch, hypertorch, Betty or TorchOpt? |
 //!
 //! Whole programs to run are in the folders `examples` of the crates.
@@ -37,6 +38,9 @@ pub mod checking {}
 
 #[doc = include_str!("guide/stochastic.md")]
 pub mod stochastic {}
+
+#[doc = include_str!("guide/architecture.md")]
+pub mod architecture {}
 
 #[doc = include_str!("guide/coming_from.md")]
 pub mod coming_from {}

@@ -31,6 +31,7 @@ pub mod argmin;
 pub mod catalogue;
 mod certificate;
 mod estimate;
+mod expect;
 pub mod guide;
 mod hessian;
 mod hypergradient;
@@ -60,11 +61,11 @@ pub use inner::{
 pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, LowerSolve, solve_lower};
 pub use method::{
-    Amigo, Bome, Bsa, Descent, F2sa, Finish, Fsla, Gda, Hoag, Isgd, Maid, Method, Pbgd, Progress,
-    Rule, Run, Saba, Soba, State, Stepwise, StocBio, StochasticAid, Update, keep_warnings,
-    memoryless,
+    Advance, Amigo, Batches, Begun, Bome, Bsa, Descent, F2sa, Finish, Fsla, Gda, Ground, Hoag,
+    Isgd, Maid, Method, Outer, Pbgd, Progress, Project, Rule, Run, Saba, Soba, State, StocBio,
+    StochasticAid, Update, keep_warnings, memoryless,
 };
-pub use optimiser::Optimiser;
+pub use optimiser::{Moving, Optimise, Optimiser};
 pub use problem::{Bilevel, ProblemError};
 pub use schedule::Schedule;
 pub use workspace::Workspace;

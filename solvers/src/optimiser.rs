@@ -1,11 +1,79 @@
 //! First-order optimisers.
 
+use std::fmt::Debug;
+
 use autodiff::bytes::{Buffer, Category};
 use autodiff::{Meter, Real};
 
-use crate::Ledger;
+use crate::expect;
+use crate::ledger::Ledger;
 
-/// How a gradient moves a variable.
+/// How a gradient moves a variable: a value of one slot. Those of [`Optimiser`] are some.
+///
+/// # Example
+/// Steps along the signs of the hypergradients, each shorter than the one before. Their count is
+/// saved with the run.
+/// ```
+/// use autodiff::{Meter, Var, objective};
+/// use nalgebra::dvector;
+/// use solvers::{Aid, Bilevel, Descent, Ledger, Method, Moving, Optimise};
+///
+/// #[derive(Clone, Debug)]
+/// struct Signs {
+///     rate: f64,
+/// }
+///
+/// struct Counted {
+///     rate: f64,
+///     made: usize,
+/// }
+///
+/// impl Optimise<f64> for Signs {
+///     fn begin(&self, _: usize, _: &Meter) -> Result<Box<dyn Moving<f64>>, String> {
+///         Ok(Box::new(Counted { rate: self.rate, made: 0 }))
+///     }
+/// }
+///
+/// impl Moving<f64> for Counted {
+///     fn step(&mut self, x: &mut [f64], direction: &[f64], factor: f64) {
+///         let length = factor * self.rate * 0.8f64.powi(self.made as i32);
+///         self.made += 1;
+///         x.iter_mut().zip(direction).for_each(|(x, d)| *x -= length * d.signum());
+///     }
+///
+///     fn visit(&mut self, ledger: &mut Ledger) {
+///         ledger.count("steps made", &mut self.made);
+///     }
+/// }
+///
+/// let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
+/// let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+/// let problem = Bilevel::new(upper, lower, 1, 1)?;
+/// let descent = Descent::new(Aid::cg(), Signs { rate: 0.3 }, 60);
+/// let mut run = descent.begin(&problem, dvector![0.0])?;
+/// assert!(run.finish().is_success());
+/// assert!((run.x()[0] - 0.5).abs() < 1e-2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Optimise<T: Real>: Debug + Send + Sync {
+    /// Checks the settings, and gives the optimiser of a variable of `dim` entries. What it keeps is
+    /// counted on `meter`.
+    ///
+    /// # Errors
+    /// With the reason in one line, and what was expected.
+    fn begin(&self, dim: usize, meter: &Meter) -> Result<Box<dyn Moving<T>>, String>;
+}
+
+/// An optimiser on its way, with what it keeps from one step to the next.
+pub trait Moving<T: Real> {
+    /// Moves `x` against `direction`, which has as many entries, its rate multiplied by `factor`.
+    fn step(&mut self, x: &mut [T], direction: &[T], factor: f64);
+
+    /// Names to the ledger what later steps depend on.
+    fn visit(&mut self, ledger: &mut Ledger);
+}
+
+/// The optimisers that come with the crate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Optimiser {
     /// `x ← x − rate · d`.
@@ -76,27 +144,42 @@ impl Optimiser {
         }
     }
 
-    pub(crate) fn complaint(self) -> Option<String> {
-        let rate = self.rate();
-        let bad_rate = !(rate.is_finite() && rate > 0.0);
+    pub(crate) fn check(self) -> Result<(), String> {
+        expect::positive("rate", self.rate())?;
         match self {
-            _ if bad_rate => Some(format!("rate {rate}: expected a positive number")),
-            Optimiser::Momentum { momentum, .. } if !(0.0..1.0).contains(&momentum) => {
-                Some(format!("momentum {momentum}: expected a number in [0, 1)"))
+            Optimiser::Momentum { momentum: m, .. } => {
+                let fits = (0.0..1.0).contains(&m);
+                expect::number("momentum", m, fits, "a number in [0, 1)")
             }
-            Optimiser::AdamW { decay, .. } => from_0("decay", decay),
+            Optimiser::AdamW { decay, .. } => expect::from_0("decay", decay),
             Optimiser::AdamWith {
                 decay,
                 eps,
                 eps_root,
                 ..
-            } => from_0("decay", decay)
-                .or(from_0("eps", eps))
-                .or(from_0("eps_root", eps_root))
-                .or((eps + eps_root == 0.0)
-                    .then(|| "eps 0 beside eps_root 0: expected one to be positive".into())),
-            _ => None,
+            } => {
+                expect::from_0("decay", decay)?;
+                expect::from_0("eps", eps)?;
+                expect::from_0("eps_root", eps_root)?;
+                match eps + eps_root == 0.0 {
+                    true => Err("eps 0 beside eps_root 0: expected one to be positive".into()),
+                    false => Ok(()),
+                }
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// On its way with settings that were checked, or found and whatever they are.
+    pub(crate) fn unchecked<T: Real>(self, dim: usize, meter: &Meter) -> Box<dyn Moving<T>> {
+        let (first, second) = self.keeps();
+        let kept = |kept: bool| Buffer::zeros(if kept { dim } else { 0 }, Category::Solver, meter);
+        Box::new(Moments {
+            optimiser: self,
+            first: kept(first),
+            second: kept(second),
+            count: 0,
+        })
     }
 
     /// Whether running means of directions, and of their squares, are kept.
@@ -112,15 +195,15 @@ impl Optimiser {
     }
 }
 
-/// Why this is no number from 0 on, if it is none.
-fn from_0(what: &str, v: f64) -> Option<String> {
-    let bad = !(v.is_finite() && v >= 0.0);
-    bad.then(|| format!("{what} {v}: expected a number from 0 on"))
+impl<T: Real> Optimise<T> for Optimiser {
+    fn begin(&self, dim: usize, meter: &Meter) -> Result<Box<dyn Moving<T>>, String> {
+        self.check()?;
+        Ok(self.unchecked(dim, meter))
+    }
 }
 
-/// An optimiser on its way.
-#[derive(Debug)]
-pub(crate) struct Moments<T: Real> {
+/// One of them on its way.
+struct Moments<T: Real> {
     optimiser: Optimiser,
     first: Buffer<T>,
     second: Buffer<T>,
@@ -128,25 +211,35 @@ pub(crate) struct Moments<T: Real> {
 }
 
 impl<T: Real> Moments<T> {
-    pub(crate) fn new(optimiser: Optimiser, dim: usize, meter: &Meter) -> Self {
-        let (first, second) = optimiser.keeps();
-        let kept = |kept: bool| Buffer::zeros(if kept { dim } else { 0 }, Category::Solver, meter);
-        Moments {
-            optimiser,
-            first: kept(first),
-            second: kept(second),
-            count: 0,
+    fn adam(
+        &mut self,
+        x: &mut [T],
+        direction: &[T],
+        rate: T,
+        (decay, eps, eps_root): (f64, f64, f64),
+    ) {
+        if decay > 0.0 {
+            let keep = T::one() - rate * T::of(decay);
+            x.iter_mut().for_each(|x| *x *= keep);
+        }
+        let (eps, eps_root) = (T::of(eps), T::of(eps_root));
+        let (b1, b2) = (0.9, 0.999);
+        let count = i32::try_from(self.count).unwrap_or(i32::MAX);
+        let c1 = T::of(1.0 / (1.0 - f64::powi(b1, count)));
+        let c2 = T::of(1.0 / (1.0 - f64::powi(b2, count)));
+        let (k1, k2) = (T::of(b1), T::of(b2));
+        for i in 0..x.len() {
+            let d = direction[i];
+            self.first[i] = k1 * self.first[i] + (T::one() - k1) * d;
+            self.second[i] = k2 * self.second[i] + (T::one() - k2) * d * d;
+            let scale = (self.second[i] * c2 + eps_root).sqrt() + eps;
+            x[i] -= rate * self.first[i] * c1 / scale;
         }
     }
+}
 
-    pub(crate) fn visit(&mut self, ledger: &mut Ledger) {
-        ledger.entries("the mean of directions", &mut self.first);
-        ledger.entries("the mean of their squares", &mut self.second);
-        ledger.count("steps of the optimiser", &mut self.count);
-    }
-
-    /// Moves `x` against `direction`, the rate multiplied by `factor`.
-    pub(crate) fn step(&mut self, x: &mut [T], direction: &[T], factor: f64) {
+impl<T: Real> Moving<T> for Moments<T> {
+    fn step(&mut self, x: &mut [T], direction: &[T], factor: f64) {
         self.count = self.count.saturating_add(1);
         let rate = T::of(self.optimiser.rate() * factor);
         match self.optimiser {
@@ -180,29 +273,9 @@ impl<T: Real> Moments<T> {
         }
     }
 
-    fn adam(
-        &mut self,
-        x: &mut [T],
-        direction: &[T],
-        rate: T,
-        (decay, eps, eps_root): (f64, f64, f64),
-    ) {
-        if decay > 0.0 {
-            let keep = T::one() - rate * T::of(decay);
-            x.iter_mut().for_each(|x| *x *= keep);
-        }
-        let (eps, eps_root) = (T::of(eps), T::of(eps_root));
-        let (b1, b2) = (0.9, 0.999);
-        let count = i32::try_from(self.count).unwrap_or(i32::MAX);
-        let c1 = T::of(1.0 / (1.0 - f64::powi(b1, count)));
-        let c2 = T::of(1.0 / (1.0 - f64::powi(b2, count)));
-        let (k1, k2) = (T::of(b1), T::of(b2));
-        for i in 0..x.len() {
-            let d = direction[i];
-            self.first[i] = k1 * self.first[i] + (T::one() - k1) * d;
-            self.second[i] = k2 * self.second[i] + (T::one() - k2) * d * d;
-            let scale = (self.second[i] * c2 + eps_root).sqrt() + eps;
-            x[i] -= rate * self.first[i] * c1 / scale;
-        }
+    fn visit(&mut self, ledger: &mut Ledger) {
+        ledger.entries("the mean of directions", &mut self.first);
+        ledger.entries("the mean of their squares", &mut self.second);
+        ledger.count("steps of the optimiser", &mut self.count);
     }
 }

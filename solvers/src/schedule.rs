@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::expect;
+
 /// A sequence `c_k`, k = 0, 1, ….
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {
@@ -93,33 +95,26 @@ impl Schedule {
             _ => self.at(0),
         }
     }
-    /// The reason why this is no sequence of step lengths, if it is none.
-    pub(crate) fn complaint(self, what: &str) -> Option<String> {
-        let (first, shape) = match self {
-            Schedule::Constant(a) | Schedule::InverseRoot { a } => (a, None),
-            Schedule::Harmonic { a, c } => {
-                (a, (!(c > 0.0 && c.is_finite())).then_some(("shift", c)))
-            }
-            Schedule::Geometric { a, decay } => (
-                a,
-                (!(decay > 0.0 && decay <= 1.0)).then_some(("decay", decay)),
-            ),
-            Schedule::Power { a, q } | Schedule::PowerLog { a, q } => {
-                (a, (!(q > 0.0 && q.is_finite())).then_some(("power", q)))
-            }
-            Schedule::Cosine { a, period } => (a, (period == 0).then_some(("period", 0.0))),
+
+    /// Whether this is a sequence of step lengths, or of what else is positive; if not, why.
+    pub(crate) fn check(self, what: &str) -> Result<(), String> {
+        let (first, name, shape, falls) = match self {
+            Schedule::Constant(a) | Schedule::InverseRoot { a } => (a, "", 1.0, false),
+            Schedule::Harmonic { a, c } => (a, "shift", c, false),
+            Schedule::Geometric { a, decay } => (a, "decay", decay, true),
+            Schedule::Power { a, q } | Schedule::PowerLog { a, q } => (a, "power", q, false),
+            Schedule::Cosine { a, period } => (a, "period", period as f64, false),
         };
-        match shape {
-            _ if !(first.is_finite() && first > 0.0) => {
-                Some(format!("{what} {first}: expected a positive number"))
-            }
-            Some((name @ "decay", value)) => Some(format!(
-                "{what}, {name} {value}: expected a number in (0, 1]"
-            )),
-            Some((name, value)) => Some(format!(
-                "{what}, {name} {value}: expected a positive number"
-            )),
-            None => None,
+        expect::positive(what, first)?;
+        let what = format!("{what}, {name}");
+        match falls {
+            true => expect::number(
+                &what,
+                shape,
+                shape > 0.0 && shape <= 1.0,
+                "a number in (0, 1]",
+            ),
+            false => expect::positive(&what, shape),
         }
     }
 }
@@ -176,9 +171,8 @@ impl FromStr for Schedule {
             }
             _ => return Err(refused()),
         };
-        match schedule.complaint("step length") {
-            Some(reason) => Err(format!("schedule `{text}`: {reason}")),
-            None => Ok(schedule),
-        }
+        let of = |reason| format!("schedule `{text}`: {reason}");
+        schedule.check("step length").map_err(of)?;
+        Ok(schedule)
     }
 }

@@ -7,10 +7,9 @@ use models::catalogue::{Defaults, find};
 use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use solvers::catalogue::{Kind, SETTINGS, Setting, Settings, Value};
-use solvers::sampling::Sampling;
+use solvers::catalogue::{Family, Kind, SETTINGS, Setting, Settings, Value};
 
-use super::methods::{self, Family};
+use super::methods;
 use super::reading::GivenReading;
 
 /// Settings as they are given, by arguments or a file: of the data, and of the method.
@@ -48,21 +47,13 @@ impl SolveSettings {
     /// The settings for a problem and a method, where not given otherwise; from seed 0, and data
     /// that is read as it seems.
     pub fn of(problem: &str, method: &str, given: Settings) -> Self {
-        let family = methods::find(method).map_or(Family::Descent, |m| m.family);
+        let family = methods::find(method).map(|entry| entry.family);
         let own = find(problem).map_or(Defaults::NONE, |entry| entry.defaults);
-        let default = for_family(own, family).or(Settings::DEFAULT);
+        let default = for_family(own, family.unwrap_or_default()).or(Settings::DEFAULT);
         SolveSettings {
             reading: GivenReading::default(),
             method: given.or(default),
             seed: 0,
-        }
-    }
-
-    /// Batches of this size unless another is given; whole objectives if neither is.
-    pub(super) fn sampling(&self, otherwise: Option<usize>) -> Sampling {
-        match self.method.batch.or(otherwise) {
-            Some(batch) => Sampling::new(self.seed).batches(batch, batch),
-            None => Sampling::whole().seeded(self.seed),
         }
     }
 }
@@ -84,7 +75,7 @@ fn for_family(own: Defaults, family: Family) -> Settings {
 
 /// The settings that some method takes, in the order of files.
 pub fn of_methods() -> impl Iterator<Item = &'static Setting> {
-    let methods = methods::all();
+    let methods = solvers::catalogue::methods::<f64>();
     let taken = move |s: &&Setting| methods.iter().any(|m| m.accepts.contains(&s.key));
     SETTINGS.iter().filter(taken)
 }

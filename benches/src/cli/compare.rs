@@ -78,10 +78,9 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
 
 /// A setting is of use to a strategy that is compared, or a slip.
 fn refuse_foreign(settings: &Settings, names: &[&str]) -> Result<(), Failure> {
-    let entries = strategies::<f64>();
     let taken = names.iter().filter_map(|name| {
-        let (entry, _) = Entry::find(&entries, name)?;
-        Some((*name, &entry.accepts))
+        let (entry, _) = Entry::find(strategies::<f64>(), name)?;
+        Some((*name, entry.accepts))
     });
     let taken: Vec<_> = taken.collect();
     settings

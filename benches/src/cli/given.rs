@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use solvers::catalogue::{Kind, OuterRule, SETTINGS, Setting, Settings, Value, strategies};
-
-use crate::catalogue::methods;
+use solvers::catalogue::{
+    Kind, OuterRule, SETTINGS, Setting, Settings, Value, methods, strategies,
+};
 
 /// Which settings there are.
 pub(super) trait Takers {
@@ -30,8 +30,8 @@ pub(super) struct Loops;
 
 impl Takers for Methods {
     fn takers() -> Vec<(&'static str, Vec<&'static str>)> {
-        let methods = methods::all().into_iter();
-        methods.map(|m| (m.row.name, m.accepts)).collect()
+        let methods = methods::<f64>().into_iter();
+        methods.map(|m| (m.rows[0].name, m.accepts)).collect()
     }
 
     const DEFAULTS: bool = false;

@@ -3,12 +3,11 @@
 use models::PROBLEMS;
 use serde::Serialize;
 use solvers::InnerStep;
-use solvers::catalogue::{Row, strategies};
+use solvers::catalogue::{Row, methods, strategies};
 
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{line, say};
-use crate::catalogue::methods;
 
 #[derive(Serialize)]
 struct Record {
@@ -27,7 +26,7 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
         about: e.about,
     });
     let steps: Vec<Row> = steps.collect();
-    let methods: Vec<Row> = methods::all().into_iter().map(|m| m.row).collect();
+    let methods: Vec<Row> = methods::<f64>().into_iter().flat_map(|m| m.rows).collect();
     let problems: Vec<Row> = PROBLEMS.iter().map(|entry| entry.row).collect();
     let kinds: [(&str, &str, &[Row]); 4] = [
         ("problem", "Problems (--problem)", &problems),

@@ -55,8 +55,8 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_what_is_read_and_what_the_method_takes() {
-        for method in methods::all() {
-            let name = method.row.name;
+        for method in solvers::catalogue::methods::<f64>() {
+            let name = method.rows[0].name;
             let settings = SolveSettings::of("hyper-cleaning", name, Default::default());
             let text = config_text("hyper-cleaning", name, &settings);
             let given: settings::Given = toml::from_str(&text).expect("a file of settings");

@@ -63,14 +63,9 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
 
 /// A setting is of use to the method, or a slip.
 fn refuse_foreign(args: &Solve, from_file: &Settings) -> Result<(), Failure> {
-    // That there is no such method is told later.
-    let Some(method) = methods::find(&args.method) else {
-        return Ok(());
-    };
-    let of_file = method.refuse_foreign(&args.method, from_file, |s| s.key.to_owned());
+    let of_file = methods::refuse_foreign(&args.method, from_file, |s| s.key.to_owned());
     let file = args.config.as_deref().unwrap_or(Path::new("")).display();
-    method
-        .refuse_foreign(&args.method, &args.settings.settings, dashed)
+    methods::refuse_foreign(&args.method, &args.settings.settings, dashed)
         .and(of_file.map_err(|reason| format!("{file}: {reason}")))
         .map_err(Failure::Input)
 }

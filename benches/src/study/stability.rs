@@ -10,7 +10,7 @@ use rand_chacha::rand_core::Rng;
 use rayon::prelude::*;
 use serde::Serialize;
 use solvers::sampling::Sampling;
-use solvers::{Method, Schedule, Stepwise, StochasticAid};
+use solvers::{Method, Outer, Schedule, StochasticAid};
 
 use super::flatness::Flatness;
 use super::spread::Spread;
@@ -172,7 +172,7 @@ fn solve<T: Real>(
         z,
         averaging: 0.9,
     };
-    let method = Stepwise::new(rule, experiment.steps)
+    let method = Outer::new(rule, experiment.steps)
         .sampling(Sampling::new(seed))
         .report_every(experiment.steps);
     let mut run = method

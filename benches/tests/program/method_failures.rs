@@ -1,11 +1,11 @@
 //! No method calls a run a success whose values or iterates are no numbers, or have left all measure.
 
 use autodiff::{Objective, Var, objective};
-use bilevel_benches::catalogue::methods::{self, method};
+use bilevel_benches::catalogue::methods::method;
 use bilevel_benches::catalogue::settings::SolveSettings;
 use models::Task;
 use nalgebra::dvector;
-use solvers::catalogue::{OuterRule, Settings};
+use solvers::catalogue::{OuterRule, Settings, methods};
 use solvers::{Bilevel, Constants, Finish};
 
 /// F of y and x, on the lower level ½c(y − x)² from y = 1.
@@ -33,8 +33,8 @@ fn task(upper: impl Objective<f64>, c: f64, x: f64) -> Task<f64> {
 /// How every method that suits the task ends, whether its reports are true, and F where it ended.
 fn ends(problem: Task<f64>, rate: f64) -> Vec<(&'static str, Finish, f64)> {
     let mut ends = Vec::new();
-    for entry in methods::all() {
-        let name = entry.row.name;
+    for entry in methods::<f64>() {
+        let name = entry.rows[0].name;
         let given = Settings {
             iterations: Some(60),
             optimiser: Some(OuterRule::Gd),

@@ -50,4 +50,33 @@ impl Defaults {
             ..Self::steps(rate, ascent_rate)
         }
     }
+
+    /// The same with this many outer iterations.
+    pub(crate) const fn iterations(self, iterations: usize) -> Self {
+        Defaults {
+            iterations: Some(iterations),
+            ..self
+        }
+    }
+
+    /// The same with this many steps unrolled.
+    pub(crate) const fn depth(self, depth: usize) -> Self {
+        Defaults {
+            depth: Some(depth),
+            ..self
+        }
+    }
+
+    /// The same with steps of this length of the lower level of methods that descend.
+    pub(crate) const fn lower_step(self, lower_step: f64) -> Self {
+        Defaults {
+            lower_step: Some(lower_step),
+            ..self
+        }
+    }
+
+    /// The same with inner steps of this length of methods of small steps.
+    pub(crate) const fn inner_step(self, inner_step: f64) -> Self {
+        Defaults { inner_step, ..self }
+    }
 }

@@ -7,7 +7,7 @@ use crate::hyper_cleaning::CORRUPTION;
 
 /// The size of a problem that has several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
+pub(crate) enum Size {
     /// That of checks.
     Small,
     /// The usual one.
@@ -18,17 +18,17 @@ pub enum Size {
 
 /// What a problem is made of.
 #[derive(Clone, Debug)]
-pub struct Given {
+pub(crate) struct Given {
     /// The user's table.
-    pub table: Option<Splits>,
+    pub(crate) table: Option<Splits>,
     /// The user's images.
-    pub images: Option<Vec<DMatrix<f64>>>,
+    pub(crate) images: Option<Vec<DMatrix<f64>>>,
     /// Draws splits, corruptions and random problems.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Whether there is a bias for each class.
-    pub bias: bool,
+    pub(crate) bias: bool,
     /// The size.
-    pub size: Size,
+    pub(crate) size: Size,
 }
 
 /// Samples and features of embedded data in the small size.

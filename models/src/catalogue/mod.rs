@@ -1,6 +1,6 @@
 //! What a problem's entry is: its name, what it takes, how it is made, and what suits it.
 //!
-//! An entry stands below the model it names; [`PROBLEMS`](crate::PROBLEMS) puts them in order.
+//! An entry stands below the model it names; [`crate::PROBLEMS`] puts them in order.
 //! What reads a name, lists names or refuses one reads the entries.
 //!
 //! ```
@@ -32,7 +32,7 @@ use crate::task::Task;
 
 pub use defaults::Defaults;
 pub use error::TaskError;
-pub use given::{Given, Size};
+pub(crate) use given::{Given, Size};
 pub use source::Source;
 
 /// Which data of the user's a problem takes in place of its own.
@@ -79,7 +79,7 @@ pub struct Entry {
     pub large: bool,
     /// The settings of methods that suit it.
     pub defaults: Defaults,
-    pub(crate) make: Make,
+    make: Make,
 }
 
 impl Entry {
@@ -93,6 +93,29 @@ impl Entry {
             defaults: Defaults::NONE,
             make,
         }
+    }
+
+    /// The same, with this data in place of its own where it is given.
+    pub(crate) const fn takes(self, data: Data) -> Self {
+        Entry { data, ..self }
+    }
+
+    /// The same, perhaps with a bias for each class.
+    pub(crate) const fn with_bias(self) -> Self {
+        Entry { bias: true, ..self }
+    }
+
+    /// The same with a larger size.
+    pub(crate) const fn with_large(self) -> Self {
+        Entry {
+            large: true,
+            ..self
+        }
+    }
+
+    /// The same with these settings of methods.
+    pub(crate) const fn defaults(self, defaults: Defaults) -> Self {
+        Entry { defaults, ..self }
     }
 
     /// The task of what the user gives; whatever is not given is the problem's own.

@@ -91,27 +91,22 @@ pub fn foe_denoising<T: Real>(photographs: &Photographs, filters: Filters) -> Ta
 }
 
 /// The entry of [`foe_denoising`].
-pub static FOE_DENOISING: Entry = Entry {
-    large: true,
-    defaults: Defaults {
-        depth: Some(50),
-        ..Defaults::adam(0.05, 0.002)
-    },
-    ..Entry::new(
-        "foe-denoising",
-        "a Field of Experts: 3 filters of 5 x 5, --large 10 of 7 x 7; four images and two",
-        make!(|given| {
-            let seed = given.seed;
-            let filters = match given.size {
-                Size::Small => Filters {
-                    count: 1,
-                    width: 3,
-                    seed,
-                },
-                Size::Usual => Filters::small(seed),
-                Size::Large => Filters::published(seed),
-            };
-            Ok(foe_denoising(&Photographs::given(&given), filters))
-        }),
-    )
-};
+pub static FOE_DENOISING: Entry = Entry::new(
+    "foe-denoising",
+    "a Field of Experts: 3 filters of 5 x 5, --large 10 of 7 x 7; four images and two",
+    make!(|given| {
+        let seed = given.seed;
+        let filters = match given.size {
+            Size::Small => Filters {
+                count: 1,
+                width: 3,
+                seed,
+            },
+            Size::Usual => Filters::small(seed),
+            Size::Large => Filters::published(seed),
+        };
+        Ok(foe_denoising(&Photographs::given(&given), filters))
+    }),
+)
+.with_large()
+.defaults(Defaults::adam(0.05, 0.002).depth(50));

@@ -111,28 +111,23 @@ pub fn icnn_denoising<T: Real>(photographs: &Photographs, network: Convex) -> Ta
 }
 
 /// The entry of [`icnn_denoising`].
-pub static ICNN_DENOISING: Entry = Entry {
-    large: true,
-    defaults: Defaults {
-        depth: Some(50),
-        ..Defaults::adam(0.05, 0.002)
-    },
-    ..Entry::new(
-        "icnn-denoising",
-        "an input-convex network: 4 filters and 2 units, --large 32 and 16; the same images",
-        make!(|given| {
-            let seed = given.seed;
-            let network = match given.size {
-                Size::Small => Convex {
-                    filters: 2,
-                    width: 2,
-                    units: 1,
-                    seed,
-                },
-                Size::Usual => Convex::small(seed),
-                Size::Large => Convex::large(seed),
-            };
-            Ok(icnn_denoising(&Photographs::given(&given), network))
-        }),
-    )
-};
+pub static ICNN_DENOISING: Entry = Entry::new(
+    "icnn-denoising",
+    "an input-convex network: 4 filters and 2 units, --large 32 and 16; the same images",
+    make!(|given| {
+        let seed = given.seed;
+        let network = match given.size {
+            Size::Small => Convex {
+                filters: 2,
+                width: 2,
+                units: 1,
+                seed,
+            },
+            Size::Usual => Convex::small(seed),
+            Size::Large => Convex::large(seed),
+        };
+        Ok(icnn_denoising(&Photographs::given(&given), network))
+    }),
+)
+.with_large()
+.defaults(Defaults::adam(0.05, 0.002).depth(50));

@@ -46,25 +46,20 @@ pub fn tv_denoising<T: Real>(count: usize, size: usize, seed: u64) -> Task<T> {
 }
 
 /// The entry of [`tv_denoising`].
-pub static TV_DENOISING: Entry = Entry {
-    data: Data::Images,
-    // Steps of either parameter change φ by some hundred times their square.
-    defaults: Defaults {
-        depth: Some(50),
-        ..Defaults::steps(0.02, 0.001)
-    },
-    ..Entry::new(
-        "tv-denoising",
-        "weight and smoothing of total variation, images with noise; six small ones, or --data",
-        make!(|given| {
-            let (count, size) = if given.is_small() { (2, 6) } else { (6, 32) };
-            Ok(match given.images {
-                Some(images) => tv_denoising_of(images, given.seed),
-                None => tv_denoising(count, size, given.seed),
-            })
-        }),
-    )
-};
+// Steps of either parameter change φ by some hundred times their square.
+pub static TV_DENOISING: Entry = Entry::new(
+    "tv-denoising",
+    "weight and smoothing of total variation, images with noise; six small ones, or --data",
+    make!(|given| {
+        let (count, size) = if given.is_small() { (2, 6) } else { (6, 32) };
+        Ok(match given.images {
+            Some(images) => tv_denoising_of(images, given.seed),
+            None => tv_denoising(count, size, given.seed),
+        })
+    }),
+)
+.takes(Data::Images)
+.defaults(Defaults::steps(0.02, 0.001).depth(50));
 
 /// [`tv_denoising`] on these photographs; the PSNR is measured on those kept apart too.
 ///
@@ -143,14 +138,12 @@ pub fn tv_deblurring<T: Real>(photographs: &Photographs) -> Task<T> {
 }
 
 /// The entry of [`tv_deblurring`].
-pub static TV_DEBLURRING: Entry = Entry {
-    defaults: Defaults::steps(0.02, 0.001),
-    ..Entry::new(
-        "tv-deblurring",
-        "the same for blurred images: four to train on, two kept apart",
-        make!(|given| Ok(tv_deblurring(&Photographs::given(&given)))),
-    )
-};
+pub static TV_DEBLURRING: Entry = Entry::new(
+    "tv-deblurring",
+    "the same for blurred images: four to train on, two kept apart",
+    make!(|given| Ok(tv_deblurring(&Photographs::given(&given)))),
+)
+.defaults(Defaults::steps(0.02, 0.001));
 
 /// e^{x₀} Σ √(|∇y|² + e^{2x₁}).
 fn variation<'r, T: Real>(x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {

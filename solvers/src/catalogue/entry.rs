@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use autodiff::unroll::Memory;
 
+use crate::inner::Constraint;
+use crate::sampling::Sampling;
+
 use super::Settings;
 
 /// A name with one line on what it stands for.
@@ -16,6 +19,41 @@ pub struct Row {
     pub about: &'static str,
 }
 
+/// What methods have in common where a problem has defaults for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// Steps of x along hypergradients.
+    #[default]
+    Descent,
+    /// Descent in x and ascent on the lower level's penalty.
+    Ascent,
+    /// Many small steps of all variables.
+    SmallSteps,
+}
+
+/// What a method is to be made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Place {
+    /// Samples of the upper and the lower level, where they are means over samples.
+    pub samples: Option<(usize, usize)>,
+    /// Whether each sample has a lower level of its own.
+    pub per_sample: bool,
+    /// Where x may be.
+    pub constraint: Constraint,
+    /// The seed of what is drawn.
+    pub seed: u64,
+}
+
+impl Place {
+    /// Batches as the settings say, or of this size; whole objectives if neither is.
+    pub fn sampling(&self, settings: &Settings, otherwise: Option<usize>) -> Sampling {
+        match settings.batch.or(otherwise) {
+            Some(batch) => Sampling::new(self.seed).batches(batch, batch),
+            None => Sampling::whole().seeded(self.seed),
+        }
+    }
+}
+
 /// A name as it was given, with the settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
@@ -25,6 +63,8 @@ pub struct Call<'a> {
     pub rest: &'a str,
     /// The settings.
     pub settings: &'a Settings,
+    /// What a method is made for.
+    pub place: &'a Place,
 }
 
 /// Makes what a name stands for, or says in one line why it cannot.
@@ -51,6 +91,8 @@ pub struct Entry<S: ?Sized> {
     pub accepts: Vec<&'static str>,
     /// The method of the same name that descends along its hypergradients, where there is one.
     pub descent: Option<Descent>,
+    /// Of a method, what it has in common with others.
+    pub family: Family,
     /// How it is made.
     pub make: Box<Make<S>>,
 }
@@ -78,6 +120,7 @@ impl<S: ?Sized> Entry<S> {
             rows: vec![Row { name, about }],
             accepts: accepts.to_vec(),
             descent: None,
+            family: Family::default(),
             make: Box::new(make),
         }
     }
@@ -86,6 +129,13 @@ impl<S: ?Sized> Entry<S> {
     #[must_use]
     pub fn shown(mut self, rows: &[Row]) -> Self {
         self.rows = rows.to_vec();
+        self
+    }
+
+    /// The same, of this family.
+    #[must_use]
+    pub fn of(mut self, family: Family) -> Self {
+        self.family = family;
         self
     }
 
@@ -106,7 +156,17 @@ impl<S: ?Sized> Entry<S> {
 
     /// What `name` gives in the place of the pattern's capitals, if it is of this pattern.
     pub fn rest<'n>(&self, name: &'n str) -> Option<&'n str> {
-        rest(self.pattern, name)
+        if let Some((stem, _)) = self.pattern.split_once('[') {
+            let rest = name.strip_prefix(stem)?;
+            return match rest.is_empty() {
+                true => Some(rest),
+                false => rest.strip_prefix(':').filter(|rest| !rest.is_empty()),
+            };
+        }
+        match self.pattern.find(char::is_uppercase) {
+            Some(at) => name.strip_prefix(&self.pattern[..at]),
+            None => (name == self.pattern).then_some(""),
+        }
     }
 
     /// What it stands for under `name`, which gives `rest` in the place of capitals; of those
@@ -114,35 +174,49 @@ impl<S: ?Sized> Entry<S> {
     ///
     /// # Errors
     /// If what is given fits nothing: one line.
-    pub fn make(&self, name: &str, rest: &str, settings: &Settings) -> Result<Arc<S>, String> {
+    pub fn make(
+        &self,
+        name: &str,
+        rest: &str,
+        settings: &Settings,
+        place: &Place,
+    ) -> Result<Arc<S>, String> {
         let settings = &settings.only(&self.accepts);
         (self.make)(&Call {
             name,
             rest,
             settings,
+            place,
         })
     }
 
     /// What stands for `name` among `entries`, and what it gives in the place of capitals.
-    pub fn find<'e, 'n>(entries: &'e [Self], name: &'n str) -> Option<(&'e Self, &'n str)> {
-        entries
-            .iter()
-            .find_map(|entry| Some((entry, entry.rest(name)?)))
+    pub fn find(entries: Vec<Self>, name: &str) -> Option<(Self, &str)> {
+        let mut entries = entries.into_iter();
+        entries.find_map(|entry| {
+            let rest = entry.rest(name)?;
+            Some((entry, rest))
+        })
     }
-}
 
-/// What `name` gives in the place of a pattern's capitals, if it is of this pattern.
-pub fn rest<'n>(pattern: &str, name: &'n str) -> Option<&'n str> {
-    if let Some((stem, _)) = pattern.split_once('[') {
-        let rest = name.strip_prefix(stem)?;
-        return match rest.is_empty() {
-            true => Some(rest),
-            false => rest.strip_prefix(':').filter(|rest| !rest.is_empty()),
-        };
-    }
-    match pattern.find(char::is_uppercase) {
-        Some(at) => name.strip_prefix(&pattern[..at]),
-        None => (name == pattern).then_some(""),
+    /// What is called `name` among `entries`, made of those settings that it takes.
+    ///
+    /// # Errors
+    /// If there is none, or what is given fits nothing: one line.
+    pub(super) fn named(
+        kind: &str,
+        entries: impl Fn() -> Vec<Self>,
+        name: &str,
+        settings: &Settings,
+        place: &Place,
+    ) -> Result<Arc<S>, String> {
+        match Self::find(entries(), name) {
+            Some((entry, rest)) => entry.make(name, rest, settings, place),
+            None => {
+                let rows: Vec<Row> = entries().into_iter().flat_map(|e| e.rows).collect();
+                Err(unknown(kind, name, &rows))
+            }
+        }
     }
 }
 

@@ -1,5 +1,4 @@
-//! Everything that has a name: linear solvers, strategies, steps of the lower level, with what each
-//! is, which settings it takes, and how it is made of them.
+//! Everything that has a name: linear solvers, strategies, methods, with what each is, which settings it takes, and how it is made of them.
 //!
 //! An entry stands beside the code it names; the lists here only put them in order. What reads a
 //! name, lists names or refuses one reads the entries.
@@ -16,9 +15,9 @@
 //! ```
 
 mod entry;
+mod made;
 mod settings;
-mod strategies;
 
-pub use entry::{Call, Descent, Entry, Make, Row, nearest, rest, unknown};
+pub use entry::{Call, Descent, Entry, Family, Make, Place, Row, nearest, unknown};
+pub use made::{method, methods, strategies, strategy};
 pub use settings::{Kind, OuterRule, SETTINGS, Setting, Settings, Value};
-pub use strategies::{strategies, strategy};

@@ -1,6 +1,7 @@
 //! The settings: one line each.
 
 use crate::inner::{InnerStep, StepLength};
+use crate::optimiser::Optimiser;
 
 /// How the outer variable moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -306,6 +307,27 @@ impl Settings {
             }
         };
         Err(format!("{}: {who}: expected {expected}", shown(foreign)))
+    }
+
+    /// How x moves.
+    pub fn mover(&self) -> Optimiser {
+        let rate = self.rate();
+        let adam = |decay| Optimiser::AdamWith {
+            rate,
+            decay,
+            eps: self.adam_eps(),
+            eps_root: self.adam_eps_root(),
+        };
+        match self.optimiser() {
+            OuterRule::Gd => Optimiser::GradientDescent { rate },
+            OuterRule::Momentum => Optimiser::Momentum {
+                rate,
+                momentum: 0.9,
+            },
+            OuterRule::Adagrad => Optimiser::Adagrad { rate },
+            OuterRule::Adam => adam(0.0),
+            OuterRule::AdamW => adam(0.01),
+        }
     }
 
     /// The step length of the lower level.

@@ -58,12 +58,12 @@ impl Itd {
 
     /// Ends the loop where the lower level and its derivative have come to `tolerance`, or else
     /// after [`depth`](Itd::reverse) steps: its depth is then
-    /// [`lower_iterations`](Estimate::lower_iterations). [`Memory::Online`] is made for it; the
+    /// [`lower_iterations`](crate::Estimate::lower_iterations). [`Memory::Online`] is made for it; the
     /// other policies make room for all `depth` steps.
     ///
-    /// The tolerance is on [`lower_residual`](Estimate::lower_residual), and on the share of the
+    /// The tolerance is on [`lower_residual`](crate::Estimate::lower_residual), and on the share of the
     /// cotangent that is left at the start of the loop,
-    /// [`linear_residual`](Estimate::linear_residual): from a warm start y is soon at the solution,
+    /// [`linear_residual`](crate::Estimate::linear_residual): from a warm start y is soon at the solution,
     /// and its derivative is not. Where too much is left, a longer loop is run anew, as long as the
     /// rate so far says it must be. Forward mode and truncated loops are made longer
     /// for y alone.

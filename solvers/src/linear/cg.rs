@@ -7,6 +7,7 @@ use autodiff::kernels::{axpy, dot};
 
 use crate::default_tolerance;
 
+use super::low_rank::LowRank;
 use super::{
     LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat, least_ritz, relative,
     scaled_residual,
@@ -80,69 +81,113 @@ impl<T: Real> LinearSolver<T> for Cg {
                 iterations: 0,
             };
         };
-        p.copy_from_slice(r);
-        best.copy_from_slice(v);
-        let tolerance = LinearSolver::<T>::tolerance(self);
         let limit = self.max_iterations.unwrap_or(4 * n + 100);
-        let flat = flat::<T>(n);
-        let mut rr = dot(r, r);
-        let (mut least, mut largest) = (rr, 0.0f64);
-        let mut iterations = 0;
-        let outcome = loop {
-            if !rr.is_finite() {
-                break Outcome::NonFinite;
-            }
-            if rr.f64().sqrt() <= tolerance {
-                break Outcome::Converged;
-            }
-            if iterations == limit {
-                break Outcome::Exhausted;
-            }
-            h.apply(p, hp);
-            let php = dot(p, hp);
-            let curvature = (php / dot(p, p)).f64();
-            if !curvature.is_finite() {
-                break Outcome::NonFinite;
-            }
-            largest = largest.max(curvature.abs());
-            let relative_curvature = relative(curvature, largest);
-            if relative_curvature < -flat {
-                break Outcome::Negative { relative_curvature };
-            }
-            if relative_curvature <= flat {
-                // An indefinite H has directions of no curvature as well.
-                let least = least_ritz(h, p, hp, largest);
-                break if least < -flat {
-                    Outcome::Negative {
-                        relative_curvature: least,
-                    }
-                } else {
-                    Outcome::Singular { relative_curvature }
-                };
-            }
-            let alpha = rr / php;
-            axpy(v, alpha, p);
-            axpy(r, -alpha, hp);
-            iterations += 1;
-            let next = dot(r, r);
-            let beta = next / rr;
-            for i in 0..n {
-                p[i] = r[i] + beta * p[i];
-            }
-            rr = next;
-            if rr < least {
-                least = rr;
-                best.copy_from_slice(v);
+        let until = (LinearSolver::<T>::tolerance(self), limit);
+        let report = iterate(h, v, [r, p, hp, best], until, None);
+        v.iter_mut().for_each(|v| *v *= scale);
+        report
+    }
+}
+
+/// A symmetric positive definite stand-in for H⁻¹.
+pub(super) struct Preconditioner<'a, T: Real> {
+    /// H where it is known; its least eigenvalue elsewhere.
+    pub(super) sketch: LowRank<T>,
+    /// The product with the residual.
+    pub(super) z: &'a mut [T],
+}
+
+impl<T: Real> Preconditioner<'_, T> {
+    fn apply(&mut self, r: &[T]) {
+        let elsewhere = self.sketch.least().unwrap_or(T::one());
+        self.z.fill(T::zero());
+        self.sketch.add_inverse(T::zero(), elsewhere, r, self.z);
+    }
+}
+
+/// Conjugate gradients from `v` with residual `r`, until a tolerance or a limit.
+pub(super) fn iterate<T: Real>(
+    h: &mut dyn Operator<T>,
+    v: &mut [T],
+    [r, p, hp, best]: [&mut [T]; 4],
+    (tolerance, limit): (f64, usize),
+    mut preconditioner: Option<Preconditioner<'_, T>>,
+) -> Report {
+    let n = v.len();
+    // The residual as the preconditioner sees it, with its square in either measure.
+    let mut see = |r: &[T], p: &mut [T], last: Option<T>| {
+        let rr = dot(r, r);
+        let (z, rz) = match &mut preconditioner {
+            None => (r, rr),
+            Some(preconditioner) => {
+                preconditioner.apply(r);
+                (&*preconditioner.z, dot(r, preconditioner.z))
             }
         };
-        if outcome != Outcome::Converged {
-            v.copy_from_slice(best);
+        match last {
+            None => p.copy_from_slice(z),
+            Some(last) => {
+                let beta = rz / last;
+                for i in 0..n {
+                    p[i] = z[i] + beta * p[i];
+                }
+            }
         }
-        v.iter_mut().for_each(|v| *v *= scale);
-        Report {
-            outcome,
-            iterations,
+        (rr, rz)
+    };
+    best.copy_from_slice(v);
+    let flat = flat::<T>(n);
+    let (mut rr, mut rz) = see(r, p, None);
+    let (mut least, mut largest) = (rr, 0.0f64);
+    let mut iterations = 0;
+    let outcome = loop {
+        if !rr.is_finite() {
+            break Outcome::NonFinite;
         }
+        if rr.f64().sqrt() <= tolerance {
+            break Outcome::Converged;
+        }
+        if iterations == limit {
+            break Outcome::Exhausted;
+        }
+        h.apply(p, hp);
+        let php = dot(p, hp);
+        let curvature = (php / dot(p, p)).f64();
+        if !curvature.is_finite() {
+            break Outcome::NonFinite;
+        }
+        largest = largest.max(curvature.abs());
+        let relative_curvature = relative(curvature, largest);
+        if relative_curvature < -flat {
+            break Outcome::Negative { relative_curvature };
+        }
+        if relative_curvature <= flat {
+            // An indefinite H has directions of no curvature as well.
+            let least = least_ritz(h, p, hp, largest);
+            break if least < -flat {
+                Outcome::Negative {
+                    relative_curvature: least,
+                }
+            } else {
+                Outcome::Singular { relative_curvature }
+            };
+        }
+        let alpha = rz / php;
+        axpy(v, alpha, p);
+        axpy(r, -alpha, hp);
+        iterations += 1;
+        (rr, rz) = see(r, p, Some(rz));
+        if rr < least {
+            least = rr;
+            best.copy_from_slice(v);
+        }
+    };
+    if outcome != Outcome::Converged {
+        v.copy_from_slice(best);
+    }
+    Report {
+        outcome,
+        iterations,
     }
 }
 

@@ -10,6 +10,7 @@ mod low_rank;
 mod minres;
 mod neumann;
 mod nystrom;
+mod nystrom_cg;
 mod one_step;
 mod stationary;
 pub(crate) mod system;
@@ -23,6 +24,7 @@ pub use gmres::Gmres;
 pub use minres::Minres;
 pub use neumann::Neumann;
 pub use nystrom::{Nystrom, Sketch};
+pub use nystrom_cg::NystromCg;
 pub use one_step::OneStep;
 
 use std::fmt::Debug;
@@ -50,6 +52,7 @@ pub(crate) fn entries<T: Real>() -> Vec<LinearEntry<T>> {
         neumann::entry(),
         fixed_point::entry(),
         nystrom::entry(),
+        nystrom_cg::entry(),
         one_step::entry(),
     ]
 }
@@ -117,6 +120,57 @@ pub struct Report {
 }
 
 /// A solver of `H v = b`, a value of one slot of [`Aid`](crate::Aid).
+///
+/// # Example
+/// Of your own, with one vector of scratch, which is counted with the estimate:
+/// ```
+/// use autodiff::{Real, Var, objective};
+/// use nalgebra::dvector;
+/// use solvers::linear::{LinearSolver, Operator, Outcome, Report, Scratch};
+/// use solvers::{Aid, Bilevel, Strategy};
+///
+/// /// `v ← v + s (b − H v)`, twenty times.
+/// #[derive(Debug)]
+/// struct Richardson(f64);
+///
+/// impl<T: Real> LinearSolver<T> for Richardson {
+///     fn name(&self) -> &'static str {
+///         "richardson"
+///     }
+///
+///     fn scratch(&self, n: usize) -> usize {
+///         n
+///     }
+///
+///     fn solve(
+///         &self,
+///         h: &mut dyn Operator<T>,
+///         b: &[T],
+///         v: &mut [T],
+///         scratch: &mut Scratch<'_, T>,
+///     ) -> Report {
+///         let [hv] = scratch.vectors(b.len());
+///         for _ in 0..20 {
+///             h.apply(v, hv);
+///             for i in 0..b.len() {
+///                 v[i] += T::of(self.0) * (b[i] - hv[i]);
+///             }
+///         }
+///         Report { outcome: Outcome::Approximate, iterations: 20 }
+///     }
+/// }
+///
+/// let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
+/// let lower = objective(|x: Var, y: Var| (y - x).norm_squared());
+/// let problem = Bilevel::new(upper, lower, 1, 1)?;
+/// let aid = Aid::with(Richardson(0.4));
+/// let estimate = aid.hypergradient(&problem, &dvector![0.3], &mut problem.workspace())?;
+/// assert!((estimate.hypergradient[0] + 0.4).abs() < 1e-9);
+/// // What it came to is measured, whatever it says itself.
+/// assert!(estimate.linear_residual.is_some_and(|r| r > 0.0 && r < 1e-9));
+/// assert_eq!(estimate.bytes.peak, aid.predicted_peak_bytes(&problem));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait LinearSolver<T: Real>: Debug + Send + Sync {
     /// The solver's name in records.
     fn name(&self) -> &'static str;

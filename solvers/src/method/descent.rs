@@ -1,16 +1,20 @@
 //! Descent along hypergradients: the outer loop of ITD, AID and BDA.
 
+use std::sync::Arc;
+
 use autodiff::Real;
 use nalgebra::DVector;
 
-use crate::hypergradient::Room;
-use crate::optimiser::Moments;
-use crate::{
-    At, Bilevel, ConfigError, Constraint, Ledger, Optimiser, Oracles, Status, Strategy, Workspace,
-};
+use crate::estimate::Status;
+use crate::hypergradient;
+use crate::hypergradient::{At, ConfigError, Room, Strategy};
+use crate::ledger::Ledger;
+use crate::optimiser::{Moving, Optimise, Optimiser};
+use crate::problem::Bilevel;
+use crate::workspace::Workspace;
 
-use super::growth::{Growth, Sizes, joint_norm};
-use super::{Method, Progress, Run, value_status};
+use super::MethodEntry;
+use super::{Advance, Begun, Ground, Outer, Rule, State, Update, value_status};
 
 /// Moves x against the hypergradients of a strategy.
 ///
@@ -42,58 +46,51 @@ use super::{Method, Progress, Run, value_status};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Descent<S> {
+pub struct Descent<S, O = Optimiser> {
     strategy: S,
-    optimiser: Optimiser,
-    iterations: usize,
-    constraint: Constraint,
+    optimiser: O,
     warm: bool,
     warm_linear: bool,
 }
 
-impl<S> Descent<S> {
+impl<S, O> Descent<S, O> {
     /// `iterations` steps of `optimiser` along the hypergradients of `strategy`, the lower level
     /// started at the same point each time.
-    pub fn new(strategy: S, optimiser: Optimiser, iterations: usize) -> Self {
-        Descent {
+    pub fn new(strategy: S, optimiser: O, iterations: usize) -> Outer<Self> {
+        let rule = Descent {
             strategy,
             optimiser,
-            iterations,
-            constraint: Constraint::None,
             warm: false,
             warm_linear: false,
-        }
+        };
+        Outer::new(rule, iterations)
     }
+}
 
-    /// Projects every entry of x to `low ..= high`.
-    #[must_use]
-    pub fn bounds(self, low: f64, high: f64) -> Self {
-        self.constraint(Constraint::Box { low, high })
-    }
-
-    /// Projects x to a set, at the start and after each step.
-    #[must_use]
-    pub fn constraint(mut self, constraint: Constraint) -> Self {
-        self.constraint = constraint;
-        self
-    }
-
+impl<S, O, C> Outer<Descent<S, O>, C> {
     /// Whether the lower level starts from the last y.
     #[must_use]
     pub fn warm_start(mut self, warm: bool) -> Self {
-        self.warm = warm;
+        self.rule.warm = warm;
         self
     }
 
     /// Whether the linear system of an implicit strategy starts from its last solution.
     #[must_use]
     pub fn warm_linear(mut self, warm: bool) -> Self {
-        self.warm_linear = warm;
+        self.rule.warm_linear = warm;
         self
     }
 }
 
-impl<T: Real, S: Strategy<T> + Clone + 'static> Method<T> for Descent<S> {
+impl<T, S, O> Rule<T> for Descent<S, O>
+where
+    T: Real,
+    S: Strategy<T> + Clone + 'static,
+    O: Optimise<T>,
+{
+    const NAME: &'static str = "descent";
+
     fn name(&self) -> String {
         self.strategy.name()
     }
@@ -102,151 +99,126 @@ impl<T: Real, S: Strategy<T> + Clone + 'static> Method<T> for Descent<S> {
         self.strategy.room(dim_y)
     }
 
-    fn begin<'p>(
-        &self,
-        problem: &'p Bilevel<T>,
-        mut x: DVector<T>,
-    ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
+    fn suits(&self, problem: &Bilevel<T>) -> Result<(), ConfigError> {
         self.strategy.validate()?;
-        self.strategy.suits(problem)?;
-        if let Some(reason) = self.optimiser.complaint().or(self.constraint.complaint()) {
-            return Err(ConfigError {
-                strategy: self.strategy.name(),
-                reason,
-            });
-        }
-        assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
-        self.constraint.project(x.as_mut_slice());
-        let work = problem.workspace();
-        Ok(Box::new(DescentRun {
-            moments: Moments::new(self.optimiser, x.len(), work.meter()),
+        self.strategy.suits(problem)
+    }
+
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        let work = s.workspace()?;
+        Ok(Box::new(Descending {
+            strategy: self.strategy.clone(),
+            warm: self.warm,
+            linear: self.warm_linear.then(|| DVector::zeros(s.y.len())),
+            optimiser: self.optimiser.begin(s.x.len(), work.meter())?,
+            before: s.x.clone(),
             work,
-            y: problem.start().clone(),
-            linear: DVector::zeros(if self.warm_linear { problem.dim_y() } else { 0 }),
-            settings: self.clone(),
-            problem,
-            x,
-            iteration: 0,
-            oracles: Oracles::default(),
-            peak: 0,
-            growth: Growth::default(),
         }))
     }
 }
 
-struct DescentRun<'p, T: Real, S> {
-    settings: Descent<S>,
-    problem: &'p Bilevel<T>,
+/// A step, with what the optimiser keeps.
+struct Descending<T: Real, S> {
+    strategy: S,
     work: Workspace<T>,
-    moments: Moments<T>,
-    x: DVector<T>,
-    y: DVector<T>,
+    warm: bool,
     /// The solution of the latest linear system, if the next one starts from it.
-    linear: DVector<T>,
-    iteration: usize,
-    oracles: Oracles,
-    peak: usize,
-    growth: Growth,
+    linear: Option<DVector<T>>,
+    optimiser: Box<dyn Moving<T>>,
+    /// x before a step.
+    before: DVector<T>,
 }
 
-impl<T: Real, S: Strategy<T>> Run<T> for DescentRun<'_, T, S> {
-    fn step(&mut self) -> Option<Progress> {
-        if self.iteration == self.settings.iterations {
-            return None;
+impl<T: Real, S: Strategy<T>> Update<T> for Descending<T, S> {
+    fn step(&mut self, s: &mut State<'_, T>) -> Advance {
+        let mut at = At::new(&s.x).iteration(s.iteration);
+        if self.warm {
+            at = at.start(&s.y);
         }
-        let strategy = &self.settings.strategy;
-        let mut at = At::new(&self.x).iteration(self.iteration);
-        if self.settings.warm {
-            at = at.start(&self.y);
+        if let Some(linear) = &mut self.linear {
+            at = at.linear(linear);
         }
-        if self.settings.warm_linear {
-            at = at.linear(&mut self.linear);
-        }
-        let estimate = strategy
-            .hypergradient_at(self.problem, at, &mut self.work)
-            .expect("validated at the start");
-        self.iteration += 1;
-        self.oracles += estimate.oracles;
-        self.peak = self.peak.max(estimate.bytes.peak);
-        self.y = estimate.y;
-        let direction = &estimate.hypergradient;
+        let work = &mut self.work;
+        let estimate = self.strategy.hypergradient_at(s.problem, at, work);
+        let estimate = estimate.expect("validated at the start");
+        s.y = estimate.y;
+        s.warnings.extend(estimate.warnings);
         let mut status = estimate.status;
         if status.is_success() {
-            let at = [self.x.as_slice(), self.y.as_slice()];
-            let failure = value_status(estimate.upper, &self.work.upper, &at);
+            let at = [s.x.as_slice(), s.y.as_slice()];
+            let failure = value_status(estimate.upper, &work.upper, &at);
             status = failure.unwrap_or(status);
         }
-        let finite = |v: &DVector<T>| v.iter().all(|v| v.is_finite());
+        let direction = estimate.hypergradient.as_slice();
+        let finite = |v: &[T]| v.iter().all(|v| v.is_finite());
         // A direction that is not finite, or a step out of all range, would destroy x, so x stays
         // where it is.
-        let mut moved = false;
         if finite(direction) {
-            let before = self.x.clone();
-            self.moments
-                .step(self.x.as_mut_slice(), direction.as_slice(), 1.0);
-            self.settings.constraint.project(self.x.as_mut_slice());
-            moved = finite(&self.x);
-            if !moved {
-                self.x = before;
-                let place = format!("in the outer step of iteration {}", self.iteration);
+            self.before.copy_from(&s.x);
+            self.optimiser.step(s.x.as_mut_slice(), direction, 1.0);
+            s.project();
+            if !finite(s.x.as_slice()) {
+                s.x.copy_from(&self.before);
+                s.end();
+                let place = format!("in the outer step of iteration {}", s.iteration + 1);
                 status = Status::NonFinite { place };
             }
+        } else {
+            s.end();
         }
-        let sizes = Sizes {
-            upper: estimate.upper,
-            residual: estimate.lower_residual,
-            direction: direction.norm().f64(),
-            iterates: joint_norm(&[self.x.as_slice(), self.y.as_slice()]),
-        };
-        let grown = self.growth.look(sizes, self.iteration);
-        if !moved || grown.is_some() {
-            self.settings.iterations = self.iteration;
-        }
+        let size = estimate.hypergradient.norm().f64();
+        let grown = s.grown(estimate.upper, estimate.lower_residual, size);
         if status.is_success() {
             status = grown.unwrap_or(status);
         }
-        let mut warnings = estimate.warnings;
-        warnings.extend(self.growth.warning());
-        Some(Progress {
-            iteration: self.iteration,
+        Advance {
             upper: estimate.upper,
             lower_residual: estimate.lower_residual,
-            hypergradient_norm: sizes.direction,
+            hypergradient_norm: size,
             status,
             accuracy: None,
             certificate: estimate.certificate,
-            oracles: self.oracles,
-            peak_bytes: self.peak,
-            warnings,
-        })
+        }
     }
 
-    fn iterations(&self) -> usize {
-        self.settings.iterations
-    }
-
-    fn x(&self) -> &DVector<T> {
-        &self.x
-    }
-
-    fn y(&self) -> &DVector<T> {
-        &self.y
+    fn ground(&mut self) -> &mut dyn Ground {
+        &mut self.work
     }
 
     fn visit(&mut self, ledger: &mut Ledger) {
-        ledger.count("iterations made", &mut self.iteration);
-        // Fewer than were asked for after a step that could not be made.
-        ledger.count("iterations in all", &mut self.settings.iterations);
-        ledger.entries("x", self.x.as_mut_slice());
-        ledger.entries("y", self.y.as_mut_slice());
-        ledger.entries(
-            "the solution of the linear system",
-            self.linear.as_mut_slice(),
-        );
-        self.moments.visit(ledger);
-        self.work.visit(ledger);
-        ledger.oracles(&mut self.oracles);
-        ledger.count("peak of bytes", &mut self.peak);
-        self.growth.visit(ledger);
+        self.optimiser.visit(ledger);
+        if let Some(linear) = &mut self.linear {
+            ledger.entries("the solution of the linear system", linear.as_mut_slice());
+        }
     }
+}
+
+/// Of each strategy that has one, the method that descends along its hypergradients.
+pub(super) fn entries<T: Real>() -> impl Iterator<Item = MethodEntry<T>> {
+    let strategies = hypergradient::entries::<T>().into_iter();
+    strategies.filter_map(|mut strategy| {
+        let descent = strategy.descent.take()?;
+        let of_x = [
+            "iterations",
+            "optimiser",
+            "rate",
+            "adam_eps",
+            "adam_eps_root",
+            "warm_start",
+        ];
+        let accepts = [&of_x, &descent.accepts[..]].concat();
+        Some(MethodEntry::new(
+            strategy.pattern,
+            descent.about,
+            &accepts,
+            move |call| {
+                let settings = call.settings;
+                let strategy = (strategy.make)(call)?;
+                let descent = Descent::new(strategy, settings.mover(), settings.iterations())
+                    .warm_start(settings.warm_start())
+                    .warm_linear(settings.warm_start());
+                Ok(Arc::new(descent.constraint(call.place.constraint)))
+            },
+        ))
+    })
 }

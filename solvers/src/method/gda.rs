@@ -1,16 +1,20 @@
 //! Gradient descent–ascent on the minimax reformulation.
 
+use std::sync::Arc;
+
 use autodiff::Real;
-use autodiff::kernels::norm;
-use nalgebra::DVector;
 
+use crate::catalogue::Family;
+use crate::expect;
 use crate::inner::StepLength;
-use crate::optimiser::Moments;
+use crate::ledger::Ledger;
+use crate::optimiser::{Moving, Optimise, Optimiser};
 use crate::sampling::Sampling;
-use crate::{Bilevel, ConfigError, Constraint, Ledger, Optimiser, Schedule};
+use crate::schedule::Schedule;
 
-use super::stepwise::{Penalised, Rule, State, Stepwise, Update};
-use super::{Method, Run};
+use super::MethodEntry;
+use super::stepwise::Penalised;
+use super::{Advance, Batches, Begun, Ground, Outer, Rule, State, Update};
 
 /// Multi-stage gradient descent–ascent on `min_{x,y} max_u F(x, y) + α (g(x, y) − g(x, u))`.
 ///
@@ -32,45 +36,76 @@ use super::{Method, Run};
 /// # Reference
 /// X. Wang et al., Effective bilevel optimization via minimax reformulation, 2023.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Gda {
-    stages: usize,
-    per_stage: usize,
-    report_every: usize,
-    penalty: f64,
-    growth: f64,
-    schedule: Schedule,
+pub struct Gda<O = Optimiser> {
+    stages: Stages,
     /// Gradient descent with an automatic length if `None`.
     u_optimiser: Option<Optimiser>,
     y_optimiser: Option<Optimiser>,
-    x_optimiser: Optimiser,
-    sampling: Sampling,
-    constraint: Constraint,
+    x_optimiser: O,
 }
 
-impl Gda {
+/// How the penalty and the step lengths change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Stages {
+    count: usize,
+    length: usize,
+    penalty: f64,
+    growth: f64,
+    schedule: Schedule,
+}
+
+impl<O> Gda<O> {
     /// `stages` of `per_stage` iterations with α₀ = 0.03 and τ = 2, automatic lengths for u and y,
     /// and this optimiser for x.
-    pub fn new(stages: usize, per_stage: usize, x_optimiser: Optimiser) -> Self {
-        Gda {
-            stages,
-            per_stage,
-            report_every: 1,
-            penalty: 0.03,
-            growth: 2.0,
-            schedule: Schedule::Constant(1.0),
+    pub fn new(stages: usize, per_stage: usize, x_optimiser: O) -> Outer<Self> {
+        let rule = Gda {
+            stages: Stages {
+                count: stages,
+                length: per_stage,
+                penalty: 0.03,
+                growth: 2.0,
+                schedule: Schedule::Constant(1.0),
+            },
             u_optimiser: None,
             y_optimiser: None,
             x_optimiser,
-            sampling: Sampling::whole(),
-            constraint: Constraint::None,
-        }
+        };
+        Outer::new(rule, stages.saturating_mul(per_stage))
     }
 
+    /// The optimisers of u and y: plain gradient descent unless given, its lengths found at the
+    /// start unless given.
+    fn inner_optimisers<T: Real>(
+        &self,
+        s: &State<'_, T>,
+        b: &mut Batches<T>,
+    ) -> (Optimiser, Optimiser) {
+        if let (Some(u), Some(y)) = (self.u_optimiser, self.y_optimiser) {
+            return (u, y);
+        }
+        // At penalty α, u follows a function of curvature αL_g and y one of L_F + αL_g.
+        let alpha = self.stages.penalty * self.stages.growth;
+        let mut spare = b.buffer(StepLength::Auto.spare(s.y.len()));
+        let mut found = |point| {
+            let (x, y) = (s.x.as_slice(), s.y.as_slice());
+            StepLength::Auto.resolve(point, x, y, &mut spare)
+        };
+        let (lower, upper) = (found(b.lower.whole()), found(b.upper.whole()));
+        let plain = |rate| Optimiser::GradientDescent { rate };
+        let y = plain(1.0 / (1.0 / upper + alpha / lower));
+        (
+            self.u_optimiser.unwrap_or(plain(lower / alpha)),
+            self.y_optimiser.unwrap_or(y),
+        )
+    }
+}
+
+impl<O, C> Outer<Gda<O>, C> {
     /// α₀ and τ.
     #[must_use]
     pub fn penalty(mut self, start: f64, growth: f64) -> Self {
-        self.penalty = start;
-        self.growth = growth;
+        self.rule.stages.penalty = start;
+        self.rule.stages.growth = growth;
         self
     }
 
@@ -84,127 +119,55 @@ impl Gda {
     /// Optimisers of u and y; what they keep goes on from stage to stage.
     #[must_use]
     pub fn optimisers(mut self, u: Optimiser, y: Optimiser) -> Self {
-        self.u_optimiser = Some(u);
-        self.y_optimiser = Some(y);
+        self.rule.u_optimiser = Some(u);
+        self.rule.y_optimiser = Some(y);
         self
     }
 
     /// A factor of all step lengths, anew in each stage: constant, cosine or exponential.
     #[must_use]
     pub fn schedule(mut self, schedule: Schedule) -> Self {
-        self.schedule = schedule;
+        self.rule.stages.schedule = schedule;
         self
     }
+}
 
-    /// How batches are drawn: one of F, and one of g for both its gradients.
-    #[must_use]
-    pub fn sampling(mut self, sampling: Sampling) -> Self {
-        self.sampling = sampling;
-        self
-    }
+impl<T: Real, O: Optimise<T>> Rule<T> for Gda<O> {
+    const NAME: &'static str = "gda";
 
-    /// One [`Progress`](crate::Progress) for so many iterations.
-    #[must_use]
-    pub fn report_every(mut self, iterations: usize) -> Self {
-        self.report_every = iterations;
-        self
-    }
-
-    /// Projects every entry of x to `low ..= high`.
-    #[must_use]
-    pub fn bounds(self, low: f64, high: f64) -> Self {
-        self.constraint(Constraint::Box { low, high })
-    }
-
-    /// Projects x to a set, at the start and after each step.
-    #[must_use]
-    pub fn constraint(mut self, constraint: Constraint) -> Self {
-        self.constraint = constraint;
-        self
-    }
-
-    /// The optimisers of u and y: plain gradient descent unless given, its lengths found at the
-    /// start unless given.
-    fn inner_optimisers<T: Real>(&self, state: &mut State<T>) -> (Optimiser, Optimiser) {
-        let plain = |rate| Optimiser::GradientDescent { rate };
-        if let (Some(u), Some(y)) = (self.u_optimiser, self.y_optimiser) {
-            return (u, y);
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        let above_0 = |what: &str, v: f64| expect::number(what, v, v > 0.0, "a number above 0");
+        above_0("penalty α₀", self.stages.penalty)?;
+        above_0("growth τ", self.stages.growth)?;
+        self.stages.schedule.check("schedule")?;
+        for given in [self.u_optimiser, self.y_optimiser].into_iter().flatten() {
+            given.check()?;
         }
-        // At penalty α, u follows a function of curvature αL_g and y one of L_F + αL_g.
-        let alpha = self.penalty * self.growth;
-        let auto = StepLength::Auto;
-        let mut spare = state.buffer(auto.spare(state.y.len()));
-        let at = (state.x.as_slice(), state.y.as_slice());
-        let lower = auto.resolve(state.lower.whole(), at.0, at.1, &mut spare);
-        let upper = auto.resolve(state.upper.whole(), at.0, at.1, &mut spare);
-        (
-            self.u_optimiser.unwrap_or(plain(lower / alpha)),
-            self.y_optimiser
-                .unwrap_or(plain(1.0 / (1.0 / upper + alpha / lower))),
-        )
-    }
-}
-
-impl<T: Real> Method<T> for Gda {
-    fn name(&self) -> String {
-        "gda".into()
-    }
-
-    fn begin<'p>(
-        &self,
-        problem: &'p Bilevel<T>,
-        x: DVector<T>,
-    ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
-        let iterations = self.stages.saturating_mul(self.per_stage);
-        Stepwise::new(self.clone(), iterations)
-            .sampling(self.sampling)
-            .report_every(self.report_every)
-            .constraint(self.constraint)
-            .begin(problem, x)
-    }
-}
-
-impl<T: Real> Rule<T> for Gda {
-    fn name(&self) -> &'static str {
-        "gda"
-    }
-
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        let positive = |what: &str, v: f64, least: f64| {
-            let bad = !(v.is_finite() && v > least);
-            bad.then(|| format!("{what} {v}: expected a number above {least}"))
-        };
-        let of = |optimiser: Option<Optimiser>| optimiser.and_then(Optimiser::complaint);
-        positive("penalty α₀", self.penalty, 0.0)
-            .or(positive("growth τ", self.growth, 0.0))
-            .or(self.schedule.complaint("schedule"))
-            .or(of(self.u_optimiser))
-            .or(of(self.y_optimiser))
-            .or(self.x_optimiser.complaint())
-    }
-
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
-        let (u, y) = self.inner_optimisers(state);
-        let meter = state.meter().clone();
-        state.v.copy_from_slice(state.y.as_slice());
-        Box::new(Moves {
-            u: Moments::new(u, state.y.len(), &meter),
-            y: Moments::new(y, state.y.len(), &meter),
-            x: Moments::new(self.x_optimiser, state.x.len(), &meter),
-            gradients: Penalised::new(state),
+        let mut batches = Batches::new(s)?;
+        let (u, y) = self.inner_optimisers(s, &mut batches);
+        batches.v.copy_from_slice(s.y.as_slice());
+        let (dim_x, dim_y, meter) = (s.x.len(), s.y.len(), batches.meter());
+        let x = self.x_optimiser.begin(dim_x, meter)?;
+        Ok(Box::new(Moves {
+            u: u.unchecked(dim_y, meter),
+            y: y.unchecked(dim_y, meter),
+            x,
+            gradients: Penalised::new(s, &batches),
             start: f64::NAN,
             first: f64::NAN,
-            settings: self.clone(),
-        })
+            stages: self.stages,
+            batches,
+        }))
     }
 }
 
 /// An iteration, with the optimisers of the three variables.
 struct Moves<T: Real> {
-    settings: Gda,
-    u: Moments<T>,
-    y: Moments<T>,
-    x: Moments<T>,
+    stages: Stages,
+    batches: Batches<T>,
+    u: Box<dyn Moving<T>>,
+    y: Box<dyn Moving<T>>,
+    x: Box<dyn Moving<T>>,
     gradients: Penalised<T>,
     /// Norm of the gradients where the run began.
     start: f64,
@@ -212,38 +175,31 @@ struct Moves<T: Real> {
     first: f64,
 }
 
-impl<T: Real> Moves<T> {
-    fn size(&self) -> f64 {
-        let Penalised { x, y, u } = &self.gradients;
-        let squares = [x, y, u].map(|d| norm(d).f64().powi(2));
-        squares.iter().sum::<f64>().sqrt()
-    }
-}
-
 impl<T: Real> Update<T> for Moves<T> {
-    fn step(&mut self, s: &mut State<T>, t: usize) {
-        let settings = &self.settings;
-        let (stage, within) = (t / settings.per_stage, t % settings.per_stage);
-        let alpha = settings.penalty * settings.growth.powi(stage as i32 + 1);
-        let factor = settings.growth.powi(-(stage as i32)) * settings.schedule.at(within);
+    fn step(&mut self, s: &mut State<'_, T>) -> Advance {
+        let (stages, t) = (self.stages, s.iteration);
+        let (stage, within) = (t / stages.length, t % stages.length);
+        let alpha = stages.penalty * stages.growth.powi(stage as i32 + 1);
+        let factor = stages.growth.powi(-(stage as i32)) * stages.schedule.at(within);
         let gradients = &mut self.gradients;
-        gradients.draw(s, alpha);
-        gradients.u.iter_mut().for_each(|d| *d *= T::of(alpha));
-        s.direction.copy_from_slice(&gradients.x);
-        self.u.step(&mut s.v, &gradients.u, factor);
-        self.y.step(s.y.as_mut_slice(), &gradients.y, factor);
-        self.x.step(s.x.as_mut_slice(), &gradients.x, factor);
+        let said = self.batches.measured(s, |s, b| {
+            gradients.draw(s, b, alpha);
+            gradients.u.iter_mut().for_each(|d| *d *= T::of(alpha));
+            b.direction.copy_from_slice(&gradients.x);
+            self.u.step(&mut b.v, &gradients.u, factor);
+            self.y.step(s.y.as_mut_slice(), &gradients.y, factor);
+            self.x.step(s.x.as_mut_slice(), &gradients.x, factor);
+        });
 
-        let last = stage + 1 == settings.stages && within > 0 && within + 1 == settings.per_stage;
-        let whole = settings.sampling == Sampling::whole();
+        let last = stage + 1 == stages.count && within > 0 && within + 1 == stages.length;
         if within == 0 {
-            self.first = self.size();
+            self.first = gradients.size();
         }
         if t == 0 {
             self.start = self.first;
         }
-        if last && whole {
-            let (first, after) = (self.first, self.size());
+        if last && s.sampling() == Sampling::whole() {
+            let (first, after) = (self.first, gradients.size());
             if after >= first && after > 1e-6 * self.start {
                 s.warnings.push(format!(
                     "the iterates do not settle: in the last stage the norm of the gradients went \
@@ -252,13 +208,51 @@ impl<T: Real> Update<T> for Moves<T> {
                 ));
             }
         }
+        said
+    }
+
+    fn ground(&mut self) -> &mut dyn Ground {
+        &mut self.batches
     }
 
     fn visit(&mut self, ledger: &mut Ledger) {
-        self.u.visit(ledger);
-        self.y.visit(ledger);
-        self.x.visit(ledger);
+        for moving in [&mut self.u, &mut self.y, &mut self.x] {
+            moving.visit(ledger);
+        }
         ledger.number("the norm where the run began", &mut self.start);
         ledger.number("the norm where the stage began", &mut self.first);
     }
+}
+
+/// The name `gda`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let accepts = [
+        "iterations",
+        "optimiser",
+        "rate",
+        "adam_eps",
+        "adam_eps_root",
+        "stages",
+        "stage_iterations",
+        "penalty",
+        "growth",
+        "batch",
+    ];
+    let about = "multi-stage gradient descent-ascent, first-order only";
+    MethodEntry::new("gda", about, &accepts, |call| {
+        let settings = call.settings;
+        let (stages, each) = (settings.stages(), settings.stage_iterations());
+        let total = stages.checked_mul(each).ok_or_else(|| {
+            format!(
+                "stages {stages} of {each} stage-iterations: expected fewer than 2^{} in all",
+                usize::BITS
+            )
+        })?;
+        let gda = Gda::new(stages, each, settings.mover())
+            .penalty(settings.penalty(), settings.growth())
+            .sampling(call.place.sampling(settings, None))
+            .report_every(total.div_ceil(settings.iterations()).max(1));
+        Ok(Arc::new(gda.constraint(call.place.constraint)))
+    })
+    .of(Family::Ascent)
 }

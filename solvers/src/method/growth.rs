@@ -3,7 +3,8 @@
 use autodiff::Real;
 use autodiff::kernels::norm;
 
-use crate::{Ledger, Status};
+use crate::estimate::Status;
+use crate::ledger::Ledger;
 
 /// The first steps are this far from the end of a run that went nowhere: by plain steps that settle
 /// a run moves no farther than its number of steps times its first.
@@ -13,37 +14,20 @@ const TOGETHER: f64 = 1e6;
 /// A direction of x this many times the first ones is remarked on.
 const DIRECTION: f64 = 1e5;
 
-/// What grows where a run diverges.
-#[derive(Clone, Copy)]
-pub(super) struct Sizes {
-    /// F.
-    pub(super) upper: f64,
-    /// ‖∇_y g‖.
-    pub(super) residual: f64,
-    /// Norm of the direction of x.
-    pub(super) direction: f64,
-    /// Norm of all that moves.
-    pub(super) iterates: f64,
-}
-
-impl Sizes {
-    /// What is compared: F is a square where the others are not.
-    fn parts(self) -> [f64; 4] {
-        let root = self.upper.abs().sqrt();
-        [root, self.residual, self.direction, self.iterates]
-    }
-}
+/// What grows where a run diverges: F, ‖∇_y g‖, the norm of the direction of x, and that of all that
+/// moves.
+type Sizes = [f64; 4];
 
 /// Watches the sizes of a run, all relative to those it began with: multiples of F, g or the
 /// variables change nothing.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Growth {
     /// Whether the first steps say nothing of how far a run goes, as where their length adapts.
     adaptive: bool,
     looks: usize,
     /// The largest of the first two looks.
-    first: [f64; 4],
-    last: [f64; 4],
+    first: Sizes,
+    last: Sizes,
 }
 
 impl Growth {
@@ -57,7 +41,9 @@ impl Growth {
 
     /// Compares with the first two looks; the failure, if the run has left all measure and goes on.
     pub(super) fn look(&mut self, now: Sizes, iteration: usize) -> Option<Status> {
-        let parts = now.parts();
+        let [upper, others @ ..] = now;
+        // F is a square where the others are not.
+        let parts = [upper.abs().sqrt(), others[0], others[1], others[2]];
         if self.looks < 2 {
             self.looks += 1;
             self.last = parts;
@@ -93,10 +79,10 @@ impl Growth {
         })
     }
 
-    /// A remark on a direction that has grown.
+    /// A remark on a direction that has grown, where its length says something.
     pub(super) fn warning(&self) -> Option<String> {
         let (first, now) = (self.first[2], self.last[2]);
-        (now > DIRECTION * first && first > 0.0).then(|| {
+        (now > DIRECTION * first && first > 0.0 && !self.adaptive).then(|| {
             format!(
                 "the direction of x grew from {first:.1e} to {now:.1e}: the linear system, the \
                  lower level or x diverges; take shorter steps"

@@ -32,6 +32,48 @@ impl<T: Real> ImplicitVectors<T> {
         }
     }
 
+    /// Solves `H q = ∇_yF` to `accuracy` from the `q` that is there, and overwrites `z`. F is then
+    /// differentiated, and g linearised and differentiated twice along q, at (x, y).
+    pub(super) fn solve(
+        &mut self,
+        upper: &mut Point<T>,
+        lower: &mut Point<T>,
+        at: [&[T]; 2],
+        accuracy: Accuracy,
+        meter: &Meter,
+    ) -> Implicit {
+        let value = upper.differentiate(&at, Inputs::ALL).f64();
+        lower.linearise(&at);
+        let b = upper.gradient(1);
+        let size = norm(b).f64();
+        let relative = accuracy.relative::<T>(size);
+        let cg = Cg::new().tolerance(relative);
+        let scratch = Scratch::new(&mut self.room, meter);
+        let solution = system::solve(&cg, lower, b, &mut self.q, scratch, false);
+        let z = &mut self.z;
+        for i in 0..z.len() {
+            z[i] = upper.gradient(0)[i] - lower.product(0)[i];
+        }
+        let mut status = match solution.flawed {
+            true => solution.status,
+            false => Status::Converged,
+        };
+        if status.is_success() {
+            let infinite = !z.iter().all(|z| z.is_finite());
+            let place = || "in the hypergradient".into();
+            let failure = value_status(value, upper, &at)
+                .or_else(|| infinite.then(|| Status::NonFinite { place: place() }));
+            status = failure.unwrap_or(status);
+        }
+        Implicit {
+            value,
+            size: norm(z).f64(),
+            residual: solution.residual * if size > 0.0 { size } else { 1.0 },
+            status,
+            curvature: solution.curvature,
+        }
+    }
+
     /// The next solve starts from `q`; the rest is overwritten.
     pub(super) fn visit(&mut self, ledger: &mut Ledger) {
         ledger.entries("the solution of the linear system", &mut self.q);
@@ -63,6 +105,8 @@ impl Accuracy {
 pub(super) struct Implicit {
     /// F.
     pub(super) value: f64,
+    /// ‖z‖.
+    pub(super) size: f64,
     /// ‖Hq − ∇_yF‖, recomputed.
     pub(super) residual: f64,
     /// A flaw of the Hessian, or converged.
@@ -115,46 +159,6 @@ impl Implicit {
             });
             (Status::Stepped, warning)
         }
-    }
-}
-
-/// Solves `H q = ∇_yF` to `accuracy` from the `q` given, and overwrites `z`. F is then
-/// differentiated, and g linearised and differentiated twice along q, at (x, y).
-pub(super) fn implicit_direction<T: Real>(
-    upper: &mut Point<T>,
-    lower: &mut Point<T>,
-    at: [&[T]; 2],
-    accuracy: Accuracy,
-    q: &mut [T],
-    z: &mut [T],
-    scratch: Scratch<'_, T>,
-) -> Implicit {
-    let value = upper.differentiate(&at, Inputs::ALL).f64();
-    lower.linearise(&at);
-    let b = upper.gradient(1);
-    let size = norm(b).f64();
-    let relative = accuracy.relative::<T>(size);
-    let cg = Cg::new().tolerance(relative);
-    let solution = system::solve(&cg, lower, b, q, scratch, false);
-    let mut status = match solution.flawed {
-        true => solution.status,
-        false => Status::Converged,
-    };
-    for i in 0..z.len() {
-        z[i] = upper.gradient(0)[i] - lower.product(0)[i];
-    }
-    if status.is_success() {
-        let infinite = !z.iter().all(|z| z.is_finite());
-        let place = || "in the hypergradient".into();
-        let failure = value_status(value, upper, &at)
-            .or_else(|| infinite.then(|| Status::NonFinite { place: place() }));
-        status = failure.unwrap_or(status);
-    }
-    Implicit {
-        value,
-        residual: solution.residual * if size > 0.0 { size } else { 1.0 },
-        status,
-        curvature: solution.curvature,
     }
 }
 

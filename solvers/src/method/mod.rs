@@ -1,31 +1,50 @@
 //! The one slot of methods that solve a bilevel problem.
 
+mod batches;
 mod descent;
+mod driver;
 mod gda;
 mod growth;
 mod hoag;
 mod implicit;
 mod isgd;
 mod maid;
+mod project;
+mod rule;
+mod state;
 mod stepwise;
 
+pub use batches::{Batches, memoryless};
 pub use descent::Descent;
+pub use driver::Outer;
 pub use gda::Gda;
 pub use hoag::Hoag;
 pub use isgd::Isgd;
 pub use maid::Maid;
-pub use stepwise::{
-    Amigo, Bome, Bsa, F2sa, Fsla, Pbgd, Rule, Saba, Soba, State, Stepwise, StocBio, StochasticAid,
-    Update, memoryless,
-};
+pub use project::Project;
+pub use rule::{Advance, Begun, Ground, Rule, Update};
+pub use state::State;
+pub use stepwise::{Amigo, Bome, Bsa, F2sa, Fsla, Pbgd, Saba, Soba, StocBio, StochasticAid};
 
 use std::fmt::{self, Debug};
 
 use autodiff::{Point, Real};
 use nalgebra::DVector;
 
+use crate::catalogue::Entry;
 use crate::hypergradient::Room;
 use crate::{Bilevel, Certificate, ConfigError, Ledger, Oracles, RestoreError, Status};
+
+/// The name of a method.
+pub(crate) type MethodEntry<T> = Entry<dyn Method<T>>;
+
+/// Every method by name.
+pub(crate) fn entries<T: Real>() -> Vec<MethodEntry<T>> {
+    let mut entries: Vec<MethodEntry<T>> = descent::entries().collect();
+    entries.extend([gda::entry(), hoag::entry(), maid::entry(), isgd::entry()]);
+    entries.extend(stepwise::entries());
+    entries
+}
 
 /// A way of solving a bilevel problem; each is a value of one slot.
 pub trait Method<T: Real>: Debug + Send + Sync {
@@ -45,6 +64,7 @@ pub trait Method<T: Real>: Debug + Send + Sync {
     ///
     /// # Panics
     /// If `x` does not have `dim_x` entries.
+    #[track_caller]
     fn begin<'p>(
         &self,
         problem: &'p Bilevel<T>,
@@ -115,7 +135,7 @@ pub trait Run<T: Real> {
         finish
     }
 
-    /// Outer iterations in all.
+    /// Reports in all: as many as were asked for, or as were made where the run has ended.
     fn iterations(&self) -> usize;
 
     /// The outer variable.

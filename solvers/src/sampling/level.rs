@@ -70,9 +70,9 @@ impl<T: Real> Level<T> {
         self.recordings.visit(self.draws.next_batch(), samples)
     }
 
-    /// The samples of the next batch, of which nothing is recorded.
-    pub(crate) fn next_batch(&mut self) -> Vec<usize> {
-        self.draws.next_batch().to_vec()
+    /// Draws the next batch, of which nothing is recorded; how many samples it has.
+    pub(crate) fn skip(&mut self) -> usize {
+        self.draws.next_batch().len()
     }
 
     /// The mean that was asked for last.

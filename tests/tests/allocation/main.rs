@@ -3,7 +3,9 @@
 //! In an executable of their own, since they bring their allocator.
 
 mod heap;
+mod methods;
 mod steady;
+mod strategies;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

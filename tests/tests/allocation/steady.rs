@@ -10,7 +10,7 @@ use autodiff::{Inputs, Meter, Point, Program, Shape, Var};
 use crate::{ALLOCATIONS, LARGE, LARGE_BYTES};
 
 /// Allocations of runs 2 to 100 of `f`.
-fn repeated(mut f: impl FnMut()) -> usize {
+pub(crate) fn repeated(mut f: impl FnMut()) -> usize {
     f();
     let before = ALLOCATIONS.get();
     for _ in 0..99 {

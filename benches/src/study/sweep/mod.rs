@@ -188,7 +188,7 @@ fn configuration(name: &str, base: &Table, overlay: Table) -> Result<Configurati
             .for_each(|s| drop(settings.remove(s.key)));
         let given: Given = Value::Table(settings.clone()).try_into().map_err(words)?;
         let name = named.method.as_deref().unwrap_or_default();
-        method.refuse_foreign(name, &given.settings, |s| s.key.to_owned())?;
+        methods::refuse_foreign(name, &given.settings, |s| s.key.to_owned())?;
     }
     let missing = |key: &str| format!("no `{key}`: expected one, here or in `base`");
     Ok(Configuration {

@@ -6,11 +6,11 @@ use models::{
     CORRUPTION, HYPER_CLEANING, HyperCleaning, MLP_CLEANING, Task, hyper_cleaning, mlp_cleaning,
 };
 use nalgebra::DVector;
-use solvers::catalogue::Settings;
+use solvers::catalogue::{Family, Settings};
 use solvers::{Itd, Strategy};
 
 use super::{Record, values};
-use crate::catalogue::methods::{self, Family, method};
+use crate::catalogue::methods::{self, method};
 use crate::catalogue::settings::SolveSettings;
 use crate::study::solve;
 
@@ -122,7 +122,7 @@ fn of_method<T: Real>(
     name: &str,
     seed: u64,
 ) -> Result<Record, String> {
-    let family = methods::find(name).map_or(Family::Descent, |m| m.family);
+    let family = methods::find(name).map(|m| m.family).unwrap_or_default();
     let settings = SolveSettings {
         seed,
         ..SolveSettings::of(model.name(), name, model.given(family))

@@ -2,13 +2,13 @@
 //! goes on bit for bit.
 
 use autodiff::Real;
-use bilevel_benches::catalogue::methods::{self, method};
+use bilevel_benches::catalogue::methods::method;
 use bilevel_benches::catalogue::settings::SolveSettings;
 use models::Task;
 use models::catalogue::{Source, named};
 use models::stability::RIDGE_PRIOR;
 use solvers::Run;
-use solvers::catalogue::{OuterRule, Settings};
+use solvers::catalogue::{OuterRule, Settings, methods};
 
 /// Means of samples, constants and none, one lower level and several: every method suits one.
 /// `BILEVEL_PROBLEMS=logistic,scalar,…` names others.
@@ -77,8 +77,8 @@ fn every_method<T: Real>() {
         (name, problem.expect("a problem of the catalogue"))
     };
     let problems: Vec<_> = names.split(',').map(named).collect();
-    for entry in methods::all() {
-        let name = entry.row.name;
+    for entry in methods::<f64>() {
+        let name = entry.rows[0].name;
         let mut suited = 0;
         for (optimiser, warm) in [(OuterRule::Adam, true), (OuterRule::Momentum, false)] {
             for (problem_name, problem) in &problems {

@@ -32,6 +32,7 @@ pub(crate) fn entries<T: Real>() -> impl Iterator<Item = StrategyEntry<T>> {
                 accepts: [&["tolerance", "lower_limit"], &descent.accepts[..]].concat(),
                 ..descent
             }),
+            family: Default::default(),
             make: Box::new(move |call| {
                 expect_smooth(call.name, call.settings)?;
                 let linear = (linear.make)(call)?;

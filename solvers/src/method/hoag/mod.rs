@@ -4,18 +4,17 @@ mod run;
 mod settling;
 mod trial;
 
+use std::sync::Arc;
+
 use autodiff::Real;
-use autodiff::bytes::{Buffer, Category};
-use nalgebra::DVector;
 
-use crate::lower::{NEWTON_LIMIT, newton_scratch};
-use crate::{Bilevel, ConfigError, Constraint, Schedule};
+use crate::expect;
+use crate::lower::NEWTON_LIMIT;
+use crate::schedule::Schedule;
 
-use super::growth::Growth;
-use super::implicit::ImplicitVectors;
-use super::{Method, Run};
-use run::HoagRun;
-use settling::Settling;
+use super::MethodEntry;
+use super::{Begun, Outer, Rule, State};
+use run::Adapting;
 
 /// Descent along implicit hypergradients p, both of whose solves are as accurate as a schedule says,
 /// with steps `x − p/L` whose L adapts.
@@ -57,11 +56,9 @@ use settling::Settling;
 /// the rule of L.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hoag {
-    iterations: usize,
     accuracy: Schedule,
     smoothness: Option<f64>,
     limit: usize,
-    constraint: Constraint,
 }
 
 impl Hoag {
@@ -69,101 +66,69 @@ impl Hoag {
     ///
     /// The schedules of the reference are `Geometric { a, decay: 0.9 }`, and `Power { a, q }` with
     /// q = 2 and q = 3.
-    pub fn new(iterations: usize) -> Self {
-        Hoag {
-            iterations,
+    pub fn new(iterations: usize) -> Outer<Self> {
+        let rule = Hoag {
             accuracy: Schedule::Geometric { a: 0.1, decay: 0.9 },
             smoothness: None,
             limit: NEWTON_LIMIT,
-            constraint: Constraint::None,
-        }
+        };
+        Outer::new(rule, iterations)
     }
+}
 
+impl<C> Outer<Hoag, C> {
     /// The accuracies ε_k; where they fall below 1e-10 (1e-5 in `f32`), that is taken instead.
     #[must_use]
     pub fn accuracy(mut self, schedule: Schedule) -> Self {
-        self.accuracy = schedule;
+        self.rule.accuracy = schedule;
         self
     }
 
     /// The first L; unless given, the norm of the first hypergradient.
     #[must_use]
     pub fn smoothness(mut self, l: f64) -> Self {
-        self.smoothness = Some(l);
+        self.rule.smoothness = Some(l);
         self
     }
 
     /// The most iterations of Newton's method in one solve of the lower level, 200 unless given.
     #[must_use]
     pub fn lower_limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
+        self.rule.limit = limit;
         self
-    }
-
-    /// Projects every entry of x to `low ..= high`.
-    #[must_use]
-    pub fn bounds(self, low: f64, high: f64) -> Self {
-        self.constraint(Constraint::Box { low, high })
-    }
-
-    /// Projects x to a set, at the start and after each step.
-    #[must_use]
-    pub fn constraint(mut self, constraint: Constraint) -> Self {
-        self.constraint = constraint;
-        self
-    }
-
-    fn complaint(&self) -> Option<String> {
-        let none = (self.iterations == 0).then(|| "0 iterations: expected at least 1".to_owned());
-        let unsolved = (self.limit == 0)
-            .then(|| "at most 0 iterations on the lower level: expected at least 1".to_owned());
-        let smoothness = self.smoothness.filter(|l| !(l.is_finite() && *l > 0.0));
-        none.or(unsolved)
-            .or(self.accuracy.complaint("accuracy"))
-            .or(smoothness.map(|l| format!("smoothness {l}: expected a positive number")))
-            .or(self.constraint.complaint())
     }
 }
 
-impl<T: Real> Method<T> for Hoag {
-    fn name(&self) -> String {
-        "hoag".into()
-    }
+impl<T: Real> Rule<T> for Hoag {
+    const NAME: &'static str = "hoag";
 
-    fn begin<'p>(
-        &self,
-        problem: &'p Bilevel<T>,
-        mut x: DVector<T>,
-    ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
-        problem.expect_no_step("hoag")?;
-        if let Some(reason) = self.complaint() {
-            let strategy = "hoag".into();
-            return Err(ConfigError { strategy, reason });
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        if self.limit == 0 {
+            return Err("at most 0 iterations on the lower level: expected at least 1".into());
         }
-        assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
-        self.constraint.project(x.as_mut_slice());
-        let work = problem.workspace();
-        let meter = work.meter().clone();
-        let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
-        let buffer = |len| Buffer::zeros(len, Category::Solver, &meter);
-        Ok(Box::new(HoagRun {
-            implicit: ImplicitVectors::new(dim_x, dim_y, newton_scratch::<T>(dim_y), &meter),
-            kept_x: buffer(dim_x),
-            kept_y: buffer(dim_y),
-            kept_z: buffer(dim_x),
-            kept: None,
-            y: problem.start().clone(),
-            work,
-            problem,
-            x,
-            smoothness: self.smoothness,
-            sharper: 1.0,
-            steepest: 0.0,
-            largest: 0.0,
-            settling: Settling::default(),
-            growth: Growth::adaptive(),
-            settings: self.clone(),
-            iteration: 0,
-        }))
+        self.accuracy.check("accuracy")?;
+        self.smoothness
+            .map_or(Ok(()), |l| expect::positive("smoothness", l))?;
+        s.steps_adapt();
+        Ok(Box::new(Adapting::new(self.clone(), s)?))
     }
+}
+
+/// The name `hoag`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "implicit hypergradients, accuracies from a schedule, adaptive steps";
+    let accepts = ["iterations", "lower_limit", "accuracy", "accuracy_power"];
+    MethodEntry::new("hoag", about, &accepts, |call| {
+        let settings = call.settings;
+        let a = settings.accuracy();
+        let accuracy = match settings.accuracy_power {
+            Some(q) => Schedule::Power { a, q },
+            None => Schedule::Geometric { a, decay: 0.9 },
+        };
+        let mut hoag = Hoag::new(settings.iterations()).accuracy(accuracy);
+        if let Some(limit) = settings.lower_limit {
+            hoag = hoag.lower_limit(limit);
+        }
+        Ok(Arc::new(hoag.constraint(call.place.constraint)))
+    })
 }

@@ -1,6 +1,6 @@
 //! Whether the steps did what their slopes promised.
 
-use crate::Ledger;
+use crate::ledger::Ledger;
 
 /// Steps that are looked at together.
 const WINDOW: usize = 8;

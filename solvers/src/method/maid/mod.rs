@@ -3,16 +3,15 @@
 mod run;
 mod trial;
 
+use std::sync::Arc;
+
 use autodiff::Real;
-use autodiff::bytes::{Buffer, Category};
-use nalgebra::DVector;
 
-use crate::{Bilevel, ConfigError};
+use crate::expect;
 
-use super::growth::Growth;
-use super::implicit::ImplicitVectors;
-use super::{Method, Run};
-use run::MaidRun;
+use super::MethodEntry;
+use super::{Begun, Outer, Rule, State};
+use run::Certified;
 
 /// The method of adaptive inexact descent: descent along inexact hypergradients, with accuracies and
 /// step lengths that bounds vouch for.
@@ -35,8 +34,8 @@ use run::MaidRun;
 ///
 /// # Requirements on the problem
 /// F and g twice differentiable; g strongly convex in y, and
-/// [constants](Bilevel::with_constants) that are true. x is not bounded. The run ends where
-/// `‖z‖ + ω`, a bound on ‖∇φ‖, is at most the [`tolerance`](Maid::tolerance), or with the status
+/// [constants](crate::Bilevel::with_constants) that are true. x is not bounded. The run ends where
+/// `‖z‖ + ω`, a bound on ‖∇φ‖, is at most the [`tolerance`](Outer::tolerance), or with the status
 /// `lower-not-converged` where rounding keeps the accuracy from what the bounds ask for.
 ///
 /// # Cost in oracle calls
@@ -48,7 +47,6 @@ use run::MaidRun;
 /// method for bilevel optimization with application to hyperparameter learning, 2023.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Maid {
-    iterations: usize,
     accuracy: f64,
     accuracy_growth: f64,
     step: Option<f64>,
@@ -71,28 +69,30 @@ impl Maid {
 
     /// At most `iterations` steps, with ε = δ = 0.1 at the start, ν̄ = 1.25, 10 trials and the first
     /// α from the curvature.
-    pub fn new(iterations: usize) -> Self {
-        Maid {
-            iterations,
+    pub fn new(iterations: usize) -> Outer<Self> {
+        let rule = Maid {
             accuracy: 0.1,
             accuracy_growth: 1.25,
             step: None,
             backtracks: 10,
             tolerance: None,
-        }
+        };
+        Outer::new(rule, iterations)
     }
+}
 
+impl<C> Outer<Maid, C> {
     /// ε and δ at the start.
     #[must_use]
     pub fn accuracy(mut self, accuracy: f64) -> Self {
-        self.accuracy = accuracy;
+        self.rule.accuracy = accuracy;
         self
     }
 
     /// ν̄, the growth of ε and δ after an accepted step; from 1 on.
     #[must_use]
     pub fn accuracy_growth(mut self, growth: f64) -> Self {
-        self.accuracy_growth = growth;
+        self.rule.accuracy_growth = growth;
         self
     }
 
@@ -101,7 +101,7 @@ impl Maid {
     /// length does.
     #[must_use]
     pub fn step(mut self, length: f64) -> Self {
-        self.step = Some(length);
+        self.rule.step = Some(length);
         self
     }
 
@@ -109,7 +109,7 @@ impl Maid {
     /// each such failure.
     #[must_use]
     pub fn backtracks(mut self, count: usize) -> Self {
-        self.backtracks = count;
+        self.rule.backtracks = count;
         self
     }
 
@@ -118,71 +118,53 @@ impl Maid {
     /// less than its rounding. Where rounding allows no more, it ends well at 1.3e-6 too.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
-        self.tolerance = Some(tolerance);
+        self.rule.tolerance = Some(tolerance);
         self
-    }
-
-    fn complaint<T: Real>(&self, problem: &Bilevel<T>) -> Option<String> {
-        let positive = |what: &str, v: f64| {
-            let bad = !(v.is_finite() && v > 0.0);
-            bad.then(|| format!("{what} {v}: expected a positive number"))
-        };
-        let count =
-            |what: &str, n: usize| (n == 0).then(|| format!("0 {what}: expected at least 1"));
-        let growth = self.accuracy_growth;
-        let shrinks = !(growth.is_finite() && growth >= 1.0);
-        let unknown = !problem.states_constants();
-        count("iterations", self.iterations)
-            .or(count("backtracks", self.backtracks))
-            .or(positive("accuracy", self.accuracy))
-            .or(self.step.and_then(|s| positive("step length", s)))
-            .or(self.tolerance.and_then(|t| positive("tolerance", t)))
-            .or(shrinks.then(|| format!("accuracy growth {growth}: expected a number from 1 on")))
-            .or(unknown.then(|| {
-                "the problem states no constants, which its bounds are made of: expected \
-                 Bilevel::with_constants, or hoag, which needs none"
-                    .to_owned()
-            }))
     }
 }
 
-impl<T: Real> Method<T> for Maid {
-    fn name(&self) -> String {
-        "maid".into()
-    }
+impl<T: Real> Rule<T> for Maid {
+    const NAME: &'static str = "maid";
 
-    fn begin<'p>(
-        &self,
-        problem: &'p Bilevel<T>,
-        x: DVector<T>,
-    ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
-        problem.expect_no_step("maid")?;
-        if let Some(reason) = self.complaint(problem) {
-            let strategy = "maid".into();
-            return Err(ConfigError { strategy, reason });
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        expect::at_least_1("backtracks", self.backtracks)?;
+        let lengths = [("step length", self.step), ("tolerance", self.tolerance)];
+        for (what, v) in [("accuracy", Some(self.accuracy))].iter().chain(&lengths) {
+            v.map_or(Ok(()), |v| expect::positive(what, v))?;
         }
-        assert_eq!(x.len(), problem.dim_x(), "entries of the outer variable");
-        let work = problem.workspace();
-        let meter = work.meter().clone();
-        let (dim_x, dim_y) = (problem.dim_x(), problem.dim_y());
-        let buffer = |len| Buffer::zeros(len, Category::Solver, &meter);
-        Ok(Box::new(MaidRun {
-            implicit: ImplicitVectors::new(dim_x, dim_y, 2 * dim_y, &meter),
-            trial_x: buffer(dim_x),
-            trial_y: buffer(dim_y),
-            y: problem.start().clone(),
-            work,
-            problem,
-            x,
-            accuracy: self.accuracy,
-            step: self.step,
-            refused: false,
-            backtracks: self.backtracks,
-            tolerance: self.tolerance,
-            settings: self.clone(),
-            iteration: 0,
-            ended: false,
-            growth: Growth::adaptive(),
-        }))
+        let growth = self.accuracy_growth;
+        expect::number(
+            "accuracy growth",
+            growth,
+            growth >= 1.0,
+            "a number from 1 on",
+        )?;
+        let refused = if !s.problem.states_constants() {
+            "the problem states no constants, which its bounds are made of: expected \
+             Bilevel::with_constants, or hoag, which needs none"
+        } else if s.is_held() {
+            "x is held to a set, of which its bounds know nothing: expected none, or hoag"
+        } else {
+            s.steps_adapt();
+            return Ok(Box::new(Certified::new(self.clone(), s)?));
+        };
+        Err(refused.into())
     }
+}
+
+/// The name `maid`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "accuracy and step chosen by certified bounds; needs a problem's constants";
+    let accepts = ["iterations", "tolerance", "accuracy", "first_step"];
+    MethodEntry::new("maid", about, &accepts, |call| {
+        let settings = call.settings;
+        let mut maid = Maid::new(settings.iterations()).accuracy(settings.accuracy());
+        if let Some(step) = settings.first_step {
+            maid = maid.step(step);
+        }
+        if let Some(tolerance) = settings.tolerance {
+            maid = maid.tolerance(tolerance);
+        }
+        Ok(Arc::new(maid))
+    })
 }

@@ -1,19 +1,18 @@
-//! A run of MAID.
+//! An iteration of MAID.
 
-use autodiff::bytes::Buffer;
-use autodiff::kernels::{axpy, norm};
+use autodiff::bytes::{Buffer, Category};
+use autodiff::kernels::axpy;
 use autodiff::{Inputs, Real};
-use nalgebra::DVector;
 
+use crate::certificate::Certificate;
+use crate::estimate::Status;
+use crate::ledger::Ledger;
 use crate::linear::Scratch;
 use crate::lower::accelerated;
-use crate::{Bilevel, Certificate, Ledger, Status, Workspace};
+use crate::method::implicit::{Accuracy, ImplicitVectors, Scale, rounding_of};
+use crate::method::{Advance, Ground, State, Update};
+use crate::workspace::Workspace;
 
-use super::super::growth::{Growth, Sizes, joint_norm};
-use super::super::implicit::{
-    Accuracy, Implicit, ImplicitVectors, Scale, implicit_direction, rounding_of,
-};
-use super::super::{Progress, Run};
 use super::trial::Trial;
 use super::{ETA, LENGTHEN, Maid, SHARPEN, SHORTEN};
 
@@ -27,37 +26,27 @@ fn smallest<T: Real>() -> f64 {
     T::EPSILON.powf(0.375)
 }
 
-/// The state of a run.
-pub(super) struct MaidRun<'p, T: Real> {
-    pub(super) settings: Maid,
-    pub(super) problem: &'p Bilevel<T>,
-    pub(super) work: Workspace<T>,
-    pub(super) implicit: ImplicitVectors<T>,
-    pub(super) trial_x: Buffer<T>,
-    pub(super) trial_y: Buffer<T>,
-    pub(super) x: DVector<T>,
-    pub(super) y: DVector<T>,
+/// What is kept from one iteration to the next.
+pub(super) struct Certified<T: Real> {
+    settings: Maid,
+    work: Workspace<T>,
+    implicit: ImplicitVectors<T>,
+    trial_x: Buffer<T>,
+    trial_y: Buffer<T>,
     /// ε and δ, which go together.
-    pub(super) accuracy: f64,
+    accuracy: f64,
     /// The next length to be tried; `None` until it is found.
-    pub(super) step: Option<f64>,
+    step: Option<f64>,
     /// Whether a step was ever refused, so that its scale is known from both sides.
-    pub(super) refused: bool,
-    pub(super) backtracks: usize,
+    refused: bool,
+    backtracks: usize,
     /// Of ‖∇φ‖; `None` until the scale of the problem is known.
-    pub(super) tolerance: Option<f64>,
-    pub(super) iteration: usize,
-    pub(super) ended: bool,
-    pub(super) growth: Growth,
+    tolerance: Option<f64>,
 }
 
 /// A hypergradient with what vouches for it.
 struct Accepted {
-    value: f64,
-    residual: f64,
-    size: f64,
-    certificate: Option<Certificate>,
-    status: Status,
+    said: Advance,
     /// What keeps the accuracy from being sharpened, if something does.
     stuck: Option<Status>,
     /// Whether the bound on ‖∇φ‖ is as small as rounding lets a step tell, whatever the scale.
@@ -66,30 +55,40 @@ struct Accepted {
     last: bool,
 }
 
-impl<T: Real> MaidRun<'_, T> {
+impl<T: Real> Certified<T> {
+    pub(super) fn new(settings: Maid, s: &State<'_, T>) -> Result<Self, String> {
+        let work = s.workspace()?;
+        let (dim_x, dim_y) = (s.x.len(), s.y.len());
+        let buffer = |len| Buffer::zeros(len, Category::Solver, work.meter());
+        Ok(Certified {
+            implicit: ImplicitVectors::new(dim_x, dim_y, 2 * dim_y, work.meter()),
+            trial_x: buffer(dim_x),
+            trial_y: buffer(dim_y),
+            accuracy: settings.accuracy,
+            step: settings.step,
+            refused: false,
+            backtracks: settings.backtracks,
+            tolerance: settings.tolerance,
+            settings,
+            work,
+        })
+    }
+
     /// Solves the lower level at x to ε; the gradient there is left in the point. The residual, and
     /// the flaw if it was not reached.
-    fn solve(&mut self, trial: bool) -> (f64, Option<Status>) {
+    fn solve(&mut self, s: &mut State<'_, T>, trial: bool) -> (f64, Option<Status>) {
         let (x, y): (&[T], &mut [T]) = match trial {
             true => (&self.trial_x, &mut self.trial_y),
-            false => (self.x.as_slice(), self.y.as_mut_slice()),
+            false => (s.x.as_slice(), s.y.as_mut_slice()),
         };
-        let Some(scale) = Scale::at(self.problem, x, y) else {
+        let Some(scale) = Scale::at(s.problem, x, y) else {
             let place = "in the problem's constants, or μ is not positive".into();
             return (f64::NAN, Some(Status::NonFinite { place }));
         };
         let tolerance = scale.lower * self.accuracy;
-        let (point, room) = (&mut self.work.lower, &mut self.implicit.room);
-        let mut scratch = Scratch::new(room, &self.work.meter);
-        let reached = accelerated(
-            point,
-            x,
-            y,
-            scale.step,
-            tolerance,
-            LOWER_LIMIT,
-            &mut scratch,
-        );
+        let scratch = &mut Scratch::new(&mut self.implicit.room, &self.work.meter);
+        let (lower, step) = (&mut self.work.lower, scale.step);
+        let reached = accelerated(lower, x, y, step, tolerance, LOWER_LIMIT, scratch);
         let residual = reached.residual;
         // Written so that a NaN is a flaw.
         let met = residual <= tolerance;
@@ -101,27 +100,17 @@ impl<T: Real> MaidRun<'_, T> {
     }
 
     /// A hypergradient whose certificate is at most (1 − η) of its size, or that ends the run.
-    fn accept(&mut self) -> Accepted {
+    fn accept(&mut self, s: &mut State<'_, T>) -> Accepted {
         loop {
-            let (residual, flaw) = self.solve(false);
-            let (x, y) = (self.x.as_slice(), self.y.as_slice());
-            let scale = Scale::at(self.problem, x, y).map_or(1.0, |s| s.linear);
+            let (residual, flaw) = self.solve(s, false);
+            let (x, y) = (s.x.as_slice(), s.y.as_slice());
+            let scale = Scale::at(s.problem, x, y).map_or(1.0, |s| s.linear);
             let delta = scale * self.accuracy;
             let (upper, lower) = (&mut self.work.upper, &mut self.work.lower);
-            let ImplicitVectors { q, z, room } = &mut self.implicit;
-            let scratch = Scratch::new(room, &self.work.meter);
-            let found = implicit_direction(
-                upper,
-                lower,
-                [x, y],
-                Accuracy::Absolute(delta),
-                q,
-                z,
-                scratch,
-            );
-            let Implicit { value, status, .. } = found;
-            let size = norm(z).f64();
-            let certificate = Certificate::stated(self.problem, x, y, size, upper, lower);
+            let (accuracy, meter) = (Accuracy::Absolute(delta), &self.work.meter);
+            let found = self.implicit.solve(upper, lower, [x, y], accuracy, meter);
+            let size = found.size;
+            let certificate = Certificate::stated(s.problem, x, y, size, upper, lower);
             let bound = certificate.map_or(f64::INFINITY, |c| c.bound);
             // Zeros of both are a solution.
             let within = |tolerance: f64| bound + size <= tolerance;
@@ -136,18 +125,21 @@ impl<T: Real> MaidRun<'_, T> {
             let given = self.settings.tolerance.is_some();
             let small = !given && within(smallest::<T>());
             solved |= stuck.is_some() && !trusted && small;
-            let status = match (status, stuck.clone()) {
+            let status = match (found.status, stuck.clone()) {
                 (Status::Converged, Some(flaw)) if !solved && !trusted => flaw,
                 (status, _) => status,
             };
             let last = solved || !status.is_success();
             if last || trusted {
                 return Accepted {
-                    value,
-                    residual,
-                    size,
-                    certificate,
-                    status,
+                    said: Advance {
+                        upper: found.value,
+                        lower_residual: residual,
+                        hypergradient_norm: size,
+                        status,
+                        accuracy: Some(self.accuracy),
+                        certificate,
+                    },
                     stuck,
                     small,
                     last,
@@ -158,23 +150,23 @@ impl<T: Real> MaidRun<'_, T> {
     }
 
     /// Solves the lower level where a step of this length along −z leads, and measures it.
-    fn try_step(&mut self, from: &Accepted, length: f64) -> Trial {
-        self.trial_x.copy_from_slice(self.x.as_slice());
+    fn try_step(&mut self, s: &mut State<'_, T>, from: &Advance, length: f64) -> Trial {
+        self.trial_x.copy_from_slice(s.x.as_slice());
         axpy(&mut self.trial_x, T::of(-length), &self.implicit.z);
-        self.trial_y.copy_from_slice(self.y.as_slice());
-        let (_, flaw) = self.solve(true);
+        self.trial_y.copy_from_slice(s.y.as_slice());
+        let (_, flaw) = self.solve(s, true);
         let (mut rise, mut error, mut rounding) = (f64::NAN, f64::NAN, f64::NAN);
         if !matches!(flaw, Some(Status::NonFinite { .. })) {
             let at: [&[T]; 2] = [&self.trial_x, &self.trial_y];
             let (upper, lower) = (&mut self.work.upper, &self.work.lower);
-            rise = upper.differentiate(&at, Inputs::one(1)).f64() - from.value;
+            rise = upper.differentiate(&at, Inputs::one(1)).f64() - from.upper;
             let gradients = [self.implicit.z.as_ref(), upper.gradient(1)];
-            rounding = rounding_of(from.value, at, gradients);
-            error = Certificate::upper_error(self.problem, at[0], at[1], upper, lower);
+            rounding = rounding_of(from.upper, at, gradients);
+            error = Certificate::upper_error(s.problem, at[0], at[1], upper, lower);
         }
         Trial {
             length,
-            slope: length * from.size * from.size,
+            slope: length * from.hypergradient_norm * from.hypergradient_norm,
             rise,
             error: error + from.certificate.map_or(f64::NAN, |c| c.upper_error),
             rounding,
@@ -182,12 +174,12 @@ impl<T: Real> MaidRun<'_, T> {
     }
 
     /// One over the curvature of φ along −z, as far as trials tell.
-    fn first_length(&mut self, from: &Accepted) -> f64 {
-        let guess = from.value.abs() / (from.size * from.size);
+    fn first_length(&mut self, s: &mut State<'_, T>, from: &Advance) -> f64 {
+        let guess = from.upper.abs() / (from.hypergradient_norm * from.hypergradient_norm);
         let usable = guess.is_finite() && guess > 0.0;
         let mut length = if usable { guess } else { 1.0 };
         for _ in 0..FIRST_TRIALS {
-            let trial = self.try_step(from, length);
+            let trial = self.try_step(s, from, length);
             let next = trial.ideal();
             if (0.1..10.0).contains(&(next / length)) {
                 return next;
@@ -198,18 +190,18 @@ impl<T: Real> MaidRun<'_, T> {
     }
 
     /// Tries steps along −z from the first length on; on success x and y are there.
-    fn search(&mut self, from: &Accepted) -> bool {
+    fn search(&mut self, s: &mut State<'_, T>, from: &Advance) -> bool {
         let mut length = match self.step {
             Some(length) => length,
-            None => self.first_length(from),
+            None => self.first_length(s, from),
         };
         self.step = Some(length);
         let mut undecided = 0;
         while undecided < self.backtracks {
-            let trial = self.try_step(from, length);
+            let trial = self.try_step(s, from, length);
             if trial.falls() {
-                self.x.copy_from_slice(&self.trial_x);
-                self.y.copy_from_slice(&self.trial_y);
+                s.x.as_mut_slice().copy_from_slice(&self.trial_x);
+                s.y.as_mut_slice().copy_from_slice(&self.trial_y);
                 let growth = match self.refused {
                     true => LENGTHEN,
                     false => (trial.longest_safe() / length).clamp(LENGTHEN, 10.0),
@@ -232,93 +224,61 @@ impl<T: Real> MaidRun<'_, T> {
     }
 
     /// Sets the tolerance from the first step that was accepted, unless it is known.
-    fn scale_tolerance(&mut self, from: &Accepted, length: f64) {
+    fn scale_tolerance(&mut self, from: &Advance, length: f64) {
         if self.tolerance.is_none() {
-            let scale = (from.value.abs() / length).sqrt();
+            let scale = (from.upper.abs() / length).sqrt();
             let scale = if scale > 0.0 { scale.min(1.0) } else { 1.0 };
             self.tolerance = Some(scale * smallest::<T>());
         }
     }
 }
 
-impl<T: Real> Run<T> for MaidRun<'_, T> {
-    fn step(&mut self) -> Option<Progress> {
-        if self.ended || self.iteration == self.settings.iterations {
-            return None;
-        }
-        self.iteration += 1;
-        let (mut accepted, accuracy) = loop {
-            let mut accepted = self.accept();
-            let accuracy = self.accuracy;
-            if accepted.last {
-                self.ended = true;
-                break (accepted, accuracy);
+impl<T: Real> Update<T> for Certified<T> {
+    fn step(&mut self, s: &mut State<'_, T>) -> Advance {
+        let mut said = loop {
+            let Accepted {
+                mut said,
+                stuck,
+                small,
+                last,
+            } = self.accept(s);
+            if last {
+                s.end();
+                break said;
             }
-            if self.search(&accepted) {
+            if self.search(s, &said) {
                 let length = self.step.expect("a step was made");
-                self.scale_tolerance(&accepted, length);
+                self.scale_tolerance(&said, length);
                 self.accuracy *= self.settings.accuracy_growth;
-                break (accepted, accuracy);
+                break said;
             }
-            if let Some(stuck) = &accepted.stuck {
+            if let Some(stuck) = stuck {
                 // Neither a shorter step nor a sharper accuracy is to be had.
-                self.ended = true;
-                if !accepted.small {
-                    accepted.status = stuck.clone();
+                s.end();
+                if !small {
+                    said.status = stuck;
                 }
-                break (accepted, accuracy);
+                break said;
             }
             self.accuracy *= SHARPEN;
             self.backtracks += 1;
         };
-        let sizes = Sizes {
-            upper: accepted.value,
-            residual: accepted.residual,
-            direction: accepted.size,
-            iterates: joint_norm(&[self.x.as_slice(), self.y.as_slice()]),
-        };
-        if let Some(grown) = self.growth.look(sizes, self.iteration) {
-            (accepted.status, self.ended) = (grown, true);
+        if let Some(grown) = s.grown(said.upper, said.lower_residual, said.hypergradient_norm) {
+            said.status = grown;
         }
-        let oracles = self.work.oracles();
-        Some(Progress {
-            iteration: self.iteration,
-            upper: accepted.value,
-            lower_residual: accepted.residual,
-            hypergradient_norm: accepted.size,
-            status: accepted.status,
-            accuracy: Some(accuracy),
-            certificate: accepted.certificate,
-            oracles,
-            peak_bytes: self.work.bytes().peak,
-            warnings: Vec::new(),
-        })
+        said
     }
 
-    fn iterations(&self) -> usize {
-        self.settings.iterations
-    }
-
-    fn x(&self) -> &DVector<T> {
-        &self.x
-    }
-
-    fn y(&self) -> &DVector<T> {
-        &self.y
+    fn ground(&mut self) -> &mut dyn Ground {
+        &mut self.work
     }
 
     fn visit(&mut self, ledger: &mut Ledger) {
-        ledger.count("iterations made", &mut self.iteration);
-        ledger.flag("whether the run has ended", &mut self.ended);
-        ledger.entries("x", self.x.as_mut_slice());
-        ledger.entries("y", self.y.as_mut_slice());
         self.implicit.visit(ledger);
         ledger.number("the accuracy", &mut self.accuracy);
         ledger.optional("the step length", &mut self.step);
         ledger.flag("whether a step was refused", &mut self.refused);
         ledger.optional("the tolerance", &mut self.tolerance);
         ledger.count("the backtracks", &mut self.backtracks);
-        self.growth.visit(ledger);
-        self.work.visit(ledger);
     }
 }

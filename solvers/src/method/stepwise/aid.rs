@@ -3,12 +3,12 @@
 use autodiff::Real;
 use autodiff::kernels::axpy;
 
-use crate::Schedule;
+use crate::expect;
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
+use crate::schedule::Schedule;
 
-use super::{
-    Rule, State, Update, average, averaging_complaint, count_complaint, length_complaint,
-    memoryless,
-};
+use super::{average, averaging};
+use super::{drawn, entry as named, length};
 
 /// The stochastic AID loop whose uniform stability is studied.
 ///
@@ -44,37 +44,49 @@ pub struct StochasticAid {
 }
 
 impl<T: Real> Rule<T> for StochasticAid {
-    fn name(&self) -> &'static str {
-        "stochastic-aid"
-    }
+    const NAME: &'static str = "stochastic-aid";
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        count_complaint("steps on the linear system", self.inner)
-            .or(self.x.complaint("step of x"))
-            .or(self.y.complaint("step of y"))
-            .or(length_complaint("step of z", self.z))
-            .or(averaging_complaint(self.averaging))
-    }
-
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
-        let rule = *self;
-        let length = T::of(rule.z);
-        let mut in_x = state.buffer(state.x.len());
-        let mut in_y = state.buffer(state.y.len());
-        let mut descent = state.buffer(state.y.len());
-        memoryless(move |s, t| {
-            s.upper_gradients(&mut in_x, &mut in_y);
-            s.v.fill(T::zero());
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        expect::at_least_1("steps on the linear system", self.inner)?;
+        self.x.check("step of x")?;
+        self.y.check("step of y")?;
+        expect::positive("step of z", self.z)?;
+        averaging(self.averaging)?;
+        let (rule, length, batches) = (*self, T::of(self.z), Batches::new(s)?);
+        let mut in_x = batches.buffer(s.x.len());
+        let mut in_y = batches.buffer(s.y.len());
+        let mut descent = batches.buffer(s.y.len());
+        Ok(memoryless(batches, move |s, b| {
+            b.upper_gradients(s, &mut in_x, &mut in_y);
+            b.v.fill(T::zero());
             for _ in 0..rule.inner {
-                descent.copy_from_slice(s.hessian_product());
+                descent.copy_from_slice(b.hessian_product(s));
                 axpy(&mut descent, -T::one(), &in_y);
-                axpy(&mut s.v, -length, &descent);
+                axpy(&mut b.v, -length, &descent);
             }
-            descent.copy_from_slice(s.lower_gradient());
-            axpy(&mut in_x, -T::one(), s.cross_product());
-            average(&mut s.direction, rule.averaging, &in_x);
+            descent.copy_from_slice(b.lower_gradient(s));
+            axpy(&mut in_x, -T::one(), b.cross_product(s));
+            average(&mut b.direction, rule.averaging, &in_x);
+            let t = s.iteration();
             axpy(s.y.as_mut_slice(), T::of(-rule.y.at(t)), &descent);
-            axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &s.direction);
-        })
+            axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &b.direction);
+        }))
     }
+}
+
+/// The name `stochastic-aid`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "the stochastic AID loop: mini-batches, K steps on the linear system";
+    named(
+        ["stochastic-aid", about],
+        &["rate", "inner_steps"],
+        drawn,
+        |settings| StochasticAid {
+            inner: settings.inner_steps(),
+            x: Schedule::Constant(settings.rate()),
+            y: Schedule::Constant(length(settings)),
+            z: length(settings),
+            averaging: 0.9,
+        },
+    )
 }

@@ -3,9 +3,11 @@
 use autodiff::Real;
 use autodiff::kernels::axpy;
 
-use crate::Schedule;
+use crate::expect;
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
+use crate::schedule::Schedule;
 
-use super::{Rule, State, Update, count_complaint, length_complaint, memoryless};
+use super::{drawn, entry as named, length};
 
 /// AmIGO: M stochastic gradient steps on y, then N on the linear system, both warm, then one on x.
 ///
@@ -36,43 +38,61 @@ pub struct Amigo {
 }
 
 impl<T: Real> Rule<T> for Amigo {
-    fn name(&self) -> &'static str {
-        "amigo"
-    }
+    const NAME: &'static str = "amigo";
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        count_complaint("steps on y", self.inner)
-            .or(count_complaint("steps on the linear system", self.linear))
-            .or(self.y.complaint("step of y"))
-            .or(length_complaint("step of v", self.v))
-            .or(self.x.complaint("step of x"))
-    }
-
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
-        let rule = *self;
-        let length = T::of(rule.v);
-        let mut in_y = state.buffer(state.y.len());
-        let mut in_x = state.buffer(state.x.len());
-        let mut descent = state.buffer(state.y.len());
-        memoryless(move |s, t| {
-            descend(s, rule.inner, rule.y.at(t), &mut descent);
-            s.upper_gradients(&mut in_x, &mut in_y);
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        expect::at_least_1("steps on y", self.inner)?;
+        expect::at_least_1("steps on the linear system", self.linear)?;
+        self.y.check("step of y")?;
+        expect::positive("step of v", self.v)?;
+        self.x.check("step of x")?;
+        let (rule, length, batches) = (*self, T::of(self.v), Batches::new(s)?);
+        let mut in_y = batches.buffer(s.y.len());
+        let mut in_x = batches.buffer(s.x.len());
+        let mut descent = batches.buffer(s.y.len());
+        Ok(memoryless(batches, move |s, b| {
+            let t = s.iteration();
+            descend(s, b, rule.inner, rule.y.at(t), &mut descent);
+            b.upper_gradients(s, &mut in_x, &mut in_y);
             for _ in 0..rule.linear {
-                descent.copy_from_slice(s.hessian_product());
+                descent.copy_from_slice(b.hessian_product(s));
                 axpy(&mut descent, -T::one(), &in_y);
-                axpy(&mut s.v, -length, &descent);
+                axpy(&mut b.v, -length, &descent);
             }
-            axpy(&mut in_x, -T::one(), s.cross_product());
-            s.direction.copy_from_slice(&in_x);
+            axpy(&mut in_x, -T::one(), b.cross_product(s));
+            b.direction.copy_from_slice(&in_x);
             axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &in_x);
-        })
+        }))
     }
 }
 
-/// Stepwise gradient steps on y, a fresh batch each.
-pub(super) fn descend<T: Real>(s: &mut State<T>, steps: usize, length: f64, spare: &mut [T]) {
+/// Gradient steps on y, a fresh batch each.
+pub(super) fn descend<T: Real>(
+    s: &mut State<'_, T>,
+    b: &mut Batches<T>,
+    steps: usize,
+    length: f64,
+    spare: &mut [T],
+) {
     for _ in 0..steps {
-        spare.copy_from_slice(s.lower_gradient());
+        spare.copy_from_slice(b.lower_gradient(s));
         axpy(s.y.as_mut_slice(), T::of(-length), spare);
     }
+}
+
+/// The name `amigo`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "mini-batches: several warm steps on y, then on the linear system";
+    named(
+        ["amigo", about],
+        &["rate", "inner_steps"],
+        drawn,
+        |settings| Amigo {
+            inner: settings.inner_steps(),
+            linear: settings.inner_steps(),
+            y: Schedule::Constant(length(settings)),
+            v: length(settings),
+            x: Schedule::Constant(settings.rate()),
+        },
+    )
 }

@@ -3,7 +3,10 @@
 use autodiff::kernels::{axpy, dot};
 use autodiff::{Inputs, Real};
 
-use super::{Rule, State, Update, count_complaint, length_complaint, memoryless};
+use crate::expect;
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
+
+use super::{entry as named, length, whole};
 
 /// BOME: descent on F that keeps the value function gap `q(x, y) = g(x, y) − g(x, ŷ)` falling.
 ///
@@ -34,38 +37,33 @@ pub struct Bome {
 }
 
 impl<T: Real> Rule<T> for Bome {
-    fn name(&self) -> &'static str {
-        "bome"
-    }
+    const NAME: &'static str = "bome";
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        count_complaint("steps to ŷ", self.inner)
-            .or(length_complaint("step to ŷ", self.inner_step))
-            .or(length_complaint("fall η", self.fall))
-            .or(length_complaint("step", self.step))
-    }
-
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
-        let rule = *self;
-        let (dim_x, dim_y) = (state.x.len(), state.y.len());
-        let (mut f_x, mut f_y) = (state.buffer(dim_x), state.buffer(dim_y));
-        let (mut q_x, mut q_y) = (state.buffer(dim_x), state.buffer(dim_y));
-        memoryless(move |s, _| {
-            s.upper_gradients(&mut f_x, &mut f_y);
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        expect::at_least_1("steps to ŷ", self.inner)?;
+        expect::positive("step to ŷ", self.inner_step)?;
+        expect::positive("fall η", self.fall)?;
+        expect::positive("step", self.step)?;
+        let (rule, batches) = (*self, Batches::new(s)?);
+        let gradient = || (batches.buffer(s.x.len()), batches.buffer(s.y.len()));
+        let (mut f_x, mut f_y) = gradient();
+        let (mut q_x, mut q_y) = gradient();
+        Ok(memoryless(batches, move |s, b| {
+            b.upper_gradients(s, &mut f_x, &mut f_y);
             let (x, y) = (s.x.as_slice(), s.y.as_slice());
             // One batch throughout, so that q is a difference of one function.
-            let lower = s.lower.draw();
+            let lower = b.lower.draw();
             lower.differentiate(&[x, y], Inputs::ALL);
             q_x.copy_from_slice(lower.gradient(0));
             q_y.copy_from_slice(lower.gradient(1));
-            s.v.copy_from_slice(y);
+            b.v.copy_from_slice(y);
             for k in 0..rule.inner {
                 if k > 0 {
-                    lower.differentiate(&[x, &s.v], Inputs::one(1));
+                    lower.differentiate(&[x, &b.v], Inputs::one(1));
                 }
-                axpy(&mut s.v, T::of(-rule.inner_step), lower.gradient(1));
+                axpy(&mut b.v, T::of(-rule.inner_step), lower.gradient(1));
             }
-            lower.differentiate(&[x, &s.v], Inputs::one(0));
+            lower.differentiate(&[x, &b.v], Inputs::one(0));
             axpy(&mut q_x, -T::one(), lower.gradient(0));
 
             let square = dot(&q_x, &q_x) + dot(&q_y, &q_y);
@@ -79,9 +77,25 @@ impl<T: Real> Rule<T> for Bome {
             };
             axpy(&mut f_x, weight, &q_x);
             axpy(&mut f_y, weight, &q_y);
-            s.direction.copy_from_slice(&f_x);
+            b.direction.copy_from_slice(&f_x);
             axpy(s.y.as_mut_slice(), T::of(-rule.step), &f_y);
             axpy(s.x.as_mut_slice(), T::of(-rule.step), &f_x);
-        })
+        }))
     }
+}
+
+/// The name `bome`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "descent that keeps the value-function gap falling; first-order only";
+    named(
+        ["bome", about],
+        &["rate", "inner_steps"],
+        whole,
+        |settings| Bome {
+            inner: settings.inner_steps(),
+            inner_step: length(settings),
+            fall: 0.5,
+            step: settings.rate(),
+        },
+    )
 }

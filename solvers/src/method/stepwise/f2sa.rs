@@ -3,8 +3,12 @@
 use autodiff::kernels::axpy;
 use autodiff::{Inputs, Real};
 
+use crate::expect;
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
+
 use super::pbgd::solve_alone;
-use super::{Penalised, Rule, State, Update, count_complaint, length_complaint, memoryless};
+use super::penalty::Penalised;
+use super::{entry as named, length, whole};
 
 /// F2SA: x moves along `∇_xF(x, y) + λ (∇_x g(x, y) − ∇_x g(x, z))`, where y follows the minimiser of
 /// F + λg and z that of g.
@@ -37,31 +41,23 @@ pub struct F2sa {
 }
 
 impl<T: Real> Rule<T> for F2sa {
-    fn name(&self) -> &'static str {
-        "f2sa"
-    }
+    const NAME: &'static str = "f2sa";
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        let growth = self.growth;
-        let bad_growth = !(growth.is_finite() && growth >= 0.0);
-        count_complaint("steps of y", self.inner)
-            .or(length_complaint("penalty", self.penalty))
-            .or(bad_growth.then(|| format!("growth {growth}: expected a number from 0 on")))
-            .or(length_complaint("step of y", self.inner_step))
-            .or(length_complaint("step", self.step))
-    }
-
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
-        let rule = *self;
-        let mut gradients = Penalised::new(state);
-        state.v.copy_from_slice(state.y.as_slice());
-        memoryless(move |s, t| {
-            let penalty = rule.penalty + t as f64 * rule.growth;
-            solve_alone(s, rule.inner, rule.inner_step);
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        expect::at_least_1("steps of y", self.inner)?;
+        expect::positive("penalty", self.penalty)?;
+        expect::from_0("growth", self.growth)?;
+        expect::positive("step of y", self.inner_step)?;
+        expect::positive("step", self.step)?;
+        let (rule, mut batches) = (*self, Batches::new(s)?);
+        let mut gradients = Penalised::new(s, &batches);
+        batches.v.copy_from_slice(s.y.as_slice());
+        Ok(memoryless(batches, move |s, b| {
+            let penalty = rule.penalty + s.iteration() as f64 * rule.growth;
+            solve_alone(s, b, rule.inner, rule.inner_step);
             let length = rule.inner_step / (1.0 + penalty);
             for _ in 0..rule.inner {
-                let upper = s.upper.draw();
-                let lower = s.lower.draw();
+                let (upper, lower) = (b.upper.draw(), b.lower.draw());
                 let at = [s.x.as_slice(), s.y.as_slice()];
                 upper.differentiate(&at, Inputs::one(1));
                 lower.differentiate(&at, Inputs::one(1));
@@ -69,9 +65,26 @@ impl<T: Real> Rule<T> for F2sa {
                 axpy(y, T::of(-length), upper.gradient(1));
                 axpy(y, T::of(-length * penalty), lower.gradient(1));
             }
-            gradients.draw(s, penalty);
-            s.direction.copy_from_slice(&gradients.x);
+            gradients.draw(s, b, penalty);
+            b.direction.copy_from_slice(&gradients.x);
             axpy(s.x.as_mut_slice(), T::of(-rule.step), &gradients.x);
-        })
+        }))
     }
+}
+
+/// The name `f2sa`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "directions from two penalised inner solutions; first-order only";
+    named(
+        ["f2sa", about],
+        &["rate", "penalty", "growth", "inner_steps"],
+        whole,
+        |settings| F2sa {
+            penalty: settings.penalty(),
+            growth: settings.growth() / 100.0,
+            inner: settings.inner_steps(),
+            inner_step: length(settings),
+            step: settings.rate(),
+        },
+    )
 }

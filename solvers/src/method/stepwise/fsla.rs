@@ -2,10 +2,13 @@
 
 use autodiff::Real;
 
-use crate::Schedule;
+use crate::expect;
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
+use crate::schedule::Schedule;
 
 use super::soba::Directions;
-use super::{Rule, State, Update, average, averaging_complaint, length_complaint, memoryless};
+use super::{average, averaging};
+use super::{drawn, entry as named, length};
 
 /// FSLA: [`Soba`](super::Soba) with a running mean of the directions of x,
 /// `m ← (1 − η) m + η (∇²_xy g · v + ∇_x F)` from m = 0.
@@ -30,24 +33,31 @@ pub struct Fsla {
 }
 
 impl<T: Real> Rule<T> for Fsla {
-    fn name(&self) -> &'static str {
-        "fsla"
-    }
+    const NAME: &'static str = "fsla";
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        self.step
-            .complaint("step")
-            .or(length_complaint("ratio", self.ratio))
-            .or(averaging_complaint(self.averaging))
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        self.step.check("step")?;
+        expect::positive("ratio", self.ratio)?;
+        averaging(self.averaging)?;
+        let (rule, batches) = (*self, Batches::new(s)?);
+        let mut at = Directions::new(s, &batches);
+        Ok(memoryless(batches, move |s, b| {
+            at.draw(s, b);
+            average(&mut b.direction, rule.averaging, &at.x);
+            let length = rule.step.at(s.iteration());
+            at.step(s, b, length, length / rule.ratio);
+        }))
     }
+}
 
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
-        let rule = *self;
-        let mut at = Directions::new(state);
-        memoryless(move |s, t| {
-            at.draw(s);
-            average(&mut s.direction, rule.averaging, &at.x);
-            at.step(s, rule.step.at(t), rule.step.at(t) / rule.ratio);
-        })
-    }
+/// The name `fsla`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "soba with a running mean of the directions of x";
+    named(["fsla", about], &["rate"], drawn, |settings| Fsla {
+        step: Schedule::InverseRoot {
+            a: length(settings),
+        },
+        ratio: length(settings) / settings.rate(),
+        averaging: 0.5,
+    })
 }

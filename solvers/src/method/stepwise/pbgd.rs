@@ -1,10 +1,13 @@
 //! PBGD.
 
-use autodiff::Inputs;
-use autodiff::Real;
 use autodiff::kernels::axpy;
+use autodiff::{Inputs, Real};
 
-use super::{Penalised, Rule, State, Update, count_complaint, length_complaint, memoryless};
+use crate::expect;
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
+
+use super::penalty::Penalised;
+use super::{entry as named, length, whole};
 
 /// PBGD (as PGDO): gradient descent on `F(x, y) + γ (g(x, y) − g(x, ŷ))`, ŷ near a minimiser of
 /// g(x, ·), the penalty γ growing from step to step.
@@ -50,39 +53,57 @@ impl Pbgd {
 }
 
 impl<T: Real> Rule<T> for Pbgd {
-    fn name(&self) -> &'static str {
-        "pbgd"
-    }
+    const NAME: &'static str = "pbgd";
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        count_complaint("steps of ŷ", self.inner)
-            .or(length_complaint("first penalty", self.first))
-            .or(length_complaint("last penalty", self.last))
-            .or(length_complaint("step of ŷ", self.inner_step))
-            .or(length_complaint("step", self.step))
-    }
-
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
-        let rule = *self;
-        let mut gradients = Penalised::new(state);
-        state.v.copy_from_slice(state.y.as_slice());
-        memoryless(move |s, t| {
-            solve_alone(s, rule.inner, rule.inner_step);
-            let penalty = rule.penalty(t);
-            gradients.draw(s, penalty);
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        expect::at_least_1("steps of ŷ", self.inner)?;
+        expect::positive("first penalty", self.first)?;
+        expect::positive("last penalty", self.last)?;
+        expect::positive("step of ŷ", self.inner_step)?;
+        expect::positive("step", self.step)?;
+        let (rule, mut batches) = (*self, Batches::new(s)?);
+        let mut gradients = Penalised::new(s, &batches);
+        batches.v.copy_from_slice(s.y.as_slice());
+        Ok(memoryless(batches, move |s, b| {
+            solve_alone(s, b, rule.inner, rule.inner_step);
+            let penalty = rule.penalty(s.iteration());
+            gradients.draw(s, b, penalty);
             let step = T::of(-rule.step / (1.0 + penalty));
-            s.direction.copy_from_slice(&gradients.x);
+            b.direction.copy_from_slice(&gradients.x);
             axpy(s.y.as_mut_slice(), step, &gradients.y);
             axpy(s.x.as_mut_slice(), step, &gradients.x);
-        })
+        }))
     }
 }
 
-/// Gradient steps of the state's second vector on g(x, ·).
-pub(super) fn solve_alone<T: Real>(s: &mut State<T>, steps: usize, length: f64) {
+/// Gradient steps of the second vector on g(x, ·).
+pub(super) fn solve_alone<T: Real>(
+    s: &State<'_, T>,
+    b: &mut Batches<T>,
+    steps: usize,
+    length: f64,
+) {
     for _ in 0..steps {
-        let lower = s.lower.draw();
-        lower.differentiate(&[s.x.as_slice(), &s.v], Inputs::one(1));
-        axpy(&mut s.v, T::of(-length), lower.gradient(1));
+        let lower = b.lower.draw();
+        lower.differentiate(&[s.x.as_slice(), &b.v], Inputs::one(1));
+        axpy(&mut b.v, T::of(-length), lower.gradient(1));
     }
+}
+
+/// The name `pbgd`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "descent on the value-function penalty, which grows; first-order only";
+    named(
+        ["pbgd", about],
+        &["stages", "penalty", "growth", "inner_steps"],
+        whole,
+        |settings| Pbgd {
+            first: settings.penalty(),
+            last: settings.penalty() * settings.growth().powi(settings.stages().min(1000) as i32),
+            ramp: settings.steps() / 2,
+            inner: settings.inner_steps(),
+            inner_step: length(settings),
+            step: length(settings),
+        },
+    )
 }

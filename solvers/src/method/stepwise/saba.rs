@@ -4,9 +4,13 @@ use autodiff::bytes::Buffer;
 use autodiff::kernels::axpy;
 use autodiff::{Inputs, Point, Real};
 
+use crate::catalogue::Place;
+use crate::expect;
+use crate::ledger::Ledger;
+use crate::method::{Advance, Batches, Begun, Ground, MethodEntry, Rule, State, Update};
+
 use super::soba::Directions;
-use super::{Rule, State, Update, length_complaint};
-use crate::Ledger;
+use super::{entry as named, length};
 
 /// SABA: [`Soba`](super::Soba) with the variance reduction of SAGA and constant steps.
 ///
@@ -34,75 +38,80 @@ pub struct Saba {
 }
 
 impl<T: Real> Rule<T> for Saba {
-    fn name(&self) -> &'static str {
-        "saba"
-    }
+    const NAME: &'static str = "saba";
 
-    fn complaint(&self, batch: (usize, usize)) -> Option<String> {
-        let (upper, lower) = batch;
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        let mut batches = Batches::new(s)?;
+        let (upper, lower) = s.sampling().batch(s.problem);
         if (upper, lower) != (1, 1) {
-            return Some(format!(
+            return Err(format!(
                 "batches of {upper} and {lower}: expected single samples, which the tables are of"
             ));
         }
-        length_complaint("step", self.step).or(length_complaint("ratio", self.ratio))
-    }
-
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
-        let (dim_x, dim_y) = (state.x.len(), state.y.len());
-        let mut upper = Table::new(state, state.upper.samples(), &[dim_x, dim_y]);
-        let mut lower = Table::new(state, state.lower.samples(), &[dim_x, dim_y, dim_y]);
-        let at = [state.x.as_slice(), state.y.as_slice()];
-        for sample in 0..upper.samples {
-            let point = state.upper.sample(sample);
+        expect::positive("step", self.step)?;
+        expect::positive("ratio", self.ratio)?;
+        let (dim_x, dim_y) = (s.x.len(), s.y.len());
+        let samples = (batches.upper.samples(), batches.lower.samples());
+        let mut upper = Table::new(&batches, samples.0, dim_x + dim_y);
+        let mut lower = Table::new(&batches, samples.1, dim_x + 2 * dim_y);
+        let at = [s.x.as_slice(), s.y.as_slice()];
+        for sample in 0..samples.0 {
+            let point = batches.upper.sample(sample);
             point.differentiate(&at, Inputs::ALL);
-            upper.fill(sample, &of_upper(point));
+            upper.reduce(sample, &of_upper(point));
         }
-        for sample in 0..lower.samples {
-            let point = state.lower.sample(sample);
-            point.linearise_along(&at, &[None, Some(&state.v)]);
-            lower.fill(sample, &of_lower(point));
+        for sample in 0..samples.1 {
+            let point = batches.lower.sample(sample);
+            point.linearise_along(&at, &[None, Some(&batches.v)]);
+            lower.reduce(sample, &of_lower(point));
         }
-        Box::new(Reduced {
+        Ok(Box::new(Reduced {
             rule: *self,
             upper,
             lower,
-            along: Directions::new(state),
-        })
+            along: Directions::new(s, &batches),
+            batches,
+        }))
     }
 }
 
 /// A step, with the tables of both levels.
 struct Reduced<T: Real> {
     rule: Saba,
+    batches: Batches<T>,
     upper: Table<T>,
     lower: Table<T>,
     along: Directions<T>,
 }
 
 impl<T: Real> Update<T> for Reduced<T> {
-    fn step(&mut self, s: &mut State<T>, _: usize) {
-        let Reduced {
-            rule,
-            upper,
-            lower,
-            along,
-        } = self;
-        let at = [s.x.as_slice(), s.y.as_slice()];
-        s.upper.draw().differentiate(&at, Inputs::ALL);
-        let sample = s.upper.batch()[0];
-        upper.reduce(sample, &of_upper(s.upper.again()));
-        s.lower.draw().linearise_along(&at, &[None, Some(&s.v)]);
-        let sample = s.lower.batch()[0];
-        lower.reduce(sample, &of_lower(s.lower.again()));
+    fn step(&mut self, s: &mut State<'_, T>) -> Advance {
+        let (rule, along) = (self.rule, &mut self.along);
+        let (upper, lower) = (&mut self.upper, &mut self.lower);
+        self.batches.measured(s, |s, b| {
+            let at = [s.x.as_slice(), s.y.as_slice()];
+            b.upper.draw().differentiate(&at, Inputs::ALL);
+            let sample = b.upper.batch()[0];
+            upper.reduce(sample, &of_upper(b.upper.again()));
+            b.lower.draw().linearise_along(&at, &[None, Some(&b.v)]);
+            let sample = b.lower.batch()[0];
+            lower.reduce(sample, &of_lower(b.lower.again()));
 
-        along.x.copy_from_slice(upper.part(0));
-        axpy(&mut along.x, T::one(), lower.part(0));
-        along.v.copy_from_slice(upper.part(1));
-        axpy(&mut along.v, T::one(), lower.part(1));
-        along.y.copy_from_slice(lower.part(2));
-        s.direction.copy_from_slice(&along.x);
-        along.step(s, rule.step, rule.step / rule.ratio);
+            let (upper_x, upper_y) = upper.reduced.split_at(s.x.len());
+            let (lower_x, lower_y) = lower.reduced.split_at(s.x.len());
+            let (product, gradient) = lower_y.split_at(s.y.len());
+            along.x.copy_from_slice(upper_x);
+            axpy(&mut along.x, T::one(), lower_x);
+            along.v.copy_from_slice(upper_y);
+            axpy(&mut along.v, T::one(), product);
+            along.y.copy_from_slice(gradient);
+            b.direction.copy_from_slice(&along.x);
+            along.step(s, b, rule.step, rule.step / rule.ratio);
+        })
+    }
+
+    fn ground(&mut self) -> &mut dyn Ground {
+        &mut self.batches
     }
 
     fn visit(&mut self, ledger: &mut Ledger) {
@@ -121,11 +130,9 @@ fn of_lower<T: Real>(point: &Point<T>) -> [&[T]; 3] {
     [point.product(0), point.product(1), point.gradient(1)]
 }
 
-/// What each sample gave when it was last drawn, and the mean of that.
+/// What each sample gave when it was last drawn, 0 before, and the mean of that.
 struct Table<T: Real> {
-    samples: usize,
-    /// Where each part of a row ends.
-    ends: Vec<usize>,
+    share: T,
     rows: Buffer<T>,
     mean: Buffer<T>,
     /// The direction: new − old + mean.
@@ -133,21 +140,12 @@ struct Table<T: Real> {
 }
 
 impl<T: Real> Table<T> {
-    fn new(state: &State<T>, samples: usize, parts: &[usize]) -> Self {
-        let ends: Vec<usize> = parts
-            .iter()
-            .scan(0, |end, part| {
-                *end += part;
-                Some(*end)
-            })
-            .collect();
-        let width = *ends.last().expect("a table has parts");
+    fn new(batches: &Batches<T>, samples: usize, width: usize) -> Self {
         Table {
-            rows: state.buffer(samples * width),
-            mean: state.buffer(width),
-            reduced: state.buffer(width),
-            samples,
-            ends,
+            share: T::of(1.0 / samples as f64),
+            rows: batches.buffer(samples * width),
+            mean: batches.buffer(width),
+            reduced: batches.buffer(width),
         }
     }
 
@@ -156,37 +154,24 @@ impl<T: Real> Table<T> {
         ledger.entries("the table's mean", &mut self.mean);
     }
 
-    fn range(&self, part: usize) -> std::ops::Range<usize> {
-        let start = if part == 0 { 0 } else { self.ends[part - 1] };
-        start..self.ends[part]
-    }
-
-    /// Sets the row of a sample for the first time.
-    fn fill(&mut self, sample: usize, parts: &[&[T]]) {
-        let first = sample * self.mean.len();
-        let share = T::of(1.0 / self.samples as f64);
-        for (k, new) in parts.iter().enumerate() {
-            let range = self.range(k);
-            self.rows[first + range.start..first + range.end].copy_from_slice(new);
-            axpy(&mut self.mean[range], share, new);
-        }
-    }
-
-    /// The direction from what a sample gives now; the sample's row is set to that.
+    /// The direction from what a sample gives now, in parts; the sample's row is set to that.
     fn reduce(&mut self, sample: usize, parts: &[&[T]]) {
         let first = sample * self.mean.len();
-        let share = T::of(1.0 / self.samples as f64);
-        for (k, new) in parts.iter().enumerate() {
-            for (i, new) in self.range(k).zip(*new) {
-                let change = *new - self.rows[first + i];
-                self.reduced[i] = change + self.mean[i];
-                self.mean[i] += change * share;
-                self.rows[first + i] = *new;
-            }
+        for (i, new) in parts.iter().copied().flatten().enumerate() {
+            let change = *new - self.rows[first + i];
+            self.reduced[i] = change + self.mean[i];
+            self.mean[i] += change * self.share;
+            self.rows[first + i] = *new;
         }
     }
+}
 
-    fn part(&self, part: usize) -> &[T] {
-        &self.reduced[self.range(part)]
-    }
+/// The name `saba`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "soba with the variance reduction of SAGA, on single samples";
+    let single = |place: &Place| place.samples.map(|_| 1);
+    named(["saba", about], &["rate"], single, |settings| Saba {
+        step: length(settings),
+        ratio: length(settings) / settings.rate(),
+    })
 }

@@ -3,10 +3,12 @@
 use autodiff::Real;
 use autodiff::kernels::{add, axpy};
 
-use crate::Schedule;
+use crate::expect;
+use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
+use crate::schedule::Schedule;
 
 use super::amigo::descend;
-use super::{Rule, State, Update, count_complaint, length_complaint, memoryless};
+use super::{drawn, entry as named, length};
 
 /// stocBiO: D warm stochastic gradient steps on y, then a Neumann series with a fresh batch for each
 /// factor.
@@ -38,39 +40,51 @@ pub struct StocBio {
 }
 
 impl<T: Real> Rule<T> for StocBio {
-    fn name(&self) -> &'static str {
-        "stocbio"
-    }
+    const NAME: &'static str = "stocbio";
 
-    fn complaint(&self, _: (usize, usize)) -> Option<String> {
-        count_complaint("steps on y", self.inner)
-            .or(self.y.complaint("step of y"))
-            .or(length_complaint("step of the Neumann series", self.v))
-            .or(self.x.complaint("step of x"))
-    }
-
-    fn begin(&self, state: &mut State<T>) -> Box<dyn Update<T>> {
-        let rule = *self;
-        let length = T::of(rule.v);
-        let mut in_y = state.buffer(state.y.len());
-        let mut in_x = state.buffer(state.x.len());
-        let mut sum = state.buffer(state.y.len());
-        memoryless(move |s, t| {
-            descend(s, rule.inner, rule.y.at(t), &mut sum);
-            s.upper_gradients(&mut in_x, &mut in_y);
+    fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        expect::at_least_1("steps on y", self.inner)?;
+        self.y.check("step of y")?;
+        expect::positive("step of the Neumann series", self.v)?;
+        self.x.check("step of x")?;
+        let (rule, length, batches) = (*self, T::of(self.v), Batches::new(s)?);
+        let mut in_y = batches.buffer(s.y.len());
+        let mut in_x = batches.buffer(s.x.len());
+        let mut sum = batches.buffer(s.y.len());
+        Ok(memoryless(batches, move |s, b| {
+            let t = s.iteration();
+            descend(s, b, rule.inner, rule.y.at(t), &mut sum);
+            b.upper_gradients(s, &mut in_x, &mut in_y);
             // v holds the term, which the products are taken of, until the sum is complete.
-            s.v.copy_from_slice(&in_y);
+            b.v.copy_from_slice(&in_y);
             sum.copy_from_slice(&in_y);
             for _ in 0..rule.factors {
-                in_y.copy_from_slice(s.hessian_product());
-                axpy(&mut s.v, -length, &in_y);
-                add(&mut sum, &s.v);
+                in_y.copy_from_slice(b.hessian_product(s));
+                axpy(&mut b.v, -length, &in_y);
+                add(&mut sum, &b.v);
             }
-            s.v.copy_from_slice(&sum);
-            s.v.iter_mut().for_each(|v| *v *= length);
-            axpy(&mut in_x, -T::one(), s.cross_product());
-            s.direction.copy_from_slice(&in_x);
+            b.v.copy_from_slice(&sum);
+            b.v.iter_mut().for_each(|v| *v *= length);
+            axpy(&mut in_x, -T::one(), b.cross_product(s));
+            b.direction.copy_from_slice(&in_x);
             axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &in_x);
-        })
+        }))
     }
+}
+
+/// The name `stocbio`.
+pub(super) fn entry<T: Real>() -> MethodEntry<T> {
+    let about = "mini-batches: warm steps on y, then a Neumann series";
+    named(
+        ["stocbio", about],
+        &["rate", "inner_steps"],
+        drawn,
+        |settings| StocBio {
+            inner: settings.inner_steps(),
+            factors: settings.inner_steps(),
+            y: Schedule::Constant(length(settings)),
+            v: length(settings),
+            x: Schedule::Constant(settings.rate()),
+        },
+    )
 }

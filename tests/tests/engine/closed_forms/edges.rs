@@ -5,7 +5,8 @@ use models::data::{self, Samples, Splits};
 use models::{closed_form, logistic};
 use nalgebra::{DVector, dvector};
 use solvers::{
-    Aid, Bda, Bilevel, Descent, Estimate, Exact, Hoag, Itd, Method, Optimiser, Status, Strategy,
+    Aid, Bda, Bilevel, Descent, Estimate, Exact, Hoag, Itd, Method, Optimiser, Outer, Status,
+    Strategy,
 };
 
 fn strategies() -> [Box<dyn Strategy<f64>>; 5] {
@@ -174,7 +175,7 @@ fn a_start_that_is_far_off_needs_more_iterations_than_the_default() {
         "{both}"
     );
 
-    let hoag = |hoag: Hoag| {
+    let hoag = |hoag: Outer<Hoag>| {
         let mut run = hoag.begin(&problem, x.clone()).expect("valid settings");
         run.finish().failure
     };

@@ -4,7 +4,7 @@ use autodiff::{Var, objective};
 use nalgebra::DVector;
 use proptest::prelude::*;
 use proptest::{collection, option};
-use solvers::{Bilevel, Hoag, Progress, Schedule};
+use solvers::{Bilevel, Hoag, Outer, Progress, Schedule};
 
 use super::{exact, named, refusal, run};
 
@@ -79,7 +79,7 @@ fn quadratic(curvatures: &[f64], scale_f: f64, scale_x: f64, shift: f64) -> Bile
 }
 
 /// The values of the reports, and φ at the end.
-fn values(problem: &Bilevel<f64>, hoag: &Hoag) -> (Vec<f64>, f64) {
+fn values(problem: &Bilevel<f64>, hoag: &Outer<Hoag>) -> (Vec<f64>, f64) {
     let (reports, points) = run(hoag, problem, &DVector::zeros(problem.dim_x()));
     let end = exact(problem, points.last().expect("a point")).0;
     (reports.iter().map(|r| r.upper).collect(), end)

@@ -11,7 +11,7 @@ mod system;
 mod warm;
 
 use autodiff::Real;
-use solvers::linear::{Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom};
+use solvers::linear::{Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, NystromCg};
 
 type Solver<T> = Box<dyn LinearSolver<T>>;
 
@@ -24,6 +24,7 @@ fn exact_solvers<T: Real>(tolerance: f64) -> Vec<Solver<T>> {
         Box::new(FixedPoint::new().tolerance(tolerance)),
         Box::new(Direct),
         Box::new(Nystrom::new(usize::MAX)),
+        Box::new(NystromCg::new(2).tolerance(tolerance)),
     ]
 }
 

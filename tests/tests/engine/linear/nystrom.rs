@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
-use solvers::linear::{Direct, Nystrom, Outcome, Sketch};
+use solvers::linear::{Cg, Direct, Nystrom, NystromCg, Outcome, Sketch};
 
 use crate::linear::system::{System, definite, relative};
 
@@ -162,4 +162,34 @@ fn indefinite_and_singular_are_reported() {
     let solved = singular.solve::<f64>(&Nystrom::new(4));
     assert!(matches!(solved.report.outcome, Outcome::Singular { .. }));
     assert!(relative(&solved.v, &singular.solution()) < 1e-12, "H⁺b");
+}
+
+/// What few large eigenvalues cost conjugate gradients, a preconditioner has back.
+#[test]
+fn a_preconditioner_takes_large_eigenvalues_out() {
+    let value = |i: i32| match i {
+        0..8 => 10f64.powi(8 - i),
+        _ => 1.0 + f64::from(i) / 60.0,
+    };
+    let system = System::new(&Vec::from_iter((0..60).map(value)), 3);
+    let want = system.solution();
+    let plain = system.solve::<f64>(&Cg::new());
+    let rounder = system.solve::<f64>(&NystromCg::new(12));
+    for solved in [&plain, &rounder] {
+        assert_eq!(solved.report.outcome, Outcome::Converged);
+    }
+    assert!(relative(&rounder.v, &want) < 1e-9);
+    let (many, few) = (plain.report.iterations, rounder.report.iterations);
+    assert!(2 * few < many, "{few} iterations, and {many} without");
+    // The sketch's products are counted too.
+    assert_eq!(rounder.products, few + 12);
+}
+
+/// An indefinite H gives no inner product, and is told by the sketch.
+#[test]
+fn a_preconditioner_of_an_indefinite_system_is_refused() {
+    let system = System::new(&[3.0, 2.0, -1.0, 1.0], 5);
+    let solved = system.solve::<f64>(&NystromCg::new(4));
+    let negative = matches!(solved.report.outcome, Outcome::Negative { .. });
+    assert!(negative, "{:?}", solved.report);
 }

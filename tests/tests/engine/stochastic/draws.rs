@@ -4,7 +4,7 @@ use autodiff::{Var, objective, sampled};
 use models::{closed_form, data, hyper_cleaning, logistic};
 use nalgebra::dvector;
 use solvers::sampling::{DrawRule, Draws, Sampling};
-use solvers::{Aid, Bilevel, Itd, Method, ProblemError, Schedule, Soba, Stepwise, Strategy};
+use solvers::{Aid, Bilevel, Itd, Method, Outer, ProblemError, Schedule, Soba, Strategy};
 
 use super::{exact, noisy};
 
@@ -75,7 +75,7 @@ fn batches_that_cannot_be_drawn_are_refused_before_any_work() {
         ratio: 1.0,
     };
     let refusal = |problem: &Bilevel<f64>, sampling: Sampling| {
-        let method = Stepwise::new(rule, 5).sampling(sampling);
+        let method = Outer::new(rule, 5).sampling(sampling);
         let refused = method.begin(problem, dvector![0.0]).err();
         refused.map(|e| e.to_string()).unwrap_or_default()
     };

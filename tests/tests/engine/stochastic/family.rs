@@ -2,7 +2,7 @@
 
 use nalgebra::dvector;
 use solvers::sampling::Sampling;
-use solvers::{Amigo, Bsa, Fsla, Method, Rule, Saba, Schedule, Soba, Status, Stepwise, StocBio};
+use solvers::{Amigo, Bsa, Fsla, Method, Outer, Rule, Saba, Schedule, Soba, Status, StocBio};
 
 use super::{close, exact, noisy, run};
 
@@ -14,7 +14,7 @@ type Make = Box<dyn Fn(usize, Sampling) -> Stepped>;
 fn rules() -> Vec<(Make, [usize; 3])> {
     fn of<R: Rule<f64> + Clone + 'static>(rule: R, per_step: [usize; 3]) -> (Make, [usize; 3]) {
         let make = move |steps, sampling| -> Stepped {
-            Box::new(Stepwise::new(rule.clone(), steps).sampling(sampling))
+            Box::new(Outer::new(rule.clone(), steps).sampling(sampling))
         };
         (Box::new(make), per_step)
     }
@@ -77,7 +77,7 @@ fn oracles_per_step() {
         ratio: 1.0,
     };
     let (reports, ..) = run(
-        &Stepwise::new(saba, 6).sampling(Sampling::new(2)),
+        &Outer::new(saba, 6).sampling(Sampling::new(2)),
         &noisy(),
         &[1.0],
     );
@@ -106,13 +106,13 @@ fn a_linear_system_that_diverges_is_remarked_on() {
         step: Schedule::Constant(2.5),
         ratio: 1e6,
     };
-    let method = Stepwise::new(soba, 32).report_every(16);
+    let method = Outer::new(soba, 32).report_every(16);
     let (reports, ..) = run(&method, &exact(), &[2.0]);
     let last = reports.last().unwrap();
     assert!(last.warnings[0].contains("take shorter steps"), "{last:?}");
     assert!(reports[0].warnings.is_empty());
     // Some steps more, and it is no success.
-    let method = Stepwise::new(soba, 60).report_every(20);
+    let method = Outer::new(soba, 60).report_every(20);
     let problem = exact();
     let mut run = method
         .begin(&problem, dvector![2.0])
@@ -137,16 +137,8 @@ fn saba_removes_the_variance_that_soba_keeps() {
         step: STEP,
         ratio: 1.0,
     };
-    let (_, saba, _) = run(
-        &Stepwise::new(saba, 3000).sampling(sampling),
-        &noisy(),
-        &[2.0],
-    );
-    let (_, soba, _) = run(
-        &Stepwise::new(soba, 3000).sampling(sampling),
-        &noisy(),
-        &[2.0],
-    );
+    let (_, saba, _) = run(&Outer::new(saba, 3000).sampling(sampling), &noisy(), &[2.0]);
+    let (_, soba, _) = run(&Outer::new(soba, 3000).sampling(sampling), &noisy(), &[2.0]);
     assert!(error(&saba) < 1e-9, "{saba:?}");
     assert!(error(&soba) > 1e-5, "{soba:?}");
 }
@@ -157,7 +149,7 @@ fn saba_asks_for_single_samples() {
         step: 0.1,
         ratio: 1.0,
     };
-    let method = Stepwise::new(saba, 5).sampling(Sampling::new(0).batches(2, 1));
+    let method = Outer::new(saba, 5).sampling(Sampling::new(0).batches(2, 1));
     let problem = noisy();
     let refused = solvers::Method::<f64>::begin(&method, &problem, nalgebra::dvector![0.0]);
     let message = refused.err().expect("refused").to_string();
@@ -181,7 +173,7 @@ fn the_mean_of_the_truncated_products_is_the_neumann_sum() {
     let mut ends: Vec<f64> = (0..200)
         .map(|seed| {
             let sampling = Sampling::whole().seeded(seed);
-            let (reports, end, _) = run(&Stepwise::new(bsa, 1).sampling(sampling), &exact(), &[x]);
+            let (reports, end, _) = run(&Outer::new(bsa, 1).sampling(sampling), &exact(), &[x]);
             let oracles = reports[0].oracles;
             let hvps = oracles.lower.hvps;
             assert!((1..=terms).contains(&hvps));

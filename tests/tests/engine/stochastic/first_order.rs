@@ -3,7 +3,7 @@
 use autodiff::{Var, objective, sampled};
 use models::closed_form;
 use solvers::sampling::Sampling;
-use solvers::{Bilevel, Bome, F2sa, Gda, Method, Optimiser, Pbgd, Schedule, Stepwise};
+use solvers::{Bilevel, Bome, F2sa, Gda, Method, Optimiser, Outer, Pbgd, Schedule};
 
 use super::{close, exact, noisy, run};
 
@@ -38,8 +38,8 @@ fn penalties_are_biased_as_their_size_says() {
         (8.0, 8.0 / 17.0),
     ] {
         let methods: [&dyn Method<f64>; 2] = [
-            &Stepwise::new(pbgd(alpha), 4000),
-            &Stepwise::new(f2sa(alpha), 400),
+            &Outer::new(pbgd(alpha), 4000),
+            &Outer::new(f2sa(alpha), 400),
         ];
         for method in methods {
             let problem = closed_form::penalty_bias().bilevel;
@@ -56,7 +56,7 @@ fn the_bias_of_f2sa_is_one_over_the_penalty() {
     let biases: Vec<f64> = [4.0, 16.0, 64.0]
         .iter()
         .map(|lambda| {
-            let method = Stepwise::new(f2sa(*lambda), 400);
+            let method = Outer::new(f2sa(*lambda), 400);
             let (_, x, _) = run(&method, &exact(), &[0.0]);
             let scaled = lambda * (0.5 - x[0]);
             close(scaled, lambda / (2.0 * (1.0 + 2.0 * lambda)), 1e-7);
@@ -79,8 +79,8 @@ fn growing_penalties_approach_the_solution() {
         ..f2sa(1.0)
     };
     let methods: [(&dyn Method<f64>, f64); 2] = [
-        (&Stepwise::new(ramped, 8000), 200.0),
-        (&Stepwise::new(grown, 200), 200.0),
+        (&Outer::new(ramped, 8000), 200.0),
+        (&Outer::new(grown, 200), 200.0),
     ];
     for (method, penalty) in methods {
         let (_, x, _) = run(method, &exact(), &[0.0]);
@@ -95,8 +95,8 @@ fn many_lower_solutions() {
         // The counter-example has x = y = 1 at every penalty.
         let problem = closed_form::bda_counterexample().bilevel;
         let methods: [&dyn Method<f64>; 2] = [
-            &Stepwise::new(pbgd(alpha), 8000),
-            &Stepwise::new(f2sa(alpha), 2000),
+            &Outer::new(pbgd(alpha), 8000),
+            &Outer::new(f2sa(alpha), 2000),
         ];
         for method in methods {
             let (_, x, y) = run(method, &problem, &[0.0]);
@@ -106,7 +106,7 @@ fn many_lower_solutions() {
         }
         // With ½x² in F the penalised optimum is that of the scalar problem: α/(1 + 2α).
         let problem = closed_form::bda_discriminating().bilevel;
-        let (_, x, y) = run(&Stepwise::new(pbgd(alpha), 8000), &problem, &[0.0]);
+        let (_, x, y) = run(&Outer::new(pbgd(alpha), 8000), &problem, &[0.0]);
         let want = alpha / (1.0 + 2.0 * alpha);
         close(x[0], want, 1e-7);
         close(y[0], (1.0 + alpha * want) / (1.0 + alpha), 1e-7);
@@ -127,7 +127,7 @@ fn bome_converges_on_closed_forms() {
         (closed_form::bda_counterexample().bilevel, 1.0),
         (closed_form::bda_discriminating().bilevel, 0.5),
     ] {
-        let (reports, x, y) = run(&Stepwise::new(bome, 1800), &problem, &[0.0]);
+        let (reports, x, y) = run(&Outer::new(bome, 1800), &problem, &[0.0]);
         assert!((x[0] - want).abs() < 1e-3, "{x:?} {y:?}, expected {want}");
         let last = reports.last().unwrap();
         assert!(last.lower_residual < 1e-3, "{}", last.lower_residual);
@@ -149,17 +149,14 @@ fn oracles_per_step() {
         step: 0.1,
     };
     assert_eq!(
-        count(&Stepwise::new(pbgd(1.0), 7).sampling(sampling)),
+        count(&Outer::new(pbgd(1.0), 7).sampling(sampling)),
         (7, 7 * 5)
     );
     assert_eq!(
-        count(&Stepwise::new(f2sa(1.0), 7).sampling(sampling)),
+        count(&Outer::new(f2sa(1.0), 7).sampling(sampling)),
         (7 * 21, 7 * 42)
     );
-    assert_eq!(
-        count(&Stepwise::new(bome, 7).sampling(sampling)),
-        (7, 7 * 5)
-    );
+    assert_eq!(count(&Outer::new(bome, 7).sampling(sampling)), (7, 7 * 5));
     let gda = Gda::new(1, 7, Optimiser::GradientDescent { rate: 0.1 })
         .steps(0.1, 0.1)
         .sampling(sampling);

@@ -1,7 +1,7 @@
 //! The stochastic AID loop, step by step.
 
 use solvers::sampling::{DrawRule, Draws, Sampling};
-use solvers::{Schedule, Stepwise, StochasticAid};
+use solvers::{Outer, Schedule, StochasticAid};
 
 use super::{close, exact, noisy, run};
 
@@ -34,7 +34,7 @@ fn the_listing_is_followed_to_the_letter() {
             y -= 0.4 * g_y;
             x -= 0.6 / (t as f64 + 2.0) * m;
         }
-        let method = Stepwise::new(RULE, 25).sampling(Sampling::new(11).rule(rule));
+        let method = Outer::new(RULE, 25).sampling(Sampling::new(11).rule(rule));
         let (_, got_x, got_y) = run(&method, &noisy(), &[2.0]);
         close(got_x[0], x, 1e-13);
         close(got_y[0], y, 1e-13);
@@ -51,7 +51,7 @@ fn whole_batches_end_at_the_fixed_point_of_the_truncated_system() {
         ..RULE
     };
     for problem in [exact(), noisy()] {
-        let (_, x, y) = run(&Stepwise::new(rule, 600), &problem, &[2.0]);
+        let (_, x, y) = run(&Outer::new(rule, 600), &problem, &[2.0]);
         close(x[0], r / (1.0 + r), 1e-12);
         close(y[0], x[0], 1e-12);
     }
@@ -60,7 +60,7 @@ fn whole_batches_end_at_the_fixed_point_of_the_truncated_system() {
 #[test]
 fn a_run_is_a_function_of_the_seed() {
     let end = |seed, report| {
-        let method = Stepwise::new(RULE, 40)
+        let method = Outer::new(RULE, 40)
             .sampling(Sampling::new(seed).batches(2, 3))
             .report_every(report);
         run(&method, &noisy(), &[1.0]).1
@@ -71,7 +71,7 @@ fn a_run_is_a_function_of_the_seed() {
 
 #[test]
 fn oracles_per_step() {
-    let method = Stepwise::new(RULE, 10).sampling(Sampling::new(0).batches(2, 2));
+    let method = Outer::new(RULE, 10).sampling(Sampling::new(0).batches(2, 2));
     let (reports, ..) = run(&method, &noisy(), &[1.0]);
     let oracles = reports.last().unwrap().oracles;
     assert_eq!((oracles.upper.gradients, oracles.upper.hvps), (10, 0));

@@ -4,6 +4,7 @@ mod draws;
 mod family;
 mod first_order;
 mod loop_of_aid;
+mod own;
 
 use autodiff::{Sampled, Var, objective, sampled};
 use nalgebra::DVector;

@@ -1,0 +1,265 @@
+//! The one driver of outer runs.
+
+use autodiff::Real;
+use nalgebra::DVector;
+
+use crate::estimate::Oracles;
+use crate::expect;
+use crate::hypergradient::{ConfigError, Room};
+use crate::inner::Constraint;
+use crate::ledger::Ledger;
+use crate::problem::Bilevel;
+use crate::sampling::Sampling;
+
+use super::growth::Growth;
+use super::project::Project;
+use super::rule::{Advance, Rule, Update};
+use super::state::State;
+use super::{Method, Progress, Run};
+
+/// A method: a [`Rule`] with the number of its iterations, how they draw and are reported, and the
+/// set that x is held to.
+///
+/// # Requirements on the problem
+/// Those of the rule. Batches are of the samples that [`Bilevel::sampled`] names; an objective
+/// without samples is drawn whole, so on such problems every rule that draws is deterministic, except
+/// for [`Bsa`](crate::Bsa).
+///
+/// # Cost in oracle calls
+/// That of the rule; a sweep of a batch counts as one. A Hessian-vector product on a fresh batch
+/// linearises it, which is counted as a gradient too.
+///
+/// # Status
+/// That of the rule; see also [`Batches`](crate::Batches).
+///
+/// # Example
+/// ```
+/// use autodiff::{Var, objective, sampled};
+/// use nalgebra::dvector;
+/// use solvers::sampling::Sampling;
+/// use solvers::{Bilevel, Method, Outer, Schedule, StochasticAid};
+///
+/// let b = [0.5, 1.0, 1.5];
+/// let upper = sampled(3, move |x: Var, y: Var, batch: &[usize]| {
+///     let terms = batch.iter().map(|i| 0.5 * (y - b[*i]).norm_squared());
+///     Var::sum_of(terms) / batch.len() as f64 + 0.5 * x.norm_squared()
+/// });
+/// let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+/// let problem = Bilevel::sampled(upper, lower, 1, 1)?;
+/// let rule = StochasticAid {
+///     inner: 10,
+///     x: Schedule::Harmonic { a: 1.0, c: 5.0 },
+///     y: Schedule::Constant(0.5),
+///     z: 0.5,
+///     averaging: 0.5,
+/// };
+/// let method = Outer::new(rule, 3000).sampling(Sampling::new(1)).report_every(3000);
+/// let mut run = method.begin(&problem, dvector![0.0])?;
+/// while let Some(progress) = run.step() {
+///     assert!(progress.status.is_success());
+/// }
+/// assert!((run.x()[0] - 0.5).abs() < 0.05);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outer<R, C = Constraint> {
+    pub(super) rule: R,
+    iterations: usize,
+    report_every: usize,
+    sampling: Option<Sampling>,
+    constraint: C,
+}
+
+impl<R> Outer<R> {
+    /// `iterations` iterations of `rule`, each reported, on the whole objectives unless the rule
+    /// draws.
+    pub fn new(rule: R, iterations: usize) -> Self {
+        Outer {
+            rule,
+            iterations,
+            report_every: 1,
+            sampling: None,
+            constraint: Constraint::None,
+        }
+    }
+}
+
+impl<R, C> Outer<R, C> {
+    /// How batches are drawn, in methods that draw.
+    #[must_use]
+    pub fn sampling(mut self, sampling: Sampling) -> Self {
+        self.sampling = Some(sampling);
+        self
+    }
+
+    /// One [`Progress`] for this many iterations.
+    #[must_use]
+    pub fn report_every(mut self, iterations: usize) -> Self {
+        self.report_every = iterations;
+        self
+    }
+
+    /// Projects every entry of x to `low ..= high`.
+    #[must_use]
+    pub fn bounds(self, low: f64, high: f64) -> Outer<R> {
+        self.constraint(Constraint::Box { low, high })
+    }
+
+    /// Projects x to a set, at the start and after each step.
+    #[must_use]
+    pub fn constraint<P>(self, constraint: P) -> Outer<R, P> {
+        self.with(|rule, _| (rule, constraint))
+    }
+
+    /// The same with another rule and another set.
+    pub(super) fn with<Q, P>(self, change: impl FnOnce(R, C) -> (Q, P)) -> Outer<Q, P> {
+        let (rule, constraint) = change(self.rule, self.constraint);
+        Outer {
+            rule,
+            iterations: self.iterations,
+            report_every: self.report_every,
+            sampling: self.sampling,
+            constraint,
+        }
+    }
+}
+
+impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R, C> {
+    fn name(&self) -> String {
+        self.rule.name()
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        self.rule.room(dim_y)
+    }
+
+    #[track_caller]
+    fn begin<'p>(
+        &self,
+        problem: &'p Bilevel<T>,
+        mut x: DVector<T>,
+    ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
+        let name = self.rule.name();
+        self.rule.suits(problem)?;
+        let refused = |reason| ConfigError {
+            strategy: name.clone(),
+            reason,
+        };
+        let count = self.iterations.min(self.report_every);
+        expect::at_least_1("iterations", count).map_err(refused)?;
+        self.constraint.check(problem.dim_x()).map_err(refused)?;
+        assert!(
+            x.len() == problem.dim_x(),
+            "x has {} entries: the problem's outer variable has {}",
+            x.len(),
+            problem.dim_x()
+        );
+        self.constraint.project(x.as_mut_slice());
+        let mut state = State {
+            problem,
+            x,
+            y: problem.start().clone(),
+            warnings: Vec::new(),
+            sampling: self.sampling,
+            iteration: 0,
+            iterations: self.iterations,
+            report_every: self.report_every,
+            ended: false,
+            constraint: Box::new(self.constraint.clone()),
+            projected: false,
+            growth: Growth::default(),
+            reports: Oracles::default(),
+        };
+        let update = self.rule.begin(&mut state).map_err(refused)?;
+        Ok(Box::new(OuterRun {
+            state,
+            update,
+            peak: 0,
+            name,
+        }))
+    }
+}
+
+/// A run on its way.
+struct OuterRun<'p, T: Real> {
+    state: State<'p, T>,
+    update: Box<dyn Update<T> + 'p>,
+    /// The most bytes held; a meter may be set back.
+    peak: usize,
+    name: String,
+}
+
+impl<T: Real> OuterRun<'_, T> {
+    fn advance(&mut self) -> Advance {
+        let said = self.update.step(&mut self.state);
+        self.state.count();
+        said
+    }
+}
+
+impl<T: Real> Run<T> for OuterRun<'_, T> {
+    fn step(&mut self) -> Option<Progress> {
+        let left = self.state.iterations - self.state.iteration;
+        if self.state.ended || left == 0 {
+            return None;
+        }
+        let mut said = self.advance();
+        for _ in 1..left.min(self.state.report_every) {
+            if self.state.ended {
+                break;
+            }
+            let next = self.advance();
+            said = said.and(next, self.state.ended);
+        }
+        let (s, ground) = (&mut self.state, self.update.ground());
+        self.peak = self.peak.max(ground.meter().read().peak);
+        s.warnings.extend(s.growth.warning());
+        Some(Progress {
+            iteration: s.iteration.div_ceil(s.report_every),
+            upper: said.upper,
+            lower_residual: said.lower_residual,
+            hypergradient_norm: said.hypergradient_norm,
+            status: said.status,
+            accuracy: said.accuracy,
+            certificate: said.certificate,
+            oracles: ground.oracles() - s.reports,
+            peak_bytes: self.peak,
+            warnings: std::mem::take(&mut s.warnings),
+        })
+    }
+
+    fn iterations(&self) -> usize {
+        let s = &self.state;
+        let all = if s.ended { s.iteration } else { s.iterations };
+        all.div_ceil(s.report_every)
+    }
+
+    fn x(&self) -> &DVector<T> {
+        &self.state.x
+    }
+
+    fn y(&self) -> &DVector<T> {
+        &self.state.y
+    }
+
+    fn visit(&mut self, ledger: &mut Ledger) {
+        let (own, mut found) = (mark(&self.name), mark(&self.name));
+        ledger.word("the method's mark", &mut found);
+        if found != own {
+            let expected = format!("{own}, which is that of {}", self.name);
+            ledger.refuse("the method's mark", found, expected);
+        }
+        self.state.visit(ledger);
+        self.update.visit(ledger);
+        self.update.ground().visit(ledger);
+        ledger.count("peak of bytes", &mut self.peak);
+    }
+}
+
+/// What the saved state of a method of this name begins with: FNV-1a of it. It changes with the
+/// order in which the state is written down.
+fn mark(name: &str) -> u64 {
+    const LAYOUT: u64 = 0xcbf2_9ce4_8422_2325;
+    let next = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    name.bytes().fold(LAYOUT, next)
+}

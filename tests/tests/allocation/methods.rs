@@ -1,0 +1,153 @@
+//! Iterations of methods allocate nothing.
+
+use autodiff::{Var, objective};
+use nalgebra::DVector;
+use solvers::{
+    Aid, Amigo, Bilevel, Bome, Bsa, Constants, Descent, F2sa, Fsla, Gda, Hoag, Isgd, Itd, Maid,
+    Method, Optimiser, Outer, Pbgd, Saba, Schedule, Soba, StocBio, StochasticAid, Strategy,
+};
+
+use super::ALLOCATIONS;
+
+/// A quadratic of 3 entries whose curvatures differ, with its constants.
+fn quadratic() -> Bilevel<f64> {
+    let upper = objective(|x: Var, y: Var| {
+        let off = y - 1.0;
+        0.5 * off.square().dot(y.vector(&[1.0, 3.0, 9.0])) + 0.05 * x.norm_squared()
+    });
+    let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+    let problem = Bilevel::new(upper, lower, 3, 3).expect("a valid problem");
+    problem.with_constants(|_, _| Constants {
+        strong_convexity: 1.0,
+        smoothness: 1.0,
+        hessian_lipschitz: 0.0,
+        cross_norm: 1.0,
+        cross_lipschitz: 0.0,
+        upper_smoothness: 9.0,
+        upper_cross: 0.0,
+    })
+}
+
+/// Allocations of ten iterations after the first few, and how many of them had a remark.
+fn iterations(method: &dyn Method<f64>) -> (usize, usize) {
+    let problem = quadratic();
+    let run = method.begin(&problem, DVector::zeros(3));
+    let mut run = run.expect("settings that suit");
+    (0..4).for_each(|_| drop(run.step()));
+    let (before, mut remarks) = (ALLOCATIONS.get(), 0);
+    for _ in 0..10 {
+        let progress = run.step().expect("iterations are left");
+        assert!(progress.status.is_success(), "{}", progress.status);
+        remarks += progress.warnings.len();
+    }
+    (ALLOCATIONS.get() - before, remarks)
+}
+
+/// What an estimate of the strategy allocates after the first.
+fn estimates(strategy: &dyn Strategy<f64>) -> usize {
+    let (problem, x) = (quadratic(), DVector::zeros(3));
+    let mut work = problem.workspace();
+    let mut estimate = || drop(strategy.hypergradient(&problem, &x, &mut work));
+    (0..3).for_each(|_| estimate());
+    let before = ALLOCATIONS.get();
+    estimate();
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn an_iteration_of_a_method_allocates_nothing() {
+    let (n, short) = (60, Schedule::Constant(0.02));
+    let (inner, ratio, averaging) = (2, 2.0, 0.5);
+    let plain = Optimiser::GradientDescent { rate: 0.02 };
+    let (x, y, v) = (short, Schedule::Constant(0.5), 0.5);
+    let (inner_step, step, penalty) = (0.1, 0.02, 1.0);
+    let pbgd = Pbgd {
+        first: 1.0,
+        last: 2.0,
+        ramp: 5,
+        inner,
+        inner_step,
+        step,
+    };
+    let f2sa = F2sa {
+        penalty,
+        growth: 0.1,
+        inner,
+        inner_step,
+        step,
+    };
+    let bome = Bome {
+        inner,
+        inner_step,
+        fall: 0.5,
+        step,
+    };
+    let aid = StochasticAid {
+        inner,
+        x,
+        y,
+        z: v,
+        averaging,
+    };
+    let fsla = Fsla {
+        step: short,
+        ratio,
+        averaging,
+    };
+    let amigo = Amigo {
+        inner,
+        linear: inner,
+        y,
+        v,
+        x,
+    };
+    let stocbio = StocBio {
+        inner,
+        factors: inner,
+        y,
+        v,
+        x,
+    };
+    let bsa = Bsa {
+        inner,
+        terms: 3,
+        y,
+        v,
+        x,
+    };
+    let methods: [&dyn Method<f64>; 14] = [
+        &Hoag::new(n),
+        &Maid::new(n).tolerance(1e-300),
+        &Isgd::new(n, 0.02),
+        &Gda::new(3, 20, plain),
+        &Outer::new(pbgd, n),
+        &Outer::new(f2sa, n),
+        &Outer::new(bome, n),
+        &Outer::new(aid, n),
+        &Outer::new(Soba { step: short, ratio }, n),
+        &Outer::new(Saba { step, ratio }, n),
+        &Outer::new(fsla, n),
+        &Outer::new(amigo, n),
+        &Outer::new(stocbio, n),
+        &Outer::new(bsa, n).bounds(-2.0, 2.0),
+    ];
+    for method in methods {
+        let (made, remarks) = iterations(method);
+        // HOAG says that a step was taken back: a line, and the list it is returned in.
+        assert_eq!(made, 2 * remarks, "{}: allocations", method.name());
+        assert!(remarks == 0 || method.name() == "hoag");
+    }
+    let adam = Optimiser::Adam { rate: 0.02 };
+    let strategies: [(&dyn Strategy<f64>, &dyn Method<f64>); 2] = [
+        (
+            &Aid::cg(),
+            &Descent::new(Aid::cg(), adam, n).warm_start(true),
+        ),
+        (&Itd::reverse(5), &Descent::new(Itd::reverse(5), adam, n)),
+    ];
+    // What a strategy returns is its own: descent adds nothing.
+    for (strategy, descent) in strategies {
+        let own = 10 * estimates(strategy);
+        assert_eq!(iterations(descent), (own, 0), "{}", descent.name());
+    }
+}
