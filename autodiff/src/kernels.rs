@@ -2,6 +2,7 @@
 //!
 //! The only `unsafe` of the crate is the call of the matrix product, after its bounds are checked.
 
+use gemm_common::Parallelism;
 use smallvec::SmallVec;
 
 use crate::real::Real;
@@ -97,6 +98,38 @@ const BLOCK_WORK: usize = 1 << 22;
 /// At most this many blocks.
 const BLOCKS: usize = 8;
 
+/// The matrix product of a scalar type.
+pub trait Gemm: Sized {
+    /// The kernel of this processor.
+    fn gemm() -> Product<Self>;
+}
+
+impl Gemm for f32 {
+    fn gemm() -> Product<f32> {
+        gemm_f32::gemm::f32::get_gemm_fn()
+    }
+}
+
+impl Gemm for f64 {
+    fn gemm() -> Product<f64> {
+        gemm_f64::gemm::f64::get_gemm_fn()
+    }
+}
+
+/// `dst = α dst + β lhs rhs`, in the crate's order of arguments: rows, columns and inner dimension;
+/// `dst` with its column and row strides, and whether it is read; `lhs` and `rhs` with theirs; α and
+/// β; which are conjugated; threads.
+#[rustfmt::skip]
+type Product<T> = unsafe fn(
+    usize, usize, usize,
+    *mut T, isize, isize, bool,
+    *const T, isize, isize,
+    *const T, isize, isize,
+    T, T,
+    bool, bool, bool,
+    Parallelism,
+);
+
 /// `out += a · b`, for a column-major `out`, in blocks of columns.
 fn blocks<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>) {
     let work = a.rows * a.cols * b.cols;
@@ -121,7 +154,7 @@ fn product<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>) {
     // swaps its strides or drops columns at either end; `out` was checked to hold m·n entries with
     // the strides (1, m). `out` is a unique borrow, so it overlaps neither input.
     unsafe {
-        gemm::gemm(
+        T::gemm()(
             m,
             n,
             k,
@@ -140,7 +173,7 @@ fn product<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>) {
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            Parallelism::None,
         );
     }
 }

@@ -6,6 +6,7 @@
 /// `f64` and converted once, through [`Real::of`].
 pub trait Real:
     sealed::Sealed
+    + crate::kernels::Gemm
     + crate::rows::Rows
     + crate::vector::Vector
     + crate::rules::elementwise::Kernels

@@ -1,12 +1,11 @@
 //! Inputs from fixed seeds, and files of them.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use models::data::Samples;
 use nalgebra::DMatrix;
-use npyz::WriterBuilder;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -148,14 +147,18 @@ impl Writer<'_> {
         entries: &[f64],
     ) -> io::Result<()> {
         let file = File::create(self.folder.join(format!("{group}.{name}.npy")))?;
-        let shape: Vec<u64> = shape.iter().map(|n| *n as u64).collect();
-        let mut writer = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(&shape)
-            .writer(BufWriter::new(file))
-            .begin_nd()?;
-        writer.extend(entries.iter().copied())?;
-        writer.finish()
+        let mut file = BufWriter::new(file);
+        let axes: String = shape.iter().map(|n| format!("{n}, ")).collect();
+        let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({axes}), }}");
+        // Ten bytes before the header and its line's end make a multiple of 64.
+        let length = (header.len() + 11).next_multiple_of(64) - 11;
+        file.write_all(b"\x93NUMPY\x01\x00")?;
+        file.write_all(&(length as u16 + 1).to_le_bytes())?;
+        writeln!(file, "{header:length$}")?;
+        for entry in entries {
+            file.write_all(&entry.to_le_bytes())?;
+        }
+        file.flush()
     }
 
     /// A matrix with one sample per column, as the rows of an array.

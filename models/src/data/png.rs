@@ -5,9 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use image::codecs::png::PngDecoder;
-use image::{DynamicImage, ImageDecoder, Limits};
 use nalgebra::DMatrix;
+use png::{BitDepth, ColorType, Decoder, DecodingError, Limits, Reader, Transformations};
 
 use super::DENSE_LIMIT;
 use super::error::{DataError, one_line, unreadable};
@@ -64,7 +63,7 @@ pub fn read_images(folder: &Path) -> Result<Vec<DMatrix<f64>>, DataError> {
     let paths = files(folder).map_err(unreadable(&file))?;
     let mut sides = Vec::new();
     for path in &paths {
-        let (width, height) = open(path)?.dimensions();
+        let (width, height) = open(path)?.info().size();
         sides.push(width.min(height));
     }
     let Some((smallest, size)) = sides.iter().copied().enumerate().min_by_key(|(_, s)| *s) else {
@@ -98,16 +97,16 @@ pub fn read_images(folder: &Path) -> Result<Vec<DMatrix<f64>>, DataError> {
     paths.iter().map(|path| middle(path, size)).collect()
 }
 
-/// The decoder of an image of sound size.
-fn open(path: &PathBuf) -> Result<PngDecoder<BufReader<File>>, DataError> {
+/// The decoder of an image of sound size, of 8 or 16 bits a channel and without a palette.
+fn open(path: &PathBuf) -> Result<Reader<BufReader<File>>, DataError> {
     let file = path.display().to_string();
     let opened = File::open(path).map_err(unreadable(&file))?;
     let bytes = opened.metadata().map_err(unreadable(&file))?.len();
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(1 << 26);
-    let decoder = PngDecoder::with_limits(BufReader::new(opened), limits);
-    let decoder = decoder.map_err(|reason| malformed(path, one_line(reason)))?;
-    let (width, height) = decoder.dimensions();
+    let limits = Limits { bytes: 1 << 26 };
+    let mut decoder = Decoder::new_with_limits(BufReader::new(opened), limits);
+    decoder.set_transformations(Transformations::EXPAND);
+    let reader = decoder.read_info().map_err(|e| undecoded(path, e))?;
+    let (width, height) = reader.info().size();
     if width < 2 || height < 2 || width > LONGEST || height > LONGEST {
         return Err(DataError::Malformed {
             file,
@@ -122,7 +121,7 @@ fn open(path: &PathBuf) -> Result<PngDecoder<BufReader<File>>, DataError> {
         let found = format!("{height} × {width} pixels do not fit in {bytes} bytes");
         return Err(malformed(path, found));
     }
-    Ok(decoder)
+    Ok(reader)
 }
 
 fn malformed(path: &Path, found: String) -> DataError {
@@ -134,25 +133,41 @@ fn malformed(path: &Path, found: String) -> DataError {
     }
 }
 
+fn undecoded(path: &Path, reason: DecodingError) -> DataError {
+    let found = match reason {
+        DecodingError::Format(_) => format!("Format error decoding Png: {reason}"),
+        DecodingError::LimitsExceeded => "Memory limit exceeded".into(),
+        DecodingError::IoError(_) | DecodingError::Parameter(_) => reason.to_string(),
+    };
+    malformed(path, one_line(found))
+}
+
 /// The middle pixels of an image as grays.
 fn middle(path: &PathBuf, size: usize) -> Result<DMatrix<f64>, DataError> {
-    let decoded = DynamicImage::from_decoder(open(path)?);
-    let image = decoded.map_err(|reason| malformed(path, one_line(reason)))?;
-    let cut = |long: u32| (long - size as u32) / 2;
-    let (left, top) = (cut(image.width()), cut(image.height()));
-    let part = image.crop_imm(left, top, size as u32, size as u32);
-    drop(image);
+    let mut reader = open(path)?;
+    let (width, height) = reader.info().size();
+    let (colours, depth) = reader.output_color_type();
+    let too_large = || undecoded(path, DecodingError::LimitsExceeded);
+    let mut bytes = vec![0; reader.output_buffer_size().ok_or_else(too_large)?];
+    reader
+        .next_frame(&mut bytes)
+        .map_err(|e| undecoded(path, e))?;
+    let cut = |long: u32| (long as usize - size) / 2;
+    let (left, top) = (cut(width), cut(height));
+    // Of 8 bits: the number of 16 that is as large a part of the largest.
+    let channel = |i: usize, j: usize, c: usize| {
+        let at = ((top + i) * width as usize + left + j) * colours.samples() + c;
+        f64::from(match depth {
+            BitDepth::Sixteen => u16::from_be_bytes([bytes[2 * at], bytes[2 * at + 1]]),
+            _ => u16::from(bytes[at]) * 257,
+        })
+    };
     let full = f64::from(u16::MAX);
-    Ok(if part.color().has_color() {
-        let pixels = part.into_rgb16();
-        DMatrix::from_fn(size, size, |i, j| {
-            let [r, g, b] = pixels.get_pixel(j as u32, i as u32).0.map(f64::from);
+    Ok(DMatrix::from_fn(size, size, |i, j| match colours {
+        ColorType::Rgb | ColorType::Rgba => {
+            let [r, g, b] = [0, 1, 2].map(|c| channel(i, j, c));
             (0.2126 * r + 0.7152 * g + 0.0722 * b) / full
-        })
-    } else {
-        let pixels = part.into_luma16();
-        DMatrix::from_fn(size, size, |i, j| {
-            f64::from(pixels.get_pixel(j as u32, i as u32).0[0]) / full
-        })
-    })
+        }
+        _ => channel(i, j, 0) / full,
+    }))
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::ExtendedColorType;
+use png::ColorType;
 
 use models::data::{Labels, Reading};
 
@@ -72,8 +72,8 @@ fn formats() -> Vec<Format> {
     let digits = idx(0x08, &[5], &[0, 1, 2, 3, 4]);
     let x = floats(&[5, 2], &[0.5; 10]);
     let t = npy("<i4", Order::C, &[5], &[0, 1, 2, 3, 4]);
-    let gray = png(&Vec::from_iter(0..80), 8, 10, ExtendedColorType::L8);
-    let colours = png(&Vec::from_iter(0..192), 8, 8, ExtendedColorType::Rgb8);
+    let gray = png(&Vec::from_iter(0..80), 8, 10, ColorType::Grayscale);
+    let colours = png(&Vec::from_iter(0..192), 8, 8, ColorType::Rgb);
     let one = |name, bytes: Vec<u8>, read, wrap| Format {
         name,
         files: vec![(name, bytes)],

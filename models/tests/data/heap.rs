@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt::Write;
 
-use image::ExtendedColorType;
+use png::ColorType;
 
 use crate::common::*;
 use crate::pairs::{idx, packed};
@@ -167,7 +167,7 @@ fn images_are_held_once() {
     let folder = TempDir::new().unwrap();
     for i in 0..8 {
         let pixels = Vec::from_iter((0..3 * 300 * 300).map(|k| (k * (i + 3)) as u8));
-        let bytes = png(&pixels, 300, 300, ExtendedColorType::Rgb8);
+        let bytes = png(&pixels, 300, 300, ColorType::Rgb);
         std::fs::write(folder.path().join(format!("{i}.png")), bytes).unwrap();
     }
     let (images, peak) = peak(|| data::read_images(folder.path()).unwrap());

@@ -1,14 +1,20 @@
 //! Folders of PNG images.
 
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use png::{BitDepth, ColorType, Encoder};
 
 use crate::common::*;
 
-pub(crate) fn png(bytes: &[u8], rows: u32, columns: u32, kind: ExtendedColorType) -> Vec<u8> {
+/// A PNG file of `bytes`, those of 16 bits with the high one first.
+pub(crate) fn png(bytes: &[u8], rows: u32, columns: u32, kind: ColorType) -> Vec<u8> {
     let mut file = Vec::new();
-    let encoder = PngEncoder::new(&mut file);
-    encoder.write_image(bytes, columns, rows, kind).unwrap();
+    let mut encoder = Encoder::new(&mut file, columns, rows);
+    encoder.set_color(kind);
+    if bytes.len() > (rows * columns) as usize * kind.samples() {
+        encoder.set_depth(BitDepth::Sixteen);
+    }
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(bytes).unwrap();
+    writer.finish().unwrap();
     file
 }
 
@@ -24,15 +30,15 @@ fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
 fn images_are_cut_to_their_middle() {
     let wide = Vec::from_iter(0..15u8);
     let deep = [0u16, 1, 256, 65535, 7, 8, 9, 10, 11, 12, 13, 14];
-    let deep = Vec::from_iter(deep.iter().flat_map(|v| v.to_ne_bytes()));
+    let deep = Vec::from_iter(deep.iter().flat_map(|v| v.to_be_bytes()));
     let colours = [255, 0, 0, 0, 255, 0, 0, 0, 255, 51, 51, 51];
     let folder = folder(&[
-        ("a.png", png(&wide, 3, 5, ExtendedColorType::L8)),
-        ("b.PNG", png(&colours, 2, 2, ExtendedColorType::Rgb8)),
-        ("c.png", png(&deep, 4, 3, ExtendedColorType::L16)),
+        ("a.png", png(&wide, 3, 5, ColorType::Grayscale)),
+        ("b.PNG", png(&colours, 2, 2, ColorType::Rgb)),
+        ("c.png", png(&deep, 4, 3, ColorType::Grayscale)),
         (
             "d.png",
-            png(&[9, 0, 8, 255, 7, 1, 6, 2], 2, 2, ExtendedColorType::La8),
+            png(&[9, 0, 8, 255, 7, 1, 6, 2], 2, 2, ColorType::GrayscaleAlpha),
         ),
         ("notes.txt", b"no image".to_vec()),
     ]);
@@ -54,7 +60,7 @@ fn images_that_are_refused() {
             &vec![3; (rows * columns) as usize],
             rows,
             columns,
-            ExtendedColorType::L8,
+            ColorType::Grayscale,
         )
     };
     let refused = |bytes: Vec<u8>| {
@@ -101,7 +107,7 @@ fn images_that_are_refused() {
 fn an_image_much_smaller_than_the_others_is_refused() {
     let gray = |rows: u32, columns: u32| {
         let pixels = vec![3; (rows * columns) as usize];
-        png(&pixels, rows, columns, ExtendedColorType::L8)
+        png(&pixels, rows, columns, ColorType::Grayscale)
     };
     let sizes = |side: u32, others: &[(u32, u32)]| {
         let names = ["b.png", "c.png", "d.png"];

@@ -147,6 +147,17 @@ pub(crate) fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
     zip.finish().expect("memory").into_inner()
 }
 
+/// Writes a gray image of 8 bits.
+pub(crate) fn photo(path: &Path, width: u32, height: u32, gray: impl Fn(u32, u32) -> u8) {
+    let file = std::fs::File::create(path).expect("a writable folder");
+    let encoder = png::Encoder::new(file, width, height);
+    let mut writer = encoder.write_header().expect("sizes");
+    let pixels = (0..height).flat_map(|j| (0..width).map(move |i| (i, j)));
+    let pixels: Vec<u8> = pixels.map(|(i, j)| gray(i, j)).collect();
+    writer.write_image_data(&pixels).expect("all pixels");
+    writer.finish().expect("a writable folder");
+}
+
 /// Numbers without a pattern, in (-1, 1), the same every time.
 pub(crate) fn noise(count: usize, seed: usize) -> Vec<f64> {
     let at = |i: usize| (12.9898 * (i + 1) as f64 + 78.233 * (seed + 1) as f64).sin() * 43758.5453;

@@ -1,6 +1,6 @@
 //! Data files and points, and what is too large.
 
-use crate::common::{Folder, noise, npy, npz};
+use crate::common::{Folder, noise, npy, npz, photo};
 use crate::faults::{compare, refused};
 
 /// Arrays of a good file, one of them replaced.
@@ -316,10 +316,8 @@ fn tables_with_a_way_out() {
     folder.write("plain.csv", ROWS);
     std::fs::create_dir(folder.path("mixed")).unwrap();
     for (name, side) in [("icon", 4), ("photo0", 96), ("photo1", 96), ("photo2", 90)] {
-        let photo = image::GrayImage::from_pixel(side, side, image::Luma([7]));
-        photo
-            .save(folder.path(&format!("mixed/{name}.png")))
-            .unwrap();
+        let path = folder.path(&format!("mixed/{name}.png"));
+        photo(&path, side, side, |_, _| 7);
     }
     let cases: [(&str, &str, &[&str]); 11] = [
         (

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::{Folder, Run, noise, npy};
+use crate::common::{self, Folder, Run, noise, npy};
 
 const SHORT: &str = "solve --problem quadratic --method itd --depth 20 --optimiser adam";
 
@@ -174,9 +174,8 @@ fn data_in_several_files_is_kept_track_of() {
 
     std::fs::create_dir(folder.path("photos")).expect("a writable folder");
     let photo = |name: &str| {
-        let photo = image::GrayImage::from_fn(6, 6, |i, j| image::Luma([(i * j) as u8]));
         let path = folder.path("photos").join(name);
-        photo.save(path).expect("a writable folder");
+        common::photo(&path, 6, 6, |i, j| (i * j) as u8);
     };
     photo("a.png");
     photo("b.png");

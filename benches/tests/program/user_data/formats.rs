@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use crate::common::{Folder, npy};
+use crate::common::{Folder, npy, photo};
 
 /// The same numbers in every format without splits: the same records.
 #[test]
@@ -37,8 +37,8 @@ fn images_come_from_a_folder() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("photos")).unwrap();
     for (name, width) in [("b.png", 8), ("a.PNG", 6)] {
-        let photo = image::GrayImage::from_fn(width, 7, |i, j| image::Luma([(i * j) as u8]));
-        photo.save(folder.path("photos").join(name)).unwrap();
+        let path = folder.path("photos").join(name);
+        photo(&path, width, 7, |i, j| (i * j) as u8);
     }
     let words = "compare --problem tv-denoising --strategy aid-cg --json --data photos";
     let record = &folder.run(words).code(0).records()[0];
