@@ -8,6 +8,7 @@ use super::record::{scalar, vector};
 use crate::primitive::Primitive;
 use crate::program::Program;
 use crate::real::Real;
+use crate::var::Var;
 
 impl Graph {
     /// Records the program, ending in a scalar: a weighted sum of the means of all values that no
@@ -37,23 +38,24 @@ impl Graph {
 
     /// Records the scalar program with one input's gradient stopped.
     pub fn record_stopped<T: Real>(&self, input: usize) -> Arc<Program<T>> {
-        let primitive = |operands| Wave { operands };
-        Program::record(&self.shapes(), |v| {
-            let mut v = v.to_vec();
-            v[input] = v[input].stop_gradient();
-            scalar(self, &v, &primitive)
-        })
+        self.record_through(input, |v| v.stop_gradient())
     }
 
     /// Records the scalar program of `tanh` of its last input: one whose gradient by that input is
     /// of moderate size wherever it is taken, so that loops may descend along it.
     pub fn record_tame<T: Real>(&self) -> Arc<Program<T>> {
-        let primitive = |operands| Wave { operands };
+        self.record_through(self.inputs.len() - 1, |v| v.tanh())
+    }
+
+    fn record_through<T, F>(&self, input: usize, change: F) -> Arc<Program<T>>
+    where
+        T: Real,
+        F: for<'r> Fn(Var<'r, T>) -> Var<'r, T>,
+    {
         Program::record(&self.shapes(), |v| {
             let mut v = v.to_vec();
-            let last = v.len() - 1;
-            v[last] = v[last].tanh();
-            scalar(self, &v, &primitive)
+            v[input] = change(v[input]);
+            scalar(self, &v, &|operands| Wave { operands })
         })
     }
 }

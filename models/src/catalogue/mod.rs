@@ -121,10 +121,11 @@ impl Entry {
     /// The task of what the user gives; whatever is not given is the problem's own.
     ///
     /// # Errors
-    /// If the problem does not take what is given, before any file is read; if the data is bad.
+    /// If the data is bad, or the problem does not take what is given.
     pub fn task<T: Real>(&self, source: &Source) -> Result<Task<T>, TaskError> {
-        source.suits(self)?;
+        // What is wrong with the data is told first.
         let (given, read) = source.read::<T>(self)?;
+        source.suits(self)?;
         Ok(Task {
             read,
             ..self.make(given)?

@@ -8,7 +8,8 @@ use crate::faults::refused;
 /// A value that no setting has unless it is given.
 fn unusual(setting: &Setting) -> &'static str {
     match setting.kind {
-        Kind::Count => "7",
+        // As many samples as the problem has.
+        Kind::Count => "1",
         Kind::Positive | Kind::FromZero => "0.625",
         Kind::YesNo => "true",
         Kind::Flag => "",
