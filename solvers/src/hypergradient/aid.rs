@@ -119,10 +119,48 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         self.lower.complaint().or(self.linear.complaint())
     }
 
+    fn scratch(&self, problem: &Bilevel<T>) -> usize {
+        self.parts().scratch(problem)
+    }
+
+    fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
+        self.parts().footprint(problem)
+    }
+
+    fn room(&self, dim_y: usize) -> Room {
+        self.linear.room(dim_y)
+    }
+
+    fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
+        self.parts().differentiate(call)
+    }
+}
+
+impl<L> Aid<L> {
+    fn parts<T: Real>(&self) -> Parts<'_, T>
+    where
+        L: LinearSolver<T>,
+    {
+        Parts {
+            lower: &self.lower,
+            linear: &self.linear,
+            rounding: self.rounding,
+        }
+    }
+}
+
+/// The settings, with a linear solver of any kind: what follows is compiled once.
+struct Parts<'a, T> {
+    lower: &'a LowerSolve,
+    linear: &'a dyn LinearSolver<T>,
+    rounding: bool,
+}
+
+impl<T: Real> Parts<'_, T> {
     /// The solution of the linear system, beside what the lower level or that system takes.
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let n = problem.dim_y();
-        let system = system::scratch(&self.linear, n, true);
+        let system = system::scratch(self.linear, n, true);
         n + self.lower.scratch::<T>(n).max(system).max(n)
     }
 
@@ -140,10 +178,6 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         footprint
             .recorded(&step)
             .beside(loop_bytes(&step, depth, NOTHING))
-    }
-
-    fn room(&self, dim_y: usize) -> Room {
-        self.linear.room(dim_y)
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
@@ -178,7 +212,7 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
             lower.linearise(&[x, y]);
             let b = upper.gradient(1);
             let (_, room) = scratch.split::<0>(0);
-            let solution = system::solve(&self.linear, lower, b, v, room, true);
+            let solution = system::solve(self.linear, lower, b, v, room, true);
             let curvature = solved.curvature.and(solution.curvature);
             let distance = part(curvature.distance(solved.residual), y, start);
             if solution.flawed {
@@ -207,7 +241,7 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
             && solved.iterations == 0
             && saddle_distance <= accuracy::solved::<T>()
             && solution.residual <= self.linear.tolerance();
-        let mut answer = self.judge::<T>(&solved, &solution, distance, saddle);
+        let mut answer = self.judge(&solved, &solution, distance, saddle);
         answer.upper = value.f64();
         answer.certificate = Certificate::stated(problem, x, y, size, upper, lower);
         if answer.status.is_success() {
@@ -224,18 +258,10 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         });
         answer
     }
-}
 
-impl<L> Aid<L> {
     /// What a lower level at this relative `distance` and the solution of the linear system are worth
     /// together. `saddle` says that y is a stationary point that was meant.
-    fn judge<T: Real>(
-        &self,
-        lower: &Lower,
-        solution: &Solution,
-        distance: f64,
-        saddle: bool,
-    ) -> Answer {
+    fn judge(&self, lower: &Lower, solution: &Solution, distance: f64, saddle: bool) -> Answer {
         let (status, warning) = self.lower.judge::<T>(lower, distance);
         let mut warnings = Vec::new();
         if saddle {
