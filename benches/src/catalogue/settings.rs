@@ -50,9 +50,11 @@ impl SolveSettings {
         let family = methods::find(method).map(|entry| entry.family);
         let own = find(problem).map_or(Defaults::NONE, |entry| entry.defaults);
         let default = for_family(own, family.unwrap_or_default()).or(Settings::DEFAULT);
+        // Those of strategies alone stand in no file.
+        let keys: Vec<&str> = of_methods().map(|s| s.key).collect();
         SolveSettings {
             reading: GivenReading::default(),
-            method: given.or(default),
+            method: given.or(default).only(&keys),
             seed: 0,
         }
     }

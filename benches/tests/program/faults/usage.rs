@@ -125,7 +125,7 @@ fn numbers_out_of_range() {
             ),
             (
                 "--problem scalar --inner newton",
-                &["newton", "expected `gd`"],
+                &["newton", "expected one of `gd`"],
             ),
             ("--problem scalar --dpeth 3", &["--dpeth", "--depth"]),
             (
