@@ -176,9 +176,9 @@ fn a_preconditioner_takes_large_eigenvalues_out() {
     let rounder = system.solve::<f64>(&NystromCg::new(12));
     for solved in [&plain, &rounder] {
         assert_eq!(solved.report.outcome, Outcome::Converged);
-        // The condition is 1e8, so that the residual alone is small whatever the solver.
+        // The solver's own residual drifts from this one by rounding times the condition, 1e8.
         let residual = system.residual(&solved.v);
-        assert!(residual < 1e-9, "{residual:e}");
+        assert!(residual < 1e-7, "{residual:e}");
     }
     let (many, few) = (plain.report.iterations, rounder.report.iterations);
     assert!(2 * few < many, "{few} iterations, and {many} without");
