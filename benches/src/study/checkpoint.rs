@@ -14,7 +14,7 @@ use super::solve::SoFar;
 use crate::catalogue::settings::SolveSettings;
 
 /// The first line; the number is that of the format.
-const MAGIC: &[u8] = b"bilevel checkpoint 1\n";
+const MAGIC: &[u8] = b"bilevel checkpoint 2\n";
 
 /// Everything that a run follows from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -141,7 +141,7 @@ pub enum CheckpointError {
     #[error("is no checkpoint of this program")]
     Foreign,
     /// A format that this program does not know.
-    #[error("is a checkpoint of format {0}: expected 1")]
+    #[error("is a checkpoint of format {0}: expected 2")]
     Format(String),
     /// It ends too early, or its checksum is another.
     #[error("is damaged: {0}")]
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(refusal(b"PK\x03\x04"), "is no checkpoint of this program");
         assert_eq!(
             refusal(b"bilevel checkpoint 20\n{}"),
-            "is a checkpoint of format 20: expected 1"
+            "is a checkpoint of format 20: expected 2"
         );
         assert_eq!(refusal(b"bilevel check"), "is damaged: it ends too early");
     }
