@@ -17,7 +17,7 @@ use solvers::{Bda, InnerStep, Status};
 use crate::study::compare::AnyStrategy;
 
 /// Strategies, each checked against differences of the outer function that it differentiates.
-pub const STRATEGIES: [(&str, Way); 18] = [
+pub const STRATEGIES: [(&str, Way); 20] = [
     ("exact", Way::Solved),
     ("itd", Way::Unrolled),
     ("itd-taped", Way::Unrolled),
@@ -32,6 +32,8 @@ pub const STRATEGIES: [(&str, Way); 18] = [
     ("aid-neumann", Way::Solved),
     ("aid-fixed-point", Way::Solved),
     ("aid-nystrom:100", Way::Solved),
+    ("aid-nystrom-cg", Way::Solved),
+    ("aid-gmres", Way::Solved),
     ("aid-one-step", Way::Solved),
     ("aid-step", Way::Solved),
     ("bda", Way::Aggregated(Memory::Stored)),

@@ -14,8 +14,9 @@ use super::{
 /// The method of generalised minimal residuals, started again every so many iterations.
 ///
 /// # Requirements on the problem
-/// Any matrix that is not singular. The residual's norm never rises within a start; restarts that
-/// no longer reduce it end the iteration.
+/// Any matrix that is not singular, symmetric or not. The residual's norm never rises within a start;
+/// restarts that no longer reduce it end the iteration. A direction v of the basis with vᵀHv < 0 is
+/// reported beside the solution, as [`Minres`](super::Minres) does.
 ///
 /// # Cost in oracle calls
 /// One product per iteration, one per start after the first, and one that recomputes the last
@@ -143,6 +144,10 @@ impl<T: Real> LinearSolver<T> for Gmres {
         restart.or(positive("tolerance", LinearSolver::<T>::tolerance(self)))
     }
 
+    fn solves_indefinite(&self) -> bool {
+        true
+    }
+
     /// The residual and a product; a basis of one vector more than the iterations of a start, and
     /// the small least-squares problem in it.
     fn scratch(&self, n: usize) -> usize {
@@ -156,7 +161,17 @@ impl<T: Real> LinearSolver<T> for Gmres {
         v: &mut [T],
         scratch: &mut Scratch<'_, T>,
     ) -> Report {
-        self.run(h, b, v, scratch).report
+        let met = self.run(h, b, v, scratch);
+        let outcome = match (met.report.outcome, met.negative::<T>()) {
+            (Outcome::Converged | Outcome::Exhausted, Some(relative_curvature)) => {
+                Outcome::Negative { relative_curvature }
+            }
+            (outcome, _) => outcome,
+        };
+        Report {
+            outcome,
+            ..met.report
+        }
     }
 }
 

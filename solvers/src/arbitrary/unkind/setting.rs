@@ -7,7 +7,7 @@ use autodiff::unroll::Memory;
 
 use super::dice::Dice;
 use super::{Case, Promise};
-use crate::linear::{FixedPoint, Minres, Neumann, Nystrom, OneStep};
+use crate::linear::{FixedPoint, Gmres, Minres, Neumann, Nystrom, NystromCg, OneStep};
 use crate::{
     Aid, AidStep, Bda, Exact, InnerStep, Itd, LowerSolve, Proximal, StepLength, StepSystem,
     Strategy,
@@ -27,7 +27,7 @@ pub struct Setting<T: Real> {
 }
 
 /// The kinds for a smooth lower level, as often as they are drawn.
-const SMOOTH: [&str; 28] = [
+const SMOOTH: [&str; 31] = [
     "exact",
     "aid-cg",
     "aid-cg",
@@ -38,6 +38,9 @@ const SMOOTH: [&str; 28] = [
     "aid-fixed-point",
     "aid-nystrom",
     "aid-one-step",
+    "aid-gmres",
+    "aid-nystrom-cg",
+    "aid-accelerated",
     "aid-steps",
     "aid-steps",
     "aid-limit",
@@ -137,6 +140,15 @@ impl<T: Real> Setting<T> {
             },
             "aid-nystrom" => Setting::new(kind, Aid::with(Nystrom::new(dice.pick(&[1, 2, 5, 20])))),
             "aid-one-step" => Setting::new(kind, Aid::with(OneStep::new())),
+            "aid-gmres" => Setting::new(kind, Aid::with(Gmres::new(dice.pick(&[2, 5, 50])))),
+            "aid-nystrom-cg" => {
+                Setting::new(kind, Aid::with(NystromCg::new(dice.pick(&[1, 3, 20]))))
+            }
+            "aid-accelerated" => {
+                let (tolerance, limit) = (None, None);
+                let lower = LowerSolve::Accelerated { tolerance, limit };
+                Setting::new(kind, Aid::cg().lower(lower))
+            }
             "aid-steps" => Setting::steps(kind, dice, (depth, inner, length)),
             "aid-limit" => Setting::new(kind, Aid::cg().lower_limit(1 + dice.below(6))).limited(),
             "aid-step" => Setting::fixed_point(kind, dice, (inner, length), StepSystem::Iteration),

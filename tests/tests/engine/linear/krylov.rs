@@ -1,7 +1,7 @@
 //! Conjugate gradients and minimal residuals.
 
 use proptest::prelude::*;
-use solvers::linear::{Cg, Minres, Outcome};
+use solvers::linear::{Cg, Gmres, LinearSolver, Minres, Outcome};
 
 use crate::linear::system::{System, definite, relative};
 
@@ -186,5 +186,26 @@ fn a_large_inconsistent_system_is_found_out() {
         };
         assert!((residual - least).abs() < 1e-9);
         assert!(relative(&solved.v, &system.solution()) < 1e-4);
+    }
+}
+
+/// Beyond the size up to which a probe looks for it, nobody but the solver can see it.
+#[test]
+fn an_indefinite_system_is_solved_and_told() {
+    let value = |i: i32| {
+        if i % 7 == 3 {
+            -1.0
+        } else {
+            1.0 + f64::from(i) / 10.0
+        }
+    };
+    let system = System::new(&Vec::from_iter((0..40).map(value)), 8);
+    let solvers: [&dyn LinearSolver<f64>; 2] = [&Minres::new(), &Gmres::new(40)];
+    for solver in solvers {
+        let solved = system.solve(solver);
+        let told = matches!(solved.report.outcome, Outcome::Negative { .. });
+        assert!(told, "{solver:?}: {:?}", solved.report);
+        let error = relative(&solved.v, &system.solution());
+        assert!(error < 1e-8, "{solver:?}: {error:e}");
     }
 }

@@ -11,7 +11,9 @@ mod system;
 mod warm;
 
 use autodiff::Real;
-use solvers::linear::{Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, NystromCg};
+use solvers::linear::{
+    Cg, Direct, FixedPoint, Gmres, LinearSolver, Minres, Neumann, Nystrom, NystromCg,
+};
 
 type Solver<T> = Box<dyn LinearSolver<T>>;
 
@@ -25,6 +27,7 @@ fn exact_solvers<T: Real>(tolerance: f64) -> Vec<Solver<T>> {
         Box::new(Direct),
         Box::new(Nystrom::new(usize::MAX)),
         Box::new(NystromCg::new(2).tolerance(tolerance)),
+        Box::new(Gmres::new(12).tolerance(tolerance)),
     ]
 }
 
