@@ -8,14 +8,14 @@ use autodiff::kernels::{axpy, dot, norm};
 use crate::default_tolerance;
 
 use super::{
-    LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, positive, scaled_residual,
+    LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat, positive, scaled_residual,
 };
 
 /// The method of generalised minimal residuals, started again every so many iterations.
 ///
 /// # Requirements on the problem
 /// Any matrix that is not singular, symmetric or not. The residual's norm never rises within a start;
-/// restarts that no longer reduce it end the iteration. A direction v of the basis with vᵀHv < 0 is
+/// restarts that no longer reduce it end the iteration. Negative curvature of a symmetric one is
 /// reported beside the solution, as [`Minres`](super::Minres) does.
 ///
 /// # Cost in oracle calls
@@ -88,6 +88,7 @@ impl Gmres {
             reach: 0.0,
             least: f64::INFINITY,
             largest: 0.0,
+            pivot: f64::INFINITY,
         };
         let Some(scale) = scaled_residual(h, b, v, r) else {
             return met;
@@ -162,7 +163,9 @@ impl<T: Real> LinearSolver<T> for Gmres {
         scratch: &mut Scratch<'_, T>,
     ) -> Report {
         let met = self.run(h, b, v, scratch);
-        let outcome = match (met.report.outcome, met.negative::<T>()) {
+        let relative_curvature = met.pivot / met.largest;
+        let negative = (relative_curvature < -flat::<T>(b.len())).then_some(relative_curvature);
+        let outcome = match (met.report.outcome, negative) {
             (Outcome::Converged | Outcome::Exhausted, Some(relative_curvature)) => {
                 Outcome::Negative { relative_curvature }
             }
@@ -202,6 +205,10 @@ pub(crate) struct Met {
     /// The least and the largest magnitude of vᵀHv, of all vectors v of the bases.
     least: f64,
     largest: f64,
+    /// The least curvature pᵀHp/pᵀp along the conjugate directions p of the bases, for a symmetric H:
+    /// the pivots of the tridiagonal matrix in them. One is negative where H is, as in conjugate
+    /// gradients.
+    pivot: f64,
 }
 
 impl Met {
@@ -245,6 +252,8 @@ impl<T: Real> Krylov<'_, T> {
         rest.fill(T::zero());
         rest[0] = beta;
         let mut made = 0;
+        // The latest pivot, the square of its direction, and the entry beside it.
+        let mut before: Option<(f64, f64, f64)> = None;
         while made < m.min(room) && rest[made].abs() > tolerance {
             let (known, next) = self.basis.split_at_mut((made + 1) * n);
             let next = &mut next[..n];
@@ -260,6 +269,15 @@ impl<T: Real> Krylov<'_, T> {
             met.least = met.least.min(own);
             met.largest = met.largest.max(own.abs());
             let below = norm(next);
+            let (pivot, square) = match before {
+                None => (own, 1.0),
+                Some((pivot, square, beside)) => {
+                    let share = beside / pivot;
+                    (own - beside * share, 1.0 + share * share * square)
+                }
+            };
+            met.pivot = met.pivot.min(pivot / square);
+            before = Some((pivot, square, below.f64()));
             for k in 0..made {
                 let (c, s) = (turns[2 * k], turns[2 * k + 1]);
                 (column[k], column[k + 1]) = (
