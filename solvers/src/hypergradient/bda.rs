@@ -303,14 +303,6 @@ impl<T: Real> Strategy<T> for Bda {
         let last = joint.steps.forward(x, state, self.depth, self.memory);
         y.copy_from_slice(&last[..dim_y]);
         let after = proximal.residual(lower, x, y, length, spare);
-        let weak = Weak {
-            start,
-            scale: joint.before,
-            residual: after,
-            length,
-            blur: 0.0,
-        };
-        let weak = weak.entry(proximal, y, lower.gradient(1));
         let off = slowest.distance(lower, proximal, [x, y], after, spare, self.depth);
         let part = match inner.is_proximal() {
             true => 0.0,
@@ -326,6 +318,15 @@ impl<T: Real> Strategy<T> for Bda {
             part,
             ..Seen::of(&joint.steps, [start, y], residuals, left)
         };
+        let weak = Weak {
+            start,
+            scale: joint.before,
+            residual: after,
+            length,
+            // The upper level pulls y off its bound as well.
+            blur: seen.distance().min(1e-2),
+        };
+        let weak = weak.entry(proximal, y, lower.gradient(1));
         let mut answer = seen.answer(&joint.steps, value);
         loops.put(joint.key, joint.steps);
         if answer.status.is_success() {

@@ -36,6 +36,11 @@ impl<T: Real> Weak<'_, T> {
             |a: f64, b: f64| b.is_finite() && (a - b).abs() <= nothing * reference.max(b.abs());
         let rounding = 8.0 * T::EPSILON * size / self.length;
         let rests = |g: f64| g.abs() <= (nothing * self.scale).max(rounding).max(self.residual);
+        // Beside a bound a step is off it by the rounding of what it descends by.
+        let lands = |y: f64, b: f64, g: f64| {
+            let rounding = 8.0 * T::EPSILON * self.length * g.abs();
+            near(y, b) || (y - b).abs() <= rounding
+        };
         let entries = || y.iter().zip(gradient).map(|(y, g)| (y.f64(), g.f64()));
         let named = |what: &str, i: usize| {
             format!(
@@ -46,13 +51,13 @@ impl<T: Real> Weak<'_, T> {
         match proximal {
             Proximal::Constraint(Constraint::None) => None,
             Proximal::Constraint(Constraint::Box { low, high }) => entries()
-                .position(|(y, g)| (near(y, low) || near(y, high)) && rests(g))
+                .position(|(y, g)| (lands(y, low, g) || lands(y, high, g)) && rests(g))
                 .map(|i| named("its bound", i)),
             Proximal::Constraint(Constraint::Simplex) => {
                 // The multiplier of the sum: the gradient of the entries that are free.
                 let level: f64 = entries().map(|(y, g)| y * g).sum();
                 entries()
-                    .position(|(y, g)| near(y, 0.0) && rests(g - level))
+                    .position(|(y, g)| lands(y, 0.0, g) && rests(g - level))
                     .map(|i| named("0", i))
             }
             Proximal::Constraint(Constraint::Ball { radius }) => {
@@ -66,7 +71,7 @@ impl<T: Real> Weak<'_, T> {
             Proximal::SoftThreshold { weight } => entries()
                 .position(|(y, g)| {
                     let spare = (g.abs() - weight).abs();
-                    near(y, 0.0) && spare <= (nothing * weight).max(rounding)
+                    lands(y, 0.0, g) && spare <= (nothing * weight).max(rounding)
                 })
                 .map(|i| named("0", i)),
         }
@@ -124,5 +129,9 @@ mod tests {
         let soft = Proximal::SoftThreshold { weight: 0.1 };
         assert!(found(soft, &[0.5, 0.0], &[-0.1, 0.1]).is_some());
         assert_eq!(found(soft, &[0.5, 0.0], &[-0.1, 0.05]), None);
+        // Off 0 by the rounding of a step, where nothing else gives y a size.
+        let off = 2.0 * f64::EPSILON * 0.5 * 0.1;
+        assert!(found(soft, &[off], &[-0.1]).is_some());
+        assert_eq!(found(soft, &[1e-9], &[-0.1]), None);
     }
 }
