@@ -184,3 +184,39 @@ fn mistakes_are_told_where_they_are_made() {
     let (_, _, message) = panic_of(|| point.second(&[Some(&[1.0, 0.0])]));
     assert!(message.contains("third derivatives"), "{message}");
 }
+
+#[test]
+fn what_a_call_is_given_has_to_be_as_long_as_the_problem_s() {
+    use autodiff::objective;
+    use nalgebra::DVector;
+    use solvers::{Aid, At, Bilevel, Strategy};
+
+    let f = || objective(|x: Var, y: Var| (y - x.sum()).norm_squared());
+    let problem = Bilevel::new(f(), f(), 2, 3).expect("a valid problem");
+    let other = Bilevel::new(f(), f(), 2, 3).expect("a valid problem");
+    let zeros = |n: usize| DVector::<f64>::zeros(n);
+    let (x, y) = (zeros(2), zeros(3));
+    let aid = Aid::cg();
+    let expect = |parts: [&str; 2], call: &dyn Fn()| {
+        let (file, _, message) = panic_of(call);
+        assert_eq!(file, file!(), "{message}");
+        for part in parts {
+            assert!(message.contains(part), "`{part}` is not in: {message}");
+        }
+    };
+    expect(["x has 3 entries", "has 2"], &|| {
+        drop(aid.hypergradient(&problem, &y, &mut problem.workspace()));
+    });
+    expect(["the start has 2 entries", "has 3"], &|| {
+        let at = At::new(&x).start(&x);
+        drop(aid.hypergradient_at(&problem, at, &mut problem.workspace()));
+    });
+    expect(["the guess has 4 entries", "has 3"], &|| {
+        let mut guess = zeros(4);
+        let at = At::new(&x).start(&y).linear(&mut guess);
+        drop(aid.hypergradient_at(&problem, at, &mut problem.workspace()));
+    });
+    expect(["workspace", "another problem"], &|| {
+        drop(aid.hypergradient(&problem, &x, &mut other.workspace()));
+    });
+}

@@ -3,6 +3,7 @@
 mod aggregation;
 mod closed;
 mod constraints;
+mod own;
 mod rates;
 mod steps;
 mod stopping;
