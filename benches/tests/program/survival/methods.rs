@@ -14,17 +14,14 @@ use solvers::catalogue::{OuterRule, Settings, methods};
 /// `BILEVEL_PROBLEMS=logistic,scalar,…` names others.
 const PROBLEMS: &str = "ridge-prior,quadratic,ridge,tv-denoising";
 
-const ITERATIONS: usize = 5;
-
 fn settings(problem: &str, method: &str, optimiser: OuterRule, warm: bool) -> SolveSettings {
     let given = Settings {
-        iterations: Some(ITERATIONS),
+        iterations: Some(28),
+        report_every: Some(6),
         optimiser: Some(optimiser),
         depth: Some(12),
         warm_start: Some(warm),
-        stages: Some(3),
         stage_iterations: Some(9),
-        steps: Some(28),
         inner_steps: Some(3),
         ..Settings::NONE
     };
