@@ -146,9 +146,20 @@ impl<'p, T: Real> Session<'p, T> {
         })
     }
 
+    /// The method's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Iterations in all.
     pub fn iterations(&self) -> usize {
         self.run.iterations()
+    }
+
+    /// Whether the next record is the last, or none is left, where there is one `every` so many
+    /// iterations.
+    pub fn is_near_its_end(&self, every: usize) -> bool {
+        self.progress.iteration.saturating_add(every) >= self.run.iterations()
     }
 
     /// What was said so far.
