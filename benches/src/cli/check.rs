@@ -9,7 +9,7 @@ use super::args::{CheckArgs, Common};
 use super::columns::{Column, terminal_with_words};
 use super::failure::{Failure, input};
 use super::output::{bar, leave, line, prepare, say, short};
-use crate::study::check::{Record, STRATEGIES, hypergradient, objectives, primitives, records};
+use crate::runs::check::{Record, STRATEGIES, hypergradient, objectives, primitives, records};
 
 pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Failure> {
     let seed = common.seed;

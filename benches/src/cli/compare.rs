@@ -13,7 +13,7 @@ use super::failure::{Failure, input};
 use super::given::dashed;
 use super::output::{bar, dash, leave, line, prepare, say, short, trusted};
 use super::{memory, say_data};
-use crate::study::compare::{
+use crate::runs::compare::{
     AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, record,
 };
 

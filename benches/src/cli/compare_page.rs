@@ -4,8 +4,8 @@ use super::args::Common;
 use super::columns::{Column, table};
 use super::output::{bytes, short, time};
 use super::pages::{notices, provenance};
-use crate::report::{Report, Section};
-use crate::study::compare::Record;
+use crate::runs::compare::Record;
+use study::report::{Report, Section};
 
 /// The columns of a table of strategies.
 pub(super) fn columns() -> [Column<'static, Record>; 11] {

@@ -11,13 +11,13 @@ use super::demo_page::{self, RunOf, ends_of_runs};
 use super::failure::Failure;
 use super::output::{bar, dash, line, prepare, say, short, time, write_lines, write_page};
 use super::pages::provenance;
-use crate::report;
-use crate::study::demo::Demo;
+use crate::runs::demo::Demo;
+use study::report;
 
 pub(super) fn run<T: Real>(common: &Common) -> Result<(), Failure> {
     let dir = common.out.clone().unwrap_or_else(|| PathBuf::from("."));
     prepare(&dir)?;
-    let progress = bar(crate::study::demo::STAGES);
+    let progress = bar(crate::runs::demo::STAGES);
     let demo = Demo::measure::<T>(common.seed, |stage| {
         progress.set_message(stage);
         progress.inc(1);

@@ -4,11 +4,11 @@ use super::columns::{Column, table};
 use super::compare_page::columns;
 use super::output::{bytes, short};
 use super::pages::{against_time, notices};
-use crate::report::{Claim, Plot, Report, Section, Series, Style};
-use crate::study::compare::Record;
-use crate::study::curves::Curve;
-use crate::study::demo::{Demo, End};
-use crate::study::solve;
+use crate::runs::compare::Record;
+use crate::runs::curves::Curve;
+use crate::runs::demo::{Demo, End};
+use crate::runs::solve;
+use study::report::{Claim, Plot, Report, Section, Series, Style};
 
 pub(super) fn page(demo: &Demo, subtitle: String) -> Report {
     Report {

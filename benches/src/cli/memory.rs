@@ -11,7 +11,7 @@ use super::memory_page::{self, columns};
 use super::output::{bar, count, leave, line, prepare, say, trusted};
 use super::pages::provenance;
 use super::say_data;
-use crate::study::memory::{Policy, measure};
+use crate::runs::memory::{Policy, measure};
 
 pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.

@@ -3,8 +3,8 @@
 use super::columns::{Column, table};
 use super::output::{bytes, short, time};
 use super::pages::notices;
-use crate::report::{Claim, Plot, Report, Section, Series, Style};
-use crate::study::memory::{OVER_BUDGET, Record};
+use crate::runs::memory::{OVER_BUDGET, Record};
+use study::report::{Claim, Plot, Report, Section, Series, Style};
 
 /// The columns of a table of policies.
 pub(super) fn columns() -> [Column<'static, Record>; 8] {

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::args::Common;
 use super::failure::Failure;
-use crate::report::{self, Report};
-use crate::study::spread::Spread;
+use crate::runs::spread::Spread;
+use study::report::{self, Report};
 
 /// Checks that files can be written into a folder, which is made if it is missing.
 pub(super) fn prepare(dir: &Path) -> Result<(), Failure> {

@@ -1,8 +1,8 @@
 //! What the pages of several commands have.
 
 use super::args::Common;
-use crate::report::{Plot, Series, Style};
-use crate::study::solve::Record;
+use crate::runs::solve::Record;
+use study::report::{Plot, Series, Style};
 
 /// A line on how the numbers were made.
 pub(super) fn provenance(common: &Common) -> String {

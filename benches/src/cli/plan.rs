@@ -8,7 +8,7 @@ use super::columns::{Column, terminal};
 use super::failure::{Failure, input};
 use super::loops::{budget, unrolled};
 use super::output::{count, leave, line, prepare, say};
-use crate::study::plan::{Record, deepest, fastest};
+use crate::runs::plan::{Record, deepest, fastest};
 
 pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> {
     let unrolled = unrolled(&args.unroll);

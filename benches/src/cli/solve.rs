@@ -20,10 +20,10 @@ use super::solve_page::{page, summary};
 use crate::catalogue::methods::{self, method};
 use crate::catalogue::reading;
 use crate::catalogue::settings::{Given, SolveSettings};
-use crate::report;
-use crate::study::checkpoint::{Checkpoint, Origin};
-use crate::study::run_folder::{RunFolder, Trace};
-use crate::study::solve::{Outcome, Record, Session};
+use crate::runs::checkpoint::{Checkpoint, Origin};
+use crate::runs::run_folder::{RunFolder, Trace};
+use crate::runs::solve::{Outcome, Record, Session};
+use study::report;
 
 pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
     let from_file = match &args.config {

@@ -7,8 +7,8 @@ use super::args::{Common, Solve};
 use super::columns::{Column, table, terminal};
 use super::output::{short, time};
 use super::pages::{against_time, notices, provenance};
-use crate::report::{Plot, Report, Section};
-use crate::study::solve::{Outcome, Record};
+use crate::runs::solve::{Outcome, Record};
+use study::report::{Plot, Report, Section};
 
 /// The first and the last record side by side.
 pub(super) fn summary(problem: &str, method: &str, outcome: &Outcome) -> String {

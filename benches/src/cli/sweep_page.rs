@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::args::Common;
 use super::columns::{self, Column, table};
 use super::output::{bytes, dash, short, time};
-use crate::report::{Plot, Report, Section, Series, Style};
-use crate::study::sweep::Summary;
+use crate::runs::sweep::Summary;
+use study::report::{Plot, Report, Section, Series, Style};
 
 /// The table for the terminal.
 pub(super) fn terminal(summaries: &[Summary]) -> String {

@@ -1,4 +1,4 @@
-//! What the program studies: each function runs something and returns records.
+//! What the program runs: each function runs something and returns records.
 
 pub mod check;
 pub mod checkpoint;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use solvers::catalogue::{Settings, strategy};
 use solvers::{Bda, InnerStep, Status};
 
-use crate::study::compare::AnyStrategy;
+use crate::runs::compare::AnyStrategy;
 
 /// Strategies, each checked against differences of the outer function that it differentiates.
 pub const STRATEGIES: [(&str, Way); 20] = [

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::study::run_folder::TRACE;
-use crate::study::solve::Record;
+use crate::runs::run_folder::TRACE;
+use crate::runs::solve::Record;
 
 /// A configuration's runs side by side.
 #[derive(Clone, Debug, Serialize)]

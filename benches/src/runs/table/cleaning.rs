@@ -12,7 +12,7 @@ use solvers::{Itd, Strategy};
 use super::{Record, values};
 use crate::catalogue::methods::{self, method};
 use crate::catalogue::settings::SolveSettings;
-use crate::study::solve;
+use crate::runs::solve;
 
 /// What is trained on the weighted samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
