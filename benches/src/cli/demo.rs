@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use autodiff::Real;
+use study::report;
 
 use super::args::Common;
 use super::columns::{Column, terminal};
@@ -12,7 +13,6 @@ use super::failure::Failure;
 use super::output::{bar, dash, line, prepare, say, short, time, write_lines, write_page};
 use super::pages::provenance;
 use crate::runs::demo::Demo;
-use study::report;
 
 pub(super) fn run<T: Real>(common: &Common) -> Result<(), Failure> {
     let dir = common.out.clone().unwrap_or_else(|| PathBuf::from("."));

@@ -2,6 +2,7 @@
 
 use autodiff::Real;
 use solvers::Schedule;
+use study::report::{Claim, Plot, Report, Section, Series, Style};
 
 use super::args::{Common, Stability};
 use super::columns::{Column, table, terminal};
@@ -10,7 +11,6 @@ use super::output::{bar, count, leave, line, plus_minus, prepare, say};
 use super::pages::provenance;
 use crate::runs::spread::Spread;
 use crate::runs::stability::{Experiment, Law, Summary, laws, run as measure, summarise};
-use study::report::{Claim, Plot, Report, Section, Series, Style};
 
 fn columns() -> [Column<'static, Summary>; 5] {
     let of = |spread: fn(&Summary) -> Spread| {

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use study::solve::Record;
 
 use crate::runs::run_folder::TRACE;
-use crate::runs::solve::Record;
 
 /// A configuration's runs side by side.
 #[derive(Clone, Debug, Serialize)]
