@@ -273,7 +273,10 @@ impl<T: Real> Bilevel<T> {
 
     /// Refuses a problem that brings its own steps.
     pub(crate) fn expect_no_step(&self, strategy: impl Into<String>) -> Result<(), ConfigError> {
-        ConfigError::unless_none(|| strategy.into(), self.own_step())
+        self.own_step().map_or(Ok(()), |reason| {
+            let of = strategy.into();
+            Err(ConfigError::Problem { of, reason })
+        })
     }
 
     /// Entries of x.

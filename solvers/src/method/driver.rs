@@ -141,8 +141,8 @@ impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R
     ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
         let name = self.rule.name();
         self.rule.suits(problem)?;
-        let refused = |reason| ConfigError {
-            strategy: name.clone(),
+        let refused = |reason| ConfigError::Setting {
+            of: name.clone(),
             reason,
         };
         let count = self.iterations.min(self.report_every);
