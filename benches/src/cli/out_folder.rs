@@ -5,7 +5,7 @@ use std::path::Path;
 use super::args::Common;
 use super::failure::{Failure, input};
 use super::output::prepare;
-use crate::study::run_folder::{CHECKPOINT, RunFolder, TRACE};
+use crate::runs::run_folder::{CHECKPOINT, RunFolder, TRACE};
 
 /// The copy of its file that a sweep leaves in its folder.
 pub(super) const SWEEP: &str = "sweep.toml";

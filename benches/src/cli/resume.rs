@@ -9,8 +9,8 @@ use super::failure::{Failure, input};
 use super::out_folder::same_folder;
 use crate::catalogue::methods;
 use crate::catalogue::settings::{Given, SolveSettings};
-use crate::study::checkpoint::{Checkpoint, FileMark, Origin};
-use crate::study::run_folder::{CHECKPOINT, FolderError, RunFolder};
+use crate::runs::checkpoint::{Checkpoint, FileMark, Origin};
+use crate::runs::run_folder::{CHECKPOINT, FolderError, RunFolder};
 
 /// A run to be begun, or to go on.
 pub(super) struct Task {

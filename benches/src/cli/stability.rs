@@ -2,6 +2,7 @@
 
 use autodiff::Real;
 use solvers::Schedule;
+use study::report::{Claim, Plot, Report, Section, Series, Style};
 
 use super::args::{Common, Stability};
 use super::columns::{Column, table, terminal};
@@ -9,9 +10,8 @@ use super::failure::Failure;
 use super::out_folder;
 use super::output::{bar, count, leave, line, plus_minus, say};
 use super::pages::provenance;
-use crate::report::{Claim, Plot, Report, Section, Series, Style};
-use crate::study::spread::Spread;
-use crate::study::stability::{Experiment, Law, Summary, laws, run as measure, summarise};
+use crate::runs::spread::Spread;
+use crate::runs::stability::{Experiment, Law, Summary, laws, run as measure, summarise};
 
 fn columns() -> [Column<'static, Summary>; 5] {
     let of = |spread: fn(&Summary) -> Spread| {

@@ -7,7 +7,7 @@ use super::columns::{Column, terminal};
 use super::failure::Failure;
 use super::out_folder;
 use super::output::{bar, count, dash, leave, line, plus_minus, say};
-use crate::study::table::{Record, Summary, summarise};
+use crate::runs::table::{Record, Summary, summarise};
 
 pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Failure> {
     let seeds = count("--seeds", args.seeds)? as u64;
