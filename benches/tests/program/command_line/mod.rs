@@ -150,7 +150,7 @@ fn everything_that_is_listed_can_be_run() {
             "inner" => {
                 format!("compare --problem quadratic --strategy itd --inner {name} --depth 3")
             }
-            _ => format!("solve --problem quadratic --method {name} --iterations 1"),
+            _ => format!("solve --problem quadratic --method {name}"),
         };
         // SABA's own lengths are too long for this one, as it says.
         run(&words).code(i32::from(name == "saba"));
