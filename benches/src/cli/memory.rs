@@ -29,7 +29,8 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
     let unrolled = unrolled(&args.unroll);
     for policy in &given {
         let check = policy.check::<T>(&unrolled(1));
-        check.map_err(|e| Failure::Input(format!("--policy {}: {}", policy.family(), e.reason())))?;
+        check
+            .map_err(|e| Failure::Input(format!("--policy {}: {}", policy.family(), e.reason())))?;
     }
     let problem = super::problem::<T>(&args.problem, common)?;
     if let Some(dir) = &common.out {
