@@ -29,7 +29,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         .iter()
         .map(|name| Ok((*name, strategy(name, settings).map_err(Failure::Input)?)))
         .collect::<Result<_, Failure>>()?;
-    refuse_foreign(settings, &names)?;
+    refuse_useless(settings, &names)?;
     let problems = problems::<T>(args, common)?;
     // A strategy that is given for one problem must suit it; of several it is left out where it does
     // not, as are those that nobody asked for by name.
@@ -75,14 +75,19 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
 }
 
 /// A setting is of use to a strategy that is compared, or a slip.
-fn refuse_foreign(settings: &Settings, names: &[&str]) -> Result<(), Failure> {
+fn refuse_useless(settings: &Settings, names: &[&str]) -> Result<(), Failure> {
     let taken = names.iter().filter_map(|name| {
         let (entry, _) = Entry::find(strategies::<f64>(), name)?;
         Some((*name, entry.accepts))
     });
     let taken: Vec<_> = taken.collect();
+    let called = names.iter().filter_map(|name| {
+        let (entry, rest) = Entry::find(strategies::<f64>(), name)?;
+        Some((entry, *name, rest))
+    });
     settings
         .refuse_foreign("strategy", &taken, dashed)
+        .and_then(|()| settings.refuse_idle(settings, &called.collect::<Vec<_>>(), dashed))
         .map_err(Failure::Input)
 }
 
@@ -101,6 +106,11 @@ fn problems<T: Real>(args: &Compare, common: &Common) -> Result<Vec<Task<T>>, Fa
                 names.len()
             )));
         }
+    }
+    if given.bias && names.len() > 1 && !names.iter().any(|n| find(n).is_some_and(|e| e.bias)) {
+        return Err(Failure::Input(
+            "--bias: without effect: none of these problems has one: expected none".into(),
+        ));
     }
     let named = names.iter().map(|name| {
         let one = ProblemArgs {

@@ -179,16 +179,6 @@ pub(super) fn bytes(bytes: f64) -> String {
     human_bytes(bytes as usize)
 }
 
-/// Reads a count that an argument gives.
-pub(super) fn count(argument: &str, given: i64) -> Result<usize, Failure> {
-    match usize::try_from(given) {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(Failure::Input(format!(
-            "{argument} {given}: expected at least 1"
-        ))),
-    }
-}
-
 /// A time with its unit.
 pub(super) fn time(seconds: f64) -> String {
     match seconds {

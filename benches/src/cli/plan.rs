@@ -9,17 +9,16 @@ use super::columns::{Column, terminal};
 use super::failure::{Failure, input};
 use super::loops::{budget, unrolled};
 use super::out_folder;
-use super::output::{count, leave, line, say};
+use super::output::{leave, line, say};
 use crate::catalogue::subject;
 
 pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> {
     let unrolled = unrolled(&args.unroll);
     let budget = budget(&args.budget)?;
-    let depth = args.depth.map(|d| count("--depth", d)).transpose()?;
     let problem = super::problem::<T>(&args.problem, common)?;
     out_folder::for_records(common)?;
     let subject = subject(&problem);
-    let (records, refused) = match depth {
+    let (records, refused) = match args.depth {
         Some(depth) => {
             let (record, refused) = fastest(&subject, &unrolled(depth), budget);
             (vec![record], refused)

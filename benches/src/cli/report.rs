@@ -10,6 +10,13 @@ use super::output::{line, prepare, say};
 
 /// Lays out the page of a folder again, as this version does it.
 pub(super) fn run(args: &ReportArgs, common: &Common) -> Result<(), Failure> {
+    if !args.dir.join(report::FILE_NAME).is_file() {
+        return Err(Failure::Input(format!(
+            "{}: no {}: expected a folder that a command with --out left its page in",
+            args.dir.display(),
+            report::FILE_NAME
+        )));
+    }
     let page = report::read(&args.dir).map_err(input)?;
     let out = match &common.out {
         Some(out) if !same_folder(out, &args.dir) => {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use autodiff::Real;
 use serde_json::{Value, json};
-use solvers::catalogue::Settings;
+use solvers::catalogue::{Setting, Settings};
 use study::report;
 use study::solve::{Outcome, Record, Session};
 
@@ -44,13 +44,14 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
             None => return Ok(()),
         },
         None => {
-            refuse_foreign(&args, &from_file.settings)?;
+            let settings = SolveSettings {
+                reading: given.reading,
+                seed: common.seed,
+                ..SolveSettings::of(&args.problem.problem, &args.method, given.settings)
+            };
+            refuse_useless(&args, &from_file, &settings)?;
             Task {
-                settings: SolveSettings {
-                    reading: given.reading,
-                    seed: common.seed,
-                    ..SolveSettings::of(&args.problem.problem, &args.method, given.settings)
-                },
+                settings,
                 args,
                 common,
                 from: None,
@@ -64,10 +65,20 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
 }
 
 /// A setting is of use to the method, or a slip.
-fn refuse_foreign(args: &Solve, from_file: &Settings) -> Result<(), Failure> {
-    let of_file = methods::refuse_foreign(&args.method, from_file, |s| s.key.to_owned());
+fn refuse_useless(args: &Solve, from_file: &Given, all: &SolveSettings) -> Result<(), Failure> {
     let file = args.config.as_deref().unwrap_or(Path::new("")).display();
-    methods::refuse_foreign(&args.method, &args.settings.settings, dashed)
+    let of = |given: &Settings, shown: fn(&Setting) -> String| {
+        let method = &args.method;
+        methods::refuse_foreign(method, given, shown)
+            .and_then(|()| methods::refuse_idle(method, given, &all.method, shown))
+    };
+    let unread = from_file.reading.first_given();
+    let unread = unread.filter(|_| args.problem.data.is_none());
+    let of_data = unread.map_or(Ok(()), |key| {
+        Err(format!("{key}: without effect: expected with --data"))
+    });
+    let of_file = of(&from_file.settings, |s| s.key.to_owned()).and(of_data);
+    of(&args.settings.settings, dashed)
         .and(of_file.map_err(|reason| format!("{file}: {reason}")))
         .map_err(Failure::Input)
 }
