@@ -91,19 +91,6 @@ impl GivenReading {
         "standardise",
     ];
 
-    /// The key of the first that is given.
-    pub fn first_given(&self) -> Option<&'static str> {
-        let given = [
-            self.header.is_some(),
-            self.first_index.is_some(),
-            self.format.is_some(),
-            self.keep_index.is_some(),
-            self.standardise.is_some(),
-        ];
-        let mut keys = Self::KEYS.into_iter().zip(given);
-        keys.find_map(|(key, given)| given.then_some(key))
-    }
-
     /// These settings where given, else those of `other`.
     #[must_use]
     pub fn or(self, other: GivenReading) -> GivenReading {

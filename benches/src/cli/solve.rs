@@ -49,7 +49,7 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
                 seed: common.seed,
                 ..SolveSettings::of(&args.problem.problem, &args.method, given.settings)
             };
-            refuse_useless(&args, &from_file, &settings)?;
+            refuse_useless(&args, &from_file.settings, &settings)?;
             Task {
                 settings,
                 args,
@@ -65,19 +65,14 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
 }
 
 /// A setting is of use to the method, or a slip.
-fn refuse_useless(args: &Solve, from_file: &Given, all: &SolveSettings) -> Result<(), Failure> {
+fn refuse_useless(args: &Solve, from_file: &Settings, all: &SolveSettings) -> Result<(), Failure> {
     let file = args.config.as_deref().unwrap_or(Path::new("")).display();
     let of = |given: &Settings, shown: fn(&Setting) -> String| {
         let method = &args.method;
         methods::refuse_foreign(method, given, shown)
             .and_then(|()| methods::refuse_idle(method, given, &all.method, shown))
     };
-    let unread = from_file.reading.first_given();
-    let unread = unread.filter(|_| args.problem.data.is_none());
-    let of_data = unread.map_or(Ok(()), |key| {
-        Err(format!("{key}: without effect: expected with --data"))
-    });
-    let of_file = of(&from_file.settings, |s| s.key.to_owned()).and(of_data);
+    let of_file = of(from_file, |s| s.key.to_owned());
     of(&args.settings.settings, dashed)
         .and(of_file.map_err(|reason| format!("{file}: {reason}")))
         .map_err(Failure::Input)

@@ -1,8 +1,9 @@
 //! Arguments that change nothing where they stand: each is refused, with what it needs.
 //!
-//! Settings are looked at where strategies and methods are made of them.
+//! Settings are looked at where strategies and methods are made of them, and how data are read where
+//! a problem is.
 
-use super::args::{Command, Common, ProblemArgs};
+use super::args::{Command, Common};
 use super::failure::Failure;
 use crate::runs::table::Table;
 
@@ -56,13 +57,9 @@ fn complaint(command: &Command, common: &Common) -> Option<String> {
              in any case"
                 .into(),
         ),
-        Command::Solve(solve) if !resumes => of_data(&solve.problem),
         Command::Compare(args) if args.full && !common.json && common.out.is_none() => {
             Some("--full: without effect: expected with --json or --out DIR".into())
         }
-        Command::Compare(args) => of_data(&args.problem),
-        Command::Memory(args) => of_data(&args.problem),
-        Command::Plan(args) => of_data(&args.problem),
         Command::Table(args) if given("budgets") => {
             let imaging = [Table::Denoising, Table::Deblurring];
             let [a, b] = imaging.map(Table::name);
@@ -71,12 +68,4 @@ fn complaint(command: &Command, common: &Common) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// How data are read says nothing of a problem's own.
-fn of_data(problem: &ProblemArgs) -> Option<String> {
-    let key = problem.reading.first_given()?;
-    let flag = key.replace('_', "-");
-    let idle = problem.data.is_none();
-    idle.then(|| format!("--{flag}: without effect: expected with --data FILE"))
 }

@@ -89,7 +89,8 @@ fn heeds<S: ?Sized + Debug>(
 /// A value of the same kind.
 fn another(value: Value) -> Value {
     match value {
-        Value::Count(n) => Value::Count(n ^ 1 | (n == 1) as usize * 2),
+        Value::Count(1) => Value::Count(2),
+        Value::Count(n) => Value::Count(n - 1),
         Value::Number(v) => Value::Number(if v == 0.0 { 1.0 } else { 0.75 * v }),
         Value::YesNo(b) => Value::YesNo(!b),
         Value::Outer(OuterRule::Gd) => Value::Outer(OuterRule::Adagrad),

@@ -167,11 +167,15 @@ fn of_shapes_in_calls() {
             ["3 entries", "2"],
         ),
         (
+            &|| drop(Bilevel::new(upper(), lower(), 2, 3)),
+            ["vector(3)", "vector(2)"],
+        ),
+        (
             &|| drop(problem.clone().starting_from(dvector![0.0])),
             ["1", "2"],
         ),
         (
-            &|| drop(problem.upper().point().value(&[&[0.0; 3][..], &[0.0; 2]])),
+            &|| _ = problem.upper().point().value(&[&[0.0; 3][..], &[0.0; 2]]),
             ["3", "2"],
         ),
     ] {
@@ -181,10 +185,4 @@ fn of_shapes_in_calls() {
             assert!(said.contains(part), "{part} in {said}");
         }
     }
-    let refused = Bilevel::new(upper(), lower(), 2, 3).expect_err("y − x of 3 and 2 entries");
-    let said = refused.to_string();
-    assert!(
-        said.contains('3') && said.contains('2') && said.lines().count() == 1,
-        "{said}"
-    );
 }
