@@ -6,19 +6,19 @@ use std::time::Instant;
 use autodiff::Real;
 use serde_json::{Value, json};
 use solvers::catalogue::Settings;
-use study::report;
+use study::Page;
 use study::solve::{Outcome, Record, Session};
 
 use super::args::{Common, Dtype, Solve};
 use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
 use super::given::dashed;
-use super::output::{bar, line, prepare, say};
+use super::output::{PAGE, bar, line, prepare, say};
+use super::pages;
 use super::resume::{Task, from_folder, origin};
 use super::say_data;
 use super::show_config::{config_text, read_config};
 use super::signals::Signals;
-use super::solve_page::{page, summary};
 use crate::catalogue::methods::{self, method};
 use crate::catalogue::reading;
 use crate::catalogue::settings::{Given, SolveSettings};
@@ -132,14 +132,16 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
         say(&line(&solution));
     }
     if !common.json {
-        say(&summary(problem.name, &args.method, &outcome));
+        say(&outcome);
     }
     for warning in &outcome.so_far.warnings {
         eprintln!("warning: {warning}");
     }
     if let Some(mut keeper) = keeper {
         keeper.complete(&mut session, &solution, || {
-            page(problem.name, &args, &outcome, &common)
+            let title = format!("{} by {}", problem.name, args.method);
+            let embedded = args.problem.data.is_none();
+            pages::page(title, &common, embedded).solve(std::slice::from_ref(&outcome))
         })?;
     }
     ended(&outcome)
@@ -277,19 +279,20 @@ impl Keeper {
         &mut self,
         session: &mut Session<'_, T>,
         solution: &Value,
-        page: impl FnOnce() -> report::Report,
+        page: impl FnOnce() -> Page,
     ) -> Result<(), Failure> {
         self.save(session, false)?;
         let line = line(solution);
         self.trace.append(&line).map_err(|e| self.stuck(e))?;
         let dir = self.folder.dir();
-        let page = report::write(&page(), dir)
-            .map_err(|e| self.stuck(format!("{}: cannot be written: {e}", dir.display())))?;
+        let file = dir.join(PAGE);
+        let written = page().write(&file);
+        written.map_err(|e| self.stuck(format!("{}: cannot be written: {e}", dir.display())))?;
         self.save(session, true)?;
         eprintln!(
             "wrote {} and {}",
             self.trace.path().display(),
-            page.display()
+            file.display()
         );
         Ok(())
     }
