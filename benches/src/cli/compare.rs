@@ -16,7 +16,8 @@ use study::report::Table;
 use super::args::{Common, Compare, ProblemArgs};
 use super::failure::{Failure, input};
 use super::given::dashed;
-use super::output::{bar, leave, line, prepare, say, trusted};
+use super::out_folder;
+use super::output::{bar, leave, line, say, trusted};
 use super::pages;
 use super::{memory, say_data};
 use crate::catalogue::subject;
@@ -53,9 +54,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
             }
         }
     }
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
 
     let mut records: Vec<Record> = Vec::new();
     for problem in &problems {
