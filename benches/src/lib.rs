@@ -1,11 +1,10 @@
-//! The `bilevel` program: its command line, what it studies, and its report.
+//! The `bilevel` program: its command line, and its runs over the catalogue.
 //!
-//! [`catalogue`] gives problems, strategies and methods their names; [`study`] runs them and makes
-//! records; [`cli`] reads arguments and prints; [`report`] lays out the page. [`workloads`] are what
-//! the benches time.
+//! [`catalogue`] gives problems, strategies and methods their names; [`runs`] makes records of them,
+//! where [`mod@study`] makes those of any problem and their page; [`cli`] reads arguments and prints.
+//! [`workloads`] are what the benches time.
 
 pub mod catalogue;
 pub mod cli;
-pub mod report;
-pub mod study;
+pub mod runs;
 pub mod workloads;

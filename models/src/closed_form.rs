@@ -124,7 +124,7 @@ pub static SCALAR: Entry = Entry::new(
     make!(|_| Ok(scalar())),
 );
 
-/// Those of g = ½a(y − x)², F = ½(y − 1)² + ½x².
+/// The constants of g = ½a(y − x)², F = ½(y − 1)² + ½x².
 fn scalar_constants(a: f64) -> Constants {
     Constants {
         strong_convexity: a,

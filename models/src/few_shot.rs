@@ -74,7 +74,7 @@ const START: [f64; 2] = [-3.0, 1.5];
 /// apart, `test_accuracy`.
 ///
 /// # Panics
-/// If a number is 0 (but for `held_out`), there are more than ten ways, or more shots and queries
+/// If a number is 0 (except `held_out`), there are more than ten ways, or more shots and queries
 /// than a digit has images.
 ///
 /// Reference: L. Bertinetto, J. Henriques, P. Torr and A. Vedaldi, Meta-learning with differentiable

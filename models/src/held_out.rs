@@ -9,7 +9,7 @@ use crate::task::{Metric, whole};
 /// ‖∇_y g‖ that these lower levels are solved to, if the precision allows: metrics then change by far
 /// less than their digits.
 const TOLERANCE: f64 = 1e-6;
-/// The same in `f32`.
+/// ‖∇_y g‖ that they are solved to in `f32`.
 const TOLERANCE_F32: f64 = 1e-4;
 
 /// A lower level on samples that are kept apart, at the same x: it is solved for the metrics alone.

@@ -136,7 +136,7 @@ impl Mlp {
         values
     }
 
-    /// The same as numbers.
+    /// The scores as numbers.
     ///
     /// # Panics
     /// As [`scores`](Mlp::scores).

@@ -144,7 +144,7 @@ impl<T: Real> Task<T> {
         }
     }
 
-    /// The same, y starting from these entries.
+    /// Starts y from these entries.
     ///
     /// # Panics
     /// If they are not as many as y has.
@@ -157,7 +157,7 @@ impl<T: Real> Task<T> {
         }
     }
 
-    /// The same with constants that are known at (x, y).
+    /// Adds constants that are known at (x, y).
     #[must_use]
     pub(crate) fn with_constants(
         self,

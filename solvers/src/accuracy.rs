@@ -23,7 +23,7 @@ pub(crate) const PROBED: usize = 20;
 /// The relative distance from which on y is no approximation of the solution.
 pub(crate) const LOST: f64 = 0.1;
 
-/// What distances of y are a part of: its norm, or a millionth of that of its start, where y is 0 but
+/// What distances of y are a part of: its norm, or a millionth of that of its start, where y is 0 except
 /// for rounding.
 pub(crate) fn size<T: Real>(y: &[T], start: &[T]) -> f64 {
     norm(y).f64().max(1e-6 * norm(start).f64())
@@ -82,8 +82,8 @@ impl Curvature {
         }
     }
 
-    /// Whether a residual at a y of this size is rounding, in a direction that is flat but for
-    /// rounding too: then it tells of no distance.
+    /// Whether a residual at a y of this size is rounding, in a direction that is flat except
+    /// for rounding too: then it tells of no distance.
     pub(crate) fn is_noise<T: Real>(&self, residual: f64, size: f64) -> bool {
         let rounding = 16.0 * T::EPSILON * self.largest;
         self.least <= rounding && residual <= rounding * size

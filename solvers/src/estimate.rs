@@ -64,7 +64,7 @@ pub enum Status {
     LinearNotConverged {
         /// ‖Hv − b‖ / ‖b‖ reached, recomputed.
         residual: f64,
-        /// The same, asked for.
+        /// ‖Hv − b‖ / ‖b‖ asked for.
         tolerance: f64,
     },
     /// The linear system was solved as far as was asked for: a count of iterations, or an

@@ -18,7 +18,7 @@ pub(crate) fn number(what: &str, v: f64, fits: bool, expected: &str) -> Result<(
     }
 }
 
-/// As many as one.
+/// Refuses a count of 0.
 pub(crate) fn at_least_1(what: &str, count: usize) -> Result<(), String> {
     match count {
         0 => Err(format!("0 {what}: expected at least 1")),

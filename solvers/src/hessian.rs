@@ -22,7 +22,7 @@ use crate::accuracy::Curvature;
 /// ```
 pub trait Operator<T: Real> {
     /// Overwrites `out` with A times `v`, which is a vector or a block of several, one after the
-    /// other. A block counts as so many products and costs less.
+    /// other. A block counts as that many products and costs less.
     fn apply(&mut self, v: &[T], out: &mut [T]);
 }
 

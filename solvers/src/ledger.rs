@@ -87,7 +87,7 @@ impl Ledger {
         }
     }
 
-    /// Whether fields are overwritten: then what follows from them is to be made anew.
+    /// Whether fields are overwritten: then what follows from them is to be made again.
     pub fn is_restoring(&self) -> bool {
         self.next.is_some()
     }

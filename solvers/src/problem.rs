@@ -192,7 +192,7 @@ impl<T: Real> Bilevel<T> {
         &self.samples
     }
 
-    /// The same problem, its lower level started from `y`.
+    /// Starts the lower level from `y`.
     ///
     /// # Panics
     /// If `y` does not have `dim_y` entries.
@@ -209,8 +209,8 @@ impl<T: Real> Bilevel<T> {
         self
     }
 
-    /// The same problem, whose y is what `step` makes of the start: x is then part of the steps, as
-    /// learning rates are, and not of g alone.
+    /// Makes y what the steps make of the start: x is then part of the steps, as learning rates are,
+    /// and not of g alone.
     ///
     /// [`Itd`](crate::Itd) differentiates through these steps, in place of steps of its own. No
     /// equation says where they end, so whatever differentiates the solution of the lower level, or
@@ -273,7 +273,10 @@ impl<T: Real> Bilevel<T> {
 
     /// Refuses a problem that brings its own steps.
     pub(crate) fn expect_no_step(&self, strategy: impl Into<String>) -> Result<(), ConfigError> {
-        ConfigError::unless_none(|| strategy.into(), self.own_step())
+        self.own_step().map_or(Ok(()), |reason| {
+            let of = strategy.into();
+            Err(ConfigError::Problem { of, reason })
+        })
     }
 
     /// Entries of x.

@@ -33,7 +33,7 @@ impl<T: Real> Workspace<T> {
         }
     }
 
-    /// Makes room for so many entries.
+    /// Makes room for this many entries.
     pub(crate) fn reserve(&mut self, entries: usize) {
         if self.room.len() < entries {
             self.room.resize(entries);

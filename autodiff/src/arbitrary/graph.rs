@@ -81,7 +81,7 @@ pub enum Instruction {
     Concat {
         of: Vec<Back>,
     },
-    /// A primitive of so many operands of one shape: [`Wave`](super::Wave) unless another is given.
+    /// A primitive of a number of operands of one shape: [`Wave`](super::Wave) unless another is given.
     Fused {
         of: Vec<Back>,
     },

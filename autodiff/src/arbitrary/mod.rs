@@ -21,7 +21,7 @@
 //!
 //! let mut runner = TestRunner::deterministic();
 //! let outcome = runner.run(&case(), |case| {
-//!     // `Wave` stands for your primitive, of so many operands of one shape.
+//!     // `Wave` stands for your primitive, of a number of operands of one shape.
 //!     let program = case.graph.record_with::<f64, _>(|operands| Wave { operands });
 //!     let mut point = program.point();
 //!     let (at, v) = (case.at(), case.v());

@@ -8,7 +8,7 @@ const FINEST: usize = 4;
 /// Columns of the extrapolation: each removes one more even power of the step.
 const COLUMNS: usize = 5;
 /// Points of the noise estimate on either side, and their distance: so small that fourth
-/// differences of what is smooth vanish, so large that rounding errors are drawn anew.
+/// differences of what is smooth vanish, so large that rounding errors are drawn afresh.
 const SIDE: usize = 4;
 const SPACING: f64 = 1.0 / (1 << 20) as f64;
 /// A second spacing: values on a grid may repeat their errors at the first.

@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(of(Memory::Stored), [0, 3, 30]);
         assert_eq!(of(Memory::Forward), [0, 4, 40]);
         assert_eq!(of(Memory::Truncated { steps: 2 }), [0, 3, 14]);
-        // With one slot step k of the way back goes k steps again, but for the last, which stands.
+        // With one slot step k of the way back goes k steps again, except for the last, which stands.
         assert_eq!(of(Memory::Checkpointed { slots: 1 }), [0, 3, 30 + 36]);
         assert_eq!(of(Memory::Online { slots: 1 })[..2], [0, 3]);
     }

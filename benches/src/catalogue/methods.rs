@@ -5,9 +5,10 @@ use std::sync::Arc;
 use autodiff::Real;
 use models::{Task, catalogue as problems};
 use solvers::Method;
-use solvers::catalogue::{self, Entry, Family, Place, Setting, Settings};
+use solvers::catalogue::{self, Entry, Family, Setting, Settings};
 
 use super::settings::SolveSettings;
+use super::subject;
 
 /// The entry of this name, if there is one.
 pub fn find(name: &str) -> Option<Entry<dyn Method<f64>>> {
@@ -39,13 +40,7 @@ pub fn method<T: Real>(
     task: &Task<T>,
     settings: &SolveSettings,
 ) -> Result<Arc<dyn Method<T>>, String> {
-    let problem = &task.bilevel;
-    let place = Place {
-        samples: problem.means().map(|_| problem.samples()),
-        per_sample: problem.blocks() > 1,
-        constraint: task.bounds.into(),
-        seed: settings.seed,
-    };
+    let place = subject(task).place(settings.seed);
     let mut given = settings.method.clone();
     let small_steps = find(name).is_some_and(|entry| entry.family == Family::SmallSteps);
     if let (true, None, Some(problem)) = (small_steps, given.step, problems::find(task.name)) {

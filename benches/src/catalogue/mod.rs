@@ -4,6 +4,8 @@ pub mod methods;
 pub mod reading;
 pub mod settings;
 pub(crate) mod settings_text;
+mod subject;
 
 pub use solvers::catalogue::Row as Entry;
 pub(crate) use solvers::catalogue::nearest;
+pub use subject::subject;

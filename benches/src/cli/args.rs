@@ -10,8 +10,8 @@ use models::catalogue::{Entry, names};
 use super::checkpoint_every::CheckpointEvery;
 use super::given::{Given, Loops, Methods, Strategies};
 use crate::catalogue::reading::GivenReading;
-use crate::study::stability::Toy;
-use crate::study::table::Table;
+use crate::runs::stability::Toy;
+use crate::runs::table::Table;
 
 /// Which way of differentiating a bilevel problem is right, how exact it is, and what it costs in
 /// time and bytes.

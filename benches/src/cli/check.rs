@@ -4,12 +4,15 @@ use autodiff::Real;
 use autodiff::check::Report;
 use models::PROBLEMS;
 use models::catalogue::named;
+use study::check::{Record, STRATEGIES, hypergradient, objectives, records};
 
 use super::args::{CheckArgs, Common};
 use super::columns::{Column, terminal_with_words};
 use super::failure::{Failure, input};
 use super::output::{bar, leave, line, prepare, say, short};
-use crate::study::check::{Record, STRATEGIES, hypergradient, objectives, primitives, records};
+
+use crate::catalogue::subject;
+use crate::runs::primitives::primitives;
 
 pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Failure> {
     let seed = common.seed;
@@ -29,13 +32,14 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
         reports.extend(primitives::<T>(seed));
     }
     progress.inc(1);
-    for problem in &problems {
-        progress.set_message(problem.name);
-        reports.extend(objectives(problem, seed));
+    for task in &problems {
+        let problem = subject(task);
+        progress.set_message(task.name);
+        reports.extend(objectives(&problem, seed));
         progress.inc(1);
-        for subject in STRATEGIES {
-            progress.set_message(subject.0);
-            reports.extend(hypergradient(problem, subject, seed).map_err(Failure::Input)?);
+        for strategy in STRATEGIES {
+            progress.set_message(strategy.0);
+            reports.extend(hypergradient(&problem, strategy, seed).map_err(Failure::Input)?);
             progress.inc(1);
         }
     }

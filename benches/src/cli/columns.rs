@@ -1,7 +1,8 @@
 //! Tables of records: each column is said once, for the terminal and for a page.
 
+use study::report::{Cell, Table};
+
 use super::output::{aligned, dash};
-use crate::report::{Cell, Table};
 
 /// A column of a table of records.
 pub(super) struct Column<'a, R> {

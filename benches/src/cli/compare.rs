@@ -5,6 +5,7 @@ use models::Task;
 use models::catalogue::{find, names};
 use solvers::Room;
 use solvers::catalogue::{Entry, Settings, strategies, strategy};
+use study::compare::{AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, record};
 
 use super::args::{Common, Compare, ProblemArgs};
 use super::columns::{Column, terminal};
@@ -13,9 +14,7 @@ use super::failure::{Failure, input};
 use super::given::dashed;
 use super::output::{bar, dash, leave, line, prepare, say, short, trusted};
 use super::{memory, say_data};
-use crate::study::compare::{
-    AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, record,
-};
+use crate::catalogue::subject;
 
 pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
@@ -124,6 +123,7 @@ fn of_one<T: Real>(
     common: &Common,
 ) -> Vec<Record> {
     say_data(problem, common);
+    let subject = subject(problem);
     let (dim_x, dim_y) = (problem.bilevel.dim_x(), problem.bilevel.dim_y());
     let own_steps = problem.bilevel.step().is_some();
     let other = problem.known.is_some() || settings.inner().is_proximal() || own_steps;
@@ -135,13 +135,13 @@ fn of_one<T: Real>(
     }
     let progress = bar(strategies.len() + 1);
     progress.set_message("reference");
-    let reference = Reference::of(problem, settings);
+    let reference = Reference::of(&subject, settings);
     progress.inc(1);
     let mut records = Vec::new();
     for (name, strategy) in strategies {
         progress.set_message((*name).to_owned());
-        let estimate = estimate(problem, strategy);
-        let record = record(problem, name, &estimate, reference.as_ref(), full);
+        let estimate = estimate(&subject, strategy);
+        let record = record(&subject, name, &estimate, reference.as_ref(), full);
         if common.json {
             progress.suspend(|| say(&line(&record)));
         }

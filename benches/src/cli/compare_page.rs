@@ -1,11 +1,12 @@
 //! What `bilevel compare` shows of its records.
 
+use study::compare::Record;
+use study::report::{Report, Section};
+
 use super::args::Common;
 use super::columns::{Column, table};
 use super::output::{bytes, short, time};
 use super::pages::{notices, provenance};
-use crate::report::{Report, Section};
-use crate::study::compare::Record;
 
 /// The columns of a table of strategies.
 pub(super) fn columns() -> [Column<'static, Record>; 11] {
@@ -27,7 +28,7 @@ pub(super) fn columns() -> [Column<'static, Record>; 11] {
 /// The page.
 pub(super) fn page(records: &[Record], common: &Common, embedded: bool) -> Report {
     let of_each: Vec<&[Record]> = records.chunk_by(|a, b| a.problem == b.problem).collect();
-    let names: Vec<&str> = of_each.iter().map(|r| r[0].problem).collect();
+    let names: Vec<&str> = of_each.iter().map(|r| &*r[0].problem).collect();
     let section = |records: &&[Record]| {
         let messages: Vec<String> = records
             .iter()

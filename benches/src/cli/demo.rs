@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use autodiff::Real;
+use study::report;
 
 use super::args::Common;
 use super::columns::{Column, terminal};
@@ -11,13 +12,12 @@ use super::demo_page::{self, RunOf, ends_of_runs};
 use super::failure::Failure;
 use super::output::{bar, dash, line, prepare, say, short, time, write_lines, write_page};
 use super::pages::provenance;
-use crate::report;
-use crate::study::demo::Demo;
+use crate::runs::demo::Demo;
 
 pub(super) fn run<T: Real>(common: &Common) -> Result<(), Failure> {
     let dir = common.out.clone().unwrap_or_else(|| PathBuf::from("."));
     prepare(&dir)?;
-    let progress = bar(crate::study::demo::STAGES);
+    let progress = bar(crate::runs::demo::STAGES);
     let demo = Demo::measure::<T>(common.seed, |stage| {
         progress.set_message(stage);
         progress.inc(1);

@@ -1,14 +1,15 @@
 //! The page of the main job: what it found in words, and the plots.
 
+use study::compare::Record;
+use study::curves::Curve;
+use study::report::{Claim, Plot, Report, Section, Series, Style};
+use study::solve;
+
 use super::columns::{Column, table};
 use super::compare_page::columns;
 use super::output::{bytes, short};
 use super::pages::{against_time, notices};
-use crate::report::{Claim, Plot, Report, Section, Series, Style};
-use crate::study::compare::Record;
-use crate::study::curves::Curve;
-use crate::study::demo::{Demo, End};
-use crate::study::solve;
+use crate::runs::demo::{Demo, End};
 
 pub(super) fn page(demo: &Demo, subtitle: String) -> Report {
     Report {

@@ -2,6 +2,7 @@
 
 use autodiff::Real;
 use autodiff::bytes::human_bytes;
+use study::memory::{Policy, measure};
 
 use super::args::{Common, Memory};
 use super::columns::terminal;
@@ -11,7 +12,7 @@ use super::memory_page::{self, columns};
 use super::output::{bar, count, leave, line, prepare, say, trusted};
 use super::pages::provenance;
 use super::say_data;
-use crate::study::memory::{Policy, measure};
+use crate::catalogue::subject;
 
 pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
@@ -29,7 +30,8 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
     let unrolled = unrolled(&args.unroll);
     for policy in &given {
         let check = policy.check::<T>(&unrolled(1));
-        check.map_err(|e| Failure::Input(format!("--policy {}: {}", policy.family(), e.reason)))?;
+        check
+            .map_err(|e| Failure::Input(format!("--policy {}: {}", policy.family(), e.reason())))?;
     }
     let problem = super::problem::<T>(&args.problem, common)?;
     if let Some(dir) = &common.out {
@@ -41,12 +43,13 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
     };
     say_data(&problem, common);
 
+    let subject = subject(&problem);
     let progress = bar(policies.len() * depths.len());
     let mut records = Vec::new();
     for policy in &policies {
         for depth in &depths {
             progress.set_message(format!("{} {depth}", policy.family()));
-            let record = measure(&problem, &unrolled(*depth), *depth, *policy, budget);
+            let record = measure(&subject, &unrolled(*depth), *depth, *policy, budget);
             if common.json {
                 progress.suspend(|| say(&line(&record)));
             }

@@ -1,10 +1,11 @@
 //! The page of `bilevel memory`.
 
+use study::memory::{OVER_BUDGET, Record};
+use study::report::{Claim, Plot, Report, Section, Series, Style};
+
 use super::columns::{Column, table};
 use super::output::{bytes, short, time};
 use super::pages::notices;
-use crate::report::{Claim, Plot, Report, Section, Series, Style};
-use crate::study::memory::{OVER_BUDGET, Record};
 
 /// The columns of a table of policies.
 pub(super) fn columns() -> [Column<'static, Record>; 8] {
@@ -25,7 +26,7 @@ pub(super) fn columns() -> [Column<'static, Record>; 8] {
 }
 
 pub(super) fn page(records: &[Record], subtitle: String, embedded: bool) -> Report {
-    let problem = records.first().map_or("", |r| r.problem);
+    let problem = records.first().map_or("", |r| &r.problem);
     let bytes = |r: &Record| r.peak_bytes.map_or(f64::NAN, |b| b as f64);
     Report {
         title: format!("Memory against depth on {problem}"),

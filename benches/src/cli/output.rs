@@ -7,11 +7,11 @@ use autodiff::bytes::human_bytes;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use study::report::{self, Report};
 
 use super::args::Common;
 use super::failure::Failure;
-use crate::report::{self, Report};
-use crate::study::spread::Spread;
+use crate::runs::spread::Spread;
 
 /// Checks that files can be written into a folder, which is made if it is missing.
 pub(super) fn prepare(dir: &Path) -> Result<(), Failure> {

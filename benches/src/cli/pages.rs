@@ -1,8 +1,9 @@
 //! What the pages of several commands have.
 
+use study::report::{Plot, Series, Style};
+use study::solve::Record;
+
 use super::args::Common;
-use crate::report::{Plot, Series, Style};
-use crate::study::solve::Record;
 
 /// A line on how the numbers were made.
 pub(super) fn provenance(common: &Common) -> String {

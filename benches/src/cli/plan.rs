@@ -2,13 +2,14 @@
 
 use autodiff::Real;
 use autodiff::bytes::human_bytes;
+use study::plan::{Record, deepest, fastest};
 
 use super::args::{Common, Plan};
 use super::columns::{Column, terminal};
 use super::failure::{Failure, input};
 use super::loops::{budget, unrolled};
 use super::output::{count, leave, line, prepare, say};
-use crate::study::plan::{Record, deepest, fastest};
+use crate::catalogue::subject;
 
 pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> {
     let unrolled = unrolled(&args.unroll);
@@ -18,15 +19,16 @@ pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> 
     if let Some(dir) = &common.out {
         prepare(dir)?;
     }
+    let subject = subject(&problem);
     let (records, refused) = match depth {
         Some(depth) => {
-            let (record, refused) = fastest(&problem, &unrolled(depth), budget);
+            let (record, refused) = fastest(&subject, &unrolled(depth), budget);
             (vec![record], refused)
         }
         None => {
-            let records = deepest(&problem, &unrolled, budget);
+            let records = deepest(&subject, &unrolled, budget);
             let none = records.iter().all(|r| !r.fits);
-            let refused = none.then(|| fastest(&problem, &unrolled(1), budget).1);
+            let refused = none.then(|| fastest(&subject, &unrolled(1), budget).1);
             (records, refused.flatten())
         }
     };

@@ -1,11 +1,11 @@
 //! `bilevel report`.
 
 use serde_json::json;
+use study::report;
 
 use super::args::{Common, ReportArgs};
 use super::failure::{Failure, input};
 use super::output::{line, prepare, say};
-use crate::report;
 
 /// Lays out the page of a folder again, as this version does it.
 pub(super) fn run(args: &ReportArgs, common: &Common) -> Result<(), Failure> {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::args::{Common, Dtype, ProblemArgs, Solve};
 use super::failure::{Failure, input};
 use crate::catalogue::settings::{Given, SolveSettings};
-use crate::study::checkpoint::{Checkpoint, FileMark, Origin};
-use crate::study::run_folder::{CHECKPOINT, FolderError, RunFolder};
+use crate::runs::checkpoint::{Checkpoint, FileMark, Origin};
+use crate::runs::run_folder::{CHECKPOINT, FolderError, RunFolder};
 
 /// A run to be begun, or to go on.
 pub(super) struct Task {

@@ -6,6 +6,8 @@ use std::time::Instant;
 use autodiff::Real;
 use serde_json::{Value, json};
 use solvers::catalogue::Settings;
+use study::report;
+use study::solve::{Outcome, Record, Session};
 
 use super::args::{Common, Dtype, Solve};
 use super::checkpoint_every::CheckpointEvery;
@@ -20,10 +22,9 @@ use super::solve_page::{page, summary};
 use crate::catalogue::methods::{self, method};
 use crate::catalogue::reading;
 use crate::catalogue::settings::{Given, SolveSettings};
-use crate::report;
-use crate::study::checkpoint::{Checkpoint, Origin};
-use crate::study::run_folder::{RunFolder, Trace};
-use crate::study::solve::{Outcome, Record, Session};
+use crate::catalogue::subject;
+use crate::runs::checkpoint::{Checkpoint, Origin};
+use crate::runs::run_folder::{RunFolder, Trace};
 
 pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
     let from_file = match &args.config {
@@ -84,7 +85,8 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     room.check(&args.method, dim_y, super::memory())
         .map_err(Failure::Input)?;
     // Bad settings are found before the output folder is touched.
-    let mut session = Session::begin(&problem, &args.method, &*method).map_err(input)?;
+    let subject = subject(&problem);
+    let mut session = Session::begin(&subject, &args.method, &*method).map_err(input)?;
     if args.show_config {
         let text = config_text(&args.problem.problem, &args.method, &settings);
         say(text.trim_end());

@@ -2,13 +2,13 @@
 
 use autodiff::bytes::human_bytes;
 use serde_json::{Map, Value};
+use study::report::{Plot, Report, Section};
+use study::solve::{Outcome, Record};
 
 use super::args::{Common, Solve};
 use super::columns::{Column, table, terminal};
 use super::output::{short, time};
 use super::pages::{against_time, notices, provenance};
-use crate::report::{Plot, Report, Section};
-use crate::study::solve::{Outcome, Record};
 
 /// The first and the last record side by side.
 pub(super) fn summary(problem: &str, method: &str, outcome: &Outcome) -> String {

@@ -2,15 +2,15 @@
 
 use autodiff::Real;
 use solvers::Schedule;
+use study::report::{Claim, Plot, Report, Section, Series, Style};
 
 use super::args::{Common, Stability};
 use super::columns::{Column, table, terminal};
 use super::failure::Failure;
 use super::output::{bar, count, leave, line, plus_minus, prepare, say};
 use super::pages::provenance;
-use crate::report::{Claim, Plot, Report, Section, Series, Style};
-use crate::study::spread::Spread;
-use crate::study::stability::{Experiment, Law, Summary, laws, run as measure, summarise};
+use crate::runs::spread::Spread;
+use crate::runs::stability::{Experiment, Law, Summary, laws, run as measure, summarise};
 
 fn columns() -> [Column<'static, Summary>; 5] {
     let of = |spread: fn(&Summary) -> Spread| {

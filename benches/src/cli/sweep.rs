@@ -12,8 +12,8 @@ use super::output::{bar, count, leave, line, prepare, say};
 use super::processes::{Child, Ended};
 use super::signals::Signals;
 use super::sweep_page::{page, terminal};
-use crate::study::run_folder::{CHECKPOINT, FolderError, RunFolder};
-use crate::study::sweep::{Configuration, Summary, Sweep, read_trace, summarise};
+use crate::runs::run_folder::{CHECKPOINT, FolderError, RunFolder};
+use crate::runs::sweep::{Configuration, Summary, Sweep, read_trace, summarise};
 
 /// How often processes are looked at.
 const LOOK: Duration = Duration::from_millis(20);

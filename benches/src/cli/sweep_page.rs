@@ -1,12 +1,12 @@
 //! What `bilevel sweep` shows: a table, and a page with medians and ranges.
 
 use serde_json::Value;
+use study::report::{Plot, Report, Section, Series, Style};
 
 use super::args::Common;
 use super::columns::{self, Column, table};
 use super::output::{bytes, dash, short, time};
-use crate::report::{Plot, Report, Section, Series, Style};
-use crate::study::sweep::Summary;
+use crate::runs::sweep::Summary;
 
 /// The table for the terminal.
 pub(super) fn terminal(summaries: &[Summary]) -> String {

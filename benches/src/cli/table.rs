@@ -6,7 +6,7 @@ use super::args::{Common, TableArgs};
 use super::columns::{Column, terminal};
 use super::failure::Failure;
 use super::output::{bar, count, dash, leave, line, plus_minus, prepare, say};
-use crate::study::table::{Record, Summary, summarise};
+use crate::runs::table::{Record, Summary, summarise};
 
 pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Failure> {
     let seeds = count("--seeds", args.seeds)? as u64;

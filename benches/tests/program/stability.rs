@@ -1,6 +1,6 @@
 //! The laws of uniform stability, and the command that shows them.
 
-use bilevel_benches::study::stability::{Experiment, Toy, laws, run, summarise};
+use bilevel_benches::runs::stability::{Experiment, Toy, laws, run, summarise};
 use solvers::Schedule;
 
 use crate::common::Folder;

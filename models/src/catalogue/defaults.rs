@@ -9,7 +9,7 @@ pub struct Defaults {
     pub optimiser: Option<OuterRule>,
     /// The step length of x.
     pub rate: Option<f64>,
-    /// The same of methods that ascend on a penalty.
+    /// The step length of x in methods that ascend on a penalty.
     pub ascent_rate: Option<f64>,
     /// Outer iterations.
     pub iterations: Option<usize>,
@@ -43,7 +43,7 @@ impl Defaults {
         }
     }
 
-    /// The same by Adam.
+    /// Steps of Adam.
     pub(crate) const fn adam(rate: f64, ascent_rate: f64) -> Self {
         Defaults {
             optimiser: Some(OuterRule::Adam),
@@ -51,7 +51,7 @@ impl Defaults {
         }
     }
 
-    /// The same with this many outer iterations.
+    /// Sets the outer iterations.
     pub(crate) const fn iterations(self, iterations: usize) -> Self {
         Defaults {
             iterations: Some(iterations),
@@ -59,7 +59,7 @@ impl Defaults {
         }
     }
 
-    /// The same with this many steps unrolled.
+    /// Sets the steps that are unrolled.
     pub(crate) const fn depth(self, depth: usize) -> Self {
         Defaults {
             depth: Some(depth),
@@ -67,7 +67,7 @@ impl Defaults {
         }
     }
 
-    /// The same with steps of this length of the lower level of methods that descend.
+    /// Sets the step length of the lower level in methods that descend.
     pub(crate) const fn lower_step(self, lower_step: f64) -> Self {
         Defaults {
             lower_step: Some(lower_step),
@@ -75,7 +75,7 @@ impl Defaults {
         }
     }
 
-    /// The same with inner steps of this length of methods of small steps.
+    /// Sets the step length of y in methods of small steps.
     pub(crate) const fn inner_step(self, inner_step: f64) -> Self {
         Defaults { inner_step, ..self }
     }

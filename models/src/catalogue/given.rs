@@ -8,7 +8,7 @@ use crate::hyper_cleaning::CORRUPTION;
 /// The size of a problem that has several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Size {
-    /// That of checks.
+    /// The size of checks.
     Small,
     /// The usual one.
     Usual,
@@ -60,8 +60,8 @@ impl Given {
         }
     }
 
-    /// The same for hyper-cleaning; of the embedded table in its usual size also which training
-    /// labels are wrong.
+    /// The table for hyper-cleaning; of the embedded one in its usual size also which training labels
+    /// are wrong.
     pub(crate) fn cleaning(&mut self) -> (Splits, Option<Vec<bool>>) {
         if let Some(table) = self.table.take() {
             return (table, None);

@@ -95,17 +95,17 @@ impl Entry {
         }
     }
 
-    /// The same, with this data in place of its own where it is given.
+    /// Takes this data in place of its own where it is given.
     pub(crate) const fn takes(self, data: Data) -> Self {
         Entry { data, ..self }
     }
 
-    /// The same, perhaps with a bias for each class.
+    /// Takes a bias for each class where it is asked for.
     pub(crate) const fn with_bias(self) -> Self {
         Entry { bias: true, ..self }
     }
 
-    /// The same with a larger size.
+    /// Has a larger size.
     pub(crate) const fn with_large(self) -> Self {
         Entry {
             large: true,
@@ -113,7 +113,7 @@ impl Entry {
         }
     }
 
-    /// The same with these settings of methods.
+    /// Has these settings of methods.
     pub(crate) const fn defaults(self, defaults: Defaults) -> Self {
         Entry { defaults, ..self }
     }

@@ -91,7 +91,7 @@ impl Source {
 }
 
 impl<T: Real> Task<T> {
-    /// The same at the `x` and from the `y` of a point that was read from `file`.
+    /// Moves the task to the `x`, and its start to the `y`, of a point that was read from `file`.
     ///
     /// # Errors
     /// If their lengths are not those of the problem, or a number is beyond the scalar type.

@@ -14,7 +14,7 @@ use super::{About, DENSE_LIMIT, Format, Samples, Splits};
 
 /// Entries that a file may always have when dense.
 const FREE: usize = 1 << 20;
-/// Beyond, the dense table may have so many entries for each one that the file writes.
+/// Beyond, the dense table may have this many entries for each one that the file writes.
 const SPARSEST: usize = 1000;
 
 /// Reads a table in the format of LIBSVM and SVMlight, and splits its rows as

@@ -125,7 +125,7 @@ pub struct Splits {
 }
 
 impl Splits {
-    /// The same data with labels -1 and +1: the smaller of two labels becomes -1. Where all labels
+    /// Maps labels to -1 and +1: the smaller of two labels becomes -1. Where all labels
     /// are one, 1 is +1, and 0 and -1 are -1.
     ///
     /// # Errors
@@ -146,8 +146,8 @@ impl Splits {
         Ok(self)
     }
 
-    /// The same data with labels 0, …, k − 1 in the order of the labels of all splits, and the
-    /// number of classes k, which is at least 2. Labels that no sample has are no classes.
+    /// Maps labels to 0, …, k − 1 in the order of the labels of all splits. Gives the number of
+    /// classes k too, which is at least 2. Labels that no sample has are no classes.
     ///
     /// # Errors
     ///

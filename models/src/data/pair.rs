@@ -135,7 +135,7 @@ pub(super) fn names(path: &Path) -> Option<[&Path; 2]> {
     (!path.exists()).then(|| [features.as_ref(), labels.as_ref()])
 }
 
-/// Those of the files of MNIST that are in a folder.
+/// The files of MNIST that are in a folder.
 pub(super) fn files_of_mnist(folder: &Path) -> impl Iterator<Item = PathBuf> {
     MNIST.into_iter().filter_map(|name| present(folder, name))
 }

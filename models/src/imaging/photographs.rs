@@ -43,7 +43,7 @@ impl Photographs {
         }
     }
 
-    /// The same photographs in tiles of 16 × 16 pixels: 16 samples to train on, 8 kept apart.
+    /// The photographs in tiles of 16 × 16 pixels: 16 samples to train on, 8 kept apart.
     pub fn tiled(seed: u64) -> Self {
         Photographs {
             size: 16,
@@ -52,7 +52,7 @@ impl Photographs {
         }
     }
 
-    /// Those of a problem: whole ones, or two of 4 × 4 pixels in its small size.
+    /// The photographs of a problem: whole ones, or two of 4 × 4 pixels in its small size.
     pub(super) fn given(given: &Given) -> Self {
         if !given.is_small() {
             return Self::whole(given.seed);

@@ -33,7 +33,7 @@ const CONVEXITY: f64 = 0.1;
 /// single pixel, √3.
 ///
 /// # Panics
-/// If there are not `count` images, or not so many pixels.
+/// If there are fewer than `count` images, or images of fewer than `size` pixels a side.
 #[track_caller]
 pub fn tv_denoising<T: Real>(count: usize, size: usize, seed: u64) -> Task<T> {
     tv_denoising_on(&Photographs {

@@ -144,7 +144,7 @@ impl Problem {
         self.bilevel_in(&Coordinates::identity(self))
     }
 
-    /// The same problem in other coordinates, with its samples in another order.
+    /// Writes the problem in other coordinates, with its samples in another order.
     ///
     /// # Panics
     /// If the coordinates are not of this problem's dimensions.

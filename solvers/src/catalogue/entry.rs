@@ -125,28 +125,28 @@ impl<S: ?Sized> Entry<S> {
         }
     }
 
-    /// The same, shown as these names.
+    /// Lists the entry as these names.
     #[must_use]
     pub fn shown(mut self, rows: &[Row]) -> Self {
         self.rows = rows.to_vec();
         self
     }
 
-    /// The same, of this family.
+    /// Puts the entry into this family.
     #[must_use]
     pub fn of(mut self, family: Family) -> Self {
         self.family = family;
         self
     }
 
-    /// The same, with a method of this name, whose hypergradients take the same settings.
+    /// Adds a method of this name, whose hypergradients take the same settings.
     #[must_use]
     pub fn descent(self, about: &'static str) -> Self {
         let accepts = self.accepts.clone();
         self.descent_with(about, &accepts)
     }
 
-    /// The same, with a method of this name, whose hypergradients take these settings.
+    /// Adds a method of this name, whose hypergradients take these settings.
     #[must_use]
     pub fn descent_with(mut self, about: &'static str, accepts: &[&'static str]) -> Self {
         let accepts = accepts.to_vec();

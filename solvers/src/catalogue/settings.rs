@@ -46,7 +46,7 @@ pub enum Kind {
     FromZero,
     /// `true` or `false`.
     YesNo,
-    /// The same; the name alone says `true`.
+    /// `true` or `false`; the name alone says `true`.
     Flag,
     /// An [`OuterRule`].
     Outer,
@@ -335,7 +335,7 @@ impl Settings {
         self.step.map_or(StepLength::Auto, StepLength::Fixed)
     }
 
-    /// The same settings without those that are not among `keys`.
+    /// Keeps the settings that are among `keys`.
     #[must_use]
     pub fn only(&self, keys: &[&str]) -> Settings {
         let mut kept = Settings::NONE;

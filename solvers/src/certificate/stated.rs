@@ -37,8 +37,8 @@ impl<T> fmt::Debug for Stated<T> {
 }
 
 impl<T: Real> Bilevel<T> {
-    /// The same problem with the constants that its [`Certificate`](crate::Certificate)s are made
-    /// of, as a function of (x, y). What they promise is the caller's to know: an overstated μ, or
+    /// Adds the constants that [`Certificate`](crate::Certificate)s are made of, as a function of
+    /// (x, y). What they promise is the caller's to know: an overstated μ, or
     /// any other constant that is too good, makes certificates that do not hold.
     ///
     /// For a problem [`per_sample`](Bilevel::per_sample) they are those of each f_i and g_i, as a

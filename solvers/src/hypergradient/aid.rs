@@ -25,7 +25,7 @@ pub(super) use entry::{entries, expect_smooth};
 /// singular or indefinite is reported in the status.
 ///
 /// # Cost in oracle calls
-/// Those of the lower level, one gradient of F, one of g, the linear solver's Hessian-vector
+/// The lower level's, one gradient of F, one of g, the linear solver's Hessian-vector
 /// products, and one more that gives the recomputed residual and the cross product together. With
 /// `dim_y ≤ 20` up to `dim_y` more products look for a flat direction outside the Krylov space.
 ///
@@ -300,7 +300,7 @@ impl<T: Real> Parts<'_, T> {
     }
 }
 
-/// That the linear system's solution may be off by this part of its size, if that matters.
+/// A warning where the linear system's solution may be off by this part of its size, if that matters.
 pub(super) fn solve_further(error: f64, residual: f64) -> Option<String> {
     (error > TOLD).then(|| {
         format!(

@@ -36,7 +36,7 @@ use system::{Linearised, Solution, solve};
 /// At such a point the result is one of several limits, and a warning names the entry.
 ///
 /// # Cost in oracle calls
-/// Those of the steps, one gradient of F, one Hessian-vector product of g for each iteration of the
+/// The steps', one gradient of F, one Hessian-vector product of g for each iteration of the
 /// linear solver and for each of its recomputed residuals, and one for the cross product. Where y is
 /// not yet near enough, or the linear system not solved well enough, both again from there.
 ///

@@ -28,7 +28,7 @@ pub use one_stage::OneStage;
 /// F and g twice differentiable in y. The lower level need not have a single solution: the
 /// aggregation chooses among them the one that is best for F. α_k in (0, 1] must tend to 0 with an
 /// infinite sum; a summable schedule stalls, and is warned of. Any kind of [`InnerStep`] follows the
-/// joint direction, but for the soft threshold, which belongs to one level alone.
+/// joint direction, except the soft threshold, which belongs to one level alone.
 ///
 /// Where the lower level has one solution there is nothing to choose, and BDA has no advantage over
 /// [`Itd`](crate::Itd): each step costs an oracle call of F more, and y is pulled off the solution by

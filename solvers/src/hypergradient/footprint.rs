@@ -33,7 +33,7 @@ impl<T: Real> Footprint<T> {
         }
     }
 
-    /// Differentiates F and g twice, along so many directions at once.
+    /// Differentiates F and g twice, along this many directions at once.
     #[must_use]
     pub fn second(mut self, upper: usize, lower: usize) -> Self {
         self.second = [upper, lower];
@@ -47,7 +47,7 @@ impl<T: Real> Footprint<T> {
         self
     }
 
-    /// Holds so many bytes more: of a loop, or of what a library allocates.
+    /// Holds this many bytes more: of a loop, or of what a library allocates.
     #[must_use]
     pub fn beside(mut self, bytes: usize) -> Self {
         self.beside = self.beside.saturating_add(bytes);

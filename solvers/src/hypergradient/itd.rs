@@ -64,7 +64,7 @@ impl Itd {
     /// The tolerance is on [`lower_residual`](crate::Estimate::lower_residual), and on the share of the
     /// cotangent that is left at the start of the loop,
     /// [`linear_residual`](crate::Estimate::linear_residual): from a warm start y is soon at the solution,
-    /// and its derivative is not. Where too much is left, a longer loop is run anew, as long as the
+    /// and its derivative is not. Where too much is left, a longer loop is run, as long as the
     /// rate so far says it must be. Forward mode and truncated loops are made longer
     /// for y alone.
     ///

@@ -44,28 +44,33 @@ pub(crate) fn entries<T: Real>() -> Vec<StrategyEntry<T>> {
     entries
 }
 
-/// A setting that no problem could be solved with.
+/// Why a strategy or method is not begun: one line that says what is wrong and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{strategy}: {reason}")]
-pub struct ConfigError {
-    /// The strategy or method.
-    pub strategy: String,
-    /// What is wrong and what was expected.
-    pub reason: String,
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A setting that no problem could be solved with.
+    #[error("{of}: {reason}")]
+    Setting {
+        /// The strategy or method.
+        of: String,
+        /// What is wrong and what was expected.
+        reason: String,
+    },
+    /// A problem that the strategy or method cannot be run on, whatever its settings.
+    #[error("{of}: {reason}")]
+    Problem {
+        /// The strategy or method.
+        of: String,
+        /// What the problem lacks, or what would do.
+        reason: String,
+    },
 }
 
 impl ConfigError {
-    /// The error of a strategy or method of this name, if there is a reason for one.
-    pub(crate) fn unless_none(
-        name: impl FnOnce() -> String,
-        reason: Option<String>,
-    ) -> Result<(), ConfigError> {
-        match reason {
-            Some(reason) => Err(ConfigError {
-                strategy: name(),
-                reason,
-            }),
-            None => Ok(()),
+    /// What is wrong and what was expected, without the name of the strategy or method.
+    pub fn reason(&self) -> &str {
+        match self {
+            ConfigError::Setting { reason, .. } | ConfigError::Problem { reason, .. } => reason,
         }
     }
 }
@@ -217,7 +222,10 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
     /// # Errors
     /// With the reason, and what was expected.
     fn validate(&self) -> Result<(), ConfigError> {
-        ConfigError::unless_none(|| self.name(), self.complaint())
+        self.complaint().map_or(Ok(()), |reason| {
+            let of = self.name();
+            Err(ConfigError::Setting { of, reason })
+        })
     }
 
     /// Checks that the strategy can be run on a problem, before any work.
@@ -225,7 +233,10 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
     /// # Errors
     /// With the reason, and what was expected.
     fn suits(&self, problem: &Bilevel<T>) -> Result<(), ConfigError> {
-        ConfigError::unless_none(|| self.name(), self.misfit(problem))
+        self.misfit(problem).map_or(Ok(()), |reason| {
+            let of = self.name();
+            Err(ConfigError::Problem { of, reason })
+        })
     }
 
     /// The most bytes that the estimate's workspace holds, without running anything: programs,

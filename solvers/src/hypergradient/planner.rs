@@ -42,7 +42,7 @@ pub struct BudgetError {
 /// A depth for what does not depend on it.
 pub const ANY_DEPTH: usize = usize::MAX;
 
-/// The bytes of an unrolled estimate, but for its depth and policy.
+/// The bytes of an unrolled estimate, except those that depend on depth and policy.
 struct Unrolling<T: Real> {
     step: Step<T>,
     /// Bytes outside the loop, under policies that look at its end and under those that do not.
@@ -143,7 +143,7 @@ impl Itd {
         Unrolling::of(self, problem).cheapest(self.depth, budget, true)
     }
 
-    /// The same strategy under the fastest memory policy whose peak for `problem` is within
+    /// Takes the fastest memory policy whose peak for `problem` is within
     /// `budget` bytes.
     ///
     /// Neither forward mode nor reversible is among them: the numbers are the same, bit for bit, for every budget.

@@ -35,7 +35,7 @@ fn policies() -> [Memory; 8] {
     ]
 }
 
-/// Those that such steps can be run under.
+/// The policies that such steps can be run under.
 fn policies_for(inner: InnerStep) -> impl Iterator<Item = Memory> {
     let can_run = move |m: &Memory| inner.memory_complaint::<f64>(*m).is_none();
     policies().into_iter().filter(can_run)

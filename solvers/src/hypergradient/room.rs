@@ -21,7 +21,7 @@ impl Room {
     /// The most entries of y for which a dense Hessian is formed: some seconds, and 64 MiB.
     pub const DENSE_LIMIT: usize = 2048;
 
-    /// That of the states of a loop; a strategy of the name `other` keeps fewer.
+    /// The room of a loop's states; a strategy of the name `other` keeps fewer.
     pub(super) fn of_loop<T: Real>(
         memory: Memory,
         depth: usize,

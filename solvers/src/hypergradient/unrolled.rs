@@ -26,7 +26,7 @@ pub(super) struct Seen {
     /// How far the lower level's solution is by the curvature at the last y, 0 where that was not
     /// looked at.
     pub(super) off: f64,
-    /// The same in the norm of g's own curvature, as a part of y by it.
+    /// The distance in the norm of g's own curvature, as a part of y in that norm.
     pub(super) part: f64,
     /// The size of y.
     pub(super) size: f64,
@@ -331,7 +331,7 @@ mod tests {
             slow.distance()
         );
         assert!(slow.warning().is_some());
-        // Two steps alike but for rounding: as far as the precision lets them be told apart.
+        // Two steps alike, rounding aside: as far as the precision lets them be told apart.
         slow.next = slow.moved;
         let blurred = slow.moved * slow.moved / (16.0 * f64::EPSILON);
         assert!(

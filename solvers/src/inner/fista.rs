@@ -17,7 +17,7 @@ pub(super) const ENTRY: StepEntry = StepEntry {
     },
 };
 
-/// The same after which a projection or a threshold follows; any name of one may stand here.
+/// FISTA with a projection or a threshold after each step; the name of any may stand here.
 pub(super) const SOFT_THRESHOLD: StepEntry = StepEntry {
     name: "fista:soft-threshold:WEIGHT",
     about: "the same on g + WEIGHT·‖y‖₁; fista:projected-… likewise",

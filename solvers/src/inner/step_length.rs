@@ -10,7 +10,7 @@ use crate::linear::largest_magnitude;
 /// The length of a gradient step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum StepLength {
-    /// Found anew at each call: one over the largest curvature at the start (power iteration),
+    /// Found again at each call: one over the largest curvature at the start (power iteration),
     /// halved while the gradient turns too much along the first steps from there, as far as a
     /// curvature met on them explains it. It is a constant to every derivative, and is reported
     /// with the estimate.

@@ -10,7 +10,7 @@ use super::InnerStep;
 /// A plain step shows it: its length is s times the residual before it, so the loop makes
 /// one step more than it must and no gradient. For the others each residual is one more gradient.
 /// Where steps move y by its rounding alone a loop ends too, above the tolerance.
-/// A loop makes at least so many steps, and none after a value that is not finite.
+/// A loop makes at least `least` steps, and none after a value that is not finite.
 pub(crate) struct Stop<'a, T: Real> {
     inner: &'a InnerStep,
     length: f64,
@@ -28,7 +28,7 @@ pub(crate) struct Stop<'a, T: Real> {
 }
 
 impl<'a, T: Real> Stop<'a, T> {
-    /// Of steps of this kind and length, to a tolerance and after so many of them at least.
+    /// Of steps of this kind and length, to a tolerance, and after `least` of them.
     /// `previous` has as many entries as [`previous`](Stop::previous) says, `spare` as
     /// [`InnerStep::spare`] does.
     pub(crate) fn new(

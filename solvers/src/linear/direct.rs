@@ -10,7 +10,7 @@ use crate::hypergradient::Room;
 
 use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, relative};
 
-/// Columns of H that one block of products gives. The function is held in so many tangents and
+/// Columns of H that one block of products gives. The function is held in as many tangents and
 /// adjoints' tangents, and beyond sixteen its products of matrices gain little.
 pub(super) const BLOCK: usize = 16;
 

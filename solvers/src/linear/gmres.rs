@@ -11,7 +11,7 @@ use super::{
     LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat, positive, scaled_residual,
 };
 
-/// The method of generalised minimal residuals, started again every so many iterations.
+/// The method of generalised minimal residuals, started again after a number of iterations.
 ///
 /// # Requirements on the problem
 /// Any matrix that is not singular, symmetric or not. The residual's norm never rises within a start;

@@ -22,8 +22,8 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Those of a name. A count and a tolerance exclude each other: a count that was given is what is
-    /// meant.
+    /// The settings that a name stands for. A count and a tolerance exclude each other: a count that
+    /// was given is what is meant.
     pub(super) fn of(call: &Call<'_>) -> Result<Self, String> {
         let count = call.count()?;
         Ok(Settings {

@@ -14,7 +14,7 @@ const PATIENCE: usize = 500;
 /// when the residual is down to rounding; one gradient each, with steps of length `step`, which is
 /// at most one over the largest curvature.
 ///
-/// FISTA (A. Beck and M. Teboulle, 2009), begun anew where the momentum points uphill
+/// FISTA (A. Beck and M. Teboulle, 2009), begun again where the momentum points uphill
 /// (B. O'Donoghue and E. Candès, Adaptive restart for accelerated gradient schemes, 2015), so that
 /// μ need not be known. Two vectors of scratch.
 pub(crate) fn accelerated<T: Real>(

@@ -12,7 +12,7 @@ pub(crate) struct Minimum {
     /// ‖∇_y g‖ there.
     pub(crate) residual: f64,
     pub(crate) iterations: usize,
-    /// That of the last steps, where second derivatives were looked at.
+    /// The curvature met by the last steps, where second derivatives were looked at.
     pub(crate) curvature: Curvature,
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn newton<T: Real>(
                 if noise <= rounding {
                     break false;
                 }
-                // Along a direction of descent the shortest steps go down but for rounding: that
+                // Along a direction of descent the shortest steps go down, except for rounding: that
                 // of the objective's terms, which may be larger than its value.
                 (measured, rounding) = (noise, noise);
                 length = T::one();

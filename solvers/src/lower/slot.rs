@@ -208,7 +208,7 @@ impl LowerSolve {
         Some(now < before || lower.step.is_some())
     }
 
-    /// That a solver has come to its limit before its tolerance: more iterations may do.
+    /// The status of a solver that came to its limit before its tolerance: more iterations may do.
     pub(crate) fn short<T: Real>(&self, lower: &Lower) -> Option<Status> {
         let (tolerance, limit) = self.until();
         if limit == 0 {

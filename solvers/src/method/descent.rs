@@ -19,14 +19,14 @@ use super::{Advance, Begun, Ground, Outer, Rule, State, Update, value_status};
 /// Moves x against the hypergradients of a strategy.
 ///
 /// # Requirements on the problem
-/// Those of the strategy.
+/// The strategy's.
 ///
 /// # Status
-/// That of the estimate, unless F is no finite number, or the run ends because x left all range:
+/// The estimate's, unless F is no finite number, or the run ends because x left all range:
 /// it is infinite, or iterates have grown to 1e8 times what they were in the first two iterations.
 ///
 /// # Cost in oracle calls
-/// That of the strategy in each iteration.
+/// The strategy's, in each iteration.
 ///
 /// # Example
 /// ```

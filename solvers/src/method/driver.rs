@@ -21,16 +21,16 @@ use super::{Method, Progress, Run};
 /// set that x is held to.
 ///
 /// # Requirements on the problem
-/// Those of the rule. Batches are of the samples that [`Bilevel::sampled`] names; an objective
+/// The rule's. Batches are of the samples that [`Bilevel::sampled`] names; an objective
 /// without samples is drawn whole, so on such problems every rule that draws is deterministic, except
 /// for [`Bsa`](crate::Bsa).
 ///
 /// # Cost in oracle calls
-/// That of the rule; a sweep of a batch counts as one. A Hessian-vector product on a fresh batch
+/// The rule's; a sweep of a batch counts as one. A Hessian-vector product on a fresh batch
 /// linearises it, which is counted as a gradient too.
 ///
 /// # Status
-/// That of the rule; see also [`Batches`](crate::Batches).
+/// The rule's; see also [`Batches`](crate::Batches).
 ///
 /// # Example
 /// ```
@@ -111,7 +111,7 @@ impl<R, C> Outer<R, C> {
         self.with(|rule, _| (rule, constraint))
     }
 
-    /// The same with another rule and another set.
+    /// Replaces the rule and the set.
     pub(super) fn with<Q, P>(self, change: impl FnOnce(R, C) -> (Q, P)) -> Outer<Q, P> {
         let (rule, constraint) = change(self.rule, self.constraint);
         Outer {
@@ -141,8 +141,8 @@ impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R
     ) -> Result<Box<dyn Run<T> + 'p>, ConfigError> {
         let name = self.rule.name();
         self.rule.suits(problem)?;
-        let refused = |reason| ConfigError {
-            strategy: name.clone(),
+        let refused = |reason| ConfigError::Setting {
+            of: name.clone(),
             reason,
         };
         let count = self.iterations.min(self.report_every);

@@ -19,7 +19,7 @@ use super::{Advance, Batches, Begun, Ground, Outer, Rule, State, Update};
 /// Multi-stage gradient descent–ascent on `min_{x,y} max_u F(x, y) + α (g(x, y) − g(x, u))`.
 ///
 /// In stage i = 0, 1, … the penalty is `α = α₀ τ^{i+1}` and all step lengths shrink by `τ^{−i}`, times
-/// a schedule that begins anew in each stage.
+/// a schedule that begins again in each stage.
 /// Each iteration moves u, y and x at once:
 /// `u −= lr_u α ∇_u g(x, u)`, `y −= lr_y ∇_y (F + αg)(x, y)`,
 /// `x −= lr_x [∇_xF + α (∇_x g(x, y) − ∇_x g(x, u))]`.
@@ -124,7 +124,7 @@ impl<O, C> Outer<Gda<O>, C> {
         self
     }
 
-    /// A factor of all step lengths, anew in each stage: constant, cosine or exponential.
+    /// A factor of all step lengths, begun again in each stage: constant, cosine or exponential.
     #[must_use]
     pub fn schedule(mut self, schedule: Schedule) -> Self {
         self.rule.stages.schedule = schedule;
@@ -171,7 +171,7 @@ struct Moves<T: Real> {
     gradients: Penalised<T>,
     /// Norm of the gradients where the run began.
     start: f64,
-    /// The same where the stage began.
+    /// Their norm where the stage began.
     first: f64,
 }
 

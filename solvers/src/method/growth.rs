@@ -9,7 +9,7 @@ use crate::ledger::Ledger;
 /// The first steps are this far from the end of a run that went nowhere: by plain steps that settle
 /// a run moves no farther than its number of steps times its first.
 const ITERATES: f64 = 1e8;
-/// The same where values, direction and iterates grow together.
+/// The factor that counts where values, direction and iterates grow together.
 const TOGETHER: f64 = 1e6;
 /// A direction of x this many times the first ones is remarked on.
 const DIRECTION: f64 = 1e5;

@@ -172,12 +172,12 @@ pub(super) fn rounding_of<T: Real>(value: f64, at: [&[T]; 2], gradients: [&[T]; 
     UNITS * T::EPSILON * (value.abs() + product(0) + product(1))
 }
 
-/// How residuals of all blocks at once tell of accuracies that are means over the blocks.
+/// Converts a residual over all blocks into the mean accuracy of a block that it guarantees.
 #[derive(Clone, Copy)]
 pub(super) struct Scale {
     /// ‖∇_y g‖ over the mean of `‖y_i − y_i*‖` that it is enough for.
     pub(super) lower: f64,
-    /// The same of ‖Hq − ∇_yF‖.
+    /// ‖Hq − ∇_yF‖ over the mean of `‖q_i − q_i*‖` that it is enough for.
     pub(super) linear: f64,
     /// One over the largest curvature of g.
     pub(super) step: f64,

@@ -144,7 +144,7 @@ pub trait Run<T: Real> {
     /// The inner variable.
     fn y(&self) -> &DVector<T>;
 
-    /// Names to the ledger all that later iterations depend on, and nothing that they compute anew.
+    /// Names to the ledger all that later iterations depend on, and nothing that they compute again.
     fn visit(&mut self, ledger: &mut Ledger);
 
     /// The state between two iterations.

@@ -16,7 +16,7 @@ use super::state::State;
 /// What a method does in one iteration: a value of one slot, run by [`Outer`](super::Outer).
 ///
 /// The rule holds settings alone. What it keeps from one iteration to the next is in its
-/// [`Update`], which is made anew for each run. x, y, the count of iterations, the end of the run,
+/// [`Update`], which each run makes for itself. x, y, the count of iterations, the end of the run,
 /// constraints, reports and saved states are the driver's.
 ///
 /// # Example

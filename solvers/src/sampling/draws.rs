@@ -121,7 +121,7 @@ impl Draws {
         self.drawn
     }
 
-    /// Goes to where so many samples are drawn, the last batch forgotten.
+    /// Goes to where `drawn` samples are drawn, the last batch forgotten.
     pub fn skip_to(&mut self, drawn: u64) {
         self.drawn = drawn;
         self.last.clear();

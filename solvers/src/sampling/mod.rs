@@ -50,7 +50,7 @@ impl Sampling {
         }
     }
 
-    /// The same from another seed.
+    /// Draws from another seed.
     #[must_use]
     pub fn seeded(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -136,7 +136,7 @@ impl Sampling {
 pub(crate) struct Levels<T: Real> {
     upper: Option<Arc<dyn Sampled<T>>>,
     lower: Option<Arc<dyn Sampled<T>>>,
-    /// The same by blocks, where every sample has a lower level of its own.
+    /// Both levels by blocks, where every sample has a lower level of its own.
     pub(crate) own: Option<PerSample<T>>,
 }
 

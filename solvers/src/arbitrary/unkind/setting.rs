@@ -61,7 +61,7 @@ const SMOOTH: [&str; 31] = [
     "itd-reversible",
 ];
 
-/// Those that know a set or a threshold.
+/// Strategies that know a set or a threshold.
 const HELD: [&str; 7] = [
     "aid-step",
     "aid-step",

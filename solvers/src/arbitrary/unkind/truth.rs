@@ -59,7 +59,7 @@ impl Truth {
         }
     }
 
-    /// The same with a danger.
+    /// Adds a danger.
     pub(super) fn with(mut self, danger: Danger) -> Self {
         self.danger = danger;
         self

@@ -21,11 +21,11 @@ use run::Adapting;
 ///
 /// With d the step from x, p the hypergradient there and e what the accuracies explain, the step
 /// stays where `F_new ≤ F_old + pᵀd + ½L‖d‖² + e`: on a φ of curvature at most L that always holds,
-/// and then F falls by `½L‖d‖²` but for e. L is then the curvature `2(F_new − F_old − pᵀd)/‖d‖²`
+/// and then F falls by `½L‖d‖²`, less e. L is then the curvature `2(F_new − F_old − pᵀd)/‖d‖²`
 /// that the step met, if that is less, but no less than L/10. Where the condition does not hold, or
 /// F or p is not finite, the step is taken back, L becomes that curvature, between twice and a
 /// hundred times what it was, and all later accuracies are halved; after three such steps in a row
-/// p is computed anew. Where e is most of what the step promised, the step says nothing: L is
+/// p is computed again. Where e is most of what the step promised, the step says nothing: L is
 /// multiplied by 0.95, and later accuracies are halved. To first order F is off its value at the
 /// solved lower level by `qᵀ∇_y g`, so e is `‖q‖‖∇_y g‖` of both points, which has the units of F;
 /// that of the new point counts no more than that of the old one. What rounding hides lengthens
@@ -44,7 +44,7 @@ use run::Adapting;
 ///
 /// # Requirements on the problem
 /// F once and g twice differentiable; the Hessian of g in y positive definite at the solution. No
-/// constants; nothing vouches for the accuracy being enough: values fall but for e, to first order.
+/// constants; nothing vouches for the accuracy being enough: values fall by what is promised less e, to first order.
 ///
 /// # Cost in oracle calls
 /// In each iteration a gradient of g, a solve of the lower level to `‖∇_y g‖ ≤ ε_k min(1, r)` by

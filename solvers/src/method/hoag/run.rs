@@ -18,7 +18,7 @@ use super::Hoag;
 use super::settling::Settling;
 use super::trial::Trial;
 
-/// Steps taken back in a row after which the hypergradient is computed anew, to the accuracy that
+/// Steps taken back in a row after which the hypergradient is computed again, to the accuracy that
 /// has become sharper since.
 const RENEWED: usize = 3;
 
@@ -104,15 +104,15 @@ impl<T: Real> Adapting<T> {
         if verdict.sharpen {
             self.sharper *= 0.5;
         }
-        // A hypergradient that was computed anew is no step.
+        // A hypergradient that was computed again is no step.
         if verdict.stays && trial.moved > 0.0 {
             self.settling.stayed(-slope, -trial.rise);
         }
         verdict.stays
     }
 
-    /// Takes the step back: y is that of the kept point. From there another, shorter step follows,
-    /// or none where the hypergradient there is to be computed anew.
+    /// Takes the step back: y becomes the kept point's. From there another, shorter step follows,
+    /// or none where the hypergradient there is to be computed again.
     fn go_back(&mut self, y: &mut [T], usable: bool) -> &'static str {
         let l = self.smoothness.unwrap_or(1.0);
         let promised = norm(&self.kept_z).f64().powi(2) / l;

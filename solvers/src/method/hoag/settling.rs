@@ -19,7 +19,7 @@ pub(super) struct Settling {
     /// Of the steps counted: −Σ pᵀd, and what F fell by.
     promised: f64,
     fallen: f64,
-    /// The same of the window before.
+    /// Both sums of the window before.
     before: Option<(f64, f64)>,
     /// What F fell by in all.
     total: f64,

@@ -12,7 +12,7 @@ enum Form {
     DoubleWell,
     /// ½‖Sz − SCu‖², S the first half of the entries, and F sees no other ones.
     Unseen,
-    /// The same, and F sees all entries.
+    /// As `Unseen`, and F sees all entries.
     Flat,
     /// Σ (z − Cu)⁴.
     Quartic,

@@ -94,9 +94,9 @@ impl Family {
 pub(super) enum Mixing {
     /// Any.
     Any,
-    /// Those of its own, in any unit.
+    /// Its own entries, in any unit.
     Unit,
-    /// Its own.
+    /// Its own entries and units.
     Own,
     /// A unit for each coordinate, from 1e-4 to 1e4.
     Columns,

@@ -2,9 +2,10 @@
 
 use autodiff::Real;
 use autodiff::unroll::{Memory, ParseMemoryError};
-use models::Task;
 use serde::Serialize;
 use solvers::{ConfigError, Itd, Strategy};
+
+use crate::Subject;
 
 /// The status of a policy that was not run because it would not fit.
 pub const OVER_BUDGET: &str = "over-budget";
@@ -44,14 +45,21 @@ impl Policy {
     }
 
     /// The memory policy for a loop and a budget in bytes; with one slot where none fits.
-    pub fn resolve<T: Real>(self, problem: &Task<T>, itd: &Itd, budget: Option<usize>) -> Memory {
+    pub fn resolve<T: Real>(
+        self,
+        subject: &Subject<'_, T>,
+        itd: &Itd,
+        budget: Option<usize>,
+    ) -> Memory {
         let policy = match self {
             Policy::Fixed(memory) => return memory,
             Policy::Checkpointed => |slots| Memory::Checkpointed { slots },
             Policy::Online => |slots| Memory::Online { slots },
         };
         policy(match budget {
-            Some(bytes) => itd.most_slots(&problem.bilevel, bytes, policy).unwrap_or(1),
+            Some(bytes) => itd
+                .most_slots(subject.problem(), bytes, policy)
+                .unwrap_or(1),
             None => SLOTS,
         })
     }
@@ -97,7 +105,7 @@ impl std::str::FromStr for Policy {
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {
     /// The problem's name.
-    pub problem: &'static str,
+    pub problem: String,
     /// The policy, with its numbers.
     pub policy: String,
     /// The policy as asked for.
@@ -133,19 +141,19 @@ pub struct Record {
 /// Runs `itd` on a problem under a policy, in a workspace of its own, unless it would go over the
 /// budget.
 pub fn measure<T: Real>(
-    problem: &Task<T>,
+    subject: &Subject<'_, T>,
     itd: &Itd,
     depth: usize,
     policy: Policy,
     budget: Option<usize>,
 ) -> Record {
-    let memory = policy.resolve(problem, itd, budget);
+    let memory = policy.resolve(subject, itd, budget);
     let itd = itd.clone().memory(memory);
-    let predicted = itd.predicted_peak_bytes(&problem.bilevel);
+    let predicted = itd.predicted_peak_bytes(subject.problem());
     // No block of memory is larger than this.
     let limit = budget.unwrap_or(isize::MAX as usize);
     let skipped = Record {
-        problem: problem.name,
+        problem: subject.name().to_owned(),
         policy: memory.to_string(),
         family: policy.family(),
         depth,
@@ -169,9 +177,9 @@ pub fn measure<T: Real>(
             ..skipped
         };
     }
-    let mut work = problem.bilevel.workspace();
+    let mut work = subject.problem().workspace();
     let estimate = itd
-        .hypergradient(&problem.bilevel, &problem.x, &mut work)
+        .hypergradient(subject.problem(), subject.x(), &mut work)
         .expect("validated before");
     Record {
         status: estimate.status.code(),
@@ -187,25 +195,21 @@ pub fn measure<T: Real>(
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::dvector;
     use solvers::InnerStep;
 
     use super::*;
-    use models::catalogue::Source;
-    use models::closed_form::SCALAR;
-
-    fn scalar() -> Task<f64> {
-        SCALAR.task(&Source::default()).expect("a closed form")
-    }
-
+    use crate::tests::distance;
     #[test]
     fn predictions_are_the_measurements() {
-        let problem = scalar();
+        let problem = distance(1);
+        let subject = Subject::new("distance", &problem, dvector![0.3]);
         for depth in [1, 10, 1000] {
             let itd = Itd::reverse(depth).inner(InnerStep::Momentum(0.5));
             let policies = Policy::default_for::<f64>(1, &itd);
             assert!(policies.contains(&Policy::Fixed(Memory::Reversible)));
             for policy in policies {
-                let record = measure(&problem, &itd, depth, policy, None);
+                let record = measure(&subject, &itd, depth, policy, None);
                 assert_eq!(
                     record.peak_bytes,
                     Some(record.predicted_bytes),
@@ -218,11 +222,12 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_not_run_and_slots_are_those_that_fit() {
-        let (problem, depth, budget) = (scalar(), 10_000, 32 << 10);
+        let (problem, depth, budget) = (distance(1), 10_000, 32 << 10);
+        let subject = Subject::new("distance", &problem, dvector![0.3]);
         let itd = Itd::reverse(depth);
         let run = |policy: &str, budget| {
             let policy = policy.parse().expect("a policy");
-            measure(&problem, &itd, depth, policy, Some(budget))
+            measure(&subject, &itd, depth, policy, Some(budget))
         };
         let stored = run("stored", budget);
         assert_eq!((stored.status, stored.peak_bytes), (OVER_BUDGET, None));

@@ -5,17 +5,17 @@ use std::fmt;
 use std::time::Instant;
 
 use autodiff::Real;
-use models::Task;
-use nalgebra::DVector;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use solvers::{ConfigError, Method, RestoreError, Run, keep_warnings};
+
+use crate::Subject;
 
 /// One outer iteration of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
     /// The problem's name.
-    pub problem: Cow<'static, str>,
+    pub problem: String,
     /// The method's name.
     pub method: String,
     /// Iterations made so far.
@@ -60,7 +60,7 @@ impl Record {
 
 /// A run of a method that says after each iteration what came of it.
 pub struct Session<'p, T: Real> {
-    problem: &'p Task<T>,
+    subject: &'p Subject<'p, T>,
     name: String,
     run: Box<dyn Run<T> + 'p>,
     progress: SoFar,
@@ -69,7 +69,7 @@ pub struct Session<'p, T: Real> {
 impl<T: Real> fmt::Debug for Session<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("problem", self.problem)
+            .field("subject", self.subject)
             .field("method", &self.name)
             .field("progress", &self.progress)
             .finish_non_exhaustive()
@@ -96,15 +96,15 @@ impl<'p, T: Real> Session<'p, T> {
     /// # Errors
     /// If the method's settings do not fit, before any work.
     pub fn begin(
-        problem: &'p Task<T>,
+        subject: &'p Subject<'p, T>,
         name: &str,
         method: &dyn Method<T>,
     ) -> Result<Self, ConfigError> {
         let started = Instant::now();
-        let run = method.begin(&problem.bilevel, problem.x.clone())?;
+        let run = method.begin(subject.problem(), subject.x().clone())?;
         let seconds = started.elapsed().as_secs_f64();
         Ok(Session {
-            problem,
+            subject,
             name: name.to_owned(),
             run,
             progress: SoFar {
@@ -129,7 +129,7 @@ impl<'p, T: Real> Session<'p, T> {
         }
         keep_warnings(&mut so_far.warnings, &progress.warnings);
         Some(Record {
-            problem: self.problem.name.into(),
+            problem: self.subject.name().to_owned(),
             method: self.name.clone(),
             iteration: progress.iteration,
             seconds: so_far.seconds,
@@ -142,7 +142,7 @@ impl<'p, T: Real> Session<'p, T> {
             certificate: progress.certificate.map(|c| c.bound),
             peak_bytes: progress.peak_bytes,
             status: progress.status.code().into(),
-            metrics: metrics(self.problem, self.run.x(), self.run.y()),
+            metrics: self.subject.measure(self.run.x(), self.run.y()),
         })
     }
 
@@ -182,28 +182,16 @@ impl<'p, T: Real> Session<'p, T> {
     }
 }
 
-/// The metrics at (x, y), and those of samples kept apart, as a part of a record.
-pub(super) fn metrics<T: Real>(
-    problem: &Task<T>,
-    x: &DVector<T>,
-    y: &DVector<T>,
-) -> Map<String, Value> {
-    let measured = problem.measure(x, y).into_iter();
-    measured
-        .map(|(name, v)| (name.to_owned(), v.into()))
-        .collect()
-}
-
 /// Runs a method to its end.
 ///
 /// # Errors
 /// If the method's settings do not fit, before any work.
 pub fn run<T: Real>(
-    problem: &Task<T>,
+    subject: &Subject<'_, T>,
     name: &str,
     method: &dyn Method<T>,
 ) -> Result<Outcome, ConfigError> {
-    let mut session = Session::begin(problem, name, method)?;
+    let mut session = Session::begin(subject, name, method)?;
     let records = std::iter::from_fn(|| session.step()).collect();
     Ok(session.outcome(records))
 }

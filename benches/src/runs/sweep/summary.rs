@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use study::solve::Record;
 
-use crate::study::run_folder::TRACE;
-use crate::study::solve::Record;
+use crate::runs::run_folder::TRACE;
 
 /// A configuration's runs side by side.
 #[derive(Clone, Debug, Serialize)]

@@ -6,12 +6,13 @@ use models::closed_form::BDA_COUNTEREXAMPLE;
 use models::{HYPER_CLEANING, LOGISTIC, Task};
 use serde_json::{Value, json};
 use solvers::catalogue::{Settings, strategy};
+use study::compare::{DEFAULT, Record, Reference, estimate, record};
+use study::curves::{Curve, against_depth};
+use study::solve;
 
-use super::compare::{DEFAULT, Record, Reference, estimate, record};
-use super::curves::{Curve, against_depth};
-use super::solve;
 use crate::catalogue::methods::method;
 use crate::catalogue::settings::SolveSettings;
+use crate::catalogue::subject;
 
 /// The four families that are solved, with their step length of x on the counter-example.
 pub const FAMILIES: [(&str, f64); 4] = [("itd", 0.2), ("aid-cg", 0.2), ("bda", 0.2), ("gda", 0.05)];
@@ -81,7 +82,7 @@ impl Demo {
         let step = step_of(&logistic);
         for name in CURVES {
             stage(format!("depths {name}"));
-            let curve = against_depth(&logistic, name, &DEPTHS, step, reference.as_ref());
+            let curve = against_depth(&subject(&logistic), name, &DEPTHS, step, reference.as_ref());
             curves.push(curve);
         }
         stage("counter-example".into());
@@ -129,14 +130,14 @@ impl Demo {
 }
 
 fn compare<T: Real>(problem: &Task<T>) -> (String, Vec<Record>, Option<Reference<T>>) {
-    let settings = Settings::DEFAULT;
-    let reference = Reference::of(problem, &settings);
+    let (subject, settings) = (subject(problem), Settings::DEFAULT);
+    let reference = Reference::of(&subject, &settings);
     let records = DEFAULT
         .iter()
         .map(|name| {
             let strategy = strategy(name, &settings).expect("a name of the catalogue");
-            let estimate = estimate(problem, &strategy);
-            record(problem, name, &estimate, reference.as_ref(), false)
+            let estimate = estimate(&subject, &strategy);
+            record(&subject, name, &estimate, reference.as_ref(), false)
         })
         .collect();
     let title = format!(
@@ -156,7 +157,9 @@ fn step_of<T: Real>(problem: &Task<T>) -> f64 {
         ..Settings::NONE
     };
     let itd = strategy("itd", &settings).expect("a name of the catalogue");
-    estimate(problem, &itd).step.expect("it takes steps")
+    estimate(&subject(problem), &itd)
+        .step
+        .expect("it takes steps")
 }
 
 /// Each family on the problem whose lower level has many solutions, from x = 2.
@@ -171,7 +174,7 @@ fn counterexample<T: Real>(problem: &Task<T>) -> Vec<End> {
         };
         let settings = SolveSettings::of(problem.name, name, given);
         let method = method(name, problem, &settings).expect("a name of the catalogue");
-        let outcome = solve::run(problem, name, &*method).expect("valid settings");
+        let outcome = solve::run(&subject(problem), name, &*method).expect("valid settings");
         End {
             method: name.to_owned(),
             x: outcome.x[0],
@@ -187,7 +190,7 @@ fn counterexample<T: Real>(problem: &Task<T>) -> Vec<End> {
 /// The first metric where the lower level is solved at the x the problem starts from.
 fn uncleaned<T: Real>(problem: &Task<T>) -> f64 {
     let exact = strategy("exact", &Settings::NONE).expect("a name of the catalogue");
-    let y = estimate(problem, &exact).y;
+    let y = estimate(&subject(problem), &exact).y;
     let metric = problem.metrics.first();
     metric.map_or(f64::NAN, |m| (m.measure)(&problem.x, &y))
 }
@@ -199,6 +202,6 @@ fn solve<T: Real>(problem: &Task<T>, name: &str) -> Vec<solve::Record> {
     };
     let settings = SolveSettings::of(problem.name, name, given);
     let method = method(name, problem, &settings).expect("a name of the catalogue");
-    let outcome = solve::run(problem, name, &*method).expect("valid settings");
+    let outcome = solve::run(&subject(problem), name, &*method).expect("valid settings");
     outcome.records
 }

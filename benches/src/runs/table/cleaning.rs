@@ -8,11 +8,12 @@ use models::{
 use nalgebra::DVector;
 use solvers::catalogue::{Family, Settings};
 use solvers::{Itd, Strategy};
+use study::solve;
 
 use super::{Record, values};
 use crate::catalogue::methods::{self, method};
 use crate::catalogue::settings::SolveSettings;
-use crate::study::solve;
+use crate::catalogue::subject;
 
 /// What is trained on the weighted samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +103,7 @@ fn baseline<T: Real>(
     let x = DVector::from_element(problem.bilevel.dim_x(), T::of(x));
     let estimate = itd.hypergradient(&problem.bilevel, &x, &mut problem.bilevel.workspace());
     let estimate = estimate.map_err(|e| e.to_string())?;
-    let mut measured = solve::metrics(&problem, &x, &estimate.y);
+    let mut measured = subject(&problem).measure(&x, &estimate.y);
     measured.retain(|name, _| name == "test_accuracy");
     measured.insert("validation_loss".into(), estimate.upper.into());
     Ok(Record {
@@ -128,7 +129,7 @@ fn of_method<T: Real>(
         ..SolveSettings::of(model.name(), name, model.given(family))
     };
     let method = method::<T>(name, problem, &settings)?;
-    let outcome = solve::run(problem, name, &*method).map_err(|e| e.to_string())?;
+    let outcome = solve::run(&subject(problem), name, &*method).map_err(|e| e.to_string())?;
     let last = outcome.records.last().ok_or("no iteration")?;
     let steps = match family {
         Family::Ascent => settings.method.stages() * settings.method.stage_iterations(),

@@ -9,8 +9,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use study::solve::SoFar;
 
-use super::solve::SoFar;
 use crate::catalogue::settings::SolveSettings;
 
 /// The first line; the number is that of the format.

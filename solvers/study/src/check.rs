@@ -1,12 +1,10 @@
-//! The gradient checker over everything in the catalogue: objectives, primitives, strategies.
+//! The gradient checker over a problem: its objectives, and each strategy's hypergradient.
 
 use std::sync::Arc;
 
 use autodiff::check::{Check, Report, Row, Rung, Trial, Verdict};
 use autodiff::unroll::Memory;
-use autodiff::{Program, Real, Shape, Var};
-use models::data;
-use models::{Dataset, Task};
+use autodiff::{Program, Real};
 use nalgebra::DVector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -14,7 +12,8 @@ use serde::Serialize;
 use solvers::catalogue::{Settings, strategy};
 use solvers::{Bda, InnerStep, Status};
 
-use crate::study::compare::AnyStrategy;
+use crate::Subject;
+use crate::compare::AnyStrategy;
 
 /// Strategies, each checked against differences of the outer function that it differentiates.
 pub const STRATEGIES: [(&str, Way); 20] = [
@@ -62,8 +61,6 @@ pub enum Way {
 const DEPTH: usize = 8;
 /// Their length: short enough for every problem at this size.
 const LENGTH: f64 = 0.05;
-/// Samples and features of the embedded data that primitives are checked on.
-const FEW: (usize, usize) = (24, 8);
 /// Entries of a derivative that are looked at one by one.
 const ENTRIES: usize = 24;
 /// The same of a hypergradient, where each entry takes many solves of the lower level.
@@ -132,7 +129,7 @@ fn in_precision<T: Real>(report: Report) -> Report {
     }
 }
 
-fn check(seed: u64) -> Check {
+fn ladder(seed: u64) -> Check {
     Check::new().seed(seed).entries(ENTRIES)
 }
 
@@ -142,59 +139,28 @@ fn around<T: Real>(centre: &DVector<T>, seed: u64) -> DVector<T> {
     centre.map(|c| c + T::of(rng.random_range(-0.5..0.5)))
 }
 
-/// The ladder over both objectives of a problem, at a random point near its start.
-pub fn objectives<T: Real>(problem: &Task<T>, seed: u64) -> Vec<Report> {
-    let x = around(&problem.x, seed);
-    let y = around(problem.bilevel.start(), seed + 1);
-    let (lower, upper) = (problem.bilevel.lower(), problem.bilevel.upper());
-    let levels = [("lower", lower), ("upper", upper)];
-    let report = |(level, program): (&str, _)| {
-        let report = check(seed).program(program, &[x.as_slice(), y.as_slice()]);
-        in_precision::<T>(report.named(format!("{} {level}", problem.name)))
-    };
-    levels.into_iter().map(report).collect()
+/// The ladder over a scalar program, at a random point near these inputs.
+pub fn program<T: Real>(
+    name: &str,
+    program: &Arc<Program<T>>,
+    near: &[&DVector<T>],
+    seed: u64,
+) -> Report {
+    let seeds = (0..).map(|k| seed.wrapping_add(k));
+    let at: Vec<DVector<T>> = near.iter().zip(seeds).map(|(c, s)| around(c, s)).collect();
+    let at: Vec<&[T]> = at.iter().map(|a| a.as_slice()).collect();
+    in_precision::<T>(ladder(seed).program(program, &at).named(name))
 }
 
-/// The ladder over the primitives of the crates.
-pub fn primitives<T: Real>(seed: u64) -> Vec<Report> {
-    let splits = data::digits_parity(seed).cut(FEW.0, FEW.1);
-    let binary = Dataset::<T>::binary(&splits.train);
-    let (cleaning, _) = data::digits_cleaning(seed, 0.0);
-    let cleaning = cleaning.cut(FEW.0, FEW.1);
-    let classes = Dataset::<T>::classes(&cleaning.train, 10);
-    let (d, n) = (binary.dim(), classes.len());
-    let run = |name: &str, shapes: &[Shape], f: &dyn for<'r> Fn(&[Var<'r, T>]) -> Var<'r, T>| {
-        let program = Program::record(shapes, |v| {
-            // Squared, so that the adjoint moves too.
-            let u = f(v).sum();
-            u + u.square() * T::of(0.5)
-        });
-        let zeros = |s: &Shape| DVector::zeros(s.len());
-        let at: Vec<DVector<T>> = (0u64..)
-            .zip(shapes)
-            .map(|(k, s)| around(&zeros(s), seed + k))
-            .collect();
-        let at: Vec<&[T]> = at.iter().map(|a| a.as_slice()).collect();
-        in_precision::<T>(check(seed).program(&program, &at).named(name))
+/// The ladder over both objectives of a problem, at a random point near its start.
+pub fn objectives<T: Real>(subject: &Subject<'_, T>, seed: u64) -> Vec<Report> {
+    let problem = subject.problem();
+    let levels = [("lower", problem.lower()), ("upper", problem.upper())];
+    let report = |(level, objective): (&str, _)| {
+        let name = format!("{} {level}", subject.name());
+        program(&name, objective, &[subject.x(), problem.start()], seed)
     };
-    let weights = Shape::vector(10 * d);
-    vec![
-        run("logistic_loss", &[Shape::vector(d)], &|v| {
-            binary.logistic_loss(v[0])
-        }),
-        run("cross_entropy", &[weights], &|v| {
-            classes.cross_entropy(v[0])
-        }),
-        run(
-            "weighted cross_entropy",
-            &[weights, Shape::vector(n)],
-            &|v| classes.weighted_cross_entropy(v[0], v[1]),
-        ),
-        run("log_sum_exp", &[Shape::matrix(3, 2)], &|v| {
-            v[0].log_sum_exp()
-        }),
-        run("norm", &[Shape::vector(5)], &|v| v[0].norm()),
-    ]
+    levels.into_iter().map(report).collect()
 }
 
 /// The hypergradient of a strategy against differences of the outer function through the map that
@@ -205,11 +171,12 @@ pub fn primitives<T: Real>(seed: u64) -> Vec<Report> {
 /// # Errors
 /// With one line, if the name is not that of a strategy.
 pub fn hypergradient<T: Real>(
-    problem: &Task<T>,
+    subject: &Subject<'_, T>,
     (name, way): (&str, Way),
     seed: u64,
 ) -> Result<Option<Report>, String> {
-    let own_steps = problem.bilevel.step().is_some();
+    let bilevel = subject.problem();
+    let own_steps = bilevel.step().is_some();
     if own_steps && way == Way::Backwards {
         return Ok(None);
     }
@@ -231,7 +198,7 @@ pub fn hypergradient<T: Real>(
         }
         _ => strategy(name, &settings)?,
     };
-    if under_test.suits(&problem.bilevel).is_err() {
+    if under_test.suits(bilevel).is_err() {
         return Ok(None);
     }
     let map: AnyStrategy<T> = match unrolled {
@@ -242,15 +209,13 @@ pub fn hypergradient<T: Real>(
             strategy("aid-one-step", &Settings { step, ..settings })?
         }
     };
-    let bilevel = &problem.bilevel;
     let mut work = bilevel.workspace();
     let mut run = |strategy: &AnyStrategy<T>, x: &[f64]| {
         let x = DVector::from_iterator(x.len(), x.iter().map(|v| T::of(*v)));
         let estimate = strategy.hypergradient(bilevel, &x, &mut work);
         estimate.expect("validated when it was made")
     };
-    let subject = format!("{} {name}", problem.name);
-    let x = around(&problem.x, seed);
+    let x = around(subject.x(), seed);
     let x: Vec<f64> = x.iter().map(|v| v.f64()).collect();
     let estimate = run(&under_test, &x);
     let hypergradient: Vec<f64> = estimate.hypergradient.iter().map(|v| v.f64()).collect();
@@ -265,7 +230,7 @@ pub fn hypergradient<T: Real>(
     };
     // The two solves of an implicit strategy stop at a tolerance, not at rounding.
     let factor = if unrolled { 1.0 } else { 1e2 };
-    let check = check(seed).entries(STRATEGY_ENTRIES);
+    let check = ladder(seed).entries(STRATEGY_ENTRIES);
     let check = check.factor(factor).rungs(&[Rung::Differences]);
     let value = |x: &[f64]| match refused {
         Some(_) => f64::NAN,
@@ -273,7 +238,7 @@ pub fn hypergradient<T: Real>(
     };
     let report = check
         .gradient(value, |_| hypergradient.clone(), &x)
-        .named(subject);
+        .named(format!("{} {name}", subject.name()));
     Ok(Some(match refused {
         Some(reason) => report.because(&reason),
         None => excused(report),

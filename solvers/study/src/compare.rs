@@ -5,11 +5,12 @@ use std::sync::Arc;
 use autodiff::Real;
 use autodiff::kernels::norm;
 use autodiff::unroll::Memory;
-use models::Task;
 use nalgebra::DVector;
 use serde::Serialize;
 use solvers::catalogue::Settings;
 use solvers::{AidStep, Estimate, Exact, Itd, Room, StepSystem, Strategy, certify};
+
+use crate::Subject;
 
 /// The strategies that are compared unless others are named.
 pub const DEFAULT: &[&str] = &[
@@ -41,7 +42,7 @@ const FORWARD_LIMIT: usize = 64;
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {
     /// The problem's name.
-    pub problem: &'static str,
+    pub problem: String,
     /// The strategy's name.
     pub strategy: String,
     /// How the computation ended, in a word.
@@ -107,25 +108,25 @@ impl<T: Real> Reference<T> {
     /// The closed form where there is one, else [`Exact`]'s answer where it succeeds.
     /// Nothing where the lower level is too large for a dense Hessian. Where the steps of `settings`
     /// have a projection or a soft threshold, the answer of [`AidStep`] instead.
-    pub fn of(problem: &Task<T>, settings: &Settings) -> Option<Self> {
+    pub fn of(subject: &Subject<'_, T>, settings: &Settings) -> Option<Self> {
         if settings.inner().is_proximal() {
-            return Self::of_step(problem, settings);
+            return Self::of_step(subject, settings);
         }
-        if let Some(known) = &problem.known {
+        if let Some(hypergradient) = subject.closed_form() {
             return Some(Reference {
-                hypergradient: (known.hypergradient)(&problem.x),
+                hypergradient,
                 origin: "closed-form",
             });
         }
-        if problem.bilevel.step().is_some() {
-            return Self::of_own_steps(problem, settings);
+        if subject.problem().step().is_some() {
+            return Self::of_own_steps(subject, settings);
         }
-        if problem.bilevel.dim_y() > Room::DENSE_LIMIT {
+        if subject.problem().dim_y() > Room::DENSE_LIMIT {
             return None;
         }
-        let mut work = problem.bilevel.workspace();
+        let mut work = subject.problem().workspace();
         let estimate = Exact
-            .hypergradient(&problem.bilevel, &problem.x, &mut work)
+            .hypergradient(subject.problem(), subject.x(), &mut work)
             .expect("it has no settings");
         estimate.status.is_success().then_some(Reference {
             hypergradient: estimate.hypergradient,
@@ -134,13 +135,13 @@ impl<T: Real> Reference<T> {
     }
 
     /// Forward mode through the problem's own steps, where x is small enough for it.
-    fn of_own_steps(problem: &Task<T>, settings: &Settings) -> Option<Self> {
-        if problem.bilevel.dim_x() > FORWARD_LIMIT {
+    fn of_own_steps(subject: &Subject<'_, T>, settings: &Settings) -> Option<Self> {
+        if subject.problem().dim_x() > FORWARD_LIMIT {
             return None;
         }
         let itd = Itd::reverse(settings.depth()).memory(Memory::Forward);
-        let mut work = problem.bilevel.workspace();
-        let estimate = itd.hypergradient(&problem.bilevel, &problem.x, &mut work);
+        let mut work = subject.problem().workspace();
+        let estimate = itd.hypergradient(subject.problem(), subject.x(), &mut work);
         let estimate = estimate.ok()?;
         estimate.status.is_success().then_some(Reference {
             hypergradient: estimate.hypergradient,
@@ -149,14 +150,14 @@ impl<T: Real> Reference<T> {
     }
 
     /// The fixed point of the steps, as far as the precision goes.
-    fn of_step(problem: &Task<T>, settings: &Settings) -> Option<Self> {
+    fn of_step(subject: &Subject<'_, T>, settings: &Settings) -> Option<Self> {
         let aid = AidStep::new(settings.inner()).tolerance(1e3 * T::EPSILON);
         let mut aid = aid.system(StepSystem::Gmres { restart: 100 });
         if let Some(length) = settings.step {
             aid = aid.step(length);
         }
-        let mut work = problem.bilevel.workspace();
-        let estimate = aid.hypergradient(&problem.bilevel, &problem.x, &mut work);
+        let mut work = subject.problem().workspace();
+        let estimate = aid.hypergradient(subject.problem(), subject.x(), &mut work);
         let estimate = estimate.ok()?;
         estimate.status.is_success().then_some(Reference {
             hypergradient: estimate.hypergradient,
@@ -177,16 +178,16 @@ impl<T: Real> Reference<T> {
 }
 
 /// Runs one strategy in a workspace of its own.
-pub fn estimate<T: Real>(problem: &Task<T>, strategy: &AnyStrategy<T>) -> Estimate<T> {
-    let mut work = problem.bilevel.workspace();
+pub fn estimate<T: Real>(subject: &Subject<'_, T>, strategy: &AnyStrategy<T>) -> Estimate<T> {
+    let mut work = subject.problem().workspace();
     strategy
-        .hypergradient(&problem.bilevel, &problem.x, &mut work)
+        .hypergradient(subject.problem(), subject.x(), &mut work)
         .expect("validated when it was made")
 }
 
 /// The record of an estimate.
 pub fn record<T: Real>(
-    problem: &Task<T>,
+    subject: &Subject<'_, T>,
     name: &str,
     estimate: &Estimate<T>,
     reference: Option<&Reference<T>>,
@@ -195,10 +196,10 @@ pub fn record<T: Real>(
     let h = &estimate.hypergradient;
     // Of a direction that is trusted: a bound about another one would say nothing.
     let success = estimate.status.is_success();
-    let bound = success.then(|| certify(&problem.bilevel, &problem.x, estimate));
+    let bound = success.then(|| certify(subject.problem(), subject.x(), estimate));
     let bound = bound.flatten();
     Record {
-        problem: problem.name,
+        problem: subject.name().to_owned(),
         strategy: name.to_owned(),
         status: estimate.status.code(),
         error_vs_exact: reference.map(|r| r.error(h)),

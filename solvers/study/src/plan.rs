@@ -2,15 +2,16 @@
 
 use autodiff::Real;
 use autodiff::unroll::Memory;
-use models::Task;
 use serde::Serialize;
 use solvers::{ANY_DEPTH, BudgetError, Itd, Plan, Strategy};
+
+use crate::Subject;
 
 /// A schedule, and whether it fits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Record {
     /// The problem's name.
-    pub problem: &'static str,
+    pub problem: String,
     /// The memory policy.
     pub policy: String,
     /// Steps that are unrolled; `None` if any number of them fits.
@@ -26,9 +27,9 @@ pub struct Record {
 }
 
 impl Record {
-    fn of<T: Real>(problem: &Task<T>, plan: &Plan) -> Self {
+    fn of<T: Real>(subject: &Subject<'_, T>, plan: &Plan) -> Self {
         Record {
-            problem: problem.name,
+            problem: subject.name().to_owned(),
             policy: plan.memory.to_string(),
             depth: Some(plan.depth),
             predicted_bytes: plan.predicted_bytes,
@@ -41,24 +42,24 @@ impl Record {
 
 /// The fastest schedule of a loop that fits; else the smallest one there is, and the reason.
 pub fn fastest<T: Real>(
-    problem: &Task<T>,
+    subject: &Subject<'_, T>,
     itd: &Itd,
     budget: usize,
 ) -> (Record, Option<BudgetError>) {
-    match itd.plan(&problem.bilevel, budget) {
-        Ok(plan) => (Record::of(problem, &plan), None),
-        Err(error) => (Record::of(problem, &error.smallest), Some(error)),
+    match itd.plan(subject.problem(), budget) {
+        Ok(plan) => (Record::of(subject, &plan), None),
+        Err(error) => (Record::of(subject, &error.smallest), Some(error)),
     }
 }
 
 /// The deepest loop that fits, for each policy. `at` makes a loop of a depth.
 pub fn deepest<T: Real>(
-    problem: &Task<T>,
+    subject: &Subject<'_, T>,
     at: impl Fn(usize) -> Itd,
     budget: usize,
 ) -> Vec<Record> {
     let checkpointed = |slots| Memory::Checkpointed { slots };
-    let slots = at(ANY_DEPTH).most_slots(&problem.bilevel, budget, checkpointed);
+    let slots = at(ANY_DEPTH).most_slots(subject.problem(), budget, checkpointed);
     let policies = [
         Memory::Taped,
         Memory::Stored,
@@ -68,18 +69,18 @@ pub fn deepest<T: Real>(
     ];
     let can_run = |m: &Memory| Strategy::<T>::validate(&at(1).memory(*m)).is_ok();
     let record = |memory: Memory| {
-        let deepest = at(1).memory(memory).deepest(&problem.bilevel, budget);
+        let deepest = at(1).memory(memory).deepest(subject.problem(), budget);
         // Where not even one step fits, what one step takes.
         let depth = deepest.unwrap_or(1);
         let any = depth == ANY_DEPTH;
         let repeats = any && matches!(memory, Memory::Checkpointed { .. });
         Record {
-            problem: problem.name,
+            problem: subject.name().to_owned(),
             policy: memory.to_string(),
             depth: (!any).then_some(depth),
             predicted_bytes: at(depth)
                 .memory(memory)
-                .predicted_peak_bytes(&problem.bilevel),
+                .predicted_peak_bytes(subject.problem()),
             recomputed_steps: (!repeats).then_some(0),
             budget,
             fits: deepest.is_some(),
@@ -90,33 +91,30 @@ pub fn deepest<T: Real>(
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::DVector;
     use solvers::InnerStep;
 
     use super::*;
-    use models::catalogue::Source;
-    use models::closed_form::QUADRATIC;
-
-    fn quadratic() -> Task<f64> {
-        QUADRATIC.task(&Source::default()).expect("a closed form")
-    }
-
+    use crate::tests::distance;
     #[test]
     fn the_fastest_fits_or_says_what_would() {
-        let problem = quadratic();
-        let (record, none) = fastest(&problem, &Itd::reverse(500), 64 << 10);
+        let problem = distance(5);
+        let subject = Subject::new("distance", &problem, DVector::zeros(5));
+        let (record, none) = fastest(&subject, &Itd::reverse(500), 64 << 10);
         assert!(record.fits && none.is_none());
         assert!(record.predicted_bytes <= 64 << 10);
-        let (record, error) = fastest(&problem, &Itd::reverse(500), 64);
+        let (record, error) = fastest(&subject, &Itd::reverse(500), 64);
         let smallest = error.expect("64 bytes hold nothing").smallest;
         assert!(!record.fits && record.predicted_bytes == smallest.predicted_bytes);
-        let (record, none) = fastest(&problem, &Itd::reverse(500), smallest.predicted_bytes);
+        let (record, none) = fastest(&subject, &Itd::reverse(500), smallest.predicted_bytes);
         assert!(record.fits && none.is_none());
     }
 
     #[test]
     fn the_deepest_loops_fit() {
-        let problem = quadratic();
-        let records = deepest(&problem, Itd::reverse, 1 << 20);
+        let problem = distance(5);
+        let subject = Subject::new("distance", &problem, DVector::zeros(5));
+        let records = deepest(&subject, Itd::reverse, 1 << 20);
         assert!(
             records
                 .iter()
@@ -125,9 +123,9 @@ mod tests {
         let depth = |i: usize| records[i].depth;
         assert!(depth(0) < depth(1));
         assert_eq!((depth(2), depth(3)), (None, None));
-        assert!(deepest(&problem, Itd::reverse, 10).iter().all(|r| !r.fits));
+        assert!(deepest(&subject, Itd::reverse, 10).iter().all(|r| !r.fits));
         let ball = |depth| Itd::reverse(depth).inner(InnerStep::Momentum(0.9));
-        let records = deepest(&problem, ball, 1 << 20);
+        let records = deepest(&subject, ball, 1 << 20);
         let depth = |i: usize| records[i].depth;
         assert_eq!(records[3].policy, "reversible");
         assert!(records[3].fits && depth(3) > depth(1).map(|d| 100 * d));

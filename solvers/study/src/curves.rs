@@ -1,10 +1,10 @@
 //! Families of estimates: error against effort, memory against depth.
 
 use autodiff::Real;
-use models::Task;
 use solvers::catalogue::{Settings, strategy};
 
-use super::compare::{Record, Reference, estimate, record};
+use crate::Subject;
+use crate::compare::{Record, Reference, estimate, record};
 
 /// A strategy at several settings.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct Curve {
 /// Runs a strategy at each depth; implicit ones take the same steps on the lower level, so that
 /// all are compared at the same iterates.
 pub fn against_depth<T: Real>(
-    problem: &Task<T>,
+    subject: &Subject<'_, T>,
     name: &str,
     depths: &[usize],
     step: f64,
@@ -35,9 +35,9 @@ pub fn against_depth<T: Real>(
         };
         let strategy = strategy(name, &settings).expect("a name of the catalogue");
         record(
-            problem,
+            subject,
             name,
-            &estimate(problem, &strategy),
+            &estimate(subject, &strategy),
             reference,
             false,
         )
