@@ -9,8 +9,8 @@ use study::check::{Record, STRATEGIES, hypergradient, objectives, records};
 use super::args::{CheckArgs, Common};
 use super::columns::{Column, terminal_with_words};
 use super::failure::{Failure, input};
-use super::output::{bar, leave, line, prepare, say, short};
-
+use super::out_folder;
+use super::output::{bar, leave, line, say, short};
 use crate::catalogue::subject;
 use crate::runs::primitives::primitives;
 
@@ -22,9 +22,7 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
     };
     let problems = entries.iter().map(|entry| entry.small::<T>(seed));
     let problems = problems.collect::<Result<Vec<_>, _>>().map_err(input)?;
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
     let progress = bar(problems.len() * (1 + STRATEGIES.len()) + 1);
     let mut reports: Vec<Report> = Vec::new();
     if args.problem.is_none() {

@@ -12,7 +12,8 @@ use super::columns::{Column, terminal};
 use super::compare_page::{columns, page};
 use super::failure::{Failure, input};
 use super::given::dashed;
-use super::output::{bar, dash, leave, line, prepare, say, short, trusted};
+use super::out_folder;
+use super::output::{bar, dash, leave, line, say, short, trusted};
 use super::{memory, say_data};
 use crate::catalogue::subject;
 
@@ -48,9 +49,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
             }
         }
     }
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
 
     let mut records: Vec<Record> = Vec::new();
     for problem in &problems {

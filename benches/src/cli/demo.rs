@@ -10,13 +10,14 @@ use super::columns::{Column, terminal};
 use super::compare_page::columns;
 use super::demo_page::{self, RunOf, ends_of_runs};
 use super::failure::Failure;
-use super::output::{bar, dash, line, prepare, say, short, time, write_lines, write_page};
+use super::out_folder;
+use super::output::{bar, dash, line, say, short, time, write_lines, write_page};
 use super::pages::provenance;
 use crate::runs::demo::Demo;
 
 pub(super) fn run<T: Real>(common: &Common) -> Result<(), Failure> {
     let dir = common.out.clone().unwrap_or_else(|| PathBuf::from("."));
-    prepare(&dir)?;
+    out_folder::for_pages(&dir, common)?;
     let progress = bar(crate::runs::demo::STAGES);
     let demo = Demo::measure::<T>(common.seed, |stage| {
         progress.set_message(stage);

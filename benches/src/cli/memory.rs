@@ -9,7 +9,8 @@ use super::columns::terminal;
 use super::failure::Failure;
 use super::loops::{budget, unrolled};
 use super::memory_page::{self, columns};
-use super::output::{bar, count, leave, line, prepare, say, trusted};
+use super::out_folder;
+use super::output::{bar, count, leave, line, say, trusted};
 use super::pages::provenance;
 use super::say_data;
 use crate::catalogue::subject;
@@ -34,9 +35,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
             .map_err(|e| Failure::Input(format!("--policy {}: {}", policy.family(), e.reason())))?;
     }
     let problem = super::problem::<T>(&args.problem, common)?;
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
     let policies = match &given[..] {
         [] => Policy::default_for::<T>(problem.bilevel.dim_x(), &unrolled(1)),
         _ => given,

@@ -17,6 +17,7 @@ mod list;
 mod loops;
 mod memory;
 mod memory_page;
+mod out_folder;
 mod output;
 mod pages;
 mod plan;
@@ -77,7 +78,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
             .build_global()
             .map_err(|e| Failure::Input(format!("--threads {threads}: {e}")))?;
     }
-    match (cli.command.unwrap_or(Command::Demo), common.dtype) {
+    let command = cli.command.unwrap_or(Command::Demo);
+    let writes = matches!(&command, Command::Demo)
+        || matches!(&command, Command::Solve(solve) if solve.resume.is_some());
+    if common.force && common.out.is_none() && !writes {
+        let reason = "--force: nothing is written without a folder: expected --out DIR";
+        return Err(Failure::Input(reason.into()));
+    }
+    match (command, common.dtype) {
         (Command::Demo, Dtype::F64) => demo::run::<f64>(&common),
         (Command::Demo, Dtype::F32) => demo::run::<f32>(&common),
         (Command::Compare(args), Dtype::F64) => compare::run::<f64>(&args, &common),

@@ -8,7 +8,8 @@ use super::args::{Common, Plan};
 use super::columns::{Column, terminal};
 use super::failure::{Failure, input};
 use super::loops::{budget, unrolled};
-use super::output::{count, leave, line, prepare, say};
+use super::out_folder;
+use super::output::{count, leave, line, say};
 use crate::catalogue::subject;
 
 pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> {
@@ -16,9 +17,7 @@ pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> 
     let budget = budget(&args.budget)?;
     let depth = args.depth.map(|d| count("--depth", d)).transpose()?;
     let problem = super::problem::<T>(&args.problem, common)?;
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
     let subject = subject(&problem);
     let (records, refused) = match depth {
         Some(depth) => {

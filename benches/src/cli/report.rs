@@ -5,13 +5,23 @@ use study::report;
 
 use super::args::{Common, ReportArgs};
 use super::failure::{Failure, input};
+use super::out_folder::{self, same_folder};
 use super::output::{line, prepare, say};
 
 /// Lays out the page of a folder again, as this version does it.
 pub(super) fn run(args: &ReportArgs, common: &Common) -> Result<(), Failure> {
     let page = report::read(&args.dir).map_err(input)?;
-    let out = common.out.as_ref().unwrap_or(&args.dir);
-    prepare(out)?;
+    let out = match &common.out {
+        Some(out) if !same_folder(out, &args.dir) => {
+            out_folder::for_pages(out, common)?;
+            out
+        }
+        // The page that is there is made anew.
+        _ => {
+            prepare(&args.dir)?;
+            &args.dir
+        }
+    };
     let path =
         report::write(&page, out).map_err(|e| Failure::Input(format!("{}: {e}", out.display())))?;
     if common.json {

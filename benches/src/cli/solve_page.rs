@@ -85,7 +85,7 @@ pub(super) fn page(problem: &str, args: &Solve, outcome: &Outcome, common: &Comm
         claims: Vec::new(),
         sections: vec![Section {
             title: "The run".into(),
-            text: format!("{} outer iterations.", outcome.records.len()),
+            text: format!("{} outer iterations.", outcome.so_far.iteration),
             tables: tables.collect(),
             plots,
         }],

@@ -7,7 +7,8 @@ use study::report::{Claim, Plot, Report, Section, Series, Style};
 use super::args::{Common, Stability};
 use super::columns::{Column, table, terminal};
 use super::failure::Failure;
-use super::output::{bar, count, leave, line, plus_minus, prepare, say};
+use super::out_folder;
+use super::output::{bar, count, leave, line, plus_minus, say};
 use super::pages::provenance;
 use crate::runs::spread::Spread;
 use crate::runs::stability::{Experiment, Law, Summary, laws, run as measure, summarise};
@@ -48,9 +49,7 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
         .collect::<Result<_, _>>()?;
     let seeds = count("--seeds", args.seeds)? as u64;
     let seeds: Vec<u64> = (0..seeds).map(|i| common.seed.wrapping_add(i)).collect();
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
 
     let progress = bar(schedules.len() * samples.len() * seeds.len());
     progress.set_message(args.problem.name());

@@ -5,7 +5,8 @@ use autodiff::Real;
 use super::args::{Common, TableArgs};
 use super::columns::{Column, terminal};
 use super::failure::Failure;
-use super::output::{bar, count, dash, leave, line, plus_minus, prepare, say};
+use super::out_folder;
+use super::output::{bar, count, dash, leave, line, plus_minus, say};
 use crate::runs::table::{Record, Summary, summarise};
 
 pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Failure> {
@@ -13,9 +14,7 @@ pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Fail
     let budgets = args.budgets.iter().map(|b| count("--budgets", *b));
     let mut budgets = budgets.collect::<Result<Vec<usize>, _>>()?;
     budgets.sort_unstable();
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
     let progress = bar(seeds as usize);
     progress.set_message(args.task.name());
     let mut records: Vec<Record> = Vec::new();

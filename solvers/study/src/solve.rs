@@ -11,7 +11,7 @@ use solvers::{ConfigError, Method, RestoreError, Run, keep_warnings};
 
 use crate::Subject;
 
-/// One outer iteration of a run.
+/// What is recorded of one outer iteration of a run, or of several.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
     /// The problem's name.
@@ -58,7 +58,7 @@ impl Record {
     }
 }
 
-/// A run of a method that says after each iteration what came of it.
+/// A run of a method that says at each record what came of it.
 pub struct Session<'p, T: Real> {
     subject: &'p Subject<'p, T>,
     name: String,
@@ -114,7 +114,7 @@ impl<'p, T: Real> Session<'p, T> {
         })
     }
 
-    /// Makes one iteration; `None` when there are no more.
+    /// Makes the iterations of one record; `None` when there are no more.
     pub fn step(&mut self) -> Option<Record> {
         let started = Instant::now();
         let progress = self.run.step()?;
@@ -146,9 +146,20 @@ impl<'p, T: Real> Session<'p, T> {
         })
     }
 
+    /// The method's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Iterations in all.
     pub fn iterations(&self) -> usize {
         self.run.iterations()
+    }
+
+    /// Whether the next record is the last, or none is left, where there is one `every` so many
+    /// iterations.
+    pub fn is_near_its_end(&self, every: usize) -> bool {
+        self.progress.iteration.saturating_add(every) >= self.run.iterations()
     }
 
     /// What was said so far.
