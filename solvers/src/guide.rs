@@ -29,7 +29,7 @@
 //! | page | question |
 //! |---|---|
 //! | [`results`] | What do the strategies and methods give, measured? |
-//! | [`measuring`] | How fast is it, and against what? |
+//! | [`measuring`] | How fast is it, against what, and what does it hold? |
 //! | [`evidence`] | Why should a number of ours be believed? |
 //!
 //! **From elsewhere, and further**
