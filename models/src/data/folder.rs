@@ -37,17 +37,19 @@ impl Code {
     fn of(path: &Path) -> Option<Self> {
         let mut start = Vec::new();
         // What cannot be opened is told where it is read.
-        let read = File::open(path).and_then(|file| file.take(8).read_to_end(&mut start));
-        let named = |extension: &&str| {
+        if let Ok(file) = File::open(path) {
+            let _ = file.take(8).read_to_end(&mut start);
+        }
+        let named = |extension: &str| {
             let found = path.extension().unwrap_or_default();
             found.eq_ignore_ascii_case(OsStr::new(extension))
         };
         match &start[..] {
             [0x89, b'P', b'N', b'G', ..] => Some(Code::Png),
             [0xff, 0xd8, 0xff, ..] => Some(Code::Jpeg),
-            _ if named(&"png") => Some(Code::Png),
-            _ if ["jpg", "jpeg"].iter().any(|e| named(e)) => Some(Code::Jpeg),
-            _ => read.ok().and(None),
+            _ if named("png") => Some(Code::Png),
+            _ if named("jpg") || named("jpeg") => Some(Code::Jpeg),
+            _ => None,
         }
     }
 
@@ -66,8 +68,15 @@ impl Code {
     }
 }
 
-/// The images of a folder in the order of their names, and the names of its other files.
-fn listed(folder: &Path) -> io::Result<(Vec<(Code, PathBuf)>, Vec<String>)> {
+/// What is in a folder.
+struct Listed {
+    /// Its images, in the order of their names.
+    images: Vec<(Code, PathBuf)>,
+    /// The names of its other files.
+    others: Vec<String>,
+}
+
+fn listed(folder: &Path) -> io::Result<Listed> {
     let (mut images, mut others) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -83,12 +92,12 @@ fn listed(folder: &Path) -> io::Result<(Vec<(Code, PathBuf)>, Vec<String>)> {
     }
     images.sort_by(|a, b| a.1.cmp(&b.1));
     others.sort();
-    Ok((images, others))
+    Ok(Listed { images, others })
 }
 
 /// The images of a folder, in the order of their names.
 pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let (images, _) = listed(folder)?;
+    let images = listed(folder)?.images;
     Ok(images.into_iter().map(|(_, path)| path).collect())
 }
 
@@ -129,7 +138,10 @@ pub(crate) fn read(folder: &Path) -> Result<(Vec<DMatrix<f64>>, AboutImages), Da
         let reason = io::Error::other("it is a file, expected a folder of PNG or JPEG images");
         return Err(unreadable(&file)(reason));
     }
-    let (found, others) = listed(folder).map_err(unreadable(&file))?;
+    let Listed {
+        images: found,
+        others,
+    } = listed(folder).map_err(unreadable(&file))?;
     let mut sizes = Vec::new();
     for (code, path) in &found {
         sizes.push(checked(path, code.size(path)?)?);
