@@ -4,9 +4,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use autodiff::Real;
+use models::catalogue::find;
+use models::data::write_point;
 use serde_json::{Value, json};
 use solvers::catalogue::{Setting, Settings};
-use study::report;
+use study::Page;
 use study::solve::{Outcome, Record, Session};
 
 use super::args::{Common, Dtype, Solve};
@@ -14,18 +16,18 @@ use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
 use super::given::dashed;
 use super::out_folder;
-use super::output::{bar, line, say};
+use super::output::{PAGE, bar, line, say};
+use super::pages;
 use super::resume::{Task, from_folder, origin};
 use super::say_data;
 use super::show_config::{config_text, read_config};
 use super::signals::Signals;
-use super::solve_page::{page, summary};
 use crate::catalogue::methods::{self, method};
 use crate::catalogue::reading;
 use crate::catalogue::settings::{Given, SolveSettings};
 use crate::catalogue::subject;
 use crate::runs::checkpoint::{Checkpoint, Origin};
-use crate::runs::run_folder::{RunFolder, Trace};
+use crate::runs::run_folder::{RunFolder, SOLUTION, Trace};
 
 pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
     let from_file = match &args.config {
@@ -143,19 +145,21 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     iterate(&mut session, &mut keeper, &mut records, every, &common)?;
 
     let outcome = session.outcome(records);
-    let solution = json!({ "solution": { "x": outcome.x, "y": outcome.y } });
     if common.json && args.full {
-        say(&line(&solution));
+        let (x, y) = (&outcome.x, &outcome.y);
+        say(&line(&json!({ "solution": { "x": x, "y": y } })));
     }
     if !common.json {
-        say(&summary(problem.name, &args.method, &outcome));
+        say(&outcome);
     }
     for warning in &outcome.so_far.warnings {
         eprintln!("warning: {warning}");
     }
     if let Some(mut keeper) = keeper {
-        keeper.complete(&mut session, &solution, || {
-            page(problem.name, &args, &outcome, &common)
+        keeper.complete(&mut session, &outcome, || {
+            let title = format!("{} by {}", problem.name, args.method);
+            let embedded = args.problem.data.is_none();
+            pages::page(title, &common, embedded).solve(std::slice::from_ref(&outcome))
         })?;
     }
     ended(&outcome)
@@ -297,22 +301,26 @@ impl Keeper {
         Ok(())
     }
 
-    /// Writes the last line of the trace and the page, and says in the checkpoint that all is done.
+    /// Writes the solution and the page, and says in the checkpoint that all is done.
     fn complete<T: Real>(
         &mut self,
         session: &mut Session<'_, T>,
-        solution: &Value,
-        page: impl FnOnce() -> report::Report,
+        outcome: &Outcome,
+        page: impl FnOnce() -> Page,
     ) -> Result<(), Failure> {
         if !self.holds {
             self.save(session)?;
         }
-        let line = line(solution);
-        self.trace.append(&line).map_err(|e| self.stuck(e))?;
         self.trace.mark().map_err(|e| self.stuck(e))?;
         let dir = self.folder.dir();
-        let page = report::write(&page(), dir)
-            .map_err(|e| self.stuck(format!("{}: cannot be written: {e}", dir.display())))?;
+        let solution = dir.join(SOLUTION);
+        let [x, y] = [&outcome.x, &outcome.y].map(|v| Vec::from_iter(v.iter().map(|v| T::of(*v))));
+        let variables = find(&self.origin.problem).map_or([""; 2], |entry| entry.variables);
+        write_point(&solution, &x, &y, variables)
+            .map_err(|e| self.stuck(format!("{}: cannot be written: {e}", solution.display())))?;
+        let file = dir.join(PAGE);
+        let written = page().write(&file);
+        written.map_err(|e| self.stuck(format!("{}: cannot be written: {e}", dir.display())))?;
         let last = self.folder.checkpoint().map_err(|e| self.stuck(e))?;
         if let Some(last) = last {
             let finished = Some(session.so_far().clone());
@@ -322,9 +330,10 @@ impl Keeper {
             written.map_err(|e| self.stuck(e))?;
         }
         eprintln!(
-            "wrote {} and {}",
+            "wrote {}, {} and {}",
             self.trace.path().display(),
-            page.display()
+            solution.display(),
+            file.display()
         );
         Ok(())
     }
