@@ -10,10 +10,10 @@ use super::failure::Failure;
 use super::loops::{budget, unrolled};
 use super::memory_page::{self, columns};
 use super::out_folder;
-use super::output::{bar, count, leave, line, say, trusted};
+use super::output::{OfData, bar, count, leave, line, say, trusted};
 use super::pages::provenance;
 use super::say_data;
-use crate::catalogue::subject;
+use crate::catalogue::{reading, subject};
 
 pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
@@ -41,6 +41,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
         _ => given,
     };
     say_data(&problem, common);
+    let read = problem.read.as_ref().map(reading::record);
 
     let subject = subject(&problem);
     let progress = bar(policies.len() * depths.len());
@@ -50,7 +51,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
             progress.set_message(format!("{} {depth}", policy.family()));
             let record = measure(&subject, &unrolled(*depth), *depth, *policy, budget);
             if common.json {
-                progress.suspend(|| say(&line(&record)));
+                progress.suspend(|| say(&line(&OfData::new(&record, read.as_ref()))));
             }
             records.push(record);
             progress.inc(1);
@@ -75,7 +76,8 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
     }
     let embedded = args.problem.data.is_none();
     let page = || memory_page::page(&records, provenance(common), embedded);
-    leave(common, "memory.jsonl", &records, Some(&page))?;
+    let written = OfData::all(&records, read.as_ref());
+    leave(common, "memory.jsonl", &written, Some(&page))?;
     let failed = records.iter().filter(|r| !r.success);
     trusted(failed.map(|r| format!("{} at {}", r.policy, r.depth)))
 }
