@@ -8,7 +8,7 @@ use models::catalogue::find;
 use models::data::write_point;
 use serde_json::{Value, json};
 use solvers::catalogue::Settings;
-use study::report;
+use study::Page;
 use study::solve::{Outcome, Record, Session};
 
 use super::args::{Common, Dtype, Solve};
@@ -16,12 +16,12 @@ use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
 use super::given::dashed;
 use super::out_folder;
-use super::output::{bar, line, say};
+use super::output::{PAGE, bar, line, say};
+use super::pages;
 use super::resume::{Task, from_folder, origin};
 use super::say_data;
 use super::show_config::{config_text, read_config};
 use super::signals::Signals;
-use super::solve_page::{page, summary};
 use crate::catalogue::methods::{self, method};
 use crate::catalogue::reading;
 use crate::catalogue::settings::{Given, SolveSettings};
@@ -144,14 +144,16 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
         say(&line(&json!({ "solution": { "x": x, "y": y } })));
     }
     if !common.json {
-        say(&summary(problem.name, &args.method, &outcome));
+        say(&outcome);
     }
     for warning in &outcome.so_far.warnings {
         eprintln!("warning: {warning}");
     }
     if let Some(mut keeper) = keeper {
         keeper.complete(&mut session, &outcome, || {
-            page(problem.name, &args, &outcome, &common)
+            let title = format!("{} by {}", problem.name, args.method);
+            let embedded = args.problem.data.is_none();
+            pages::page(title, &common, embedded).solve(std::slice::from_ref(&outcome))
         })?;
     }
     ended(&outcome)
@@ -298,7 +300,7 @@ impl Keeper {
         &mut self,
         session: &mut Session<'_, T>,
         outcome: &Outcome,
-        page: impl FnOnce() -> report::Report,
+        page: impl FnOnce() -> Page,
     ) -> Result<(), Failure> {
         if !self.holds {
             self.save(session)?;
@@ -310,8 +312,9 @@ impl Keeper {
         let variables = find(&self.origin.problem).map_or([""; 2], |entry| entry.variables);
         write_point(&solution, &x, &y, variables)
             .map_err(|e| self.stuck(format!("{}: cannot be written: {e}", solution.display())))?;
-        let page = report::write(&page(), dir)
-            .map_err(|e| self.stuck(format!("{}: cannot be written: {e}", dir.display())))?;
+        let file = dir.join(PAGE);
+        let written = page().write(&file);
+        written.map_err(|e| self.stuck(format!("{}: cannot be written: {e}", dir.display())))?;
         let last = self.folder.checkpoint().map_err(|e| self.stuck(e))?;
         if let Some(last) = last {
             let finished = Some(session.so_far().clone());
@@ -324,7 +327,7 @@ impl Keeper {
             "wrote {}, {} and {}",
             self.trace.path().display(),
             solution.display(),
-            page.display()
+            file.display()
         );
         Ok(())
     }

@@ -2,10 +2,10 @@
 
 use autodiff::Real;
 use solvers::Schedule;
-use study::report::{Claim, Plot, Report, Section, Series, Style};
+use study::columns::{Column, table};
+use study::report::{Claim, Page, Plot, Section, Series, Style};
 
 use super::args::{Common, Stability};
-use super::columns::{Column, table, terminal};
 use super::failure::Failure;
 use super::out_folder;
 use super::output::{bar, count, leave, line, plus_minus, say};
@@ -69,7 +69,7 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
             args.problem.name(),
             experiment.steps
         ));
-        say(&terminal(&columns(), &summaries));
+        say(&table("", &columns(), &summaries));
         for Law { text, value, holds } in &laws {
             say(&format!(
                 "{} {text}: {value}",
@@ -88,13 +88,13 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
     }
 }
 
-fn page(problem: &str, summaries: &[Summary], laws: &[Law], common: &Common) -> Report {
+fn page(problem: &str, summaries: &[Summary], laws: &[Law], common: &Common) -> Page {
     let claim = |law: &Law| Claim {
         text: law.text.clone(),
         value: law.value.clone(),
         holds: law.holds,
     };
-    Report {
+    Page {
         title: format!("Uniform stability on {problem}"),
         subtitle: provenance(common),
         claims: laws.iter().map(claim).collect(),

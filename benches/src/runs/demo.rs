@@ -89,7 +89,7 @@ impl Demo {
         for name in CURVES {
             stage(format!("depths {name}"));
             let curve = against_depth(&subject(&logistic), name, &DEPTHS, step, reference.as_ref());
-            curves.push(curve);
+            curves.push(curve.expect("a name of the catalogue"));
         }
         stage("counter-example".into());
         let counterexample = counterexample(&of(&BDA_COUNTEREXAMPLE));
@@ -142,7 +142,7 @@ fn compare<T: Real>(problem: &Task<T>) -> (String, Vec<Record>, Option<Reference
         .iter()
         .map(|name| {
             let strategy = strategy(name, &settings).expect("a name of the catalogue");
-            let estimate = estimate(&subject, &strategy);
+            let estimate = estimate(&subject, &strategy).expect("it suits");
             record(&subject, name, &estimate, reference.as_ref(), false)
         })
         .collect();
@@ -163,9 +163,8 @@ fn step_of<T: Real>(problem: &Task<T>) -> f64 {
         ..Settings::NONE
     };
     let itd = strategy("itd", &settings).expect("a name of the catalogue");
-    estimate(&subject(problem), &itd)
-        .step
-        .expect("it takes steps")
+    let estimate = estimate(&subject(problem), &itd).expect("it suits");
+    estimate.step.expect("it takes steps")
 }
 
 /// Each family on the problem whose lower level has many solutions, from x = 2.
@@ -195,7 +194,7 @@ fn counterexample<T: Real>(problem: &Task<T>) -> Vec<End> {
 /// The first metric where the lower level is solved at the x the problem starts from.
 fn uncleaned<T: Real>(problem: &Task<T>) -> f64 {
     let exact = strategy("exact", &Settings::NONE).expect("a name of the catalogue");
-    let y = estimate(&subject(problem), &exact).y;
+    let y = estimate(&subject(problem), &exact).expect("it suits").y;
     let metric = problem.metrics.first();
     metric.map_or(f64::NAN, |m| (m.measure)(&problem.x, &y))
 }

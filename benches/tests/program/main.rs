@@ -7,6 +7,7 @@ mod common;
 mod faults;
 mod guide;
 mod method_failures;
+mod own_problem;
 mod stability;
 mod survival;
 mod user_data;

@@ -1,5 +1,7 @@
 //! Runs of methods, iteration by iteration.
 
+mod page;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Instant;
@@ -10,6 +12,25 @@ use serde_json::{Map, Value};
 use solvers::{ConfigError, Method, RestoreError, Run, keep_warnings};
 
 use crate::Subject;
+
+pub use page::{against_time, table};
+
+/// The names of the fields of a record, beside which its metrics stand.
+pub(crate) const FIELDS: [&str; 13] = [
+    "problem",
+    "method",
+    "iteration",
+    "seconds",
+    "upper",
+    "lower_residual",
+    "hypergradient_norm",
+    "hvps",
+    "gradients",
+    "accuracy",
+    "certificate",
+    "peak_bytes",
+    "status",
+];
 
 /// What is recorded of one outer iteration of a run, or of several.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -185,6 +206,8 @@ impl<'p, T: Real> Session<'p, T> {
     /// The run as it ends here, with all its records.
     pub fn outcome(&self, records: Vec<Record>) -> Outcome {
         Outcome {
+            problem: self.subject.name().to_owned(),
+            method: self.name.clone(),
             records,
             so_far: self.progress.clone(),
             x: self.run.x().iter().map(|v| v.f64()).collect(),
@@ -210,6 +233,10 @@ pub fn run<T: Real>(
 /// A run that has come to its end, or was stopped.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The problem's name.
+    pub problem: String,
+    /// The method's name.
+    pub method: String,
     /// Its trace.
     pub records: Vec<Record>,
     /// What was said of it.
