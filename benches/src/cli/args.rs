@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::builder::ArgPredicate;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use models::catalogue::{Entry, names};
+use models::PROBLEMS;
+use models::catalogue::{Data, Entry, names};
 
 use super::checkpoint_every::CheckpointEvery;
 use super::given::{Given, Loops, Methods, Strategies};
@@ -112,6 +113,10 @@ pub(super) struct Common {
     /// Folder for records and report.html (demo: the current one; else nothing is written)
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// Write into --out though it holds a run or a sweep: what has the same names is lost, and a
+    /// sweep begins anew
+    #[arg(long, global = true)]
+    pub(super) force: bool,
     /// JSON Lines on standard output, nothing else there
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -167,17 +172,34 @@ fn listed(with: fn(&Entry) -> bool) -> String {
     }
 }
 
+/// What `--data` takes, and which problems take it.
+fn data_help() -> String {
+    let mut kinds: Vec<Data> = Vec::new();
+    for entry in PROBLEMS {
+        if entry.data != Data::Own && !kinds.contains(&entry.data) {
+            kinds.push(entry.data);
+        }
+    }
+    let takers = kinds.iter().map(|kind| {
+        let of_kind = names(|entry| entry.data == *kind);
+        format!("{kind}: {}", of_kind.join(", "))
+    });
+    format!(
+        "Data of your own. {}. A table is an .npz with x_train [n,d], t_train [n], x_valid, t_valid \
+         and perhaps x_test, t_test; rows of numbers (.csv) with the label last; .libsvm; either of \
+         them by any name, perhaps packed by gzip, bzip2 or xz; `FEATURES,LABELS`, two .npy or IDX \
+         files; a folder with the four files of MNIST. Images are .png or .jpg",
+        Vec::from_iter(takers).join("; ")
+    )
+}
+
 /// Which problem, and its data.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ProblemArgs {
     /// The problem, see `bilevel list`
     #[arg(long, value_name = "P")]
     pub(super) problem: String,
-    /// Data: .npz with x_train [n,d], t_train [n], x_valid, t_valid and perhaps x_test, t_test;
-    /// rows of numbers (.csv) with the label last; .libsvm; either of them by any name, perhaps
-    /// packed by gzip, bzip2 or xz; `FEATURES,LABELS`, two .npy or IDX files; a folder with the four
-    /// files of MNIST; for images, a folder of .png
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = data_help())]
     pub(super) data: Option<PathBuf>,
     #[command(flatten)]
     pub(super) reading: GivenReading,

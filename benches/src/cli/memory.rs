@@ -2,17 +2,17 @@
 
 use autodiff::Real;
 use autodiff::bytes::human_bytes;
-use study::memory::{Policy, measure};
+use solvers::Strategy;
+use study::memory::{Policy, measure, table};
 
 use super::args::{Common, Memory};
-use super::columns::terminal;
-use super::failure::Failure;
+use super::failure::{Failure, input};
 use super::loops::{budget, unrolled};
-use super::memory_page::{self, columns};
-use super::output::{bar, count, leave, line, prepare, say, trusted};
-use super::pages::provenance;
+use super::out_folder;
+use super::output::{OfData, bar, count, leave, line, say, trusted};
+use super::pages;
 use super::say_data;
-use crate::catalogue::subject;
+use crate::catalogue::{reading, subject};
 
 pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
@@ -34,14 +34,14 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
             .map_err(|e| Failure::Input(format!("--policy {}: {}", policy.family(), e.reason())))?;
     }
     let problem = super::problem::<T>(&args.problem, common)?;
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    unrolled(1).suits(&problem.bilevel).map_err(input)?;
+    out_folder::for_records(common)?;
     let policies = match &given[..] {
         [] => Policy::default_for::<T>(problem.bilevel.dim_x(), &unrolled(1)),
         _ => given,
     };
     say_data(&problem, common);
+    let read = problem.read.as_ref().map(reading::record);
 
     let subject = subject(&problem);
     let progress = bar(policies.len() * depths.len());
@@ -50,8 +50,9 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
         for depth in &depths {
             progress.set_message(format!("{} {depth}", policy.family()));
             let record = measure(&subject, &unrolled(*depth), *depth, *policy, budget);
+            let record = record.map_err(input)?;
             if common.json {
-                progress.suspend(|| say(&line(&record)));
+                progress.suspend(|| say(&line(&OfData::new(&record, read.as_ref()))));
             }
             records.push(record);
             progress.inc(1);
@@ -69,14 +70,16 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
             problem.name,
             T::NAME
         ));
-        say(&terminal(&columns(), &records));
+        say(&table(&records));
         for r in records.iter().filter(|r| !r.success) {
             say(&format!("{} at {}: {}", r.policy, r.depth, r.message));
         }
     }
     let embedded = args.problem.data.is_none();
-    let page = || memory_page::page(&records, provenance(common), embedded);
-    leave(common, "memory.jsonl", &records, Some(&page))?;
+    let title = format!("Memory against depth on {}", problem.name);
+    let page = || pages::page(&*title, common, embedded).memory(&records);
+    let written = OfData::all(&records, read.as_ref());
+    leave(common, "memory.jsonl", &written, Some(&page))?;
     let failed = records.iter().filter(|r| !r.success);
     trusted(failed.map(|r| format!("{} at {}", r.policy, r.depth)))
 }
