@@ -6,17 +6,19 @@
 mod axis;
 mod contents;
 mod figure;
+mod lines;
 mod marks;
 pub mod model;
 pub mod page;
 pub mod plot;
 mod table;
+mod ticks;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 pub use contents::{ReadError, read};
-pub use model::{Cell, Claim, Plot, Report, Section, Series, Style, Table};
+pub use model::{Across, Cell, Claim, Plot, Report, Section, Series, Style, Table, Unit};
 pub use page::render;
 pub use plot::svg;
 

@@ -98,10 +98,71 @@ pub struct Plot {
     pub x_log: bool,
     /// Whether the vertical axis is logarithmic.
     pub y_log: bool,
+    /// What the horizontal axis counts.
+    #[serde(default)]
+    pub x_unit: Unit,
+    /// What the vertical axis counts.
+    #[serde(default)]
+    pub y_unit: Unit,
+    /// Whether a logarithmic vertical axis has a row for zeros under its least value.
+    #[serde(default)]
+    pub y_zero: bool,
+    /// Other horizontal quantities, of which the reader may choose one.
+    #[serde(default)]
+    pub across: Vec<Across>,
     /// The curves, in the order of the legend.
     pub series: Vec<Series>,
     /// A remark shown under the plot; may be empty.
     pub note: String,
+}
+
+/// What the numbers of an axis or a column count. Ticks, cells and values on hover show it alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Unit {
+    /// Numbers without a unit, or with one that the label names.
+    #[default]
+    Number,
+    /// Bytes, shown as KiB, MiB and so on.
+    Bytes,
+    /// Seconds, shown as µs, ms or s.
+    Seconds,
+    /// Parts of a hundred.
+    Percent,
+}
+
+/// A horizontal quantity that the reader may choose in place of the first one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Across {
+    /// Its name.
+    pub label: String,
+    /// Whether its axis is logarithmic.
+    pub log: bool,
+    /// What it counts.
+    pub unit: Unit,
+}
+
+impl Plot {
+    /// The plot against the i-th of its horizontal quantities, the first of which is its own.
+    pub(super) fn against(&self, i: usize) -> Self {
+        let Some(other) = i.checked_sub(1).and_then(|i| self.across.get(i)) else {
+            return self.clone();
+        };
+        let moved = |series: &Series| {
+            let places = series.across.get(i - 1).into_iter().flatten();
+            let points = places.zip(&series.points).map(|(x, (_, y))| (*x, *y));
+            Series {
+                points: points.collect(),
+                ..series.clone()
+            }
+        };
+        Plot {
+            x_label: other.label.clone(),
+            x_log: other.log,
+            x_unit: other.unit,
+            series: self.series.iter().map(moved).collect(),
+            ..self.clone()
+        }
+    }
 }
 
 /// One named curve.
@@ -116,6 +177,12 @@ pub struct Series {
     /// The least and the largest value at each point, drawn as a band; empty for none.
     #[serde(default, deserialize_with = "points")]
     pub spread: Vec<(f64, f64)>,
+    /// Whether the spread is drawn as error bars in place of a band.
+    #[serde(default)]
+    pub bars: bool,
+    /// The places of the points on each of the plot's other horizontal quantities.
+    #[serde(default)]
+    pub across: Vec<Vec<f64>>,
     /// How the points are drawn.
     pub style: Style,
 }
