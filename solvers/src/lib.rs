@@ -55,8 +55,8 @@ pub use hypergradient::{
     Itd, OneStage, Plan, Room, StepSystem, Strategy,
 };
 pub use inner::{
-    Constraint, InnerStep, Numbers, OwnStep, ParseInnerStepError, Proximal, Recorded, StepAt,
-    StepEntry, StepLength, StepRule,
+    Constraint, InnerStep, Numbers, OwnStep, ParseInnerStepError, Proximal, Recorded, RmsProp,
+    StepAt, StepEntry, StepLength, StepRule,
 };
 pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, LowerSolve, solve_lower};

@@ -20,11 +20,11 @@ const RUNS: [&str; 10] = [
     "--problem tv-denoising --method isgd --iterations 30 --optimiser momentum",
     "--problem ridge --method maid --iterations 60 --accuracy 1",
     "--problem quadratic --method itd --iterations 400 --optimiser adam --warm-start true",
-    "--problem ridge-prior --method bsa --steps 4000 --iterations 200",
-    "--problem ridge-prior --method saba --steps 20000 --iterations 400 --dtype f32",
+    "--problem ridge-prior --method bsa --iterations 4000 --report-every 20",
+    "--problem ridge-prior --method saba --iterations 20000 --report-every 50 --dtype f32",
     "--problem least-squares --method hoag --iterations 200 --dtype f32",
-    "--problem quadratic --method gda --stages 4 --stage-iterations 2000 --iterations 200",
-    "--problem random-quadratics --method soba --steps 3000 --iterations 150",
+    "--problem quadratic --method gda --iterations 8000 --stage-iterations 2000 --report-every 40",
+    "--problem random-quadratics --method soba --iterations 3000 --report-every 20",
     "--problem scalar --method bda --iterations 400 --dtype f32 --seed 7",
 ];
 

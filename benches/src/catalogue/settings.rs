@@ -49,7 +49,10 @@ impl SolveSettings {
     pub fn of(problem: &str, method: &str, given: Settings) -> Self {
         let family = methods::find(method).map(|entry| entry.family);
         let own = find(problem).map_or(Defaults::NONE, |entry| entry.defaults);
-        let default = for_family(own, family.unwrap_or_default()).or(Settings::DEFAULT);
+        let family = family.unwrap_or_default();
+        let default = for_family(own, family)
+            .or(family.defaults())
+            .or(Settings::DEFAULT);
         // Those of strategies alone stand in no file.
         let keys: Vec<&str> = of_methods().map(|s| s.key).collect();
         SolveSettings {
@@ -68,7 +71,7 @@ fn for_family(own: Defaults, family: Family) -> Settings {
             Family::Ascent => own.ascent_rate,
             Family::Descent | Family::SmallSteps => own.rate,
         },
-        iterations: own.iterations,
+        iterations: own.iterations.filter(|_| family == Family::Descent),
         depth: own.depth,
         step: own.lower_step.filter(|_| family == Family::Descent),
         ..Settings::NONE

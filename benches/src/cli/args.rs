@@ -112,6 +112,10 @@ pub(super) struct Common {
     /// Folder for records and report.html (demo: the current one; else nothing is written)
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// Write into --out though it holds a run or a sweep: what has the same names is lost, and a
+    /// sweep begins anew
+    #[arg(long, global = true)]
+    pub(super) force: bool,
     /// JSON Lines on standard output, nothing else there
     #[arg(long, global = true)]
     pub(super) json: bool,

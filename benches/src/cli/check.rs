@@ -4,13 +4,12 @@ use autodiff::Real;
 use autodiff::check::Report;
 use models::PROBLEMS;
 use models::catalogue::named;
-use study::check::{Record, STRATEGIES, hypergradient, objectives, records};
+use study::check::{Record, STRATEGIES, count, hypergradient, objectives, records, table};
 
 use super::args::{CheckArgs, Common};
-use super::columns::{Column, terminal_with_words};
 use super::failure::{Failure, input};
-use super::output::{bar, leave, line, prepare, say, short};
-
+use super::out_folder;
+use super::output::{bar, leave, line, say};
 use crate::catalogue::subject;
 use crate::runs::primitives::primitives;
 
@@ -22,9 +21,7 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
     };
     let problems = entries.iter().map(|entry| entry.small::<T>(seed));
     let problems = problems.collect::<Result<Vec<_>, _>>().map_err(input)?;
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
     let progress = bar(problems.len() * (1 + STRATEGIES.len()) + 1);
     let mut reports: Vec<Report> = Vec::new();
     if args.problem.is_none() {
@@ -39,7 +36,7 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
         progress.inc(1);
         for strategy in STRATEGIES {
             progress.set_message(strategy.0);
-            reports.extend(hypergradient(&problem, strategy, seed).map_err(Failure::Input)?);
+            reports.extend(hypergradient(&problem, strategy, seed).map_err(input)?);
             progress.inc(1);
         }
     }
@@ -49,14 +46,11 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
     if common.json {
         records.iter().for_each(|r| say(&line(r)));
     } else {
-        say(&terminal_with_words(&columns(), &records));
+        say(&table(&records));
     }
     leave(common, "check.jsonl", &records, None)?;
-    let count = |verdict: &str| -> usize {
-        let of = records.iter().filter(|r| r.verdict == verdict);
-        of.map(|r| r.number).sum()
-    };
-    let [pass, mismatch, kink, unchecked] = ["pass", "mismatch", "kink", "unchecked"].map(count);
+    let verdicts = ["pass", "mismatch", "kink", "unchecked"];
+    let [pass, mismatch, kink, unchecked] = verdicts.map(|verdict| count(&records, verdict));
     let says_nothing = |r: &&Report| !r.passed() && r.mismatches().next().is_none();
     let silent = reports.iter().filter(says_nothing).count();
     let summary = format!(
@@ -80,24 +74,4 @@ pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Fail
         say(&summary);
     }
     Ok(())
-}
-
-fn columns() -> [Column<'static, Record>; 8] {
-    let place = |r: &Record| {
-        let reason = r
-            .reason
-            .as_ref()
-            .map_or(String::new(), |w| format!(": {w}"));
-        format!("{}, {}{reason}", r.verdict, r.place)
-    };
-    [
-        Column::words("subject", |r: &Record| r.subject.clone()),
-        Column::words("check", |r: &Record| r.check.to_owned()),
-        Column::words("mode", |r: &Record| r.mode.to_owned()),
-        Column::count("number", |r: &Record| r.number),
-        Column::number("expected", |r: &Record| Some(r.expected), short),
-        Column::number("got", |r: &Record| Some(r.got), short),
-        Column::number("ratio", |r: &Record| Some(r.ratio), short),
-        Column::words("verdict and place", place),
-    ]
 }

@@ -4,15 +4,21 @@ use autodiff::Real;
 use models::Task;
 use models::catalogue::{find, names};
 use solvers::Room;
-use solvers::catalogue::{Entry, Settings, strategies, strategy};
-use study::compare::{AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, record};
+use solvers::catalogue::{Settings, strategy};
+use study::columns::{Column, table as of_columns};
+use study::compare::{
+    AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, record, refuse_foreign,
+    table,
+};
+use study::format::{dash, short};
+use study::report::Table;
 
 use super::args::{Common, Compare, ProblemArgs};
-use super::columns::{Column, terminal};
-use super::compare_page::{columns, page};
 use super::failure::{Failure, input};
 use super::given::dashed;
-use super::output::{bar, dash, leave, line, prepare, say, short, trusted};
+use super::out_folder;
+use super::output::{bar, leave, line, say, trusted};
+use super::pages;
 use super::{memory, say_data};
 use crate::catalogue::subject;
 
@@ -28,7 +34,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         .iter()
         .map(|name| Ok((*name, strategy(name, settings).map_err(Failure::Input)?)))
         .collect::<Result<_, Failure>>()?;
-    refuse_foreign(settings, &names)?;
+    refuse_foreign(&names, settings, dashed).map_err(Failure::Input)?;
     let problems = problems::<T>(args, common)?;
     // A strategy that is given for one problem must suit it; of several it is left out where it does
     // not, as are those that nobody asked for by name.
@@ -48,9 +54,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
             }
         }
     }
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
 
     let mut records: Vec<Record> = Vec::new();
     for problem in &problems {
@@ -66,25 +70,18 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         say("relative errors:");
         say(&errors(&records));
     }
-    let page = || page(&records, common, args.problem.data.is_none());
+    let page = || {
+        let names = records.chunk_by(|a, b| a.problem == b.problem);
+        let names: Vec<&str> = names.map(|r| &*r[0].problem).collect();
+        let title = format!("Hypergradients of {}", names.join(", "));
+        pages::page(title, common, args.problem.data.is_none()).compare(&records)
+    };
     leave(common, "compare.jsonl", &records, Some(&page))?;
     let failed = records.iter().filter(|r| !r.success);
     trusted(failed.map(|r| match problems.len() {
         1 => r.strategy.clone(),
         _ => format!("{} on {}", r.strategy, r.problem),
     }))
-}
-
-/// A setting is of use to a strategy that is compared, or a slip.
-fn refuse_foreign(settings: &Settings, names: &[&str]) -> Result<(), Failure> {
-    let taken = names.iter().filter_map(|name| {
-        let (entry, _) = Entry::find(strategies::<f64>(), name)?;
-        Some((*name, entry.accepts))
-    });
-    let taken: Vec<_> = taken.collect();
-    settings
-        .refuse_foreign("strategy", &taken, dashed)
-        .map_err(Failure::Input)
 }
 
 /// The problems that `--problem` names: one, several separated by commas, or `all`.
@@ -140,7 +137,7 @@ fn of_one<T: Real>(
     let mut records = Vec::new();
     for (name, strategy) in strategies {
         progress.set_message((*name).to_owned());
-        let estimate = estimate(&subject, strategy);
+        let estimate = estimate(&subject, strategy).expect("looked at before");
         let record = record(&subject, name, &estimate, reference.as_ref(), full);
         if common.json {
             progress.suspend(|| say(&line(&record)));
@@ -161,7 +158,7 @@ fn of_one<T: Real>(
             .as_ref()
             .map_or("nothing (no reference)", |r| r.origin),
     ));
-    say(&terminal(&columns(), &records));
+    say(&table(&records));
     for r in &records {
         if !r.success {
             say(&format!("{}: {}", r.strategy, r.message));
@@ -174,7 +171,7 @@ fn of_one<T: Real>(
 }
 
 /// A row for each problem, a column for each strategy: the error, or how it failed.
-fn errors(records: &[Record]) -> String {
+fn errors(records: &[Record]) -> Table {
     let mut strategies: Vec<&str> = Vec::new();
     for r in records {
         if !strategies.contains(&&*r.strategy) {
@@ -187,7 +184,7 @@ fn errors(records: &[Record]) -> String {
             Some(r) => r.status.to_owned(),
             None => dash(),
         };
-    let problem = |of_one: &&[Record]| of_one[0].problem.to_owned();
+    let problem = |of_one: &&[Record]| of_one[0].problem.clone();
     let mut columns = vec![Column::words("problem", problem)];
     columns.extend(
         strategies.into_iter().map(|strategy| {
@@ -195,5 +192,5 @@ fn errors(records: &[Record]) -> String {
         }),
     );
     let problems: Vec<&[Record]> = records.chunk_by(|a, b| a.problem == b.problem).collect();
-    terminal(&columns, &problems)
+    of_columns("", &columns, &problems)
 }

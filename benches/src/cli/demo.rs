@@ -3,20 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use autodiff::Real;
-use study::report;
+use study::Page;
+use study::columns::{Column, table};
+use study::compare;
+use study::format::{dash, short, time};
 
 use super::args::Common;
-use super::columns::{Column, terminal};
-use super::compare_page::columns;
 use super::demo_page::{self, RunOf, ends_of_runs};
 use super::failure::Failure;
-use super::output::{bar, dash, line, prepare, say, short, time, write_lines, write_page};
+use super::out_folder;
+use super::output::{bar, line, say, write_lines, write_page};
 use super::pages::provenance;
 use crate::runs::demo::Demo;
 
 pub(super) fn run<T: Real>(common: &Common) -> Result<(), Failure> {
     let dir = common.out.clone().unwrap_or_else(|| PathBuf::from("."));
-    prepare(&dir)?;
+    out_folder::for_pages(&dir, common)?;
     let progress = bar(crate::runs::demo::STAGES);
     let demo = Demo::measure::<T>(common.seed, |stage| {
         progress.set_message(stage);
@@ -39,7 +41,7 @@ pub(super) fn run<T: Real>(common: &Common) -> Result<(), Failure> {
     finish(&demo, &page, &dir, common)
 }
 
-fn finish(demo: &Demo, page: &report::Report, dir: &Path, common: &Common) -> Result<(), Failure> {
+fn finish(demo: &Demo, page: &Page, dir: &Path, common: &Common) -> Result<(), Failure> {
     let path = write_page(page, dir)?;
     // Records go beside the page only where a folder was asked for.
     if common.out.is_some() {
@@ -66,10 +68,10 @@ fn finish(demo: &Demo, page: &report::Report, dir: &Path, common: &Common) -> Re
 fn print(demo: &Demo) {
     for (title, records) in &demo.comparisons {
         say(&format!("\n{title}"));
-        say(&terminal(&columns(), records));
+        say(&compare::table(records));
     }
     say("\nA lower level with many solutions (bda-counterexample): the best has x = 1");
-    say(&terminal(&demo_page::ends(), &demo.counterexample));
+    say(&table("", &demo_page::ends(), &demo.counterexample));
     say(&format!(
         "\nHyper-cleaning: 900 digits, {:.0} % mislabelled, 60 clean ones to judge by; uncleaned {:.1} % right",
         100.0 * models::CORRUPTION,
@@ -86,5 +88,5 @@ fn print(demo: &Demo) {
         Column::words("validation loss", loss),
         Column::number("time", seconds, time),
     );
-    say(&terminal(&columns, &demo.runs));
+    say(&table("", &columns, &demo.runs));
 }

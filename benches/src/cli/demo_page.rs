@@ -1,18 +1,17 @@
 //! The page of the main job: what it found in words, and the plots.
 
-use study::compare::Record;
+use study::columns::{Column, table};
+use study::compare::{self, Record};
 use study::curves::Curve;
-use study::report::{Claim, Plot, Report, Section, Series, Style};
-use study::solve;
+use study::format::{bytes, short};
+use study::report::{Claim, Page, Plot, Section, Series, Style, Table};
+use study::solve::{self, against_time};
 
-use super::columns::{Column, table};
-use super::compare_page::columns;
-use super::output::{bytes, short};
-use super::pages::{against_time, notices};
+use super::pages::notices;
 use crate::runs::demo::{Demo, End};
 
-pub(super) fn page(demo: &Demo, subtitle: String) -> Report {
-    Report {
+pub(super) fn page(demo: &Demo, subtitle: String) -> Page {
+    Page {
         title: "One bilevel problem, every way of differentiating it".into(),
         subtitle,
         claims: claims(demo),
@@ -119,10 +118,10 @@ fn claims(demo: &Demo) -> Vec<Claim> {
 }
 
 fn comparisons(demo: &Demo) -> Section {
-    let tables = demo
-        .comparisons
-        .iter()
-        .map(|(title, records)| table(title, &columns(), records));
+    let tables = demo.comparisons.iter().map(|(title, records)| Table {
+        caption: title.clone(),
+        ..compare::table(records)
+    });
     Section {
         title: "Strategies at one point".into(),
         text: "The relative error is that of the hypergradient against the exact one: the lower \
@@ -163,7 +162,7 @@ fn effort(demo: &Demo) -> Section {
         x_log: true,
         y_log: true,
         series,
-        note: String::new(),
+        ..Plot::default()
     };
     let calls = curves(demo, |r, _| (r.gradients + r.hvps) as f64, error);
     let bytes = curves(demo, |r, _| r.peak_bytes as f64, error);
@@ -200,7 +199,7 @@ fn memory(demo: &Demo) -> Section {
         x_log: true,
         y_log: true,
         series,
-        note: String::new(),
+        ..Plot::default()
     };
     Section {
         title: "Memory against depth".into(),

@@ -2,15 +2,14 @@
 
 use autodiff::Real;
 use autodiff::bytes::human_bytes;
-use study::memory::{Policy, measure};
+use study::memory::{Policy, measure, table};
 
 use super::args::{Common, Memory};
-use super::columns::terminal;
-use super::failure::Failure;
+use super::failure::{Failure, input};
 use super::loops::{budget, unrolled};
-use super::memory_page::{self, columns};
-use super::output::{bar, count, leave, line, prepare, say, trusted};
-use super::pages::provenance;
+use super::out_folder;
+use super::output::{bar, count, leave, line, say, trusted};
+use super::pages;
 use super::say_data;
 use crate::catalogue::subject;
 
@@ -34,9 +33,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
             .map_err(|e| Failure::Input(format!("--policy {}: {}", policy.family(), e.reason())))?;
     }
     let problem = super::problem::<T>(&args.problem, common)?;
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
     let policies = match &given[..] {
         [] => Policy::default_for::<T>(problem.bilevel.dim_x(), &unrolled(1)),
         _ => given,
@@ -50,6 +47,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
         for depth in &depths {
             progress.set_message(format!("{} {depth}", policy.family()));
             let record = measure(&subject, &unrolled(*depth), *depth, *policy, budget);
+            let record = record.map_err(input)?;
             if common.json {
                 progress.suspend(|| say(&line(&record)));
             }
@@ -69,13 +67,14 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
             problem.name,
             T::NAME
         ));
-        say(&terminal(&columns(), &records));
+        say(&table(&records));
         for r in records.iter().filter(|r| !r.success) {
             say(&format!("{} at {}: {}", r.policy, r.depth, r.message));
         }
     }
     let embedded = args.problem.data.is_none();
-    let page = || memory_page::page(&records, provenance(common), embedded);
+    let title = format!("Memory against depth on {}", problem.name);
+    let page = || pages::page(&*title, common, embedded).memory(&records);
     leave(common, "memory.jsonl", &records, Some(&page))?;
     let failed = records.iter().filter(|r| !r.success);
     trusted(failed.map(|r| format!("{} at {}", r.policy, r.depth)))

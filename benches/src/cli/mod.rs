@@ -6,9 +6,7 @@
 mod args;
 mod check;
 mod checkpoint_every;
-mod columns;
 mod compare;
-mod compare_page;
 mod demo;
 mod demo_page;
 mod failure;
@@ -16,7 +14,7 @@ mod given;
 mod list;
 mod loops;
 mod memory;
-mod memory_page;
+mod out_folder;
 mod output;
 mod pages;
 mod plan;
@@ -26,7 +24,6 @@ mod resume;
 mod show_config;
 mod signals;
 mod solve;
-mod solve_page;
 mod stability;
 mod sweep;
 mod sweep_page;
@@ -77,7 +74,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
             .build_global()
             .map_err(|e| Failure::Input(format!("--threads {threads}: {e}")))?;
     }
-    match (cli.command.unwrap_or(Command::Demo), common.dtype) {
+    let command = cli.command.unwrap_or(Command::Demo);
+    let writes = matches!(&command, Command::Demo)
+        || matches!(&command, Command::Solve(solve) if solve.resume.is_some());
+    if common.force && common.out.is_none() && !writes {
+        let reason = "--force: nothing is written without a folder: expected --out DIR";
+        return Err(Failure::Input(reason.into()));
+    }
+    match (command, common.dtype) {
         (Command::Demo, Dtype::F64) => demo::run::<f64>(&common),
         (Command::Demo, Dtype::F32) => demo::run::<f32>(&common),
         (Command::Compare(args), Dtype::F64) => compare::run::<f64>(&args, &common),

@@ -1,13 +1,13 @@
 //! Where results go: standard output, and a folder.
 
+use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use autodiff::bytes::human_bytes;
-use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use study::report::{self, Report};
+use study::Page;
+use study::format::short;
 
 use super::args::Common;
 use super::failure::Failure;
@@ -39,7 +39,7 @@ pub(super) fn leave<R: Serialize>(
     common: &Common,
     name: &str,
     records: &[R],
-    page: Option<&dyn Fn() -> Report>,
+    page: Option<&dyn Fn() -> Page>,
 ) -> Result<(), Failure> {
     let Some(dir) = &common.out else {
         return Ok(());
@@ -55,9 +55,15 @@ pub(super) fn leave<R: Serialize>(
     Ok(())
 }
 
+/// The page in a folder.
+pub(super) const PAGE: &str = "report.html";
+
 /// Writes a page into a folder.
-pub(super) fn write_page(page: &Report, dir: &Path) -> Result<PathBuf, Failure> {
-    report::write(page, dir).map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))
+pub(super) fn write_page(page: &Page, dir: &Path) -> Result<PathBuf, Failure> {
+    let file = dir.join(PAGE);
+    let written = page.write(&file);
+    written.map_err(|e| Failure::Input(format!("--out {}: {e}", dir.display())))?;
+    Ok(file)
 }
 
 /// The end of a command of several estimates: which of them failed.
@@ -105,7 +111,7 @@ pub(super) fn line(record: &impl Serialize) -> String {
 
 /// Prints to standard output; a reader that has gone away is no error. Where it cannot be written
 /// otherwise, results would be lost unseen: the program ends.
-pub(super) fn say(text: &str) {
+pub(super) fn say(text: &(impl Display + ?Sized)) {
     let written = writeln!(std::io::stdout().lock(), "{text}");
     if let Err(reason) = written
         && reason.kind() != ErrorKind::BrokenPipe
@@ -113,27 +119,6 @@ pub(super) fn say(text: &str) {
         eprintln!("bilevel: standard output: cannot be written: {reason}");
         std::process::exit(2);
     }
-}
-
-/// A table for the terminal: the first column to the left, the others to the right, but for `words`
-/// in the last.
-pub(super) fn aligned(columns: &[&str], rows: &[Vec<String>], words: bool) -> String {
-    let mut table = Table::new();
-    let rule = LineStyle::new('─', '─', '─', '─');
-    table.load_style(TableStyle::new().header_separator(rule));
-    table.set_header(columns.iter().copied());
-    for row in rows {
-        table.add_row(row);
-    }
-    for (i, column) in table.column_iter_mut().enumerate() {
-        let alignment = if i == 0 || (words && i + 1 == columns.len()) {
-            CellAlignment::Left
-        } else {
-            CellAlignment::Right
-        };
-        column.set_cell_alignment(alignment);
-    }
-    table.to_string()
 }
 
 /// A progress bar on standard error; it is hidden where that is no terminal.
@@ -145,38 +130,12 @@ pub(super) fn bar(steps: usize) -> ProgressBar {
     bar.with_style(style)
 }
 
-/// A number in three significant digits.
-pub(super) fn short(value: f64) -> String {
-    if value == 0.0 {
-        return "0".into();
-    }
-    let size = value.abs();
-    if !value.is_finite() {
-        format!("{value}")
-    } else if (1e-3..1e4).contains(&size) {
-        let digits = (2 - size.log10().floor() as i32).clamp(0, 5) as usize;
-        format!("{value:.digits$}")
-    } else {
-        format!("{value:.2e}")
-    }
-}
-
 /// A mean with the deviation of one value, if there is more than one.
 pub(super) fn plus_minus(spread: Spread) -> String {
     if spread.deviation.is_nan() {
         return short(spread.mean);
     }
     format!("{} ± {}", short(spread.mean), short(spread.deviation))
-}
-
-/// What stands for a number that is not there.
-pub(super) fn dash() -> String {
-    "–".into()
-}
-
-/// Bytes with their unit, of a whole number of them.
-pub(super) fn bytes(bytes: f64) -> String {
-    human_bytes(bytes as usize)
 }
 
 /// Reads a count that an argument gives.
@@ -186,29 +145,5 @@ pub(super) fn count(argument: &str, given: i64) -> Result<usize, Failure> {
         _ => Err(Failure::Input(format!(
             "{argument} {given}: expected at least 1"
         ))),
-    }
-}
-
-/// A time with its unit.
-pub(super) fn time(seconds: f64) -> String {
-    match seconds {
-        s if s < 1e-3 => format!("{:.0} µs", s * 1e6),
-        s if s < 1.0 => format!("{:.1} ms", s * 1e3),
-        s => format!("{s:.2} s"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_short() {
-        let shown = [0.0, 1.0, 123.456, 0.00123, 1e-10, -2.5e7, 9999.0].map(short);
-        assert_eq!(
-            shown,
-            ["0", "1.00", "123", "0.00123", "1.00e-10", "-2.50e7", "9999"]
-        );
-        assert_eq!(short(f64::NAN), "NaN");
     }
 }

@@ -1,9 +1,16 @@
 //! What the pages of several commands have.
 
-use study::report::{Plot, Series, Style};
-use study::solve::Record;
+use study::Page;
 
 use super::args::Common;
+
+/// A page with nothing on it but how its numbers were made.
+pub(super) fn page(title: impl Into<String>, common: &Common, embedded: bool) -> Page {
+    Page {
+        notices: notices(embedded),
+        ..Page::new(title).subtitle(provenance(common))
+    }
+}
 
 /// A line on how the numbers were made.
 pub(super) fn provenance(common: &Common) -> String {
@@ -26,26 +33,4 @@ pub(super) fn notices(embedded: bool) -> Vec<String> {
     let entries = models::data::DIGITS_NOTICE.lines();
     let entries = entries.filter_map(|line| line.strip_prefix("* "));
     entries.map(|entry| entry.replace('`', "")).collect()
-}
-
-/// A plot of one quantity of several runs against time.
-pub(super) fn against_time<'a>(
-    title: &str,
-    y_label: &str,
-    runs: impl Iterator<Item = (&'a str, &'a [Record])>,
-    quantity: impl Fn(&Record) -> f64,
-) -> Plot {
-    let series = runs.map(|(name, records)| Series {
-        name: name.to_owned(),
-        points: records.iter().map(|r| (r.seconds, quantity(r))).collect(),
-        style: Style::Line,
-        ..Series::default()
-    });
-    Plot {
-        title: title.to_owned(),
-        x_label: "seconds".into(),
-        y_label: y_label.to_owned(),
-        series: series.collect(),
-        ..Plot::default()
-    }
 }

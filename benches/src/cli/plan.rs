@@ -2,13 +2,13 @@
 
 use autodiff::Real;
 use autodiff::bytes::human_bytes;
-use study::plan::{Record, deepest, fastest};
+use study::plan::{deepest, fastest, table};
 
 use super::args::{Common, Plan};
-use super::columns::{Column, terminal};
 use super::failure::{Failure, input};
 use super::loops::{budget, unrolled};
-use super::output::{count, leave, line, prepare, say};
+use super::out_folder;
+use super::output::{count, leave, line, say};
 use crate::catalogue::subject;
 
 pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> {
@@ -16,20 +16,21 @@ pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> 
     let budget = budget(&args.budget)?;
     let depth = args.depth.map(|d| count("--depth", d)).transpose()?;
     let problem = super::problem::<T>(&args.problem, common)?;
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
     let subject = subject(&problem);
     let (records, refused) = match depth {
         Some(depth) => {
-            let (record, refused) = fastest(&subject, &unrolled(depth), budget);
+            let (record, refused) = fastest(&subject, &unrolled(depth), budget).map_err(input)?;
             (vec![record], refused)
         }
         None => {
-            let records = deepest(&subject, &unrolled, budget);
+            let records = deepest(&subject, &unrolled, budget).map_err(input)?;
             let none = records.iter().all(|r| !r.fits);
-            let refused = none.then(|| fastest(&subject, &unrolled(1), budget).1);
-            (records, refused.flatten())
+            let refused = match none {
+                true => fastest(&subject, &unrolled(1), budget).map_err(input)?.1,
+                false => None,
+            };
+            (records, refused)
         }
     };
     if refused.is_none() {
@@ -44,27 +45,11 @@ pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> 
             T::NAME,
             human_bytes(budget)
         ));
-        say(&terminal(&columns(), &records));
+        say(&table(&records));
     }
     leave(common, "plan.jsonl", &records, None)?;
     match refused {
         Some(reason) => Err(input(reason)),
         None => Ok(()),
     }
-}
-
-fn columns() -> [Column<'static, Record>; 5] {
-    let bytes = |b: usize| format!("{b} ({})", human_bytes(b));
-    let again = |n: Option<usize>| n.map_or("grows with depth".into(), |n| n.to_string());
-    [
-        Column::words("policy", |r: &Record| r.policy.clone()),
-        Column::words("depth", |r: &Record| {
-            r.depth.map_or("any".into(), |d| d.to_string())
-        }),
-        Column::words("peak", move |r: &Record| bytes(r.predicted_bytes)),
-        Column::words("run again", move |r: &Record| again(r.recomputed_steps)),
-        Column::words("fits", |r: &Record| {
-            if r.fits { "yes" } else { "no" }.into()
-        }),
-    ]
 }

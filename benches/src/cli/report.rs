@@ -1,19 +1,30 @@
 //! `bilevel report`.
 
 use serde_json::json;
-use study::report;
+use study::Page;
 
 use super::args::{Common, ReportArgs};
 use super::failure::{Failure, input};
-use super::output::{line, prepare, say};
+use super::out_folder::{self, same_folder};
+use super::output::{PAGE, line, prepare, say};
 
 /// Lays out the page of a folder again, as this version does it.
 pub(super) fn run(args: &ReportArgs, common: &Common) -> Result<(), Failure> {
-    let page = report::read(&args.dir).map_err(input)?;
-    let out = common.out.as_ref().unwrap_or(&args.dir);
-    prepare(out)?;
-    let path =
-        report::write(&page, out).map_err(|e| Failure::Input(format!("{}: {e}", out.display())))?;
+    let page = Page::read(args.dir.join(PAGE)).map_err(input)?;
+    let out = match &common.out {
+        Some(out) if !same_folder(out, &args.dir) => {
+            out_folder::for_pages(out, common)?;
+            out
+        }
+        // The page that is there is made anew.
+        _ => {
+            prepare(&args.dir)?;
+            &args.dir
+        }
+    };
+    let path = out.join(PAGE);
+    let written = page.write(&path);
+    written.map_err(|e| Failure::Input(format!("{}: {e}", out.display())))?;
     if common.json {
         say(&line(&json!({ "report": path })));
     }

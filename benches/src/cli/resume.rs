@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::args::{Common, Dtype, ProblemArgs, Solve};
 use super::failure::{Failure, input};
+use super::out_folder::same_folder;
+use crate::catalogue::methods;
 use crate::catalogue::settings::{Given, SolveSettings};
 use crate::runs::checkpoint::{Checkpoint, FileMark, Origin};
 use crate::runs::run_folder::{CHECKPOINT, FolderError, RunFolder};
@@ -68,6 +70,10 @@ pub(super) fn from_folder(
     common: &Common,
     given: Given,
 ) -> Result<Option<Task>, Failure> {
+    if common.force {
+        let reason = "--force: a run that goes on is not overwritten: expected --resume alone";
+        return Err(Failure::Input(reason.into()));
+    }
     if !dir.is_dir() {
         let dir = dir.display();
         let reason = format!("--resume {dir}: expected the folder of a run of `solve --out`");
@@ -82,7 +88,7 @@ pub(super) fn from_folder(
     let checkpoint = folder.checkpoint().map_err(input)?.ok_or_else(empty)?;
     let origin = &checkpoint.origin;
     let refuse = |reason: String| Failure::Input(format!("--resume {}: {reason}", dir.display()));
-    disagreement(args, common, given, origin).map_or(Ok(()), |reason| Err(refuse(reason)))?;
+    disagreement(args, common, &given, origin).map_or(Ok(()), |reason| Err(refuse(reason)))?;
     if let Some(out) = common.out.as_deref()
         && !same_folder(out, dir)
     {
@@ -91,13 +97,38 @@ pub(super) fn from_folder(
     }
     let data = file("data", args.problem.data.as_deref(), &origin.data).map_err(refuse)?;
     let point = file("point", args.problem.point.as_deref(), &origin.point).map_err(refuse)?;
-    if checkpoint.finished {
-        let (dir, made) = (dir.display(), checkpoint.so_far.iteration);
-        eprintln!("the run in {dir} is finished, after iteration {made}: nothing is left to do");
-        return match checkpoint.so_far.failure {
+    let mut settings = origin.settings.clone();
+    let (all, asked) = (settings.method.iterations(), given.settings.iterations);
+    let longer = asked.filter(|asked| *asked > all);
+    if let Some(end) = &checkpoint.finished
+        && (longer.is_none() || end.iteration < all)
+    {
+        let (dir, made) = (dir.display(), end.iteration);
+        match made < all {
+            true => eprintln!(
+                "the run in {dir} is finished: it ended by itself after iteration {made} of {all}"
+            ),
+            false => eprintln!(
+                "the run in {dir} is finished, after iteration {made}: a larger --iterations makes \
+                 it longer"
+            ),
+        }
+        return match &end.failure {
             None => Ok(None),
-            Some(failure) => Err(Failure::Numerical(failure)),
+            Some(failure) => Err(Failure::Numerical(failure.clone())),
         };
+    }
+    if let Some(longer) = longer {
+        let over = methods::find(&origin.method).and_then(|entry| entry.over_the_run);
+        if let Some(key) = over.filter(|key| settings.method.get(key).is_none()) {
+            return Err(refuse(format!(
+                "--iterations {longer}: what follows from the number of iterations of `{}` was made \
+                 for {all}: expected a run of its own, or one that was begun with --{}",
+                origin.method,
+                key.replace('_', "-")
+            )));
+        }
+        settings.method.iterations = Some(longer);
     }
     let problem = ProblemArgs {
         problem: origin.problem.clone(),
@@ -122,13 +153,13 @@ pub(super) fn from_folder(
             out: Some(dir.to_owned()),
             ..common.clone()
         },
-        settings: origin.settings.clone(),
+        settings,
         from: Some((folder, checkpoint)),
     }))
 }
 
 /// The first thing on the command line that is not as in the run, in words.
-fn disagreement(args: &Solve, common: &Common, given: Given, origin: &Origin) -> Option<String> {
+fn disagreement(args: &Solve, common: &Common, given: &Given, origin: &Origin) -> Option<String> {
     let differ = |what: &str, here: &str, there: &str| {
         (here != there).then(|| format!("the run has {what} {there}, not {here}"))
     };
@@ -156,6 +187,10 @@ fn disagreement(args: &Solve, common: &Common, given: Given, origin: &Origin) ->
         .or_else(|| {
             of_settings.find_map(|(key, value)| {
                 let there = &there_settings[key];
+                if key == "iterations" && value.as_u64() > there.as_u64() {
+                    // It is made longer.
+                    return None;
+                }
                 differ(key, &value.to_string(), &there.to_string())
             })
         })
@@ -182,14 +217,6 @@ fn file(
             "--{what} {name}: is not the file that the run has read, of {} bytes and CRC-32 {:08x}",
             then.bytes, then.crc32
         )),
-    }
-}
-
-/// The folder as the arguments name it.
-fn same_folder(a: &Path, b: &Path) -> bool {
-    match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
     }
 }
 

@@ -6,19 +6,20 @@ use std::time::Instant;
 use autodiff::Real;
 use serde_json::{Value, json};
 use solvers::catalogue::Settings;
-use study::report;
+use study::Page;
 use study::solve::{Outcome, Record, Session};
 
 use super::args::{Common, Dtype, Solve};
 use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
 use super::given::dashed;
-use super::output::{bar, line, prepare, say};
+use super::out_folder;
+use super::output::{PAGE, bar, line, say};
+use super::pages;
 use super::resume::{Task, from_folder, origin};
 use super::say_data;
 use super::show_config::{config_text, read_config};
 use super::signals::Signals;
-use super::solve_page::{page, summary};
 use crate::catalogue::methods::{self, method};
 use crate::catalogue::reading;
 use crate::catalogue::settings::{Given, SolveSettings};
@@ -103,28 +104,37 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     let mut records = Vec::new();
     let mut keeper = None;
     if let Some((folder, checkpoint)) = from {
-        let (trace, text) = folder.resume_trace(checkpoint.trace).map_err(input)?;
+        let so_far = folder.trace_so_far(checkpoint.trace).map_err(input)?;
         let read = |line: &str| serde_json::from_str(line).ok();
-        records.extend(text.lines().skip(1).filter_map(read));
+        records.extend(so_far.records().filter_map(read));
         session
-            .restore(checkpoint.so_far, &checkpoint.state)
+            .restore(checkpoint.so_far.clone(), &checkpoint.state)
             .map_err(|e| Failure::Input(format!("{}: {e}", folder.dir().display())))?;
-        keeper = Some(Keeper::new(folder, trace, origin, &args));
+        if checkpoint.finished.is_some() {
+            // Before its last record is cut off, the run is no longer over.
+            let longer = Checkpoint {
+                origin: origin.clone(),
+                finished: None,
+                ..checkpoint
+            };
+            folder.write_checkpoint(&longer).map_err(input)?;
+        }
+        let trace = folder.resume_trace(&so_far, settings.method.iterations());
+        let trace = trace.map_err(input)?;
+        keeper = Some(Keeper::new(folder, trace, origin, &args, &session));
     } else if let Some(dir) = &common.out {
-        prepare(dir)?;
-        let folder = RunFolder::take(dir).map_err(input)?;
-        refuse_unfinished(&folder)?;
-        let mut trace = folder.new_trace().map_err(input)?;
-        trace.append(&line(&header)).map_err(input)?;
-        let mut new = Keeper::new(folder, trace, origin, &args);
-        new.save(&mut session, false)?;
+        let folder = out_folder::for_a_run(dir, &common)?;
+        let trace = folder.new_trace(&line(&header)).map_err(input)?;
+        let mut new = Keeper::new(folder, trace, origin, &args, &session);
+        new.save(&mut session)?;
         keeper = Some(new);
     }
     say_data(&problem, &common);
     if common.json {
         say(&line(&header));
     }
-    iterate(&mut session, &mut keeper, &mut records, &args, &common)?;
+    let every = settings.method.report_every();
+    iterate(&mut session, &mut keeper, &mut records, every, &common)?;
 
     let outcome = session.outcome(records);
     let solution = json!({ "solution": { "x": outcome.x, "y": outcome.y } });
@@ -132,14 +142,16 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
         say(&line(&solution));
     }
     if !common.json {
-        say(&summary(problem.name, &args.method, &outcome));
+        say(&outcome);
     }
     for warning in &outcome.so_far.warnings {
         eprintln!("warning: {warning}");
     }
     if let Some(mut keeper) = keeper {
         keeper.complete(&mut session, &solution, || {
-            page(problem.name, &args, &outcome, &common)
+            let title = format!("{} by {}", problem.name, args.method);
+            let embedded = args.problem.data.is_none();
+            pages::page(title, &common, embedded).solve(std::slice::from_ref(&outcome))
         })?;
     }
     ended(&outcome)
@@ -150,19 +162,23 @@ fn iterate<T: Real>(
     session: &mut Session<'_, T>,
     keeper: &mut Option<Keeper>,
     records: &mut Vec<Record>,
-    args: &Solve,
+    report_every: usize,
     common: &Common,
 ) -> Result<(), Failure> {
     // Without a folder nothing could be saved, and a signal does what it does to any program.
     let catch = |_: &Keeper| Signals::catch().map_err(input);
     let signals = keeper.as_ref().map(catch).transpose()?;
     let progress = bar(1);
-    progress.set_message(args.method.clone());
+    progress.set_message(session.name().to_owned());
     progress.set_length(session.iterations() as u64);
     progress.set_position(session.so_far().iteration as u64);
     // What is left is reckoned by the pace of this process.
     progress.reset_eta();
-    while let Some(record) = session.step() {
+    loop {
+        if let Some(keeper) = keeper {
+            keeper.before(session, report_every)?;
+        }
+        let Some(record) = session.step() else { break };
         progress.set_length(session.iterations() as u64);
         progress.set_position(record.iteration as u64);
         let text = line(&record);
@@ -173,7 +189,11 @@ fn iterate<T: Real>(
         let Some(keeper) = keeper else { continue };
         keeper.keep(session, &text)?;
         if let Some((signal, name)) = signals.as_ref().and_then(Signals::caught) {
-            keeper.save(session, false)?;
+            if keeper.holds {
+                // There is but the page to write.
+                continue;
+            }
+            keeper.save(session)?;
             progress.finish_and_clear();
             let (made, all) = (session.so_far().iteration, session.iterations());
             let dir = keeper.folder.dir().display();
@@ -198,24 +218,6 @@ fn ended(outcome: &Outcome) -> Result<(), Failure> {
     }
 }
 
-/// A run that can still be continued is not overwritten.
-fn refuse_unfinished(folder: &RunFolder) -> Result<(), Failure> {
-    // What is no checkpoint is no run.
-    let Ok(Some(Checkpoint {
-        so_far,
-        finished: false,
-        ..
-    })) = folder.checkpoint()
-    else {
-        return Ok(());
-    };
-    let (dir, made) = (folder.dir().display(), so_far.iteration);
-    Err(Failure::Input(format!(
-        "--out {dir}: holds a run that stopped after iteration {made}: expected another folder, \
-         --resume {dir} to go on with it, or its `checkpoint` removed"
-    )))
-}
-
 /// Writes a run down as it goes.
 struct Keeper {
     folder: RunFolder,
@@ -224,10 +226,18 @@ struct Keeper {
     every: CheckpointEvery,
     /// When, and after which iteration, the last checkpoint was made.
     last: (Instant, usize),
+    /// Whether that is the one before the last record, which stays.
+    holds: bool,
 }
 
 impl Keeper {
-    fn new(folder: RunFolder, trace: Trace, origin: Origin, args: &Solve) -> Self {
+    fn new<T: Real>(
+        folder: RunFolder,
+        trace: Trace,
+        origin: Origin,
+        args: &Solve,
+        session: &Session<'_, T>,
+    ) -> Self {
         Keeper {
             folder,
             trace,
@@ -235,8 +245,23 @@ impl Keeper {
             every: args
                 .checkpoint_every
                 .unwrap_or(CheckpointEvery::Seconds(1.0)),
-            last: (Instant::now(), 0),
+            last: (Instant::now(), session.so_far().iteration),
+            holds: false,
         }
+    }
+
+    /// Saves the run before its last record.
+    fn before<T: Real>(
+        &mut self,
+        session: &mut Session<'_, T>,
+        report_every: usize,
+    ) -> Result<(), Failure> {
+        if self.holds || !session.is_near_its_end(report_every) {
+            return Ok(());
+        }
+        self.save(session)?;
+        self.holds = true;
+        Ok(())
     }
 
     /// Adds a record to the trace, and saves the run if it is time to.
@@ -247,22 +272,18 @@ impl Keeper {
             CheckpointEvery::Iterations(n) => session.so_far().iteration >= iteration + n,
             CheckpointEvery::Seconds(s) => at.elapsed().as_secs_f64() >= s,
         };
-        match due {
-            true => self.save(session, false),
+        match due && !self.holds {
+            true => self.save(session),
             false => Ok(()),
         }
     }
 
-    fn save<T: Real>(
-        &mut self,
-        session: &mut Session<'_, T>,
-        finished: bool,
-    ) -> Result<(), Failure> {
+    fn save<T: Real>(&mut self, session: &mut Session<'_, T>) -> Result<(), Failure> {
         let mark = self.trace.mark().map_err(|e| self.stuck(e))?;
         let checkpoint = Checkpoint {
             origin: self.origin.clone(),
             so_far: session.so_far().clone(),
-            finished,
+            finished: None,
             trace: mark,
             state: session.save(),
         };
@@ -277,19 +298,30 @@ impl Keeper {
         &mut self,
         session: &mut Session<'_, T>,
         solution: &Value,
-        page: impl FnOnce() -> report::Report,
+        page: impl FnOnce() -> Page,
     ) -> Result<(), Failure> {
-        self.save(session, false)?;
+        if !self.holds {
+            self.save(session)?;
+        }
         let line = line(solution);
         self.trace.append(&line).map_err(|e| self.stuck(e))?;
+        self.trace.mark().map_err(|e| self.stuck(e))?;
         let dir = self.folder.dir();
-        let page = report::write(&page(), dir)
-            .map_err(|e| self.stuck(format!("{}: cannot be written: {e}", dir.display())))?;
-        self.save(session, true)?;
+        let file = dir.join(PAGE);
+        let written = page().write(&file);
+        written.map_err(|e| self.stuck(format!("{}: cannot be written: {e}", dir.display())))?;
+        let last = self.folder.checkpoint().map_err(|e| self.stuck(e))?;
+        if let Some(last) = last {
+            let finished = Some(session.so_far().clone());
+            let written = self
+                .folder
+                .write_checkpoint(&Checkpoint { finished, ..last });
+            written.map_err(|e| self.stuck(e))?;
+        }
         eprintln!(
             "wrote {} and {}",
             self.trace.path().display(),
-            page.display()
+            file.display()
         );
         Ok(())
     }

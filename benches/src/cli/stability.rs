@@ -2,12 +2,13 @@
 
 use autodiff::Real;
 use solvers::Schedule;
-use study::report::{Claim, Plot, Report, Section, Series, Style};
+use study::columns::{Column, table};
+use study::report::{Claim, Page, Plot, Section, Series, Style};
 
 use super::args::{Common, Stability};
-use super::columns::{Column, table, terminal};
 use super::failure::Failure;
-use super::output::{bar, count, leave, line, plus_minus, prepare, say};
+use super::out_folder;
+use super::output::{bar, count, leave, line, plus_minus, say};
 use super::pages::provenance;
 use crate::runs::spread::Spread;
 use crate::runs::stability::{Experiment, Law, Summary, laws, run as measure, summarise};
@@ -48,9 +49,7 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
         .collect::<Result<_, _>>()?;
     let seeds = count("--seeds", args.seeds)? as u64;
     let seeds: Vec<u64> = (0..seeds).map(|i| common.seed.wrapping_add(i)).collect();
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
 
     let progress = bar(schedules.len() * samples.len() * seeds.len());
     progress.set_message(args.problem.name());
@@ -70,7 +69,7 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
             args.problem.name(),
             experiment.steps
         ));
-        say(&terminal(&columns(), &summaries));
+        say(&table("", &columns(), &summaries));
         for Law { text, value, holds } in &laws {
             say(&format!(
                 "{} {text}: {value}",
@@ -89,13 +88,13 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
     }
 }
 
-fn page(problem: &str, summaries: &[Summary], laws: &[Law], common: &Common) -> Report {
+fn page(problem: &str, summaries: &[Summary], laws: &[Law], common: &Common) -> Page {
     let claim = |law: &Law| Claim {
         text: law.text.clone(),
         value: law.value.clone(),
         holds: law.holds,
     };
-    Report {
+    Page {
         title: format!("Uniform stability on {problem}"),
         subtitle: provenance(common),
         claims: laws.iter().map(claim).collect(),

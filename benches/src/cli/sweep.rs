@@ -8,7 +8,8 @@ use autodiff::bytes::{human_bytes, parse_bytes};
 
 use super::args::{Common, SweepArgs};
 use super::failure::{Failure, input};
-use super::output::{bar, count, leave, line, prepare, say};
+use super::out_folder::{self, SWEEP};
+use super::output::{bar, count, leave, line, say};
 use super::processes::{Child, Ended};
 use super::signals::Signals;
 use super::sweep_page::{page, terminal};
@@ -55,11 +56,15 @@ pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<(), Failure> {
         None => std::thread::available_parallelism().map_or(1, usize::from),
         Some(jobs) => count("--jobs", jobs)?,
     };
-    prepare(dir)?;
     // Its lock keeps a second sweep out.
-    let _folder = RunFolder::take(dir).map_err(input)?;
+    let _folder = out_folder::for_a_sweep(dir, common)?;
+    std::fs::write(dir.join(SWEEP), &text)
+        .map_err(|e| Failure::Input(format!("--out {}: cannot be written: {e}", dir.display())))?;
     write_configs(&sweep, dir)?;
     let mut queue = Queue::new(&sweep, dir, common, jobs, budget);
+    if common.force {
+        queue.begin_anew()?;
+    }
     queue.run()?;
     finish(&sweep, &queue.outcomes(), common)
 }
@@ -119,6 +124,19 @@ impl<'s> Queue<'s> {
             jobs,
             budget,
         }
+    }
+
+    /// Forgets the runs that were made before.
+    fn begin_anew(&self) -> Result<(), Failure> {
+        for Job { dir, .. } in &self.all {
+            let path = dir.join(CHECKPOINT);
+            if path.exists() {
+                std::fs::remove_file(&path).map_err(|reason| {
+                    Failure::Input(format!("{}: cannot be written: {reason}", path.display()))
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Runs everything, or stops all at a signal.
@@ -273,9 +291,12 @@ impl<'s> Queue<'s> {
         let config = dir.parent().expect("of a configuration");
         command.arg("--config").arg(config.join("config.toml"));
         let begun = dir.join(CHECKPOINT).exists();
-        command
-            .arg(if begun { "--resume" } else { "--out" })
-            .arg(dir);
+        match begun {
+            true => command.arg("--resume"),
+            // Without a checkpoint, what is there is of a run that was killed before its first.
+            false => command.args(["--force", "--out"]),
+        };
+        command.arg(dir);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         Child::spawn(command, dir.join("stderr.txt"))
             .map(Some)

@@ -1,18 +1,18 @@
 //! What `bilevel sweep` shows: a table, and a page with medians and ranges.
 
 use serde_json::Value;
-use study::report::{Plot, Report, Section, Series, Style};
+use study::columns::{Column, table};
+use study::format::{bytes, dash, short, time};
+use study::report::{Page, Plot, Section, Series, Style};
 
 use super::args::Common;
-use super::columns::{self, Column, table};
-use super::output::{bytes, dash, short, time};
 use crate::runs::sweep::Summary;
 
 /// The table for the terminal.
 pub(super) fn terminal(summaries: &[Summary]) -> String {
     let note = "median over the seeds, and in brackets the least and the largest value";
     let names = quantities(summaries);
-    format!("{note}\n{}", columns::terminal(&columns(&names), summaries))
+    format!("{note}\n{}", table("", &columns(&names), summaries))
 }
 
 fn columns(names: &[String]) -> Vec<Column<'_, Summary>> {
@@ -62,7 +62,7 @@ fn cell(name: &str, value: &Value) -> String {
 }
 
 /// The page.
-pub(super) fn page(summaries: &[Summary], seeds: &[u64], common: &Common) -> Report {
+pub(super) fn page(summaries: &[Summary], seeds: &[u64], common: &Common) -> Page {
     let names = quantities(summaries);
     let mut curves: Vec<&String> = Vec::new();
     for (name, _) in summaries.iter().flat_map(|s| &s.curves) {
@@ -70,7 +70,7 @@ pub(super) fn page(summaries: &[Summary], seeds: &[u64], common: &Common) -> Rep
             curves.push(name);
         }
     }
-    Report {
+    Page {
         title: "A sweep".into(),
         subtitle: provenance(seeds, common),
         claims: Vec::new(),

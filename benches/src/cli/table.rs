@@ -1,11 +1,13 @@
 //! `bilevel table`.
 
 use autodiff::Real;
+use study::columns::{Column, table};
+use study::format::dash;
 
 use super::args::{Common, TableArgs};
-use super::columns::{Column, terminal};
 use super::failure::Failure;
-use super::output::{bar, count, dash, leave, line, plus_minus, prepare, say};
+use super::out_folder;
+use super::output::{bar, count, leave, line, plus_minus, say};
 use crate::runs::table::{Record, Summary, summarise};
 
 pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Failure> {
@@ -13,9 +15,7 @@ pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Fail
     let budgets = args.budgets.iter().map(|b| count("--budgets", *b));
     let mut budgets = budgets.collect::<Result<Vec<usize>, _>>()?;
     budgets.sort_unstable();
-    if let Some(dir) = &common.out {
-        prepare(dir)?;
-    }
+    out_folder::for_records(common)?;
     let progress = bar(seeds as usize);
     progress.set_message(args.task.name());
     let mut records: Vec<Record> = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Fail
             "{}: mean ± deviation over the seeds",
             args.task.name()
         ));
-        say(&terminal(&columns(&names), &summaries));
+        say(&table("", &columns(&names), &summaries));
     }
     leave(common, "table.jsonl", &records, None)?;
     match records.iter().find(|r| !r.success) {

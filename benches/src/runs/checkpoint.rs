@@ -14,7 +14,7 @@ use study::solve::SoFar;
 use crate::catalogue::settings::SolveSettings;
 
 /// The first line; the number is that of the format.
-const MAGIC: &[u8] = b"bilevel checkpoint 2\n";
+const MAGIC: &[u8] = b"bilevel checkpoint 3\n";
 
 /// Everything that a run follows from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,25 +99,26 @@ impl FileMark {
     }
 }
 
-/// How much of the trace belongs to a checkpoint.
+/// How much of the trace belongs to a checkpoint: its header, and so many bytes after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TraceMark {
-    /// Bytes.
+    /// Bytes after the header.
     pub bytes: u64,
-    /// Their CRC-32.
+    /// The CRC-32 of all that, the number of iterations in the header left out.
     pub crc32: u32,
 }
 
-/// A run between two iterations.
+/// A run between two iterations. The last one that is made is that before the last record: a run
+/// that is made longer makes this record anew, which then is not the last.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     /// What the run is.
     pub origin: Origin,
     /// How far it came.
     pub so_far: SoFar,
-    /// Whether it is over, with all its files.
-    pub finished: bool,
+    /// How far it came in the end, if it is over, with all its files.
+    pub finished: Option<SoFar>,
     /// The trace up to here.
     pub trace: TraceMark,
     /// The state of the method's run.
@@ -129,7 +130,7 @@ pub struct Checkpoint {
 struct Header {
     origin: Origin,
     so_far: SoFar,
-    finished: bool,
+    finished: Option<SoFar>,
     trace: TraceMark,
     words: usize,
 }
@@ -141,7 +142,7 @@ pub enum CheckpointError {
     #[error("is no checkpoint of this program")]
     Foreign,
     /// A format that this program does not know.
-    #[error("is a checkpoint of format {0}: expected 2")]
+    #[error("is a checkpoint of format {0}: expected 3")]
     Format(String),
     /// It ends too early, or its checksum is another.
     #[error("is damaged: {0}")]
@@ -154,7 +155,7 @@ impl Checkpoint {
         let header = Header {
             origin: self.origin.clone(),
             so_far: self.so_far.clone(),
-            finished: self.finished,
+            finished: self.finished.clone(),
             trace: self.trace,
             words: self.state.len(),
         };
@@ -244,7 +245,11 @@ mod tests {
                 warnings: vec!["a \"word\"".into()],
                 failure: None,
             },
-            finished: false,
+            finished: Some(SoFar {
+                iteration: 4,
+                failure: Some("iteration 4: \n".into()),
+                ..SoFar::default()
+            }),
             trace: TraceMark { bytes: 9, crc32: 1 },
             state: vec![
                 0,
@@ -290,7 +295,7 @@ mod tests {
         assert_eq!(refusal(b"PK\x03\x04"), "is no checkpoint of this program");
         assert_eq!(
             refusal(b"bilevel checkpoint 20\n{}"),
-            "is a checkpoint of format 20: expected 2"
+            "is a checkpoint of format 20: expected 3"
         );
         assert_eq!(refusal(b"bilevel check"), "is damaged: it ends too early");
     }

@@ -5,17 +5,23 @@ use models::catalogue::{Entry, Source};
 use models::closed_form::BDA_COUNTEREXAMPLE;
 use models::{HYPER_CLEANING, LOGISTIC, Task};
 use serde_json::{Value, json};
-use solvers::catalogue::{Settings, strategy};
+use solvers::catalogue::{Family, Settings, strategy};
 use study::compare::{DEFAULT, Record, Reference, estimate, record};
 use study::curves::{Curve, against_depth};
 use study::solve;
 
-use crate::catalogue::methods::method;
+use crate::catalogue::methods::{find, method};
 use crate::catalogue::settings::SolveSettings;
 use crate::catalogue::subject;
 
-/// The four families that are solved, with their step length of x on the counter-example.
-pub const FAMILIES: [(&str, f64); 4] = [("itd", 0.2), ("aid-cg", 0.2), ("bda", 0.2), ("gda", 0.05)];
+/// The four families that are solved, with their step length of x on the counter-example and the
+/// number of steps there.
+pub const FAMILIES: [(&str, f64, usize); 4] = [
+    ("itd", 0.2, 200),
+    ("aid-cg", 0.2, 200),
+    ("bda", 0.2, 200),
+    ("gda", 0.05, 20_000),
+];
 /// How often [`Demo::measure`] says what it does.
 pub const STAGES: usize = 2 + CURVES.len() + 1 + FAMILIES.len();
 /// The strategies whose error is drawn against effort.
@@ -27,7 +33,7 @@ const CURVES: [&str; 5] = [
     "bda",
 ];
 const DEPTHS: [usize; 8] = [1, 3, 10, 30, 100, 300, 1000, 2000];
-/// Outer iterations of each solver.
+/// Outer iterations of each solver whose steps are not small.
 const ITERATIONS: usize = 30;
 
 /// Where a method ended on the counter-example.
@@ -83,12 +89,12 @@ impl Demo {
         for name in CURVES {
             stage(format!("depths {name}"));
             let curve = against_depth(&subject(&logistic), name, &DEPTHS, step, reference.as_ref());
-            curves.push(curve);
+            curves.push(curve.expect("a name of the catalogue"));
         }
         stage("counter-example".into());
         let counterexample = counterexample(&of(&BDA_COUNTEREXAMPLE));
         let mut runs = Vec::new();
-        for (name, _) in FAMILIES {
+        for (name, ..) in FAMILIES {
             stage(format!("solve {name}"));
             runs.push((name.to_owned(), solve(&cleaning, name)));
         }
@@ -136,7 +142,7 @@ fn compare<T: Real>(problem: &Task<T>) -> (String, Vec<Record>, Option<Reference
         .iter()
         .map(|name| {
             let strategy = strategy(name, &settings).expect("a name of the catalogue");
-            let estimate = estimate(&subject, &strategy);
+            let estimate = estimate(&subject, &strategy).expect("it suits");
             record(&subject, name, &estimate, reference.as_ref(), false)
         })
         .collect();
@@ -157,19 +163,17 @@ fn step_of<T: Real>(problem: &Task<T>) -> f64 {
         ..Settings::NONE
     };
     let itd = strategy("itd", &settings).expect("a name of the catalogue");
-    estimate(&subject(problem), &itd)
-        .step
-        .expect("it takes steps")
+    let estimate = estimate(&subject(problem), &itd).expect("it suits");
+    estimate.step.expect("it takes steps")
 }
 
 /// Each family on the problem whose lower level has many solutions, from x = 2.
 fn counterexample<T: Real>(problem: &Task<T>) -> Vec<End> {
-    let run = |(name, rate): (&str, f64)| {
+    let run = |(name, rate, iterations): (&str, f64, usize)| {
         let given = Settings {
-            iterations: Some(200),
+            iterations: Some(iterations),
             rate: Some(rate),
-            stages: Some(1),
-            stage_iterations: Some(20_000),
+            stage_iterations: Some(iterations),
             ..Settings::NONE
         };
         let settings = SolveSettings::of(problem.name, name, given);
@@ -190,14 +194,15 @@ fn counterexample<T: Real>(problem: &Task<T>) -> Vec<End> {
 /// The first metric where the lower level is solved at the x the problem starts from.
 fn uncleaned<T: Real>(problem: &Task<T>) -> f64 {
     let exact = strategy("exact", &Settings::NONE).expect("a name of the catalogue");
-    let y = estimate(&subject(problem), &exact).y;
+    let y = estimate(&subject(problem), &exact).expect("it suits").y;
     let metric = problem.metrics.first();
     metric.map_or(f64::NAN, |m| (m.measure)(&problem.x, &y))
 }
 
 fn solve<T: Real>(problem: &Task<T>, name: &str) -> Vec<solve::Record> {
+    let family = find(name).map(|entry| entry.family).unwrap_or_default();
     let given = Settings {
-        iterations: Some(ITERATIONS),
+        iterations: (family == Family::Descent).then_some(ITERATIONS),
         ..Settings::NONE
     };
     let settings = SolveSettings::of(problem.name, name, given);

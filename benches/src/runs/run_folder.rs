@@ -1,8 +1,10 @@
 //! The folder of a run: its trace, written as the run goes, and its last checkpoint.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::checkpoint::{Checkpoint, CheckpointError, TraceMark};
 
@@ -12,6 +14,8 @@ pub const TRACE: &str = "trace.jsonl";
 pub const CHECKPOINT: &str = "checkpoint";
 /// The name of the checkpoint that is being written.
 pub const TORN: &str = "checkpoint.tmp";
+/// The name of the trace whose header is being replaced.
+const TORN_TRACE: &str = "trace.jsonl.tmp";
 /// The name of the file that is locked while a run writes.
 const LOCK: &str = ".lock";
 
@@ -100,7 +104,15 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be read, or is damaged or foreign.
     pub fn checkpoint(&self) -> Result<Option<Checkpoint>, FolderError> {
-        let path = self.dir.join(CHECKPOINT);
+        Self::checkpoint_in(&self.dir)
+    }
+
+    /// The last checkpoint that was completed in a folder, without taking it.
+    ///
+    /// # Errors
+    /// As for [`checkpoint`](Self::checkpoint).
+    pub fn checkpoint_in(dir: &Path) -> Result<Option<Checkpoint>, FolderError> {
+        let path = dir.join(CHECKPOINT);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
@@ -137,11 +149,11 @@ impl RunFolder {
         })
     }
 
-    /// Begins a trace; one that is there, with its checkpoint, is lost.
+    /// Begins a trace of this header; one that is there, with its checkpoint, is lost.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn new_trace(&self) -> Result<Trace, FolderError> {
+    pub fn new_trace(&self, header: &str) -> Result<Trace, FolderError> {
         let path = self.dir.join(CHECKPOINT);
         // Else it would be taken for one of the new trace.
         match std::fs::remove_file(&path) {
@@ -151,66 +163,127 @@ impl RunFolder {
             _ => {}
         }
         let path = self.dir.join(TRACE);
-        match File::create(&path) {
+        let created = File::create(&path).and_then(|mut file| {
+            file.write_all(format!("{header}\n").as_bytes())?;
+            Ok(file)
+        });
+        match created {
             Ok(file) => Ok(Trace {
                 file,
                 path,
-                hasher: crc32fast::Hasher::new(),
+                hasher: hasher_of(header),
                 bytes: 0,
             }),
             Err(reason) => Err(FolderError::Write { path, reason }),
         }
     }
 
-    /// Cuts the trace back to where a checkpoint was made, and goes on there; with its lines so far.
+    /// The trace up to where a checkpoint was made.
     ///
     /// # Errors
-    /// If it is not the trace of that checkpoint, or cannot be read or written.
-    pub fn resume_trace(&self, mark: TraceMark) -> Result<(Trace, String), FolderError> {
+    /// If it is not the trace of that checkpoint, or cannot be read.
+    pub fn trace_so_far(&self, mark: TraceMark) -> Result<TraceSoFar, FolderError> {
         let path = self.dir.join(TRACE);
-        let mut options = OpenOptions::new();
-        let opened = options.read(true).write(true).open(&path);
-        let mut bytes = Vec::new();
-        let read = opened.and_then(|mut file| {
-            (&mut file).take(mark.bytes).read_to_end(&mut bytes)?;
-            Ok(file)
-        });
-        let mut file = match read {
-            Ok(file) => file,
+        let mut bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
             Err(reason) => return Err(FolderError::Read { path, reason }),
         };
         let other = |reason: String| FolderError::Trace {
             path: path.clone(),
             reason,
         };
-        if (bytes.len() as u64) < mark.bytes {
-            let (found, expected) = (bytes.len(), mark.bytes);
+        let header = bytes.iter().position(|b| *b == b'\n');
+        let header = header.unwrap_or(bytes.len());
+        let (found, end) = (bytes.len(), header + 1 + mark.bytes as usize);
+        if found < end {
             return Err(other(format!(
-                "has {found} bytes: the checkpoint was made after {expected}"
+                "has {found} bytes: the checkpoint was made after {end}"
             )));
         }
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&bytes);
+        bytes.truncate(end);
+        let text = String::from_utf8(bytes).map_err(|e| other(e.to_string()))?;
+        let (header, records) = (text[..header].to_owned(), text[header + 1..].to_owned());
+        let mut hasher = hasher_of(&header);
+        hasher.update(records.as_bytes());
         if hasher.clone().finalize() != mark.crc32 {
             return Err(other(
                 "is not the trace that the checkpoint belongs to".into(),
             ));
         }
-        let text = String::from_utf8(bytes).map_err(|e| other(e.to_string()))?;
-        let cut = file.set_len(mark.bytes);
-        match cut.and_then(|()| file.seek(SeekFrom::End(0))) {
-            Ok(_) => Ok((
-                Trace {
-                    file,
-                    path,
-                    hasher,
-                    bytes: mark.bytes,
-                },
-                text,
-            )),
+        Ok(TraceSoFar {
+            header,
+            records,
+            hasher,
+        })
+    }
+
+    /// Cuts the trace back to what is kept of it, and goes on there; its header has so many
+    /// iterations from then on.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn resume_trace(
+        &self,
+        so_far: &TraceSoFar,
+        iterations: usize,
+    ) -> Result<Trace, FolderError> {
+        let path = self.dir.join(TRACE);
+        let (header, records) = (&so_far.header, &so_far.records);
+        let mended = with_iterations(header, iterations.into());
+        let cut = || {
+            if let Some(mended) = mended.as_ref().filter(|mended| *mended != header) {
+                let torn = self.dir.join(TORN_TRACE);
+                let mut file = File::create(&torn)?;
+                file.write_all(format!("{mended}\n{records}").as_bytes())?;
+                file.sync_all()?;
+                std::fs::rename(&torn, &path)?;
+            }
+            let mut file = OpenOptions::new().write(true).open(&path)?;
+            let header = mended.as_ref().unwrap_or(header);
+            file.set_len((header.len() + 1 + records.len()) as u64)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        match cut() {
+            Ok(file) => Ok(Trace {
+                file,
+                path,
+                hasher: so_far.hasher.clone(),
+                bytes: records.len() as u64,
+            }),
             Err(reason) => Err(FolderError::Write { path, reason }),
         }
     }
+}
+
+/// The part of a trace that belongs to a checkpoint.
+#[derive(Clone, Debug)]
+pub struct TraceSoFar {
+    header: String,
+    records: String,
+    hasher: crc32fast::Hasher,
+}
+
+impl TraceSoFar {
+    /// The lines of its records.
+    pub fn records(&self) -> impl Iterator<Item = &str> {
+        self.records.lines()
+    }
+}
+
+/// A header with another number of iterations; `None` if it is no header.
+fn with_iterations(header: &str, iterations: Value) -> Option<String> {
+    let mut header: Value = serde_json::from_str(header).ok()?;
+    *header.pointer_mut("/header/settings/iterations")? = iterations;
+    Some(header.to_string())
+}
+
+/// The CRC-32 of a trace so far, of which there is the header: the number of iterations may change.
+fn hasher_of(header: &str) -> crc32fast::Hasher {
+    let mut hasher = crc32fast::Hasher::new();
+    let any = with_iterations(header, Value::Null);
+    hasher.update(any.as_deref().unwrap_or(header).as_bytes());
+    hasher
 }
 
 /// The trace of a run that goes on.

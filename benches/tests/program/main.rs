@@ -6,6 +6,7 @@ mod command_line;
 mod common;
 mod faults;
 mod method_failures;
+mod own_problem;
 mod stability;
 mod survival;
 mod user_data;

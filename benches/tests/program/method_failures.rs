@@ -36,12 +36,15 @@ fn ends(problem: Task<f64>, rate: f64) -> Vec<(&'static str, Finish, f64)> {
     for entry in methods::<f64>() {
         let name = entry.rows[0].name;
         let given = Settings {
-            iterations: Some(60),
+            iterations: entry
+                .family
+                .defaults()
+                .iterations
+                .map_or(Some(60), |_| Some(1200)),
+            report_every: entry.family.defaults().report_every.map(|_| 20),
             optimiser: Some(OuterRule::Gd),
             rate: Some(rate),
-            stages: Some(2),
             stage_iterations: Some(600),
-            steps: Some(1200),
             step: name.starts_with("aid").then_some(0.5),
             ..Settings::NONE
         };

@@ -31,6 +31,20 @@ pub enum Family {
     SmallSteps,
 }
 
+impl Family {
+    /// What settings of its methods are unless given, where that is not what they are for all.
+    pub fn defaults(self) -> Settings {
+        match self {
+            Family::Descent => Settings::NONE,
+            Family::Ascent | Family::SmallSteps => Settings {
+                iterations: Some(5000),
+                report_every: Some(100),
+                ..Settings::NONE
+            },
+        }
+    }
+}
+
 /// What a method is to be made for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Place {
@@ -93,6 +107,9 @@ pub struct Entry<S: ?Sized> {
     pub descent: Option<Descent>,
     /// Of a method, what it has in common with others.
     pub family: Family,
+    /// The key of the setting that follows from the number of iterations unless it is given: such a
+    /// run is the beginning of no longer one.
+    pub over_the_run: Option<&'static str>,
     /// How it is made.
     pub make: Box<Make<S>>,
 }
@@ -121,6 +138,7 @@ impl<S: ?Sized> Entry<S> {
             accepts: accepts.to_vec(),
             descent: None,
             family: Family::default(),
+            over_the_run: None,
             make: Box::new(make),
         }
     }
@@ -136,6 +154,13 @@ impl<S: ?Sized> Entry<S> {
     #[must_use]
     pub fn of(mut self, family: Family) -> Self {
         self.family = family;
+        self
+    }
+
+    /// Says that the setting of this key follows from the number of iterations unless it is given.
+    #[must_use]
+    pub fn over_the_run(mut self, key: &'static str) -> Self {
+        self.over_the_run = Some(key);
         self
     }
 
@@ -181,7 +206,8 @@ impl<S: ?Sized> Entry<S> {
         settings: &Settings,
         place: &Place,
     ) -> Result<Arc<S>, String> {
-        let settings = &settings.only(&self.accepts);
+        let defaults = self.family.defaults();
+        let settings = &settings.clone().or(defaults).only(&self.accepts);
         (self.make)(&Call {
             name,
             rest,

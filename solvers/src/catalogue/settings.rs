@@ -233,7 +233,12 @@ macro_rules! settings {
 }
 
 settings! {
-    iterations: usize, Count "N" = 50, "Outer iterations; of methods made of small steps, records";
+    iterations: usize, Count "N" = 50,
+        "Outer steps [default: 50, or what the problem says; 5000 of `gda` and of methods made of small \
+         steps]";
+    report_every: usize, Count "N" = 1,
+        "Outer steps from one record to the next; the last step is recorded too [default: 1; 100 of \
+         `gda` and of methods made of small steps]";
     optimiser: OuterRule, Outer "RULE" = OuterRule::Gd, "How x moves";
     rate: f64, Positive "RATE" = 0.1, "Step length of x";
     adam_eps: f64, FromZero "EPS" = 1e-8,
@@ -252,13 +257,14 @@ settings! {
     warm_start: bool, YesNo "true|false" = false,
         "Whether the lower level starts from the last y, and the linear system of an implicit method \
          from its last solution";
-    stages: usize, Count "N" = 5, "Stages of a penalty that grows";
-    stage_iterations: usize, Count "N" = 1000, "Iterations of each stage";
+    stage_iterations: usize, Count "N" = 1000, "Outer steps before the penalty grows";
+    ramp: usize, Count "N",
+        "Outer steps over which the penalty grows [default: half of --iterations]";
+    stages: usize, Count "N" = 5, "Powers of --growth that the penalty grows by over its ramp";
     penalty: f64, Positive "ALPHA" = 0.5, "First penalty, before it grows";
-    growth: f64, Positive "TAU" = 2.0, "Factor of the penalty from stage to stage";
-    steps: usize, Count "T" = 5000, "Small steps in all";
+    growth: f64, Positive "TAU" = 2.0, "Factor that the penalty grows by";
     inner_steps: usize, Count "N" = 10,
-        "Inner steps of each: on y, on the linear system, or terms of a Neumann series";
+        "Inner steps of an outer one: on y, on the linear system, or terms of a Neumann series";
     batch: usize, Count "N", "Samples in a mini-batch of each level";
     accuracy: f64, Positive "EPS" = 0.1, "First accuracy";
     first_step: f64, Positive "LENGTH", "First step length of x (from the curvature unless given)";
@@ -401,7 +407,7 @@ mod tests {
         };
         let (maid, gd) = (
             ("maid", &["first_step"][..]),
-            ("gd", &["rate", "steps"][..]),
+            ("gd", &["rate", "batch"][..]),
         );
         assert_eq!(refuse(&[gd, maid]), Ok(()));
         assert_eq!(
@@ -410,7 +416,7 @@ mod tests {
         );
         assert_eq!(
             refuse(&[gd, gd]).unwrap_err(),
-            "--first-step: none of `gd`, `gd` has such a setting: expected one of --rate, --steps"
+            "--first-step: none of `gd`, `gd` has such a setting: expected one of --rate, --batch"
         );
         let refused = refuse(&[("exact", &[])]).unwrap_err();
         assert!(refused.ends_with("expected none"), "{refused}");

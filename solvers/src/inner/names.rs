@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Constraint, InnerStep, Proximal, adam, fista, momentum, nesterov, proximal};
+use super::{Constraint, InnerStep, Proximal};
 
 /// A kind of step by name.
 #[derive(Debug)]
@@ -21,22 +21,6 @@ impl StepEntry {
     fn kind(&self) -> &'static str {
         self.name.split(':').next().unwrap_or_default()
     }
-}
-
-impl InnerStep {
-    /// The kinds of step that have names.
-    pub const ALL: &'static [StepEntry] = &[
-        proximal::PLAIN,
-        momentum::ENTRY,
-        nesterov::ENTRY,
-        adam::ENTRY,
-        proximal::BOX,
-        proximal::SIMPLEX,
-        proximal::BALL,
-        proximal::SOFT_THRESHOLD,
-        fista::ENTRY,
-        fista::SOFT_THRESHOLD,
-    ];
 }
 
 impl fmt::Display for Proximal {
@@ -112,6 +96,8 @@ mod tests {
             "adam:0.01",
             "adam:0.01:0",
             "adam:0.01:0.0001:0.5",
+            "rmsprop:0.01:0.9",
+            "rmsprop:0.01:0.9:0.0001",
             "projected-box:-1:2.5",
             "projected-box:0:inf",
             "projected-simplex",
@@ -139,6 +125,9 @@ mod tests {
             ("adam:1:-1", "eps -1: expected 0 or a positive number"),
             ("adam:1:0:0", "eps_root 0: expected a positive number"),
             ("adam:1:0:1:2", "expected one of `gd`"),
+            ("rmsprop:0", "rate 0: expected a positive number"),
+            ("rmsprop:1:1", "decay 1: expected a number in [0, 1)"),
+            ("rmsprop:1:0.9:0", "eps_root 0: expected a positive number"),
             (
                 "projected-box:1:0",
                 "bounds 1 to 0: expected the lower one first",

@@ -200,6 +200,7 @@ pub(super) fn entries<T: Real>() -> impl Iterator<Item = MethodEntry<T>> {
         let descent = strategy.descent.take()?;
         let of_x = [
             "iterations",
+            "report_every",
             "optimiser",
             "rate",
             "adam_eps",
@@ -215,6 +216,7 @@ pub(super) fn entries<T: Real>() -> impl Iterator<Item = MethodEntry<T>> {
                 let settings = call.settings;
                 let strategy = (strategy.make)(call)?;
                 let descent = Descent::new(strategy, settings.mover(), settings.iterations())
+                    .report_every(settings.report_every())
                     .warm_start(settings.warm_start())
                     .warm_linear(settings.warm_start());
                 Ok(Arc::new(descent.constraint(call.place.constraint)))

@@ -92,7 +92,7 @@ impl<R, C> Outer<R, C> {
         self
     }
 
-    /// One [`Progress`] for this many iterations.
+    /// One [`Progress`] for this many iterations, and one for the last.
     #[must_use]
     pub fn report_every(mut self, iterations: usize) -> Self {
         self.report_every = iterations;
@@ -145,8 +145,8 @@ impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R
             of: name.clone(),
             reason,
         };
-        let count = self.iterations.min(self.report_every);
-        expect::at_least_1("iterations", count).map_err(refused)?;
+        expect::at_least_1("iterations", self.iterations).map_err(refused)?;
+        expect::at_least_1("iterations a report", self.report_every).map_err(refused)?;
         self.constraint.check(problem.dim_x()).map_err(refused)?;
         assert!(
             x.len() == problem.dim_x(),
@@ -215,7 +215,7 @@ impl<T: Real> Run<T> for OuterRun<'_, T> {
         self.peak = self.peak.max(ground.meter().read().peak);
         s.warnings.extend(s.growth.warning());
         Some(Progress {
-            iteration: s.iteration.div_ceil(s.report_every),
+            iteration: s.iteration,
             upper: said.upper,
             lower_residual: said.lower_residual,
             hypergradient_norm: said.hypergradient_norm,
@@ -230,8 +230,7 @@ impl<T: Real> Run<T> for OuterRun<'_, T> {
 
     fn iterations(&self) -> usize {
         let s = &self.state;
-        let all = if s.ended { s.iteration } else { s.iterations };
-        all.div_ceil(s.report_every)
+        if s.ended { s.iteration } else { s.iterations }
     }
 
     fn x(&self) -> &DVector<T> {

@@ -47,7 +47,6 @@ pub struct Gda<O = Optimiser> {
 /// How the penalty and the step lengths change.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Stages {
-    count: usize,
     length: usize,
     penalty: f64,
     growth: f64,
@@ -55,13 +54,12 @@ struct Stages {
 }
 
 impl<O> Gda<O> {
-    /// `stages` of `per_stage` iterations with α₀ = 0.03 and τ = 2, automatic lengths for u and y,
-    /// and this optimiser for x.
-    pub fn new(stages: usize, per_stage: usize, x_optimiser: O) -> Outer<Self> {
+    /// `iterations` iterations in stages of 1000, with α₀ = 0.03 and τ = 2, automatic lengths for u
+    /// and y, and this optimiser for x.
+    pub fn new(iterations: usize, x_optimiser: O) -> Outer<Self> {
         let rule = Gda {
             stages: Stages {
-                count: stages,
-                length: per_stage,
+                length: 1000,
                 penalty: 0.03,
                 growth: 2.0,
                 schedule: Schedule::Constant(1.0),
@@ -70,7 +68,7 @@ impl<O> Gda<O> {
             y_optimiser: None,
             x_optimiser,
         };
-        Outer::new(rule, stages.saturating_mul(per_stage))
+        Outer::new(rule, iterations)
     }
 
     /// The optimisers of u and y: plain gradient descent unless given, its lengths found at the
@@ -101,6 +99,13 @@ impl<O> Gda<O> {
 }
 
 impl<O, C> Outer<Gda<O>, C> {
+    /// The iterations of a stage; the last may have fewer.
+    #[must_use]
+    pub fn stage_iterations(mut self, iterations: usize) -> Self {
+        self.rule.stages.length = iterations;
+        self
+    }
+
     /// α₀ and τ.
     #[must_use]
     pub fn penalty(mut self, start: f64, growth: f64) -> Self {
@@ -136,6 +141,7 @@ impl<T: Real, O: Optimise<T>> Rule<T> for Gda<O> {
     const NAME: &'static str = "gda";
 
     fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
+        expect::at_least_1("stage iterations", self.stages.length)?;
         let above_0 = |what: &str, v: f64| expect::number(what, v, v > 0.0, "a number above 0");
         above_0("penalty α₀", self.stages.penalty)?;
         above_0("growth τ", self.stages.growth)?;
@@ -181,6 +187,7 @@ impl<T: Real> Update<T> for Moves<T> {
         let (stage, within) = (t / stages.length, t % stages.length);
         let alpha = stages.penalty * stages.growth.powi(stage as i32 + 1);
         let factor = stages.growth.powi(-(stage as i32)) * stages.schedule.at(within);
+        let last = s.is_last() && within > 0;
         let gradients = &mut self.gradients;
         let said = self.batches.measured(s, |s, b| {
             gradients.draw(s, b, alpha);
@@ -191,7 +198,6 @@ impl<T: Real> Update<T> for Moves<T> {
             self.x.step(s.x.as_mut_slice(), &gradients.x, factor);
         });
 
-        let last = stage + 1 == stages.count && within > 0 && within + 1 == stages.length;
         if within == 0 {
             self.first = gradients.size();
         }
@@ -228,11 +234,11 @@ impl<T: Real> Update<T> for Moves<T> {
 pub(super) fn entry<T: Real>() -> MethodEntry<T> {
     let accepts = [
         "iterations",
+        "report_every",
         "optimiser",
         "rate",
         "adam_eps",
         "adam_eps_root",
-        "stages",
         "stage_iterations",
         "penalty",
         "growth",
@@ -241,17 +247,11 @@ pub(super) fn entry<T: Real>() -> MethodEntry<T> {
     let about = "multi-stage gradient descent-ascent, first-order only";
     MethodEntry::new("gda", about, &accepts, |call| {
         let settings = call.settings;
-        let (stages, each) = (settings.stages(), settings.stage_iterations());
-        let total = stages.checked_mul(each).ok_or_else(|| {
-            format!(
-                "stages {stages} of {each} stage-iterations: expected fewer than 2^{} in all",
-                usize::BITS
-            )
-        })?;
-        let gda = Gda::new(stages, each, settings.mover())
+        let gda = Gda::new(settings.iterations(), settings.mover())
+            .report_every(settings.report_every())
+            .stage_iterations(settings.stage_iterations())
             .penalty(settings.penalty(), settings.growth())
-            .sampling(call.place.sampling(settings, None))
-            .report_every(total.div_ceil(settings.iterations()).max(1));
+            .sampling(call.place.sampling(settings, None));
         Ok(Arc::new(gda.constraint(call.place.constraint)))
     })
     .of(Family::Ascent)

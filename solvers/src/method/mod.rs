@@ -98,7 +98,8 @@ pub trait Method<T: Real>: Debug + Send + Sync {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Run<T: Real> {
-    /// Makes one outer iteration and reports it; `None` when there are no more.
+    /// Makes the outer iterations of one report, one unless
+    /// [stated otherwise](Outer::report_every); `None` when there are no more.
     fn step(&mut self) -> Option<Progress>;
 
     /// Makes the iterations that are left, and keeps the first that failed: one that comes after
@@ -135,7 +136,7 @@ pub trait Run<T: Real> {
         finish
     }
 
-    /// Reports in all: as many as were asked for, or as were made where the run has ended.
+    /// Iterations in all: as many as were asked for, or as were made where the run has ended.
     fn iterations(&self) -> usize;
 
     /// The outer variable.
@@ -165,7 +166,7 @@ pub trait Run<T: Real> {
     }
 }
 
-/// What one outer iteration reports.
+/// What is reported of one outer iteration, or of several.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Progress {

@@ -1,30 +1,66 @@
-//! Studies of a bilevel problem: each makes records, and [`report`] lays out a page of them.
+//! Studies of a bilevel problem of your own, and a page of them.
 //!
-//! A [`Subject`] is a problem under a name, at a point. [`compare`] runs strategies there,
-//! [`memory`] the policies of unrolled loops, [`plan`] finds schedules for a budget, [`check`] holds
-//! derivatives against differences, and [`solve`] follows a method.
+//! The records, tables and pages are those of the program `bilevel`, without its dependencies. A
+//! [`Subject`] is a problem under a name, at a point x.
+//!
+//! | module | what its records say |
+//! |---|---|
+//! | [`compare`] | strategies at the point: error, residuals, oracle calls, time, bytes |
+//! | [`memory`] | the memory policies of an unrolled loop, against its depth |
+//! | [`plan`] | schedules for a budget of bytes, nothing run |
+//! | [`check`] | derivatives of the objectives and of each strategy against differences |
+//! | [`solve`] | a method's run, iteration by iteration |
+//!
+//! Each record is plain data: serde writes it as the program's JSON, `table` shows it as text, and a
+//! [`Page`] takes it as a section.
+//!
+//! ```
+//! use autodiff::{Var, objective};
+//! use nalgebra::dvector;
+//! use solvers::catalogue::Settings;
+//! use solvers::{Aid, Bilevel, Descent, Itd, Optimiser};
+//! use study::{Page, Subject, compare, memory, solve};
+//!
+//! let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
+//! let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+//! let problem = Bilevel::new(upper, lower, 1, 1)?;
+//! let subject = Subject::new("scalar", &problem, dvector![0.3]);
+//!
+//! let strategies = compare::named(&["exact", "aid-cg", "itd"], &Settings::NONE)?;
+//! let compared = compare::run(&subject, &strategies, &Settings::NONE)?;
+//! println!("{}", compare::table(&compared));
+//! let bytes = memory::run(&subject, Itd::reverse, &[10, 100, 1000], None)?;
+//! let descent = Descent::new(Aid::cg(), Optimiser::Adam { rate: 0.1 }, 50);
+//! let run = solve::run(&subject, "aid-cg", &descent)?;
+//!
+//! let page = Page::new("A scalar problem").compare(&compared).memory(&bytes).solve(&[run]);
+//! # let dir = tempfile::tempdir()?;
+//! # let file = dir.path().join("page.html");
+//! # #[cfg(any())]
+//! let file = "page.html";
+//! page.write(file)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `cargo run --release -p bilevel-study --example own_page` makes a page of every study.
+
+#[cfg(test)]
+extern crate self as study;
 
 pub mod check;
+pub mod columns;
 pub mod compare;
 pub mod curves;
+pub mod format;
 pub mod memory;
 pub mod plan;
+mod refused;
 pub mod report;
 pub mod solve;
 mod subject;
-
-pub use subject::Subject;
-
 #[cfg(test)]
-mod tests {
-    use autodiff::{Var, objective};
-    use solvers::Bilevel;
+mod tests;
 
-    /// F = ½‖y − 1‖² + ½‖x‖², g = ½‖y − x‖², of `n` entries each.
-    pub(crate) fn distance(n: usize) -> Bilevel<f64> {
-        let upper =
-            objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
-        let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
-        Bilevel::new(upper, lower, n, n).expect("a problem")
-    }
-}
+pub use refused::Refused;
+pub use report::Page;
+pub use subject::Subject;

@@ -119,7 +119,7 @@ fn an_iteration_of_a_method_allocates_nothing() {
         &Hoag::new(n),
         &Maid::new(n).tolerance(1e-300),
         &Isgd::new(n, 0.02),
-        &Gda::new(3, 20, plain),
+        &Gda::new(60, plain).stage_iterations(20),
         &Outer::new(pbgd, n),
         &Outer::new(f2sa, n),
         &Outer::new(bome, n),

@@ -273,7 +273,7 @@ mod tests {
             .collect::<Vec<_>>()
             .join(",");
         says(
-            &format!("[grid]\nsteps = [{many}]\ndepth = [{many}]"),
+            &format!("[grid]\nbatch = [{many}]\ndepth = [{many}]"),
             "more than 100000 runs",
         );
     }

@@ -24,7 +24,7 @@ pub(super) enum Model {
     Network,
 }
 
-/// Methods; `gda` makes all its steps, the others these outer iterations.
+/// Methods; steps of `gda` are small, and as many as it makes unless told otherwise.
 const METHODS: [&str; 3] = ["itd", "bda", "gda"];
 /// σ of it is 1 to rounding: every sample counts in full.
 const KEPT: f64 = 40.0;
@@ -53,7 +53,7 @@ impl Model {
     fn given(self, family: Family) -> Settings {
         match self {
             Model::Linear => Settings {
-                iterations: Some(100),
+                iterations: (family != Family::Ascent).then_some(100),
                 rate: (family != Family::Ascent).then_some(0.1),
                 depth: Some(100),
                 ..Settings::NONE
@@ -131,10 +131,7 @@ fn of_method<T: Real>(
     let method = method::<T>(name, problem, &settings)?;
     let outcome = solve::run(&subject(problem), name, &*method).map_err(|e| e.to_string())?;
     let last = outcome.records.last().ok_or("no iteration")?;
-    let steps = match family {
-        Family::Ascent => settings.method.stages() * settings.method.stage_iterations(),
-        _ => last.iteration,
-    } as f64;
+    let steps = last.iteration as f64;
     let metric = |name: &str| last.metric(name).unwrap_or(f64::NAN);
     let failure = outcome.so_far.failure.clone();
     Ok(Record {

@@ -69,7 +69,7 @@ fn solve_writes_a_header_and_a_trace() {
         ("aid-cg", "--warm-start true"),
         ("aid-direct", "--tolerance 1e-9"),
         ("bda", "--depth 10"),
-        ("gda", "--stages 2 --stage-iterations 15"),
+        ("gda", "--stage-iterations 15 --report-every 1"),
     ];
     for (method, own) in methods {
         for (problem, metrics) in [
@@ -150,7 +150,7 @@ fn everything_that_is_listed_can_be_run() {
             "inner" => {
                 format!("compare --problem quadratic --strategy itd --inner {name} --depth 3")
             }
-            _ => format!("solve --problem quadratic --method {name} --iterations 1"),
+            _ => format!("solve --problem quadratic --method {name}"),
         };
         // SABA's own lengths are too long for this one, as it says.
         run(&words).code(i32::from(name == "saba"));
@@ -212,7 +212,7 @@ fn results_depend_on_the_seed_and_not_on_the_threads() {
         "compare --problem hyper-cleaning --depth 15 --full --strategy itd,aid-cg,bda",
         "compare --problem quadratic --full",
         "solve --problem logistic --method itd --iterations 3 --full",
-        "solve --problem hyper-cleaning --method gda --stages 1 --stage-iterations 30 --full",
+        "solve --problem hyper-cleaning --method gda --iterations 30 --full",
     ] {
         let with =
             |more: &str| timeless(run(&format!("{command} --json {more}")).code(0).records());

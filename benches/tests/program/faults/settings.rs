@@ -139,8 +139,8 @@ fn a_sweep_refuses_a_setting_of_no_method() {
             "depth: method `gda` has no such setting: expected one of iterations, ",
         ),
         (
-            "[base]\nproblem = \"scalar\"\nmethod = \"itd\"\nstages = 3\n",
-            "base.stages: no method of a configuration has such a setting",
+            "[base]\nproblem = \"scalar\"\nmethod = \"itd\"\nstage_iterations = 3\n",
+            "base.stage_iterations: no method of a configuration has such a setting",
         ),
     ] {
         folder.write("sweep.toml", text);
@@ -155,7 +155,7 @@ fn a_sweep_refuses_a_setting_of_no_method() {
     // What all configurations share is of use to some.
     folder.write(
         "sweep.toml",
-        "[base]\nproblem = \"scalar\"\niterations = 2\ndepth = 5\nstages = 2\n\
+        "[base]\nproblem = \"scalar\"\niterations = 2\ndepth = 5\nstage_iterations = 2\n\
          [grid]\nmethod = [\"itd\", \"gda\"]\n",
     );
     folder.run("sweep sweep.toml --json --out r").code(0);
@@ -169,7 +169,7 @@ fn settings_of_solve_are_checked_for_every_method() {
             ("--iterations 0", "at least 1"),
             ("--iterations -1", ""),
             ("--depth 0", "at least 1"),
-            ("--stages 0", "at least 1"),
+            ("--report-every 0", "at least 1"),
             ("--stage-iterations 0", "at least 1"),
             ("--step -1", "positive"),
             ("--step nan", "positive"),

@@ -35,7 +35,7 @@ pub(crate) fn stopped(folder: &Folder, words: &str, dir: &str) {
         }
         child.kill().expect("a process of this test");
         child.wait().expect("a process of this test");
-        if holds(b"\"finished\":false") {
+        if holds(b"\"finished\":null") {
             break;
         }
         std::fs::remove_dir_all(folder.path(dir)).expect("a folder of this test");
@@ -127,7 +127,8 @@ fn what_is_given_to_a_run_that_goes_on_has_to_agree() {
         ("--seed 6", &["seed 5", "6"]),
         ("--dtype f32", &["dtype f64", "f32"]),
         ("--rate 0.3", &["rate 0.2", "0.3"]),
-        ("--iterations 400", &["iterations 300", "400"]),
+        ("--iterations 200", &["iterations 300", "200"]),
+        ("--force", &["--force", "is not overwritten"]),
         ("--step 0.5", &["step null", "0.5"]),
         ("--optimiser gd", &["adam", "gd"]),
         ("--bias", &["no --bias"]),
@@ -262,14 +263,176 @@ fn a_damaged_or_foreign_run_is_refused_and_kept() {
 }
 
 #[test]
-fn an_unfinished_run_is_not_overwritten_and_a_finished_one_is() {
+fn a_run_is_not_overwritten_unless_that_is_said() {
     let folder = Folder::new();
     stopped(&folder, &format!("{SHORT} --iterations 300"), "run");
     let scalar = "solve --problem scalar --method itd --iterations 3 --out run";
-    refused(&folder, scalar, &["--resume run", "`checkpoint` removed"]);
+    let expected =
+        "expected another folder, --resume run to go on with it, or --force to overwrite it";
+    refused(
+        &folder,
+        scalar,
+        &["holds a run that stopped after", expected],
+    );
     folder.run("solve --resume run").code(0);
-    folder.run(scalar).code(0);
+    let before = trace(&folder, "run");
+    let finished = "holds a run that is finished, after iteration 300: ";
+    refused(&folder, scalar, &[finished, expected]);
+    std::fs::remove_file(folder.path("run/checkpoint")).expect("a checkpoint");
+    refused(&folder, scalar, &["holds the records of a run", expected]);
+    assert_eq!(trace(&folder, "run"), before);
+    folder.run(&format!("{scalar} --force")).code(0);
     assert_eq!(trace(&folder, "run").len(), 5);
+    folder.write("run/checkpoint", "something else");
+    refused(&folder, scalar, &["cannot read", "--force"]);
+}
+
+#[test]
+fn no_command_writes_into_the_folder_of_a_run_or_a_sweep() {
+    let folder = Folder::new();
+    let solve = "solve --problem scalar --method itd --iterations 3 --out";
+    folder.run(&format!("{solve} run")).code(0);
+    folder.write(
+        "sweep.toml",
+        "[base]\nproblem = \"scalar\"\nmethod = \"itd\"\niterations = 3\n",
+    );
+    folder.run("sweep sweep.toml --out all --json").code(0);
+    folder.run("compare --problem scalar --out records").code(0);
+    let before = folder.contents();
+    for words in [
+        "compare --problem scalar --out",
+        "memory --problem scalar --depths 3 --out",
+        "plan --problem scalar --budget 1MiB --out",
+        "check --problem scalar --out",
+        "stability --seeds 1 --samples 5 --steps 3 --out",
+        "table --task hyper-cleaning --seeds 1 --out",
+        "demo --out",
+        "report records --out",
+    ] {
+        for (dir, held) in [("run", "a run that is finished"), ("all", "a sweep")] {
+            let parts = [&format!("--out {dir}: holds {held}"), "--force"];
+            refused(&folder, &format!("{words} {dir}"), &parts);
+        }
+    }
+    refused(
+        &folder,
+        "sweep sweep.toml --out run",
+        &["holds a run", "--force"],
+    );
+    refused(
+        &folder,
+        &format!("{solve} all"),
+        &["holds a sweep", "--force"],
+    );
+    assert_eq!(folder.contents(), before);
+    folder
+        .run("compare --problem scalar --out run --force")
+        .code(0);
+    assert!(folder.path("run/compare.jsonl").exists());
+    // The page of a run is made anew in its own folder.
+    folder.run("report run").code(0);
+    // A sweep goes on, or begins anew.
+    let made = |words: &str| {
+        folder.run(words).code(0);
+        let file = std::fs::metadata(folder.path("all/base/seed-0/trace.jsonl"));
+        file.and_then(|file| file.modified()).expect("a trace")
+    };
+    let first = made("sweep sweep.toml --out all");
+    assert_eq!(made("sweep sweep.toml --out all"), first);
+    assert!(made("sweep sweep.toml --out all --force") > first);
+    refused(&folder, "list --force", &["--force"]);
+    refused(&folder, "compare --problem scalar --force", &["--out DIR"]);
+}
+
+#[test]
+fn a_run_that_is_made_longer_is_the_run_that_was_begun_with_more_iterations() {
+    for (words, [few, many]) in [
+        (
+            "quadratic --method itd --depth 20 --optimiser adam",
+            [7, 12],
+        ),
+        // The last iteration of some is judged by itself, and a record may be cut short.
+        ("least-squares --method hoag", [3, 8]),
+        ("ridge-prior --method saba", [250, 420]),
+        ("quadratic --method gda --stage-iterations 90", [120, 400]),
+        ("tv-denoising --method isgd --report-every 4", [6, 10]),
+        ("quadratic --method pbgd --ramp 50", [150, 300]),
+    ] {
+        let folder = Folder::new();
+        let solve = format!("solve --problem {words} --iterations");
+        folder.run(&format!("{solve} {many} --out whole")).code(0);
+        folder.run(&format!("{solve} {few} --out part")).code(0);
+        assert_ne!(trace(&folder, "part"), trace(&folder, "whole"), "{words}");
+        let longer = format!("solve --resume part --iterations {many}");
+        folder.run(&longer).code(0);
+        assert_eq!(trace(&folder, "part"), trace(&folder, "whole"), "{words}");
+        let again = folder.run(&longer).code(0);
+        assert!(again.err.contains("is finished, after"), "{again:?}");
+        refused(
+            &folder,
+            &format!("solve --resume part --iterations {few}"),
+            &[&format!("the run has iterations {many}, not {few}")],
+        );
+        let file = |dir: &str| std::fs::read(folder.path(dir).join("checkpoint"));
+        let [part, whole] = ["part", "whole"].map(|dir| file(dir).expect("a checkpoint"));
+        // After two lines of words and before a checksum.
+        let state = |bytes: &[u8]| {
+            let mut lines = bytes.splitn(3, |b| *b == b'\n').skip(2);
+            lines.next().expect("a state")[..]
+                .split_last_chunk::<4>()
+                .expect("a sum")
+                .0
+                .to_vec()
+        };
+        assert_eq!(state(&part), state(&whole), "{words}");
+    }
+}
+
+#[test]
+fn a_longer_run_that_was_killed_goes_on_too() {
+    let folder = Folder::new();
+    folder
+        .run(&format!("{SHORT} --iterations 300 --out whole"))
+        .code(0);
+    folder
+        .run(&format!("{SHORT} --iterations 20 --out part"))
+        .code(0);
+    // The first checkpoint of a longer run, and the trace as it was.
+    let read = |name: &str| std::fs::read(folder.path("part").join(name)).expect("a file");
+    let (trace_then, page) = (read("trace.jsonl"), read("report.html"));
+    let line = "solve --resume part --iterations 300 --checkpoint-every 1";
+    let mut child = folder.start(line);
+    while contains(&read("checkpoint"), b"\"finished\":{") {
+        std::thread::yield_now();
+    }
+    child.kill().expect("a process of this test");
+    child.wait().expect("a process of this test");
+    assert!(read("report.html") == page, "it was too fast to be killed");
+    folder.run("solve --resume part").code(0);
+    assert_eq!(trace(&folder, "part"), trace(&folder, "whole"));
+    assert!(trace_then.len() < read("trace.jsonl").len());
+}
+
+#[test]
+fn a_run_that_depends_on_its_length_is_not_made_longer_and_one_that_ended_by_itself_says_so() {
+    let folder = Folder::new();
+    let run = |words: &str| {
+        folder
+            .run(&format!(
+                "solve --problem quadratic {words} --out run --force"
+            ))
+            .code(0);
+        trace(&folder, "run")
+    };
+    let before = run("--method pbgd --iterations 100");
+    let words = "--iterations 200: what follows from the number of iterations of `pbgd` was made \
+                 for 100: expected a run of its own, or one that was begun with --ramp";
+    refused(&folder, "solve --resume run --iterations 200", &[words]);
+    assert_eq!(trace(&folder, "run"), before);
+    run("--method maid --iterations 3000");
+    let longer = folder.run("solve --resume run --iterations 9000").code(0);
+    let said = "ended by itself after iteration";
+    assert!(longer.err.contains(said), "{longer:?}");
 }
 
 #[test]

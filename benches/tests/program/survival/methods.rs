@@ -1,8 +1,8 @@
 //! Every method of the catalogue, saved between any two iterations and restored into a fresh run,
-//! goes on bit for bit.
+//! goes on bit for bit; and a shorter run is the beginning of a longer one.
 
 use autodiff::Real;
-use bilevel_benches::catalogue::methods::method;
+use bilevel_benches::catalogue::methods::{find, method};
 use bilevel_benches::catalogue::settings::SolveSettings;
 use models::Task;
 use models::catalogue::{Source, named};
@@ -14,17 +14,14 @@ use solvers::catalogue::{OuterRule, Settings, methods};
 /// `BILEVEL_PROBLEMS=logistic,scalar,…` names others.
 const PROBLEMS: &str = "ridge-prior,quadratic,ridge,tv-denoising";
 
-const ITERATIONS: usize = 5;
-
 fn settings(problem: &str, method: &str, optimiser: OuterRule, warm: bool) -> SolveSettings {
     let given = Settings {
-        iterations: Some(ITERATIONS),
+        iterations: Some(28),
+        report_every: Some(6),
         optimiser: Some(optimiser),
         depth: Some(12),
         warm_start: Some(warm),
-        stages: Some(3),
         stage_iterations: Some(9),
-        steps: Some(28),
         inner_steps: Some(3),
         ..Settings::NONE
     };
@@ -67,7 +64,35 @@ fn survives<T: Real>(name: &str, problem: &Task<T>, settings: &SolveSettings) ->
         assert_eq!(again.save(), *saved, "{place}: what was restored");
         assert_eq!(rest(&mut *again), want[k..], "{place}: what followed");
     }
+    begins_longer_ones(name, problem, settings, &saved);
     true
+}
+
+/// Up to its last record, a run of fewer iterations is this one, unless its method says otherwise.
+fn begins_longer_ones<T: Real>(
+    name: &str,
+    problem: &Task<T>,
+    settings: &SolveSettings,
+    saved: &[Vec<u64>],
+) {
+    let mut shorter = settings.clone();
+    shorter.method.iterations = Some(20);
+    let over_the_run = find(name).is_some_and(|entry| entry.over_the_run.is_some());
+    let method = method::<T>(name, problem, &shorter).expect("settings that suit");
+    let begun = method.begin(&problem.bilevel, problem.x.clone());
+    let mut run = begun.expect("settings that suit");
+    let mut same = true;
+    // It may end by itself before.
+    for (k, saved) in saved.iter().take(20usize.div_ceil(6)).enumerate() {
+        same &= run.save() == *saved;
+        assert!(
+            same || over_the_run,
+            "{name} on {}, after {k}",
+            problem.name
+        );
+        run.step();
+    }
+    assert!(!(same && over_the_run), "{name} on {}", problem.name);
 }
 
 fn every_method<T: Real>() {

@@ -33,6 +33,7 @@ pub(crate) fn entries<T: Real>() -> impl Iterator<Item = StrategyEntry<T>> {
                 ..descent
             }),
             family: Default::default(),
+            over_the_run: None,
             make: Box::new(move |call| {
                 expect_smooth(call.name, call.settings)?;
                 let linear = (linear.make)(call)?;

@@ -117,7 +117,13 @@ impl<T: Real> Rule<T> for Hoag {
 /// The name `hoag`.
 pub(super) fn entry<T: Real>() -> MethodEntry<T> {
     let about = "implicit hypergradients, accuracies from a schedule, adaptive steps";
-    let accepts = ["iterations", "lower_limit", "accuracy", "accuracy_power"];
+    let accepts = [
+        "iterations",
+        "report_every",
+        "lower_limit",
+        "accuracy",
+        "accuracy_power",
+    ];
     MethodEntry::new("hoag", about, &accepts, |call| {
         let settings = call.settings;
         let a = settings.accuracy();
@@ -125,7 +131,9 @@ pub(super) fn entry<T: Real>() -> MethodEntry<T> {
             Some(q) => Schedule::Power { a, q },
             None => Schedule::Geometric { a, decay: 0.9 },
         };
-        let mut hoag = Hoag::new(settings.iterations()).accuracy(accuracy);
+        let mut hoag = Hoag::new(settings.iterations())
+            .report_every(settings.report_every())
+            .accuracy(accuracy);
         if let Some(limit) = settings.lower_limit {
             hoag = hoag.lower_limit(limit);
         }

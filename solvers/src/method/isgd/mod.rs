@@ -149,6 +149,7 @@ impl<T: Real, O: Optimise<T>> Rule<T> for Isgd<O> {
 pub(super) fn entry<T: Real>() -> MethodEntry<T> {
     let accepts = [
         "iterations",
+        "report_every",
         "optimiser",
         "rate",
         "adam_eps",
@@ -177,6 +178,7 @@ pub(super) fn entry<T: Real>() -> MethodEntry<T> {
             q: settings.accuracy_power.unwrap_or(0.75),
         };
         let isgd = Isgd::new(settings.iterations(), 1.0)
+            .report_every(settings.report_every())
             .step(step)
             .optimiser(settings.mover())
             .accuracy(accuracy)

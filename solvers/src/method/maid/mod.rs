@@ -155,10 +155,18 @@ impl<T: Real> Rule<T> for Maid {
 /// The name `maid`.
 pub(super) fn entry<T: Real>() -> MethodEntry<T> {
     let about = "accuracy and step chosen by certified bounds; needs a problem's constants";
-    let accepts = ["iterations", "tolerance", "accuracy", "first_step"];
+    let accepts = [
+        "iterations",
+        "report_every",
+        "tolerance",
+        "accuracy",
+        "first_step",
+    ];
     MethodEntry::new("maid", about, &accepts, |call| {
         let settings = call.settings;
-        let mut maid = Maid::new(settings.iterations()).accuracy(settings.accuracy());
+        let mut maid = Maid::new(settings.iterations())
+            .report_every(settings.report_every())
+            .accuracy(settings.accuracy());
         if let Some(step) = settings.first_step {
             maid = maid.step(step);
         }

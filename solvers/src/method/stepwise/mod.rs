@@ -92,13 +92,12 @@ fn entry<T: Real, R: Rule<T> + Clone + 'static>(
     batch: fn(&Place) -> Option<usize>,
     rule: fn(&Settings) -> R,
 ) -> MethodEntry<T> {
-    let accepts = [&["iterations", "step", "steps", "batch"], own].concat();
+    let accepts = [&["iterations", "report_every", "step", "batch"], own].concat();
     MethodEntry::new(name, about, &accepts, move |call| {
         let (settings, place) = (call.settings, call.place);
-        let every = settings.steps().div_ceil(settings.iterations()).max(1);
-        let method = Outer::new(rule(settings), settings.steps())
+        let method = Outer::new(rule(settings), settings.iterations())
             .sampling(place.sampling(settings, batch(place)))
-            .report_every(every)
+            .report_every(settings.report_every())
             .constraint(place.constraint);
         Ok(Arc::new(method))
     })

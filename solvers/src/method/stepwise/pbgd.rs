@@ -95,15 +95,16 @@ pub(super) fn entry<T: Real>() -> MethodEntry<T> {
     let about = "descent on the value-function penalty, which grows; first-order only";
     named(
         ["pbgd", about],
-        &["stages", "penalty", "growth", "inner_steps"],
+        &["ramp", "stages", "penalty", "growth", "inner_steps"],
         whole,
         |settings| Pbgd {
             first: settings.penalty(),
             last: settings.penalty() * settings.growth().powi(settings.stages().min(1000) as i32),
-            ramp: settings.steps() / 2,
+            ramp: settings.ramp.unwrap_or(settings.iterations() / 2),
             inner: settings.inner_steps(),
             inner_step: length(settings),
             step: length(settings),
         },
     )
+    .over_the_run("ramp")
 }

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use super::FILE_NAME;
-use super::model::Report;
+use super::model::Page;
 
 const OPEN: &str = "<script type=\"application/json\" id=\"contents\">";
 const CLOSE: &str = "</script>";
 
-/// Why a page gives no report.
+/// Why a file is not read as a page.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file system refused.
@@ -22,9 +21,9 @@ pub enum ReadError {
     Broken(String, serde_json::Error),
 }
 
-/// The element that holds the report's contents. Nothing in it ends the element or starts another.
-pub(super) fn element(report: &Report) -> String {
-    let json = serde_json::to_string(report).expect("reports are plain data");
+/// The element that holds the page's contents. Nothing in it ends the element or starts another.
+pub(super) fn element(page: &Page) -> String {
+    let json = serde_json::to_string(page).expect("pages are plain data");
     let json = json
         .replace('<', "\\u003c")
         .replace('&', "\\u0026")
@@ -32,30 +31,32 @@ pub(super) fn element(report: &Report) -> String {
     format!("{OPEN}{json}{CLOSE}\n")
 }
 
-/// The report that [`write`](super::write()) left in a directory.
-///
-/// # Errors
-/// If there is none, or the page is not one of this program.
-pub fn read(dir: &Path) -> Result<Report, ReadError> {
-    let file = dir.join(FILE_NAME);
-    let name = file.display().to_string();
-    let page = std::fs::read_to_string(&file).map_err(|e| ReadError::File(name.clone(), e))?;
-    let json = page
-        .split_once(OPEN)
-        .and_then(|(_, rest)| rest.split_once(CLOSE));
-    let (json, _) = json.ok_or_else(|| ReadError::Foreign(name.clone()))?;
-    serde_json::from_str(json).map_err(|e| ReadError::Broken(name, e))
+impl Page {
+    /// The page that [`write`](Page::write) left in a file.
+    ///
+    /// # Errors
+    /// If there is none, or it was written by another program.
+    pub fn read(file: impl AsRef<Path>) -> Result<Self, ReadError> {
+        let file = file.as_ref();
+        let name = file.display().to_string();
+        let page = std::fs::read_to_string(file).map_err(|e| ReadError::File(name.clone(), e))?;
+        let json = page
+            .split_once(OPEN)
+            .and_then(|(_, rest)| rest.split_once(CLOSE));
+        let (json, _) = json.ok_or_else(|| ReadError::Foreign(name.clone()))?;
+        serde_json::from_str(json).map_err(|e| ReadError::Broken(name, e))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Plot, Section, Series, Table, write};
+    use crate::report::{Plot, Section, Series, Table};
 
     #[test]
     fn a_page_is_laid_out_again_to_the_byte() {
         let text = "</script><script>alert('x') & more".to_owned();
-        let report = Report {
+        let page = Page {
             title: text.clone(),
             sections: vec![Section {
                 tables: vec![Table {
@@ -73,21 +74,24 @@ mod tests {
                 }],
                 ..Section::default()
             }],
-            ..Report::default()
+            ..Page::default()
         };
         let dir = tempfile::tempdir().unwrap();
-        let file = write(&report, dir.path()).unwrap();
-        let page = std::fs::read_to_string(&file).unwrap();
-        let again = read(dir.path()).unwrap();
-        assert_eq!(super::super::render(&again), page);
+        let file = dir.path().join("page.html");
+        page.write(&file).unwrap();
+        let again = Page::read(&file).unwrap();
+        assert_eq!(
+            super::super::render(&again),
+            std::fs::read_to_string(&file).unwrap()
+        );
     }
 
     #[test]
     fn other_files_are_refused_in_a_line() {
         let dir = tempfile::tempdir().unwrap();
-        let complaint = || read(dir.path()).unwrap_err().to_string();
+        let file = dir.path().join("page.html");
+        let complaint = || Page::read(&file).unwrap_err().to_string();
         assert!(complaint().contains("cannot be read"));
-        let file = dir.path().join(FILE_NAME);
         std::fs::write(&file, "<html>").unwrap();
         assert!(complaint().contains("no report of this program"));
         std::fs::write(&file, format!("{OPEN}{{\"title\": 3}}{CLOSE}")).unwrap();

@@ -1,53 +1,56 @@
-//! The report: one HTML file that carries its own styles, script and plots.
+//! The page: one HTML file that carries its own styles, script and plots.
 //!
-//! [`model`] says what a report holds, [`page`] lays it out, [`plot`] draws one plot as SVG.
-//! The caller words and formats the numbers; nothing here computes a result.
+//! [`Page`] says what it holds, [`render`] lays it out, [`svg`] draws one plot. The caller words and
+//! formats the numbers; nothing here computes a result.
 
 mod axis;
 mod contents;
 mod figure;
+mod layout;
 mod lines;
 mod marks;
-pub mod model;
-pub mod page;
-pub mod plot;
+mod model;
+mod plot;
 mod table;
+mod text;
 mod ticks;
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::Path;
 
-pub use contents::{ReadError, read};
-pub use model::{Across, Cell, Claim, Plot, Report, Section, Series, Style, Table, Unit};
-pub use page::render;
+pub use contents::ReadError;
+pub use layout::render;
+pub use model::{Across, Cell, Claim, Page, Plot, Section, Series, Style, Table, Unit};
 pub use plot::svg;
 
-/// The name of the file that [`write()`] leaves in the directory.
-pub const FILE_NAME: &str = "report.html";
-
-/// Renders `report` into `dir/report.html` and returns that path.
-///
-/// The directory is created if missing. The page is written beside its final name and renamed
-/// there, so that a reader sees the former report or the new one, never half of either.
-///
-/// # Errors
-///
-/// Whatever the file system refuses: the directory, the temporary file or the rename.
-pub fn write(report: &Report, dir: &Path) -> std::io::Result<PathBuf> {
-    std::fs::create_dir_all(dir)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".report-").suffix(".html");
-    // Temporary files are private by default; a report is meant to be read by others.
-    #[cfg(unix)]
-    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    #[cfg(unix)]
-    builder.permissions(readable);
-    let mut file = builder.tempfile_in(dir)?;
-    file.write_all(render(report).as_bytes())?;
-    file.as_file().sync_all()?;
-    let path = dir.join(FILE_NAME);
-    file.persist(&path).map_err(|refused| refused.error)?;
-    Ok(path)
+impl Page {
+    /// Writes the page as one HTML file that needs no other and no network.
+    ///
+    /// Its folder is made if it is missing. The page is written beside its final name and renamed
+    /// there, so that a reader sees the former page or the new one, never half of either.
+    ///
+    /// # Errors
+    /// Whatever the file system refuses: the folder, the temporary file or the rename.
+    pub fn write(&self, file: impl AsRef<Path>) -> io::Result<()> {
+        let file = file.as_ref();
+        let dir = match file.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() => dir,
+            _ => Path::new("."),
+        };
+        std::fs::create_dir_all(dir)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".report-").suffix(".html");
+        // Temporary files are private by default; a page is meant to be read by others.
+        #[cfg(unix)]
+        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        #[cfg(unix)]
+        builder.permissions(readable);
+        let mut part = builder.tempfile_in(dir)?;
+        part.write_all(render(self).as_bytes())?;
+        part.as_file().sync_all()?;
+        part.persist(file).map_err(|refused| refused.error)?;
+        Ok(())
+    }
 }
 
 /// Escapes text for element content and for quoted attributes.
@@ -88,22 +91,15 @@ fn prose(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn titled(title: &str) -> Report {
-        Report {
-            title: title.into(),
-            ..Report::default()
-        }
-    }
-
     #[test]
-    fn writing_replaces_the_report_and_leaves_nothing_else() {
+    fn writing_replaces_the_page_and_leaves_nothing_else() {
         let base = tempfile::tempdir().unwrap();
-        let dir = base.path().join("not/yet/there");
-        write(&titled("former title"), &dir).unwrap();
-        let path = write(&titled("newer title"), &dir).unwrap();
-        let html = std::fs::read_to_string(&path).unwrap();
+        let file = base.path().join("not/yet/there/own.html");
+        Page::new("former title").write(&file).unwrap();
+        Page::new("newer title").write(&file).unwrap();
+        let html = std::fs::read_to_string(&file).unwrap();
         assert!(html.contains("newer title") && !html.contains("former title"));
-        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
+        assert_eq!(file.parent().unwrap().read_dir().unwrap().count(), 1);
     }
 
     #[cfg(unix)]
@@ -111,11 +107,11 @@ mod tests {
     fn the_file_has_the_permissions_of_an_ordinary_file() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        let plain = dir.path().join("plain");
+        let (plain, page) = (dir.path().join("plain"), dir.path().join("page"));
         std::fs::write(&plain, "").unwrap();
+        Page::new("t").write(&page).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let path = write(&titled("t"), dir.path()).unwrap();
-        assert_eq!(mode(&path), mode(&plain) & 0o644);
+        assert_eq!(mode(&page), mode(&plain) & 0o644);
     }
 
     #[test]
@@ -123,7 +119,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert!(write(&titled("t"), &file).is_err());
+        assert!(Page::new("t").write(file.join("page.html")).is_err());
     }
 
     #[test]

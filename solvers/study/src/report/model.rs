@@ -1,10 +1,10 @@
-//! What a report holds.
+//! What a page holds.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// A whole report.
+/// A whole page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+pub struct Page {
     /// The heading of the page.
     pub title: String,
     /// One line on how the numbers were made: version, seed, dtype, threads, machine.
@@ -15,6 +15,34 @@ pub struct Report {
     pub sections: Vec<Section>,
     /// Licences and sources of the data, shown last.
     pub notices: Vec<String>,
+}
+
+impl Page {
+    /// A page with this heading, and nothing on it but the version and the machine.
+    pub fn new(title: impl Into<String>) -> Self {
+        let (version, os) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
+        Page {
+            title: title.into(),
+            subtitle: format!("bilevel {version} on {} {os}", std::env::consts::ARCH),
+            ..Page::default()
+        }
+    }
+
+    /// The page with this line on how its numbers were made.
+    #[must_use]
+    pub fn subtitle(self, subtitle: impl Into<String>) -> Self {
+        Page {
+            subtitle: subtitle.into(),
+            ..self
+        }
+    }
+
+    /// Adds a section of one's own.
+    #[must_use]
+    pub fn section(mut self, section: Section) -> Self {
+        self.sections.push(section);
+        self
+    }
 }
 
 /// A finding in words, with the number that decides it.
@@ -28,7 +56,7 @@ pub struct Claim {
     pub holds: bool,
 }
 
-/// A titled part of the report.
+/// A titled part of the page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Section {
     /// The heading.

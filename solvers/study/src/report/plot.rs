@@ -62,7 +62,7 @@ pub fn svg(plot: &Plot) -> String {
 
 /// How many points of a series have no place on the axes: first those that are not finite or
 /// beyond 1e300, then the others, which are zero or negative on a log axis.
-pub fn left_out(plot: &Plot, series: &Series) -> (usize, usize) {
+pub(super) fn left_out(plot: &Plot, series: &Series) -> (usize, usize) {
     let mut counts = (0, 0);
     for &(x, y) in series.points.iter().filter(|p| at(plot, **p).is_none()) {
         if axis::place(x, false).is_none() || axis::place(y, false).is_none() {

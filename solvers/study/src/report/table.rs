@@ -79,7 +79,7 @@ fn cell(table: &Table, column: usize, cell: &Cell) -> String {
 }
 
 /// Whether most cells of a column are numbers.
-fn numeric(table: &Table, column: usize) -> bool {
+pub(super) fn numeric(table: &Table, column: usize) -> bool {
     let cells = || table.rows.iter().filter_map(|row| row.get(column));
     2 * cells().filter(|cell| key(cell).is_some()).count() > cells().count()
 }

@@ -105,7 +105,7 @@ fn gda_finds_one_for_every_penalty() {
     let task = closed_form::bda_counterexample();
     for alpha in [0.5, 1.0, 4.0] {
         // One stage at a constant penalty.
-        let gda = Gda::new(1, 20_000, Optimiser::GradientDescent { rate: 0.05 })
+        let gda = Gda::new(20_000, Optimiser::GradientDescent { rate: 0.05 })
             .penalty(alpha, 1.0)
             .steps(0.2 / alpha, 0.2)
             .bounds(-100.0, 100.0);
@@ -165,7 +165,7 @@ fn gda_is_biased_as_the_penalty_says() {
         (4.0, 4.0 / 9.0),
         (8.0, 8.0 / 17.0),
     ] {
-        let gda = Gda::new(1, 40_000, Optimiser::GradientDescent { rate: 0.02 })
+        let gda = Gda::new(40_000, Optimiser::GradientDescent { rate: 0.02 })
             .penalty(alpha, 1.0)
             .steps(0.5 / alpha, 0.5 / (1.0 + alpha));
         let (x, y) = run(&gda, &task, dvector![0.0]);

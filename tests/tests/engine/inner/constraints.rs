@@ -68,7 +68,7 @@ fn descent_ends_at_the_constrained_minimum() {
         set.project(want.as_mut_slice());
         let descent = Descent::new(Aid::cg(), rate, 60).constraint(set);
         // Biased by O(1/α).
-        let gda = Gda::new(1, 4000, Optimiser::GradientDescent { rate: 0.02 })
+        let gda = Gda::new(4000, Optimiser::GradientDescent { rate: 0.02 })
             .penalty(20.0, 1.0)
             .steps(0.5 / 20.0, 0.5 / 21.0)
             .constraint(set);
@@ -94,7 +94,7 @@ fn bounds_are_a_box() {
     );
     let set = Descent::new(Aid::cg(), optimiser, 3).constraint(cube(-1.0, 2.0));
     assert_eq!(bounds, format!("{set:?}"));
-    let gda = Gda::new(1, 2, optimiser);
+    let gda = Gda::new(2, optimiser);
     let set = gda.clone().constraint(cube(-1.0, 2.0));
     assert_eq!(gda.bounds(-1.0, 2.0), set);
     assert_eq!(Constraint::from(Some((-1.0, 2.0))), cube(-1.0, 2.0));
@@ -123,7 +123,7 @@ fn what_is_no_set_is_refused_before_any_work() {
     ] {
         let methods: [&dyn Method<f64>; 2] = [
             &Descent::new(Aid::cg(), optimiser, 3).constraint(set),
-            &Gda::new(1, 2, optimiser).constraint(set),
+            &Gda::new(2, optimiser).constraint(set),
         ];
         for method in methods {
             let error = method

@@ -11,7 +11,7 @@ mod unhappy;
 
 use autodiff::{Var, objective};
 use nalgebra::{DMatrix, DVector};
-use solvers::{Bilevel, Constraint, Estimate, InnerStep, Proximal, Strategy};
+use solvers::{Bilevel, Constraint, Estimate, InnerStep, Proximal, RmsProp, Strategy};
 
 /// Lower level ½(y − x)ᵀA(y − x), upper ½‖y − c‖² + ½‖x‖².
 fn quadratic(a: &DMatrix<f64>, c: &[f64]) -> Bilevel<f64> {
@@ -71,6 +71,7 @@ fn cube(low: f64, high: f64) -> Constraint {
 fn kinds() -> Vec<InnerStep> {
     vec![
         InnerStep::Adam { rate: 0.1 },
+        InnerStep::own(RmsProp::new(0.1).eps_root(0.25)),
         InnerStep::projected(cube(0.05, 0.6)),
         InnerStep::projected(Constraint::Simplex),
         InnerStep::projected(Constraint::Ball { radius: 0.7 }),

@@ -2,7 +2,7 @@
 
 use autodiff::unroll::Memory;
 use nalgebra::{DMatrix, DVector, dvector};
-use solvers::{Constraint, InnerStep, Itd, Strategy};
+use solvers::{Constraint, InnerStep, Itd, RmsProp, Strategy};
 
 use crate::inner::{close, curved, kinds, point, quadratic, run, soft};
 
@@ -15,6 +15,8 @@ fn unrolled(inner: InnerStep, depth: usize) -> Itd {
             eps: 1e-8,
             eps_root: Some(0.01),
         }),
+        // A rate of its own.
+        InnerStep::Own(_) => Itd::reverse(depth).inner(inner),
         _ => Itd::reverse(depth).inner(inner).step(0.2),
     }
 }
@@ -117,6 +119,38 @@ fn adam_moves_as_its_authors_say() {
         estimate.y[0]
     );
     assert_eq!(estimate.step, Some(0.05));
+}
+
+#[test]
+fn rms_prop_divides_by_the_root_of_a_running_mean() {
+    let (a, x, c) = (2.0, 0.3, 1.0);
+    let problem = quadratic(&DMatrix::from_element(1, 1, a), &[c]);
+    let after = |eps_root: f64| {
+        // y and dy/dx, by hand.
+        let (mut y, mut v, mut dy, mut dv) = (0.0f64, 0.0f64, 0.0f64, 0.0f64);
+        for _ in 0..12 {
+            let (d, dd) = (a * (y - x), a * (dy - 1.0));
+            (v, dv) = (0.9 * v + 0.1 * d * d, 0.9 * dv + 0.2 * d * dd);
+            let root = (v + eps_root).sqrt();
+            y -= 0.05 * d / root;
+            dy -= 0.05 * (dd / root - 0.5 * d * dv / root.powi(3));
+        }
+        (y, dy)
+    };
+    for eps_root in [1e-2, 1e-6] {
+        let rule = RmsProp::new(0.05).decay(0.9).eps_root(eps_root);
+        let itd = Itd::reverse(12).inner(InnerStep::own(rule));
+        let estimate = run(&problem, &itd, &dvector![x]);
+        let (y, dy) = after(eps_root);
+        assert!((estimate.y[0] - y).abs() < 1e-13, "{estimate}");
+        // F = ½‖y − c‖² + ½‖x‖².
+        let want = x + (y - c) * dy;
+        assert!(
+            (estimate.hypergradient[0] - want).abs() < 1e-12,
+            "{estimate}, by hand {want}"
+        );
+        assert_eq!(estimate.step, Some(0.05));
+    }
 }
 
 #[test]

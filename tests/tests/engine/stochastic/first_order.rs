@@ -157,7 +157,7 @@ fn oracles_per_step() {
         (7 * 21, 7 * 42)
     );
     assert_eq!(count(&Outer::new(bome, 7).sampling(sampling)), (7, 7 * 5));
-    let gda = Gda::new(1, 7, Optimiser::GradientDescent { rate: 0.1 })
+    let gda = Gda::new(7, Optimiser::GradientDescent { rate: 0.1 })
         .steps(0.1, 0.1)
         .sampling(sampling);
     assert_eq!(count(&gda), (7, 7 * 2));
@@ -172,7 +172,7 @@ fn gda_draws_one_batch_of_g_for_both_gradients() {
         0.5 * (y - x - shift[batch[0]]).norm_squared()
     });
     let problem = Bilevel::sampled(upper, lower, 1, 1).unwrap();
-    let gda = Gda::new(1, 50, Optimiser::GradientDescent { rate: 0.1 })
+    let gda = Gda::new(50, Optimiser::GradientDescent { rate: 0.1 })
         .penalty(1.0, 1.0)
         .steps(0.1, 0.1)
         .sampling(Sampling::new(3));
@@ -191,7 +191,7 @@ fn rotation_is_reported() {
         .unwrap()
         .starting_from(nalgebra::dvector![4.0]);
     let (rate, steps) = (0.1_f64, 100);
-    let gda = Gda::new(1, steps, Optimiser::GradientDescent { rate })
+    let gda = Gda::new(steps, Optimiser::GradientDescent { rate })
         .penalty(1.0, 1.0)
         .steps(rate, rate);
     let (reports, x, y) = run(&gda, &problem, &[4.0]);
@@ -203,7 +203,7 @@ fn rotation_is_reported() {
     assert_eq!(warning.len(), 1, "{warning:?}");
     assert!(warning[0].contains("do not settle") && warning[0].contains("rotate"));
 
-    let settled = Gda::new(1, 4000, Optimiser::GradientDescent { rate: 0.1 })
+    let settled = Gda::new(4000, Optimiser::GradientDescent { rate: 0.1 })
         .penalty(1.0, 1.0)
         .steps(0.3, 0.3);
     let reports = run(&settled, &exact(), &[2.0]).0;
@@ -243,7 +243,8 @@ fn optimisers_and_schedules_of_gda() {
     // x is the slower one: with Adam at one rate for all three it does not arrive in these steps.
     for (optimiser, outer) in of(0.2).into_iter().zip(of(0.04)) {
         for schedule in schedules {
-            let gda = Gda::new(3, 2000, outer)
+            let gda = Gda::new(6000, outer)
+                .stage_iterations(2000)
                 .penalty(0.5, 2.0)
                 .optimisers(optimiser, optimiser)
                 .schedule(schedule)
@@ -264,7 +265,7 @@ fn adagrad_and_adamw_by_hand() {
     let lower = objective(|_: Var, y: Var| 0.5 * y.norm_squared());
     let problem = Bilevel::new(upper, lower, 1, 1).unwrap();
     let end = |optimiser| {
-        let gda = Gda::new(1, 2, optimiser).penalty(1.0, 1.0).steps(0.1, 0.1);
+        let gda = Gda::new(2, optimiser).penalty(1.0, 1.0).steps(0.1, 0.1);
         run(&gda, &problem, &[1.0]).1[0]
     };
     let adagrad = end(Optimiser::Adagrad { rate: 0.1 });

@@ -94,7 +94,7 @@ fn an_optimiser_of_ones_own_moves_is_saved_and_counted_in_every_method() {
     let plain = Optimiser::GradientDescent { rate: 0.2 };
     let isgd = || Isgd::new(30, 0.5).accuracy(Schedule::Constant(1e-6));
     let gda = || -> [Box<dyn Method<f64>>; 2] {
-        let (own, plain) = (Gda::new(1, 30, own.clone()), Gda::new(1, 30, plain));
+        let (own, plain) = (Gda::new(30, own.clone()), Gda::new(30, plain));
         [
             Box::new(own.steps(0.1, 0.1)),
             Box::new(plain.steps(0.1, 0.1)),
@@ -281,7 +281,7 @@ fn a_set_of_ones_own_holds_x_in_every_method_as_those_of_the_crate_do() {
         both(Descent::new(Aid::cg(), plain, 40)),
         both(Hoag::new(40)),
         both(Isgd::new(40, 0.4)),
-        both(Gda::new(1, 40, plain).steps(0.1, 0.1)),
+        both(Gda::new(40, plain).steps(0.1, 0.1)),
         both(soba()),
     ] {
         let problem = exact();
@@ -320,7 +320,10 @@ fn what_a_method_does_not_take_is_refused() {
             Box::new(Descent::new(Aid::cg(), plain, 3).sampling(sampling)),
             "aid-cg: a sampling",
         ),
-        (Box::new(Hoag::new(3).report_every(0)), "hoag: 0 iterations"),
+        (
+            Box::new(Hoag::new(3).report_every(0)),
+            "hoag: 0 iterations a report",
+        ),
     ] {
         let said = refusal(&*method, dvector![0.0]);
         assert!(said.starts_with(word), "{said}");
@@ -349,7 +352,8 @@ fn any_method_may_report_every_few_iterations() {
         let hoag = Hoag::new(10).report_every(every);
         let mut run = hoag.begin(&problem, dvector![0.0]).expect("valid");
         let reports: Vec<_> = std::iter::from_fn(|| run.step()).collect();
-        assert_eq!(reports.len(), run.iterations());
+        assert_eq!(run.iterations(), 10);
+        assert_eq!(reports.last().map(|r| r.iteration), Some(10));
         (reports, run.x()[0].to_bits())
     };
     let ((one, x), (four, same)) = (reports(1), reports(4));

@@ -101,7 +101,7 @@ fn what_looks_for_a_solution_refuses_in_one_line() {
     let descent = solvers::Descent::new(Aid::cg(), rate, 1);
     let methods: [&dyn Method<f64>; 5] = [
         &descent,
-        &Gda::new(1, 1, rate),
+        &Gda::new(1, rate),
         &Hoag::new(1),
         &Maid::new(1),
         &Isgd::new(1, 0.1),

@@ -1,5 +1,7 @@
 //! Runs of methods, iteration by iteration.
 
+mod page;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Instant;
@@ -11,7 +13,9 @@ use solvers::{ConfigError, Method, RestoreError, Run, keep_warnings};
 
 use crate::Subject;
 
-/// One outer iteration of a run.
+pub use page::{against_time, table};
+
+/// What is recorded of one outer iteration of a run, or of several.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
     /// The problem's name.
@@ -58,7 +62,7 @@ impl Record {
     }
 }
 
-/// A run of a method that says after each iteration what came of it.
+/// A run of a method that says at each record what came of it.
 pub struct Session<'p, T: Real> {
     subject: &'p Subject<'p, T>,
     name: String,
@@ -114,7 +118,7 @@ impl<'p, T: Real> Session<'p, T> {
         })
     }
 
-    /// Makes one iteration; `None` when there are no more.
+    /// Makes the iterations of one record; `None` when there are no more.
     pub fn step(&mut self) -> Option<Record> {
         let started = Instant::now();
         let progress = self.run.step()?;
@@ -146,9 +150,20 @@ impl<'p, T: Real> Session<'p, T> {
         })
     }
 
+    /// The method's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Iterations in all.
     pub fn iterations(&self) -> usize {
         self.run.iterations()
+    }
+
+    /// Whether the next record is the last, or none is left, where there is one `every` so many
+    /// iterations.
+    pub fn is_near_its_end(&self, every: usize) -> bool {
+        self.progress.iteration.saturating_add(every) >= self.run.iterations()
     }
 
     /// What was said so far.
@@ -174,6 +189,8 @@ impl<'p, T: Real> Session<'p, T> {
     /// The run as it ends here, with all its records.
     pub fn outcome(&self, records: Vec<Record>) -> Outcome {
         Outcome {
+            problem: self.subject.name().to_owned(),
+            method: self.name.clone(),
             records,
             so_far: self.progress.clone(),
             x: self.run.x().iter().map(|v| v.f64()).collect(),
@@ -199,6 +216,10 @@ pub fn run<T: Real>(
 /// A run that has come to its end, or was stopped.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The problem's name.
+    pub problem: String,
+    /// The method's name.
+    pub method: String,
     /// Its trace.
     pub records: Vec<Record>,
     /// What was said of it.

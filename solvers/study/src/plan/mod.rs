@@ -1,11 +1,15 @@
-//! Schedules for a byte budget.
+//! Schedules for a byte budget, found without running anything.
+
+mod page;
 
 use autodiff::Real;
 use autodiff::unroll::Memory;
 use serde::Serialize;
-use solvers::{ANY_DEPTH, BudgetError, Itd, Plan, Strategy};
+use solvers::{ANY_DEPTH, BudgetError, ConfigError, Itd, Plan, Strategy};
 
 use crate::Subject;
+
+pub use page::table;
 
 /// A schedule, and whether it fits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,23 +45,34 @@ impl Record {
 }
 
 /// The fastest schedule of a loop that fits; else the smallest one there is, and the reason.
+///
+/// # Errors
+/// If the loop's settings do not fit, or the problem does not suit them.
 pub fn fastest<T: Real>(
     subject: &Subject<'_, T>,
     itd: &Itd,
     budget: usize,
-) -> (Record, Option<BudgetError>) {
-    match itd.plan(subject.problem(), budget) {
+) -> Result<(Record, Option<BudgetError>), ConfigError> {
+    Strategy::<T>::validate(itd)?;
+    itd.suits(subject.problem())?;
+    Ok(match itd.plan(subject.problem(), budget) {
         Ok(plan) => (Record::of(subject, &plan), None),
         Err(error) => (Record::of(subject, &error.smallest), Some(error)),
-    }
+    })
 }
 
-/// The deepest loop that fits, for each policy. `at` makes a loop of a depth.
+/// The deepest loop that fits, for each policy; `at` makes the loop of a depth, as
+/// [`Itd::reverse`] does.
+///
+/// # Errors
+/// If the loop's settings do not fit, or the problem does not suit them.
 pub fn deepest<T: Real>(
     subject: &Subject<'_, T>,
     at: impl Fn(usize) -> Itd,
     budget: usize,
-) -> Vec<Record> {
+) -> Result<Vec<Record>, ConfigError> {
+    Strategy::<T>::validate(&at(1))?;
+    at(1).suits(subject.problem())?;
     let checkpointed = |slots| Memory::Checkpointed { slots };
     let slots = at(ANY_DEPTH).most_slots(subject.problem(), budget, checkpointed);
     let policies = [
@@ -86,7 +101,7 @@ pub fn deepest<T: Real>(
             fits: deepest.is_some(),
         }
     };
-    policies.into_iter().filter(can_run).map(record).collect()
+    Ok(policies.into_iter().filter(can_run).map(record).collect())
 }
 
 #[cfg(test)]
@@ -100,13 +115,14 @@ mod tests {
     fn the_fastest_fits_or_says_what_would() {
         let problem = distance(5);
         let subject = Subject::new("distance", &problem, DVector::zeros(5));
-        let (record, none) = fastest(&subject, &Itd::reverse(500), 64 << 10);
+        let (record, none) = fastest(&subject, &Itd::reverse(500), 64 << 10).expect("a loop");
         assert!(record.fits && none.is_none());
         assert!(record.predicted_bytes <= 64 << 10);
-        let (record, error) = fastest(&subject, &Itd::reverse(500), 64);
+        let (record, error) = fastest(&subject, &Itd::reverse(500), 64).expect("a loop");
         let smallest = error.expect("64 bytes hold nothing").smallest;
         assert!(!record.fits && record.predicted_bytes == smallest.predicted_bytes);
-        let (record, none) = fastest(&subject, &Itd::reverse(500), smallest.predicted_bytes);
+        let (record, none) =
+            fastest(&subject, &Itd::reverse(500), smallest.predicted_bytes).expect("a loop");
         assert!(record.fits && none.is_none());
     }
 
@@ -114,7 +130,7 @@ mod tests {
     fn the_deepest_loops_fit() {
         let problem = distance(5);
         let subject = Subject::new("distance", &problem, DVector::zeros(5));
-        let records = deepest(&subject, Itd::reverse, 1 << 20);
+        let records = deepest(&subject, Itd::reverse, 1 << 20).expect("a loop");
         assert!(
             records
                 .iter()
@@ -123,9 +139,10 @@ mod tests {
         let depth = |i: usize| records[i].depth;
         assert!(depth(0) < depth(1));
         assert_eq!((depth(2), depth(3)), (None, None));
-        assert!(deepest(&subject, Itd::reverse, 10).iter().all(|r| !r.fits));
+        let none = deepest(&subject, Itd::reverse, 10).expect("a loop");
+        assert!(none.iter().all(|r| !r.fits));
         let ball = |depth| Itd::reverse(depth).inner(InnerStep::Momentum(0.9));
-        let records = deepest(&subject, ball, 1 << 20);
+        let records = deepest(&subject, ball, 1 << 20).expect("a loop");
         let depth = |i: usize| records[i].depth;
         assert_eq!(records[3].policy, "reversible");
         assert!(records[3].fits && depth(3) > depth(1).map(|d| 100 * d));

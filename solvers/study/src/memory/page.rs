@@ -1,15 +1,13 @@
-//! The page of `bilevel memory`.
+//! What is shown of memory policies.
 
-use study::memory::{OVER_BUDGET, Record};
-use study::report::{Claim, Plot, Report, Section, Series, Style};
+use super::{OVER_BUDGET, Record};
+use crate::columns::{Column, table as of_columns};
+use crate::format::{bytes, short, time};
+use crate::report::{Claim, Page, Plot, Section, Series, Style, Table};
 
-use super::columns::{Column, table};
-use super::output::{bytes, short, time};
-use super::pages::notices;
-
-/// The columns of a table of policies.
-pub(super) fn columns() -> [Column<'static, Record>; 8] {
-    [
+/// The table of policies: a row for each at each depth.
+pub fn table(records: &[Record]) -> Table {
+    let columns = [
         Column::words("policy", |r: &Record| r.policy.clone()),
         Column::count("depth", |r: &Record| r.depth),
         Column::words("status", |r: &Record| r.status.to_owned()),
@@ -22,38 +20,39 @@ pub(super) fn columns() -> [Column<'static, Record>; 8] {
         Column::count("run again", |r: &Record| r.recomputed_steps),
         Column::number("time", |r: &Record| r.seconds, time),
         Column::number("‖hypergradient‖", |r: &Record| r.hypergradient_norm, short),
-    ]
+    ];
+    of_columns("Each policy at each depth", &columns, records)
 }
 
-pub(super) fn page(records: &[Record], subtitle: String, embedded: bool) -> Report {
-    let problem = records.first().map_or("", |r| &r.problem);
+impl Page {
+    /// Adds a section on memory against depth, and its claims.
+    #[must_use]
+    pub fn memory(mut self, records: &[Record]) -> Self {
+        if !records.is_empty() {
+            self.claims.extend(claims(records));
+            self.sections.push(section(records));
+        }
+        self
+    }
+}
+
+fn section(records: &[Record]) -> Section {
     let bytes = |r: &Record| r.peak_bytes.map_or(f64::NAN, |b| b as f64);
-    Report {
-        title: format!("Memory against depth on {problem}"),
-        subtitle,
-        claims: claims(records),
-        sections: vec![Section {
-            title: "Memory policies of unrolled loops".into(),
-            text: "Peak is the most bytes held at one time by programs, sweeps, kept states and \
-                   solvers; the data are not counted. The prediction is made before anything is \
-                   run. A policy that would go over the budget is not run."
-                .into(),
-            tables: vec![table("Each policy at each depth", &columns(), records)],
-            plots: vec![
-                plot("Memory against depth", "peak bytes", true, records, bytes),
-                plot(
-                    "Recomputed steps against depth",
-                    "steps run again",
-                    false,
-                    records,
-                    |r| r.recomputed_steps as f64,
-                ),
-                plot("Time against depth", "seconds", true, records, |r| {
-                    r.seconds.unwrap_or(f64::NAN)
-                }),
-            ],
-        }],
-        notices: notices(embedded),
+    let again = |r: &Record| r.recomputed_steps as f64;
+    let seconds = |r: &Record| r.seconds.unwrap_or(f64::NAN);
+    let again_title = "Recomputed steps against depth";
+    Section {
+        title: "Memory policies of unrolled loops".into(),
+        text: "Peak is the most bytes held at one time by programs, sweeps, kept states and \
+               solvers; the data are not counted. The prediction is made before anything is \
+               run. A policy that would go over the budget is not run."
+            .into(),
+        tables: vec![table(records)],
+        plots: vec![
+            plot("Memory against depth", "peak bytes", true, records, bytes),
+            plot(again_title, "steps run again", false, records, again),
+            plot("Time against depth", "seconds", true, records, seconds),
+        ],
     }
 }
 
@@ -127,6 +126,6 @@ fn plot(
         x_log: true,
         y_log,
         series,
-        note: String::new(),
+        ..Plot::default()
     }
 }

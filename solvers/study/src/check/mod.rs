@@ -1,5 +1,7 @@
 //! The gradient checker over a problem: its objectives, and each strategy's hypergradient.
 
+mod page;
+
 use std::sync::Arc;
 
 use autodiff::check::{Check, Report, Row, Rung, Trial, Verdict};
@@ -10,10 +12,12 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use solvers::catalogue::{Settings, strategy};
-use solvers::{Bda, InnerStep, Status};
+use solvers::{Bda, InnerStep, Itd, Status};
 
-use crate::Subject;
-use crate::compare::AnyStrategy;
+use crate::compare::{AnyStrategy, estimate};
+use crate::{Refused, Subject};
+
+pub use page::{count, table};
 
 /// Strategies, each checked against differences of the outer function that it differentiates.
 pub const STRATEGIES: [(&str, Way); 20] = [
@@ -59,7 +63,7 @@ pub enum Way {
 
 /// Steps that are unrolled.
 const DEPTH: usize = 8;
-/// Their length: short enough for every problem at this size.
+/// Their length, where the problem does not ask for shorter ones.
 const LENGTH: f64 = 0.05;
 /// Entries of a derivative that are looked at one by one.
 const ENTRIES: usize = 24;
@@ -139,6 +143,20 @@ fn around<T: Real>(centre: &DVector<T>, seed: u64) -> DVector<T> {
     centre.map(|c| c + T::of(rng.random_range(-0.5..0.5)))
 }
 
+/// The records of a problem: its objectives near its start, and each strategy of [`STRATEGIES`] that
+/// suits it.
+///
+/// Every entry of a hypergradient that is looked at takes dozens of solves of the lower level: a
+/// problem of some hundred entries is soon checked, a large one is better checked in a small size.
+pub fn run<T: Real>(subject: &Subject<'_, T>, seed: u64) -> Vec<Record> {
+    let mut reports = objectives(subject, seed);
+    for strategy in STRATEGIES {
+        let report = hypergradient(subject, strategy, seed);
+        reports.extend(report.expect("names of the catalogue"));
+    }
+    reports.iter().flat_map(records).collect()
+}
+
 /// The ladder over a scalar program, at a random point near these inputs.
 pub fn program<T: Real>(
     name: &str,
@@ -163,40 +181,48 @@ pub fn objectives<T: Real>(subject: &Subject<'_, T>, seed: u64) -> Vec<Report> {
     levels.into_iter().map(report).collect()
 }
 
+/// The length of the steps that are unrolled: at most that which one finds itself.
+fn length<T: Real>(subject: &Subject<'_, T>) -> f64 {
+    let itd: AnyStrategy<T> = Arc::new(Itd::reverse(1));
+    let found = estimate(subject, &itd).ok().and_then(|e| e.step);
+    found.map_or(LENGTH, |found| LENGTH.min(found))
+}
+
 /// The hypergradient of a strategy against differences of the outer function through the map that
 /// it differentiates: `F(x, y_K(x))` where it unrolls, `F(x, y*(x))` where it is implicit.
 ///
 /// `None` where the strategy does not suit the problem.
 ///
 /// # Errors
-/// With one line, if the name is not that of a strategy.
+/// If the name is not that of a strategy.
 pub fn hypergradient<T: Real>(
     subject: &Subject<'_, T>,
     (name, way): (&str, Way),
     seed: u64,
-) -> Result<Option<Report>, String> {
+) -> Result<Option<Report>, Refused> {
     let bilevel = subject.problem();
     let own_steps = bilevel.step().is_some();
     if own_steps && way == Way::Backwards {
         return Ok(None);
     }
     let unrolled = way != Way::Solved;
+    let length = length(subject);
     let tolerance = if T::NAME == "f64" { 1e-12 } else { 1e-5 };
     let settings = Settings {
         depth: Some(DEPTH),
         tolerance: (!unrolled).then_some(tolerance),
         // The same length is too short for a linear system to be solved to its tolerance.
-        step: (unrolled && !own_steps).then_some(LENGTH),
+        step: (unrolled && !own_steps).then_some(length),
         inner: (way == Way::Backwards).then_some(InnerStep::Momentum(0.5)),
         ..Settings::NONE
     };
     let under_test: AnyStrategy<T> = match way {
         // Both lengths fixed: one found at each point anew would be part of the map.
         Way::Aggregated(memory) => {
-            let bda = Bda::new(DEPTH).steps(LENGTH, LENGTH);
+            let bda = Bda::new(DEPTH).steps(length, length);
             Arc::new(bda.memory(memory))
         }
-        _ => strategy(name, &settings)?,
+        _ => strategy(name, &settings).map_err(Refused::Name)?,
     };
     if under_test.suits(bilevel).is_err() {
         return Ok(None);
@@ -205,8 +231,9 @@ pub fn hypergradient<T: Real>(
         true => under_test.clone(),
         // Its answer is approximate, and not looked at; it has F at the solution at no more cost.
         false => {
-            let step = Some(LENGTH);
-            strategy("aid-one-step", &Settings { step, ..settings })?
+            let step = Some(length);
+            let settings = Settings { step, ..settings };
+            strategy("aid-one-step", &settings).map_err(Refused::Name)?
         }
     };
     let mut work = bilevel.workspace();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::model::{Claim, Report, Section};
+use super::model::{Claim, Page, Section};
 use super::{contents as data, escape, figure, prose, table};
 
 const STYLE: &str = concat!(include_str!("page.css"), "\n", include_str!("chart.css"));
@@ -12,11 +12,11 @@ const SCRIPT: &str = include_str!("page.js");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
                       script-src 'unsafe-inline'; img-src data:";
 
-/// Lays out a report as one HTML document that needs no other file and no network.
+/// Lays out a page as one HTML document that needs no other file and no network.
 ///
-/// The same report gives the same bytes.
-pub fn render(report: &Report) -> String {
-    let title = escape(&report.title);
+/// The same page gives the same bytes.
+pub fn render(page: &Page) -> String {
+    let title = escape(&page.title);
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
@@ -26,28 +26,24 @@ pub fn render(report: &Report) -> String {
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
          <header>\n<h1>{title}</h1>\n"
     );
-    if !report.subtitle.is_empty() {
-        let _ = writeln!(
-            out,
-            "<p class=\"subtitle\">{}</p>",
-            escape(&report.subtitle)
-        );
+    if !page.subtitle.is_empty() {
+        let _ = writeln!(out, "<p class=\"subtitle\">{}</p>", escape(&page.subtitle));
     }
-    contents(&mut out, &report.sections);
+    contents(&mut out, &page.sections);
     out.push_str("</header>\n<main>\n");
-    claims(&mut out, &report.claims);
-    for (i, part) in report.sections.iter().enumerate() {
+    claims(&mut out, &page.claims);
+    for (i, part) in page.sections.iter().enumerate() {
         section(&mut out, i, part);
     }
     out.push_str("</main>\n");
-    if !report.notices.is_empty() {
+    if !page.notices.is_empty() {
         out.push_str("<footer>\n<h2>Data and licences</h2>\n<ul>\n");
-        for notice in &report.notices {
+        for notice in &page.notices {
             let _ = writeln!(out, "<li>{}</li>", prose(notice));
         }
         out.push_str("</ul>\n</footer>\n");
     }
-    out.push_str(&data::element(report));
+    out.push_str(&data::element(page));
     let _ = write!(out, "<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
     out
 }
@@ -130,9 +126,9 @@ mod tests {
 
     const NASTY: &str = "<script>alert('x')</script> & \"quoted\"";
 
-    fn nasty() -> Report {
+    fn nasty() -> Page {
         let text = || NASTY.to_owned();
-        Report {
+        Page {
             title: text(),
             subtitle: text(),
             claims: [true, false]
@@ -201,7 +197,7 @@ mod tests {
 
     #[test]
     fn an_empty_report_is_a_page() {
-        let html = render(&Report::default());
+        let html = render(&Page::default());
         assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"));
         assert!(!html.contains("<section") && !html.contains("<footer>"));
     }

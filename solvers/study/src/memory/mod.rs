@@ -1,4 +1,23 @@
 //! Bytes and time of the memory policies of unrolled loops.
+//!
+//! ```
+//! use autodiff::{Var, objective};
+//! use nalgebra::dvector;
+//! use solvers::{Bilevel, Itd};
+//! use study::{Subject, memory};
+//!
+//! let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
+//! let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+//! let problem = Bilevel::new(upper, lower, 1, 1)?;
+//! let subject = Subject::new("scalar", &problem, dvector![0.3]);
+//!
+//! let records = memory::run(&subject, Itd::reverse, &[10, 100], Some(64 << 10))?;
+//! assert!(records.iter().all(|r| r.peak_bytes.is_none_or(|peak| peak == r.predicted_bytes)));
+//! println!("{}", memory::table(&records));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod page;
 
 use autodiff::Real;
 use autodiff::unroll::{Memory, ParseMemoryError};
@@ -6,6 +25,8 @@ use serde::Serialize;
 use solvers::{ConfigError, Itd, Strategy};
 
 use crate::Subject;
+
+pub use page::table;
 
 /// The status of a policy that was not run because it would not fit.
 pub const OVER_BUDGET: &str = "over-budget";
@@ -138,15 +159,39 @@ pub struct Record {
     pub exact: bool,
 }
 
+/// The records of a loop under each policy that makes sense for it, at each depth; `at` makes the
+/// loop of a depth, as [`Itd::reverse`] does. What would go over the budget in bytes is not run.
+///
+/// # Errors
+/// If the loop's settings do not fit, or the problem does not suit them; before any work.
+pub fn run<T: Real>(
+    subject: &Subject<'_, T>,
+    at: impl Fn(usize) -> Itd,
+    depths: &[usize],
+    budget: Option<usize>,
+) -> Result<Vec<Record>, ConfigError> {
+    let policies = Policy::default_for::<T>(subject.problem().dim_x(), &at(1));
+    let each = policies
+        .into_iter()
+        .flat_map(|p| depths.iter().map(move |d| (p, *d)));
+    each.map(|(policy, depth)| measure(subject, &at(depth), depth, policy, budget))
+        .collect()
+}
+
 /// Runs `itd` on a problem under a policy, in a workspace of its own, unless it would go over the
 /// budget.
+///
+/// # Errors
+/// If the loop's settings do not fit, or the problem does not suit them; before any work.
 pub fn measure<T: Real>(
     subject: &Subject<'_, T>,
     itd: &Itd,
     depth: usize,
     policy: Policy,
     budget: Option<usize>,
-) -> Record {
+) -> Result<Record, ConfigError> {
+    Strategy::<T>::validate(itd)?;
+    itd.suits(subject.problem())?;
     let memory = policy.resolve(subject, itd, budget);
     let itd = itd.clone().memory(memory);
     let predicted = itd.predicted_peak_bytes(subject.problem());
@@ -172,16 +217,14 @@ pub fn measure<T: Real>(
         ),
     };
     if predicted > limit {
-        return Record {
+        return Ok(Record {
             recomputed_steps: memory.recomputed_steps(depth),
             ..skipped
-        };
+        });
     }
     let mut work = subject.problem().workspace();
-    let estimate = itd
-        .hypergradient(subject.problem(), subject.x(), &mut work)
-        .expect("validated before");
-    Record {
+    let estimate = itd.hypergradient(subject.problem(), subject.x(), &mut work)?;
+    Ok(Record {
         status: estimate.status.code(),
         peak_bytes: Some(estimate.bytes.peak),
         recomputed_steps: estimate.recomputed_steps,
@@ -190,7 +233,7 @@ pub fn measure<T: Real>(
         message: estimate.status.to_string(),
         success: estimate.status.is_success(),
         ..skipped
-    }
+    })
 }
 
 #[cfg(test)]
@@ -209,7 +252,7 @@ mod tests {
             let policies = Policy::default_for::<f64>(1, &itd);
             assert!(policies.contains(&Policy::Fixed(Memory::Reversible)));
             for policy in policies {
-                let record = measure(&subject, &itd, depth, policy, None);
+                let record = measure(&subject, &itd, depth, policy, None).expect("a loop");
                 assert_eq!(
                     record.peak_bytes,
                     Some(record.predicted_bytes),
@@ -227,7 +270,7 @@ mod tests {
         let itd = Itd::reverse(depth);
         let run = |policy: &str, budget| {
             let policy = policy.parse().expect("a policy");
-            measure(&subject, &itd, depth, policy, Some(budget))
+            measure(&subject, &itd, depth, policy, Some(budget)).expect("a loop")
         };
         let stored = run("stored", budget);
         assert_eq!((stored.status, stored.peak_bytes), (OVER_BUDGET, None));

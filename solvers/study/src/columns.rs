@@ -1,11 +1,12 @@
 //! Tables of records: each column is said once, for the terminal and for a page.
 
-use study::report::{Cell, Table};
+use std::fmt;
 
-use super::output::{aligned, dash};
+use crate::format::dash;
+use crate::report::{Cell, Table};
 
 /// A column of a table of records.
-pub(super) struct Column<'a, R> {
+pub struct Column<'a, R> {
     title: String,
     text: Box<dyn Fn(&R) -> String + 'a>,
     value: Value<'a, R>,
@@ -16,7 +17,7 @@ type Value<'a, R> = Box<dyn Fn(&R) -> Option<f64> + 'a>;
 
 impl<'a, R> Column<'a, R> {
     /// What a cell says, and what a page sorts it by.
-    pub(super) fn new(
+    pub fn new(
         title: impl Into<String>,
         text: impl Fn(&R) -> String + 'a,
         value: impl Fn(&R) -> Option<f64> + 'a,
@@ -29,12 +30,12 @@ impl<'a, R> Column<'a, R> {
     }
 
     /// Words, or numbers that a page reads itself.
-    pub(super) fn words(title: impl Into<String>, text: impl Fn(&R) -> String + 'a) -> Self {
+    pub fn words(title: impl Into<String>, text: impl Fn(&R) -> String + 'a) -> Self {
         Self::new(title, text, |_| None)
     }
 
     /// A number in this form, or a dash.
-    pub(super) fn number(
+    pub fn number(
         title: impl Into<String>,
         value: impl Fn(&R) -> Option<f64> + Copy + 'a,
         form: fn(f64) -> String,
@@ -43,7 +44,7 @@ impl<'a, R> Column<'a, R> {
     }
 
     /// A whole number.
-    pub(super) fn count(title: impl Into<String>, count: impl Fn(&R) -> usize + Copy + 'a) -> Self {
+    pub fn count(title: impl Into<String>, count: impl Fn(&R) -> usize + Copy + 'a) -> Self {
         Self::new(
             title,
             move |r| count(r).to_string(),
@@ -52,35 +53,14 @@ impl<'a, R> Column<'a, R> {
     }
 }
 
-/// The table for the terminal: the first column to the left, the others to the right.
-pub(super) fn terminal<'r, R: 'r>(
-    columns: &[Column<'_, R>],
-    records: impl IntoIterator<Item = &'r R>,
-) -> String {
-    let (titles, rows) = texts(columns, records);
-    aligned(&titles, &rows, false)
+impl<R> fmt::Debug for Column<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Column({})", self.title)
+    }
 }
 
-/// [`terminal`], with words in the last column.
-pub(super) fn terminal_with_words<'r, R: 'r>(
-    columns: &[Column<'_, R>],
-    records: impl IntoIterator<Item = &'r R>,
-) -> String {
-    let (titles, rows) = texts(columns, records);
-    aligned(&titles, &rows, true)
-}
-
-fn texts<'c, 'r, R: 'r>(
-    columns: &'c [Column<'_, R>],
-    records: impl IntoIterator<Item = &'r R>,
-) -> (Vec<&'c str>, Vec<Vec<String>>) {
-    let titles = columns.iter().map(|c| c.title.as_str()).collect();
-    let row = |r: &R| columns.iter().map(|c| (c.text)(r)).collect();
-    (titles, records.into_iter().map(row).collect())
-}
-
-/// The table for a page, sorted by value.
-pub(super) fn table<'r, R: 'r>(
+/// The table of some records: a row for each.
+pub fn table<'r, R: 'r>(
     caption: impl Into<String>,
     columns: &[Column<'_, R>],
     records: impl IntoIterator<Item = &'r R>,

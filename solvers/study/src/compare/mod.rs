@@ -1,4 +1,28 @@
 //! The hypergradients of several strategies at one point.
+//!
+//! ```
+//! use autodiff::{Var, objective};
+//! use nalgebra::dvector;
+//! use solvers::Bilevel;
+//! use solvers::catalogue::{Entry, Setting, Settings, strategies, strategy};
+//! use study::{Subject, compare};
+//!
+//! let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
+//! let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+//! let problem = Bilevel::new(upper, lower, 1, 1)?;
+//! let subject = Subject::new("scalar", &problem, dvector![0.3]);
+//!
+//! let settings = Settings { depth: Some(200), ..Settings::NONE };
+//! let strategies = compare::named(&["aid-cg", "itd"], &settings)?;
+//! let records = compare::run(&subject, &strategies, &settings)?;
+//! assert!(records.iter().all(|r| r.error_vs_exact < Some(1e-8)));
+//! println!("{}", compare::table(&records));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod page;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -7,10 +31,12 @@ use autodiff::kernels::norm;
 use autodiff::unroll::Memory;
 use nalgebra::DVector;
 use serde::Serialize;
-use solvers::catalogue::Settings;
-use solvers::{AidStep, Estimate, Exact, Itd, Room, StepSystem, Strategy, certify};
+use solvers::catalogue::{Entry, Setting, Settings, strategies, strategy};
+use solvers::{AidStep, ConfigError, Estimate, Exact, Itd, Room, StepSystem, Strategy, certify};
 
-use crate::Subject;
+use crate::{Refused, Subject};
+
+pub use page::table;
 
 /// The strategies that are compared unless others are named.
 pub const DEFAULT: &[&str] = &[
@@ -34,6 +60,9 @@ pub const DEFAULT_PROXIMAL: &[&str] = &[
 
 /// A strategy chosen at run time.
 pub type AnyStrategy<T> = Arc<dyn Strategy<T>>;
+
+/// A strategy under the name that its records carry: of the catalogue, or one's own.
+pub type Named<T> = (String, AnyStrategy<T>);
 
 /// The most entries of x for which forward mode is what others are measured against.
 const FORWARD_LIMIT: usize = 64;
@@ -177,15 +206,75 @@ impl<T: Real> Reference<T> {
     }
 }
 
-/// Runs one strategy in a workspace of its own.
-pub fn estimate<T: Real>(subject: &Subject<'_, T>, strategy: &AnyStrategy<T>) -> Estimate<T> {
-    let mut work = subject.problem().workspace();
-    strategy
-        .hypergradient(subject.problem(), subject.x(), &mut work)
-        .expect("validated when it was made")
+/// The strategies of these names of the catalogue, each made of those `settings` that it takes.
+///
+/// # Errors
+/// If a name is none, a setting does not fit it, or a setting is given that none of them takes.
+pub fn named<T: Real>(names: &[&str], settings: &Settings) -> Result<Vec<Named<T>>, Refused> {
+    let named = |name: &&str| Ok(((*name).to_owned(), strategy(name, settings)?));
+    let named = names.iter().map(named).collect::<Result<_, _>>();
+    let named = named.map_err(Refused::Name)?;
+    refuse_foreign(names, settings, |s| s.key.to_owned()).map_err(Refused::Name)?;
+    Ok(named)
 }
 
-/// The record of an estimate.
+/// Refuses a setting that none of the strategies of these names takes; `shown` is how a setting is
+/// written there.
+///
+/// # Errors
+/// With the settings that are taken: one line.
+pub fn refuse_foreign(
+    names: &[&str],
+    settings: &Settings,
+    shown: impl Fn(&Setting) -> String,
+) -> Result<(), String> {
+    let taken = names.iter().filter_map(|name| {
+        let (entry, _) = Entry::find(strategies::<f64>(), name)?;
+        Some((*name, entry.accepts))
+    });
+    let taken: Vec<_> = taken.collect();
+    settings.refuse_foreign("strategy", &taken, shown)
+}
+
+/// The records of strategies at the subject's point, in their order, each run in a workspace of its
+/// own. Errors are against the [`Reference`] under `settings`.
+///
+/// # Errors
+/// If a strategy does not suit the problem, or would form too large a dense Hessian; before any
+/// work. Numerical trouble is no error: it is the record's status.
+pub fn run<T: Real>(
+    subject: &Subject<'_, T>,
+    strategies: &[Named<T>],
+    settings: &Settings,
+) -> Result<Vec<Record>, Refused> {
+    let dim_y = subject.problem().dim_y();
+    for (name, strategy) in strategies {
+        strategy.validate()?;
+        strategy.suits(subject.problem())?;
+        let room = strategy.room(dim_y).check(name, dim_y, usize::MAX);
+        room.map_err(Refused::Room)?;
+    }
+    let reference = Reference::of(subject, settings);
+    let of_one = |(name, strategy): &Named<T>| {
+        let estimate = estimate(subject, strategy)?;
+        Ok(record(subject, name, &estimate, reference.as_ref(), false))
+    };
+    strategies.iter().map(of_one).collect()
+}
+
+/// Runs one strategy in a workspace of its own.
+///
+/// # Errors
+/// If its settings do not fit, or the problem does not suit it; before any work.
+pub fn estimate<T: Real>(
+    subject: &Subject<'_, T>,
+    strategy: &AnyStrategy<T>,
+) -> Result<Estimate<T>, ConfigError> {
+    let mut work = subject.problem().workspace();
+    strategy.hypergradient(subject.problem(), subject.x(), &mut work)
+}
+
+/// The record of an estimate, with its vector if it is to be `full`.
 pub fn record<T: Real>(
     subject: &Subject<'_, T>,
     name: &str,
