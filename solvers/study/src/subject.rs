@@ -40,6 +40,7 @@ pub struct Subject<'p, T: Real> {
     x: DVector<T>,
     closed_form: Option<Closed<'p, T>>,
     measures: Vec<Measure<'p, T>>,
+    percent: Vec<String>,
     bounds: Option<(f64, f64)>,
 }
 
@@ -61,6 +62,7 @@ impl<'p, T: Real> Subject<'p, T> {
             x,
             closed_form: None,
             measures: Vec::new(),
+            percent: Vec::new(),
             bounds: None,
         }
     }
@@ -98,6 +100,13 @@ impl<'p, T: Real> Subject<'p, T> {
         self
     }
 
+    /// The same with the metric of this name known to be parts of a hundred: pages show it as such.
+    #[must_use]
+    pub fn with_percent(mut self, metric: impl Into<String>) -> Self {
+        self.percent.push(metric.into());
+        self
+    }
+
     /// The same with bounds on every entry of x, for methods that are made by name.
     #[must_use]
     pub fn with_bounds(self, bounds: (f64, f64)) -> Self {
@@ -131,6 +140,11 @@ impl<'p, T: Real> Subject<'p, T> {
     pub fn measure(&self, x: &DVector<T>, y: &DVector<T>) -> Map<String, Value> {
         let measured = self.measures.iter().flat_map(|measure| measure(x, y));
         measured.map(|(name, v)| (name, v.into())).collect()
+    }
+
+    /// The names of metrics that are parts of a hundred.
+    pub fn percent(&self) -> &[String] {
+        &self.percent
     }
 
     /// What a method by name is made for: see [`solvers::catalogue::method`].

@@ -36,7 +36,7 @@ use solvers::{AidStep, ConfigError, Estimate, Exact, Itd, Room, StepSystem, Stra
 
 use crate::{Refused, Subject};
 
-pub use page::table;
+pub use page::{matrix, table};
 
 /// The strategies that are compared unless others are named.
 pub const DEFAULT: &[&str] = &[

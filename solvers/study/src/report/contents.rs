@@ -63,6 +63,7 @@ mod tests {
                     caption: text.clone(),
                     columns: vec![text.clone()],
                     rows: vec![vec![text.as_str().into()]],
+                    ..Table::default()
                 }],
                 plots: vec![Plot {
                     series: vec![Series {

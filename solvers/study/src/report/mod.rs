@@ -8,6 +8,7 @@ mod contents;
 mod figure;
 mod layout;
 mod lines;
+mod made;
 mod marks;
 mod model;
 mod plot;
@@ -20,6 +21,7 @@ use std::path::Path;
 
 pub use contents::ReadError;
 pub use layout::render;
+pub use made::Made;
 pub use model::{Across, Cell, Claim, Page, Plot, Section, Series, Style, Table, Unit};
 pub use plot::svg;
 

@@ -2,13 +2,21 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::made::Made;
+
 /// A whole page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Page {
     /// The heading of the page.
     pub title: String,
-    /// One line on how the numbers were made: version, seed, dtype, threads, machine.
+    /// One line under the heading: seed, scalar type, threads.
     pub subtitle: String,
+    /// What was studied, each with its name: problem, data, settings.
+    #[serde(default)]
+    pub facts: Vec<(String, String)>,
+    /// The command, the date, the version and the machine.
+    #[serde(default)]
+    pub made: Option<Made>,
     /// The findings in words, shown first.
     pub claims: Vec<Claim>,
     /// The evidence, in order.
@@ -18,17 +26,23 @@ pub struct Page {
 }
 
 impl Page {
-    /// A page with this heading, and nothing on it but the version and the machine.
+    /// A page with this heading, and nothing on it but how it was made: see [`Made::here`].
     pub fn new(title: impl Into<String>) -> Self {
-        let (version, os) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
         Page {
             title: title.into(),
-            subtitle: format!("bilevel {version} on {} {os}", std::env::consts::ARCH),
+            made: Some(Made::here()),
             ..Page::default()
         }
     }
 
-    /// The page with this line on how its numbers were made.
+    /// The page with one more line on what was studied, such as a setting and its value.
+    #[must_use]
+    pub fn fact(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.facts.push((name.into(), text.into()));
+        self
+    }
+
+    /// The page with this line under its heading.
     #[must_use]
     pub fn subtitle(self, subtitle: impl Into<String>) -> Self {
         Page {
@@ -74,8 +88,11 @@ pub struct Section {
 pub struct Table {
     /// What the table shows.
     pub caption: String,
-    /// The column headers, with units.
+    /// The column headers.
     pub columns: Vec<String>,
+    /// What each column counts; numbers where it is short.
+    #[serde(default)]
+    pub units: Vec<Unit>,
     /// The rows; a short row is filled up with empty cells.
     pub rows: Vec<Vec<Cell>>,
 }
@@ -89,6 +106,9 @@ pub struct Cell {
     /// units of bytes and seconds.
     #[serde(default)]
     pub sort: Option<f64>,
+    /// Other numbers that the text tells, each with its name, for downloads: the ends of a range.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<(String, f64)>,
 }
 
 impl Cell {
@@ -97,13 +117,17 @@ impl Cell {
         Self {
             text: text.into(),
             sort: Some(value),
+            more: Vec::new(),
         }
     }
 }
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        Self { text, sort: None }
+        Self {
+            text,
+            ..Self::default()
+        }
     }
 }
 

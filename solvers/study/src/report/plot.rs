@@ -271,7 +271,7 @@ fn draw(
         sheet.draw(&Text::new("no data", at, style))?;
         return Ok(None);
     };
-    let ([low, bottom], [high, ceiling]) = ([x.low, y.low], [x.high, y.high]);
+    let (x_range, y_range) = ((x.low, x.high), (y.low, y.high));
     let chart = ChartBuilder::on(sheet)
         .margin_top(top + 12 * UNIT)
         .margin_right(right(&x, side))
@@ -288,10 +288,8 @@ fn draw(
         .light_line_style(Ink::Minor.color().stroke_width(UNIT as u32))
         .label_style(text(TEXT, Ink::Tick))
         .draw()?;
-    let ((left, foot), (end, head)) = (
-        chart.backend_coord(&(low, bottom)),
-        chart.backend_coord(&(high, ceiling)),
-    );
+    let (left, foot) = chart.backend_coord(&(x_range.0, y_range.0));
+    let (end, head) = chart.backend_coord(&(x_range.1, y_range.1));
     let pixel = |i: usize, point: (f64, f64)| {
         let (x, y) = chart.backend_coord(&at(plot, point)?);
         Some((x + aside(plot, i), y))
@@ -313,8 +311,8 @@ fn draw(
         curve(sheet, i, series.style, pixels)?;
     }
     Ok(Some([
-        (low, high, left, end),
-        (bottom, ceiling, foot, head),
+        (x_range.0, x_range.1, left, end),
+        (y_range.0, y_range.1, foot, head),
     ]))
 }
 

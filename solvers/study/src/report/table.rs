@@ -78,10 +78,12 @@ fn cell(table: &Table, column: usize, cell: &Cell) -> String {
     format!("<td{class}{sort}>{}</td>", escape(&cell.text))
 }
 
-/// Whether most cells of a column are numbers.
+/// Whether most cells of a column that say something are numbers.
 pub(super) fn numeric(table: &Table, column: usize) -> bool {
-    let cells = || table.rows.iter().filter_map(|row| row.get(column));
-    2 * cells().filter(|cell| key(cell).is_some()).count() > cells().count()
+    let cells = table.rows.iter().filter_map(|row| row.get(column));
+    let says = |cell: &&Cell| cell.text.chars().any(char::is_alphanumeric) || key(cell).is_some();
+    let told: Vec<bool> = cells.filter(says).map(|cell| key(cell).is_some()).collect();
+    2 * told.iter().filter(|number| **number).count() > told.len()
 }
 
 /// What sorting compares.
@@ -156,6 +158,7 @@ mod tests {
                 vec!["none".into(), "—".into()],
                 vec!["short".into()],
             ],
+            ..Table::default()
         });
         assert!(html.contains("<figcaption>a&lt;b</figcaption>"));
         assert!(
@@ -164,5 +167,16 @@ mod tests {
         assert!(html.contains("<td class=\"n\">—</td>"));
         assert!(html.contains("<th scope=\"col\" class=\"n\"><button type=\"button\">x &amp; y<"));
         assert_eq!(html.matches("<td").count(), 8);
+    }
+
+    #[test]
+    fn a_column_of_few_numbers_and_many_dashes_is_one_of_numbers() {
+        let rows = ["–", "–", "3", "–"].map(|text| vec![text.into()]);
+        let html = table(&Table {
+            columns: vec!["residual".into()],
+            rows: rows.into(),
+            ..Table::default()
+        });
+        assert_eq!(html.matches("<td class=\"n\"").count(), 4);
     }
 }
