@@ -189,6 +189,13 @@ impl<T: Real> Task<T> {
         let apart = self.held_out.iter().flat_map(|apart| apart.measure(x));
         own.chain(apart).collect()
     }
+
+    /// The names of the metrics that are parts of a hundred.
+    pub fn percent(&self) -> impl Iterator<Item = &'static str> {
+        let apart = self.held_out.iter().flat_map(|apart| &apart.metrics);
+        let all = self.metrics.iter().chain(apart);
+        all.filter(|m| m.percent).map(|m| m.name)
+    }
 }
 
 impl<T: Real> fmt::Debug for Task<T> {

@@ -74,7 +74,10 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
     }
     let embedded = args.problem.data.is_none();
     let title = format!("Memory against depth on {}", problem.name);
-    let page = || pages::page(&*title, common, embedded).memory(&records);
+    let page = || {
+        let page = pages::page(&*title, common, embedded);
+        pages::data(page, &problem).memory(&records)
+    };
     leave(common, "memory.jsonl", &records, Some(&page))?;
     let failed = records.iter().filter(|r| !r.success);
     trusted(failed.map(|r| format!("{} at {}", r.policy, r.depth)))

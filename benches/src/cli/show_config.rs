@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use clap::{Args, Command};
+use study::format::dash;
+use study::report::{Section, Table};
 
 use super::failure::Failure;
 use super::given::{Given, Methods};
@@ -32,6 +34,31 @@ fn keys(method: &str) -> Vec<(String, String)> {
         (argument.get_id().to_string(), help.unwrap_or_default())
     });
     keys.collect()
+}
+
+/// The settings of a method as a section of a page.
+pub(super) fn settings_section(method: &str, settings: &SolveSettings) -> Section {
+    let table = toml::Table::try_from(settings).expect("settings are plain data");
+    let row = |(key, _): (String, String)| {
+        let value = table.get(&key).map(|value| match value {
+            toml::Value::String(text) => text.clone(),
+            value => value.to_string(),
+        });
+        vec![key.into(), value.unwrap_or_else(dash).into()]
+    };
+    Section {
+        title: "Settings".into(),
+        text:
+            "A dash stands for what was not given and has no value of its own: the method finds it."
+                .into(),
+        tables: vec![Table {
+            caption: format!("Settings of {method}"),
+            columns: vec!["setting".into(), "value".into()],
+            rows: keys(method).into_iter().map(row).collect(),
+            ..Table::default()
+        }],
+        plots: Vec::new(),
+    }
 }
 
 /// A file that gives the settings of a method what they are, those that are absent in comments.

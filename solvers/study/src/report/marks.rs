@@ -11,11 +11,11 @@ pub(super) type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 /// Drawing units per unit of length: the backend rounds to whole units, which would show.
 pub(super) const UNIT: i32 = 10;
 
-/// Okabe and Ito's palette without its yellow, which is lost on white; dark ones first. Then five
-/// that are far from these, for plots of up to a dozen curves.
+/// After Okabe and Ito, each at least three times as bright or as dark as white by the rule of WCAG,
+/// and then five that are far from these, for plots of up to a dozen curves.
 const PALETTE: [&str; 12] = [
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#1A1A1A", "#E69F00", "#56B4E9", "#882255",
-    "#7A5C00", "#6A51A3", "#6B6E73", "#C4161C",
+    "#0072B2", "#D55E00", "#009E73", "#C0659A", "#1A1A1A", "#B97F00", "#1F9FD0", "#882255",
+    "#667A14", "#7A4FC0", "#85888E", "#E0262D",
 ];
 
 /// Shapes; as many as share no factor with the palette, so that pairs repeat late.

@@ -193,7 +193,31 @@ pub struct Across {
     pub unit: Unit,
 }
 
+/// The most points that a curve is drawn with: more than a screen tells apart.
+const MOST_POINTS: usize = 400;
+
 impl Plot {
+    /// The plot with no more points a curve than a screen tells apart, and a note where some are
+    /// left out: pages stay small.
+    #[must_use]
+    pub fn thinned(mut self) -> Self {
+        let longest = self.series.iter().map(|s| s.points.len()).max();
+        let stride = longest.unwrap_or(0).div_ceil(MOST_POINTS).max(1);
+        if stride == 1 {
+            return self;
+        }
+        for series in &mut self.series {
+            let last = series.points.len().saturating_sub(1);
+            let kept = |i: usize| i.is_multiple_of(stride) || i == last;
+            thin(&mut series.points, kept);
+            thin(&mut series.spread, kept);
+            series.across.iter_mut().for_each(|x| thin(x, kept));
+        }
+        let note = format!("One of every {stride} points is here; the records have all of them.");
+        self.note = [self.note, note].join(" ").trim_start().to_owned();
+        self
+    }
+
     /// The plot against the i-th of its horizontal quantities, the first of which is its own.
     pub(super) fn against(&self, i: usize) -> Self {
         let Some(other) = i.checked_sub(1).and_then(|i| self.across.get(i)) else {
@@ -215,6 +239,11 @@ impl Plot {
             ..self.clone()
         }
     }
+}
+
+fn thin<T: Copy>(all: &mut Vec<T>, kept: impl Fn(usize) -> bool) {
+    let some = all.iter().enumerate().filter(|(i, _)| kept(*i));
+    *all = some.map(|(_, item)| *item).collect();
 }
 
 /// One named curve.
@@ -264,6 +293,48 @@ fn points<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(f64, f64)>, D::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_curves_are_thinned_and_say_so() {
+        let plot = |n: usize| {
+            let x = (0..n).map(|i| i as f64);
+            let series = Series {
+                points: x.clone().map(|x| (x, -x)).collect(),
+                spread: x.clone().map(|x| (x, x + 1.0)).collect(),
+                across: vec![x.map(|x| 2.0 * x).collect()],
+                ..Series::default()
+            };
+            Plot {
+                series: vec![series],
+                note: "Bands.".into(),
+                ..Plot::default()
+            }
+        };
+        let whole = plot(MOST_POINTS);
+        assert_eq!(whole.clone().thinned(), whole);
+        let n = 2 * MOST_POINTS + 2;
+        let long = plot(n).thinned();
+        assert!(
+            long.note.starts_with("Bands. One of every 3 points"),
+            "{}",
+            long.note
+        );
+        let Series {
+            points,
+            spread,
+            across,
+            ..
+        } = &long.series[0];
+        assert!(points.len() <= MOST_POINTS + 1);
+        assert_eq!(
+            (points[0].0, points.last().unwrap().0),
+            (0.0, (n - 1) as f64)
+        );
+        for ((point, edges), other) in points.iter().zip(spread).zip(&across[0]) {
+            assert_eq!((point.0, 2.0 * point.0), (edges.0, *other));
+        }
+        assert_eq!([spread.len(), across[0].len()], [points.len(); 2]);
+    }
 
     #[test]
     fn points_that_are_not_finite_survive_json() {

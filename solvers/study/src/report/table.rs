@@ -75,7 +75,15 @@ fn cell(table: &Table, column: usize, cell: &Cell) -> String {
         ""
     };
     let sort = key.map_or_else(String::new, |key| format!(" data-sort=\"{key:?}\""));
-    format!("<td{class}{sort}>{}</td>", escape(&cell.text))
+    // A range takes a line of its own, so that columns stay narrow.
+    let text = match cell.text.split_once(" [") {
+        Some((value, range)) if !cell.more.is_empty() => {
+            let range = escape(range);
+            format!("{} <span class=\"range\">[{range}</span>", escape(value))
+        }
+        _ => escape(&cell.text),
+    };
+    format!("<td{class}{sort}>{text}</td>")
 }
 
 /// Whether most cells of a column that say something are numbers.
@@ -167,6 +175,23 @@ mod tests {
         assert!(html.contains("<td class=\"n\">—</td>"));
         assert!(html.contains("<th scope=\"col\" class=\"n\"><button type=\"button\">x &amp; y<"));
         assert_eq!(html.matches("<td").count(), 8);
+    }
+
+    #[test]
+    fn a_range_stands_below_its_value() {
+        let cell = Cell {
+            more: vec![("low".into(), 1.0)],
+            ..Cell::number("2 [1, <3]", 2.0)
+        };
+        let html = table(&Table {
+            columns: vec!["time".into()],
+            rows: vec![vec![cell]],
+            ..Table::default()
+        });
+        assert!(
+            html.contains(">2 <span class=\"range\">[1, &lt;3]</span></td>"),
+            "{html}"
+        );
     }
 
     #[test]

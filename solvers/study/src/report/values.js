@@ -48,7 +48,7 @@ document.querySelectorAll("figure.plot").forEach((figure, k) => {
       ];
       if (range) lines.splice(1, 0, ["from … to", range.map((v) => show(v, plot.y_unit)).join(" … ")]);
       value.replaceChildren(make("b", {}, series.name));
-      for (const [label, text] of lines) value.append(make("span", {}, label + ": " + text));
+      for (const [label, text] of lines) value.append(" ", make("span", {}, label + ": " + text));
       value.hidden = false;
       const [box, frame] = [chart.getBoundingClientRect(), figure.getBoundingClientRect()];
       const scale = box.width / chart.viewBox.baseVal.width;

@@ -7,9 +7,6 @@ use crate::columns::{Column, table as of_columns};
 use crate::format::short;
 use crate::report::{Across, Page, Plot, Section, Series, Style, Table, Unit};
 
-/// The most points that a curve is drawn with: more than a screen tells apart.
-const MOST_POINTS: usize = 400;
-
 /// The table of a run: a row for each record, with the metrics of the last one.
 pub fn table(outcome: &Outcome) -> Table {
     of_records(
@@ -157,24 +154,17 @@ pub fn along<'a>(
     runs: impl Iterator<Item = (&'a str, &'a [Record])>,
     quantity: impl Fn(&Record) -> f64,
 ) -> Plot {
-    let mut every = 1;
-    let mut series = Vec::new();
-    for (name, records) in runs {
-        let stride = records.len().div_ceil(MOST_POINTS).max(1);
-        every = every.max(stride);
-        let kept = |i: usize| i.is_multiple_of(stride) || i + 1 == records.len();
-        let drawn = records.iter().enumerate().filter(|(i, _)| kept(*i));
-        let drawn: Vec<&Record> = drawn.map(|(_, r)| r).collect();
-        let of = |x: fn(&Record) -> f64| drawn.iter().map(|r| x(r)).collect();
-        let point = |r: &&Record| (r.iteration as f64, quantity(r));
-        series.push(Series {
+    let series = runs.map(|(name, records)| {
+        let of = |x: fn(&Record) -> f64| records.iter().map(x).collect();
+        let point = |r: &Record| (r.iteration as f64, quantity(r));
+        Series {
             name: name.to_owned(),
-            points: drawn.iter().map(point).collect(),
+            points: records.iter().map(point).collect(),
             across: vec![of(|r| (r.gradients + r.hvps) as f64), of(|r| r.seconds)],
             style: Style::Line,
             ..Series::default()
-        });
-    }
+        }
+    });
     let across = |label: &str, unit| Across {
         label: label.into(),
         log: false,
@@ -188,13 +178,10 @@ pub fn along<'a>(
             across("oracle calls: gradients + HVPs", Unit::Number),
             across("time", Unit::Seconds),
         ],
-        series,
-        note: match every {
-            1 => String::new(),
-            n => format!("At most {MOST_POINTS} records are drawn, one of every {n}."),
-        },
+        series: series.collect(),
         ..Plot::default()
     }
+    .thinned()
 }
 
 #[cfg(test)]
@@ -247,21 +234,5 @@ mod tests {
         );
         let cells = &page.sections[0].tables[0].rows[1];
         assert!(cells.last().unwrap().text.ends_with(" %"), "{cells:?}");
-    }
-
-    #[test]
-    fn long_runs_are_thinned_and_say_so() {
-        let plot = |n: usize| {
-            let outcome = outcome(n);
-            let runs = std::iter::once(("a", &outcome.records[..]));
-            along("F", "F", runs, |r| r.upper)
-        };
-        assert!(plot(MOST_POINTS).note.is_empty());
-        let long = plot(2 * MOST_POINTS + 1);
-        let points = &long.series[0].points;
-        assert!(points.len() <= MOST_POINTS + 1 && long.note.contains("every 3"));
-        let last = points.last().unwrap();
-        assert_eq!((points[0].0, last.0), (1.0, (2 * MOST_POINTS + 1) as f64));
-        assert_eq!(long.series[0].across[1].len(), points.len());
     }
 }
