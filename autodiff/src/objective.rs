@@ -38,6 +38,19 @@ impl<T: Real, F> fmt::Debug for Closure<T, F> {
 /// let program = g.record(2, 2);
 /// assert_eq!(program.point().value(&[&[0.0, 0.0], &[1.0, 2.0]]), 2.5);
 /// ```
+///
+/// The closure stands in the call. Bound by `let` before, each `Var` gets a lifetime of its own, and
+/// the compiler says four times that one "may not live long enough". Bind the objective instead, as
+/// above, or name the function:
+///
+/// ```
+/// use autodiff::{Objective, Var, objective};
+///
+/// fn g<'r>(x: Var<'r>, y: Var<'r>) -> Var<'r> {
+///     0.5 * (y - x).norm_squared()
+/// }
+/// assert_eq!(objective(g).record(1, 1).point().value(&[&[1.0], &[3.0]]), 2.0);
+/// ```
 pub fn objective<T, F>(f: F) -> Closure<T, F>
 where
     T: Real,

@@ -32,6 +32,8 @@ pub mod catalogue;
 mod certificate;
 mod estimate;
 mod expect;
+// Documentation alone: an edit of a page builds nothing else anew.
+#[cfg(any(doc, doctest))]
 pub mod guide;
 mod hessian;
 mod hypergradient;

@@ -16,7 +16,15 @@ pub mod silent;
 
 pub use autodiff::arbitrary::numbers;
 
-/// The objectives of the README run.
+/// The README, and the pages of the guide that need `models`.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../solvers/src/guide/data.md")]
+    struct Data;
+
+    #[doc = include_str!("../../solvers/src/guide/problems.md")]
+    struct Problems;
+}

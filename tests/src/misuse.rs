@@ -22,6 +22,7 @@ macro_rules! refused {
 
 refused! {
     branches_on_a_value
+    closure_bound_before_objective
     gradient_at_another_recording
     keeps_a_gradient
     leaves_in_a_vector

@@ -8,7 +8,7 @@ use study::Subject;
 pub fn subject<T: Real>(task: &Task<T>) -> Subject<'_, T> {
     let mut subject = Subject::new(task.name, &task.bilevel, task.x.clone());
     if let Some(known) = &task.known {
-        subject = subject.with_closed_form(|x| (known.hypergradient)(x));
+        subject = subject.with_closed_form((known.hypergradient)(&task.x));
     }
     if let Some(bounds) = task.bounds {
         subject = subject.with_bounds(bounds);

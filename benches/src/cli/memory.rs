@@ -2,6 +2,7 @@
 
 use autodiff::Real;
 use autodiff::bytes::human_bytes;
+use solvers::Strategy;
 use study::memory::{Policy, measure, table};
 
 use super::args::{Common, Memory};
@@ -33,6 +34,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
             .map_err(|e| Failure::Input(format!("--policy {}: {}", policy.family(), e.reason())))?;
     }
     let problem = super::problem::<T>(&args.problem, common)?;
+    unrolled(1).suits(&problem.bilevel).map_err(input)?;
     out_folder::for_records(common)?;
     let policies = match &given[..] {
         [] => Policy::default_for::<T>(problem.bilevel.dim_x(), &unrolled(1)),

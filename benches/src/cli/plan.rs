@@ -2,6 +2,7 @@
 
 use autodiff::Real;
 use autodiff::bytes::human_bytes;
+use solvers::Strategy;
 use study::plan::{deepest, fastest, table};
 
 use super::args::{Common, Plan};
@@ -16,6 +17,7 @@ pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> 
     let budget = budget(&args.budget)?;
     let depth = args.depth.map(|d| count("--depth", d)).transpose()?;
     let problem = super::problem::<T>(&args.problem, common)?;
+    unrolled(1).suits(&problem.bilevel).map_err(input)?;
     out_folder::for_records(common)?;
     let subject = subject(&problem);
     let (records, refused) = match depth {

@@ -5,6 +5,7 @@ mod check;
 mod command_line;
 mod common;
 mod faults;
+mod guide;
 mod method_failures;
 mod own_problem;
 mod stability;

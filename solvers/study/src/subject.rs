@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use solvers::Bilevel;
 use solvers::catalogue::Place;
 
-/// The hypergradient at x.
-type Closed<'p, T> = Arc<dyn Fn(&DVector<T>) -> DVector<T> + Send + Sync + 'p>;
+use crate::solve;
+
 /// Numbers at (x, y), each with its name.
 type Measure<'p, T> =
     Arc<dyn Fn(&DVector<T>, &DVector<T>) -> Vec<(String, f64)> + Send + Sync + 'p>;
@@ -28,7 +28,7 @@ type Measure<'p, T> =
 /// let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
 /// let problem = Bilevel::new(upper, lower, 1, 1)?;
 /// let subject = Subject::new("scalar", &problem, dvector![0.3])
-///     .with_closed_form(|x| 2.0 * x.add_scalar(-0.5))
+///     .with_closed_form(dvector![2.0 * 0.3 - 1.0])
 ///     .with_metric("distance", |x, _| (x[0] - 0.5).abs());
 /// assert_eq!(subject.measure(&dvector![0.5], &dvector![0.5])["distance"], 0.0);
 /// # Ok::<(), solvers::ProblemError>(())
@@ -38,7 +38,7 @@ pub struct Subject<'p, T: Real> {
     name: String,
     problem: &'p Bilevel<T>,
     x: DVector<T>,
-    closed_form: Option<Closed<'p, T>>,
+    closed_form: Option<DVector<T>>,
     measures: Vec<Measure<'p, T>>,
     percent: Vec<String>,
     bounds: Option<(f64, f64)>,
@@ -67,30 +67,42 @@ impl<'p, T: Real> Subject<'p, T> {
         }
     }
 
-    /// The same with its hypergradient in closed form, which errors are measured against.
+    /// Adds the hypergradient at x as a closed form gives it: errors are measured against it.
+    ///
+    /// # Panics
+    /// If it does not have as many entries as x.
     #[must_use]
-    pub fn with_closed_form(
-        self,
-        hypergradient: impl Fn(&DVector<T>) -> DVector<T> + Send + Sync + 'p,
-    ) -> Self {
+    #[track_caller]
+    pub fn with_closed_form(self, hypergradient: DVector<T>) -> Self {
+        let (name, found, expected) = (&self.name, hypergradient.len(), self.x.len());
+        assert!(
+            found == expected,
+            "the hypergradient of `{name}` has {found} entries: expected {expected}"
+        );
         Subject {
-            closed_form: Some(Arc::new(hypergradient)),
+            closed_form: Some(hypergradient),
             ..self
         }
     }
 
-    /// The same with one more number that is measured at (x, y) along a run, and never optimised.
+    /// Adds a number that is measured at (x, y) along a run, and never optimised.
+    ///
+    /// # Panics
+    /// If the name is that of a field of [`solve::Record`], beside which it stands in JSON.
     #[must_use]
+    #[track_caller]
     pub fn with_metric(
         self,
         name: impl Into<String>,
         metric: impl Fn(&DVector<T>, &DVector<T>) -> f64 + Send + Sync + 'p,
     ) -> Self {
         let name = name.into();
+        not_taken(&name);
         self.with_metrics(move |x, y| vec![(name.clone(), metric(x, y))])
     }
 
-    /// The same with more numbers that are measured together, each with its name.
+    /// Adds numbers that are measured together, each with its name: see
+    /// [`with_metric`](Subject::with_metric).
     #[must_use]
     pub fn with_metrics(
         mut self,
@@ -100,14 +112,15 @@ impl<'p, T: Real> Subject<'p, T> {
         self
     }
 
-    /// The same with the metric of this name known to be parts of a hundred: pages show it as such.
+    /// Has pages show the metric of this name as parts of a hundred.
     #[must_use]
     pub fn with_percent(mut self, metric: impl Into<String>) -> Self {
         self.percent.push(metric.into());
         self
     }
 
-    /// The same with bounds on every entry of x, for methods that are made by name.
+    /// Sets bounds on every entry of x, for methods that are made by name for its
+    /// [`place`](Subject::place).
     #[must_use]
     pub fn with_bounds(self, bounds: (f64, f64)) -> Self {
         Subject {
@@ -132,14 +145,22 @@ impl<'p, T: Real> Subject<'p, T> {
     }
 
     /// The hypergradient at the point in closed form, if it is known.
-    pub fn closed_form(&self) -> Option<DVector<T>> {
-        self.closed_form.as_ref().map(|h| h(&self.x))
+    pub fn closed_form(&self) -> Option<&DVector<T>> {
+        self.closed_form.as_ref()
     }
 
     /// The metrics at (x, y), by name.
+    ///
+    /// # Panics
+    /// If a name is that of a field of [`solve::Record`].
     pub fn measure(&self, x: &DVector<T>, y: &DVector<T>) -> Map<String, Value> {
         let measured = self.measures.iter().flat_map(|measure| measure(x, y));
-        measured.map(|(name, v)| (name, v.into())).collect()
+        measured
+            .map(|(name, v)| {
+                not_taken(&name);
+                (name, v.into())
+            })
+            .collect()
     }
 
     /// The names of metrics that are parts of a hundred.
@@ -156,6 +177,15 @@ impl<'p, T: Real> Subject<'p, T> {
             seed,
         }
     }
+}
+
+/// A metric's name is not that of another number of the record.
+#[track_caller]
+fn not_taken(name: &str) {
+    assert!(
+        !solve::FIELDS.contains(&name),
+        "metric `{name}`: expected a name that no field of `solve::Record` has"
+    );
 }
 
 impl<T: Real> fmt::Debug for Subject<'_, T> {

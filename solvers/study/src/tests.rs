@@ -64,10 +64,24 @@ fn a_run_measures_what_it_was_told_to_and_ends_at_the_solution() {
             .metric("gap")
             .is_some_and(|gap| gap < 1e-8)
     );
+    let json = serde_json::to_value(&outcome.records[0]).expect("plain data");
+    let fields = json.as_object().expect("a record").keys();
+    let fields = fields.filter(|name| *name != "gap");
+    assert!(
+        fields
+            .clone()
+            .all(|name| solve::FIELDS.contains(&name.as_str())),
+        "{json}"
+    );
     let text = outcome.to_string();
     assert!(text.starts_with("own by gd\n  iteration"), "{text}");
     assert!(text.contains("\nx = [0.5"), "{text}");
     assert_eq!(solve::table(&outcome).rows.len(), 40);
+    let one = solve::Outcome {
+        records: outcome.records[..1].to_vec(),
+        ..outcome
+    };
+    assert_eq!(one.to_string().matches("converged").count(), 1, "{one}");
 }
 
 #[test]
@@ -106,6 +120,20 @@ fn steps_of_a_check_are_no_longer_than_the_problem_allows() {
 fn a_point_of_another_length_is_told() {
     let problem = distance(2);
     let _ = Subject::new("own", &problem, DVector::zeros(3));
+}
+
+#[test]
+#[should_panic(expected = "the hypergradient of `own` has 1 entries: expected 2")]
+fn a_closed_form_of_another_length_is_told() {
+    let problem = distance(2);
+    let _ = Subject::new("own", &problem, DVector::zeros(2)).with_closed_form(dvector![1.0]);
+}
+
+#[test]
+#[should_panic(expected = "metric `upper`: expected a name that no field")]
+fn a_metric_does_not_take_the_name_of_another_number() {
+    let problem = distance(2);
+    let _ = Subject::new("own", &problem, DVector::zeros(2)).with_metric("upper", |_, _| 0.0);
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn mistakes_are_told_where_they_are_made() {
 fn what_a_call_is_given_has_to_be_as_long_as_the_problem_s() {
     use autodiff::objective;
     use nalgebra::DVector;
-    use solvers::{Aid, At, Bilevel, Strategy};
+    use solvers::{Aid, At, Bilevel, Descent, Method, Optimiser, Strategy};
 
     let f = || objective(|x: Var, y: Var| (y - x.sum()).norm_squared());
     let problem = Bilevel::new(f(), f(), 2, 3).expect("a valid problem");
@@ -219,4 +219,25 @@ fn what_a_call_is_given_has_to_be_as_long_as_the_problem_s() {
     expect(["workspace", "another problem"], &|| {
         drop(aid.hypergradient(&problem, &x, &mut other.workspace()));
     });
+    let method = Descent::new(Aid::cg(), Optimiser::GradientDescent { rate: 0.1 }, 1);
+    expect(["x has 3 entries", "has 2"], &|| {
+        drop(method.begin(&problem, y.clone()));
+    });
+    expect(
+        ["start of the lower level has 2 entries", "expected 3"],
+        &|| {
+            drop(problem.clone().starting_from(x.clone()));
+        },
+    );
+    // Through a trait object the line is the caller's too.
+    let (strategy, method): (&dyn Strategy<f64>, &dyn Method<f64>) = (&aid, &method);
+    let here = line!();
+    let uses: [&dyn Fn(); 2] = [
+        &|| drop(strategy.hypergradient(&problem, &y, &mut problem.workspace())),
+        &|| drop(method.begin(&problem, y.clone())),
+    ];
+    for (wrong, line) in uses.into_iter().zip(here + 2..) {
+        let (file, at, message) = panic_of(wrong);
+        assert_eq!((file.as_str(), at), (file!(), line), "{message}");
+    }
 }

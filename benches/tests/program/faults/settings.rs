@@ -230,3 +230,18 @@ fn configuration_files() {
         ],
     );
 }
+
+#[test]
+fn loops_of_own_steps_take_no_step_length() {
+    let own = "--problem learning-rates --step 0.1 --out results";
+    let words: &[&str] = &["step length 0.1", "steps of its own"];
+    let lines = [
+        format!("memory {own} --depths 3"),
+        format!("plan {own} --budget 1MB"),
+        format!("plan {own} --budget 1MB --depth 3"),
+    ];
+    refused(
+        &Folder::new(),
+        &lines.each_ref().map(|line| (&**line, words)),
+    );
+}

@@ -7,12 +7,15 @@ use crate::report::{Claim, Page, Section, Table};
 
 /// The table of checks: a row for each.
 pub fn table(records: &[Record]) -> Table {
-    let place = |r: &Record| {
-        let reason = r
-            .reason
-            .as_ref()
-            .map_or(String::new(), |w| format!(": {w}"));
-        format!("{}, {}{reason}", r.verdict, r.place)
+    let verdict = |r: &Record| {
+        let mut text = r.verdict.to_owned();
+        if !r.place.is_empty() {
+            text += &format!(", {}", r.place);
+        }
+        if let Some(why) = &r.reason {
+            text += &format!(": {why}");
+        }
+        text
     };
     let columns = [
         Column::words("subject", |r: &Record| r.subject.clone()),
@@ -22,7 +25,7 @@ pub fn table(records: &[Record]) -> Table {
         Column::number("expected", |r: &Record| Some(r.expected), short),
         Column::number("got", |r: &Record| Some(r.got), short),
         Column::number("ratio", |r: &Record| Some(r.ratio), short),
-        Column::words("verdict and place", place),
+        Column::words("verdict and place", verdict),
     ];
     of_columns("Each derivative against the other ways", &columns, records)
 }

@@ -143,7 +143,7 @@ impl<T: Real> Reference<T> {
         }
         if let Some(hypergradient) = subject.closed_form() {
             return Some(Reference {
-                hypergradient,
+                hypergradient: hypergradient.clone(),
                 origin: "closed-form",
             });
         }

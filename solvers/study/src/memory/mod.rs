@@ -173,6 +173,9 @@ pub fn run<T: Real>(
     depths: &[usize],
     budget: Option<usize>,
 ) -> Result<Vec<Record>, ConfigError> {
+    for depth in depths {
+        Strategy::<T>::validate(&at(*depth))?;
+    }
     let policies = Policy::default_for::<T>(subject.problem().dim_x(), &at(1));
     let each = policies
         .into_iter()
@@ -253,6 +256,7 @@ mod tests {
 
     use super::*;
     use crate::tests::distance;
+
     #[test]
     fn predictions_are_the_measurements() {
         let problem = distance(1);
@@ -271,6 +275,17 @@ mod tests {
                 assert!(record.success, "{record:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_depth_of_no_steps_is_refused() {
+        let problem = distance(1);
+        let subject = Subject::new("distance", &problem, dvector![0.3]);
+        let refused = run(&subject, Itd::reverse, &[10, 0], None).expect_err("no steps");
+        assert!(
+            refused.to_string().contains("expected at least 1"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -111,6 +111,7 @@ mod tests {
 
     use super::*;
     use crate::tests::distance;
+
     #[test]
     fn the_fastest_fits_or_says_what_would() {
         let problem = distance(5);

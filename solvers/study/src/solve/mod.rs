@@ -15,6 +15,23 @@ use crate::Subject;
 
 pub use page::{along, table};
 
+/// The names of the fields of a record, beside which its metrics stand.
+pub(crate) const FIELDS: [&str; 13] = [
+    "problem",
+    "method",
+    "iteration",
+    "seconds",
+    "upper",
+    "lower_residual",
+    "hypergradient_norm",
+    "hvps",
+    "gradients",
+    "accuracy",
+    "certificate",
+    "peak_bytes",
+    "status",
+];
+
 /// What is recorded of one outer iteration of a run, or of several.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {

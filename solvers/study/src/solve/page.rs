@@ -47,9 +47,13 @@ fn spaced(name: &str) -> String {
     name.replace('_', " ")
 }
 
-/// The first and the last record, if there is one.
-fn ends(outcome: &Outcome) -> Option<[&Record; 2]> {
-    Some([outcome.records.first()?, outcome.records.last()?])
+/// The first and the last record, as far as there are two.
+fn ends(outcome: &Outcome) -> Option<Vec<&Record>> {
+    match &outcome.records[..] {
+        [] => None,
+        [only] => Some(vec![only]),
+        [first, .., last] => Some(vec![first, last]),
+    }
 }
 
 /// The first and the last record side by side, and where a small problem ended.
