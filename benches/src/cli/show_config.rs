@@ -39,22 +39,22 @@ fn keys(method: &str) -> Vec<(String, String)> {
 /// The settings of a method as a section of a page.
 pub(super) fn settings_section(method: &str, settings: &SolveSettings) -> Section {
     let table = toml::Table::try_from(settings).expect("settings are plain data");
-    let row = |(key, _): (String, String)| {
-        let value = table.get(&key).map(|value| match value {
-            toml::Value::String(text) => text.clone(),
-            value => value.to_string(),
-        });
-        vec![key.into(), value.unwrap_or_else(dash).into()]
+    let value = |key: &str| match table.get(key) {
+        Some(toml::Value::String(text)) => Some(text.clone()),
+        value => value.map(ToString::to_string),
     };
+    // How data is read says nothing where it was not asked for.
+    let said = |key: &&str| value(key).is_some() || !GivenReading::KEYS.contains(key);
+    let keys = keys(method);
+    let keys = keys.iter().map(|(key, _)| key.as_str()).filter(said);
+    let row = |key: &str| vec![key.into(), value(key).unwrap_or_else(dash).into()];
     Section {
         title: "Settings".into(),
-        text:
-            "A dash stands for what was not given and has no value of its own: the method finds it."
-                .into(),
+        text: "A dash stands for what was not given: the method finds it, or does without.".into(),
         tables: vec![Table {
             caption: format!("Settings of {method}"),
             columns: vec!["setting".into(), "value".into()],
-            rows: keys(method).into_iter().map(row).collect(),
+            rows: keys.map(row).collect(),
             ..Table::default()
         }],
         plots: Vec::new(),

@@ -61,14 +61,19 @@ fn columns<'a>(
     columns
 }
 
-/// The names of what the last records hold, in their order, of all configurations.
+/// The names of what the last records hold, of all configurations: F, the metrics, then the costs.
 fn quantities(summaries: &[Summary]) -> Vec<String> {
+    const COSTS: [&str; 4] = ["gradients", "hvps", "seconds", "peak_bytes"];
     let mut names: Vec<String> = Vec::new();
     for name in summaries.iter().flat_map(|s| s.last.keys()) {
         if !names.contains(name) {
             names.push(name.clone());
         }
     }
+    names.sort_by_key(|name| {
+        let cost = COSTS.iter().position(|cost| cost == name);
+        (cost.map_or(0, |at| at + 1), name != "upper")
+    });
     names
 }
 

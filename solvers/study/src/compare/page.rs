@@ -90,14 +90,6 @@ fn section(records: &[Record]) -> Section {
             )
         },
     );
-    let failed = |r: &Record| (!r.success).then(|| format!("{}: {}.", r.strategy, r.message));
-    let warned = |r: &Record| {
-        let warning = |w: &String| format!("{}: warning: {w}.", r.strategy);
-        r.warnings.iter().map(warning).collect::<Vec<_>>()
-    };
-    let said = std::iter::once(against)
-        .chain(records.iter().filter_map(failed))
-        .chain(records.iter().flat_map(warned));
     let calls = |r: &Record| (r.gradients + r.hvps) as f64;
     let plots = [
         plot(records, "oracle calls", Unit::Number, calls),
@@ -105,10 +97,29 @@ fn section(records: &[Record]) -> Section {
     ];
     Section {
         title: format!("Strategies at one point of {}", records[0].problem),
-        text: said.collect::<Vec<_>>().join("\n\n"),
-        tables: vec![table(records)],
+        text: against,
+        tables: std::iter::once(table(records))
+            .chain(remarks(records))
+            .collect(),
         plots: plots.into_iter().filter(|p| !p.series.is_empty()).collect(),
     }
+}
+
+/// Failures and warnings in words, if there are any.
+fn remarks(records: &[Record]) -> Option<Table> {
+    let of_one = |r: &Record| {
+        let failed = (!r.success).then(|| r.message.clone());
+        let all = failed.into_iter().chain(r.warnings.iter().cloned());
+        all.map(|text| vec![Cell::from(&*r.strategy), text.into()])
+            .collect::<Vec<_>>()
+    };
+    let rows: Vec<_> = records.iter().flat_map(of_one).collect();
+    (!rows.is_empty()).then(|| Table {
+        caption: "Failures and warnings".into(),
+        columns: vec!["strategy".into(), "what it says".into()],
+        rows,
+        ..Table::default()
+    })
 }
 
 /// Where a reference comes from, in words.

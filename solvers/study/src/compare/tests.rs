@@ -131,12 +131,17 @@ fn a_page_has_the_errors_as_dots_and_of_several_problems_the_matrix_first() {
         assert_eq!(b.points, [(record.peak_bytes as f64, error)]);
     }
     (two[1].success, two[1].status) = (false, "stuck");
+    two[1].message = "it is stuck".into();
+    two[1].warnings = vec!["take care".into()];
     let page = Page::default().compare(&[one, two].concat());
     assert_eq!(page.sections.len(), 3);
     let matrix = &page.sections[0].tables[0];
     assert_eq!(matrix.columns, ["problem", "exact", "aid-cg"]);
     let texts: Vec<&str> = matrix.rows[1].iter().map(|c| &*c.text).collect();
     assert_eq!(texts, ["two", "0", "stuck"]);
+    let remarks = &page.sections[2].tables[1].rows;
+    let said: Vec<&str> = remarks.iter().map(|row| &*row[1].text).collect();
+    assert_eq!(said, ["it is stuck", "take care"]);
 }
 
 #[test]

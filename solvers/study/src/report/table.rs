@@ -68,8 +68,8 @@ pub(super) fn table(table: &Table) -> String {
 
 fn cell(table: &Table, column: usize, cell: &Cell) -> String {
     let key = key(cell);
-    // A placeholder such as a dash lines up with the numbers of its column.
-    let class = if key.is_some() || (cell.text.chars().count() < 4 && numeric(table, column)) {
+    // Words among numbers, such as a dash or a status, line up with the numbers of their column.
+    let class = if numeric(table, column) {
         " class=\"n\""
     } else {
         ""
