@@ -51,6 +51,7 @@ pub fn bda_counterexample<T: Real>() -> Task<T> {
 pub static BDA_COUNTEREXAMPLE: Entry = Entry::new(
     "bda-counterexample",
     "closed form 1: the lower level has many solutions; x* = 1, plain unrolling goes to 1/2",
+    ["the outer variable", "the two lower variables"],
     make!(|_| Ok(bda_counterexample())),
 );
 
@@ -79,6 +80,7 @@ pub fn bda_discriminating<T: Real>() -> Task<T> {
 pub static BDA_DISCRIMINATING: Entry = Entry::new(
     "bda-discriminating",
     "closed form 2: each way of aggregating ends elsewhere; x* = 1/2",
+    ["the outer variable", "the two lower variables"],
     make!(|_| Ok(bda_discriminating())),
 );
 
@@ -105,6 +107,7 @@ pub fn penalty_bias<T: Real>() -> Task<T> {
 pub static PENALTY_BIAS: Entry = Entry::new(
     "penalty-bias",
     "closed form 3: a penalty α ends at α/(1+2α) instead of 1/2",
+    ["the outer variable", "the lower variable"],
     make!(|_| Ok(penalty_bias())),
 );
 
@@ -121,6 +124,7 @@ pub fn scalar<T: Real>() -> Task<T> {
 pub static SCALAR: Entry = Entry::new(
     "scalar",
     "closed form 4: one-dimensional, the errors of ITD and AID are known",
+    ["the outer variable", "the lower variable"],
     make!(|_| Ok(scalar())),
 );
 
@@ -211,6 +215,7 @@ pub fn quadratic<T: Real>(dim_x: usize, dim_y: usize, seed: u64) -> Task<T> {
 pub static QUADRATIC: Entry = Entry::new(
     "quadratic",
     "closed form 5: a random quadratic problem, x of 5 and y of 8 entries",
+    ["the outer variables", "the lower variables"],
     make!(|given| Ok(quadratic(5, 8, given.seed))),
 )
 .defaults(Defaults::NONE.inner_step(0.1));

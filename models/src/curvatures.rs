@@ -9,7 +9,7 @@ use crate::data::{Samples, Splits};
 /// The largest third central moment of a number in `[0, 1]`, 1/(6√3).
 const THIRD_MOMENT: f64 = 0.096_225_044_864_937_63;
 /// Multiplications that the eigenvalues may cost; beyond, traces bound them.
-const WORK: usize = 1 << 27;
+pub(crate) const WORK: usize = 1 << 27;
 
 /// What the constants take from the samples.
 ///

@@ -1,21 +1,24 @@
 //! Few-shot classification: a shared representation, and a ridge regression for each task.
 
+mod pool;
+
 use autodiff::{Real, Sampled, Var, sampled};
 use nalgebra::{DMatrix, DVector};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
-use crate::catalogue::{Defaults, Entry, Size, make};
-use crate::data::{Samples, digits_shuffled};
+use crate::catalogue::{Data, Defaults, Entry, Size, make};
+use crate::data::{DataError, Labels, Splits, digits_shuffled};
 use crate::held_out::HeldOut;
 use crate::mlp::{Activation, Mlp};
 use crate::task::{Metric, Task};
+use pool::{Pool, fitting, pools, said};
 
 /// The tasks of `few-shot`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FewShot {
-    /// Classes of a task, drawn from the ten digits.
+    /// Classes of a task, drawn from the ten digits or those of the data.
     pub ways: usize,
     /// Images of each class that a head is fitted to.
     pub shots: usize,
@@ -81,6 +84,33 @@ const START: [f64; 2] = [-3.0, 1.5];
 /// closed-form solvers, ICLR 2019.
 #[track_caller]
 pub fn few_shot<T: Real>(settings: FewShot) -> Task<T> {
+    let digits = digits_shuffled(settings.seed);
+    let pool = |range: std::ops::Range<usize>| {
+        Pool::of(digits.subset(&range.collect::<Vec<_>>()), 10, settings)
+    };
+    let (train, test) = (pool(0..TRAIN_IMAGES), pool(TRAIN_IMAGES..digits.len()));
+    of_pools(settings, &train, &test)
+}
+
+/// [`few_shot`] of these samples, whose labels are classes: tasks to train on draw from the training
+/// and the validation samples, tasks kept apart from the test samples. A class takes part where it
+/// has as many samples as a task draws of it.
+///
+/// # Errors
+/// If a label is no whole number; if fewer classes than `ways` have enough samples to train on.
+///
+/// # Panics
+/// If a number of the settings is 0 (except `held_out`); if tasks are to be kept apart, and fewer
+/// classes than `ways` have enough test samples.
+#[track_caller]
+pub fn few_shot_on<T: Real>(splits: &Splits, settings: FewShot) -> Result<Task<T>, DataError> {
+    let (train, test) = pools(splits, settings)?;
+    train.serves(settings, &splits.source)?;
+    Ok(of_pools(settings, &train, &test))
+}
+
+#[track_caller]
+fn of_pools<T: Real>(settings: FewShot, train: &Pool, test: &Pool) -> Task<T> {
     let FewShot {
         ways,
         shots,
@@ -91,13 +121,17 @@ pub fn few_shot<T: Real>(settings: FewShot) -> Task<T> {
     } = settings;
     let numbers = [shots, queries, settings.tasks, features];
     assert!(
-        !numbers.contains(&0) && (2..=10).contains(&ways),
-        "{settings:?}: expected 2 to 10 ways, and no other number 0"
+        !numbers.contains(&0) && ways > 1,
+        "{settings:?}: expected at least 2 ways, and no other number 0"
     );
-    let digits = digits_shuffled(seed);
-    let pool = |range: std::ops::Range<usize>| digits.subset(&range.collect::<Vec<_>>());
-    let (train, test) = (pool(0..TRAIN_IMAGES), pool(TRAIN_IMAGES..digits.len()));
-    let draw = |pool: &Samples, count: usize, stream: u64| -> Vec<Episode<T>> {
+    let dim = train.samples.dim();
+    let draw = |pool: &Pool, count: usize, stream: u64| -> Vec<Episode<T>> {
+        let found = pool.classes.len();
+        assert!(
+            count == 0 || ways <= found,
+            "{ways} ways of {shots} shots and {queries} queries: {found} classes have so many \
+             samples"
+        );
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
         (0..count)
@@ -105,10 +139,10 @@ pub fn few_shot<T: Real>(settings: FewShot) -> Task<T> {
             .collect()
     };
     let (train, test) = (
-        draw(&train, settings.tasks, 1),
-        draw(&test, settings.held_out, 2),
+        draw(train, settings.tasks, 1),
+        draw(test, settings.held_out, 2),
     );
-    let net = Mlp::new(&[digits.dim(), features], Activation::Tanh);
+    let net = Mlp::new(&[dim, features], Activation::Tanh);
     let shared = Shared {
         net,
         ways,
@@ -135,9 +169,13 @@ pub fn few_shot<T: Real>(settings: FewShot) -> Task<T> {
 pub static FEW_SHOT: Entry = Entry::new(
     "few-shot",
     "a representation that 5-way 1-shot tasks share, ridge heads; digits; --large",
+    [
+        "weights and biases of the representation, ln of the ridge, ln of the scale",
+        "heads of the tasks, each `ways × features` column by column",
+    ],
     make!(|given| {
         let usual = FewShot::new(given.seed);
-        Ok(few_shot(match given.size {
+        let settings = match given.size {
             Size::Small => FewShot {
                 ways: 2,
                 queries: 1,
@@ -148,9 +186,22 @@ pub static FEW_SHOT: Entry = Entry::new(
             },
             Size::Usual => usual,
             Size::Large => FewShot::large(given.seed),
-        }))
+        };
+        match given.table.take() {
+            Some(splits) => {
+                let (train, test) = pools(&splits, settings)?;
+                let settings = fitting(settings, &train, &test);
+                train.serves(settings, &splits.source)?;
+                given
+                    .notes
+                    .push(said(settings, &train, &test, splits.classes()?));
+                Ok(of_pools(settings, &train, &test))
+            }
+            None => Ok(few_shot(settings)),
+        }
     }),
 )
+.takes(Data::Table(Labels::Classes))
 .with_large()
 .defaults(Defaults::adam(0.02, 0.02));
 
@@ -164,31 +215,21 @@ struct Episode<T: Real> {
 }
 
 impl<T: Real> Episode<T> {
-    #[track_caller]
-    fn draw(pool: &Samples, settings: &FewShot, rng: &mut ChaCha8Rng) -> Self {
+    fn draw(pool: &Pool, settings: &FewShot, rng: &mut ChaCha8Rng) -> Self {
         let (mut support, mut query) = (Vec::new(), Vec::new());
         let (mut support_labels, mut query_labels) = (Vec::new(), Vec::new());
         let (shots, each) = (settings.shots, settings.shots + settings.queries);
-        for (way, digit) in index::sample(rng, 10, settings.ways).iter().enumerate() {
-            let of: Vec<usize> = (0..pool.len())
-                .filter(|i| pool.labels[*i] == digit as f64)
-                .collect();
-            assert!(
-                each <= of.len(),
-                "{shots} shots and {} queries: there are {} images of a digit",
-                settings.queries,
-                of.len()
-            );
-            let chosen: Vec<usize> = index::sample(rng, of.len(), each)
-                .iter()
-                .map(|i| of[i])
-                .collect();
+        let classes = index::sample(rng, pool.classes.len(), settings.ways);
+        for (way, class) in classes.iter().enumerate() {
+            let of = &pool.classes[class];
+            let chosen = index::sample(rng, of.len(), each);
+            let chosen = Vec::from_iter(chosen.iter().map(|i| of[i]));
             support.extend(&chosen[..shots]);
             query.extend(&chosen[shots..]);
             support_labels.extend(vec![way; shots]);
             query_labels.extend(vec![way; each - shots]);
         }
-        let images = |indices: &[usize]| pool.subset(indices).features.map(T::of);
+        let images = |indices: &[usize]| pool.samples.subset(indices).features.map(T::of);
         Episode {
             support: images(&support),
             support_labels,

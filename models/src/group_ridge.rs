@@ -120,6 +120,10 @@ fn constants<T: Real>(x: &[T], y: &[T], size: usize) -> Constants {
 pub static GROUP_RIDGE: Entry = Entry::new(
     "group-ridge",
     "closed form 11: ridge regression, a penalty for each of 4 groups of features; x* = -3 to 1",
+    [
+        "ln of the penalty of each group of features",
+        "weights of the features",
+    ],
     make!(|given| Ok(group_ridge(
         4,
         if given.is_small() { 2 } else { 5 },

@@ -90,8 +90,12 @@ pub fn hyper_cleaning<T: Real>(
 /// The entry of [`hyper_cleaning`].
 pub static HYPER_CLEANING: Entry = Entry::new(
     "hyper-cleaning",
-    "weights of mislabelled samples, linear softmax; digits, 70 % mislabelled, or --data",
-    make!(|mut given| {
+    "weights of mislabelled samples, linear softmax; digits, 70 % mislabelled",
+    [
+        "logit of the weight of each training sample",
+        "weights of the linear model, class by class",
+    ],
+    make!(|given| {
         let bias = given.bias;
         let (splits, corrupted) = given.cleaning();
         let settings = HyperCleaning {

@@ -103,9 +103,13 @@ pub fn learning_rates<T: Real>(
 pub static LEARNING_RATES: Entry = Entry::new(
     "learning-rates",
     "rates of the network's training, by stage and layer: x is in the steps, so itd alone",
-    make!(|mut given| {
+    [
+        "ln of the learning rate of each layer, stage by stage",
+        "parameters of the network, layer by layer",
+    ],
+    make!(|given| {
         let splits = given.splits(data::digits_classes);
-        let (splits, hidden) = sized(&given, splits);
+        let (splits, hidden) = sized(given, splits);
         let stages = match given.size {
             Size::Small => Stages { count: 2, steps: 4 },
             _ => Stages::default(),

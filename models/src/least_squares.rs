@@ -8,8 +8,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solvers::Constants;
 
-use crate::catalogue::{Entry, make};
-use crate::task::{Known, Task};
+use crate::catalogue::{Data, Entry, make};
+use crate::curvatures::WORK;
+use crate::data::{Labels, Samples, Splits};
+use crate::task::{Known, Metric, Task};
 
 /// A matrix with entries of variance 1/rows.
 fn random(rng: &mut ChaCha8Rng, rows: usize, cols: usize) -> DMatrix<f64> {
@@ -28,45 +30,45 @@ fn largest(m: &DMatrix<f64>) -> f64 {
 /// [`ridge_hypergradient`] evaluates. Constants: μ = λ_min(XᵀX) + min eˣ, L_H = 0, L_J = max eˣ,
 /// ‖∇²_xy g‖ = max e^{x_j}|y_j|, L_F = ‖X_v‖².
 pub fn ridge<T: Real>(dim: usize, seed: u64) -> Task<T> {
-    let Ridge { train, valid } = Ridge::draw(dim, seed);
-    let spectrum = train.0.singular_values().map(|s| s * s);
-    let (least, greatest) = (spectrum.min(), spectrum.max());
-    let smooth = largest(&valid.0).powi(2);
-    let half = T::of(0.5);
-    let cast = |(m, t): &(DMatrix<f64>, DVector<f64>)| (m.map(T::of), t.map(T::of));
-    let ((a, t), (b, u)) = (cast(&train), cast(&valid));
-    let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| {
-        ((&a * y - &t).norm_squared() + x.exp().dot(y.square())) * half
-    });
-    let upper = objective(|_: Var<'_, T>, y: Var<'_, T>| (&b * y - &u).norm_squared() * half);
-    let start = DVector::from_element(dim, T::of(-2.0));
-    Task::plain("ridge", upper, lower, start, dim).with_constants(move |x, y| {
-        let weights: Vec<f64> = x.iter().map(|x| x.f64().exp()).collect();
-        let max = weights.iter().copied().fold(0.0, f64::max);
-        let min = weights.iter().copied().fold(f64::INFINITY, f64::min);
-        let products = weights.iter().zip(y).map(|(w, y)| w * y.f64().abs());
-        Constants {
-            strong_convexity: least + min,
-            smoothness: greatest + max,
-            hessian_lipschitz: 0.0,
-            cross_norm: products.fold(0.0, f64::max),
-            cross_lipschitz: max,
-            upper_smoothness: smooth,
-            upper_cross: 0.0,
-        }
-    })
+    Ridge::draw(dim, seed).task()
+}
+
+/// [`ridge`] of these samples, whose labels are the targets; there is no intercept. The metric is
+/// the mean squared error on the test samples, if there are any. Of many or large samples 0 and
+/// ‖X‖² in the Frobenius norm stand for the extreme eigenvalues in the constants.
+///
+/// ```
+/// use models::data::{Labels, Reading};
+///
+/// let file = tempfile::NamedTempFile::new()?;
+/// std::fs::write(&file, "area,rooms,target\n30,1,310.5\n55,2,520\n80,3,799\n95,3,930\n")?;
+/// let reading = Reading { labels: Labels::Targets, standardise: true, ..Reading::default() };
+/// let task = models::ridge_on::<f64>(reading.load(file.path())?.splits);
+/// assert_eq!(task.bilevel.dim_y(), 2);
+/// # Ok::<(), models::data::DataError>(())
+/// ```
+pub fn ridge_on<T: Real>(splits: Splits) -> Task<T> {
+    Ridge::of(splits).task()
 }
 
 /// The entry of [`ridge`].
 pub static RIDGE: Entry = Entry::new(
     "ridge",
     "closed form 6: ridge regression, one penalty per feature; random samples",
-    make!(|given| Ok(ridge(if given.is_small() { 6 } else { 20 }, given.seed))),
-);
+    [
+        "ln of the penalty of each feature",
+        "weights of the features",
+    ],
+    make!(|given| Ok(match given.table.take() {
+        Some(splits) => ridge_on(splits),
+        None => ridge(if given.is_small() { 6 } else { 20 }, given.seed),
+    })),
+)
+.takes(Data::Table(Labels::Targets));
 
 /// φ(x) and ∇φ(x) of [`ridge`] in closed form.
 pub fn ridge_hypergradient(dim: usize, seed: u64, x: &DVector<f64>) -> (f64, DVector<f64>) {
-    let Ridge { train, valid } = Ridge::draw(dim, seed);
+    let Ridge { train, valid, .. } = Ridge::draw(dim, seed);
     let weights = x.map(f64::exp);
     let h = train.0.tr_mul(&train.0) + DMatrix::from_diagonal(&weights);
     let factor = h.cholesky().expect("positive definite");
@@ -77,9 +79,13 @@ pub fn ridge_hypergradient(dim: usize, seed: u64, x: &DVector<f64>) -> (f64, DVe
     (0.5 * r.norm_squared(), gradient)
 }
 
+/// Samples as rows, and their targets.
+type Rows = (DMatrix<f64>, DVector<f64>);
+
 struct Ridge {
-    train: (DMatrix<f64>, DVector<f64>),
-    valid: (DMatrix<f64>, DVector<f64>),
+    train: Rows,
+    valid: Rows,
+    test: Option<Rows>,
 }
 
 impl Ridge {
@@ -99,8 +105,69 @@ impl Ridge {
         Ridge {
             train: samples(4 * dim),
             valid: samples(2 * dim),
+            test: None,
         }
     }
+
+    fn of(splits: Splits) -> Self {
+        let rows = |part: Samples| (part.features.transpose(), DVector::from_vec(part.labels));
+        Ridge {
+            train: rows(splits.train),
+            valid: rows(splits.valid),
+            test: splits.test.map(rows),
+        }
+    }
+
+    fn task<T: Real>(self) -> Task<T> {
+        let Ridge { train, valid, test } = self;
+        let dim = train.0.ncols();
+        let ((least, greatest), (_, smooth)) = (curvatures(&train.0), curvatures(&valid.0));
+        let half = T::of(0.5);
+        let cast = |(m, t): &Rows| (m.map(T::of), t.map(T::of));
+        let ((a, t), (b, u)) = (cast(&train), cast(&valid));
+        let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| {
+            ((&a * y - &t).norm_squared() + x.exp().dot(y.square())) * half
+        });
+        let upper = objective(|_: Var<'_, T>, y: Var<'_, T>| (&b * y - &u).norm_squared() * half);
+        let start = DVector::from_element(dim, T::of(-2.0));
+        let task = Task::plain("ridge", upper, lower, start, dim);
+        let task = task.with_constants(move |x, y| {
+            let weights: Vec<f64> = x.iter().map(|x| x.f64().exp()).collect();
+            let max = weights.iter().copied().fold(0.0, f64::max);
+            let min = weights.iter().copied().fold(f64::INFINITY, f64::min);
+            let products = weights.iter().zip(y).map(|(w, y)| w * y.f64().abs());
+            Constants {
+                strong_convexity: least + min,
+                smoothness: greatest + max,
+                hessian_lipschitz: 0.0,
+                cross_norm: products.fold(0.0, f64::max),
+                cross_lipschitz: max,
+                upper_smoothness: smooth,
+                upper_cross: 0.0,
+            }
+        });
+        let metrics = test.map(|(m, t)| {
+            Metric::new("test_mse", move |_, y: &DVector<T>| {
+                (&m * y.map(|v| v.f64()) - &t).norm_squared() / t.len() as f64
+            })
+        });
+        Task {
+            metrics: metrics.into_iter().collect(),
+            ..task
+        }
+    }
+}
+
+/// The least and the largest eigenvalue of mᵀm; bounds on them where they would take long.
+fn curvatures(m: &DMatrix<f64>) -> (f64, f64) {
+    let (rows, columns) = m.shape();
+    let trace = m.norm_squared();
+    if !trace.is_finite() || rows * columns * rows.min(columns) > WORK {
+        return (0.0, trace);
+    }
+    let spectrum = m.singular_values().map(|s| s * s);
+    let least = if rows < columns { 0.0 } else { spectrum.min() };
+    (least, spectrum.max())
 }
 
 /// Problem `least-squares`: lower = ‖Cx + Dy − e‖², upper = ‖Ay − b‖², x of 3 and y of 5 entries, all
@@ -157,5 +224,6 @@ pub fn least_squares<T: Real>(seed: u64) -> Task<T> {
 pub static LEAST_SQUARES: Entry = Entry::new(
     "least-squares",
     "closed form 7: least squares on both levels, x of 3 and y of 5 entries",
+    ["the outer variables", "the lower variables"],
     make!(|given| Ok(least_squares(given.seed))),
 );

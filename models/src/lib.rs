@@ -48,16 +48,18 @@ use closed_form::{BDA_COUNTEREXAMPLE, BDA_DISCRIMINATING, PENALTY_BIAS, QUADRATI
 use stability::{ORTHOGONAL_MAP, RIDGE_PRIOR};
 
 pub use dataset::Dataset;
-pub use few_shot::{FEW_SHOT, FewShot, few_shot};
+pub use few_shot::{FEW_SHOT, FewShot, few_shot, few_shot_on};
 pub use group_ridge::{GROUP_RIDGE, group_ridge};
 pub use held_out::HeldOut;
 pub use hyper_cleaning::{CORRUPTION, HYPER_CLEANING, HyperCleaning, hyper_cleaning};
 pub use imaging::{
-    Convex, FOE_DENOISING, Filters, ICNN_DENOISING, Photographs, TV_DEBLURRING, TV_DENOISING,
-    foe_denoising, icnn_denoising, tv_deblurring, tv_denoising, tv_denoising_of, tv_denoising_on,
+    Convex, FOE_DENOISING, Filters, ICNN_DENOISING, Images, Photographs, TV_DEBLURRING,
+    TV_DENOISING, foe_denoising, icnn_denoising, tv_deblurring, tv_denoising, tv_denoising_on,
 };
 pub use learning_rates::{LEARNING_RATES, Stages, learning_rates};
-pub use least_squares::{LEAST_SQUARES, RIDGE, least_squares, ridge, ridge_hypergradient};
+pub use least_squares::{
+    LEAST_SQUARES, RIDGE, least_squares, ridge, ridge_hypergradient, ridge_on,
+};
 pub use logistic::{LOGISTIC, logistic};
 pub use mlp::{Activation, Mlp};
 pub use mlp_tasks::{MLP, MLP_CLEANING, mlp, mlp_cleaning};

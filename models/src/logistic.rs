@@ -56,8 +56,12 @@ pub fn logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
 /// The entry of [`logistic`].
 pub static LOGISTIC: Entry = Entry::new(
     "logistic",
-    "logistic regression, one penalty per feature; digits odd/even, or --data",
-    make!(|mut given| logistic(given.splits(data::digits_parity))),
+    "logistic regression, one penalty per feature; digits odd/even",
+    [
+        "ln of the penalty of each feature",
+        "weights of the features",
+    ],
+    make!(|given| logistic(given.splits(data::digits_parity))),
 )
 .takes(Data::Table(Labels::Signs))
 .defaults(Defaults::adam(0.2, 0.005).inner_step(0.1));

@@ -104,10 +104,14 @@ pub fn mlp<T: Real>(splits: &Splits, hidden: &[usize], seed: u64) -> Result<Task
 /// The entry of [`mlp`].
 pub static MLP: Entry = Entry::new(
     "mlp",
-    "weight decay of a 64-32-10 network for each layer; digits, or --data",
-    make!(|mut given| {
+    "weight decay of a 64-32-10 network for each layer; digits",
+    [
+        "ln of the weight decay of each layer",
+        "parameters of the network, layer by layer",
+    ],
+    make!(|given| {
         let splits = given.splits(data::digits_classes);
-        let (splits, hidden) = sized(&given, splits);
+        let (splits, hidden) = sized(given, splits);
         let task = mlp(&splits, &hidden, given.seed)?;
         Ok(match given.size {
             // Decay enough for a minimiser to be near.
@@ -175,9 +179,13 @@ pub fn mlp_cleaning<T: Real>(
 pub static MLP_CLEANING: Entry = Entry::new(
     "mlp-cleaning",
     "hyper-cleaning with the network in place of the linear model",
-    make!(|mut given| {
+    [
+        "logit of the weight of each training sample",
+        "parameters of the network, layer by layer",
+    ],
+    make!(|given| {
         let (splits, corrupted) = given.cleaning();
-        let (splits, hidden) = sized(&given, splits);
+        let (splits, hidden) = sized(given, splits);
         mlp_cleaning(&splits, corrupted, &hidden, given.seed)
     }),
 )

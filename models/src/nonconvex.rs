@@ -39,6 +39,7 @@ pub fn shifted_sines<T: Real>() -> Task<T> {
 pub static SHIFTED_SINES: Entry = Entry::new(
     "shifted-sines",
     "closed form 10: a lower level that is not convex; x* = pi - 2/3 on its branch",
+    ["the outer variable", "the two lower variables"],
     make!(|_| Ok(shifted_sines())),
 );
 
@@ -68,5 +69,6 @@ pub fn sine_product<T: Real>() -> Task<T> {
 pub static SINE_PRODUCT: Entry = Entry::new(
     "sine-product",
     "closed form 10: the same with a kink at x* = 11 pi/4; --inner projected-box:-2:2",
+    ["the outer variable", "the lower variable"],
     make!(|_| Ok(sine_product())),
 );

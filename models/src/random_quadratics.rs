@@ -95,6 +95,7 @@ pub fn random_quadratics<T: Real>(
 pub static RANDOM_QUADRATICS: Entry = Entry::new(
     "random-quadratics",
     "closed form 8: means over 1000 quadratics of rank one, x of 10 and y of 20 entries",
+    ["the outer variables", "the lower variables"],
     make!(|given| {
         let (dim_x, dim_y, samples) = match given.size {
             Size::Small => (4, 6, 40),

@@ -68,8 +68,12 @@ pub fn softmax<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
 /// The entry of [`softmax`].
 pub static SOFTMAX: Entry = Entry::new(
     "softmax",
-    "multinomial logistic regression, one penalty per feature; digits, or --data",
-    make!(|mut given| softmax(given.splits(data::digits_classes))),
+    "multinomial logistic regression, one penalty per feature; digits",
+    [
+        "ln of the penalty of each feature",
+        "weights of the linear model, class by class",
+    ],
+    make!(|given| softmax(given.splits(data::digits_classes))),
 )
 .takes(Data::Table(Labels::Classes))
 .defaults(Defaults::adam(0.2, 0.005));

@@ -3,7 +3,8 @@
 use autodiff::{Real, Sampled, Var, sampled};
 use nalgebra::{DMatrix, DVector};
 
-use crate::catalogue::{Defaults, Entry, make};
+use crate::catalogue::{Data, Defaults, Entry, make};
+use crate::data::{Labels, Samples, Splits};
 use crate::gaussian::Gaussian;
 use crate::task::{Metric, Task, whole};
 
@@ -27,7 +28,17 @@ pub fn ridge_prior<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> Task
     let truth = Gaussian::new(seed, 0).vector(dim, 1.0);
     let train = Regression::draw(50, &truth, 0.25, 1.0, &mut Gaussian::new(seed, 1));
     let [valid, test] = held_out(n, &truth, 0.04, 1.0, seed, swapped);
-    let (n_train, half) = (train.len(), T::of(0.5));
+    towards(train, valid, Some(test))
+}
+
+/// [`ridge_prior`] of these samples, whose labels are the targets; there is no intercept.
+pub fn ridge_prior_on<T: Real>(splits: Splits) -> Task<T> {
+    let of = Regression::of;
+    towards(of(splits.train), of(splits.valid), splits.test.map(of))
+}
+
+fn towards<T: Real>(train: Regression, valid: Regression, test: Option<Regression>) -> Task<T> {
+    let (n_train, dim, half) = (train.len(), train.features.ncols(), T::of(0.5));
     let upper = |of: Regression| {
         let n = of.len();
         sampled(n, move |_: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
@@ -41,15 +52,24 @@ pub fn ridge_prior<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> Task
         },
     );
     let start = DVector::zeros(dim);
-    task("ridge-prior", upper(valid), upper(test), lower, start, dim)
+    let test = test.map(upper);
+    task("ridge-prior", upper(valid), test, lower, start, dim)
 }
 
 /// The entry of [`ridge_prior`].
 pub static RIDGE_PRIOR: Entry = Entry::new(
     "ridge-prior",
     "small toy of `stability`: the point that ridge regression tends to; random samples",
-    make!(|given| Ok(ridge_prior(100, given.seed, None))),
+    [
+        "the point that the weights tend to",
+        "weights of the features",
+    ],
+    make!(|given| Ok(match given.table.take() {
+        Some(splits) => ridge_prior_on(splits),
+        None => ridge_prior(100, given.seed, None),
+    })),
 )
+.takes(Data::Table(Labels::Targets))
 .defaults(Defaults::NONE.inner_step(0.1));
 
 /// Problem `orthogonal-map`: a map X that validation samples teach, kept near the orthogonal ones.
@@ -102,7 +122,7 @@ pub fn orthogonal_map<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> T
     task(
         "orthogonal-map",
         upper(valid),
-        upper(test),
+        Some(upper(test)),
         lower,
         start,
         dim,
@@ -113,6 +133,10 @@ pub fn orthogonal_map<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> T
 pub static ORTHOGONAL_MAP: Entry = Entry::new(
     "orthogonal-map",
     "the published toy of `stability`: a near-orthogonal 10 x 10 map; random samples",
+    [
+        "entries of the map, column by column",
+        "weights behind the map",
+    ],
     make!(|given| Ok(orthogonal_map(500, given.seed, None))),
 )
 .defaults(Defaults::NONE.inner_step(0.05));
@@ -120,15 +144,15 @@ pub static ORTHOGONAL_MAP: Entry = Entry::new(
 fn task<T: Real>(
     name: &'static str,
     upper: impl Sampled<T> + 'static,
-    test: impl Sampled<T>,
+    test: Option<impl Sampled<T>>,
     lower: impl Sampled<T> + 'static,
     x: DVector<T>,
     dim_y: usize,
 ) -> Task<T> {
     let dim_x = x.len();
-    let test = whole(&test, dim_x, dim_y);
+    let loss = |test| Metric::value("test_loss", whole(&test, dim_x, dim_y));
     Task {
-        metrics: vec![Metric::value("test_loss", test)],
+        metrics: test.map(loss).into_iter().collect(),
         ..Task::sampled(name, upper, lower, x, DVector::zeros(dim_y))
     }
 }
@@ -182,6 +206,13 @@ impl Regression {
             features.set_row(i, &row.transpose());
         }
         Regression { features, targets }
+    }
+
+    fn of(samples: Samples) -> Self {
+        Regression {
+            features: samples.features.transpose(),
+            targets: DVector::from_vec(samples.labels),
+        }
     }
 
     fn len(&self) -> usize {

@@ -196,7 +196,7 @@ fn was_killed(status: ExitStatus) -> bool {
     status.code().is_none()
 }
 
-/// A trace without its times.
+/// A trace without its times, and the solution.
 type Lines = Vec<Value>;
 
 fn lines(dir: &Path) -> io::Result<Lines> {
@@ -208,5 +208,9 @@ fn lines(dir: &Path) -> io::Result<Lines> {
         }
         Ok(value)
     };
-    text.lines().map(timeless).collect()
+    let mut lines = text.lines().map(timeless).collect::<io::Result<Lines>>()?;
+    let solution = models::data::read_point(&dir.join("solution.npz"));
+    let solution = solution.map_err(io::Error::other)?;
+    lines.push(serde_json::json!({ "x": solution.x, "y": solution.y }));
+    Ok(lines)
 }

@@ -75,7 +75,8 @@ pub struct GivenReading {
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub keep_index: Option<bool>,
-    /// Bring features to mean 0 and standard deviation 1, by constants of the training samples
+    /// Bring features, and targets, to mean 0 and standard deviation 1, by constants of the
+    /// training samples
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub standardise: Option<bool>,
@@ -124,23 +125,41 @@ impl GivenReading {
 pub fn record(read: &ReadData) -> Value {
     let about = match read {
         ReadData::Table(about) => about,
-        ReadData::Images { count, side, .. } => {
-            return json!({ "format": "png", "images": count, "side": side });
+        ReadData::Images(about) => {
+            return json!({
+                "format": about.format,
+                "images": about.count,
+                "side": about.side,
+                "sizes": about.sizes,
+                "left_out": about.left_out,
+                "notes": about.notes,
+            });
         }
     };
     let [train, valid, test] = about.samples;
     let standardised = about.standardised.as_ref();
+    let label = |label: f64| match about.words.get(label as usize) {
+        Some(word) => Value::from(&**word),
+        None => label.into(),
+    };
+    let map = about.label_map.iter();
+    let label_map: Vec<Value> = map.map(|(from, to)| json!([label(*from), to])).collect();
     json!({
         "format": about.format,
         "header": about.header,
         "samples": { "train": train, "valid": valid, "test": test },
         "features": about.features,
         "classes": about.classes,
-        "label_map": about.label_map,
+        "label_map": label_map,
+        "targets": about.targets.map(|t| json!({ "least": t.least, "most": t.most })),
         "dropped": about.dropped,
         "notes": about.notes,
         "standardised": standardised
-            .map(|constants| json!({ "means": constants.means, "deviations": constants.deviations })),
+            .map(|constants| json!({
+                "means": constants.means,
+                "deviations": constants.deviations,
+                "target": constants.target,
+            })),
     })
 }
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::builder::ArgPredicate;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use models::catalogue::{Entry, names};
+use models::PROBLEMS;
+use models::catalogue::{Data, Entry, names};
 
 use super::checkpoint_every::CheckpointEvery;
 use super::given::{Given, Loops, Methods, Strategies};
@@ -171,17 +172,34 @@ fn listed(with: fn(&Entry) -> bool) -> String {
     }
 }
 
+/// What `--data` takes, and which problems take it.
+fn data_help() -> String {
+    let mut kinds: Vec<Data> = Vec::new();
+    for entry in PROBLEMS {
+        if entry.data != Data::Own && !kinds.contains(&entry.data) {
+            kinds.push(entry.data);
+        }
+    }
+    let takers = kinds.iter().map(|kind| {
+        let of_kind = names(|entry| entry.data == *kind);
+        format!("{kind}: {}", of_kind.join(", "))
+    });
+    format!(
+        "Data of your own. {}. A table is an .npz with x_train [n,d], t_train [n], x_valid, t_valid \
+         and perhaps x_test, t_test; rows of numbers (.csv) with the label last; .libsvm; either of \
+         them by any name, perhaps packed by gzip, bzip2 or xz; `FEATURES,LABELS`, two .npy or IDX \
+         files; a folder with the four files of MNIST. Images are .png or .jpg",
+        Vec::from_iter(takers).join("; ")
+    )
+}
+
 /// Which problem, and its data.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ProblemArgs {
     /// The problem, see `bilevel list`
     #[arg(long, value_name = "P")]
     pub(super) problem: String,
-    /// Data: .npz with x_train [n,d], t_train [n], x_valid, t_valid and perhaps x_test, t_test;
-    /// rows of numbers (.csv) with the label last; .libsvm; either of them by any name, perhaps
-    /// packed by gzip, bzip2 or xz; `FEATURES,LABELS`, two .npy or IDX files; a folder with the four
-    /// files of MNIST; for images, a folder of .png
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = data_help())]
     pub(super) data: Option<PathBuf>,
     #[command(flatten)]
     pub(super) reading: GivenReading,

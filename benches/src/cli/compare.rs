@@ -14,10 +14,10 @@ use super::args::{Common, Compare, ProblemArgs};
 use super::failure::{Failure, input};
 use super::given::dashed;
 use super::out_folder;
-use super::output::{bar, leave, line, say, trusted};
+use super::output::{OfData, bar, leave, line, say, trusted};
 use super::pages;
 use super::{memory, say_data};
-use crate::catalogue::subject;
+use crate::catalogue::{reading, subject};
 
 pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
@@ -75,7 +75,10 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         let page = problems.iter().fold(page, pages::data);
         page.compare(&records)
     };
-    leave(common, "compare.jsonl", &records, Some(&page))?;
+    // Of several problems none has data.
+    let read = problems[0].read.as_ref().map(reading::record);
+    let written = OfData::all(&records, read.as_ref());
+    leave(common, "compare.jsonl", &written, Some(&page))?;
     let failed = records.iter().filter(|r| !r.success);
     trusted(failed.map(|r| match problems.len() {
         1 => r.strategy.clone(),
@@ -133,13 +136,14 @@ fn of_one<T: Real>(
     progress.set_message("reference");
     let reference = Reference::of(&subject, settings);
     progress.inc(1);
+    let read = problem.read.as_ref().map(reading::record);
     let mut records = Vec::new();
     for (name, strategy) in strategies {
         progress.set_message((*name).to_owned());
         let estimate = estimate(&subject, strategy).expect("looked at before");
         let record = record(&subject, name, &estimate, reference.as_ref(), full);
         if common.json {
-            progress.suspend(|| say(&line(&record)));
+            progress.suspend(|| say(&line(&OfData::new(&record, read.as_ref()))));
         }
         records.push(record);
         progress.inc(1);

@@ -1,6 +1,7 @@
 //! `bilevel list`.
 
 use models::PROBLEMS;
+use models::catalogue::{Data, find};
 use serde::Serialize;
 use solvers::InnerStep;
 use solvers::catalogue::{Row, methods, strategies};
@@ -14,6 +15,9 @@ struct Record {
     kind: &'static str,
     name: &'static str,
     about: &'static str,
+    /// Which data a problem takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
 }
 
 pub(super) fn run(common: &Common) -> Result<(), Failure> {
@@ -28,6 +32,10 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     let steps: Vec<Row> = steps.collect();
     let methods: Vec<Row> = methods::<f64>().into_iter().flat_map(|m| m.rows).collect();
     let problems: Vec<Row> = PROBLEMS.iter().map(|entry| entry.row).collect();
+    let data = |name: &str| match find(name).map(|entry| entry.data) {
+        Some(kind) if kind != Data::Own => Some(kind.to_string()),
+        _ => None,
+    };
     let kinds: [(&str, &str, &[Row]); 4] = [
         ("problem", "Problems (--problem)", &problems),
         ("strategy", "\nStrategies (compare --strategy)", &strategies),
@@ -39,10 +47,17 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
             say(title);
         }
         for Row { name, about } in rows {
+            let data = data(name).filter(|_| kind == "problem");
             if common.json {
-                say(&line(&Record { kind, name, about }));
+                say(&line(&Record {
+                    kind,
+                    name,
+                    about,
+                    data,
+                }));
             } else {
-                say(&format!("  {name:<27} {about}"));
+                let data = data.map_or(String::new(), |kind| format!("; --data: {kind}"));
+                say(&format!("  {name:<27} {about}{data}"));
             }
         }
     }

@@ -9,10 +9,10 @@ use super::args::{Common, Memory};
 use super::failure::{Failure, input};
 use super::loops::{budget, unrolled};
 use super::out_folder;
-use super::output::{bar, count, leave, line, say, trusted};
+use super::output::{OfData, bar, count, leave, line, say, trusted};
 use super::pages;
 use super::say_data;
-use crate::catalogue::subject;
+use crate::catalogue::{reading, subject};
 
 pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
@@ -41,6 +41,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
         _ => given,
     };
     say_data(&problem, common);
+    let read = problem.read.as_ref().map(reading::record);
 
     let subject = subject(&problem);
     let progress = bar(policies.len() * depths.len());
@@ -51,7 +52,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
             let record = measure(&subject, &unrolled(*depth), *depth, *policy, budget);
             let record = record.map_err(input)?;
             if common.json {
-                progress.suspend(|| say(&line(&record)));
+                progress.suspend(|| say(&line(&OfData::new(&record, read.as_ref()))));
             }
             records.push(record);
             progress.inc(1);
@@ -80,7 +81,8 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
         let page = pages::page(&*title, common, embedded);
         pages::data(page, &problem).memory(&records)
     };
-    leave(common, "memory.jsonl", &records, Some(&page))?;
+    let written = OfData::all(&records, read.as_ref());
+    leave(common, "memory.jsonl", &written, Some(&page))?;
     let failed = records.iter().filter(|r| !r.success);
     trusted(failed.map(|r| format!("{} at {}", r.policy, r.depth)))
 }

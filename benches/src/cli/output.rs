@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use serde_json::Value;
 use study::Page;
 use study::format::short;
 
@@ -102,6 +103,25 @@ pub(super) fn write_lines<R: Serialize>(
     };
     write().map_err(|e| Failure::Input(format!("{}: cannot be written: {e}", path.display())))?;
     Ok(path)
+}
+
+/// A record with how the user's data was read, if it is made of such.
+#[derive(Serialize)]
+pub(super) struct OfData<'a, R> {
+    #[serde(flatten)]
+    record: &'a R,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read: Option<&'a Value>,
+}
+
+impl<'a, R> OfData<'a, R> {
+    pub(super) fn new(record: &'a R, read: Option<&'a Value>) -> Self {
+        OfData { record, read }
+    }
+
+    pub(super) fn all(records: &'a [R], read: Option<&'a Value>) -> Vec<Self> {
+        records.iter().map(|r| OfData::new(r, read)).collect()
+    }
 }
 
 /// A record as one line of JSON; numbers that are not finite become null.

@@ -9,8 +9,8 @@ use super::args::{Common, Plan};
 use super::failure::{Failure, input};
 use super::loops::{budget, unrolled};
 use super::out_folder;
-use super::output::{count, leave, line, say};
-use crate::catalogue::subject;
+use super::output::{OfData, count, leave, line, say};
+use crate::catalogue::{reading, subject};
 
 pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> {
     let unrolled = unrolled(&args.unroll);
@@ -38,8 +38,10 @@ pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> 
     if refused.is_none() {
         super::say_data(&problem, common);
     }
+    let read = problem.read.as_ref().map(reading::record);
+    let written = OfData::all(&records, read.as_ref());
     if common.json {
-        records.iter().for_each(|r| say(&line(r)));
+        written.iter().for_each(|r| say(&line(r)));
     } else if refused.is_none() {
         say(&format!(
             "{}: {}, a budget of {budget} bytes ({})",
@@ -49,7 +51,7 @@ pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> 
         ));
         say(&table(&records));
     }
-    leave(common, "plan.jsonl", &records, None)?;
+    leave(common, "plan.jsonl", &written, None)?;
     match refused {
         Some(reason) => Err(input(reason)),
         None => Ok(()),

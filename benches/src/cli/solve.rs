@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use autodiff::Real;
+use models::catalogue::find;
+use models::data::write_point;
 use serde_json::{Value, json};
 use solvers::catalogue::Settings;
 use study::Page;
@@ -25,7 +27,7 @@ use crate::catalogue::reading;
 use crate::catalogue::settings::{Given, SolveSettings};
 use crate::catalogue::subject;
 use crate::runs::checkpoint::{Checkpoint, Origin};
-use crate::runs::run_folder::{RunFolder, Trace};
+use crate::runs::run_folder::{RunFolder, SOLUTION, Trace};
 
 pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
     let from_file = match &args.config {
@@ -137,9 +139,9 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     iterate(&mut session, &mut keeper, &mut records, every, &common)?;
 
     let outcome = session.outcome(records);
-    let solution = json!({ "solution": { "x": outcome.x, "y": outcome.y } });
     if common.json && args.full {
-        say(&line(&solution));
+        let (x, y) = (&outcome.x, &outcome.y);
+        say(&line(&json!({ "solution": { "x": x, "y": y } })));
     }
     if !common.json {
         say(&outcome);
@@ -148,7 +150,7 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
         eprintln!("warning: {warning}");
     }
     if let Some(mut keeper) = keeper {
-        keeper.complete(&mut session, &solution, || {
+        keeper.complete(&mut session, &outcome, || {
             let title = format!("{} by {}", problem.name, args.method);
             let embedded = args.problem.data.is_none();
             let page = pages::page(title, &common, embedded);
@@ -296,20 +298,23 @@ impl Keeper {
         Ok(())
     }
 
-    /// Writes the last line of the trace and the page, and says in the checkpoint that all is done.
+    /// Writes the solution and the page, and says in the checkpoint that all is done.
     fn complete<T: Real>(
         &mut self,
         session: &mut Session<'_, T>,
-        solution: &Value,
+        outcome: &Outcome,
         page: impl FnOnce() -> Page,
     ) -> Result<(), Failure> {
         if !self.holds {
             self.save(session)?;
         }
-        let line = line(solution);
-        self.trace.append(&line).map_err(|e| self.stuck(e))?;
         self.trace.mark().map_err(|e| self.stuck(e))?;
         let dir = self.folder.dir();
+        let solution = dir.join(SOLUTION);
+        let [x, y] = [&outcome.x, &outcome.y].map(|v| Vec::from_iter(v.iter().map(|v| T::of(*v))));
+        let variables = find(&self.origin.problem).map_or([""; 2], |entry| entry.variables);
+        write_point(&solution, &x, &y, variables)
+            .map_err(|e| self.stuck(format!("{}: cannot be written: {e}", solution.display())))?;
         let file = dir.join(PAGE);
         let written = page().write(&file);
         written.map_err(|e| self.stuck(format!("{}: cannot be written: {e}", dir.display())))?;
@@ -322,8 +327,9 @@ impl Keeper {
             written.map_err(|e| self.stuck(e))?;
         }
         eprintln!(
-            "wrote {} and {}",
+            "wrote {}, {} and {}",
             self.trace.path().display(),
+            solution.display(),
             file.display()
         );
         Ok(())

@@ -10,6 +10,8 @@ use super::checkpoint::{Checkpoint, CheckpointError, TraceMark};
 
 /// The name of the trace.
 pub const TRACE: &str = "trace.jsonl";
+/// The solution of a run that is over.
+pub const SOLUTION: &str = "solution.npz";
 /// The name of the checkpoint.
 pub const CHECKPOINT: &str = "checkpoint";
 /// The name of the checkpoint that is being written.
@@ -149,19 +151,14 @@ impl RunFolder {
         })
     }
 
-    /// Begins a trace of this header; one that is there, with its checkpoint, is lost.
+    /// Begins a trace of this header; one that is there, with its checkpoint and solution, is lost.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn new_trace(&self, header: &str) -> Result<Trace, FolderError> {
-        let path = self.dir.join(CHECKPOINT);
-        // Else it would be taken for one of the new trace.
-        match std::fs::remove_file(&path) {
-            Err(reason) if reason.kind() != ErrorKind::NotFound => {
-                return Err(FolderError::Write { path, reason });
-            }
-            _ => {}
-        }
+        // Else they would be taken for those of the new trace.
+        self.remove(CHECKPOINT)?;
+        self.remove(SOLUTION)?;
         let path = self.dir.join(TRACE);
         let created = File::create(&path).and_then(|mut file| {
             file.write_all(format!("{header}\n").as_bytes())?;
@@ -175,6 +172,17 @@ impl RunFolder {
                 bytes: 0,
             }),
             Err(reason) => Err(FolderError::Write { path, reason }),
+        }
+    }
+
+    /// Removes a file, if it is there.
+    fn remove(&self, name: &str) -> Result<(), FolderError> {
+        let path = self.dir.join(name);
+        match std::fs::remove_file(&path) {
+            Err(reason) if reason.kind() != ErrorKind::NotFound => {
+                Err(FolderError::Write { path, reason })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -227,6 +235,8 @@ impl RunFolder {
         so_far: &TraceSoFar,
         iterations: usize,
     ) -> Result<Trace, FolderError> {
+        // That of a run which is made longer.
+        self.remove(SOLUTION)?;
         let path = self.dir.join(TRACE);
         let (header, records) = (&so_far.header, &so_far.records);
         let mended = with_iterations(header, iterations.into());
@@ -328,5 +338,22 @@ impl Trace {
     fn unwritten(&self, reason: io::Error) -> FolderError {
         let path = self.path.clone();
         FolderError::Write { path, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_trace_is_of_no_old_run() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let old = [CHECKPOINT, SOLUTION].map(|name| dir.path().join(name));
+        for path in &old {
+            std::fs::write(path, "of another run").expect("a writable folder");
+        }
+        let folder = RunFolder::take(dir.path()).expect("a folder of its own");
+        folder.new_trace("{}").expect("a writable folder");
+        assert!(old.iter().all(|path| !path.exists()));
     }
 }

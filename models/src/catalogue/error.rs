@@ -2,7 +2,7 @@
 
 use crate::data::DataError;
 
-use super::{Entry, names};
+use super::{Data, Entry, names};
 
 /// Why a task cannot be made of what was given. Each message is one line.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum TaskError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// A problem that makes its own numbers was given data.
-    #[error("{file}: problem `{problem}` brings its own numbers: expected no --data")]
+    #[error("{file}: problem `{problem}` brings its own numbers: expected no --data, or {}", one_of(|e| e.data != Data::Own))]
     NoData {
         /// The file.
         file: String,
@@ -40,13 +40,17 @@ pub enum TaskError {
         /// The problem's name.
         problem: &'static str,
     },
-    /// A number of a data file or a point is beyond the scalar type.
-    #[error("{file}: {place} holds {value:e}: expected at most {largest:e} in {dtype}")]
+    /// A number of a point is beyond the scalar type.
+    #[error(
+        "{file}: array `{array}`, entry {entry}, is {value:e}: expected at most {largest:e} in {dtype}"
+    )]
     Overflow {
         /// The file.
         file: String,
-        /// The array.
-        place: &'static str,
+        /// `x` or `y`.
+        array: &'static str,
+        /// Where it is, from 0.
+        entry: usize,
         /// The number.
         value: f64,
         /// The largest of the scalar type.

@@ -23,6 +23,10 @@ pub(crate) struct Given {
     pub(crate) table: Option<Splits>,
     /// The user's images.
     pub(crate) images: Option<Vec<DMatrix<f64>>>,
+    /// The file or folder of either.
+    pub(crate) file: String,
+    /// What was decided about the user's data when the task was made.
+    pub(crate) notes: Vec<String>,
     /// Draws splits, corruptions and random problems.
     pub(crate) seed: u64,
     /// Whether there is a bias for each class.
@@ -40,6 +44,8 @@ impl Given {
         Given {
             table: None,
             images: None,
+            file: String::new(),
+            notes: Vec::new(),
             seed,
             bias: false,
             size: Size::Usual,

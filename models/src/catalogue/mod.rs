@@ -22,6 +22,7 @@ mod source;
 mod tests;
 
 use std::any::Any;
+use std::fmt;
 
 use autodiff::Real;
 use solvers::catalogue::{Row, unknown};
@@ -35,7 +36,7 @@ pub use error::TaskError;
 pub(crate) use given::{Given, Size};
 pub use source::Source;
 
-/// Which data of the user's a problem takes in place of its own.
+/// Which data of the user's a problem takes in place of its own. Its text is what it is in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data {
     /// None: its numbers are its own.
@@ -46,6 +47,19 @@ pub enum Data {
     Images,
 }
 
+impl fmt::Display for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Data::Own => "none",
+            Data::Table(Labels::Signs) => "a table of two classes",
+            Data::Table(Labels::Classes) => "a table of classes",
+            Data::Table(Labels::Targets) => "a table of targets",
+            Data::Table(Labels::AsWritten) => "a table",
+            Data::Images => "a folder of images",
+        })
+    }
+}
+
 /// How a task is made, for each scalar type: compiled here once, and not in every crate that asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Make {
@@ -53,7 +67,7 @@ pub(crate) struct Make {
     pub(crate) f64: MakeOf<f64>,
 }
 
-type MakeOf<T> = fn(Given) -> Result<Task<T>, DataError>;
+type MakeOf<T> = fn(&mut Given) -> Result<Task<T>, DataError>;
 
 /// One expression for either scalar type.
 macro_rules! make {
@@ -79,18 +93,26 @@ pub struct Entry {
     pub large: bool,
     /// The settings of methods that suit it.
     pub defaults: Defaults,
+    /// What the entries of x and of y are.
+    pub variables: [&'static str; 2],
     make: Make,
 }
 
 impl Entry {
     /// A problem of its own numbers and one size, on which methods have their usual settings.
-    pub(crate) const fn new(name: &'static str, about: &'static str, make: Make) -> Self {
+    pub(crate) const fn new(
+        name: &'static str,
+        about: &'static str,
+        variables: [&'static str; 2],
+        make: Make,
+    ) -> Self {
         Entry {
             row: Row { name, about },
             data: Data::Own,
             bias: false,
             large: false,
             defaults: Defaults::NONE,
+            variables,
             make,
         }
     }
@@ -124,11 +146,12 @@ impl Entry {
     /// If the data is bad, or the problem does not take what is given.
     pub fn task<T: Real>(&self, source: &Source) -> Result<Task<T>, TaskError> {
         // What is wrong with the data is told first.
-        let (given, read) = source.read::<T>(self)?;
+        let (mut given, read) = source.read::<T>(self)?;
         source.suits(self)?;
+        let task = self.make(&mut given)?;
         Ok(Task {
-            read,
-            ..self.make(given)?
+            read: read.map(|read| read.and(given.notes)),
+            ..task
         })
     }
 
@@ -138,13 +161,13 @@ impl Entry {
     /// # Errors
     /// None with the data that the crate carries.
     pub fn small<T: Real>(&self, seed: u64) -> Result<Task<T>, DataError> {
-        self.make(Given {
+        self.make(&mut Given {
             size: Size::Small,
             ..Given::own(seed)
         })
     }
 
-    fn make<T: Real>(&self, given: Given) -> Result<Task<T>, DataError> {
+    fn make<T: Real>(&self, given: &mut Given) -> Result<Task<T>, DataError> {
         let either: [&dyn Any; 2] = [&self.make.f32, &self.make.f64];
         let make = either.iter().find_map(|m| m.downcast_ref::<MakeOf<T>>());
         make.expect("a scalar is f32 or f64")(given)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use autodiff::Real;
 use nalgebra::DVector;
 
-use crate::data::{self, Labels, Loaded, Point, ReadData, Reading, Splits};
+use crate::data::{self, Labels, Loaded, Point, ReadData, Reading};
 use crate::task::Task;
 
 use super::{Data, Entry, Given, Size, TaskError};
@@ -59,32 +59,28 @@ impl Source {
         let Some(path) = &self.data else {
             return Ok((given, None));
         };
+        given.file = path.display().to_string();
         let read = match entry.data {
             Data::Own => None,
             Data::Table(labels) => {
-                let Loaded { splits, about } = self.reading(labels).load(path)?;
-                in_range::<T>(&splits)?;
+                let Loaded { splits, about } = self.reading::<T>(labels).load(path)?;
                 given.table = Some(splits);
                 Some(ReadData::Table(about))
             }
             Data::Images => {
-                let images = data::read_images(path)?;
-                let read = ReadData::Images {
-                    folder: path.display().to_string(),
-                    count: images.len(),
-                    side: images.first().map_or(0, |image| image.nrows()),
-                };
+                let (images, about) = data::read_folder(path)?;
                 given.images = Some(images);
-                Some(read)
+                Some(ReadData::Images(about))
             }
         };
         Ok((given, read))
     }
 
-    fn reading(&self, labels: Labels) -> Reading {
+    fn reading<T: Real>(&self, labels: Labels) -> Reading {
         Reading {
             seed: self.seed,
             labels,
+            largest: T::max_value().map(|largest| largest.f64()),
             ..self.reading
         }
     }
@@ -121,27 +117,14 @@ impl<T: Real> Task<T> {
     }
 }
 
-/// Refuses features beyond the scalar type.
-fn in_range<T: Real>(splits: &Splits) -> Result<(), TaskError> {
-    let parts = [
-        ("x_train", Some(&splits.train)),
-        ("x_valid", Some(&splits.valid)),
-        ("x_test", splits.test.as_ref()),
-    ];
-    for (array, samples) in parts {
-        let values = samples.map_or(&[][..], |s| s.features.as_slice());
-        finite::<T>(&splits.source, array, values)?;
-    }
-    Ok(())
-}
-
-fn finite<T: Real>(file: &str, place: &'static str, values: &[f64]) -> Result<(), TaskError> {
-    match values.iter().find(|v| !T::of(**v).is_finite()) {
+fn finite<T: Real>(file: &str, array: &'static str, values: &[f64]) -> Result<(), TaskError> {
+    match values.iter().position(|v| !T::of(*v).is_finite()) {
         None => Ok(()),
-        Some(value) => Err(TaskError::Overflow {
+        Some(entry) => Err(TaskError::Overflow {
             file: file.to_owned(),
-            place,
-            value: *value,
+            array,
+            entry,
+            value: values[entry],
             largest: T::max_value().map_or(f64::MAX, |v| v.f64()),
             dtype: T::NAME,
         }),

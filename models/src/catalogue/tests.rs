@@ -42,8 +42,11 @@ fn a_slip_is_answered_with_the_nearest_name() {
 
 #[test]
 fn what_a_problem_does_not_take_is_refused() {
-    let own = "absent.csv: problem `scalar` brings its own numbers: expected no --data";
-    refused("scalar", with_data("absent.csv"), own);
+    let takers = names(|entry| entry.data != Data::Own).join(", ");
+    let own = format!(
+        "absent.csv: problem `scalar` brings its own numbers: expected no --data, or one of {takers}"
+    );
+    refused("scalar", with_data("absent.csv"), &own);
     let header = |of: Source| Source {
         reading: Reading {
             header: Some(true),
@@ -83,7 +86,7 @@ fn a_point_that_does_not_fit_is_refused() {
     assert_eq!(at(point(3, None)).unwrap_err(), line);
     let line = at(point(5, Some(8))).unwrap_err();
     assert!(
-        line.starts_with("p.npz: y holds 1e300: expected at most"),
+        line.starts_with("p.npz: array `y`, entry 0, is 1e300: expected at most"),
         "{line}"
     );
     let task = at(point(5, None)).expect("it fits");

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use super::labels::LabelMap;
-use super::{Splits, Standardised};
+use super::{Samples, Splits, Standardised};
 
-/// Labels that are listed; of more the first and the last.
+/// Labels, or files that are left out, that are listed; of more the first and the last.
 const LISTED: usize = 12;
+/// Features whose standard deviations differ by more than this are said to.
+const UNLIKE: f64 = 1e3;
 
 /// How a data set was read. Its text is one line.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,17 +24,30 @@ pub struct About {
     pub samples: [usize; 3],
     /// Features of a sample.
     pub features: usize,
-    /// The number of classes, if labels were asked for as [`Labels`](super::Labels) other than
-    /// `AsWritten`.
+    /// The number of classes, if labels were asked for as [`Labels`](super::Labels) that are mapped.
     pub classes: Option<usize>,
-    /// Each label of the file, ascending, with what it became; empty if labels were not asked for.
+    /// Each label of the file, ascending, with what it became; empty if labels were not asked for. A
+    /// label that is a word stands as its place in [`words`](About::words).
     pub label_map: Vec<(f64, f64)>,
+    /// The labels that are words, in their order; empty if labels are numbers.
+    pub words: Vec<String>,
+    /// What the targets are, if the labels were asked for as such.
+    pub targets: Option<Targets>,
     /// Columns that were left out, and why.
     pub dropped: Vec<String>,
     /// What else was decided.
     pub notes: Vec<String>,
     /// The constants of [`Reading::standardise`](super::Reading::standardise).
     pub standardised: Option<Standardised>,
+}
+
+/// The targets of a regression as they are in the file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Targets {
+    /// The smallest.
+    pub least: f64,
+    /// The largest.
+    pub most: f64,
 }
 
 impl About {
@@ -50,20 +65,54 @@ impl About {
         self.label_map = map.pairs;
     }
 
+    /// Takes note of the targets.
+    pub(super) fn range(&mut self, splits: &Splits) {
+        let all = || splits.named().flat_map(|(_, part)| &part.labels).copied();
+        self.targets = Some(Targets {
+            least: all().fold(f64::INFINITY, f64::min),
+            most: all().fold(f64::NEG_INFINITY, f64::max),
+        });
+    }
+
+    /// Says where features are of so unlike scales that methods hardly move.
+    pub(super) fn compare_scales(&mut self, train: &Samples) {
+        let deviations = Standardised::of(train).deviations;
+        let varying = || deviations.iter().copied().filter(|d| *d > 0.0);
+        let (least, most) = (
+            varying().fold(f64::INFINITY, f64::min),
+            varying().fold(0.0, f64::max),
+        );
+        if most > UNLIKE * least {
+            self.notes.push(format!(
+                "standard deviations of features from {least:.1e} to {most:.1e} (--standardise)"
+            ));
+        }
+    }
+
+    /// A label as the file has it.
+    pub fn written(&self, label: f64) -> String {
+        match self.words.get(label as usize) {
+            Some(word) => word.clone(),
+            None => label.to_string(),
+        }
+    }
+
     /// The labels in words.
     fn labels(&self) -> String {
         let moved = self.label_map.iter().any(|(from, to)| from != to);
-        let one = |(from, to): &(f64, f64)| match moved {
-            true => format!("{from} → {to}"),
+        let one = |(from, to): &(f64, f64)| match moved || !self.words.is_empty() {
+            true => format!("{} → {to}", self.written(*from)),
             false => from.to_string(),
         };
-        let all: Vec<String> = self.label_map.iter().map(one).collect();
-        match &all[..] {
-            [first, second, .., last] if all.len() > LISTED => {
-                format!("{first}, {second}, …, {last}")
-            }
-            _ => all.join(", "),
-        }
+        listed(&Vec::from_iter(self.label_map.iter().map(one)))
+    }
+}
+
+/// What is in a list, at most the first two and the last of a long one.
+fn listed(all: &[String]) -> String {
+    match all {
+        [first, second, .., last] if all.len() > LISTED => format!("{first}, {second}, …, {last}"),
+        _ => all.join(", "),
     }
 }
 
@@ -80,14 +129,21 @@ impl fmt::Display for About {
             let plural = if classes == 1 { "class" } else { "classes" };
             parts.push(format!("{classes} {plural}: labels {}", self.labels()));
         }
+        if let Some(Targets { least, most }) = self.targets {
+            parts.push(format!("{all} targets from {least} to {most}"));
+        }
         let dropped = self.dropped.iter();
         parts.extend(dropped.map(|column| format!("left out: {column}")));
         parts.extend(self.notes.iter().cloned());
         if let Some(standardised) = &self.standardised {
+            let what = match standardised.target {
+                Some(_) => "features and targets standardised",
+                None => "standardised",
+            };
             parts.push(match standardised.constant() {
-                0 => "standardised by the training samples".into(),
+                0 => format!("{what} by the training samples"),
                 constant => format!(
-                    "standardised by the training samples, which share {constant} of {d} features, \
+                    "{what} by the training samples, which share {constant} of {d} features, \
                      left as they are"
                 ),
             });
@@ -96,34 +152,73 @@ impl fmt::Display for About {
     }
 }
 
+/// How a folder of images was read. Its text is one line.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AboutImages {
+    /// The folder.
+    pub folder: String,
+    /// `png`, `jpeg` or `png and jpeg`.
+    pub format: &'static str,
+    /// How many images there are.
+    pub count: usize,
+    /// Rows and columns of what is taken of each.
+    pub side: usize,
+    /// Rows and columns of the smallest and of the largest image.
+    pub sizes: ((usize, usize), (usize, usize)),
+    /// Files that are no images.
+    pub left_out: Vec<String>,
+    /// What else was decided.
+    pub notes: Vec<String>,
+}
+
+impl fmt::Display for AboutImages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (side, (least, most)) = (self.side, self.sizes);
+        let size = |(rows, columns): (usize, usize)| format!("{rows} × {columns}");
+        let plural = if self.count == 1 { "image" } else { "images" };
+        let mut text = format!("{} {plural} of {}", self.count, size(least));
+        if least != most {
+            text += &format!(" to {}", size(most));
+        }
+        text += " pixels";
+        if [least, most] != [(side, side); 2] {
+            text += &format!(", each cut to its middle {}", size((side, side)));
+        }
+        let mut parts = vec![self.format.to_owned(), text];
+        if !self.left_out.is_empty() {
+            parts.push(format!("left out, no images: {}", listed(&self.left_out)));
+        }
+        parts.extend(self.notes.iter().cloned());
+        write!(f, "data {}: {}", self.folder, parts.join("; "))
+    }
+}
+
 /// How a user's data was read, of whichever kind it is. Its text is one line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReadData {
     /// A table.
     Table(About),
-    /// Square images of one size.
-    Images {
-        /// The folder that they are from.
-        folder: String,
-        /// How many there are.
-        count: usize,
-        /// Rows and columns of each.
-        side: usize,
-    },
+    /// Images.
+    Images(AboutImages),
+}
+
+impl ReadData {
+    /// The same with what else was decided.
+    pub(crate) fn and(mut self, notes: Vec<String>) -> Self {
+        match &mut self {
+            ReadData::Table(about) => about.notes.extend(notes),
+            ReadData::Images(about) => about.notes.extend(notes),
+        }
+        self
+    }
 }
 
 impl fmt::Display for ReadData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReadData::Table(about) => about.fmt(f),
-            ReadData::Images {
-                folder,
-                count,
-                side,
-            } => write!(
-                f,
-                "data {folder}: png; {count} images, cut to {side} × {side} pixels"
-            ),
+            ReadData::Images(about) => about.fmt(f),
         }
     }
 }

@@ -3,6 +3,8 @@
 mod first;
 mod index;
 mod rows;
+mod settle;
+mod words;
 
 use std::path::Path;
 
@@ -15,15 +17,17 @@ use super::opened::Opened;
 use super::reading::{Read, Reading};
 use super::split::Plan;
 use super::{About, DENSE_LIMIT, Format, Samples, Splits};
-use first::{First, Others, numbered};
-use index::is_index;
+use first::{First, is_word};
 use rows::{Delimiter, Rows, number};
+use words::{Words, is_label};
 
 /// Names of the column of labels.
 const LABELS: [&str; 4] = ["label", "labels", "target", "class"];
 
 /// Reads a table of numbers, one sample in a line and the label in the last column, and splits its
 /// rows.
+///
+/// Labels are numbers here; [`Reading::labels`] takes words too.
 ///
 /// Between the fields are commas, semicolons, tabs, bars or blanks, whichever makes the most
 /// numbers; fields may be quoted. Blank lines and those that begin with `#` are skipped. The first
@@ -60,9 +64,10 @@ pub fn read_csv(path: &Path, seed: u64) -> Result<Splits, DataError> {
 
 pub(super) fn read(opened: Opened, file: &str, reading: &Reading) -> Result<Read, DataError> {
     let delimiter = Delimiter::of(&opened.sample);
-    let mut table = Table::new(file);
-    table.read(Rows::new(opened.stream(), delimiter), reading)?;
-    table.settle_header()?;
+    let mut table = Table::new(file, reading);
+    table.read(Rows::new(opened.stream(), delimiter), reading.header)?;
+    table.settle_header();
+    table.settle_words();
     table.settle_index(reading.keep_index)?;
     let about = About {
         format: delimiter.name().into(),
@@ -84,6 +89,7 @@ pub(super) fn read(opened: Opened, file: &str, reading: &Reading) -> Result<Read
 /// A table while it is read.
 struct Table<'f> {
     file: &'f str,
+    reading: &'f Reading,
     /// Names of all columns, if there is a header with them.
     names: Option<Vec<String>>,
     /// Fields of a line, once known.
@@ -96,15 +102,18 @@ struct Table<'f> {
     labels: Vec<f64>,
     /// The labels but that of a first line of numbers.
     seen: Seen,
+    /// Labels that are words.
+    words: Words,
     header: Option<String>,
     dropped: Vec<String>,
     notes: Vec<String>,
 }
 
 impl<'f> Table<'f> {
-    fn new(file: &'f str) -> Self {
+    fn new(file: &'f str, reading: &'f Reading) -> Self {
         Table {
             file,
+            reading,
             names: None,
             width: None,
             label: 0,
@@ -112,6 +121,7 @@ impl<'f> Table<'f> {
             features: Vec::new(),
             labels: Vec::new(),
             seen: Seen::default(),
+            words: Words::default(),
             header: None,
             dropped: Vec::new(),
             notes: Vec::new(),
@@ -121,7 +131,7 @@ impl<'f> Table<'f> {
     fn read(
         &mut self,
         mut rows: Rows<impl std::io::BufRead>,
-        reading: &Reading,
+        header: Option<bool>,
     ) -> Result<(), DataError> {
         let unreadable = unreadable(self.file);
         let [mut first, mut row] = [ByteRecord::new(), ByteRecord::new()];
@@ -130,7 +140,8 @@ impl<'f> Table<'f> {
         };
         let mut next = rows.next(&mut row).map_err(unreadable)?;
         let second = next.map(|_| &row);
-        let kind = First::of(&first, second, reading.header, (self.file, line))?;
+        let words = self.reading.labels.are_mapped();
+        let kind = First::of(&first, second, (header, words), (self.file, line))?;
         let text = first::text(&first);
         match kind {
             First::Names | First::Unnamed => {
@@ -143,7 +154,7 @@ impl<'f> Table<'f> {
                     names.insert(0, String::new());
                 }
                 self.width = Some(names.len());
-                if reading.header == Some(true) && columns != names.len() {
+                if header == Some(true) && columns != names.len() {
                     self.width = Some(columns);
                 } else {
                     self.names = Some(names);
@@ -191,12 +202,12 @@ impl<'f> Table<'f> {
             return Err(self.ragged(line, row.len(), expected));
         }
         for (column, field) in row.iter().enumerate() {
-            let value = number(field).filter(|value| value.is_finite());
-            let value = value.ok_or_else(|| self.malformed(line, column, field))?;
             if column == self.label {
-                self.labels.push(value)
+                let label = self.label_of(field, line)?;
+                self.labels.push(label);
             } else {
-                self.features.push(value)
+                let value = self.number_of(line, column, field)?;
+                self.features.push(value);
             }
         }
         if self.features.len() > DENSE_LIMIT {
@@ -209,68 +220,36 @@ impl<'f> Table<'f> {
         Ok(())
     }
 
-    /// Takes note of the last label.
+    /// The number in a cell.
+    fn number_of(&self, line: u64, column: usize, field: &[u8]) -> Result<f64, DataError> {
+        let value = number(field).filter(|value| value.is_finite());
+        let value = value.ok_or_else(|| self.malformed(line, column, field))?;
+        let limit = self.reading.limit();
+        if !limit.allows(value) {
+            let place = format!("line {line}, column {}", column + 1);
+            return Err(limit.beyond(self.file, place, value));
+        }
+        Ok(value)
+    }
+
+    /// The label in a cell: all are words where the first of them is one.
+    fn label_of(&mut self, field: &[u8], line: u64) -> Result<f64, DataError> {
+        let words = !self.words.is_empty();
+        let first = self.labels.is_empty() && self.reading.labels.are_mapped();
+        if (words && is_label(field)) || (first && is_word(field)) {
+            return Ok(self.words.add(field, line));
+        }
+        if words {
+            return Err(self.malformed(line, self.label, field));
+        }
+        self.number_of(line, self.label, field)
+    }
+
+    /// Takes note of the last label, if it is a number.
     fn see(&mut self, line: u64) {
-        if let Some(label) = self.labels.last() {
+        if let (Some(label), true) = (self.labels.last(), self.words.is_empty()) {
             self.seen.add(*label, || Whence::Line(line));
         }
-    }
-
-    /// Decides whether a first line of numbers is a header.
-    fn settle_header(&mut self) -> Result<(), DataError> {
-        let Some((First::Numbers(cells), line, text)) = &self.first else {
-            return Ok(());
-        };
-        let (dim, label) = (self.dim(), self.labels[0]);
-        let others = Others {
-            rows: self.labels.len() - 1,
-            labels: self.seen.count(),
-            has_label: self.seen.has(label),
-            fractions: self.features[dim..].iter().any(|v| v.fract() != 0.0),
-        };
-        match numbered(cells, label, &others) {
-            Some(why) => {
-                self.header = Some(format!(
-                    "line {line}, `{text}`, as {why} (--header no if it is a sample)"
-                ));
-                self.features.drain(..dim);
-                self.labels.remove(0);
-            }
-            None => self.seen.add(label, || Whence::Line(*line)),
-        }
-        Ok(())
-    }
-
-    /// Leaves out a first column that counts the rows.
-    fn settle_index(&mut self, keep: bool) -> Result<(), DataError> {
-        let dim = self.dim();
-        if dim < 1 || self.label == 0 || self.labels.is_empty() {
-            return Ok(());
-        }
-        let name = self.names.as_ref().map(|names| &*names[0]);
-        let values: Vec<f64> = self.features.iter().step_by(dim).copied().collect();
-        // Without a name, the only feature of a table is one.
-        let is_index = (name.is_some() || dim > 1) && is_index(name, &values);
-        if let (Some((First::Unnamed, line, _)), false) = (&self.first, is_index) {
-            return Err(self.malformed(*line, 0, b""));
-        }
-        if !is_index || keep {
-            return Ok(());
-        }
-        let named = match name {
-            None | Some("") => String::new(),
-            Some(name) => format!(", `{}`,", excerpt(name)),
-        };
-        self.dropped.push(format!(
-            "column 1{named} which counts the rows (--keep-index)"
-        ));
-        let mut place = 0;
-        self.features.retain(|_| {
-            place += 1;
-            (place - 1) % dim != 0
-        });
-        self.width = self.width.map(|width| width - 1);
-        Ok(())
     }
 
     /// The features of a row.

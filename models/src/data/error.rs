@@ -4,10 +4,10 @@ mod text;
 
 use std::io;
 
+use text::listed;
 pub(super) use text::{
-    Place, excerpt, is_decimal_comma, is_missing, one_line, unreadable, way_out,
+    Place, excerpt, is_decimal_comma, is_missing, one_line, place, unreadable, way_out,
 };
-use text::{listed, place};
 
 /// Why a data file was refused.
 ///
@@ -170,6 +170,21 @@ pub enum DataError {
         value: f64,
     },
 
+    /// A number is beyond those that were asked for.
+    #[error(
+        "{file}: {place}, is {value:e}, expected at most {largest:e} in size, the largest of f32: --dtype f64 takes it"
+    )]
+    Beyond {
+        /// The file.
+        file: String,
+        /// The line of a text, from 1, or the array and the index there, from 0.
+        place: String,
+        /// The number.
+        value: f64,
+        /// The largest that was asked for.
+        largest: f64,
+    },
+
     /// A label does not suit the task.
     #[error("{file}: {place} is {value}, expected {expected}")]
     BadLabel {
@@ -178,7 +193,7 @@ pub enum DataError {
         /// The line of a text, from 1, or the array and the index there, from 0.
         place: String,
         /// The label.
-        value: f64,
+        value: String,
         /// The labels that the task admits.
         expected: String,
     },
@@ -232,7 +247,7 @@ pub enum DataError {
         /// What is there.
         found: String,
         /// What the format has there.
-        expected: &'static str,
+        expected: String,
     },
 
     /// The data would take more memory than the reader allows.

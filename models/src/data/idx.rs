@@ -10,11 +10,11 @@ use super::npy::Array;
 /// the number of axes, a big-endian `u32` for each axis, and big-endian data, last axis fastest.
 /// The second result is whether the elements are unsigned bytes, of which pixels are.
 pub(super) fn read(mut stream: impl Read, file: &str) -> Result<(Array, bool), DataError> {
-    let malformed = |byte: usize, found: String, expected| DataError::Malformed {
+    let malformed = |byte: usize, found: String, expected: &str| DataError::Malformed {
         file: file.into(),
         place: format!("byte {byte}"),
         found,
-        expected,
+        expected: expected.into(),
     };
     let cut = |byte| {
         move |error: io::Error| {

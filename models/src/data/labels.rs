@@ -1,7 +1,7 @@
 //! Labels that models can use, made of labels as files write them.
 
 use super::DataError;
-use super::error::Place;
+use super::error::{Place, excerpt};
 
 /// More classes than that are no classes.
 const MOST: usize = 10_000;
@@ -12,10 +12,19 @@ pub enum Labels {
     /// They stay what they are.
     #[default]
     AsWritten,
+    /// They stay what they are, and are the targets of a regression.
+    Targets,
     /// Two labels become −1 and +1, the smaller one first.
     Signs,
     /// k labels become 0, …, k − 1 in their order.
     Classes,
+}
+
+impl Labels {
+    /// Whether they are mapped, so that words can be labels too.
+    pub(super) fn are_mapped(self) -> bool {
+        matches!(self, Labels::Signs | Labels::Classes)
+    }
 }
 
 /// Where a label stands.
@@ -29,6 +38,18 @@ pub(super) enum Whence {
         index: usize,
         array: String,
     },
+    /// In an array of samples that may have been shuffled since they were read.
+    Somewhere { part: usize, array: &'static str },
+}
+
+impl Whence {
+    /// Which part of the data it is in, of data in parts.
+    fn part(&self) -> Option<usize> {
+        match self {
+            Whence::Line(_) => None,
+            Whence::Entry { part, .. } | Whence::Somewhere { part, .. } => Some(*part),
+        }
+    }
 }
 
 /// The labels that occur, in order, each with the place where it was met first.
@@ -37,6 +58,8 @@ pub(super) struct Seen {
     found: Vec<(f64, Whence)>,
     /// One label more than can be classes.
     beyond: Option<(f64, Whence)>,
+    /// The words that labels 0, 1, … stand for, if they are words.
+    pub(super) words: Vec<String>,
 }
 
 impl Seen {
@@ -65,6 +88,21 @@ impl Seen {
         }
     }
 
+    /// Takes note of the labels of samples that may have been shuffled.
+    pub(super) fn add_samples(&mut self, part: usize, array: &'static str, labels: &[f64]) {
+        for label in labels {
+            self.add(*label, || Whence::Somewhere { part, array });
+        }
+    }
+
+    /// A label as the file has it.
+    fn written(&self, label: f64) -> String {
+        match self.words.get(label as usize) {
+            Some(word) => format!("`{}`", excerpt(word)),
+            None => label.to_string(),
+        }
+    }
+
     /// Whether it is among them.
     pub(super) fn has(&self, label: f64) -> bool {
         self.found.iter().any(|(l, _)| *l == label)
@@ -86,11 +124,12 @@ impl Seen {
             place: match at {
                 Whence::Line(line) => format!("line {line}: the label"),
                 Whence::Entry { index, array, .. } => Place { file, array }.entry(*index),
+                Whence::Somewhere { array, .. } => format!("a label of `{array}`"),
             },
-            value: *value,
+            value: self.written(*value),
             expected,
         };
-        if labels == Labels::AsWritten {
+        if !labels.are_mapped() {
             return Ok(LabelMap::default());
         }
         let met = {
@@ -99,14 +138,15 @@ impl Seen {
             met
         };
         if let Some(fraction) = met.iter().find(|(label, _)| label.fract() != 0.0) {
-            return Err(bad(fraction, "a whole number".into()));
+            let expected = "a whole number: targets are for a regression, such as `ridge`";
+            return Err(bad(fraction, expected.into()));
         }
         let values: Vec<f64> = self.found.iter().map(|(label, _)| *label).collect();
         let to: Vec<f64> = match (labels, &values[..]) {
             (Labels::Signs, [_, _]) => vec![-1.0, 1.0],
             (Labels::Signs, []) => Vec::new(),
-            (Labels::Signs, [1.0]) => vec![1.0],
-            (Labels::Signs, [0.0 | -1.0]) => vec![-1.0],
+            (Labels::Signs, [1.0]) if self.words.is_empty() => vec![1.0],
+            (Labels::Signs, [0.0 | -1.0]) if self.words.is_empty() => vec![-1.0],
             (Labels::Signs, [_]) => {
                 return Err(bad(met[0], "two labels, where all are this one".into()));
             }
@@ -114,6 +154,7 @@ impl Seen {
                 let mut two = [met[0].0, met[1].0];
                 two.sort_by(f64::total_cmp);
                 let [a, b] = two;
+                let [a, b] = [a, b].map(|label| self.written(label));
                 let expected = format!("no third label beside {{{a}, {b}}}");
                 return Err(bad(met[2], expected));
             }
@@ -140,12 +181,8 @@ impl Seen {
         let [a @ (-1.0, _), b @ (0.0, _), (1.0, _)] = &self.found[..] else {
             return None;
         };
-        match (&a.1, &b.1) {
-            (Whence::Entry { part: of_a, .. }, Whence::Entry { part: of_b, .. })
-                if of_a != of_b =>
-            {
-                Some(if of_a > of_b { a } else { b })
-            }
+        match (a.1.part(), b.1.part()) {
+            (Some(of_a), Some(of_b)) if of_a != of_b => Some(if of_a > of_b { a } else { b }),
             _ => None,
         }
     }

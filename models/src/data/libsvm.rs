@@ -8,7 +8,7 @@ use nalgebra::DMatrix;
 use super::error::{DataError, excerpt, unreadable};
 use super::labels::{Seen, Whence};
 use super::opened::Opened;
-use super::reading::{Read, Reading};
+use super::reading::{Limit, Read, Reading};
 use super::split::Plan;
 use super::{About, DENSE_LIMIT, Format, Samples, Splits};
 
@@ -53,9 +53,13 @@ pub fn read_libsvm(path: &Path, seed: u64) -> Result<Splits, DataError> {
 
 pub(super) fn read(path: &Path, reading: &Reading) -> Result<Read, DataError> {
     let source = path.display().to_string();
-    let mut extent = Extent::default();
+    let mut extent = Extent::new(reading.limit());
     let least = reading.first_index.unwrap_or(0).into();
     scan(path, &source, least, &mut extent)?;
+    if let Some((line, value)) = extent.beyond {
+        let place = format!("line {line}");
+        return Err(reading.limit().beyond(&source, place, value));
+    }
     let plan = Plan::draw(extent.rows, reading.seed, &source)?;
     let Some((smallest, largest)) = extent.indices else {
         return Err(DataError::Empty {
@@ -119,8 +123,12 @@ trait Visit {
 }
 
 /// The size of a table.
-#[derive(Default)]
 struct Extent {
+    limit: Limit,
+    /// The line and the first number that is beyond the limit.
+    beyond: Option<(u64, f64)>,
+    /// The line that is read.
+    line: u64,
     rows: usize,
     /// The smallest and the largest index.
     indices: Option<(u32, u32)>,
@@ -132,10 +140,13 @@ struct Extent {
 impl Visit for Extent {
     fn row(&mut self, label: f64, line: u64) {
         self.rows += 1;
+        self.line = line;
+        self.hold(label);
         self.seen.add(label, || Whence::Line(line));
     }
 
-    fn entry(&mut self, index: u32, _: f64) {
+    fn entry(&mut self, index: u32, value: f64) {
+        self.hold(value);
         let (smallest, largest) = self.indices.unwrap_or((index, index));
         self.indices = Some((smallest.min(index), largest.max(index)));
         self.written += 1;
@@ -147,6 +158,26 @@ impl Visit for Extent {
 }
 
 impl Extent {
+    fn new(limit: Limit) -> Self {
+        Extent {
+            limit,
+            beyond: None,
+            line: 0,
+            rows: 0,
+            indices: None,
+            written: 0,
+            queries: false,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Holds a number against the limit.
+    fn hold(&mut self, value: f64) {
+        if !self.limit.allows(value) {
+            self.beyond.get_or_insert((self.line, value));
+        }
+    }
+
     fn check(&self, dim: usize, file: &str) -> Result<(), DataError> {
         let (rows, written) = (self.rows, self.written);
         let sparse = written.saturating_mul(SPARSEST).max(FREE);
@@ -220,7 +251,7 @@ fn scan(path: &Path, file: &str, least: u32, visit: &mut impl Visit) -> Result<(
             file: file.into(),
             place: format!("line {number}"),
             found: format!("`{}`", excerpt(&String::from_utf8_lossy(word))),
-            expected,
+            expected: expected.into(),
         })?;
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`load`] reads `.npz`, `.csv` and LIBSVM files, pairs of `.npy` or IDX files, and the folder of
 //! MNIST; [`Reading`] does so with settings, maps labels and says what it decided; [`read_images`]
-//! reads a folder of PNG images. [`digits`] and the tasks made of it need no file.
+//! reads a folder of PNG and JPEG images. [`digits`] and the tasks made of it need no file.
 //!
 //! A reader holds at most twice the `f64`s of its result at a time, and a damaged file is an error:
 //! what it claims to hold is not reserved before it is there.
@@ -11,15 +11,18 @@ mod about;
 mod csv;
 mod embedded;
 mod error;
+mod folder;
 mod format;
 mod grow;
 mod idx;
 mod images;
+mod jpeg;
 mod labels;
 mod libsvm;
 mod npy;
 mod npy_header;
 mod npz;
+mod npz_write;
 mod opened;
 mod pair;
 mod png;
@@ -38,18 +41,20 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 pub use self::csv::read_csv;
-pub use about::{About, ReadData};
+pub use about::{About, AboutImages, ReadData, Targets};
 pub use embedded::{
     DIGITS_NOTICE, digits, digits_classes, digits_cleaning, digits_parity, digits_shuffled,
 };
 pub use error::DataError;
+pub(crate) use folder::read as read_folder;
+pub use folder::read_images;
 pub use format::Format;
 pub use images::{IMAGE_SIZE, images};
 pub use labels::Labels;
 pub use libsvm::read_libsvm;
 pub use npz::{Point, read_npz, read_point};
+pub use npz_write::write_point;
 pub use pair::{read_mnist, read_pair};
-pub use png::read_images;
 pub use reading::{Loaded, Reading};
 pub use standardise::Standardised;
 
@@ -102,6 +107,18 @@ impl Samples {
         }
     }
 
+    /// These samples and after them the others.
+    pub(crate) fn and(&self, others: &Samples) -> Samples {
+        let columns = self
+            .features
+            .column_iter()
+            .chain(others.features.column_iter());
+        Samples {
+            features: DMatrix::from_columns(&Vec::from_iter(columns)),
+            labels: [&self.labels[..], &others.labels].concat(),
+        }
+    }
+
     fn range(&self, range: Range<usize>) -> Samples {
         Samples {
             features: self.features.columns_range(range.clone()).into_owned(),
@@ -130,7 +147,8 @@ impl Splits {
     ///
     /// # Errors
     ///
-    /// [`DataError::BadLabel`] if a label is no whole number, or there are more than two.
+    /// [`DataError::BadLabel`] if a label is no whole number, or there are more than two; that of
+    /// [`Reading::load`] names its place in the file.
     ///
     /// ```
     /// # use models::data::{Samples, Splits};
@@ -208,11 +226,11 @@ impl Splits {
             .chain(&mut self.test)
     }
 
-    /// The labels with their places in the splits.
+    /// The labels; of samples that were shuffled since they were read, their places say nothing.
     fn seen(&self) -> Seen {
         let mut seen = Seen::default();
         for (part, (array, samples)) in self.named().enumerate() {
-            seen.add_array(part, array, &samples.labels);
+            seen.add_samples(part, array, &samples.labels);
         }
         seen
     }
@@ -223,7 +241,8 @@ impl Splits {
     }
 }
 
-/// Reads a data set; `seed` draws the splits of formats that have none. Labels stay what they are.
+/// Reads a data set; `seed` draws the splits of formats that have none. Labels stay what they are;
+/// those that are words need [`Reading::labels`].
 ///
 /// | `path` | reader |
 /// |---|---|
@@ -257,7 +276,7 @@ pub fn load(path: &Path, seed: u64) -> Result<Splits, DataError> {
     reading.load(path).map(|loaded| loaded.splits)
 }
 
-/// The files that [`load`] or [`read_images`] read of a path: itself, the two of a pair, or the PNG
+/// The files that [`load`] or [`read_images`] read of a path: itself, the two of a pair, or the
 /// images and MNIST files of a folder in the order of their names.
 ///
 /// # Errors
@@ -279,7 +298,7 @@ pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut found = png::files(path)?;
+    let mut found = folder::files(path)?;
     found.extend(pair::files_of_mnist(path));
     found.sort();
     Ok(found)

@@ -2,9 +2,10 @@
 
 use std::io::Read;
 
-use super::error::{DataError, Place, one_line};
+use super::error::{DataError, Place, one_line, place as error_place};
 use super::grow;
 use super::npy_header::{Dtype, read_header};
+use super::reading::Limit;
 
 /// An array of any rank, its values in C order (last axis fastest).
 pub(super) struct Array {
@@ -57,17 +58,23 @@ pub(super) fn read(mut stream: impl Read, at: Place) -> Result<Array, DataError>
 }
 
 /// # Errors
-/// If a value is NaN or infinite.
-pub(super) fn finite(array: &Array, at: Place) -> Result<(), DataError> {
-    match array.values.iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(found) => Err(DataError::NotFinite {
-            file: at.file.into(),
-            array: at.array.into(),
-            index: multi_index(found, &array.shape),
-            value: array.values[found],
-        }),
+/// If a value is NaN or infinite, or beyond the limit.
+pub(super) fn finite(array: &Array, at: Place, limit: Limit) -> Result<(), DataError> {
+    let sound = |value: &f64| value.is_finite() && limit.allows(*value);
+    let Some(found) = array.values.iter().position(|value| !sound(value)) else {
+        return Ok(());
+    };
+    let (index, value) = (multi_index(found, &array.shape), array.values[found]);
+    if value.is_finite() {
+        let index = error_place(&index);
+        return Err(limit.beyond(at.file, format!("array `{}`, {index}", at.array), value));
     }
+    Err(DataError::NotFinite {
+        file: at.file.into(),
+        array: at.array.into(),
+        index,
+        value,
+    })
 }
 
 fn multi_index(mut position: usize, shape: &[usize]) -> Vec<usize> {

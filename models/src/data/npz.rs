@@ -9,8 +9,9 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::error::{DataError, Place};
+use super::labels::Seen;
 use super::npy::{self, Array, finite};
-use super::reading::Read;
+use super::reading::{Limit, Read};
 use super::{About, Samples, Splits};
 
 /// A point of a bilevel problem: outer variable `x` and, where known, inner variable `y`.
@@ -41,11 +42,11 @@ pub struct Point {
 /// assert!(error.to_string().starts_with("absent.npz: cannot be read"));
 /// ```
 pub fn read_npz(path: &Path) -> Result<Splits, DataError> {
-    read(path).map(|read| read.splits)
+    read(path, Limit::NONE).map(|read| read.splits)
 }
 
-pub(super) fn read(path: &Path) -> Result<Read, DataError> {
-    let mut archive = Archive::open(path)?;
+pub(super) fn read(path: &Path, limit: Limit) -> Result<Read, DataError> {
+    let mut archive = Archive::open(path, limit)?;
     let train = archive.samples("train")?;
     let valid = archive.samples("valid")?;
     let test = if archive.has("x_test") || archive.has("t_test") {
@@ -79,7 +80,10 @@ pub(super) fn read(path: &Path) -> Result<Read, DataError> {
         format: "npz".into(),
         ..About::default()
     };
-    let seen = splits.seen();
+    let mut seen = Seen::default();
+    for (part, (array, samples)) in splits.named().enumerate() {
+        seen.add_array(part, array, &samples.labels);
+    }
     Ok(Read {
         splits,
         about,
@@ -100,7 +104,7 @@ pub(super) fn read(path: &Path) -> Result<Read, DataError> {
 /// assert!(error.to_string().starts_with("absent.npz: cannot be read"));
 /// ```
 pub fn read_point(path: &Path) -> Result<Point, DataError> {
-    let mut archive = Archive::open(path)?;
+    let mut archive = Archive::open(path, Limit::NONE)?;
     let x = archive.variable("x")?;
     let y = if archive.has("y") {
         Some(archive.variable("y")?)
@@ -113,17 +117,18 @@ pub fn read_point(path: &Path) -> Result<Point, DataError> {
 struct Archive {
     file: String,
     zip: ZipArchive<BufReader<File>>,
+    limit: Limit,
 }
 
 impl Archive {
-    fn open(path: &Path) -> Result<Self, DataError> {
+    fn open(path: &Path, limit: Limit) -> Result<Self, DataError> {
         let file = path.display().to_string();
         let opened = match File::open(path) {
             Ok(opened) => opened,
             Err(reason) => return Err(DataError::Unreadable { file, reason }),
         };
         match ZipArchive::new(BufReader::new(opened)) {
-            Ok(zip) => Ok(Self { file, zip }),
+            Ok(zip) => Ok(Self { file, zip, limit }),
             // Only the operating system's errors have a number; the others are about the bytes.
             Err(ZipError::Io(reason)) if reason.raw_os_error().is_some() => {
                 Err(DataError::Unreadable { file, reason })
@@ -156,7 +161,7 @@ impl Archive {
             .by_name(&entry(array))
             .map_err(|reason| at.malformed(reason))?;
         let read = npy::read(stream, at)?;
-        finite(&read, at)?;
+        finite(&read, at, self.limit)?;
         Ok(read)
     }
 

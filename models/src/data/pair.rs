@@ -10,7 +10,7 @@ use nalgebra::DMatrix;
 use super::error::{DataError, Place, unreadable};
 use super::labels::Seen;
 use super::npy::{Array, finite};
-use super::reading::Read;
+use super::reading::{Limit, Read};
 use super::split::Plan;
 use super::{About, Samples, Splits, idx, npy};
 
@@ -41,11 +41,16 @@ use super::{About, Samples, Splits, idx, npy};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_pair(features: &Path, labels: &Path, seed: u64) -> Result<Splits, DataError> {
-    read(features, labels, seed).map(|read| read.splits)
+    read(features, labels, seed, Limit::NONE).map(|read| read.splits)
 }
 
-pub(super) fn read(features: &Path, labels: &Path, seed: u64) -> Result<Read, DataError> {
-    let samples = read_samples(features, labels)?;
+pub(super) fn read(
+    features: &Path,
+    labels: &Path,
+    seed: u64,
+    limit: Limit,
+) -> Result<Read, DataError> {
+    let samples = read_samples(features, labels, limit)?;
     let source = format!("{},{}", features.display(), labels.display());
     let mut seen = Seen::default();
     seen.add_array(0, &name_of(labels), &samples.labels);
@@ -84,15 +89,15 @@ const MNIST: [&str; 4] = [
 /// assert!(error.to_string().contains("train-images-idx3-ubyte"));
 /// ```
 pub fn read_mnist(folder: &Path, seed: u64) -> Result<Splits, DataError> {
-    mnist(folder, seed).map(|read| read.splits)
+    mnist(folder, seed, Limit::NONE).map(|read| read.splits)
 }
 
-pub(super) fn mnist(folder: &Path, seed: u64) -> Result<Read, DataError> {
+pub(super) fn mnist(folder: &Path, seed: u64, limit: Limit) -> Result<Read, DataError> {
     let [images, labels, test_images, test_labels] = MNIST.map(|name| member(folder, name));
     let (images, labels) = (images?, labels?);
     let (test_images, test_labels) = (test_images?, test_labels?);
     let source = folder.display().to_string();
-    let samples = read_samples(&images, &labels)?;
+    let samples = read_samples(&images, &labels, limit)?;
     let mut seen = Seen::default();
     seen.add_array(0, &name_of(&labels), &samples.labels);
     let (train, valid) = {
@@ -102,7 +107,7 @@ pub(super) fn mnist(folder: &Path, seed: u64) -> Result<Read, DataError> {
         (samples.subset(train), samples.subset(&valid))
     };
     drop(samples);
-    let test = read_samples(&test_images, &test_labels)?;
+    let test = read_samples(&test_images, &test_labels, limit)?;
     if test.dim() != train.dim() {
         return Err(DataError::ColumnMismatch {
             file: source,
@@ -159,7 +164,7 @@ fn name_of(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn read_samples(features: &Path, labels: &Path) -> Result<Samples, DataError> {
+fn read_samples(features: &Path, labels: &Path, limit: Limit) -> Result<Samples, DataError> {
     let (x, t) = (name_of(features), name_of(labels));
     let wrong_rank = |path: &Path, array: &str, found, expected| DataError::WrongRank {
         file: path.display().to_string(),
@@ -167,7 +172,7 @@ fn read_samples(features: &Path, labels: &Path) -> Result<Samples, DataError> {
         found,
         expected,
     };
-    let (read, pixels) = read_array(features)?;
+    let (read, pixels) = read_array(features, limit)?;
     let mut values = read.values;
     if pixels {
         values.iter_mut().for_each(|value| *value /= 255.0);
@@ -180,7 +185,7 @@ fn read_samples(features: &Path, labels: &Path) -> Result<Samples, DataError> {
         ),
         _ => return Err(wrong_rank(features, &x, read.shape, "[samples, features]")),
     };
-    let (read, _) = read_array(labels)?;
+    let (read, _) = read_array(labels, limit)?;
     let entries = match read.shape[..] {
         [entries] | [entries, 1] => entries,
         _ => return Err(wrong_rank(labels, &t, read.shape, "[samples]")),
@@ -209,7 +214,7 @@ fn read_samples(features: &Path, labels: &Path) -> Result<Samples, DataError> {
 }
 
 /// The array of a file, and whether its entries are bytes of an IDX file.
-fn read_array(path: &Path) -> Result<(Array, bool), DataError> {
+fn read_array(path: &Path, limit: Limit) -> Result<(Array, bool), DataError> {
     let file = path.display().to_string();
     let mut stream = BufReader::new(File::open(path).map_err(unreadable(&file))?);
     let start = stream.fill_buf().map_err(unreadable(&file))?;
@@ -225,6 +230,6 @@ fn read_array(path: &Path) -> Result<(Array, bool), DataError> {
     } else {
         idx::read(stream, &file)?
     };
-    finite(&array, at)?;
+    finite(&array, at, limit)?;
     Ok((array, bytes))
 }

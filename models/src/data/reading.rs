@@ -22,9 +22,34 @@ pub struct Reading {
     pub first_index: Option<u8>,
     /// Whether a column that counts the rows stays among the features.
     pub keep_index: bool,
-    /// Whether features are brought to mean 0 and standard deviation 1 by constants of the training
-    /// samples.
+    /// Whether features, and targets, are brought to mean 0 and standard deviation 1 by constants of
+    /// the training samples.
     pub standardise: bool,
+    /// The largest size of a number, such as that of `f32`; any that is finite if `None`.
+    pub largest: Option<f64>,
+}
+
+/// The largest size of a number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit(f64);
+
+impl Limit {
+    /// Any number that is finite.
+    pub(super) const NONE: Limit = Limit(f64::MAX);
+
+    pub(super) fn allows(self, value: f64) -> bool {
+        value.abs() <= self.0
+    }
+
+    /// A number that is not allowed, at a place in a file.
+    pub(super) fn beyond(self, file: &str, place: String, value: f64) -> DataError {
+        DataError::Beyond {
+            file: file.into(),
+            place,
+            value,
+            largest: self.0,
+        }
+    }
 }
 
 /// A data set with what was decided about it.
@@ -81,17 +106,21 @@ impl Reading {
         first.map(|(name, _)| *name)
     }
 
+    pub(super) fn limit(&self) -> Limit {
+        self.largest.map_or(Limit::NONE, Limit)
+    }
+
     fn read(&self, path: &Path) -> Result<Read, DataError> {
         let file = path.display().to_string();
         // A format is that of a single file.
         let several = self.format.is_none();
         if several && path.is_dir() {
             self.suits(None, "the files of MNIST", &file)?;
-            return pair::mnist(path, self.seed);
+            return pair::mnist(path, self.seed, self.limit());
         }
         if several && let Some([features, labels]) = pair::names(path) {
             self.suits(None, "a pair of files", &file)?;
-            return pair::read(features, labels, self.seed);
+            return pair::read(features, labels, self.seed, self.limit());
         }
         let opened = Opened::open(path, &file)?;
         let format = match self.format {
@@ -101,7 +130,7 @@ impl Reading {
         self.suits(Some(format), &format.to_string(), &file)?;
         let packing = opened.packing;
         let mut read = match format {
-            Format::Npz => npz::read(path)?,
+            Format::Npz => npz::read(path, self.limit())?,
             Format::Csv => csv::read(opened, &file, self)?,
             Format::Libsvm => {
                 // It is read twice.
@@ -138,15 +167,25 @@ impl Reading {
         let Read {
             mut splits,
             mut about,
-            ..
+            seen,
         } = read;
         splits.map_labels(&map);
         about.count(&splits);
         about.map(map);
+        about.words = seen.words;
+        let targets = self.labels == Labels::Targets;
+        if targets {
+            about.range(&splits);
+        }
         if self.standardise {
-            let constants = Standardised::of(&splits.train);
+            let mut constants = Standardised::of(&splits.train);
+            if targets {
+                constants.add_targets(&splits.train.labels);
+            }
             splits.parts_mut().for_each(|part| constants.apply(part));
             about.standardised = Some(constants);
+        } else if self.labels != Labels::AsWritten {
+            about.compare_scales(&splits.train);
         }
         Loaded { splits, about }
     }

@@ -1,5 +1,7 @@
 //! Features brought to one scale.
 
+use nalgebra::DMatrix;
+
 use super::Samples;
 
 /// The constants that features were standardised by, those of the training samples alone.
@@ -10,6 +12,8 @@ pub struct Standardised {
     /// The standard deviation of each feature, with the divisor n; 0 of a feature that all training
     /// samples share, which is left as it is.
     pub deviations: Vec<f64>,
+    /// Mean and standard deviation of the targets of a regression; a deviation of 0 as above.
+    pub target: Option<(f64, f64)>,
 }
 
 impl Standardised {
@@ -40,10 +44,21 @@ impl Standardised {
         Standardised {
             deviations: largest.into_iter().zip(squares).map(deviation).collect(),
             means,
+            target: None,
         }
     }
 
-    /// Standardises samples with as many features.
+    /// Takes up those of the targets.
+    pub(super) fn add_targets(&mut self, targets: &[f64]) {
+        let one = Samples {
+            features: DMatrix::from_row_slice(1, targets.len(), targets),
+            labels: targets.to_vec(),
+        };
+        let of_targets = Self::of(&one);
+        self.target = Some((of_targets.means[0], of_targets.deviations[0]));
+    }
+
+    /// Standardises samples with as many features, and their targets.
     pub(super) fn apply(&self, samples: &mut Samples) {
         for mut sample in samples.features.column_iter_mut() {
             for (j, value) in sample.iter_mut().enumerate() {
@@ -52,12 +67,20 @@ impl Standardised {
                 }
             }
         }
+        if let Some((mean, deviation)) = self.target.filter(|(_, deviation)| *deviation > 0.0) {
+            let labels = samples.labels.iter_mut();
+            labels.for_each(|target| *target = (*target - mean) / deviation);
+        }
     }
 
     /// How many features were left as they are.
     ///
     /// ```
-    /// let standardised = models::data::Standardised { means: vec![2.0, 5.0], deviations: vec![1.0, 0.0] };
+    /// let standardised = models::data::Standardised {
+    ///     means: vec![2.0, 5.0],
+    ///     deviations: vec![1.0, 0.0],
+    ///     target: None,
+    /// };
     /// assert_eq!(standardised.constant(), 1);
     /// ```
     pub fn constant(&self) -> usize {

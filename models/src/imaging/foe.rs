@@ -3,8 +3,8 @@
 use autodiff::{Padding, Real, Var};
 use nalgebra::{DMatrix, DVector};
 
-use super::{Photographs, task, zero_mean};
-use crate::catalogue::{Defaults, Entry, Size, make};
+use super::{Images, task, zero_mean};
+use crate::catalogue::{Data, Defaults, Entry, Size, make};
 use crate::gaussian::Gaussian;
 use crate::task::Task;
 
@@ -51,19 +51,20 @@ impl Filters {
 /// φ‴(w c̃∗y)·(c̃∗h)(d∗y) for a change d of a filter, which no bound holds for all y.
 ///
 /// # Panics
-/// If there are no such photographs, or no filter, or one does not fit the images.
+/// If there are no such images, or no filter, or one does not fit the images.
 ///
 /// Reference: S. Roth and M. Black, Fields of Experts, IJCV 82, 2009; the energy is that of
 /// M. S. Salehi, S. Mukherjee, L. Roberts and M. J. Ehrhardt, An adaptively inexact first-order
 /// method for bilevel optimization with application to hyperparameter learning, 2023.
 #[track_caller]
-pub fn foe_denoising<T: Real>(photographs: &Photographs, filters: Filters) -> Task<T> {
+pub fn foe_denoising<T: Real>(images: impl Into<Images>, filters: Filters) -> Task<T> {
+    let images = images.into();
     let Filters { count, width, seed } = filters;
     assert!(
-        count > 0 && width > 1 && width <= photographs.size,
+        count > 0 && width > 1 && width <= images.size(),
         "{count} filters of {width} × {width}: expected at least 1, of 2 × 2 up to the size of the \
          images, {}",
-        photographs.size
+        images.size()
     );
     let area = width * width;
     let mut x = DVector::from_element(2 + count + count * area, T::one());
@@ -74,7 +75,7 @@ pub fn foe_denoising<T: Real>(photographs: &Photographs, filters: Filters) -> Ta
     }
     task(
         "foe-denoising",
-        photographs.split(&Clone::clone),
+        images.split(&Clone::clone),
         x,
         move |x: Var<'_, T>, y: Var<'_, T>, b: &DMatrix<T>| {
             let half = T::of(0.5);
@@ -94,6 +95,10 @@ pub fn foe_denoising<T: Real>(photographs: &Photographs, filters: Filters) -> Ta
 pub static FOE_DENOISING: Entry = Entry::new(
     "foe-denoising",
     "a Field of Experts: 3 filters of 5 x 5, --large 10 of 7 x 7; four images and two",
+    [
+        "ln of the weight, ln of the smoothing, weights of the filters, filters column by column",
+        "pixels of the images, each column by column",
+    ],
     make!(|given| {
         let seed = given.seed;
         let filters = match given.size {
@@ -105,8 +110,10 @@ pub static FOE_DENOISING: Entry = Entry::new(
             Size::Usual => Filters::small(seed),
             Size::Large => Filters::published(seed),
         };
-        Ok(foe_denoising(&Photographs::given(&given), filters))
+        let images = Images::given(given, filters.width, true)?;
+        Ok(foe_denoising(images, filters))
     }),
 )
+.takes(Data::Images)
 .with_large()
 .defaults(Defaults::adam(0.05, 0.002).depth(50));

@@ -3,8 +3,8 @@
 use autodiff::{Padding, Real, Var};
 use nalgebra::{DMatrix, DVector};
 
-use super::{Photographs, task, zero_mean};
-use crate::catalogue::{Defaults, Entry, Size, make};
+use super::{Images, task, zero_mean};
+use crate::catalogue::{Data, Defaults, Entry, Size, make};
 use crate::gaussian::Gaussian;
 use crate::task::Task;
 
@@ -58,13 +58,14 @@ const NORM: f64 = 10.0;
 /// [`foe_denoising`](crate::foe_denoising).
 ///
 /// # Panics
-/// If there are no such photographs, or the number of filters is odd, or a layer is empty, or a
+/// If there are no such images, or the number of filters is odd, or a layer is empty, or a
 /// filter does not fit the images.
 ///
 /// Reference: B. Amos, L. Xu and J. Z. Kolter, Input convex neural networks, ICML 2017;
 /// S. Mukherjee et al., Learned convex regularizers for inverse problems, 2020.
 #[track_caller]
-pub fn icnn_denoising<T: Real>(photographs: &Photographs, network: Convex) -> Task<T> {
+pub fn icnn_denoising<T: Real>(images: impl Into<Images>, network: Convex) -> Task<T> {
+    let images = images.into();
     let Convex {
         filters,
         width,
@@ -72,10 +73,10 @@ pub fn icnn_denoising<T: Real>(photographs: &Photographs, network: Convex) -> Ta
         seed,
     } = network;
     assert!(
-        filters > 0 && filters % 2 == 0 && units > 0 && width > 1 && width <= photographs.size,
+        filters > 0 && filters % 2 == 0 && units > 0 && width > 1 && width <= images.size(),
         "{filters} filters of {width} × {width} and {units} units: expected an even number, of \
          2 × 2 up to the size of the images, {}, and at least 1 unit",
-        photographs.size
+        images.size()
     );
     let area = width * width;
     let (kernels, mixing) = (filters * area, filters * units);
@@ -91,7 +92,7 @@ pub fn icnn_denoising<T: Real>(photographs: &Photographs, network: Convex) -> Ta
         .fill(T::of(-(filters as f64).ln()));
     task(
         "icnn-denoising",
-        photographs.split(&Clone::clone),
+        images.split(&Clone::clone),
         x,
         move |x: Var<'_, T>, y: Var<'_, T>, b: &DMatrix<T>| {
             let kernel = zero_mean(x.slice(1, kernels).reshape(area, filters));
@@ -114,6 +115,10 @@ pub fn icnn_denoising<T: Real>(photographs: &Photographs, network: Convex) -> Ta
 pub static ICNN_DENOISING: Entry = Entry::new(
     "icnn-denoising",
     "an input-convex network: 4 filters and 2 units, --large 32 and 16; the same images",
+    [
+        "ln of the weight, filters, biases, ln of the mixing, biases of the second layer",
+        "pixels of the images, each column by column",
+    ],
     make!(|given| {
         let seed = given.seed;
         let network = match given.size {
@@ -126,8 +131,10 @@ pub static ICNN_DENOISING: Entry = Entry::new(
             Size::Usual => Convex::small(seed),
             Size::Large => Convex::large(seed),
         };
-        Ok(icnn_denoising(&Photographs::given(&given), network))
+        let images = Images::given(given, network.width, true)?;
+        Ok(icnn_denoising(images, network))
     }),
 )
+.takes(Data::Images)
 .with_large()
 .defaults(Defaults::adam(0.05, 0.002).depth(50));

@@ -8,10 +8,8 @@ mod tv;
 
 pub use foe::{FOE_DENOISING, Filters, foe_denoising};
 pub use icnn::{Convex, ICNN_DENOISING, icnn_denoising};
-pub use photographs::Photographs;
-pub use tv::{
-    TV_DEBLURRING, TV_DENOISING, tv_deblurring, tv_denoising, tv_denoising_of, tv_denoising_on,
-};
+pub use photographs::{Images, Photographs};
+pub use tv::{TV_DEBLURRING, TV_DENOISING, tv_deblurring, tv_denoising, tv_denoising_on};
 
 use autodiff::{Real, Sampled, Var, sampled};
 use nalgebra::{DMatrix, DVector};

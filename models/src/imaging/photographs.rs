@@ -1,4 +1,4 @@
-//! The embedded photographs, split by image, with noise.
+//! Images with noise, split by image: the embedded photographs, or others.
 
 use nalgebra::DMatrix;
 use rand::{RngExt, SeedableRng};
@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Observe;
 use crate::catalogue::Given;
-use crate::data::{IMAGE_SIZE, images};
+use crate::data::{DataError, IMAGE_SIZE, images};
 
 /// Standard deviation of the noise; pixels are in `[0, 1]`.
 const NOISE: f64 = 25.0 / 255.0;
@@ -52,23 +52,9 @@ impl Photographs {
         }
     }
 
-    /// The photographs of a problem: whole ones, or two of 4 × 4 pixels in its small size.
-    pub(super) fn given(given: &Given) -> Self {
-        if !given.is_small() {
-            return Self::whole(given.seed);
-        }
-        Photographs {
-            train: 2,
-            test: 0,
-            size: 4,
-            tiles: 1,
-            seed: 0,
-        }
-    }
-
-    /// The pairs for training and those kept apart.
+    /// The clean images, those to train on first, and how many these are.
     #[track_caller]
-    pub(super) fn split(&self, observe: Observe<'_>) -> (Pairs, Pairs) {
+    fn clean(&self) -> (Vec<DMatrix<f64>>, usize) {
         let Photographs {
             train, size, tiles, ..
         } = *self;
@@ -90,14 +76,107 @@ impl Photographs {
                 clean.push(image.view(corner, (size, size)).into_owned());
             }
         }
-        let mut train_pairs = Pairs::observed(clean, self.seed, observe);
-        let test = train_pairs.split_off(train * tiles * tiles);
+        (clean, train * tiles * tiles)
+    }
+}
+
+/// Images that a regulariser is learned from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Images {
+    /// The embedded photographs.
+    Photographs(Photographs),
+    /// Others.
+    Own {
+        /// Squares of one size with pixels in `[0, 1]`, such as
+        /// [`read_images`](crate::data::read_images) gives.
+        clean: Vec<DMatrix<f64>>,
+        /// How many of the first are trained on; the others are kept apart.
+        train: usize,
+        /// Seed of the noise, which is that of [`Photographs`].
+        seed: u64,
+    },
+}
+
+impl From<&Photographs> for Images {
+    fn from(photographs: &Photographs) -> Self {
+        Images::Photographs(*photographs)
+    }
+}
+
+impl Images {
+    /// The images of a problem: the user's, which a problem of `least × least` pixels or more takes, two
+    /// thirds of them (rounded up) to train on if some are `kept` apart; else whole photographs, or
+    /// two of 4 × 4 pixels in the small size.
+    pub(super) fn given(given: &mut Given, least: usize, kept: bool) -> Result<Self, DataError> {
+        if let Some(clean) = given.images.take() {
+            let (count, side) = (clean.len(), clean[0].nrows());
+            if side < least {
+                return Err(DataError::Malformed {
+                    file: given.file.clone(),
+                    place: "the images".into(),
+                    found: format!("{side} × {side} pixels of each"),
+                    expected: format!("at least {least} × {least}, for its filters"),
+                });
+            }
+            let train = if kept { (2 * count).div_ceil(3) } else { count };
+            let apart = count - train;
+            given
+                .notes
+                .push(format!("{train} to train on, {apart} kept apart"));
+            let seed = given.seed;
+            return Ok(Images::Own { clean, train, seed });
+        }
+        Ok(Images::Photographs(match given.is_small() {
+            false => Photographs::whole(given.seed),
+            true => Photographs {
+                train: 2,
+                test: 0,
+                size: 4,
+                tiles: 1,
+                seed: 0,
+            },
+        }))
+    }
+
+    /// Rows and columns of an image.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Images::Photographs(photographs) => photographs.size,
+            Images::Own { clean, .. } => clean.first().map_or(0, |image| image.nrows()),
+        }
+    }
+
+    /// The pairs for training and those kept apart.
+    #[track_caller]
+    pub(super) fn split(self, observe: Observe<'_>) -> (Pairs, Pairs) {
+        let size = self.size();
+        let (clean, train, seed) = match self {
+            Images::Photographs(photographs) => {
+                let (clean, train) = photographs.clean();
+                (clean, train, photographs.seed)
+            }
+            Images::Own { clean, train, seed } => (clean, train, seed),
+        };
+        for image in &clean {
+            let shape = image.shape();
+            assert!(
+                shape == (size, size),
+                "an image of {shape:?} pixels among squares of {size}: expected one size"
+            );
+        }
+        assert!(
+            size >= 2 && (1..=clean.len()).contains(&train),
+            "{} images of {size} × {size} pixels, {train} to train on: expected at least 2 × 2 \
+             pixels, and 1 to train on",
+            clean.len()
+        );
+        let mut train_pairs = Pairs::observed(clean, seed, observe);
+        let test = train_pairs.split_off(train);
         (train_pairs, test)
     }
 }
 
 /// Clean images and what is observed of them.
-#[derive(Default)]
 pub(super) struct Pairs {
     pub(super) clean: Vec<DMatrix<f64>>,
     pub(super) observed: Vec<DMatrix<f64>>,
@@ -105,7 +184,7 @@ pub(super) struct Pairs {
 
 impl Pairs {
     /// The images observed with noise, each from a stream of its own.
-    pub(super) fn observed(clean: Vec<DMatrix<f64>>, seed: u64, observe: Observe<'_>) -> Self {
+    fn observed(clean: Vec<DMatrix<f64>>, seed: u64, observe: Observe<'_>) -> Self {
         let noisy = |(stream, image): (u64, &DMatrix<f64>)| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(stream);

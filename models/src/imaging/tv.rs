@@ -4,8 +4,7 @@ use autodiff::{Padding, Real, Var};
 use nalgebra::{DMatrix, DVector};
 use solvers::Constants;
 
-use super::photographs::Pairs;
-use super::{Photographs, blur, task};
+use super::{Images, Photographs, blur, task};
 use crate::catalogue::{Data, Defaults, Entry, make};
 use crate::task::Task;
 
@@ -49,55 +48,42 @@ pub fn tv_denoising<T: Real>(count: usize, size: usize, seed: u64) -> Task<T> {
 // Steps of either parameter change φ by some hundred times their square.
 pub static TV_DENOISING: Entry = Entry::new(
     "tv-denoising",
-    "weight and smoothing of total variation, images with noise; six small ones, or --data",
+    "weight and smoothing of total variation, images with noise; six small ones",
+    [
+        "ln of the weight, ln of the smoothing",
+        "pixels of the images, each column by column",
+    ],
     make!(|given| {
         let (count, size) = if given.is_small() { (2, 6) } else { (6, 32) };
-        Ok(match given.images {
-            Some(images) => tv_denoising_of(images, given.seed),
-            None => tv_denoising(count, size, given.seed),
-        })
+        match given.images {
+            Some(_) => Ok(tv_denoising_on(Images::given(given, 2, false)?)),
+            None => Ok(tv_denoising(count, size, given.seed)),
+        }
     }),
 )
 .takes(Data::Images)
 .defaults(Defaults::steps(0.02, 0.001).depth(50));
 
-/// [`tv_denoising`] on these photographs; the PSNR is measured on those kept apart too.
+/// [`tv_denoising`] on these images; the PSNR is measured on those kept apart too.
 ///
 /// # Panics
-/// If there are no such photographs.
-#[track_caller]
-pub fn tv_denoising_on<T: Real>(photographs: &Photographs) -> Task<T> {
-    denoising(photographs.split(&Clone::clone))
-}
-
-/// [`tv_denoising`] of these images, all of them `size × size` pixels in `[0, 1]`, such as
-/// [`read_images`](crate::data::read_images) gives; none is kept apart.
+/// If there are no such images.
 ///
-/// # Panics
-/// If there are none, or they are not squares of one size, or have fewer than 2 × 2 pixels.
+/// ```
+/// use models::{Images, data};
+///
+/// // Or those that `data::read_images` reads.
+/// let images = Images::Own { clean: data::images(), train: 4, seed: 0 };
+/// let task = models::tv_denoising_on::<f64>(images);
+/// assert_eq!(task.bilevel.dim_y(), 4 * 32 * 32);
+/// ```
 #[track_caller]
-pub fn tv_denoising_of<T: Real>(clean: Vec<DMatrix<f64>>, seed: u64) -> Task<T> {
-    let (count, size) = (clean.len(), clean.first().map_or(0, |image| image.nrows()));
-    for image in &clean {
-        let shape = image.shape();
-        assert!(
-            shape == (size, size),
-            "an image of {shape:?} pixels among squares of {size}: expected one size"
-        );
-    }
-    assert!(
-        size >= 2,
-        "{count} images of {size} × {size} pixels: expected at least 2 × 2"
-    );
-    let train = Pairs::observed(clean, seed, &Clone::clone);
-    denoising((train, Pairs::default()))
-}
-
-fn denoising<T: Real>((train, test): (Pairs, Pairs)) -> Task<T> {
-    let size = train.clean[0].nrows();
+pub fn tv_denoising_on<T: Real>(images: impl Into<Images>) -> Task<T> {
+    let images = images.into();
+    let size = images.size();
     let task = task(
         "tv-denoising",
-        (train, test),
+        images.split(&Clone::clone),
         DVector::from_element(2, T::of(-3.0)),
         |x, y, b: &DMatrix<T>| (y - b).norm_squared() * T::of(0.5) + variation(x, y),
     );
@@ -112,18 +98,19 @@ fn denoising<T: Real>((train, test): (Pairs, Pairs)) -> Task<T> {
 /// of denoising with μ = 0.1 and L_g = ‖A‖² + μ + 8e^{x₀}/ν.
 ///
 /// # Panics
-/// If there are no such photographs, or their tiles are smaller than 3 × 3.
+/// If there are no such images, or they are smaller than 3 × 3.
 #[track_caller]
-pub fn tv_deblurring<T: Real>(photographs: &Photographs) -> Task<T> {
-    let size = photographs.size;
+pub fn tv_deblurring<T: Real>(images: impl Into<Images>) -> Task<T> {
+    let images = images.into();
+    let size = images.size();
     assert!(
         size > blur::WIDTH / 2,
-        "tiles of {size} × {size}: expected at least 3 × 3, for a blur of 5 × 5"
+        "images of {size} × {size}: expected at least 3 × 3, for a blur of 5 × 5"
     );
     let kernel = blur::kernel().map(T::of);
     let task = task(
         "tv-deblurring",
-        photographs.split(&blur::blurred),
+        images.split(&blur::blurred),
         // A smoothing as short as that of denoising would make Newton's method slow.
         DVector::from_vec(vec![T::of(-4.0), T::of(-2.0)]),
         move |x, y, b: &DMatrix<T>| {
@@ -141,8 +128,16 @@ pub fn tv_deblurring<T: Real>(photographs: &Photographs) -> Task<T> {
 pub static TV_DEBLURRING: Entry = Entry::new(
     "tv-deblurring",
     "the same for blurred images: four to train on, two kept apart",
-    make!(|given| Ok(tv_deblurring(&Photographs::given(&given)))),
+    [
+        "ln of the weight, ln of the smoothing",
+        "pixels of the images, each column by column",
+    ],
+    make!(|given| {
+        let images = Images::given(given, blur::WIDTH / 2 + 1, true)?;
+        Ok(tv_deblurring(images))
+    }),
 )
+.takes(Data::Images)
 .defaults(Defaults::steps(0.02, 0.001));
 
 /// e^{x₀} Σ √(|∇y|² + e^{2x₁}).

@@ -65,7 +65,10 @@ fn csv_that_is_refused() {
     assert!(csv_message(b"1,2\n1,\xff\n").contains("line 2, column 2: `\u{fffd}`"));
     assert!(csv_message(format!("1,\"{}\n\",2", "long ".repeat(50))).contains("…` is not"));
     assert!(csv_message("0,5;1,2;0\n1,5;3;1\n").ends_with("write a point before decimals"));
-    assert!(csv_message("1,2,cat\n3,4,dog\n").ends_with("give each class a whole number"));
+    assert!(
+        csv_message("1,2,cat\n3,4,dog\n")
+            .ends_with("is for problems of classes, and then all are words")
+    );
     assert_eq!(
         csv_message("1\n2\n3\n4\n"),
         "the table, with one column for the labels, has no features, expected at least one"

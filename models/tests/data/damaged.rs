@@ -14,6 +14,7 @@ use models::data::{Labels, Reading};
 use crate::common::*;
 use crate::decided::contents::{BZIP2, XZ};
 use crate::heap::peak;
+use crate::jpeg::{COLOUR, GRAY, PROGRESSIVE};
 use crate::mutate::{mutate, repair};
 use crate::pairs::{idx, packed};
 use crate::png::png;
@@ -58,6 +59,16 @@ fn load_mapped(path: &Path) -> Result<(), DataError> {
     reading.load(path).map(drop)
 }
 
+fn load_targets(path: &Path) -> Result<(), DataError> {
+    let reading = Reading {
+        labels: Labels::Targets,
+        standardise: true,
+        largest: Some(f32::MAX.into()),
+        ..Reading::default()
+    };
+    reading.load(path).map(drop)
+}
+
 fn load_pair(folder: &Path) -> Result<(), DataError> {
     let folder = folder.display();
     load(format!("{folder}/x,{folder}/t").as_ref())
@@ -67,6 +78,7 @@ fn formats() -> Vec<Format> {
     let as_is = |bytes| bytes;
     let table = b"a,b,label\n1,2,0\n3.5,-4e2,1\n5,\"6\",0\n7,8,1\n9,10,1\n";
     let sparse = b"+1 1:0.5 3:-2e3\n# c\n\n-1 2:1\n1 1:1 2:2 3:3 # d\n-1\n+1 3:0\n";
+    let words = b"a,b,kind\n1,2,cat\n3.5,-4e2,dog\n5,6,cat\n7,8,a b\n9,10,dog\n";
     let blanks = b"\" \" 0 1 2\n1 3.5 -4e2 1\n2 5 6 0\n# c\n3 7 8 1\n4 9 10 1\n";
     let images = idx(0x08, &[5, 2, 2], &Vec::from_iter(0..20));
     let digits = idx(0x08, &[5], &[0, 1, 2, 3, 4]);
@@ -114,6 +126,20 @@ fn formats() -> Vec<Format> {
         pair("idx.gz, inside", ("x", &images), ("t", &digits), |bytes| {
             packed(&bytes)
         }),
+        one("words.csv", words.to_vec(), load_mapped, as_is),
+        one("targets.csv", table.to_vec(), load_targets, as_is),
+        Format {
+            name: "jpeg",
+            files: vec![("a.jpg", GRAY.to_vec()), ("b.png", colours.clone())],
+            wrap: as_is,
+            read: |folder| data::read_images(folder).map(drop),
+        },
+        Format {
+            name: "jpeg, of scans",
+            files: vec![("a.jpg", PROGRESSIVE.to_vec()), ("b.jpg", COLOUR.to_vec())],
+            wrap: as_is,
+            read: |folder| data::read_images(folder).map(drop),
+        },
         Format {
             name: "png",
             files: vec![("a.png", gray.clone()), ("b.png", colours.clone())],

@@ -3,6 +3,8 @@
 pub(crate) mod contents;
 mod labels;
 mod tables;
+mod targets;
+mod words;
 
 use models::data::{Labels, Loaded, Reading};
 
@@ -81,4 +83,5 @@ const DEFAULT: Reading = Reading {
     first_index: None,
     keep_index: false,
     standardise: false,
+    largest: None,
 };

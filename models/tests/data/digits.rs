@@ -36,15 +36,15 @@ fn labels_are_checked() {
     );
     assert_eq!(
         binary([0.0, 1.0, 1.0], [1.0, 3.0]).unwrap_err(),
-        "toy.npz: array `t_valid`, entry 1, is 3, expected no third label beside {0, 1}"
+        "toy.npz: a label of `t_valid` is 3, expected no third label beside {0, 1}"
     );
     assert_eq!(
         binary([1.0, 0.0, 1.0], [1.0, -1.0]).unwrap_err(),
-        "toy.npz: array `t_valid`, entry 1, is -1, expected no third label beside {0, 1}"
+        "toy.npz: a label of `t_valid` is -1, expected no third label beside {0, 1}"
     );
     assert_eq!(
         binary([1.0, 0.5, 1.0], [1.0, -1.0]).unwrap_err(),
-        "toy.npz: array `t_train`, entry 1, is 0.5, expected a whole number"
+        "toy.npz: a label of `t_train` is 0.5, expected a whole number: targets are for a regression, such as `ridge`"
     );
 
     let classes = |train, valid| {
@@ -72,12 +72,15 @@ fn labels_are_checked() {
     );
     assert_eq!(
         classes([1.0, 0.0, 1.0], [1.0, -1.0]).unwrap_err(),
-        "toy.npz: array `t_valid`, entry 1, is -1, expected either {-1, 1} or {0, 1} in all parts"
+        "toy.npz: a label of `t_valid` is -1, expected either {-1, 1} or {0, 1} in all parts"
     );
     for bad in [-1.5, 0.5] {
         assert_eq!(
             classes([0.0, 1.0, bad], [0.0; 2]).unwrap_err(),
-            format!("toy.npz: array `t_train`, entry 2, is {bad}, expected a whole number")
+            format!(
+                "toy.npz: a label of `t_train` is {bad}, expected a whole number: targets are for a \
+                 regression, such as `ridge`"
+            )
         );
     }
     assert_eq!(labelled([0.0, 1.0, 2.0], [6.0, 0.0]).classes().unwrap(), 4);
@@ -90,7 +93,7 @@ fn labels_are_checked() {
     many.train.labels = labels(10_001);
     assert_eq!(
         many.classes().unwrap_err().to_string(),
-        "toy.npz: array `t_train`, entry 10000, is 10000, expected at most 10000 different labels"
+        "toy.npz: a label of `t_train` is 10000, expected at most 10000 different labels"
     );
 }
 

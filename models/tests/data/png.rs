@@ -95,7 +95,7 @@ fn images_that_are_refused() {
     let file = file(".png", b"");
     let text = message(file.path(), data::read_images(file.path()));
     assert!(
-        text.contains("it is a file, expected a folder of PNG images"),
+        text.contains("it is a file, expected a folder of PNG or JPEG images"),
         "{text}"
     );
     let text = message("absent".as_ref(), data::read_images("absent".as_ref()));

@@ -271,14 +271,10 @@ fn out_holds_the_records_and_a_page() {
         before,
         "without --out nothing is written"
     );
-    // Beside them a run has its checkpoint and its lock.
+    // Beside them a run has its solution, its checkpoint and its lock.
     for (command, file, files) in [
         ("compare --problem quadratic", "compare.jsonl", 2),
-        (
-            "solve --problem quadratic --method itd --full",
-            "trace.jsonl",
-            4,
-        ),
+        ("solve --problem quadratic --method itd", "trace.jsonl", 5),
     ] {
         let dir = format!("new/{file}.d");
         let run = folder.run(&format!("{command} --json --out {dir}")).code(0);

@@ -136,7 +136,11 @@ fn data_files() {
             ),
             (
                 "--problem scalar --data label.npz",
-                &["label.npz", "brings its own numbers", "expected no --data"],
+                &[
+                    "label.npz",
+                    "brings its own numbers",
+                    "expected no --data, or one of logistic, softmax,",
+                ],
             ),
             (
                 "--problem scalar --data absent.npz",
@@ -207,11 +211,19 @@ fn what_this_machine_cannot_hold() {
             ),
             (
                 "--problem logistic --data beyond.npz --dtype f32",
-                &["beyond.npz: x_valid holds 1e40", "expected at most", "f32"],
+                &[
+                    "beyond.npz: array `x_valid`, row 0, column 0, is 1e40",
+                    "expected at most",
+                    "f32",
+                ],
             ),
             (
                 "--problem scalar --point point.npz --dtype f32",
-                &["point.npz: x holds -1e300", "expected at most", "f32"],
+                &[
+                    "point.npz: array `x`, entry 0, is -1e300",
+                    "expected at most",
+                    "f32",
+                ],
             ),
         ],
     );
@@ -277,11 +289,14 @@ fn pairs_tables_and_folders() {
         ),
         (
             on("tv-denoising", "none"),
-            &["the folder has no PNG images", "expected at least one"],
+            &[
+                "the folder has no PNG or JPEG images",
+                "expected at least one",
+            ],
         ),
         (
             on("tv-denoising", "x.npy"),
-            &["x.npy", "expected a folder of PNG images"],
+            &["x.npy", "expected a folder of PNG or JPEG images"],
         ),
     ];
     for (words, culprits) in &cases {
@@ -297,11 +312,6 @@ const ROWS: &str = "0.5,1.2,0\n1.5,-0.3,1\n2.5,0.7,0\n-1.0,0.1,1\n0.3,0.9,0\n1.1
 #[test]
 fn tables_with_a_way_out() {
     let folder = Folder::new();
-    folder.write("shape.csv", format!("8,2,no,yes\n{ROWS}"));
-    folder.write(
-        "missing.csv",
-        format!("a,b,label\n{ROWS}").replace("0.7", ""),
-    );
     folder.write(
         "label.csv",
         format!("a,b,label\n{ROWS}").replace("0.7,0", "0.7,0.5"),
@@ -311,33 +321,13 @@ fn tables_with_a_way_out() {
         format!("a,b,label\n{ROWS}").replace("0.7,0", "0.7,4"),
     );
     folder.write("decimal.csv", ROWS.replace(',', ";").replace('.', ","));
-    let wide = |i: usize| format!("{} {}:1 {}:0.5 100000:0.125\n", i % 2, 3 + i, 900 + 7 * i);
-    folder.write("wide.libsvm", (0..20).map(wide).collect::<String>());
     folder.write("plain.csv", ROWS);
     std::fs::create_dir(folder.path("mixed")).unwrap();
     for (name, side) in [("icon", 4), ("photo0", 96), ("photo1", 96), ("photo2", 90)] {
         let path = folder.path(&format!("mixed/{name}.png"));
         photo(&path, side, side, |_, _| 7);
     }
-    let cases: [(&str, &str, &[&str]); 11] = [
-        (
-            "softmax",
-            "shape.csv",
-            &[
-                "line 1: `8,2,no,yes` looks like",
-                "expected",
-                "--header yes",
-            ],
-        ),
-        (
-            "softmax",
-            "missing.csv",
-            &[
-                "line 4, column 2: ``",
-                "fill the cell in",
-                "leave the line out",
-            ],
-        ),
+    let cases: [(&str, &str, &[&str]); 7] = [
         (
             "softmax",
             "label.csv --seed 1",
@@ -352,23 +342,6 @@ fn tables_with_a_way_out() {
             "logistic",
             "decimal.csv",
             &["line 1, column 1: `0,5`", "write a point"],
-        ),
-        (
-            "logistic",
-            "wide.libsvm",
-            &[
-                "20 rows of 100000 features",
-                "60 of their numbers",
-                "leave out features",
-            ],
-        ),
-        (
-            "tv-denoising",
-            "mixed",
-            &[
-                "icon.png: the image: its smallest side of 4 pixels",
-                "take this one out",
-            ],
         ),
         ("tv-denoising", "mixed --standardise", &["icon.png"]),
         (

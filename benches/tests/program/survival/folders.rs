@@ -6,7 +6,7 @@ use crate::common::{self, Folder, Run, noise, npy};
 
 const SHORT: &str = "solve --problem quadratic --method itd --depth 20 --optimiser adam";
 
-/// The lines of a trace without its times.
+/// The lines of a trace without its times, and the solution if the run is over.
 pub(crate) fn trace(folder: &Folder, dir: &str) -> Vec<Value> {
     let out = std::fs::read_to_string(folder.path(dir).join("trace.jsonl")).expect("a trace");
     let run = Run {
@@ -17,6 +17,11 @@ pub(crate) fn trace(folder: &Folder, dir: &str) -> Vec<Value> {
     let mut records = run.records();
     for record in &mut records {
         record.as_object_mut().expect("an object").remove("seconds");
+    }
+    let solution = folder.path(dir).join("solution.npz");
+    if solution.exists() {
+        let point = models::data::read_point(&solution).expect("a solution");
+        records.push(serde_json::json!({ "x": point.x, "y": point.y }));
     }
     records
 }

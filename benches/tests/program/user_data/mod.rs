@@ -2,6 +2,9 @@
 
 mod decided;
 mod formats;
+mod problems;
+mod solutions;
+mod trial;
 
 use nalgebra::{DMatrix, DVector};
 

@@ -28,7 +28,7 @@ impl First {
     pub(super) fn of(
         first: &ByteRecord,
         second: Option<&ByteRecord>,
-        given: Option<bool>,
+        (given, words): (Option<bool>, bool),
         (file, line): (&str, u64),
     ) -> Result<Self, DataError> {
         match given {
@@ -41,6 +41,10 @@ impl First {
             return Ok(First::Names);
         }
         if numbers.len() == first.len() {
+            let label = second.and_then(|second| second.iter().next_back());
+            if words && label.is_some_and(is_word) && are_names(&numbers) {
+                return Ok(First::Names);
+            }
             return Ok(match numbers.iter().all(|value| value.is_finite()) {
                 true => First::Numbers(numbers),
                 false => First::Sample,
@@ -57,7 +61,8 @@ impl First {
                     "`{}` looks like the numbers of rows and features and the names of classes",
                     text(first)
                 ),
-                expected: "names of the columns or numbers: take the line out, or --header yes to ignore it",
+                expected: "names of the columns or numbers: take the line out, or --header yes to ignore it"
+                    .into(),
             });
         }
         let words = first.iter().filter(|cell| is_word(cell)).count();
@@ -96,7 +101,7 @@ fn counts(first: &ByteRecord, second: &ByteRecord) -> bool {
 }
 
 /// Whether a cell is a name, and no slip of a number or mark of a missing one.
-fn is_word(cell: &[u8]) -> bool {
+pub(super) fn is_word(cell: &[u8]) -> bool {
     let cell = String::from_utf8_lossy(cell);
     let cell = cell.trim();
     let letter = cell.starts_with(|c: char| c.is_alphabetic() || c == '_');
@@ -113,10 +118,7 @@ pub(super) fn text(row: &ByteRecord) -> String {
 /// its label is none of the other rows, of which some share a label, or they count the columns from
 /// 0 or 1, of rows with fractions or of many columns.
 pub(super) fn numbered(cells: &[f64], label: f64, others: &Others) -> Option<String> {
-    let mut sorted = cells.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let distinct = sorted.windows(2).all(|pair| pair[0] != pair[1]);
-    if cells.len() < 2 || !distinct || cells.iter().any(|cell| cell.fract() != 0.0) {
+    if !are_names(cells) {
         return None;
     }
     if !others.has_label && others.labels < others.rows {
@@ -127,6 +129,14 @@ pub(super) fn numbered(cells: &[f64], label: f64, others: &Others) -> Option<Str
     // A single feature and its label are soon such numbers.
     let by_chance = cells.len() < 3 || (cells.len() < MANY && !others.fractions);
     (counts && !by_chance && others.rows > 0).then(|| "it counts the columns".into())
+}
+
+/// Whether numbers can be names of columns: they are whole and distinct.
+pub(super) fn are_names(cells: &[f64]) -> bool {
+    let mut sorted = cells.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let distinct = sorted.windows(2).all(|pair| pair[0] != pair[1]);
+    cells.len() > 1 && distinct && cells.iter().all(|cell| cell.fract() == 0.0)
 }
 
 /// What speaks for a header of numbers in the rows below it.

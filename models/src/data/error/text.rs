@@ -79,7 +79,7 @@ pub(in crate::data) fn way_out(cell: &str, label: bool) -> &'static str {
     } else if is_decimal_comma(cell.as_bytes()) {
         ": write a point before decimals"
     } else if word && label {
-        ": give each class a whole number"
+        ": a label that is a word is for problems of classes, and then all are words"
     } else if word {
         ": make a column of 0 and 1 of each word, or leave the column out"
     } else {
@@ -96,7 +96,7 @@ pub(in crate::data) fn is_decimal_comma(cell: &[u8]) -> bool {
     digits(before) && digits(after) && parts.next().is_none()
 }
 
-pub(super) fn place(index: &[usize]) -> String {
+pub(in crate::data) fn place(index: &[usize]) -> String {
     match index {
         [] => "its only entry".into(),
         [row, column] => format!("row {row}, column {column}"),

@@ -70,7 +70,8 @@ fn a_bad_label_is_named_by_its_line() {
     for seed in 0..5 {
         for (suffix, text) in [(".csv", csv), (".svm", svm)] {
             for labels in [Labels::Signs, Labels::Classes] {
-                let expected = "line 6: the label is 0.5, expected a whole number";
+                let expected = "line 6: the label is 0.5, expected a whole number: targets are for a \
+                                regression, such as `ridge`";
                 assert_eq!(refusal(suffix, text, labels, seed), expected);
             }
         }
