@@ -173,7 +173,7 @@ fn choice(out: &mut String, i: usize, section: &Section) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::model::{Plot, Series, Table};
+    use crate::report::model::{Across, Plot, Series, Table};
 
     const NASTY: &str = "<script>alert('x')</script> & \"quoted\"";
 
@@ -252,6 +252,59 @@ mod tests {
         let html = render(&nasty());
         assert!(html.contains("✓</span> holds") && html.contains("✗</span> fails"));
         assert!(html.contains("1 of 2 hold."));
+    }
+
+    #[test]
+    fn the_head_says_how_the_page_was_made() {
+        let made = Made {
+            command: "bilevel compare --data 'a b.csv'".into(),
+            date: "2024-02-29 12:01 UTC".into(),
+            version: "bilevel 0.1.0".into(),
+            machine: "a processor, 2 cores".into(),
+        };
+        let mut page = Page::new("t").fact("Problem", "ridge & co");
+        page.made = Some(made);
+        let html = render(&page);
+        assert!(html.contains("<dt>Problem</dt><dd>ridge &amp; co</dd>"));
+        assert!(html.contains("<dd><code>bilevel compare --data &#39;a b.csv&#39;</code></dd>"));
+        for text in [
+            "2024-02-29 12:01 UTC",
+            "bilevel 0.1.0",
+            "a processor, 2 cores",
+        ] {
+            assert!(html.contains(&format!("<dd>{text}</dd>")), "{text}");
+        }
+    }
+
+    #[test]
+    fn plots_against_several_quantities_are_drawn_against_each() {
+        let across = |label: &str| Across {
+            label: label.into(),
+            ..Across::default()
+        };
+        let plot = Plot {
+            x_label: "iterations".into(),
+            across: vec![across("calls"), across("time")],
+            series: vec![Series {
+                points: vec![(1.0, 2.0)],
+                across: vec![vec![3.0], vec![4.0]],
+                ..Series::default()
+            }],
+            ..Plot::default()
+        };
+        let html = render(&Page::default().section(Section {
+            plots: vec![plot.clone(), plot],
+            ..Section::default()
+        }));
+        // One choice for the plots of a section, and in each figure a chart for each of it.
+        assert_eq!(html.matches("type=\"radio\"").count(), 3);
+        for i in 0..3 {
+            let charts = format!("<div class=\"across-{i}\"><svg");
+            assert_eq!(html.matches(&charts).count(), 2, "{i}");
+        }
+        for label in ["iterations", "calls", "time"] {
+            assert!(html.contains(&format!("> {label}</label>")), "{label}");
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ document.querySelectorAll("figure.plot").forEach((figure, k) => {
         [plot.y_label, show(p.y, plot.y_unit)],
         [across.label, show(p.x, across.unit)],
       ];
-      if (range) lines.splice(1, 0, ["from … to", range.map((v) => show(v, plot.y_unit)).join(" … ")]);
+      if (range) lines.splice(1, 0, ["range", range.map((v) => show(v, plot.y_unit)).join(" … ")]);
       value.replaceChildren(make("b", {}, series.name));
       for (const [label, text] of lines) value.append(" ", make("span", {}, label + ": " + text));
       value.hidden = false;

@@ -35,8 +35,8 @@ fn of_records(records: &[&Record], percent: &[String]) -> Table {
     columns.extend(names.map(|name| {
         let value = move |r: &Record| r.metric(name);
         match percent.contains(name) {
-            true => Column::percent(spaced(name), value),
-            false => Column::number(spaced(name), value, short),
+            true => Column::percent(name, value),
+            false => Column::number(name, value, short),
         }
     }));
     of_columns("", &columns, records.iter().copied())
