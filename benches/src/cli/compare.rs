@@ -102,6 +102,11 @@ fn problems<T: Real>(args: &Compare, common: &Common) -> Result<Vec<Task<T>>, Fa
             )));
         }
     }
+    if given.bias && names.len() > 1 && !names.iter().any(|n| find(n).is_some_and(|e| e.bias)) {
+        return Err(Failure::Input(
+            "--bias: without effect: none of these problems has one: expected none".into(),
+        ));
+    }
     let named = names.iter().map(|name| {
         let one = ProblemArgs {
             problem: (*name).to_owned(),

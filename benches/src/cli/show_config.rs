@@ -65,10 +65,11 @@ pub(super) fn settings_section(method: &str, settings: &SolveSettings) -> Sectio
 pub(super) fn config_text(problem: &str, method: &str, settings: &SolveSettings) -> String {
     let table = toml::Table::try_from(settings).expect("settings are plain data");
     let mut text = format!("# Settings of `bilevel solve --problem {problem} --method {method}`\n");
+    let idle = methods::idle(method, &settings.method);
     for (key, help) in keys(method) {
         let help = help.replace('\n', " ");
         text.push_str(&format!("\n# {help}\n"));
-        match table.get(&key) {
+        match table.get(&key).filter(|_| !idle.contains(&&*key)) {
             Some(value) => text.push_str(&format!("{key} = {value}\n")),
             None => text.push_str(&format!("# {key} = (not given)\n")),
         }
@@ -87,11 +88,10 @@ mod tests {
             let settings = SolveSettings::of("hyper-cleaning", name, Default::default());
             let text = config_text("hyper-cleaning", name, &settings);
             let given: settings::Given = toml::from_str(&text).expect("a file of settings");
-            assert_eq!(
-                given.settings,
-                settings.method.only(&method.accepts),
-                "{name}"
-            );
+            let idle = methods::idle(name, &settings.method);
+            let mut taken = method.accepts.clone();
+            taken.retain(|key| !idle.contains(key));
+            assert_eq!(given.settings, settings.method.only(&taken), "{name}");
             let shown = |key: &str| text.contains(&format!("\n{key} = "));
             let absent = |key: &str| text.contains(&format!("\n# {key} = (not given)"));
             for setting in settings::of_methods() {

@@ -7,7 +7,7 @@ use autodiff::Real;
 use models::catalogue::find;
 use models::data::write_point;
 use serde_json::{Value, json};
-use solvers::catalogue::Settings;
+use solvers::catalogue::{Setting, Settings};
 use study::Page;
 use study::solve::{Outcome, Record, Session};
 
@@ -46,13 +46,14 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
             None => return Ok(()),
         },
         None => {
-            refuse_foreign(&args, &from_file.settings)?;
+            let settings = SolveSettings {
+                reading: given.reading,
+                seed: common.seed,
+                ..SolveSettings::of(&args.problem.problem, &args.method, given.settings)
+            };
+            refuse_useless(&args, &from_file.settings, &settings)?;
             Task {
-                settings: SolveSettings {
-                    reading: given.reading,
-                    seed: common.seed,
-                    ..SolveSettings::of(&args.problem.problem, &args.method, given.settings)
-                },
+                settings,
                 args,
                 common,
                 from: None,
@@ -66,10 +67,15 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
 }
 
 /// A setting is of use to the method, or a slip.
-fn refuse_foreign(args: &Solve, from_file: &Settings) -> Result<(), Failure> {
-    let of_file = methods::refuse_foreign(&args.method, from_file, |s| s.key.to_owned());
+fn refuse_useless(args: &Solve, from_file: &Settings, all: &SolveSettings) -> Result<(), Failure> {
     let file = args.config.as_deref().unwrap_or(Path::new("")).display();
-    methods::refuse_foreign(&args.method, &args.settings.settings, dashed)
+    let of = |given: &Settings, shown: fn(&Setting) -> String| {
+        let method = &args.method;
+        methods::refuse_foreign(method, given, shown)
+            .and_then(|()| methods::refuse_idle(method, given, &all.method, shown))
+    };
+    let of_file = of(from_file, |s| s.key.to_owned());
+    of(&args.settings.settings, dashed)
         .and(of_file.map_err(|reason| format!("{file}: {reason}")))
         .map_err(Failure::Input)
 }

@@ -8,7 +8,7 @@ use study::report::{Claim, Page, Plot, Section, Series};
 use super::args::{Common, Stability};
 use super::failure::Failure;
 use super::out_folder;
-use super::output::{bar, count, leave, line, plus_minus, say};
+use super::output::{bar, leave, line, plus_minus, say};
 use super::pages;
 use crate::runs::spread::Spread;
 use crate::runs::stability::{Experiment, Law, Summary, laws, run as measure, summarise};
@@ -32,14 +32,9 @@ fn columns() -> [Column<'static, Summary>; 5] {
 pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Failure> {
     let experiment = Experiment {
         toy: args.problem,
-        steps: count("--steps", args.steps)?,
-        inner: count("--inner-steps", args.inner_steps)?,
+        steps: args.steps,
+        inner: args.inner_steps,
     };
-    let samples: Vec<usize> = args
-        .samples
-        .iter()
-        .map(|n| count("--samples", *n))
-        .collect::<Result<_, _>>()?;
     let schedules: Vec<Schedule> = args
         .schedule
         .iter()
@@ -48,13 +43,15 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
                 .map_err(|e| Failure::Input(format!("--schedule: {e}")))
         })
         .collect::<Result<_, _>>()?;
-    let seeds = count("--seeds", args.seeds)? as u64;
+    let seeds = args.seeds as u64;
     let seeds: Vec<u64> = (0..seeds).map(|i| common.seed.wrapping_add(i)).collect();
     out_folder::for_records(common)?;
 
-    let progress = bar(schedules.len() * samples.len() * seeds.len());
+    let progress = bar(schedules.len() * args.samples.len() * seeds.len());
     progress.set_message(args.problem.name());
-    let records = measure::<T>(experiment, &schedules, &samples, &seeds, || progress.inc(1));
+    let records = measure::<T>(experiment, &schedules, &args.samples, &seeds, || {
+        progress.inc(1)
+    });
     progress.finish_and_clear();
     let summaries = summarise(&records);
     let laws = laws(&summaries, &schedules, experiment.steps);
@@ -123,7 +120,7 @@ fn page(args: &Stability, summaries: &[Summary], laws: &[Law], common: &Common) 
             }),
         ],
     };
-    let last = common.seed.wrapping_add(args.seeds.unsigned_abs() - 1);
+    let last = common.seed.wrapping_add(args.seeds as u64 - 1);
     let page = pages::page(format!("Uniform stability on {problem}"), common, false)
         .fact("Problem", problem)
         .fact(

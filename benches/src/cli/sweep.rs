@@ -10,7 +10,7 @@ use autodiff::bytes::{human_bytes, parse_bytes};
 use super::args::{Common, SweepArgs};
 use super::failure::{Failure, input};
 use super::out_folder::{self, SWEEP};
-use super::output::{bar, count, leave, line, say};
+use super::output::{bar, leave, line, say};
 use super::processes::{Child, Ended};
 use super::signals::Signals;
 use super::sweep_page::{Swept, page, terminal};
@@ -55,7 +55,7 @@ pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<(), Failure> {
     }
     let jobs = match args.jobs {
         None => std::thread::available_parallelism().map_or(1, usize::from),
-        Some(jobs) => count("--jobs", jobs)?,
+        Some(jobs) => jobs,
     };
     // Its lock keeps a second sweep out.
     let _folder = out_folder::for_a_sweep(dir, common)?;
