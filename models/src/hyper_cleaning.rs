@@ -72,7 +72,7 @@ pub fn hyper_cleaning<T: Real>(
     let mut metrics = Vec::new();
     if let Some(test) = &splits.test {
         let test = dataset(test);
-        metrics.push(Metric::new("test_accuracy", move |_, y| {
+        metrics.push(Metric::percent("test_accuracy", move |_, y| {
             test.accuracy(y.as_slice())
         }));
     }

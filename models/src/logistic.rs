@@ -41,7 +41,7 @@ pub fn logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let task = Task::sampled("logistic", upper, lower, x, DVector::zeros(d));
     let metrics = splits.test.map(|test| {
         let test = Dataset::<T>::binary(&test);
-        Metric::new("test_accuracy", move |_, y| test.accuracy(y.as_slice()))
+        Metric::percent("test_accuracy", move |_, y| test.accuracy(y.as_slice()))
     });
     Ok(Task {
         metrics: metrics.into_iter().collect(),

@@ -53,7 +53,7 @@ impl<T: Real> Network<T> {
         let loss = Objective::record(&loss, dim_x, self.net.layout().len());
         let (net, test) = (self.net.clone(), test.clone());
         vec![
-            Metric::new("test_accuracy", move |_, y| {
+            Metric::percent("test_accuracy", move |_, y| {
                 test.mlp_accuracy(&net, y.as_slice())
             }),
             Metric::value("test_loss", loss),

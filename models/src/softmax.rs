@@ -47,7 +47,7 @@ pub fn softmax<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
         let test = Dataset::<T>::classes(test, classes);
         let of_loss = test.clone();
         let loss = objective(move |_: Var<'_, T>, y: Var<'_, T>| of_loss.cross_entropy(y));
-        metrics.push(Metric::new("test_accuracy", move |_, y| {
+        metrics.push(Metric::percent("test_accuracy", move |_, y| {
             test.accuracy(y.as_slice())
         }));
         metrics.push(Metric::value(
