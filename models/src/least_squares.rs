@@ -45,7 +45,7 @@ pub fn ridge<T: Real>(dim: usize, seed: u64) -> Task<T> {
 /// let reading = Reading { labels: Labels::Targets, standardise: true, ..Reading::default() };
 /// let task = models::ridge_on::<f64>(reading.load(file.path())?.splits);
 /// assert_eq!(task.bilevel.dim_y(), 2);
-/// # Ok::<(), models::data::DataError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn ridge_on<T: Real>(splits: Splits) -> Task<T> {
     Ridge::of(splits).task()

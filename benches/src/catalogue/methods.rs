@@ -31,6 +31,34 @@ pub fn refuse_foreign(
     }
 }
 
+/// Refuses a setting that changes nothing in a run by the method of this name, as `all` of its
+/// settings are; see [`Settings::refuse_idle`].
+///
+/// # Errors
+/// With the setting, and the one it needs: one line.
+pub fn refuse_idle(
+    name: &str,
+    given: &Settings,
+    all: &Settings,
+    shown: impl Fn(&Setting) -> String,
+) -> Result<(), String> {
+    match Entry::find(catalogue::methods::<f64>(), name) {
+        Some((entry, rest)) => given.refuse_idle(all, &[(entry, name, rest)], shown),
+        None => Ok(()),
+    }
+}
+
+/// The keys of the settings of a method that change nothing as all of them are.
+pub fn idle(name: &str, all: &Settings) -> Vec<&'static str> {
+    match Entry::find(catalogue::methods::<f64>(), name) {
+        Some((entry, rest)) => {
+            let idle = all.idle(all, &[(entry, name, rest)]);
+            idle.into_iter().map(|(setting, _)| setting.key).collect()
+        }
+        None => Vec::new(),
+    }
+}
+
 /// The method of this name for a task.
 ///
 /// # Errors

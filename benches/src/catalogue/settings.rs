@@ -3,14 +3,15 @@
 use std::fmt;
 use std::sync::LazyLock;
 
+use clap::ValueEnum;
 use models::catalogue::{Defaults, find};
-use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use solvers::catalogue::{Family, Kind, SETTINGS, Setting, Settings, Value};
 
-use super::methods;
-use super::reading::GivenReading;
+use super::reading::{DataFormat, GivenReading, YesNo};
+use super::{methods, settings_text};
 
 /// Settings as they are given, by arguments or a file: of the data, and of the method.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,7 +87,7 @@ pub fn of_methods() -> impl Iterator<Item = &'static Setting> {
 }
 
 /// The keys of a file of settings.
-static KEYS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+pub(crate) static KEYS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let keys = GivenReading::KEYS.into_iter();
     keys.chain(of_methods().map(|s| s.key)).collect()
 });
@@ -154,8 +155,9 @@ impl<'de> Deserialize<'de> for SolveSettings {
         let mut method = Settings::NONE;
         for setting in SETTINGS {
             let value = all.get(setting.key).cloned().unwrap_or_default();
-            let value = OfSetting(setting).deserialize(value);
-            if let Some(value) = value.map_err(Error::custom)? {
+            let scalar = Option::<Scalar>::deserialize(value);
+            if let Some(scalar) = scalar.map_err(Error::custom)? {
+                let value = of_setting(setting, &scalar).map_err(Error::custom)?;
                 method.set(setting.key, value);
             }
         }
@@ -183,22 +185,9 @@ impl<'de> Deserialize<'de> for Given {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Given, A::Error> {
                 let mut given = Given::default();
-                let reading = &mut given.reading;
                 while let Some(key) = map.next_key_seed(Key)? {
-                    match key {
-                        "header" => reading.header = map.next_value()?,
-                        "first_index" => reading.first_index = map.next_value()?,
-                        "format" => reading.format = map.next_value()?,
-                        "keep_index" => reading.keep_index = map.next_value()?,
-                        "standardise" => reading.standardise = map.next_value()?,
-                        key => {
-                            let setting = SETTINGS.iter().find(|s| s.key == key);
-                            let setting = setting.expect("a key of a file");
-                            if let Some(value) = map.next_value_seed(OfSetting(setting))? {
-                                given.settings.set(key, value);
-                            }
-                        }
-                    }
+                    let given = &mut given;
+                    map.next_value_seed(OfKey { given, key })?;
                 }
                 Ok(given)
             }
@@ -217,32 +206,156 @@ impl<'de> DeserializeSeed<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<&'static str, D::Error> {
         let text = String::deserialize(deserializer)?;
         let known = KEYS.iter().find(|key| **key == text).copied();
-        known.ok_or_else(|| Error::unknown_field(&text, &KEYS))
+        known.ok_or_else(|| Error::custom(settings_text::unknown_key(&text, &KEYS)))
+    }
+}
+
+/// The value of a key of a file: read here, a complaint knows its line.
+struct OfKey<'g> {
+    given: &'g mut Given,
+    key: &'static str,
+}
+
+impl<'de> DeserializeSeed<'de> for OfKey<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        match Option::<Scalar>::deserialize(deserializer)? {
+            Some(scalar) => self.given.set(self.key, &scalar).map_err(Error::custom),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The value of a setting, as it stands in a file.
+#[derive(Clone, Debug, PartialEq)]
+enum Scalar {
+    YesNo(bool),
+    /// A number as text: a whole one, or the shortest that is read as this one.
+    Number(String),
+    Text(String),
+    /// What is no setting's value, in words.
+    Other(&'static str),
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scalar::YesNo(b) => write!(f, "{b}"),
+            Scalar::Number(number) => f.write_str(number),
+            Scalar::Text(text) => write!(f, "{text:?}"),
+            Scalar::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+
+        impl<'de> Visitor<'de> for Any {
+            type Value = Scalar;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_bool<E>(self, b: bool) -> Result<Scalar, E> {
+                Ok(Scalar::YesNo(b))
+            }
+
+            fn visit_i64<E>(self, n: i64) -> Result<Scalar, E> {
+                Ok(Scalar::Number(n.to_string()))
+            }
+
+            fn visit_u64<E>(self, n: u64) -> Result<Scalar, E> {
+                Ok(Scalar::Number(n.to_string()))
+            }
+
+            fn visit_f64<E>(self, v: f64) -> Result<Scalar, E> {
+                Ok(Scalar::Number(v.to_string()))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
+                Ok(Scalar::Text(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalar, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Scalar::Other("a list"))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Scalar, A::Error> {
+                while table.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Scalar::Other("a table, or a date"))
+            }
+        }
+
+        deserializer.deserialize_any(Any)
     }
 }
 
 /// The value of a setting.
-struct OfSetting(&'static Setting);
+///
+/// # Errors
+/// With its key, what was found and what was expected.
+fn of_setting(setting: &Setting, scalar: &Scalar) -> Result<Value, String> {
+    let Setting { key, kind, .. } = setting;
+    let read = match (kind, scalar) {
+        // As many digits as are needed, whatever the text.
+        (Kind::Outer | Kind::Inner, Scalar::Text(text)) => kind.read(text),
+        // Quotes are shown: without them it may well be right.
+        (_, scalar) => kind.read(&scalar.to_string()),
+    };
+    read.map_err(|reason| format!("{key} {reason}"))
+}
 
-impl<'de> DeserializeSeed<'de> for OfSetting {
-    type Value = Option<Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        let Setting { key, kind, .. } = self.0;
-        let wrong = |reason: String| Error::custom(format!("{key} {reason}"));
-        let value = match kind {
-            Kind::Count => Option::deserialize(deserializer)?.map(Value::Count),
-            Kind::Positive | Kind::FromZero => {
-                Option::deserialize(deserializer)?.map(Value::Number)
-            }
-            Kind::YesNo | Kind::Flag => Option::deserialize(deserializer)?.map(Value::YesNo),
-            Kind::Outer | Kind::Inner => {
-                let text: Option<String> = Option::deserialize(deserializer)?;
-                text.map(|text| kind.read(&text))
-                    .transpose()
-                    .map_err(wrong)?
-            }
+impl Given {
+    /// Gives the setting of this key a value.
+    ///
+    /// # Errors
+    /// With its key, what was found and what was expected.
+    fn set(&mut self, key: &str, scalar: &Scalar) -> Result<(), String> {
+        if let Some(setting) = SETTINGS.iter().find(|s| s.key == key) {
+            self.settings.set(key, of_setting(setting, scalar)?);
+            return Ok(());
+        }
+        let reading = &mut self.reading;
+        let wrong = |expected: &str| format!("{key} {scalar}: expected {expected}");
+        let yes_no = || match scalar {
+            Scalar::YesNo(b) => Ok(Some(*b)),
+            _ => Err(wrong("true or false")),
         };
-        value.map(|v| kind.check(v)).transpose().map_err(wrong)
+        match (key, scalar) {
+            ("header", Scalar::Text(text)) if text == "yes" => reading.header = Some(YesNo::Yes),
+            ("header", Scalar::Text(text)) if text == "no" => reading.header = Some(YesNo::No),
+            ("header", _) => return Err(wrong("\"yes\" or \"no\"")),
+            ("first_index", Scalar::Number(text)) => {
+                let index = text.parse().map_err(|_| wrong("0 or 1"))?;
+                reading.first_index = Some(index);
+            }
+            ("first_index", _) => return Err(wrong("0 or 1")),
+            ("format", Scalar::Text(text)) => {
+                let format = DataFormat::from_str(text, false);
+                reading.format = Some(format.map_err(|_| wrong(FORMATS))?);
+            }
+            ("format", _) => return Err(wrong(FORMATS)),
+            ("keep_index", _) => reading.keep_index = yes_no()?,
+            ("standardise", _) => reading.standardise = yes_no()?,
+            (key, _) => return Err(settings_text::unknown_key(key, &KEYS)),
+        }
+        Ok(())
     }
+}
+
+/// The formats of data as they are written in files.
+const FORMATS: &str = "\"npz\", \"csv\" or \"libsvm\"";
+
+/// Looks whether a key of a file of settings may have this value.
+///
+/// # Errors
+/// With the key, what was found and what was expected.
+pub(crate) fn check(key: &str, value: &toml::Value) -> Result<(), String> {
+    let scalar = Scalar::deserialize(value.clone()).map_err(|e| e.message().to_owned())?;
+    Given::default().set(key, &scalar)
 }

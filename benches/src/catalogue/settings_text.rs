@@ -10,29 +10,84 @@ use super::nearest;
 /// In one line: which line of the text it is, what it says, and what was expected.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     toml::from_str(text).map_err(|e| {
-        let before = e.span().map_or("", |s| &text[..s.start]);
-        let line = before.matches('\n').count() + 1;
-        let quoted = text.lines().nth(line - 1).unwrap_or_default();
-        let quoted: String = quoted.chars().take(60).collect();
-        format!("line {line}, `{}`: {}", quoted.trim(), words(&e))
+        let at = e.span().map_or(0, |span| span.start);
+        located(text, at, &words(e.message()))
     })
 }
 
-/// What was expected, with the nearest key to an unknown one.
-pub(crate) fn words(e: &toml::de::Error) -> String {
-    let message = e.message().replace('\n', ": ");
-    format!("{}{message}", slip(&message))
+/// A complaint about the line of a text that this byte is in.
+pub(crate) fn located(text: &str, at: usize, complaint: &str) -> String {
+    let line = text[..at].matches('\n').count() + 1;
+    let quoted = text.lines().nth(line - 1).unwrap_or_default();
+    let quoted: String = quoted.trim().chars().take(60).collect();
+    format!("line {line}, `{quoted}`: {complaint}")
 }
 
-/// A question for the nearest known key, where a message names an unknown one and what it expects;
-/// else nothing.
-fn slip(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let near = match message.starts_with("unknown field") {
-        true => quoted.next().and_then(|key| nearest(key, quoted)),
-        false => None,
-    };
-    near.map_or(String::new(), |near| format!("did you mean `{near}`? "))
+/// What was found and what was expected, in the words of files.
+fn words(message: &str) -> String {
+    let message = message.replace('\n', ", ");
+    if let Some(rest) = message.strip_prefix("unknown field `") {
+        let mut quoted = rest.split('`').step_by(2);
+        let key = quoted.next().unwrap_or_default();
+        let known: Vec<&str> = quoted.filter(|key| !key.is_empty()).collect();
+        return unknown_key(key, &known);
+    }
+    if message.starts_with("string values must be quoted") {
+        return "expected a number, true, false, or a text in quotes".into();
+    }
+    if message.starts_with("duplicate key") {
+        return "a key that was there before: expected each once".into();
+    }
+    let message = message.replace(", expected nothing", ": expected a value such as 0.1");
+    let typed = message.strip_prefix("invalid type: ");
+    match typed.or(message.strip_prefix("invalid value: ")) {
+        Some(rest) => match rest.split_once(", expected ") {
+            Some((found, expected)) => format!("{}: expected {}", thing(found), kind(expected)),
+            None => message,
+        },
+        None => message,
+    }
+}
+
+/// A key that is none of those that are known.
+pub(crate) fn unknown_key(key: &str, known: &[&str]) -> String {
+    // Flags that stand in no file.
+    if [
+        "problem", "method", "data", "point", "seed", "threads", "dtype",
+    ]
+    .contains(&key)
+    {
+        return format!("unknown key `{key}`: expected on the command line, as --{key}");
+    }
+    match nearest(key, known.iter().copied()) {
+        Some(near) => format!("unknown key `{key}`: did you mean `{near}`?"),
+        None => format!("unknown key `{key}`: expected one of {}", known.join(", ")),
+    }
+}
+
+/// What was found, without the name of its type.
+fn thing(found: &str) -> String {
+    let mut parts = found.split('`');
+    match (parts.next(), parts.next()) {
+        (Some(_), Some(value)) => value.to_owned(),
+        _ => match found {
+            "sequence" => "a list".to_owned(),
+            "map" => "a table".to_owned(),
+            found => found.strip_prefix("string ").unwrap_or(found).to_owned(),
+        },
+    }
+}
+
+/// A type in words.
+fn kind(expected: &str) -> &str {
+    match expected {
+        "u64" | "usize" | "u8" => "a whole number from 0 on",
+        "a sequence" => "a list",
+        "a string" => "a text in quotes",
+        "a map" => "a table",
+        expected if expected.starts_with("struct ") => "a table",
+        expected => expected,
+    }
 }
 
 #[cfg(test)]
@@ -46,9 +101,9 @@ mod tests {
             let text = format!("\n{key} = 1");
             parse::<Given>(&text).expect_err("no key")
         };
-        let start = "line 2, `iteratons = 1`: did you mean `iterations`? unknown field";
-        assert!(complaint("iteratons").starts_with(start));
-        assert!(complaint("Warm-start").contains("did you mean `warm_start`? "));
+        let line = "line 2, `iteratons = 1`: unknown key `iteratons`: did you mean `iterations`?";
+        assert_eq!(complaint("iteratons"), line);
+        assert!(complaint("Warm-start").ends_with("did you mean `warm_start`?"));
         assert!(!complaint("zzzzzzzzzzzzz").contains("did you mean"));
     }
 }

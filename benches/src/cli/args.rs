@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::builder::ArgPredicate;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use models::PROBLEMS;
 use models::catalogue::{Data, Entry, names};
 
 use super::checkpoint_every::CheckpointEvery;
 use super::given::{Given, Loops, Methods, Strategies};
+use super::values::{count, seed, threads};
 use crate::catalogue::reading::GivenReading;
 use crate::runs::stability::Toy;
 use crate::runs::table::Table;
@@ -27,12 +28,9 @@ pub(super) struct Cli {
 }
 
 impl Cli {
-    /// Reads the process's arguments.
-    ///
-    /// # Errors
-    /// If they are no usage of the program, or ask for help.
-    pub(super) fn read() -> Result<Self, clap::Error> {
-        let command = Cli::command().mut_subcommand("solve", |solve| {
+    /// The program and its commands, with all that they take.
+    pub(super) fn program() -> clap::Command {
+        let mut program = Self::command().mut_subcommand("solve", |solve| {
             // The problem of a run that goes on is the run's.
             let problem = |arg: clap::Arg| {
                 arg.required(false)
@@ -42,17 +40,21 @@ impl Cli {
             let solve = solve.mut_arg("problem", problem).mut_arg("method", problem);
             solve.override_usage(USAGE).after_help(EXIT_CODES)
         });
-        let matches = command.try_get_matches()?;
+        program.build();
+        program
+    }
+
+    /// Reads the process's arguments.
+    ///
+    /// # Errors
+    /// If they are no usage of the program, or ask for help.
+    pub(super) fn read() -> Result<Self, clap::Error> {
+        let matches = Self::program().try_get_matches()?;
         let mut cli = Cli::from_arg_matches(&matches)?;
-        if let (Some(Command::Solve(solve)), Some((_, of_solve))) =
-            (&mut cli.command, matches.subcommand())
-        {
-            let given = |of: &ArgMatches, id| of.value_source(id) == Some(ValueSource::CommandLine);
-            solve.given = GivenCommon {
-                seed: given(of_solve, "seed"),
-                dtype: given(of_solve, "dtype"),
-            };
-        }
+        let of_command = matches.subcommand().map_or(&matches, |(_, of)| of);
+        let given = |id: &&str| of_command.value_source(id) == Some(ValueSource::CommandLine);
+        let ids = of_command.ids().map(|id| id.as_str());
+        cli.common.given = ids.filter(given).map(str::to_owned).collect();
         Ok(cli)
     }
 }
@@ -101,11 +103,18 @@ pub(super) struct Common {
         long,
         global = true,
         default_value_t = 0,
+        value_parser = seed,
         allow_negative_numbers = true
     )]
     pub(super) seed: u64,
     /// Threads; all cores unless given. The results do not depend on it
-    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        value_parser = threads,
+        allow_negative_numbers = true
+    )]
     pub(super) threads: Option<usize>,
     /// Scalar type
     #[arg(long, global = true, value_enum, default_value_t = Dtype::F64)]
@@ -120,6 +129,9 @@ pub(super) struct Common {
     /// JSON Lines on standard output, nothing else there
     #[arg(long, global = true)]
     pub(super) json: bool,
+    /// Which arguments were given, also of those that have defaults.
+    #[arg(skip)]
+    pub(super) given: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -147,8 +159,8 @@ pub(super) struct SweepArgs {
     #[arg(value_name = "FILE.toml")]
     pub(super) file: PathBuf,
     /// Processes at one time; as many as cores unless given. Each has --threads, or one
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(super) jobs: Option<i64>,
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub(super) jobs: Option<usize>,
     /// Bytes that all processes together may hold, such as 2GiB: what does not fit waits, and where
     /// more is held the youngest stops and goes on later
     #[arg(long, value_name = "BYTES")]
@@ -245,9 +257,10 @@ pub(super) struct Memory {
         value_name = "K,…",
         value_delimiter = ',',
         default_value = "10,100,1000",
+        value_parser = count,
         allow_negative_numbers = true
     )]
-    pub(super) depths: Vec<i64>,
+    pub(super) depths: Vec<usize>,
     /// Policies, separated by commas: taped, stored, checkpointed[:SLOTS], online[:SLOTS],
     /// truncated:STEPS, reversible, forward. Without SLOTS they take as many as fit --budget, or 10
     #[arg(long, value_name = "POLICY,…", value_delimiter = ',')]
@@ -264,8 +277,8 @@ pub(super) struct Plan {
     #[command(flatten)]
     pub(super) problem: ProblemArgs,
     /// Steps that are unrolled; without it, the deepest loop for each policy
-    #[arg(long, value_name = "K", allow_negative_numbers = true)]
-    pub(super) depth: Option<i64>,
+    #[arg(long, value_name = "K", value_parser = count, allow_negative_numbers = true)]
+    pub(super) depth: Option<usize>,
     /// Bytes that the estimate may hold, such as 64MiB, 1GB or 4096
     #[arg(long, value_name = "BYTES")]
     pub(super) budget: String,
@@ -300,16 +313,6 @@ pub(super) struct Solve {
     /// Put the solution x, y into the last record
     #[arg(long)]
     pub(super) full: bool,
-    /// Which of the arguments that have defaults were given.
-    #[arg(skip)]
-    pub(super) given: GivenCommon,
-}
-
-/// Whether arguments that have defaults were given.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct GivenCommon {
-    pub(super) seed: bool,
-    pub(super) dtype: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -322,18 +325,20 @@ pub(super) struct Stability {
         long,
         value_name = "N",
         default_value_t = 40,
+        value_parser = count,
         allow_negative_numbers = true
     )]
-    pub(super) seeds: i64,
+    pub(super) seeds: usize,
     /// Numbers of validation samples, separated by commas
     #[arg(
         long,
         value_name = "N,…",
         value_delimiter = ',',
         default_value = "25,50,100,200",
+        value_parser = count,
         allow_negative_numbers = true
     )]
-    pub(super) samples: Vec<i64>,
+    pub(super) samples: Vec<usize>,
     /// Step lengths of x in step t = 0, 1, …, separated by commas: constant:A, inverse:A for
     /// A/(t + 1), inverse:A:C for A/(t + C), root:A, exponential:A:DECAY,
     /// power:A:Q for A/(t + 1)^Q, power-log:A:Q, cosine:A:PERIOD
@@ -349,17 +354,19 @@ pub(super) struct Stability {
         long,
         value_name = "T",
         default_value_t = 300,
+        value_parser = count,
         allow_negative_numbers = true
     )]
-    pub(super) steps: i64,
+    pub(super) steps: usize,
     /// Steps on the linear system in each of them
     #[arg(
         long,
         value_name = "K",
         default_value_t = 10,
+        value_parser = count,
         allow_negative_numbers = true
     )]
-    pub(super) inner_steps: i64,
+    pub(super) inner_steps: usize,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -372,9 +379,10 @@ pub(super) struct TableArgs {
         long,
         value_name = "N",
         default_value_t = 5,
+        value_parser = count,
         allow_negative_numbers = true
     )]
-    pub(super) seeds: i64,
+    pub(super) seeds: usize,
     /// Computations that methods of imaging are compared at, separated by commas: iterations on
     /// the lower level and on the linear system, for each image
     #[arg(
@@ -382,7 +390,8 @@ pub(super) struct TableArgs {
         value_name = "N,…",
         value_delimiter = ',',
         default_value = "1000,5000,20000",
+        value_parser = count,
         allow_negative_numbers = true
     )]
-    pub(super) budgets: Vec<i64>,
+    pub(super) budgets: Vec<usize>,
 }

@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 
 use clap::builder::PossibleValuesParser;
-use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use solvers::catalogue::{
     Kind, OuterRule, SETTINGS, Setting, Settings, Value, methods, strategies,
@@ -106,7 +105,10 @@ impl<K: Takers> Args for Given<K> {
                 Kind::Outer => arg
                     .value_name(setting.value)
                     .value_parser(PossibleValuesParser::new(OuterRule::ALL.map(|(n, _)| n))),
-                _ => arg.value_name(setting.value).allow_negative_numbers(true),
+                kind => arg
+                    .value_name(setting.value)
+                    .value_parser(move |text: &str| kind.read(text))
+                    .allow_negative_numbers(true),
             }
         }))
     }
@@ -128,15 +130,15 @@ impl<K: Takers> FromArgMatches for Given<K> {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         for (setting, _) in taken::<K>() {
-            if setting.kind == Kind::Flag {
-                if matches.get_flag(setting.key) {
-                    self.settings.set(setting.key, Value::YesNo(true));
+            let value = match setting.kind {
+                Kind::Flag => matches.get_flag(setting.key).then_some(Value::YesNo(true)),
+                Kind::YesNo | Kind::Outer => {
+                    let text = matches.get_one::<String>(setting.key);
+                    text.map(|text| setting.kind.read(text).expect("one of those that may be"))
                 }
-            } else if let Some(text) = matches.get_one::<String>(setting.key) {
-                let value = setting.kind.read(text).map_err(|reason| {
-                    let reason = format!("{} {reason}", dashed(setting));
-                    clap::Error::raw(ErrorKind::ValueValidation, reason)
-                })?;
+                _ => matches.get_one::<Value>(setting.key).cloned(),
+            };
+            if let Some(value) = value {
                 self.settings.set(setting.key, value);
             }
         }

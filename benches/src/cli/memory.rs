@@ -9,18 +9,14 @@ use super::args::{Common, Memory};
 use super::failure::{Failure, input};
 use super::loops::{budget, unrolled};
 use super::out_folder;
-use super::output::{OfData, bar, count, leave, line, say, trusted};
+use super::output::{OfData, bar, leave, line, say, trusted};
 use super::pages;
 use super::say_data;
 use crate::catalogue::{reading, subject};
 
 pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
-    let depths: Vec<usize> = args
-        .depths
-        .iter()
-        .map(|d| count("--depths", *d))
-        .collect::<Result<_, _>>()?;
+    let depths = &args.depths;
     let given: Vec<Policy> = args
         .policy
         .iter()
@@ -47,7 +43,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
     let progress = bar(policies.len() * depths.len());
     let mut records = Vec::new();
     for policy in &policies {
-        for depth in &depths {
+        for depth in depths {
             progress.set_message(format!("{} {depth}", policy.family()));
             let record = measure(&subject, &unrolled(*depth), *depth, *policy, budget);
             let record = record.map_err(input)?;
@@ -77,7 +73,10 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
     }
     let embedded = args.problem.data.is_none();
     let title = format!("Memory against depth on {}", problem.name);
-    let page = || pages::page(&*title, common, embedded).memory(&records);
+    let page = || {
+        let page = pages::page(&*title, common, embedded);
+        pages::data(page, &problem).memory(&records)
+    };
     let written = OfData::all(&records, read.as_ref());
     leave(common, "memory.jsonl", &written, Some(&page))?;
     let failed = records.iter().filter(|r| !r.success);

@@ -28,6 +28,9 @@ mod stability;
 mod sweep;
 mod sweep_page;
 mod table;
+mod usage;
+mod useless;
+mod values;
 
 use std::io;
 use std::path::Path;
@@ -43,14 +46,11 @@ use models::catalogue::{Source, named};
 use models::data;
 use models::data::DataError;
 
-/// Beyond it, starting threads alone takes longer than the work.
-const MOST_THREADS: usize = 1024;
-
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
     let cli = match Cli::read() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return refused(&error),
     };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,23 +63,13 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     let common = cli.common;
+    let command = cli.command.unwrap_or(Command::Demo);
+    useless::refuse(&command, &common)?;
     if let Some(threads) = common.threads {
-        if !(1..=MOST_THREADS).contains(&threads) {
-            return Err(Failure::Input(format!(
-                "--threads {threads}: expected at least 1, at most {MOST_THREADS}"
-            )));
-        }
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build_global()
             .map_err(|e| Failure::Input(format!("--threads {threads}: {e}")))?;
-    }
-    let command = cli.command.unwrap_or(Command::Demo);
-    let writes = matches!(&command, Command::Demo)
-        || matches!(&command, Command::Solve(solve) if solve.resume.is_some());
-    if common.force && common.out.is_none() && !writes {
-        let reason = "--force: nothing is written without a folder: expected --out DIR";
-        return Err(Failure::Input(reason.into()));
     }
     match (command, common.dtype) {
         (Command::Demo, Dtype::F64) => demo::run::<f64>(&common),
@@ -104,7 +94,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 /// Help and versions as they are; a usage error as one line.
-fn usage(error: &clap::Error) -> ExitCode {
+fn refused(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
@@ -112,13 +102,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    let text = error.to_string();
-    let lines = text.lines().map(str::trim).filter(|l| {
-        !l.is_empty() && !l.starts_with("Usage:") && !l.starts_with("For more information")
-    });
-    let line = lines.collect::<Vec<_>>().join(" ");
-    let line = line.strip_prefix("error: ").unwrap_or(&line);
-    complain(&format!("{line} (see --help)"));
+    let arguments: Vec<_> = std::env::args_os().collect();
+    complain(&usage::line(error, &Cli::program(), &arguments));
     ExitCode::from(2)
 }
 

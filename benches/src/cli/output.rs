@@ -157,13 +157,3 @@ pub(super) fn plus_minus(spread: Spread) -> String {
     }
     format!("{} ± {}", short(spread.mean), short(spread.deviation))
 }
-
-/// Reads a count that an argument gives.
-pub(super) fn count(argument: &str, given: i64) -> Result<usize, Failure> {
-    match usize::try_from(given) {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(Failure::Input(format!(
-            "{argument} {given}: expected at least 1"
-        ))),
-    }
-}

@@ -9,18 +9,17 @@ use super::args::{Common, Plan};
 use super::failure::{Failure, input};
 use super::loops::{budget, unrolled};
 use super::out_folder;
-use super::output::{OfData, count, leave, line, say};
+use super::output::{OfData, leave, line, say};
 use crate::catalogue::{reading, subject};
 
 pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> {
     let unrolled = unrolled(&args.unroll);
     let budget = budget(&args.budget)?;
-    let depth = args.depth.map(|d| count("--depth", d)).transpose()?;
     let problem = super::problem::<T>(&args.problem, common)?;
     unrolled(1).suits(&problem.bilevel).map_err(input)?;
     out_folder::for_records(common)?;
     let subject = subject(&problem);
-    let (records, refused) = match depth {
+    let (records, refused) = match args.depth {
         Some(depth) => {
             let (record, refused) = fastest(&subject, &unrolled(depth), budget).map_err(input)?;
             (vec![record], refused)

@@ -10,6 +10,12 @@ use super::output::{PAGE, line, prepare, say};
 
 /// Lays out the page of a folder again, as this version does it.
 pub(super) fn run(args: &ReportArgs, common: &Common) -> Result<(), Failure> {
+    if !args.dir.join(PAGE).is_file() {
+        return Err(Failure::Input(format!(
+            "{}: no {PAGE}: expected a folder that a command with --out left its page in",
+            args.dir.display()
+        )));
+    }
     let page = Page::read(args.dir.join(PAGE)).map_err(input)?;
     let out = match &common.out {
         Some(out) if !same_folder(out, &args.dir) => {

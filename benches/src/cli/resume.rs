@@ -167,6 +167,7 @@ fn disagreement(args: &Solve, common: &Common, given: &Given, origin: &Origin) -
         "" => None,
         here => differ(what, here, there),
     };
+    let given_here = |flag: &str| common.given.iter().any(|given| given == flag);
     let (seed, there) = (common.seed.to_string(), origin.seed.to_string());
     let dtype = common.dtype.name();
     let settings = |what: Value| match what {
@@ -180,18 +181,20 @@ fn disagreement(args: &Solve, common: &Common, given: &Given, origin: &Origin) -
     word("version", env!("CARGO_PKG_VERSION"), &origin.version)
         .or(word("problem", &args.problem.problem, &origin.problem))
         .or(word("method", &args.method, &origin.method))
-        .or(differ("seed", &seed, &there).filter(|_| args.given.seed))
-        .or(differ("dtype", dtype, &origin.dtype).filter(|_| args.given.dtype))
+        .or(differ("seed", &seed, &there).filter(|_| given_here("seed")))
+        .or(differ("dtype", dtype, &origin.dtype).filter(|_| given_here("dtype")))
         .or((args.problem.bias && !origin.bias).then(|| "the run has no --bias".into()))
         .or((args.problem.large && !origin.large).then(|| "the run has no --large".into()))
         .or_else(|| {
             of_settings.find_map(|(key, value)| {
                 let there = &there_settings[key];
-                if key == "iterations" && value.as_u64() > there.as_u64() {
+                let differ = differ(key, &value.to_string(), &there.to_string());
+                match key == "iterations" {
+                    false => differ,
                     // It is made longer.
-                    return None;
+                    true if value.as_u64() > there.as_u64() => None,
+                    true => differ.map(|differ| format!("{differ}: expected none, or more")),
                 }
-                differ(key, &value.to_string(), &there.to_string())
             })
         })
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use clap::{Args, Command};
+use study::format::dash;
+use study::report::{Section, Table};
 
 use super::failure::Failure;
 use super::given::{Given, Methods};
@@ -34,14 +36,40 @@ fn keys(method: &str) -> Vec<(String, String)> {
     keys.collect()
 }
 
+/// The settings of a method as a section of a page.
+pub(super) fn settings_section(method: &str, settings: &SolveSettings) -> Section {
+    let table = toml::Table::try_from(settings).expect("settings are plain data");
+    let value = |key: &str| match table.get(key) {
+        Some(toml::Value::String(text)) => Some(text.clone()),
+        value => value.map(ToString::to_string),
+    };
+    // How data is read says nothing where it was not asked for.
+    let said = |key: &&str| value(key).is_some() || !GivenReading::KEYS.contains(key);
+    let keys = keys(method);
+    let keys = keys.iter().map(|(key, _)| key.as_str()).filter(said);
+    let row = |key: &str| vec![key.into(), value(key).unwrap_or_else(dash).into()];
+    Section {
+        title: "Settings".into(),
+        text: "A dash stands for what was not given: the method finds it, or does without.".into(),
+        tables: vec![Table {
+            caption: format!("Settings of {method}"),
+            columns: vec!["setting".into(), "value".into()],
+            rows: keys.map(row).collect(),
+            ..Table::default()
+        }],
+        plots: Vec::new(),
+    }
+}
+
 /// A file that gives the settings of a method what they are, those that are absent in comments.
 pub(super) fn config_text(problem: &str, method: &str, settings: &SolveSettings) -> String {
     let table = toml::Table::try_from(settings).expect("settings are plain data");
     let mut text = format!("# Settings of `bilevel solve --problem {problem} --method {method}`\n");
+    let idle = methods::idle(method, &settings.method);
     for (key, help) in keys(method) {
         let help = help.replace('\n', " ");
         text.push_str(&format!("\n# {help}\n"));
-        match table.get(&key) {
+        match table.get(&key).filter(|_| !idle.contains(&&*key)) {
             Some(value) => text.push_str(&format!("{key} = {value}\n")),
             None => text.push_str(&format!("# {key} = (not given)\n")),
         }
@@ -60,11 +88,10 @@ mod tests {
             let settings = SolveSettings::of("hyper-cleaning", name, Default::default());
             let text = config_text("hyper-cleaning", name, &settings);
             let given: settings::Given = toml::from_str(&text).expect("a file of settings");
-            assert_eq!(
-                given.settings,
-                settings.method.only(&method.accepts),
-                "{name}"
-            );
+            let idle = methods::idle(name, &settings.method);
+            let mut taken = method.accepts.clone();
+            taken.retain(|key| !idle.contains(key));
+            assert_eq!(given.settings, settings.method.only(&taken), "{name}");
             let shown = |key: &str| text.contains(&format!("\n{key} = "));
             let absent = |key: &str| text.contains(&format!("\n# {key} = (not given)"));
             for setting in settings::of_methods() {

@@ -7,7 +7,7 @@ use autodiff::Real;
 use models::catalogue::find;
 use models::data::write_point;
 use serde_json::{Value, json};
-use solvers::catalogue::Settings;
+use solvers::catalogue::{Setting, Settings};
 use study::Page;
 use study::solve::{Outcome, Record, Session};
 
@@ -20,7 +20,7 @@ use super::output::{PAGE, bar, line, say};
 use super::pages;
 use super::resume::{Task, from_folder, origin};
 use super::say_data;
-use super::show_config::{config_text, read_config};
+use super::show_config::{config_text, read_config, settings_section};
 use super::signals::Signals;
 use crate::catalogue::methods::{self, method};
 use crate::catalogue::reading;
@@ -46,13 +46,14 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
             None => return Ok(()),
         },
         None => {
-            refuse_foreign(&args, &from_file.settings)?;
+            let settings = SolveSettings {
+                reading: given.reading,
+                seed: common.seed,
+                ..SolveSettings::of(&args.problem.problem, &args.method, given.settings)
+            };
+            refuse_useless(&args, &from_file.settings, &settings)?;
             Task {
-                settings: SolveSettings {
-                    reading: given.reading,
-                    seed: common.seed,
-                    ..SolveSettings::of(&args.problem.problem, &args.method, given.settings)
-                },
+                settings,
                 args,
                 common,
                 from: None,
@@ -66,10 +67,15 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
 }
 
 /// A setting is of use to the method, or a slip.
-fn refuse_foreign(args: &Solve, from_file: &Settings) -> Result<(), Failure> {
-    let of_file = methods::refuse_foreign(&args.method, from_file, |s| s.key.to_owned());
+fn refuse_useless(args: &Solve, from_file: &Settings, all: &SolveSettings) -> Result<(), Failure> {
     let file = args.config.as_deref().unwrap_or(Path::new("")).display();
-    methods::refuse_foreign(&args.method, &args.settings.settings, dashed)
+    let of = |given: &Settings, shown: fn(&Setting) -> String| {
+        let method = &args.method;
+        methods::refuse_foreign(method, given, shown)
+            .and_then(|()| methods::refuse_idle(method, given, &all.method, shown))
+    };
+    let of_file = of(from_file, |s| s.key.to_owned());
+    of(&args.settings.settings, dashed)
         .and(of_file.map_err(|reason| format!("{file}: {reason}")))
         .map_err(Failure::Input)
 }
@@ -102,7 +108,7 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
 
     let origin = origin(&args, &common, &settings)?;
     let read = problem.read.as_ref().map(reading::record);
-    let header = header(&args, &common, &origin, read.as_ref());
+    let header = header(&args, &common, &origin, read.as_ref(), subject.percent());
     let mut records = Vec::new();
     let mut keeper = None;
     if let Some((folder, checkpoint)) = from {
@@ -153,7 +159,10 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
         keeper.complete(&mut session, &outcome, || {
             let title = format!("{} by {}", problem.name, args.method);
             let embedded = args.problem.data.is_none();
-            pages::page(title, &common, embedded).solve(std::slice::from_ref(&outcome))
+            let page = pages::page(title, &common, embedded);
+            pages::data(page, &problem)
+                .solve(std::slice::from_ref(&outcome))
+                .section(settings_section(&args.method, &settings))
         })?;
     }
     ended(&outcome)
@@ -346,7 +355,13 @@ impl Keeper {
     }
 }
 
-fn header(args: &Solve, common: &Common, origin: &Origin, read: Option<&Value>) -> Value {
+fn header(
+    args: &Solve,
+    common: &Common,
+    origin: &Origin,
+    read: Option<&Value>,
+    percent: &[String],
+) -> Value {
     json!({
         "header": {
             "problem": args.problem.problem,
@@ -363,6 +378,7 @@ fn header(args: &Solve, common: &Common, origin: &Origin, read: Option<&Value>) 
             "version": env!("CARGO_PKG_VERSION"),
             "machine": format!("{} {}", std::env::consts::ARCH, std::env::consts::OS),
             "settings": origin.settings,
+            "percent": percent,
         }
     })
 }

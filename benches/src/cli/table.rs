@@ -7,13 +7,12 @@ use study::format::dash;
 use super::args::{Common, TableArgs};
 use super::failure::Failure;
 use super::out_folder;
-use super::output::{bar, count, leave, line, plus_minus, say};
+use super::output::{bar, leave, line, plus_minus, say};
 use crate::runs::table::{Record, Summary, summarise};
 
 pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Failure> {
-    let seeds = count("--seeds", args.seeds)? as u64;
-    let budgets = args.budgets.iter().map(|b| count("--budgets", *b));
-    let mut budgets = budgets.collect::<Result<Vec<usize>, _>>()?;
+    let seeds = args.seeds as u64;
+    let mut budgets = args.budgets.clone();
     budgets.sort_unstable();
     out_folder::for_records(common)?;
     let progress = bar(seeds as usize);

@@ -30,8 +30,12 @@ impl Slip<'_> {
     /// The subcommand that was called, as its usage says.
     fn command(&self) -> Option<&Command> {
         let usage = self.text(ContextKind::Usage);
-        let name = usage.split_whitespace().nth(2)?;
-        self.program.find_subcommand(name)
+        let of_usage = usage.split_whitespace().nth(2).map(str::to_owned);
+        let words = self.arguments.iter().skip(1);
+        let mut words = words.filter_map(|word| word.to_str().map(str::to_owned));
+        // Where no usage is shown, the first word that is a command's name.
+        let find = |name: String| self.program.find_subcommand(name);
+        of_usage.and_then(find).or_else(|| words.find_map(find))
     }
 
     fn words(&self) -> String {
@@ -61,10 +65,12 @@ impl Slip<'_> {
             ErrorKind::ValueValidation if !flag.is_empty() => {
                 let reason = std::error::Error::source(self.error);
                 let reason = reason.map(ToString::to_string).unwrap_or_default();
-                // Most reasons begin with the value, as it was read.
-                match reason.split_once(": expected") {
-                    Some((_, expected)) => format!("{flag} {value}: expected{expected}"),
-                    None => format!("{flag} {value}: {reason}"),
+                // Most reasons begin with the value.
+                match reason.get(..value.len()) {
+                    Some(read) if read.eq_ignore_ascii_case(&value) => {
+                        format!("{flag} {value}{}", &reason[value.len()..])
+                    }
+                    _ => format!("{flag} {value}: {reason}"),
                 }
             }
             ErrorKind::TooManyValues => {
@@ -98,8 +104,12 @@ impl Slip<'_> {
         let flags = |command: &Command| -> Vec<String> {
             let of_all = self.program.get_arguments().filter(|a| a.is_global_set());
             let all = command.get_arguments().chain(of_all);
-            let mut flags: Vec<String> = all.filter_map(long).collect();
-            flags.extend(["--help".to_owned(), "--version".to_owned()]);
+            let mut flags: Vec<String> = Vec::new();
+            for flag in all.filter_map(long).chain(["--help".to_owned()]) {
+                if !flags.contains(&flag) {
+                    flags.push(flag);
+                }
+            }
             flags
         };
         let own = flags(command);
@@ -107,15 +117,15 @@ impl Slip<'_> {
             true => format!("unknown flag {given}"),
             false => format!("unknown flag {given} of `{}`", command.get_name()),
         };
-        if let Some(near) = nearest(given, own.iter().map(String::as_str)) {
-            return format!("{what}: did you mean {near}?");
-        }
         let others = self.program.get_subcommands();
         let others = others.filter(|c| flags(c).iter().any(|flag| flag == given));
         let others: Vec<String> = others.map(|c| format!("`{}`", c.get_name())).collect();
         match others.is_empty() {
-            false => format!("{what}: expected with {} alone", others.join(", ")),
-            true => format!("{what}: expected one of {}", own.join(", ")),
+            false => format!("{what}: it is one of {}", others.join(", ")),
+            true => match nearest(given, own.iter().map(String::as_str)) {
+                Some(near) => format!("{what}: did you mean {near}?"),
+                None => format!("{what}: expected one of {}", own.join(", ")),
+            },
         }
     }
 
@@ -177,9 +187,10 @@ impl Slip<'_> {
 
 /// What was expected, or the nearest of it.
 fn expected(given: &str, known: &[&str]) -> String {
+    let all = format!("expected one of {}", known.join(", "));
     match nearest(given, known.iter().copied()) {
-        Some(near) if known.len() > 3 => format!("did you mean `{near}`?"),
-        _ => format!("expected one of {}", known.join(", ")),
+        Some(near) if known.len() > 3 => format!("did you mean `{near}`? {all}"),
+        _ => all,
     }
 }
 

@@ -25,6 +25,9 @@ pub(super) fn threads(text: &str) -> Result<usize, String> {
 pub(super) fn seed(text: &str) -> Result<u64, String> {
     let exact = || solvers::catalogue::exact(text).and_then(|n| u64::try_from(n).ok());
     text.parse().ok().or_else(exact).ok_or_else(|| {
-        format!("{text}: expected a whole number from 0 on, less than 2^{}", u64::BITS)
+        format!(
+            "{text}: expected a whole number from 0 on, less than 2^{}",
+            u64::BITS
+        )
     })
 }

@@ -31,7 +31,7 @@ impl fmt::Display for Format {
 }
 
 /// First bytes by which files of other kinds are known.
-const OTHERS: [(&[u8], &str); 14] = [
+const OTHERS: [(&[u8], &str); 15] = [
     (b"\x93NUMPY", "one NumPy array"),
     (b"\0\0\x08", "one IDX file"),
     (b"\0\0\x0d", "one IDX file"),
@@ -39,6 +39,7 @@ const OTHERS: [(&[u8], &str); 14] = [
     (b"\x89HDF", "an HDF5 file"),
     (b"PAR1", "a Parquet file"),
     (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
     (b"\x28\xb5\x2f\xfd", "a file packed by zstd"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"\xd0\xcf\x11\xe0", "an old spreadsheet"),

@@ -15,9 +15,11 @@
 //! ```
 
 mod entry;
+mod idle;
 mod made;
 mod settings;
 
 pub use entry::{Call, Descent, Entry, Family, Make, Place, Row, nearest, unknown};
+pub use idle::Called;
 pub use made::{method, methods, strategies, strategy};
-pub use settings::{Kind, OuterRule, SETTINGS, Setting, Settings, Value};
+pub use settings::{Kind, OuterRule, SETTINGS, Setting, Settings, Value, exact};

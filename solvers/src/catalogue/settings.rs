@@ -80,12 +80,12 @@ impl Kind {
                 .map_err(|_| format!("{text}: expected a number"))
         };
         let value = match self {
-            Kind::Count => match text.parse::<i128>() {
-                Ok(n) if n < 1 => Err(format!("{text}: expected at least 1")),
-                Ok(n) => usize::try_from(n)
+            Kind::Count => match text.parse().ok().or_else(|| exact(text)) {
+                Some(n) if n < 1 => Err(format!("{text}: expected at least 1")),
+                Some(n) => usize::try_from(n)
                     .map(Value::Count)
                     .map_err(|_| format!("{text}: expected at most {}", usize::MAX)),
-                Err(_) => Err(format!("{text}: expected a whole number")),
+                None => Err(format!("{text}: expected a whole number")),
             },
             Kind::Positive | Kind::FromZero => number().map(Value::Number),
             Kind::YesNo | Kind::Flag => match text {
@@ -121,6 +121,14 @@ impl Kind {
             _ => Ok(value),
         }
     }
+}
+
+/// The whole number that a text such as `1e3` is exactly, if it is one.
+pub fn exact(text: &str) -> Option<i128> {
+    // Beyond it, not every whole number is an `f64`.
+    const MOST: f64 = (1_u64 << 53) as f64;
+    let number: f64 = text.parse().ok()?;
+    (number.fract() == 0.0 && number.abs() <= MOST).then_some(number as i128)
 }
 
 /// A setting.
@@ -377,6 +385,9 @@ mod tests {
             assert!(error.contains(want), "{error}");
         }
         assert_eq!(Kind::Count.read("7"), Ok(Value::Count(7)));
+        assert_eq!(Kind::Count.read("1e3"), Ok(Value::Count(1000)));
+        assert_eq!(Kind::Count.read("2.50e1"), Ok(Value::Count(25)));
+        assert!(Kind::Count.read("1e30").is_err() && Kind::Count.read("1e-1").is_err());
         assert_eq!(Kind::FromZero.read("0"), Ok(Value::Number(0.0)));
         for (name, rule) in OuterRule::ALL {
             assert_eq!(Kind::Outer.read(name), Ok(Value::Outer(rule)));

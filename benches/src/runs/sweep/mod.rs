@@ -2,17 +2,17 @@
 
 mod summary;
 
-pub use summary::{Summary, read_trace, summarise};
+pub use summary::{Summary, read_percent, read_trace, summarise};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use solvers::catalogue::Setting;
-use toml::{Table, Value};
+use toml::{Spanned, Table, Value};
 
 use crate::catalogue::methods;
-use crate::catalogue::settings::{Given, of_methods};
+use crate::catalogue::settings::{self, Given, KEYS, SolveSettings, of_methods};
 use crate::catalogue::settings_text;
 
 /// More runs than that are a slip.
@@ -23,6 +23,8 @@ const MOST_RUNS: usize = 100_000;
 pub struct Sweep {
     /// The seeds that every configuration runs with.
     pub seeds: Vec<u64>,
+    /// What every configuration has unless it says otherwise.
+    pub base: Table,
     /// The configurations, in the file's order.
     pub configurations: Vec<Configuration>,
 }
@@ -32,6 +34,8 @@ pub struct Sweep {
 pub struct Configuration {
     /// What tells it from the others, such as `method=itd,rate=0.1`: the name of its folder too.
     pub name: String,
+    /// What it has beside the base or in its place, each key with its value as text.
+    pub differs: Vec<(String, String)>,
     /// The problem's name.
     pub problem: String,
     /// The method's name.
@@ -53,11 +57,62 @@ struct File {
     #[serde(default)]
     seeds: Option<Vec<u64>>,
     #[serde(default)]
-    base: Table,
+    base: Placed,
     #[serde(default)]
-    grid: Table,
+    grid: Placed,
     #[serde(default, rename = "run")]
-    runs: Vec<Table>,
+    runs: Vec<Placed>,
+}
+
+/// A table whose values know where they stand.
+type Placed = BTreeMap<String, Spanned<Value>>;
+
+/// The same without the places.
+fn plain(table: &Placed) -> Table {
+    let values = table.iter();
+    values
+        .map(|(key, value)| (key.clone(), value.get_ref().clone()))
+        .collect()
+}
+
+impl File {
+    /// Looks at every key and value by itself.
+    fn check(&self, text: &str) -> Result<(), String> {
+        let at = |value: &Spanned<Value>, reason: String| {
+            settings_text::located(text, value.span().start, &reason)
+        };
+        for (key, value) in self.base.iter().chain(self.runs.iter().flatten()) {
+            check(key, value.get_ref()).map_err(|reason| at(value, reason))?;
+        }
+        for (key, values) in &self.grid {
+            let listed = match values.get_ref() {
+                Value::Array(listed) if !listed.is_empty() => listed,
+                _ => return Err(at(values, format!("grid.{key}: expected a list of values"))),
+            };
+            for value in listed {
+                check(key, value).map_err(|reason| at(values, reason))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Looks whether a configuration may have this value for a key.
+fn check(key: &str, value: &Value) -> Result<(), String> {
+    match (key, value) {
+        ("problem" | "method" | "data", Value::String(_)) => Ok(()),
+        ("problem" | "method" | "data", _) => {
+            Err(format!("{key} {value}: expected a text in quotes"))
+        }
+        ("bias" | "large", Value::Boolean(_)) => Ok(()),
+        ("bias" | "large", _) => Err(format!("{key} {value}: expected true or false")),
+        _ if KEYS.contains(&key) => settings::check(key, value),
+        ("seed", _) => Err("unknown key `seed`: expected `seeds = [0, 1]` above all tables".into()),
+        _ => {
+            let known: Vec<&str> = NAMED.iter().chain(KEYS.iter()).copied().collect();
+            Err(settings_text::unknown_key(key, &known))
+        }
+    }
 }
 
 /// Keys of a configuration that are no settings.
@@ -82,6 +137,8 @@ impl Sweep {
     /// In one line, with what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: File = settings_text::parse(text)?;
+        file.check(text)?;
+        let base = plain(&file.base);
         let seeds = file.seeds.unwrap_or_else(|| vec![0]);
         let distinct: BTreeSet<u64> = seeds.iter().copied().collect();
         if seeds.is_empty() || distinct.len() < seeds.len() {
@@ -90,9 +147,9 @@ impl Sweep {
         let mut overlays = if file.grid.is_empty() {
             Vec::new()
         } else {
-            combinations(&file.grid)?
+            combinations(&plain(&file.grid))?
         };
-        overlays.extend(file.runs);
+        overlays.extend(file.runs.iter().map(plain));
         if overlays.is_empty() {
             overlays.push(Table::new());
         }
@@ -103,10 +160,12 @@ impl Sweep {
         let mut configurations = Vec::new();
         for overlay in overlays {
             let name = name_of(&overlay);
-            let configuration = configuration(&name, &file.base, overlay)
+            let configuration = configuration(&name, &base, overlay)
                 .map_err(|reason| format!("configuration `{name}`: {reason}"))?;
             if !names.insert(name.clone()) {
-                return Err(format!("configuration `{name}` stands twice"));
+                return Err(format!(
+                    "configuration `{name}` stands twice: expected each once"
+                ));
             }
             configurations.push(configuration);
         }
@@ -114,12 +173,14 @@ impl Sweep {
             let key = setting.key;
             if !configurations.iter().any(|c| c.settings.contains_key(key)) {
                 return Err(format!(
-                    "base.{key}: no method of a configuration has such a setting"
+                    "base.{key}: no method of a configuration has such a setting, or a use for it: \
+                     expected none"
                 ));
             }
         }
         Ok(Sweep {
             seeds,
+            base,
             configurations,
         })
     }
@@ -130,8 +191,8 @@ fn combinations(grid: &Table) -> Result<Vec<Table>, String> {
     let mut all = vec![Table::new()];
     for (key, values) in grid {
         let values = match values {
-            Value::Array(values) if !values.is_empty() => values,
-            _ => return Err(format!("grid.{key}: expected a list of values")),
+            Value::Array(values) => values,
+            _ => unreachable!("a list was looked for"),
         };
         if all.len().saturating_mul(values.len()) > MOST_RUNS {
             return Err(format!("grid: more than {MOST_RUNS} runs: expected fewer"));
@@ -149,12 +210,17 @@ fn combinations(grid: &Table) -> Result<Vec<Table>, String> {
     Ok(all)
 }
 
+/// Every key of a table with its value as text.
+pub fn texts(table: &Table) -> impl Iterator<Item = (String, String)> {
+    table.iter().map(|(key, value)| match value {
+        Value::String(text) => (key.clone(), text.clone()),
+        value => (key.clone(), value.to_string()),
+    })
+}
+
 /// What tells a configuration from the others, as the name of a folder.
 fn name_of(overlay: &Table) -> String {
-    let parts = overlay.iter().map(|(key, value)| match value {
-        Value::String(text) => format!("{key}={text}"),
-        value => format!("{key}={value}"),
-    });
+    let parts = texts(overlay).map(|(key, value)| format!("{key}={value}"));
     let name = parts.collect::<Vec<_>>().join(",");
     let kept = |c: char| match c {
         c if c.is_ascii_alphanumeric() || "=,.+-_:".contains(c) => c,
@@ -175,10 +241,8 @@ fn configuration(name: &str, base: &Table, overlay: Table) -> Result<Configurati
             named.insert(key.into(), value);
         }
     }
-    let words = |e: toml::de::Error| settings_text::words(&e);
+    let words = |e: toml::de::Error| e.message().to_owned();
     let named: Named = Value::Table(named).try_into().map_err(words)?;
-    // Only to see whether they can be read.
-    let _: Given = Value::Table(settings.clone()).try_into().map_err(words)?;
     if let Some(method) = named.method.as_deref().and_then(methods::find) {
         // What is for all configurations is of use to those alone that take it.
         let of_base = |s: &&Setting| !overlay.contains_key(s.key);
@@ -188,11 +252,21 @@ fn configuration(name: &str, base: &Table, overlay: Table) -> Result<Configurati
             .for_each(|s| drop(settings.remove(s.key)));
         let given: Given = Value::Table(settings.clone()).try_into().map_err(words)?;
         let name = named.method.as_deref().unwrap_or_default();
-        methods::refuse_foreign(name, &given.settings, |s| s.key.to_owned())?;
+        let key = |s: &Setting| s.key.to_owned();
+        methods::refuse_foreign(name, &given.settings, key)?;
+        let problem = named.problem.as_deref().unwrap_or_default();
+        let all = SolveSettings::of(problem, name, given.settings.clone()).method;
+        for idle in methods::idle(name, &all) {
+            if overlay.contains_key(idle) {
+                methods::refuse_idle(name, &given.settings.only(&[idle]), &all, key)?;
+            }
+            settings.remove(idle);
+        }
     }
     let missing = |key: &str| format!("no `{key}`: expected one, here or in `base`");
     Ok(Configuration {
         name: name.to_owned(),
+        differs: texts(&overlay).collect(),
         problem: named.problem.ok_or_else(|| missing("problem"))?,
         method: named.method.ok_or_else(|| missing("method"))?,
         data: named.data,
@@ -224,6 +298,7 @@ mod tests {
     fn a_grid_and_a_list_over_a_base() {
         let sweep = Sweep::parse(FILE).expect("a sweep");
         assert_eq!(sweep.seeds, [3, 1]);
+        assert_eq!(sweep.base["iterations"].as_integer(), Some(5));
         let names: Vec<&str> = sweep.configurations.iter().map(|c| &*c.name).collect();
         assert_eq!(
             names,
@@ -239,6 +314,11 @@ mod tests {
             panic!("five")
         };
         assert_eq!((&*first.problem, &*first.method), ("ridge", "itd"));
+        let differs = [("method", "itd"), ("rate", "0.1")];
+        assert_eq!(
+            first.differs,
+            differs.map(|(k, v)| (k.to_owned(), v.to_owned()))
+        );
         assert_eq!(first.settings["rate"].as_float(), Some(0.1));
         assert_eq!(first.settings["iterations"].as_integer(), Some(5));
         assert_eq!(last.settings["iterations"].as_integer(), Some(7));
@@ -254,7 +334,7 @@ mod tests {
         };
         says(
             "sedes = [1]",
-            "line 1, `sedes = [1]`: did you mean `seeds`? unknown field",
+            "line 1, `sedes = [1]`: unknown key `sedes`: did you mean `seeds`?",
         );
         says("seeds = []", "at least one");
         says("seeds = [1, 1]", "each once");
@@ -262,7 +342,7 @@ mod tests {
         says("[base]\nmethod = \"itd\"", "no `problem`");
         says(
             "[base]\nproblem = \"ridge\"\nmethod = \"itd\"\nrat = 1",
-            "did you mean `rate`? unknown field `rat`",
+            "line 4, `rat = 1`: unknown key `rat`: did you mean `rate`?",
         );
         says(
             "[base]\nproblem = \"ridge\"\n[[run]]\nmethod = \"itd\"\n[[run]]\nmethod = \"itd\"",

@@ -83,7 +83,7 @@ fn memory_policies_change_the_memory_and_not_the_hypergradient() {
 
 #[test]
 fn every_linear_solver_has_a_name() {
-    let records = run("compare --problem logistic --depth 5 --json --strategy \
+    let records = run("compare --problem logistic --json --strategy \
                        aid-minres,aid-neumann,aid-neumann:3,aid-fixed-point,aid-fixed-point:4,\
                        aid-nystrom,aid-nystrom:64,aid-one-step")
     .code(0)

@@ -2,6 +2,7 @@
 //! and nothing left behind.
 
 mod data_files;
+mod mistakes;
 mod settings;
 mod usage;
 

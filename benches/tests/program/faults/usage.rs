@@ -107,7 +107,7 @@ fn numbers_out_of_range() {
             ),
             (
                 "--problem scalar --tolerance nan",
-                &["--tolerance NaN", "positive"],
+                &["--tolerance nan", "positive"],
             ),
             (
                 "--problem scalar --tolerance inf",

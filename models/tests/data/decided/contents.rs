@@ -114,6 +114,7 @@ fn what_no_reader_is_for_is_named() {
             "one IDX file, expected",
         ),
         (b"PAR1....".to_vec(), "a Parquet file, expected"),
+        (crate::jpeg::GRAY.to_vec(), "a JPEG image, expected"),
         (b"\x89HDF\r\n".to_vec(), "an HDF5 file, expected"),
         (b"\n@RELATION iris\n".to_vec(), "an ARFF file, expected"),
         (b"<html>\n".to_vec(), "XML or HTML, expected"),

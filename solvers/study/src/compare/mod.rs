@@ -36,7 +36,7 @@ use solvers::{AidStep, ConfigError, Estimate, Exact, Itd, Room, StepSystem, Stra
 
 use crate::{Refused, Subject};
 
-pub use page::table;
+pub use page::{matrix, table};
 
 /// The strategies that are compared unless others are named.
 pub const DEFAULT: &[&str] = &[
@@ -218,11 +218,11 @@ pub fn named<T: Real>(names: &[&str], settings: &Settings) -> Result<Vec<Named<T
     Ok(named)
 }
 
-/// Refuses a setting that none of the strategies of these names takes; `shown` is how a setting is
-/// written there.
+/// Refuses a setting that none of the strategies of these names takes, or that changes nothing as
+/// the others are; `shown` is how a setting is written there.
 ///
 /// # Errors
-/// With the settings that are taken: one line.
+/// With the settings that are taken, or the one that is missing: one line.
 pub fn refuse_foreign(
     names: &[&str],
     settings: &Settings,
@@ -233,7 +233,12 @@ pub fn refuse_foreign(
         Some((*name, entry.accepts))
     });
     let taken: Vec<_> = taken.collect();
-    settings.refuse_foreign("strategy", &taken, shown)
+    settings.refuse_foreign("strategy", &taken, &shown)?;
+    let called = names.iter().filter_map(|name| {
+        let (entry, rest) = Entry::find(strategies::<f64>(), name)?;
+        Some((entry, *name, rest))
+    });
+    settings.refuse_idle(settings, &called.collect::<Vec<_>>(), shown)
 }
 
 /// The records of strategies at the subject's point, in their order, each run in a workspace of its

@@ -1,0 +1,71 @@
+//! Arguments that change nothing where they stand: each is refused, with what it needs.
+//!
+//! Settings are looked at where strategies and methods are made of them, and how data are read where
+//! a problem is.
+
+use super::args::{Command, Common};
+use super::failure::Failure;
+use crate::runs::table::Table;
+
+/// Of the arguments that every command has, those that this one has a use for.
+fn taken(command: &Command) -> &'static [&'static str] {
+    match command {
+        Command::List => &["json"],
+        Command::Report(_) => &["out", "force", "json"],
+        // Seeds stand in the file.
+        Command::Sweep(_) => &["threads", "dtype", "out", "force", "json"],
+        _ => &["seed", "threads", "dtype", "out", "force", "json"],
+    }
+}
+
+/// Refuses an argument that changes nothing.
+pub(super) fn refuse(command: &Command, common: &Common) -> Result<(), Failure> {
+    match complaint(command, common) {
+        Some(complaint) => Err(Failure::Input(complaint)),
+        None => Ok(()),
+    }
+}
+
+fn complaint(command: &Command, common: &Common) -> Option<String> {
+    let given = |flag: &str| common.given.iter().any(|given| given == flag);
+    let taken = taken(command);
+    let foreign = ["seed", "threads", "dtype", "out", "force", "json"];
+    let foreign = foreign.iter().find(|f| given(f) && !taken.contains(f));
+    if let Some(flag) = foreign {
+        let taken: Vec<String> = taken.iter().map(|flag| format!("--{flag}")).collect();
+        let taken = taken.join(", ");
+        return Some(format!(
+            "--{flag}: without effect here: expected none, or {taken}"
+        ));
+    }
+    let resumes = matches!(command, Command::Solve(solve) if solve.resume.is_some());
+    let writes = resumes || matches!(command, Command::Demo) || common.out.is_some();
+    if common.force && !writes {
+        return Some("--force: nothing is written without a folder: expected --out DIR".into());
+    }
+    match command {
+        Command::Solve(solve) if solve.show_config => {
+            let others = ["out", "json", "full", "checkpoint_every"];
+            let other = others.into_iter().find(|flag| given(flag))?;
+            Some(format!(
+                "--{}: without effect beside --show-config: expected one of the two",
+                other.replace('_', "-")
+            ))
+        }
+        Command::Solve(solve) if solve.full && !common.json => Some(
+            "--full: without effect: expected with --json; the trace in --out ends with x and y \
+             in any case"
+                .into(),
+        ),
+        Command::Compare(args) if args.full && !common.json && common.out.is_none() => {
+            Some("--full: without effect: expected with --json or --out DIR".into())
+        }
+        Command::Table(args) if given("budgets") => {
+            let imaging = [Table::Denoising, Table::Deblurring];
+            let [a, b] = imaging.map(Table::name);
+            let idle = !imaging.contains(&args.task);
+            idle.then(|| format!("--budgets: without effect: expected with --task {a} or {b}"))
+        }
+        _ => None,
+    }
+}
