@@ -302,7 +302,7 @@ impl Shared {
 
     fn accuracy<T: Real>(&self, name: &'static str, tasks: Vec<Episode<T>>) -> Metric<T> {
         let shared = self.clone();
-        Metric::new(name, move |x, y| {
+        Metric::percent(name, move |x, y| {
             let (ways, features) = (shared.ways, shared.features);
             let parameters = &x.as_slice()[..shared.net.layout().len()];
             let heads = y.as_slice().chunks_exact(ways * features);

@@ -19,6 +19,8 @@ type Closed<T> = Arc<dyn Fn(&DVector<T>) -> DVector<T> + Send + Sync>;
 pub struct Metric<T: Real> {
     /// Its name in records.
     pub name: &'static str,
+    /// Whether it is parts of a hundred.
+    pub percent: bool,
     /// Its value at `(x, y)`.
     pub measure: Measure<T>,
 }
@@ -31,7 +33,19 @@ impl<T: Real> Metric<T> {
     ) -> Self {
         Metric {
             name,
+            percent: false,
             measure: Arc::new(measure),
+        }
+    }
+
+    /// A metric in percent.
+    pub(crate) fn percent(
+        name: &'static str,
+        measure: impl Fn(&DVector<T>, &DVector<T>) -> f64 + Send + Sync + 'static,
+    ) -> Self {
+        Metric {
+            percent: true,
+            ..Self::new(name, measure)
         }
     }
 
@@ -174,6 +188,13 @@ impl<T: Real> Task<T> {
         let own = self.metrics.iter().map(|m| (m.name, (m.measure)(x, y)));
         let apart = self.held_out.iter().flat_map(|apart| apart.measure(x));
         own.chain(apart).collect()
+    }
+
+    /// The names of the metrics that are parts of a hundred.
+    pub fn percent(&self) -> impl Iterator<Item = &'static str> {
+        let apart = self.held_out.iter().flat_map(|apart| &apart.metrics);
+        let all = self.metrics.iter().chain(apart);
+        all.filter(|m| m.percent).map(|m| m.name)
     }
 }
 

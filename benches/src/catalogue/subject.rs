@@ -13,6 +13,9 @@ pub fn subject<T: Real>(task: &Task<T>) -> Subject<'_, T> {
     if let Some(bounds) = task.bounds {
         subject = subject.with_bounds(bounds);
     }
+    for name in task.percent() {
+        subject = subject.with_percent(name);
+    }
     subject.with_metrics(|x, y| {
         let measured = task.measure(x, y).into_iter();
         measured.map(|(name, v)| (name.to_owned(), v)).collect()

@@ -5,13 +5,10 @@ use models::Task;
 use models::catalogue::{find, names};
 use solvers::Room;
 use solvers::catalogue::{Settings, strategy};
-use study::columns::{Column, table as of_columns};
 use study::compare::{
-    AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, record, refuse_foreign,
-    table,
+    AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, matrix, record,
+    refuse_foreign, table,
 };
-use study::format::{dash, short};
-use study::report::Table;
 
 use super::args::{Common, Compare, ProblemArgs};
 use super::failure::{Failure, input};
@@ -68,13 +65,15 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
     }
     if problems.len() > 1 && !common.json {
         say("relative errors:");
-        say(&errors(&records));
+        say(&matrix(&records));
     }
     let page = || {
         let names = records.chunk_by(|a, b| a.problem == b.problem);
         let names: Vec<&str> = names.map(|r| &*r[0].problem).collect();
         let title = format!("Hypergradients of {}", names.join(", "));
-        pages::page(title, common, args.problem.data.is_none()).compare(&records)
+        let page = pages::page(title, common, args.problem.data.is_none());
+        let page = problems.iter().fold(page, pages::data);
+        page.compare(&records)
     };
     // Of several problems none has data.
     let read = problems[0].read.as_ref().map(reading::record);
@@ -177,29 +176,4 @@ fn of_one<T: Real>(
         }
     }
     records
-}
-
-/// A row for each problem, a column for each strategy: the error, or how it failed.
-fn errors(records: &[Record]) -> Table {
-    let mut strategies: Vec<&str> = Vec::new();
-    for r in records {
-        if !strategies.contains(&&*r.strategy) {
-            strategies.push(&r.strategy);
-        }
-    }
-    let cell =
-        |of_one: &[Record], strategy: &str| match of_one.iter().find(|r| r.strategy == strategy) {
-            Some(r) if r.success => r.error_vs_exact.map_or(dash(), short),
-            Some(r) => r.status.to_owned(),
-            None => dash(),
-        };
-    let problem = |of_one: &&[Record]| of_one[0].problem.clone();
-    let mut columns = vec![Column::words("problem", problem)];
-    columns.extend(
-        strategies.into_iter().map(|strategy| {
-            Column::words(strategy, move |of_one: &&[Record]| cell(of_one, strategy))
-        }),
-    );
-    let problems: Vec<&[Record]> = records.chunk_by(|a, b| a.problem == b.problem).collect();
-    of_columns("", &columns, &problems)
 }

@@ -6,14 +6,13 @@ use autodiff::Real;
 use study::Page;
 use study::columns::{Column, table};
 use study::compare;
-use study::format::{dash, short, time};
+use study::format::{dash, short};
 
 use super::args::Common;
 use super::demo_page::{self, RunOf, ends_of_runs};
 use super::failure::Failure;
 use super::out_folder;
 use super::output::{bar, line, say, write_lines, write_page};
-use super::pages::provenance;
 use crate::runs::demo::Demo;
 
 pub(super) fn run<T: Real>(common: &Common) -> Result<(), Failure> {
@@ -30,7 +29,7 @@ pub(super) fn run<T: Real>(common: &Common) -> Result<(), Failure> {
     } else {
         print(&demo);
     }
-    let page = demo_page::page(&demo, provenance(common));
+    let page = demo_page::page(&demo, common);
     if !common.json {
         say("");
         for claim in &page.claims {
@@ -83,10 +82,6 @@ fn print(demo: &Demo) {
             format!("{} → {}", short(a.upper), short(b.upper))
         })
     };
-    let seconds = |r: &RunOf| Some(r.1.last()?.seconds);
-    let columns = ends_of_runs(
-        Column::words("validation loss", loss),
-        Column::number("time", seconds, time),
-    );
+    let columns = ends_of_runs(Column::words("validation loss", loss));
     say(&table("", &columns, &demo.runs));
 }

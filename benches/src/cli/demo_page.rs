@@ -3,17 +3,17 @@
 use study::columns::{Column, table};
 use study::compare::{self, Record};
 use study::curves::Curve;
-use study::format::{bytes, short};
-use study::report::{Claim, Page, Plot, Section, Series, Style, Table};
-use study::solve::{self, against_time};
+use study::format::short;
+use study::report::{Claim, Page, Plot, Section, Series, Style, Table, Unit};
+use study::solve::{self, along};
 
-use super::pages::notices;
+use super::args::Common;
+use super::pages;
 use crate::runs::demo::{Demo, End};
 
-pub(super) fn page(demo: &Demo, subtitle: String) -> Page {
+pub(super) fn page(demo: &Demo, common: &Common) -> Page {
+    let title = "One bilevel problem, every way of differentiating it";
     Page {
-        title: "One bilevel problem, every way of differentiating it".into(),
-        subtitle,
         claims: claims(demo),
         sections: vec![
             comparisons(demo),
@@ -22,7 +22,7 @@ pub(super) fn page(demo: &Demo, subtitle: String) -> Page {
             counterexample(demo),
             solvers(demo),
         ],
-        notices: notices(true),
+        ..pages::page(title, common, true)
     }
 }
 
@@ -155,17 +155,19 @@ fn curves(
 
 fn effort(demo: &Demo) -> Section {
     let error = |r: &Record| r.error_vs_exact.unwrap_or(f64::NAN);
-    let plot = |title: &str, x_label: &str, series| Plot {
+    let plot = |title: &str, x_label: &str, x_unit, series| Plot {
         title: title.into(),
         x_label: x_label.into(),
         y_label: "relative error of the hypergradient".into(),
         x_log: true,
         y_log: true,
+        x_unit,
         series,
-        note: String::new(),
+        ..Plot::default()
     };
     let calls = curves(demo, |r, _| (r.gradients + r.hvps) as f64, error);
     let bytes = curves(demo, |r, _| r.peak_bytes as f64, error);
+    let calls_label = "gradients + Hessian-vector products";
     Section {
         title: "Error against effort".into(),
         text: format!(
@@ -181,25 +183,37 @@ fn effort(demo: &Demo) -> Section {
         plots: vec![
             plot(
                 "Error against oracle calls",
-                "gradients + Hessian-vector products",
+                calls_label,
+                Unit::Number,
                 calls,
             ),
-            plot("Error against bytes", "peak bytes", bytes),
+            plot("Error against bytes", "peak", Unit::Bytes, bytes),
         ],
     }
 }
 
 fn memory(demo: &Demo) -> Section {
-    let series = curves(demo, |_, depth| depth as f64, |r| r.peak_bytes as f64);
-    let seconds = curves(demo, |_, depth| depth as f64, |r| r.seconds);
-    let axes = |title: &str, y_label: &str, series| Plot {
+    let peaks = curves(demo, |_, depth| depth as f64, |r| r.peak_bytes as f64);
+    let mut seconds = curves(demo, |_, depth| depth as f64, |r| r.seconds);
+    for (series, curve) in seconds.iter_mut().zip(&demo.curves) {
+        series.spread.clone_from(&curve.seconds);
+    }
+    let axes = |title: &str, y_label: &str, y_unit, series| Plot {
         title: title.into(),
         x_label: "unroll depth K".into(),
         y_label: y_label.into(),
         x_log: true,
         y_log: true,
+        y_unit,
         series,
-        note: String::new(),
+        ..Plot::default()
+    };
+    let time = Plot {
+        note:
+            "Medians of up to five runs, as many as are done in a quarter of a second; bands are \
+               their range."
+                .into(),
+        ..axes("Time against depth", "time", Unit::Seconds, seconds)
     };
     Section {
         title: "Memory against depth".into(),
@@ -208,8 +222,8 @@ fn memory(demo: &Demo) -> Section {
             .into(),
         tables: Vec::new(),
         plots: vec![
-            axes("Memory against depth", "peak bytes", series),
-            axes("Time against depth", "seconds", seconds),
+            axes("Memory against depth", "peak", Unit::Bytes, peaks),
+            time,
         ],
     }
 }
@@ -242,23 +256,19 @@ fn counterexample(demo: &Demo) -> Section {
 /// A method's name with the records of its run.
 pub(super) type RunOf = (String, Vec<solve::Record>);
 
-/// The columns of what methods reached, with those of their loss and time.
-pub(super) fn ends_of_runs<'a>(
-    loss: Column<'a, RunOf>,
-    time: Column<'a, RunOf>,
-) -> [Column<'a, RunOf>; 8] {
+/// The columns of what methods reached, with that of their loss.
+pub(super) fn ends_of_runs(loss: Column<'_, RunOf>) -> [Column<'_, RunOf>; 8] {
     let metric = |key| move |r: &RunOf| r.1.last()?.metric(key);
     let count = |of: fn(&solve::Record) -> usize| move |r: &RunOf| r.1.last().map_or(0, of);
-    let peak = |r: &RunOf| Some(r.1.last()?.peak_bytes as f64);
     [
         Column::words("method", |r: &RunOf| r.0.clone()),
         loss,
-        Column::number("test accuracy %", metric("test_accuracy"), short),
+        Column::percent("test accuracy", metric("test_accuracy")),
         Column::number("cleaner F1", metric("cleaner_f1"), short),
         Column::count("gradients", count(|r| r.gradients)),
         Column::count("HVPs", count(|r| r.hvps)),
-        time,
-        Column::number("peak", peak, bytes),
+        Column::time("time", |r: &RunOf| Some(r.1.last()?.seconds)),
+        Column::bytes("peak", |r: &RunOf| Some(r.1.last()?.peak_bytes)),
     ]
 }
 
@@ -274,8 +284,7 @@ fn solvers(demo: &Demo) -> Section {
         |r: &RunOf| Some(r.1.last()?.upper),
         short,
     );
-    let seconds = Column::number("seconds", |r: &RunOf| Some(r.1.last()?.seconds), short);
-    let columns = ends_of_runs(loss, seconds);
+    let columns = ends_of_runs(loss);
     Section {
         title: "Four families solve hyper-cleaning".into(),
         text: format!(
@@ -289,8 +298,16 @@ fn solvers(demo: &Demo) -> Section {
         ),
         tables: vec![table("At the end of each run", &columns, &demo.runs)],
         plots: vec![
-            against_time("Upper objective", "validation loss", runs(), |r| r.upper),
-            against_time("Test accuracy", "percent", runs(), metric("test_accuracy")),
+            along("Upper objective", "validation loss", runs(), |r| r.upper),
+            Plot {
+                y_unit: Unit::Percent,
+                ..along(
+                    "Test accuracy",
+                    "test accuracy",
+                    runs(),
+                    metric("test_accuracy"),
+                )
+            },
         ],
     }
 }

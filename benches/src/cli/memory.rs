@@ -73,7 +73,10 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
     }
     let embedded = args.problem.data.is_none();
     let title = format!("Memory against depth on {}", problem.name);
-    let page = || pages::page(&*title, common, embedded).memory(&records);
+    let page = || {
+        let page = pages::page(&*title, common, embedded);
+        pages::data(page, &problem).memory(&records)
+    };
     let written = OfData::all(&records, read.as_ref());
     leave(common, "memory.jsonl", &written, Some(&page))?;
     let failed = records.iter().filter(|r| !r.success);

@@ -1,32 +1,34 @@
 //! What the pages of several commands have.
 
+use autodiff::Real;
+use models::Task;
 use study::Page;
 
 use super::args::Common;
 
 /// A page with nothing on it but how its numbers were made.
 pub(super) fn page(title: impl Into<String>, common: &Common, embedded: bool) -> Page {
+    let (dtype, threads) = (common.dtype.name(), rayon::current_num_threads());
+    let threads = match threads {
+        1 => "1 thread".into(),
+        n => format!("{n} threads"),
+    };
     Page {
         notices: notices(embedded),
-        ..Page::new(title).subtitle(provenance(common))
+        ..Page::new(title).subtitle(format!("seed {}, {dtype}, {threads}", common.seed))
     }
 }
 
-/// A line on how the numbers were made.
-pub(super) fn provenance(common: &Common) -> String {
-    format!(
-        "bilevel {}, seed {}, {}, {} threads on {} {}",
-        env!("CARGO_PKG_VERSION"),
-        common.seed,
-        common.dtype.name(),
-        rayon::current_num_threads(),
-        std::env::consts::ARCH,
-        std::env::consts::OS,
-    )
+/// How the user's data was read, as a line of a page.
+pub(super) fn data<T: Real>(page: Page, task: &Task<T>) -> Page {
+    match &task.read {
+        Some(read) => page.fact("Data", read.to_string()),
+        None => page,
+    }
 }
 
 /// The notices of the embedded data, without their markup, if it was used.
-pub(super) fn notices(embedded: bool) -> Vec<String> {
+fn notices(embedded: bool) -> Vec<String> {
     if !embedded {
         return Vec::new();
     }

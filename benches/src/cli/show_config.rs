@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use clap::{Args, Command};
+use study::format::dash;
+use study::report::{Section, Table};
 
 use super::failure::Failure;
 use super::given::{Given, Methods};
@@ -32,6 +34,31 @@ fn keys(method: &str) -> Vec<(String, String)> {
         (argument.get_id().to_string(), help.unwrap_or_default())
     });
     keys.collect()
+}
+
+/// The settings of a method as a section of a page.
+pub(super) fn settings_section(method: &str, settings: &SolveSettings) -> Section {
+    let table = toml::Table::try_from(settings).expect("settings are plain data");
+    let value = |key: &str| match table.get(key) {
+        Some(toml::Value::String(text)) => Some(text.clone()),
+        value => value.map(ToString::to_string),
+    };
+    // How data is read says nothing where it was not asked for.
+    let said = |key: &&str| value(key).is_some() || !GivenReading::KEYS.contains(key);
+    let keys = keys(method);
+    let keys = keys.iter().map(|(key, _)| key.as_str()).filter(said);
+    let row = |key: &str| vec![key.into(), value(key).unwrap_or_else(dash).into()];
+    Section {
+        title: "Settings".into(),
+        text: "A dash stands for what was not given: the method finds it, or does without.".into(),
+        tables: vec![Table {
+            caption: format!("Settings of {method}"),
+            columns: vec!["setting".into(), "value".into()],
+            rows: keys.map(row).collect(),
+            ..Table::default()
+        }],
+        plots: Vec::new(),
+    }
 }
 
 /// A file that gives the settings of a method what they are, those that are absent in comments.

@@ -20,7 +20,7 @@ use super::output::{PAGE, bar, line, say};
 use super::pages;
 use super::resume::{Task, from_folder, origin};
 use super::say_data;
-use super::show_config::{config_text, read_config};
+use super::show_config::{config_text, read_config, settings_section};
 use super::signals::Signals;
 use crate::catalogue::methods::{self, method};
 use crate::catalogue::reading;
@@ -108,7 +108,7 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
 
     let origin = origin(&args, &common, &settings)?;
     let read = problem.read.as_ref().map(reading::record);
-    let header = header(&args, &common, &origin, read.as_ref());
+    let header = header(&args, &common, &origin, read.as_ref(), subject.percent());
     let mut records = Vec::new();
     let mut keeper = None;
     if let Some((folder, checkpoint)) = from {
@@ -159,7 +159,10 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
         keeper.complete(&mut session, &outcome, || {
             let title = format!("{} by {}", problem.name, args.method);
             let embedded = args.problem.data.is_none();
-            pages::page(title, &common, embedded).solve(std::slice::from_ref(&outcome))
+            let page = pages::page(title, &common, embedded);
+            pages::data(page, &problem)
+                .solve(std::slice::from_ref(&outcome))
+                .section(settings_section(&args.method, &settings))
         })?;
     }
     ended(&outcome)
@@ -352,7 +355,13 @@ impl Keeper {
     }
 }
 
-fn header(args: &Solve, common: &Common, origin: &Origin, read: Option<&Value>) -> Value {
+fn header(
+    args: &Solve,
+    common: &Common,
+    origin: &Origin,
+    read: Option<&Value>,
+    percent: &[String],
+) -> Value {
     json!({
         "header": {
             "problem": args.problem.problem,
@@ -369,6 +378,7 @@ fn header(args: &Solve, common: &Common, origin: &Origin, read: Option<&Value>) 
             "version": env!("CARGO_PKG_VERSION"),
             "machine": format!("{} {}", std::env::consts::ARCH, std::env::consts::OS),
             "settings": origin.settings,
+            "percent": percent,
         }
     })
 }

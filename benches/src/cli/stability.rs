@@ -3,28 +3,29 @@
 use autodiff::Real;
 use solvers::Schedule;
 use study::columns::{Column, table};
-use study::report::{Claim, Page, Plot, Section, Series, Style};
+use study::report::{Claim, Page, Plot, Section, Series};
 
 use super::args::{Common, Stability};
 use super::failure::Failure;
 use super::out_folder;
 use super::output::{bar, leave, line, plus_minus, say};
-use super::pages::provenance;
+use super::pages;
 use crate::runs::spread::Spread;
 use crate::runs::stability::{Experiment, Law, Summary, laws, run as measure, summarise};
 
 fn columns() -> [Column<'static, Summary>; 5] {
-    let of = |spread: fn(&Summary) -> Spread| {
-        let text = move |s: &Summary| plus_minus(spread(s));
-        (text, move |s: &Summary| Some(spread(s).mean))
+    let spread = |title: &str, of: fn(&Summary) -> Spread| {
+        let text = move |s: &Summary| plus_minus(of(s));
+        Column::new(title, text, move |s: &Summary| Some(of(s).mean))
+            .with("deviation", move |s: &Summary| Some(of(s).deviation))
+            .with("standard error", move |s: &Summary| Some(of(s).error))
     };
-    let (distance, gap) = (of(|s| s.n_distance), of(|s| s.train_gap));
     [
         Column::words("schedule", |s: &Summary| s.schedule.clone()),
         Column::count("n", |s: &Summary| s.n),
         Column::count("seeds", |s: &Summary| s.seeds),
-        Column::new("n · distance", distance.0, distance.1),
-        Column::new("test − train", gap.0, gap.1),
+        spread("n · distance", |s| s.n_distance),
+        spread("test − train", |s| s.train_gap),
     ]
 }
 
@@ -74,7 +75,7 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
             ));
         }
     }
-    let page = || page(args.problem.name(), &summaries, &laws, common);
+    let page = || page(args, &summaries, &laws, common);
     leave(common, "stability.jsonl", &records, Some(&page))?;
     match records.iter().find(|r| !r.success) {
         None => Ok(()),
@@ -85,91 +86,120 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
     }
 }
 
-fn page(problem: &str, summaries: &[Summary], laws: &[Law], common: &Common) -> Page {
+fn page(args: &Stability, summaries: &[Summary], laws: &[Law], common: &Common) -> Page {
     let claim = |law: &Law| Claim {
         text: law.text.clone(),
         value: law.value.clone(),
         holds: law.holds,
     };
-    Page {
-        title: format!("Uniform stability on {problem}"),
-        subtitle: provenance(common),
-        claims: laws.iter().map(claim).collect(),
-        sections: vec![Section {
-            title: "One sample swapped".into(),
-            text:
-                "Two runs of the stochastic AID loop draw the same indices; their validation sets \
-                   of n samples differ in one. Mean ± deviation over the seeds of n times the \
-                   distance of their last x, and of the loss on test samples less that on the \
-                   validation samples."
-                    .into(),
-            tables: vec![table(
-                "Each schedule at each number of validation samples",
-                &columns(),
-                summaries,
-            )],
-            plots: vec![
-                plot(
+    let problem = args.problem.name();
+    let section = Section {
+        title: "One sample swapped".into(),
+        text: "Two runs of the stochastic AID loop draw the same indices; their validation sets \
+               of n samples differ in one. The table has mean ± deviation over the seeds of n \
+               times the distance of their last x, and of the loss on test samples less that on \
+               the validation samples; the plots have the means with their standard errors."
+            .into(),
+        tables: vec![table(
+            "Each schedule at each number of validation samples",
+            &columns(),
+            summaries,
+        )],
+        plots: vec![
+            Plot {
+                y_log: true,
+                ..plot(
                     "Stability against n",
                     "n · ‖x − x'‖",
-                    true,
                     summaries,
                     |s| s.n_distance,
-                ),
-                plot(
-                    "Test less train loss against n",
-                    "loss",
-                    false,
-                    summaries,
-                    |s| s.train_gap,
-                ),
-            ],
-        }],
-        notices: Vec::new(),
+                )
+            },
+            plot("Test less train loss against n", "loss", summaries, |s| {
+                s.train_gap
+            }),
+        ],
+    };
+    let last = common.seed.wrapping_add(args.seeds as u64 - 1);
+    let page = pages::page(format!("Uniform stability on {problem}"), common, false)
+        .fact("Problem", problem)
+        .fact(
+            "Runs",
+            format!(
+                "pairs of {} steps, {} on the linear system in each; seeds {} to {last}",
+                args.steps, args.inner_steps, common.seed
+            ),
+        )
+        .section(section);
+    Page {
+        claims: laws.iter().map(claim).collect(),
+        ..page
     }
 }
 
-/// A curve of means for each schedule; an error bar is a line of its own from one standard error
-/// below the mean to one above.
+/// A curve of means for each schedule, with error bars of one standard error to each side; of a
+/// single seed there is none.
 fn plot(
     title: &str,
     y_label: &str,
-    y_log: bool,
     summaries: &[Summary],
     of: impl Fn(&Summary) -> Spread,
 ) -> Plot {
-    let mut series: Vec<Series> = Vec::new();
-    for s in summaries {
-        let (n, spread) = (s.n as f64, of(s));
-        if !series.iter().any(|c| c.name == s.schedule) {
-            series.push(Series {
-                name: s.schedule.clone(),
-                points: Vec::new(),
-                style: Style::LineAndMarkers,
-                ..Series::default()
-            });
-            series.push(Series {
-                name: format!("{} ± error", s.schedule),
-                points: Vec::new(),
-                style: Style::Line,
-                ..Series::default()
-            });
+    let of_one = |summaries: &[Summary]| {
+        let spreads = summaries.iter().map(|s| (s.n as f64, of(s)));
+        let spreads: Vec<(f64, Spread)> = spreads.filter(|(_, s)| s.mean.is_finite()).collect();
+        let bar = |(_, s): &(f64, Spread)| (s.mean - s.error, s.mean + s.error);
+        let known = spreads.iter().all(|(_, s)| s.error.is_finite());
+        Series {
+            name: summaries[0].schedule.clone(),
+            points: spreads.iter().map(|(n, s)| (*n, s.mean)).collect(),
+            spread: spreads.iter().filter(|_| known).map(bar).collect(),
+            bars: true,
+            ..Series::default()
         }
-        let at = series.iter().position(|c| c.name == s.schedule);
-        let at = at.expect("it was put there");
-        series[at].points.push((n, spread.mean));
-        // A point off the axes interrupts the line, so that bars stand apart.
-        let bar = [-1.0, 1.0].map(|side| (n, spread.mean + side * spread.error));
-        series[at + 1].points.extend(bar);
-        series[at + 1].points.push((n, f64::NAN));
-    }
+    };
+    let series = summaries
+        .chunk_by(|a, b| a.schedule == b.schedule)
+        .map(of_one);
     Plot {
         title: title.into(),
         x_label: "validation samples n".into(),
         y_label: y_label.into(),
         x_log: true,
-        y_log,
-        series,
-        note: "Bars are one standard error of the mean to each side.".into(),
+        series: series.collect(),
+        note: "Bars are one standard error of the mean to each side. Schedules are drawn a little \
+               apart sideways."
+            .into(),
+        ..Plot::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_bars_are_of_their_schedule_and_a_single_seed_has_none() {
+        let summary = |schedule: &str, n, values: &[f64]| Summary {
+            schedule: schedule.into(),
+            n,
+            seeds: values.len(),
+            n_distance: Spread::of(values),
+            train_gap: Spread::of(values),
+        };
+        let two = [
+            summary("a", 10, &[1.0, 3.0]),
+            summary("a", 20, &[2.0, 2.0]),
+            summary("b", 10, &[5.0, 5.0]),
+        ];
+        let drawn = plot("t", "y", &two, |s| s.n_distance);
+        let names: Vec<&str> = drawn.series.iter().map(|s| &*s.name).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(drawn.series[0].points, [(10.0, 2.0), (20.0, 2.0)]);
+        assert!((drawn.series[0].spread[0].0 - 1.0).abs() < 1e-12);
+        assert_eq!(drawn.series[0].spread[1], (2.0, 2.0));
+        let one = plot("t", "y", &[summary("a", 10, &[1.0])], |s| s.n_distance);
+        assert!(one.series[0].spread.is_empty());
+        assert_eq!(one.series[0].points, [(10.0, 1.0)]);
     }
 }

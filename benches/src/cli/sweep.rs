@@ -1,5 +1,6 @@
 //! `bilevel sweep`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -12,9 +13,9 @@ use super::out_folder::{self, SWEEP};
 use super::output::{bar, leave, line, say};
 use super::processes::{Child, Ended};
 use super::signals::Signals;
-use super::sweep_page::{page, terminal};
+use super::sweep_page::{Swept, page, terminal};
 use crate::runs::run_folder::{CHECKPOINT, FolderError, RunFolder};
-use crate::runs::sweep::{Configuration, Summary, Sweep, read_trace, summarise};
+use crate::runs::sweep::{Configuration, Summary, Sweep, read_percent, read_trace, summarise};
 
 /// How often processes are looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -66,7 +67,7 @@ pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<(), Failure> {
         queue.begin_anew()?;
     }
     queue.run()?;
-    finish(&sweep, &queue.outcomes(), common)
+    finish(&args.file, &sweep, &queue.outcomes(), common)
 }
 
 /// The settings of every configuration as a file for its runs.
@@ -313,6 +314,7 @@ impl<'s> Queue<'s> {
 
 /// Prints and writes what came of it.
 fn finish(
+    file: &Path,
     sweep: &Sweep,
     outcomes: &[(usize, u64, PathBuf, Outcome)],
     common: &Common,
@@ -328,18 +330,31 @@ fn finish(
             summarise(&configuration.name, &traces, failed)
         })
         .collect();
+    let percent: BTreeSet<String> = outcomes
+        .iter()
+        .flat_map(|(_, _, dir, _)| read_percent(dir))
+        .collect();
     if common.json {
         summaries.iter().for_each(|s| say(&line(s)));
     } else {
-        say(&terminal(&summaries));
+        say(&terminal(&summaries, &percent));
     }
+    let mut failures = Vec::new();
     for (of, seed, _, outcome) in outcomes {
         if let Outcome::Failed(reason) | Outcome::Refused(reason) = outcome {
             let name = &sweep.configurations[*of].name;
-            eprintln!("{name}, seed {seed}: {reason}");
+            failures.push(format!("{name}, seed {seed}: {reason}"));
         }
     }
-    let page = || page(&summaries, &sweep.seeds, common);
+    failures.iter().for_each(|failure| eprintln!("{failure}"));
+    let swept = Swept {
+        file,
+        sweep,
+        summaries: &summaries,
+        percent: &percent,
+        failures: &failures,
+    };
+    let page = || page(&swept, common);
     leave(common, "summary.jsonl", &summaries, Some(&page))?;
     let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|(.., o)| wanted(o)).count();
     let refused = count(|o| matches!(o, Outcome::Refused(_)));

@@ -4,6 +4,7 @@ use autodiff::Real;
 use solvers::catalogue::{Settings, strategy};
 
 use crate::compare::{Record, Reference, estimate, record};
+use crate::timing::Timing;
 use crate::{Refused, Subject};
 
 /// A strategy at several settings.
@@ -13,8 +14,10 @@ pub struct Curve {
     pub name: String,
     /// Depth of each record.
     pub depths: Vec<usize>,
-    /// The records.
+    /// The records; a time is the median of up to five runs.
     pub records: Vec<Record>,
+    /// The least and the largest of these times.
+    pub seconds: Vec<(f64, f64)>,
 }
 
 /// Runs a strategy at each depth; implicit ones take the same steps on the lower level, so that
@@ -37,20 +40,21 @@ pub fn against_depth<T: Real>(
             ..Settings::NONE
         };
         let strategy = strategy(name, &settings).map_err(Refused::Name)?;
-        Ok(record(
-            subject,
-            name,
-            &estimate(subject, &strategy)?,
-            reference,
-            false,
-        ))
+        let first = estimate(subject, &strategy)?;
+        let again = || estimate(subject, &strategy).map_or(f64::NAN, |again| again.seconds);
+        let timing = Timing::of(first.seconds, again);
+        let record = Record {
+            seconds: timing.seconds,
+            ..record(subject, name, &first, reference, false)
+        };
+        Ok((record, timing.range))
     };
+    let each: Result<Vec<_>, Refused> = depths.iter().map(|d| at(*d)).collect();
+    let (records, seconds) = each?.into_iter().unzip();
     Ok(Curve {
         name: name.to_owned(),
         depths: depths.to_vec(),
-        records: depths
-            .iter()
-            .map(|d| at(*d))
-            .collect::<Result<_, Refused>>()?,
+        records,
+        seconds,
     })
 }

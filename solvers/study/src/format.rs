@@ -28,6 +28,11 @@ pub fn bytes(bytes: f64) -> String {
     human_bytes(bytes as usize)
 }
 
+/// Parts of a hundred.
+pub fn percent(value: f64) -> String {
+    format!("{} %", short(value))
+}
+
 /// Seconds with the unit that suits them.
 pub fn time(seconds: f64) -> String {
     match seconds {

@@ -60,6 +60,7 @@ pub mod solve;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 pub use refused::Refused;
 pub use report::Page;

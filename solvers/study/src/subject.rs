@@ -40,6 +40,7 @@ pub struct Subject<'p, T: Real> {
     x: DVector<T>,
     closed_form: Option<DVector<T>>,
     measures: Vec<Measure<'p, T>>,
+    percent: Vec<String>,
     bounds: Option<(f64, f64)>,
 }
 
@@ -61,6 +62,7 @@ impl<'p, T: Real> Subject<'p, T> {
             x,
             closed_form: None,
             measures: Vec::new(),
+            percent: Vec::new(),
             bounds: None,
         }
     }
@@ -110,6 +112,13 @@ impl<'p, T: Real> Subject<'p, T> {
         self
     }
 
+    /// Has pages show the metric of this name as parts of a hundred.
+    #[must_use]
+    pub fn with_percent(mut self, metric: impl Into<String>) -> Self {
+        self.percent.push(metric.into());
+        self
+    }
+
     /// Sets bounds on every entry of x, for methods that are made by name for its
     /// [`place`](Subject::place).
     #[must_use]
@@ -152,6 +161,11 @@ impl<'p, T: Real> Subject<'p, T> {
                 (name, v.into())
             })
             .collect()
+    }
+
+    /// The names of metrics that are parts of a hundred.
+    pub fn percent(&self) -> &[String] {
+        &self.percent
     }
 
     /// What a method by name is made for: see [`solvers::catalogue::method`].

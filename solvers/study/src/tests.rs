@@ -76,7 +76,7 @@ fn a_run_measures_what_it_was_told_to_and_ends_at_the_solution() {
     let text = outcome.to_string();
     assert!(text.starts_with("own by gd\n  iteration"), "{text}");
     assert!(text.contains("\nx = [0.5"), "{text}");
-    assert_eq!(solve::table(&outcome.records).rows.len(), 40);
+    assert_eq!(solve::table(&outcome).rows.len(), 40);
     let one = solve::Outcome {
         records: outcome.records[..1].to_vec(),
         ..outcome

@@ -2,7 +2,7 @@
 
 mod summary;
 
-pub use summary::{Summary, read_trace, summarise};
+pub use summary::{Summary, read_percent, read_trace, summarise};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -23,6 +23,8 @@ const MOST_RUNS: usize = 100_000;
 pub struct Sweep {
     /// The seeds that every configuration runs with.
     pub seeds: Vec<u64>,
+    /// What every configuration has unless it says otherwise.
+    pub base: Table,
     /// The configurations, in the file's order.
     pub configurations: Vec<Configuration>,
 }
@@ -32,6 +34,8 @@ pub struct Sweep {
 pub struct Configuration {
     /// What tells it from the others, such as `method=itd,rate=0.1`: the name of its folder too.
     pub name: String,
+    /// What it has beside the base or in its place, each key with its value as text.
+    pub differs: Vec<(String, String)>,
     /// The problem's name.
     pub problem: String,
     /// The method's name.
@@ -176,6 +180,7 @@ impl Sweep {
         }
         Ok(Sweep {
             seeds,
+            base,
             configurations,
         })
     }
@@ -205,12 +210,17 @@ fn combinations(grid: &Table) -> Result<Vec<Table>, String> {
     Ok(all)
 }
 
+/// Every key of a table with its value as text.
+pub fn texts(table: &Table) -> impl Iterator<Item = (String, String)> {
+    table.iter().map(|(key, value)| match value {
+        Value::String(text) => (key.clone(), text.clone()),
+        value => (key.clone(), value.to_string()),
+    })
+}
+
 /// What tells a configuration from the others, as the name of a folder.
 fn name_of(overlay: &Table) -> String {
-    let parts = overlay.iter().map(|(key, value)| match value {
-        Value::String(text) => format!("{key}={text}"),
-        value => format!("{key}={value}"),
-    });
+    let parts = texts(overlay).map(|(key, value)| format!("{key}={value}"));
     let name = parts.collect::<Vec<_>>().join(",");
     let kept = |c: char| match c {
         c if c.is_ascii_alphanumeric() || "=,.+-_:".contains(c) => c,
@@ -256,6 +266,7 @@ fn configuration(name: &str, base: &Table, overlay: Table) -> Result<Configurati
     let missing = |key: &str| format!("no `{key}`: expected one, here or in `base`");
     Ok(Configuration {
         name: name.to_owned(),
+        differs: texts(&overlay).collect(),
         problem: named.problem.ok_or_else(|| missing("problem"))?,
         method: named.method.ok_or_else(|| missing("method"))?,
         data: named.data,
@@ -287,6 +298,7 @@ mod tests {
     fn a_grid_and_a_list_over_a_base() {
         let sweep = Sweep::parse(FILE).expect("a sweep");
         assert_eq!(sweep.seeds, [3, 1]);
+        assert_eq!(sweep.base["iterations"].as_integer(), Some(5));
         let names: Vec<&str> = sweep.configurations.iter().map(|c| &*c.name).collect();
         assert_eq!(
             names,
@@ -302,6 +314,11 @@ mod tests {
             panic!("five")
         };
         assert_eq!((&*first.problem, &*first.method), ("ridge", "itd"));
+        let differs = [("method", "itd"), ("rate", "0.1")];
+        assert_eq!(
+            first.differs,
+            differs.map(|(k, v)| (k.to_owned(), v.to_owned()))
+        );
         assert_eq!(first.settings["rate"].as_float(), Some(0.1));
         assert_eq!(first.settings["iterations"].as_integer(), Some(5));
         assert_eq!(last.settings["iterations"].as_integer(), Some(7));

@@ -43,6 +43,16 @@ pub fn read_trace(dir: &Path) -> Vec<Record> {
     lines.filter_map(Result::ok).collect()
 }
 
+/// The names of metrics that are parts of a hundred, by the header of a run's trace.
+pub fn read_percent(dir: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(dir.join(TRACE)).unwrap_or_default();
+    let header = text.lines().next().unwrap_or_default();
+    let header: Value = serde_json::from_str(header).unwrap_or_default();
+    let names = header["header"]["percent"].as_array();
+    let names = names.into_iter().flatten().filter_map(Value::as_str);
+    names.map(str::to_owned).collect()
+}
+
 /// Puts the traces of a configuration's runs together.
 pub fn summarise(configuration: &str, traces: &[Vec<Record>], failed: Vec<u64>) -> Summary {
     let ends: Vec<&Record> = traces.iter().filter_map(|t| t.last()).collect();

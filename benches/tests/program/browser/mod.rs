@@ -9,6 +9,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::common::Folder;
+
+mod seen;
+
 const PROBE: &str = include_str!("probe.js");
 
 /// The page in a frame, as a browser's own window is never as narrow as a phone's.
@@ -19,7 +23,12 @@ const AROUND: &str = "<!doctype html><html><head><meta name=\"color-scheme\" con
     </body></html>";
 
 /// A browser's window: width, height, and whether dark colours are preferred.
-const WINDOWS: [(u32, u32, bool); 3] = [(1280, 900, false), (1280, 900, true), (390, 844, false)];
+const WINDOWS: [(u32, u32, bool); 4] = [
+    (1280, 900, false),
+    (1280, 900, true),
+    (390, 844, false),
+    (390, 844, true),
+];
 
 fn browser() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("BILEVEL_BROWSER") {
@@ -89,74 +98,75 @@ fn look(browser: &Path, page: &str, (width, height, dark): (u32, u32, bool)) -> 
     serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {json}"))
 }
 
-fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
-    value[key].as_array().expect("a list")
-}
-
-fn check(browser: &Path, page: &str) {
-    let mut backgrounds = Vec::new();
-    for window in WINDOWS {
-        let seen = look(browser, page, window);
-        assert_eq!(list(&seen, "errors"), &[] as &[Value], "{window:?}");
-        assert!(!list(&seen, "plots").is_empty() && !list(&seen, "tables").is_empty());
-        for plot in list(&seen, "plots") {
-            let count = |key: &str| plot[key].as_u64().expect("a count");
-            assert!(count("series") > 0 && count("texts") > 4, "{plot}");
-            assert_eq!(count("drawn"), count("series") - count("empty"), "{plot}");
-            assert_eq!(list(plot, "outside"), &[] as &[Value], "{window:?}: {plot}");
-            assert_eq!(plot["dimmed"], true, "{plot}");
-        }
-        for table in list(&seen, "tables") {
-            let rows = table["rows"].as_u64().expect("a count");
-            assert!(rows > 0, "{table}");
-            assert_eq!(table["sorts"], true, "{table}");
-            assert_eq!(table["restores"], true, "{table}");
-        }
-        assert!(
-            list(&seen, "tables").iter().any(|t| t["turns"] == true),
-            "no table turns around when it is sorted"
-        );
-        // Nothing hangs over the edge: what is wide scrolls in a box of its own.
-        let width = |key: &str| seen[key].as_u64().expect("a width");
-        assert!(width("wide") <= width("window"), "{window:?}: {seen}");
-        assert_ne!(seen["background"], seen["colour"], "{window:?}");
-        backgrounds.push(seen["background"].clone());
-    }
-    assert_ne!(
-        backgrounds[0], backgrounds[1],
-        "the dark page is the light one"
-    );
-}
-
-/// The page that a command leaves.
-fn page(words: &[&str]) -> String {
-    let dir = tempfile::tempdir().expect("a folder");
+/// The page that a command leaves, which may report a numerical failure.
+fn page(folder: &Folder, words: &str) -> String {
     let out = Command::new(env!("CARGO_BIN_EXE_bilevel"))
-        .args(words)
-        .arg("--out")
-        .arg(dir.path())
+        .args(words.split(' '))
+        .args(["--out", "out"])
+        .current_dir(folder.path("."))
         .output()
         .expect("the program starts");
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
-    std::fs::read_to_string(dir.path().join("report.html")).expect("a report")
+    let err = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code().is_some_and(|code| code < 2), "{err}");
+    std::fs::read_to_string(folder.path("out/report.html")).expect("a report")
+}
+
+/// A page and what stands on it: plots, tables, and choices of a horizontal axis.
+fn check(words: &str, plots: usize, tables: usize, choices: usize) {
+    let Some(browser) = browser() else { return };
+    let folder = Folder::new();
+    std::fs::write(folder.path("sweep.toml"), SWEEP).expect("written");
+    let page = page(&folder, words);
+    let counts = seen::check(&browser, &page);
+    assert_eq!(counts, [plots, tables, choices], "{words}");
+    // The command as it was typed, by the name of the program.
+    assert!(page.contains(&format!("<code>bilevel {words} --out out</code>")));
+}
+
+const SWEEP: &str = "seeds = [0, 1, 2]\n[base]\nproblem = \"hyper-cleaning\"\niterations = 3\n\
+                     depth = 10\n[grid]\nmethod = [\"itd\", \"aid-cg\"]\nrate = [0.1, 0.05]\n";
+
+#[test]
+fn the_page_of_compare_renders() {
+    check("compare --problem ridge,quadratic", 4, 3, 0);
 }
 
 #[test]
-fn reports_render_without_an_error_and_every_plot_has_marks() {
-    let Some(browser) = browser() else { return };
-    if let Some(file) = std::env::var_os("BILEVEL_REPORT") {
-        let page = std::fs::read_to_string(&file).expect("a report");
-        return check(&browser, &page);
-    }
-    let solve = ["solve", "--problem", "quadratic", "--method", "aid-cg"];
-    let memory = ["memory", "--problem", "quadratic", "--depths", "10,30,100"];
-    for words in [&solve[..], &memory] {
-        check(&browser, &page(words));
-    }
+fn the_page_of_memory_renders() {
+    check("memory --problem quadratic --depths 10,30,100", 3, 1, 0);
+}
+
+#[test]
+fn the_page_of_solve_renders() {
+    check(
+        "solve --problem hyper-cleaning --method aid-cg --iterations 4",
+        4,
+        2,
+        1,
+    );
+}
+
+#[test]
+fn the_page_of_stability_renders() {
+    let words =
+        "stability --seeds 4 --samples 10,20 --steps 20 --schedule inverse:0.5,constant:0.1";
+    check(words, 2, 1, 0);
+}
+
+#[test]
+fn the_page_of_a_sweep_renders() {
+    check("sweep sweep.toml", 3, 1, 0);
+}
+
+/// Of the main job, or whatever other page is named.
+#[test]
+fn a_page_that_is_named_renders() {
+    let (Some(browser), Some(file)) = (browser(), std::env::var_os("BILEVEL_REPORT")) else {
+        return;
+    };
+    let page = std::fs::read_to_string(&file).expect("a report");
+    let [plots, tables, _] = seen::check(&browser, &page);
+    assert!(plots > 0 && tables > 0);
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn has_keys(record: &Value, keys: &[&str]) {
 fn timeless(mut records: Vec<Value>) -> Vec<Value> {
     for record in &mut records {
         let record = record.as_object_mut().expect("an object");
-        record.remove("seconds");
+        record.retain(|name, _| !name.starts_with("seconds"));
         if let Some(header) = record.get_mut("header") {
             header["threads"].take();
         }

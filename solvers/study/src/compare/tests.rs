@@ -6,6 +6,7 @@ use nalgebra::{DVector, dvector};
 use solvers::{InnerStep, Itd};
 
 use super::*;
+use crate::Page;
 use crate::tests::distance;
 
 #[test]
@@ -104,4 +105,52 @@ fn a_strategy_that_does_not_suit_is_told_with_what_would() {
     );
     let records = run(&subject, &strategies[..1], &Settings::NONE).expect("it suits");
     assert_eq!(records[0].reference, Some("forward-mode"));
+}
+
+#[test]
+fn a_page_has_the_errors_as_dots_and_of_several_problems_the_matrix_first() {
+    let problem = distance(1);
+    let records = |name: &str| {
+        let subject = Subject::new(name, &problem, dvector![0.3]);
+        let strategies = named(&["exact", "aid-cg"], &Settings::NONE).expect("names");
+        run(&subject, &strategies, &Settings::NONE).expect("they suit")
+    };
+    let (one, mut two) = (records("one"), records("two"));
+    let page = Page::default().compare(&one);
+    assert_eq!(page.sections.len(), 1);
+    let [calls, bytes] = &page.sections[0].plots[..] else {
+        panic!("two plots")
+    };
+    for (record, (a, b)) in one.iter().zip(calls.series.iter().zip(&bytes.series)) {
+        let error = record.error_vs_exact.expect("a reference");
+        let calls = (record.gradients + record.hvps) as f64;
+        assert_eq!(
+            (&a.name, &a.points[..]),
+            (&record.strategy, &[(calls, error)][..])
+        );
+        assert_eq!(b.points, [(record.peak_bytes as f64, error)]);
+    }
+    (two[1].success, two[1].status) = (false, "stuck");
+    two[1].message = "it is stuck".into();
+    two[1].warnings = vec!["take care".into()];
+    let page = Page::default().compare(&[one, two].concat());
+    assert_eq!(page.sections.len(), 3);
+    let matrix = &page.sections[0].tables[0];
+    assert_eq!(matrix.columns, ["problem", "exact", "aid-cg"]);
+    let texts: Vec<&str> = matrix.rows[1].iter().map(|c| &*c.text).collect();
+    assert_eq!(texts, ["two", "0", "stuck"]);
+    let remarks = &page.sections[2].tables[1].rows;
+    let said: Vec<&str> = remarks.iter().map(|row| &*row[1].text).collect();
+    assert_eq!(said, ["it is stuck", "take care"]);
+}
+
+#[test]
+fn what_has_no_error_is_no_dot() {
+    let problem = distance(1);
+    let subject = Subject::new("own", &problem, dvector![0.3]);
+    let strategies = named(&["exact"], &Settings::NONE).expect("a name");
+    let mut records = run(&subject, &strategies, &Settings::NONE).expect("it suits");
+    (records[0].error_vs_exact, records[0].reference) = (None, None);
+    let section = &Page::default().compare(&records).sections[0];
+    assert!(section.plots.is_empty() && section.text.contains("no reference"));
 }

@@ -25,6 +25,7 @@ use serde::Serialize;
 use solvers::{ConfigError, Itd, Strategy};
 
 use crate::Subject;
+use crate::timing::Timing;
 
 pub use page::table;
 
@@ -138,12 +139,14 @@ pub struct Record {
     pub status: &'static str,
     /// The most bytes held at one time; `None` if it was not run.
     pub peak_bytes: Option<usize>,
-    /// The same, predicted without running anything.
+    /// The peak in bytes, predicted without running anything.
     pub predicted_bytes: usize,
     /// Steps that the reverse pass ran, or would run, again.
     pub recomputed_steps: usize,
-    /// Wall-clock time; `None` if it was not run.
+    /// Wall-clock time, the median of up to five runs; `None` if it was not run.
     pub seconds: Option<f64>,
+    /// The least and the largest of these times.
+    pub seconds_range: Option<(f64, f64)>,
     /// Norm of the hypergradient; `None` if it was not run.
     pub hypergradient_norm: Option<f64>,
     /// The budget in bytes.
@@ -182,7 +185,7 @@ pub fn run<T: Real>(
 }
 
 /// Runs `itd` on a problem under a policy, in a workspace of its own, unless it would go over the
-/// budget.
+/// budget. What is quick is run up to five times for the sake of its time.
 ///
 /// # Errors
 /// If the loop's settings do not fit, or the problem does not suit them; before any work.
@@ -210,6 +213,7 @@ pub fn measure<T: Real>(
         predicted_bytes: predicted,
         recomputed_steps: 0,
         seconds: None,
+        seconds_range: None,
         hypergradient_norm: None,
         budget,
         message: format!("not run: it would hold {predicted} bytes, the budget is {limit}"),
@@ -225,13 +229,19 @@ pub fn measure<T: Real>(
             ..skipped
         });
     }
-    let mut work = subject.problem().workspace();
-    let estimate = itd.hypergradient(subject.problem(), subject.x(), &mut work)?;
+    let estimate = || {
+        let mut work = subject.problem().workspace();
+        itd.hypergradient(subject.problem(), subject.x(), &mut work)
+    };
+    let first = estimate()?;
+    let again = || estimate().map_or(f64::NAN, |again| again.seconds);
+    let (timing, estimate) = (Timing::of(first.seconds, again), first);
     Ok(Record {
         status: estimate.status.code(),
         peak_bytes: Some(estimate.bytes.peak),
         recomputed_steps: estimate.recomputed_steps,
-        seconds: Some(estimate.seconds),
+        seconds: Some(timing.seconds),
+        seconds_range: Some(timing.range),
         hypergradient_norm: Some(estimate.hypergradient.norm().f64()),
         message: estimate.status.to_string(),
         success: estimate.status.is_success(),

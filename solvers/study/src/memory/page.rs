@@ -2,8 +2,8 @@
 
 use super::{OVER_BUDGET, Record};
 use crate::columns::{Column, table as of_columns};
-use crate::format::{bytes, short, time};
-use crate::report::{Claim, Page, Plot, Section, Series, Style, Table};
+use crate::format::short;
+use crate::report::{Claim, Page, Plot, Section, Series, Style, Table, Unit};
 
 /// The table of policies: a row for each at each depth.
 pub fn table(records: &[Record]) -> Table {
@@ -11,14 +11,12 @@ pub fn table(records: &[Record]) -> Table {
         Column::words("policy", |r: &Record| r.policy.clone()),
         Column::count("depth", |r: &Record| r.depth),
         Column::words("status", |r: &Record| r.status.to_owned()),
-        Column::number("peak", |r: &Record| r.peak_bytes.map(|b| b as f64), bytes),
-        Column::number(
-            "predicted",
-            |r: &Record| Some(r.predicted_bytes as f64),
-            bytes,
-        ),
+        Column::bytes("peak", |r: &Record| r.peak_bytes),
+        Column::bytes("predicted", |r: &Record| Some(r.predicted_bytes)),
         Column::count("run again", |r: &Record| r.recomputed_steps),
-        Column::number("time", |r: &Record| r.seconds, time),
+        Column::time("time", |r: &Record| r.seconds)
+            .with("least", |r: &Record| Some(r.seconds_range?.0))
+            .with("largest", |r: &Record| Some(r.seconds_range?.1)),
         Column::number("‖hypergradient‖", |r: &Record| r.hypergradient_norm, short),
     ];
     of_columns("Each policy at each depth", &columns, records)
@@ -40,7 +38,27 @@ fn section(records: &[Record]) -> Section {
     let bytes = |r: &Record| r.peak_bytes.map_or(f64::NAN, |b| b as f64);
     let again = |r: &Record| r.recomputed_steps as f64;
     let seconds = |r: &Record| r.seconds.unwrap_or(f64::NAN);
-    let again_title = "Recomputed steps against depth";
+    let mut memory = plot("Memory against depth", "peak", records, bytes);
+    (memory.y_log, memory.y_unit) = (true, Unit::Bytes);
+    let again = plot(
+        "Recomputed steps against depth",
+        "steps run again",
+        records,
+        again,
+    );
+    let mut time = plot("Time against depth", "time", records, seconds);
+    (time.y_log, time.y_unit) = (true, Unit::Seconds);
+    for series in &mut time.series {
+        let of = records.iter().filter(|r| r.family == series.name);
+        let mut ranges: Vec<_> = of
+            .filter_map(|r| Some((r.depth, r.seconds_range?)))
+            .collect();
+        ranges.sort_by_key(|(depth, _)| *depth);
+        series.spread = ranges.into_iter().map(|(_, range)| range).collect();
+    }
+    time.note = "Medians of up to five runs, as many as are done in a quarter of a second; bands \
+                 are their range."
+        .into();
     Section {
         title: "Memory policies of unrolled loops".into(),
         text: "Peak is the most bytes held at one time by programs, sweeps, kept states and \
@@ -48,11 +66,7 @@ fn section(records: &[Record]) -> Section {
                run. A policy that would go over the budget is not run."
             .into(),
         tables: vec![table(records)],
-        plots: vec![
-            plot("Memory against depth", "peak bytes", true, records, bytes),
-            plot(again_title, "steps run again", false, records, again),
-            plot("Time against depth", "seconds", true, records, seconds),
-        ],
+        plots: vec![memory, again, time],
     }
 }
 
@@ -96,13 +110,7 @@ fn claims(records: &[Record]) -> Vec<Claim> {
 }
 
 /// A curve for each policy, over those of its depths that were run.
-fn plot(
-    title: &str,
-    y_label: &str,
-    y_log: bool,
-    records: &[Record],
-    y: impl Fn(&Record) -> f64,
-) -> Plot {
+fn plot(title: &str, y_label: &str, records: &[Record], y: impl Fn(&Record) -> f64) -> Plot {
     let mut series: Vec<Series> = Vec::new();
     for r in records.iter().filter(|r| r.peak_bytes.is_some()) {
         let point = (r.depth as f64, y(r));
@@ -124,8 +132,47 @@ fn plot(
         x_label: "unroll depth K".into(),
         y_label: y_label.into(),
         x_log: true,
-        y_log,
         series,
-        note: String::new(),
+        ..Plot::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::dvector;
+    use solvers::Itd;
+
+    use super::super::run;
+    use super::*;
+    use crate::Subject;
+    use crate::tests::distance;
+
+    #[test]
+    fn times_have_bands_and_bytes_their_unit() {
+        let problem = distance(1);
+        let subject = Subject::new("own", &problem, dvector![0.3]);
+        // Depths out of order: a curve goes from left to right.
+        let records = run(&subject, Itd::reverse, &[100, 10], None).expect("a loop");
+        let page = Page::default().memory(&records);
+        let [memory, again, time] = &page.sections[0].plots[..] else {
+            panic!("three plots")
+        };
+        assert_eq!([memory.y_unit, time.y_unit], [Unit::Bytes, Unit::Seconds]);
+        assert!(again.series.iter().all(|s| s.spread.is_empty()));
+        for series in &time.series {
+            let of = |depth: f64| {
+                let mut of = records.iter().filter(|r| r.family == series.name);
+                of.find(|r| r.depth as f64 == depth).expect("a record")
+            };
+            assert_eq!(series.points.len(), 2);
+            for ((depth, seconds), range) in series.points.iter().zip(&series.spread) {
+                let record = of(*depth);
+                assert_eq!(
+                    (Some(*seconds), Some(*range)),
+                    (record.seconds, record.seconds_range)
+                );
+                assert!(range.0 <= *seconds && *seconds <= range.1);
+            }
+        }
     }
 }

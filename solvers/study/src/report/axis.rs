@@ -1,5 +1,8 @@
 //! Axes: where a value lies, which ticks to show and how to word them.
 
+use super::model::Unit;
+use super::ticks;
+
 /// Beyond this magnitude a linear range would overflow, within its inverse it would underflow.
 const HUGE: f64 = 1e300;
 
@@ -16,6 +19,15 @@ pub(super) struct Axis {
     pub(super) minor: Vec<f64>,
     /// The labels are to be read times this power of ten.
     pub(super) power: i32,
+    /// Where zero is drawn on a log axis that has a row for it.
+    pub(super) zero: Option<f64>,
+}
+
+/// What an axis counts, and how it is spaced.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scale {
+    pub(super) log: bool,
+    pub(super) unit: Unit,
 }
 
 /// The drawn coordinate of a value, if it has one.
@@ -34,7 +46,7 @@ impl Axis {
     /// together; none if there is nothing to show.
     pub(super) fn over(
         placed: impl Iterator<Item = f64>,
-        log: bool,
+        scale: Scale,
         count: usize,
         chars: usize,
     ) -> Option<Self> {
@@ -44,13 +56,14 @@ impl Axis {
         if low > high {
             return None;
         }
-        let (low, high) = widen(low, high, log);
-        let axis = |count| {
-            if log {
-                logarithmic(low, high, count)
-            } else {
-                linear(low, high, count)
-            }
+        let (low, high) = widen(low, high, scale.log);
+        let axis = |count| match scale {
+            Scale {
+                unit: Unit::Bytes,
+                log,
+            } => ticks::bytes(low, high, log, count),
+            Scale { log: true, unit } => logarithmic(low, high, unit, count),
+            Scale { log: false, unit } => linear(low, high, unit, count),
         };
         let fits = |axis: &Self| {
             // Every label wants a gap of two characters.
@@ -64,6 +77,16 @@ impl Axis {
                 .find(fits)
                 .unwrap_or_else(|| axis(2)),
         )
+    }
+
+    /// The axis with a row for zeros under its least value.
+    pub(super) fn with_zero(mut self) -> Self {
+        let span = self.high - self.low;
+        let zero = self.low - (span * 0.08).max(0.15);
+        self.low = zero - span * 0.03;
+        self.ticks.insert(0, (zero, "0".into()));
+        self.zero = Some(zero);
+        self
     }
 
     /// The label of the tick at `at`.
@@ -115,7 +138,7 @@ fn widen(low: f64, high: f64, log: bool) -> (f64, f64) {
 }
 
 /// Multiples of a round step within the range: the step and its first and last factor.
-fn round_steps(low: f64, high: f64, count: usize) -> (f64, i64, i64) {
+pub(super) fn round_steps(low: f64, high: f64, count: usize) -> (f64, i64, i64) {
     let exponent = ((high - low) / count as f64).log10().floor() as i32;
     let mut last = (1.0, 0, -1);
     for step in [1, 2, 5, 10, 20, 50].map(|k| f64::from(k) * 10f64.powi(exponent)) {
@@ -128,10 +151,13 @@ fn round_steps(low: f64, high: f64, count: usize) -> (f64, i64, i64) {
     last
 }
 
-fn linear(low: f64, high: f64, count: usize) -> Axis {
+fn linear(low: f64, high: f64, unit: Unit, count: usize) -> Axis {
     let (step, from, to) = round_steps(low, high, count);
     let size = (step * from.unsigned_abs().max(to.unsigned_abs()) as f64).max(step);
-    let power = if (1e-3..1e5).contains(&size) {
+    let suffix = unit.suffix(size);
+    let power = if let Some((power, _)) = suffix {
+        power
+    } else if (1e-3..1e5).contains(&size) {
         0
     } else {
         // Thousands, millions: the powers a reader names.
@@ -140,18 +166,20 @@ fn linear(low: f64, high: f64, count: usize) -> Axis {
     let decimals = decimals(step, power);
     let ticks = (from..=to).map(|k| {
         let at = k as f64 * step;
-        (at, plain(at / 10f64.powi(power), decimals))
+        let label = plain(at / 10f64.powi(power), decimals);
+        (at, label + suffix.map_or("", |(_, word)| word))
     });
     Axis {
         low,
         high,
         ticks: ticks.collect(),
         minor: Vec::new(),
-        power,
+        power: suffix.map_or(power, |_| 0),
+        zero: None,
     }
 }
 
-fn logarithmic(low: f64, high: f64, count: usize) -> Axis {
+fn logarithmic(low: f64, high: f64, unit: Unit, count: usize) -> Axis {
     let (from, to) = (low.ceil() as i32, high.floor() as i32);
     let decades = usize::try_from(to - from + 1).unwrap_or(0);
     let mut minor = Vec::new();
@@ -163,16 +191,14 @@ fn logarithmic(low: f64, high: f64, count: usize) -> Axis {
         let (shown, rest): (Vec<_>, Vec<_>) = (from..=to).partition(|k| k.rem_euclid(every) == 0);
         minor.extend(rest.into_iter().map(f64::from).filter(|_| decades <= 40));
         let small = from >= -3 && to <= 4;
-        let word = |k: i32| {
-            if small {
-                plain(10f64.powi(k), usize::try_from(-k).unwrap_or(0))
-            } else {
-                format!("10{}", raised(k))
-            }
+        let word = |k: i32| match unit.suffix(10f64.powi(k)) {
+            Some(_) => scientific(1.0, k, 0, unit),
+            None if small => plain(10f64.powi(k), usize::try_from(-k).unwrap_or(0)),
+            None => format!("10{}", raised(k)),
         };
         shown.into_iter().map(|k| (f64::from(k), word(k))).collect()
     } else {
-        within_decades(low, high, count)
+        within_decades(low, high, unit, count)
     };
     if decades <= 4 {
         let fine = (from - 1..=to).flat_map(|k| (2..10).map(move |m| mantissa(m, k)));
@@ -184,6 +210,7 @@ fn logarithmic(low: f64, high: f64, count: usize) -> Axis {
         ticks,
         minor,
         power: 0,
+        zero: None,
     }
 }
 
@@ -193,13 +220,13 @@ fn mantissa(m: i32, k: i32) -> f64 {
 }
 
 /// Ticks of a log axis too short for decades alone.
-fn within_decades(low: f64, high: f64, count: usize) -> Vec<(f64, String)> {
+fn within_decades(low: f64, high: f64, unit: Unit, count: usize) -> Vec<(f64, String)> {
     let (from, to) = (low.floor() as i32, high.ceil() as i32);
     for (round, fewest) in [(&[1, 2, 5][..], 3), (&[1, 3], 3), (&[1], 2)] {
         let ticks: Vec<_> = (from..=to)
             .flat_map(|k| round.iter().map(move |m| (*m, k)))
             .filter(|&(m, k)| (low..=high).contains(&mantissa(m, k)))
-            .map(|(m, k)| (mantissa(m, k), scientific(f64::from(m), k, 0)))
+            .map(|(m, k)| (mantissa(m, k), scientific(f64::from(m), k, 0, unit)))
             .collect();
         if (fewest..=count).contains(&ticks.len()) {
             return ticks;
@@ -214,13 +241,18 @@ fn within_decades(low: f64, high: f64, count: usize) -> Vec<(f64, String)> {
         .map(|k| k as f64 * step)
         .map(|v| {
             let at = v.log10() + f64::from(power);
-            (at, scientific(v, power, decimals))
+            (at, scientific(v, power, decimals, unit))
         })
         .collect()
 }
 
 /// v·10^k, written out where that is short.
-fn scientific(v: f64, k: i32, decimals: usize) -> String {
+fn scientific(v: f64, k: i32, decimals: usize, unit: Unit) -> String {
+    if let Some((power, suffix)) = unit.suffix(10f64.powi(k)) {
+        let k = k - power;
+        let shown = (decimals as i32 - k).max(0) as usize;
+        return plain(v * 10f64.powi(k), shown) + suffix;
+    }
     if (-3..=4).contains(&k) {
         let shift = usize::try_from(-k).unwrap_or(0);
         let fewer = usize::try_from(k).unwrap_or(0);
@@ -235,13 +267,13 @@ fn scientific(v: f64, k: i32, decimals: usize) -> String {
 }
 
 /// Decimals that tell multiples of `step` apart once divided by the power of ten.
-fn decimals(step: f64, power: i32) -> usize {
+pub(super) fn decimals(step: f64, power: i32) -> usize {
     let exponent = (step.log10() + 1e-9).floor() as i32 - power;
     usize::try_from(-exponent).unwrap_or(0)
 }
 
 /// A number with a true minus sign and spaced thousands.
-fn plain(value: f64, decimals: usize) -> String {
+pub(super) fn plain(value: f64, decimals: usize) -> String {
     let digits = format!("{:.decimals$}", value.abs());
     let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
     let mut out = String::new();

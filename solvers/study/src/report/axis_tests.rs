@@ -1,8 +1,12 @@
 use super::*;
 
 fn labels(values: &[f64], log: bool) -> Vec<String> {
+    labels_of(values, log, Unit::Number)
+}
+
+fn labels_of(values: &[f64], log: bool, unit: Unit) -> Vec<String> {
     let placed = values.iter().filter_map(|v| place(*v, log));
-    let axis = Axis::over(placed, log, ROWS, usize::MAX).unwrap();
+    let axis = Axis::over(placed, Scale { log, unit }, ROWS, usize::MAX).unwrap();
     for (at, _) in &axis.ticks {
         assert!((axis.low..=axis.high).contains(at), "{at} of {axis:?}");
     }
@@ -74,25 +78,90 @@ fn every_range_has_a_few_ordered_ticks() {
                         .into_iter()
                         .filter_map(|v| place(v, log))
                         .collect();
-                    let Some(axis) = Axis::over(placed.iter().copied(), log, ROWS, 60) else {
-                        assert!(placed.is_empty());
-                        continue;
-                    };
-                    assert!((2..=ROWS).contains(&axis.ticks.len()), "{a} {b} {axis:?}");
-                    assert!(axis.ticks.is_sorted_by(|l, r| l.0 < r.0), "{axis:?}");
-                    let mut words: Vec<_> = axis.ticks.iter().map(|t| &t.1).collect();
-                    words.dedup();
-                    assert_eq!(words.len(), axis.ticks.len(), "{axis:?}");
-                    assert!(axis.low.is_finite() && axis.high.is_finite());
+                    for unit in [Unit::Number, Unit::Seconds, Unit::Percent] {
+                        few_and_ordered(&placed, Scale { log, unit });
+                    }
+                    // There are neither a billionth of a byte nor more than a machine can have.
+                    if [a, b].iter().all(|v| *v == 0.0 || (1e-3..1e18).contains(v)) {
+                        let unit = Unit::Bytes;
+                        few_and_ordered(&placed, Scale { log, unit });
+                    }
                 }
             }
         }
     }
 }
 
+fn few_and_ordered(placed: &[f64], scale: Scale) {
+    let Some(axis) = Axis::over(placed.iter().copied(), scale, ROWS, 60) else {
+        assert!(placed.is_empty());
+        return;
+    };
+    assert!((2..=ROWS).contains(&axis.ticks.len()), "{axis:?}");
+    assert!(axis.ticks.is_sorted_by(|l, r| l.0 < r.0), "{axis:?}");
+    let mut words: Vec<_> = axis.ticks.iter().map(|t| &t.1).collect();
+    words.dedup();
+    assert_eq!(words.len(), axis.ticks.len(), "{axis:?}");
+    assert!(axis.low.is_finite() && axis.high.is_finite());
+}
+
+#[test]
+fn bytes_tick_powers_of_two_with_the_units_of_the_tables() {
+    let bytes = |values: &[f64], log| labels_of(values, log, Unit::Bytes);
+    assert_eq!(
+        bytes(&[1024.0, 3e6], true),
+        ["1 KiB", "4 KiB", "16 KiB", "64 KiB", "256 KiB", "1 MiB"]
+    );
+    assert_eq!(
+        bytes(&[100_000.0, 110_000.0], true),
+        ["98 KiB", "100 KiB", "102 KiB", "104 KiB", "106 KiB"]
+    );
+    assert_eq!(
+        bytes(&[0.0, 2.1e6], false),
+        ["0.0 MiB", "0.5 MiB", "1.0 MiB", "1.5 MiB", "2.0 MiB"]
+    );
+}
+
+#[test]
+fn seconds_and_percent_are_on_their_ticks() {
+    let seconds = |values: &[f64], log| labels_of(values, log, Unit::Seconds);
+    assert_eq!(
+        seconds(&[1e-5, 2.0], true),
+        ["10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s"]
+    );
+    assert_eq!(seconds(&[0.003, 0.04], true), ["5 ms", "10 ms", "20 ms"]);
+    assert_eq!(seconds(&[0.0, 2.1e-3], false)[1], "0.5 ms");
+    assert_eq!(seconds(&[0.0, 500.0], false)[1], "100 s");
+    assert_eq!(
+        labels_of(&[80.0, 90.0], false, Unit::Percent),
+        ["80 %", "82 %", "84 %", "86 %", "88 %", "90 %"]
+    );
+}
+
+#[test]
+fn zero_has_a_row_under_the_least_value() {
+    let placed = [-3.0, 0.0].into_iter();
+    let axis = Axis::over(
+        placed,
+        Scale {
+            log: true,
+            ..Scale::default()
+        },
+        ROWS,
+        60,
+    )
+    .unwrap();
+    let least = axis.ticks[0].0;
+    let axis = axis.with_zero();
+    let zero = axis.zero.unwrap();
+    assert!(axis.low < zero && zero < least.min(-3.0));
+    assert_eq!(axis.label(zero), "0");
+}
+
 #[test]
 fn long_labels_are_fewer() {
-    let axis = |chars| Axis::over([1000.0, 9000.0].into_iter(), false, ROWS, chars).unwrap();
+    let axis =
+        |chars| Axis::over([1000.0, 9000.0].into_iter(), Scale::default(), ROWS, chars).unwrap();
     assert!(axis(20).ticks.len() < axis(200).ticks.len());
 }
 

@@ -63,6 +63,7 @@ mod tests {
                     caption: text.clone(),
                     columns: vec![text.clone()],
                     rows: vec![vec![text.as_str().into()]],
+                    ..Table::default()
                 }],
                 plots: vec![Plot {
                     series: vec![Series {
@@ -84,6 +85,20 @@ mod tests {
             super::super::render(&again),
             std::fs::read_to_string(&file).unwrap()
         );
+    }
+
+    #[test]
+    fn a_page_without_what_pages_have_now_is_read() {
+        let json = r#"{"title":"t","subtitle":"s","claims":[],"notices":[],"sections":[{"title":"",
+            "text":"","tables":[{"caption":"c","columns":["a"],"rows":[[{"text":"1"}]]}],
+            "plots":[{"title":"","x_label":"","y_label":"","x_log":false,"y_log":false,"note":"",
+            "series":[{"name":"n","points":[[1,2]],"style":"Line"}]}]}]}"#;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("page.html");
+        std::fs::write(&file, format!("{OPEN}{json}{CLOSE}")).unwrap();
+        let page = Page::read(&file).unwrap();
+        assert_eq!(page.sections[0].plots[0].series[0].points, [(1.0, 2.0)]);
+        assert!(page.made.is_none() && page.facts.is_empty());
     }
 
     #[test]

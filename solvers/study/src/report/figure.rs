@@ -8,10 +8,16 @@ use super::{escape, marks, plot, prose};
 /// The figure element of a plot.
 pub(super) fn figure(plot: &Plot) -> String {
     let mut out = format!(
-        "<figure class=\"plot\">\n<figcaption>{}</figcaption>\n{}",
-        prose(&plot.title),
-        plot::svg(plot)
+        "<figure class=\"plot\">\n<figcaption>{}</figcaption>\n",
+        prose(&plot.title)
     );
+    for i in 0..=plot.across.len() {
+        let drawn = plot::svg(&plot.against(i));
+        let _ = match plot.across.is_empty() {
+            true => writeln!(out, "{drawn}"),
+            false => writeln!(out, "<div class=\"across-{i}\">{drawn}</div>"),
+        };
+    }
     let left_out: Vec<_> = plot
         .series
         .iter()

@@ -2,11 +2,18 @@
 
 use std::fmt::Write as _;
 
+use super::made::{COMMAND, Made};
 use super::model::{Claim, Page, Section};
 use super::{contents as data, escape, figure, prose, table};
 
 const STYLE: &str = concat!(include_str!("page.css"), "\n", include_str!("chart.css"));
-const SCRIPT: &str = include_str!("page.js");
+const SCRIPT: &str = concat!(
+    include_str!("page.js"),
+    "\n",
+    include_str!("values.js"),
+    "\n",
+    include_str!("downloads.js")
+);
 
 /// Forbids every request, so that the page is known to need none.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
@@ -29,6 +36,7 @@ pub fn render(page: &Page) -> String {
     if !page.subtitle.is_empty() {
         let _ = writeln!(out, "<p class=\"subtitle\">{}</p>", escape(&page.subtitle));
     }
+    facts(&mut out, page);
     contents(&mut out, &page.sections);
     out.push_str("</header>\n<main>\n");
     claims(&mut out, &page.claims);
@@ -43,9 +51,33 @@ pub fn render(page: &Page) -> String {
         }
         out.push_str("</ul>\n</footer>\n");
     }
+    out.push_str(
+        "<noscript><p class=\"note\">Without scripts, plots and tables stand as they are; their \
+         numbers are in this file as JSON, in the element <code>contents</code>.</p></noscript>\n",
+    );
     out.push_str(&data::element(page));
     let _ = write!(out, "<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
     out
+}
+
+/// How the page was made, and what it is of.
+fn facts(out: &mut String, page: &Page) {
+    let fact = |name: &str, text: &str| {
+        let text = match name {
+            COMMAND => format!("<code>{}</code>", escape(text)),
+            _ => prose(text),
+        };
+        format!("<div><dt>{}</dt><dd>{text}</dd></div>\n", escape(name))
+    };
+    let made = page.made.iter().flat_map(Made::facts);
+    let own = page.facts.iter().map(|(name, text)| (&**name, &**text));
+    let all: String = own
+        .chain(made)
+        .map(|(name, text)| fact(name, text))
+        .collect();
+    if !all.is_empty() {
+        let _ = writeln!(out, "<dl class=\"facts\">\n{all}</dl>");
+    }
 }
 
 fn contents(out: &mut String, sections: &[Section]) {
@@ -110,6 +142,7 @@ fn section(out: &mut String, i: usize, section: &Section) {
         .for_each(|t| out.push_str(&table::table(t)));
     if !section.plots.is_empty() {
         out.push_str("<div class=\"plots\">\n");
+        choice(out, i, section);
         section
             .plots
             .iter()
@@ -119,10 +152,28 @@ fn section(out: &mut String, i: usize, section: &Section) {
     out.push_str("</section>\n");
 }
 
+/// The choice of a horizontal axis for the plots of a section. Style alone makes it work.
+fn choice(out: &mut String, i: usize, section: &Section) {
+    let Some(plot) = section.plots.iter().find(|plot| !plot.across.is_empty()) else {
+        return;
+    };
+    out.push_str("<fieldset class=\"across\"><legend>Horizontal axis</legend>\n");
+    let labels = std::iter::once(&plot.x_label).chain(plot.across.iter().map(|a| &a.label));
+    for (k, label) in labels.enumerate() {
+        let checked = if k == 0 { " checked" } else { "" };
+        let _ = writeln!(
+            out,
+            "<label><input type=\"radio\" name=\"across-{i}\" value=\"{k}\"{checked}> {}</label>",
+            escape(label)
+        );
+    }
+    out.push_str("</fieldset>\n");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::model::{Plot, Series, Table};
+    use crate::report::model::{Across, Plot, Series, Table};
 
     const NASTY: &str = "<script>alert('x')</script> & \"quoted\"";
 
@@ -146,6 +197,7 @@ mod tests {
                         caption: text(),
                         columns: vec![text()],
                         rows: vec![vec![NASTY.into()]],
+                        ..Table::default()
                     }],
                     plots: vec![Plot {
                         title: text(),
@@ -164,6 +216,13 @@ mod tests {
                 2
             ],
             notices: vec![text()],
+            facts: vec![(text(), text())],
+            made: Some(Made {
+                command: text(),
+                date: text(),
+                version: text(),
+                machine: text(),
+            }),
         }
     }
 
@@ -193,6 +252,59 @@ mod tests {
         let html = render(&nasty());
         assert!(html.contains("✓</span> holds") && html.contains("✗</span> fails"));
         assert!(html.contains("1 of 2 hold."));
+    }
+
+    #[test]
+    fn the_head_says_how_the_page_was_made() {
+        let made = Made {
+            command: "bilevel compare --data 'a b.csv'".into(),
+            date: "2024-02-29 12:01 UTC".into(),
+            version: "bilevel 0.1.0".into(),
+            machine: "a processor, 2 cores".into(),
+        };
+        let mut page = Page::new("t").fact("Problem", "ridge & co");
+        page.made = Some(made);
+        let html = render(&page);
+        assert!(html.contains("<dt>Problem</dt><dd>ridge &amp; co</dd>"));
+        assert!(html.contains("<dd><code>bilevel compare --data &#39;a b.csv&#39;</code></dd>"));
+        for text in [
+            "2024-02-29 12:01 UTC",
+            "bilevel 0.1.0",
+            "a processor, 2 cores",
+        ] {
+            assert!(html.contains(&format!("<dd>{text}</dd>")), "{text}");
+        }
+    }
+
+    #[test]
+    fn plots_against_several_quantities_are_drawn_against_each() {
+        let across = |label: &str| Across {
+            label: label.into(),
+            ..Across::default()
+        };
+        let plot = Plot {
+            x_label: "iterations".into(),
+            across: vec![across("calls"), across("time")],
+            series: vec![Series {
+                points: vec![(1.0, 2.0)],
+                across: vec![vec![3.0], vec![4.0]],
+                ..Series::default()
+            }],
+            ..Plot::default()
+        };
+        let html = render(&Page::default().section(Section {
+            plots: vec![plot.clone(), plot],
+            ..Section::default()
+        }));
+        // One choice for the plots of a section, and in each figure a chart for each of it.
+        assert_eq!(html.matches("type=\"radio\"").count(), 3);
+        for i in 0..3 {
+            let charts = format!("<div class=\"across-{i}\"><svg");
+            assert_eq!(html.matches(&charts).count(), 2, "{i}");
+        }
+        for label in ["iterations", "calls", "time"] {
+            assert!(html.contains(&format!("> {label}</label>")), "{label}");
+        }
     }
 
     #[test]

@@ -11,13 +11,15 @@ pub(super) type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 /// Drawing units per unit of length: the backend rounds to whole units, which would show.
 pub(super) const UNIT: i32 = 10;
 
-/// Okabe and Ito's palette without its yellow, which is lost on white; dark ones first.
-const PALETTE: [&str; 7] = [
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#1A1A1A", "#E69F00", "#56B4E9",
+/// After Okabe and Ito, each at least three times as bright or as dark as white by the rule of WCAG,
+/// and then five that are far from these, for plots of up to a dozen curves.
+const PALETTE: [&str; 12] = [
+    "#0072B2", "#D55E00", "#009E73", "#C0659A", "#1A1A1A", "#B97F00", "#1F9FD0", "#882255",
+    "#667A14", "#7A4FC0", "#85888E", "#E0262D",
 ];
 
 /// Shapes; as many as share no factor with the palette, so that pairs repeat late.
-const SHAPES: i32 = 8;
+const SHAPES: i32 = 13;
 
 /// The backend knows colours only, so roles are drawn as colours that [`paint`] replaces.
 #[derive(Clone, Copy)]
@@ -40,6 +42,8 @@ pub(super) enum Ink {
     Stroke(usize),
     /// The band of a series.
     Band(usize),
+    /// The error bars of a series.
+    Bar(usize),
 }
 
 impl Ink {
@@ -56,6 +60,7 @@ impl Ink {
             Self::Fill(i) => series(2, i),
             Self::Stroke(i) => series(3, i),
             Self::Band(i) => series(4, i),
+            Self::Bar(i) => series(5, i),
         }
     }
 
@@ -76,6 +81,7 @@ impl Ink {
             (2, _) => (format!("s{i} mark fill c{hue}"), color),
             (3, _) => (format!("s{i} mark c{hue}"), color),
             (4, _) => (format!("s{i} band c{hue}"), color),
+            (5, _) => (format!("s{i} bar c{hue}"), color),
             _ => return None,
         })
     }
@@ -154,7 +160,16 @@ pub(super) fn marker(sheet: &Sheet<'_>, i: usize, (x, y): (i32, i32), r: i32) ->
             path(&[(-120, 0), (120, 0)])?;
             path(&[(0, -120), (0, 120)])
         }
-        _ => sheet.draw(&Circle::new((x, y), r, stroke)),
+        7 => sheet.draw(&Circle::new((x, y), r, stroke)),
+        8 => path(&[(-90, -90), (90, -90), (90, 90), (-90, 90), (-90, -90)]),
+        9 => path(&[(0, -125), (115, 80), (-115, 80), (0, -125)]),
+        10 => path(&[(0, -130), (130, 0), (0, 130), (-130, 0), (0, -130)]),
+        11 => path(&[(0, 125), (115, -80), (-115, -80), (0, 125)]),
+        _ => {
+            path(&[(-110, 0), (110, 0)])?;
+            path(&[(-55, -95), (55, 95)])?;
+            path(&[(-55, 95), (55, -95)])
+        }
     }
 }
 
@@ -188,12 +203,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dozen_series_differ_in_colour_and_shape() {
+    fn a_dozen_series_differ_in_colour_and_in_shape() {
+        let parts = |i: usize, colour: bool| {
+            // The class names the series and its colour.
+            let body = swatch(i, false);
+            let (_, rest) = body.split_once(&format!("\"s{i} ")).unwrap();
+            let hue = rest.split_once(" c").unwrap().1.split_once('"').unwrap().0;
+            match colour {
+                true => hue.to_owned(),
+                false => body
+                    .replace(&format!("c{hue}\""), "\"")
+                    .replace(PALETTE[i], ""),
+            }
+        };
+        for colour in [true, false] {
+            let mut seen: Vec<_> = (0..12).map(|i| parts(i, colour)).collect();
+            seen.iter_mut()
+                .for_each(|s| *s = s.split_once("mark").map_or(s.clone(), |p| p.1.into()));
+            seen.sort();
+            seen.dedup();
+            assert_eq!(seen.len(), 12, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_hundred_series_differ() {
         let body = |i: usize| {
             // The class names the series; what the eye sees must differ without it.
             swatch(i, false).replace(&format!("\"s{i} "), "\"")
         };
-        for i in 0..56 {
+        for i in 0..100 {
             for j in 0..i {
                 assert_ne!(body(i), body(j), "{i} {j}");
             }

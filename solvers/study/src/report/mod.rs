@@ -7,18 +7,22 @@ mod axis;
 mod contents;
 mod figure;
 mod layout;
+mod lines;
+mod made;
 mod marks;
 mod model;
 mod plot;
 mod table;
 mod text;
+mod ticks;
 
 use std::io::{self, Write as _};
 use std::path::Path;
 
 pub use contents::ReadError;
 pub use layout::render;
-pub use model::{Cell, Claim, Page, Plot, Section, Series, Style, Table};
+pub use made::Made;
+pub use model::{Across, Cell, Claim, Page, Plot, Section, Series, Style, Table, Unit};
 pub use plot::svg;
 
 impl Page {

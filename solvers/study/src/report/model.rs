@@ -2,13 +2,21 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::made::Made;
+
 /// A whole page.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Page {
     /// The heading of the page.
     pub title: String,
-    /// One line on how the numbers were made: version, seed, dtype, threads, machine.
+    /// One line under the heading: seed, scalar type, threads.
     pub subtitle: String,
+    /// What was studied, each with its name: problem, data, settings.
+    #[serde(default)]
+    pub facts: Vec<(String, String)>,
+    /// The command, the date, the version and the machine.
+    #[serde(default)]
+    pub made: Option<Made>,
     /// The findings in words, shown first.
     pub claims: Vec<Claim>,
     /// The evidence, in order.
@@ -18,17 +26,23 @@ pub struct Page {
 }
 
 impl Page {
-    /// A page with this heading, and nothing on it but the version and the machine.
+    /// A page with this heading, and nothing on it but how it was made: see [`Made::here`].
     pub fn new(title: impl Into<String>) -> Self {
-        let (version, os) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
         Page {
             title: title.into(),
-            subtitle: format!("bilevel {version} on {} {os}", std::env::consts::ARCH),
+            made: Some(Made::here()),
             ..Page::default()
         }
     }
 
-    /// The page with this line on how its numbers were made.
+    /// The page with one more line on what was studied, such as a setting and its value.
+    #[must_use]
+    pub fn fact(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.facts.push((name.into(), text.into()));
+        self
+    }
+
+    /// The page with this line under its heading.
     #[must_use]
     pub fn subtitle(self, subtitle: impl Into<String>) -> Self {
         Page {
@@ -74,8 +88,11 @@ pub struct Section {
 pub struct Table {
     /// What the table shows.
     pub caption: String,
-    /// The column headers, with units.
+    /// The column headers.
     pub columns: Vec<String>,
+    /// What each column counts; numbers where it is short.
+    #[serde(default)]
+    pub units: Vec<Unit>,
     /// The rows; a short row is filled up with empty cells.
     pub rows: Vec<Vec<Cell>>,
 }
@@ -89,6 +106,9 @@ pub struct Cell {
     /// units of bytes and seconds.
     #[serde(default)]
     pub sort: Option<f64>,
+    /// Other numbers that the text tells, each with its name, for downloads: the ends of a range.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<(String, f64)>,
 }
 
 impl Cell {
@@ -97,13 +117,17 @@ impl Cell {
         Self {
             text: text.into(),
             sort: Some(value),
+            more: Vec::new(),
         }
     }
 }
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        Self { text, sort: None }
+        Self {
+            text,
+            ..Self::default()
+        }
     }
 }
 
@@ -126,10 +150,100 @@ pub struct Plot {
     pub x_log: bool,
     /// Whether the vertical axis is logarithmic.
     pub y_log: bool,
+    /// What the horizontal axis counts.
+    #[serde(default)]
+    pub x_unit: Unit,
+    /// What the vertical axis counts.
+    #[serde(default)]
+    pub y_unit: Unit,
+    /// Whether a logarithmic vertical axis has a row for zeros under its least value.
+    #[serde(default)]
+    pub y_zero: bool,
+    /// Other horizontal quantities, of which the reader may choose one.
+    #[serde(default)]
+    pub across: Vec<Across>,
     /// The curves, in the order of the legend.
     pub series: Vec<Series>,
     /// A remark shown under the plot; may be empty.
     pub note: String,
+}
+
+/// What the numbers of an axis or a column count. Ticks, cells and values on hover show it alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Unit {
+    /// Numbers without a unit, or with one that the label names.
+    #[default]
+    Number,
+    /// Bytes, shown as KiB, MiB and so on.
+    Bytes,
+    /// Seconds, shown as µs, ms or s.
+    Seconds,
+    /// Parts of a hundred.
+    Percent,
+}
+
+/// A horizontal quantity that the reader may choose in place of the first one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Across {
+    /// Its name.
+    pub label: String,
+    /// Whether its axis is logarithmic.
+    pub log: bool,
+    /// What it counts.
+    pub unit: Unit,
+}
+
+/// The most points that a curve is drawn with: more than a screen tells apart.
+const MOST_POINTS: usize = 400;
+
+impl Plot {
+    /// The plot with no more points a curve than a screen tells apart, and a note where some are
+    /// left out: pages stay small.
+    #[must_use]
+    pub fn thinned(mut self) -> Self {
+        let longest = self.series.iter().map(|s| s.points.len()).max();
+        let stride = longest.unwrap_or(0).div_ceil(MOST_POINTS).max(1);
+        if stride == 1 {
+            return self;
+        }
+        for series in &mut self.series {
+            let last = series.points.len().saturating_sub(1);
+            let kept = |i: usize| i.is_multiple_of(stride) || i == last;
+            thin(&mut series.points, kept);
+            thin(&mut series.spread, kept);
+            series.across.iter_mut().for_each(|x| thin(x, kept));
+        }
+        let note = format!("One of every {stride} points is here; the records have all of them.");
+        self.note = [self.note, note].join(" ").trim_start().to_owned();
+        self
+    }
+
+    /// The plot against the i-th of its horizontal quantities, the first of which is its own.
+    pub(super) fn against(&self, i: usize) -> Self {
+        let Some(other) = i.checked_sub(1).and_then(|i| self.across.get(i)) else {
+            return self.clone();
+        };
+        let moved = |series: &Series| {
+            let places = series.across.get(i - 1).into_iter().flatten();
+            let points = places.zip(&series.points).map(|(x, (_, y))| (*x, *y));
+            Series {
+                points: points.collect(),
+                ..series.clone()
+            }
+        };
+        Plot {
+            x_label: other.label.clone(),
+            x_log: other.log,
+            x_unit: other.unit,
+            series: self.series.iter().map(moved).collect(),
+            ..self.clone()
+        }
+    }
+}
+
+fn thin<T: Copy>(all: &mut Vec<T>, kept: impl Fn(usize) -> bool) {
+    let some = all.iter().enumerate().filter(|(i, _)| kept(*i));
+    *all = some.map(|(_, item)| *item).collect();
 }
 
 /// One named curve.
@@ -144,6 +258,12 @@ pub struct Series {
     /// The least and the largest value at each point, drawn as a band; empty for none.
     #[serde(default, deserialize_with = "points")]
     pub spread: Vec<(f64, f64)>,
+    /// Whether the spread is drawn as error bars in place of a band.
+    #[serde(default)]
+    pub bars: bool,
+    /// The places of the points on each of the plot's other horizontal quantities.
+    #[serde(default)]
+    pub across: Vec<Vec<f64>>,
     /// How the points are drawn.
     pub style: Style,
 }
@@ -173,6 +293,48 @@ fn points<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(f64, f64)>, D::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_curves_are_thinned_and_say_so() {
+        let plot = |n: usize| {
+            let x = (0..n).map(|i| i as f64);
+            let series = Series {
+                points: x.clone().map(|x| (x, -x)).collect(),
+                spread: x.clone().map(|x| (x, x + 1.0)).collect(),
+                across: vec![x.map(|x| 2.0 * x).collect()],
+                ..Series::default()
+            };
+            Plot {
+                series: vec![series],
+                note: "Bands.".into(),
+                ..Plot::default()
+            }
+        };
+        let whole = plot(MOST_POINTS);
+        assert_eq!(whole.clone().thinned(), whole);
+        let n = 2 * MOST_POINTS + 2;
+        let long = plot(n).thinned();
+        assert!(
+            long.note.starts_with("Bands. One of every 3 points"),
+            "{}",
+            long.note
+        );
+        let Series {
+            points,
+            spread,
+            across,
+            ..
+        } = &long.series[0];
+        assert!(points.len() <= MOST_POINTS + 1);
+        assert_eq!(
+            (points[0].0, points.last().unwrap().0),
+            (0.0, (n - 1) as f64)
+        );
+        for ((point, edges), other) in points.iter().zip(spread).zip(&across[0]) {
+            assert_eq!((point.0, 2.0 * point.0), (edges.0, *other));
+        }
+        assert_eq!([spread.len(), across[0].len()], [points.len(); 2]);
+    }
 
     #[test]
     fn points_that_are_not_finite_survive_json() {

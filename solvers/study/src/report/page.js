@@ -1,3 +1,25 @@
+const page = JSON.parse(document.getElementById("contents").textContent);
+const make = (tag, attributes, text = "") =>
+  Object.assign(document.createElement(tag), attributes, { textContent: text });
+
+// Numbers with their units, as the tables have them.
+const units = { Bytes: "bytes", Seconds: "s", Percent: "%" };
+const show = (value, unit) => {
+  if (value === null || value === undefined) return "–";
+  const short = (v) => String(+v.toPrecision(4));
+  if (unit === "Percent") return short(value) + " %";
+  if (unit === "Seconds") {
+    if (value >= 1) return short(value) + " s";
+    return value >= 1e-3 ? short(value * 1e3) + " ms" : short(value * 1e6) + " µs";
+  }
+  if (unit === "Bytes" && value >= 1024) {
+    const k = Math.min(4, Math.floor(Math.log2(value) / 10));
+    return (value / 1024 ** k).toFixed(1) + " " + ["", "KiB", "MiB", "GiB", "TiB"][k] + " (" + value + " B)";
+  }
+  if (unit === "Bytes") return value + " B";
+  return Number.isInteger(value) && Math.abs(value) < 1e9 ? String(value) : short(value);
+};
+
 // Sorting: a click on a header sorts by it, a second one backwards, a third restores the order.
 for (const table of document.querySelectorAll("table.data")) {
   const body = table.tBodies[0];
@@ -35,7 +57,6 @@ for (const table of document.querySelectorAll("table.data")) {
 // Legends: a click on a series dims the others, a second one brings them back.
 for (const figure of document.querySelectorAll("figure.plot")) {
   const buttons = [...figure.querySelectorAll(".legend button")];
-  const chart = figure.querySelector("svg.chart");
   for (const button of buttons) {
     button.addEventListener("click", () => {
       const alone = button.getAttribute("aria-pressed") !== "true";
@@ -44,7 +65,7 @@ for (const figure of document.querySelectorAll("figure.plot")) {
       }
       figure.classList.toggle("alone", alone);
       const own = "s" + button.dataset.series;
-      for (const mark of chart.querySelectorAll(".line, .mark, .band")) {
+      for (const mark of figure.querySelectorAll(".chart :is(.line, .mark, .band, .bar)")) {
         mark.classList.toggle("dim", alone && !mark.classList.contains(own));
       }
     });

@@ -1,12 +1,14 @@
 //! One plot as SVG.
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::axis::{self, Axis};
-use super::marks::{self, Drawn, Ink, Sheet, UNIT};
-use super::model::{Plot, Series, Style};
+use super::axis::{self, Axis, Scale};
+use super::lines::{band, bars, curve};
+use super::marks::{self, Ink, Sheet, UNIT};
+use super::model::{Plot, Series};
 
 const WIDTH: i32 = 480 * UNIT;
 /// Height without the axis labels, which may take several lines.
@@ -17,35 +19,43 @@ const TEXT_MAX: i32 = 16 * UNIT;
 const LINE_HEIGHT: i32 = 20 * UNIT;
 /// Characters of an axis label that fit in one line at `TEXT_MAX`.
 const LABEL_CHARS: usize = 56;
-/// Markers a line can carry on every point before they hide it.
-const MARKERS: usize = 80;
+/// How far apart sideways the error bars of two series stand.
+const APART: i32 = 6 * UNIT;
 
 /// Draws a plot as a single `svg` element, which scales to the width it is given.
 ///
 /// The title, the legend and the notes are not part of the drawing: the page sets them as text,
 /// which wraps. Colours and text sizes follow the page's styles, and have defaults without them.
 /// A point without a place on the axes (not finite, or not positive on a log axis) is left out
-/// and interrupts its line; [`left_out`] counts them.
+/// and interrupts its line; [`left_out`] counts them. Where the axes lie is said in `data-x` and
+/// `data-y`: the least and the largest drawn coordinate, and their places.
 pub fn svg(plot: &Plot) -> String {
     let axes = axes(plot);
     let powers = axes.as_ref().map_or((0, 0), |(x, y)| (x.power, y.power));
+    let zero = axes.as_ref().and_then(|(_, y)| y.zero);
     let x_lines = wrap(&with_power(&plot.x_label, powers.0));
     let y_lines = wrap(&with_power(&plot.y_label, powers.1));
     let height = HEIGHT + LINE_HEIGHT * (x_lines.len() + y_lines.len()) as i32;
     let mut raw = String::new();
-    {
+    let frame = {
         let size = (WIDTH as u32, height as u32);
         let sheet = SVGBackend::with_string(&mut raw, size).into_drawing_area();
-        draw(&sheet, plot, axes, &x_lines, &y_lines)
-            .and_then(|()| sheet.present())
-            .expect("memory does not refuse a drawing");
-    }
+        let frame =
+            draw(&sheet, plot, axes, &x_lines, &y_lines).expect("memory does not refuse a drawing");
+        sheet.present().expect("memory does not refuse a drawing");
+        frame
+    };
     let body = marks::paint(&raw);
     let start = body.find('>').map_or(0, |end| end + 1);
     let title = super::escape(&describe(plot));
+    let places = frame.map_or_else(String::new, |frame| places(plot, frame, zero));
+    let many = match plot.series.iter().filter(|s| !s.spread.is_empty()).count() {
+        0..=3 => "",
+        _ => " many",
+    };
     format!(
-        "<svg class=\"chart\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>{}",
+        "<svg class=\"chart{many}\" xmlns=\"http://www.w3.org/2000/svg\" \
+         viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{title}\"{places}>\n{}",
         &body[start..]
     )
 }
@@ -69,6 +79,10 @@ impl Ranged for Axis {
     type ValueType = f64;
 
     fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
+        let value = match self.zero {
+            Some(zero) => value.max(zero),
+            None => *value,
+        };
         let share = (value - self.low) / (self.high - self.low);
         from + (share * f64::from(to - from)).round() as i32
     }
@@ -92,8 +106,40 @@ impl ValueFormatter<f64> for Axis {
     }
 }
 
+/// The drawn coordinates of a point; those of a zero in a row of its own are below all others.
 fn at(plot: &Plot, (x, y): (f64, f64)) -> Option<(f64, f64)> {
-    Some((axis::place(x, plot.x_log)?, axis::place(y, plot.y_log)?))
+    let y = match y == 0.0 && plot.y_log && plot.y_zero {
+        true => f64::NEG_INFINITY,
+        false => axis::place(y, plot.y_log)?,
+    };
+    Some((axis::place(x, plot.x_log)?, y))
+}
+
+/// How far to the side a series is drawn: error bars at one place would hide each other.
+fn aside(plot: &Plot, i: usize) -> i32 {
+    if !plot.series[i].bars {
+        return 0;
+    }
+    let barred = |upto: usize| plot.series[..upto].iter().filter(|s| s.bars).count() as i32;
+    (2 * barred(i) + 1 - barred(plot.series.len())) * APART / 2
+}
+
+/// The axes and what is drawn aside, as attributes.
+fn places(plot: &Plot, [x, y]: [(f64, f64, i32, i32); 2], zero: Option<f64>) -> String {
+    let axis = |name: &str, (low, high, from, to): (f64, f64, i32, i32)| {
+        format!(" data-{name}=\"{low} {high} {from} {to}\"")
+    };
+    let mut out = axis("x", x) + &axis("y", y);
+    if let Some(zero) = zero {
+        out += &format!(" data-zero=\"{zero}\"");
+    }
+    let asides: Vec<String> = (0..plot.series.len())
+        .map(|i| aside(plot, i).to_string())
+        .collect();
+    if plot.series.iter().any(|s| s.bars) {
+        out += &format!(" data-aside=\"{}\"", asides.join(" "));
+    }
+    out
 }
 
 fn axes(plot: &Plot) -> Option<(Axis, Axis)> {
@@ -103,14 +149,23 @@ fn axes(plot: &Plot) -> Option<(Axis, Axis)> {
         series.points.iter().copied().chain(edges)
     });
     let placed: Vec<_> = points.filter_map(|point| at(plot, point)).collect();
-    let y = Axis::over(
-        placed.iter().map(|p| p.1),
-        plot.y_log,
-        axis::ROWS,
-        usize::MAX,
-    )?;
+    let scale = |log, unit| Scale { log, unit };
+    let positive = placed.iter().map(|p| p.1).filter(|y| y.is_finite());
+    let y_scale = scale(plot.y_log, plot.y_unit);
+    let y = match Axis::over(positive, y_scale, axis::ROWS, usize::MAX) {
+        // Of zeros alone there is nothing to scale by.
+        None if !placed.is_empty() => {
+            Axis::over(std::iter::once(0.0), y_scale, axis::ROWS, usize::MAX)?
+        }
+        found => found?,
+    };
+    let y = match placed.iter().any(|p| p.1 == f64::NEG_INFINITY) {
+        true => y.with_zero(),
+        false => y,
+    };
     let room = (WIDTH - left(&y)) as usize / (TEXT_MAX * 3 / 5) as usize;
-    let x = Axis::over(placed.iter().map(|p| p.0), plot.x_log, axis::ROWS, room)?;
+    let x_scale = scale(plot.x_log, plot.x_unit);
+    let x = Axis::over(placed.iter().map(|p| p.0), x_scale, axis::ROWS, room)?;
     Some((x, y))
 }
 
@@ -174,13 +229,17 @@ fn text(size: i32, ink: Ink) -> TextStyle<'static> {
     }
 }
 
+/// Both axes: the least and the largest drawn coordinate, and their places.
+type Frame = [(f64, f64, i32, i32); 2];
+
+/// Draws a plot, and says where its axes lie if it has data.
 fn draw(
     sheet: &Sheet<'_>,
     plot: &Plot,
     axes: Option<(Axis, Axis)>,
     x_lines: &[String],
     y_lines: &[String],
-) -> Drawn {
+) -> Result<Option<Frame>, DrawingAreaErrorKind<std::io::Error>> {
     let height = sheet.dim_in_pixel().1 as i32;
     let top = LINE_HEIGHT * y_lines.len() as i32;
     let bottom = LINE_HEIGHT * x_lines.len() as i32;
@@ -209,8 +268,10 @@ fn draw(
             frame,
             Ink::Grid.color().stroke_width(UNIT as u32),
         ))?;
-        return sheet.draw(&Text::new("no data", at, style));
+        sheet.draw(&Text::new("no data", at, style))?;
+        return Ok(None);
     };
+    let (x_range, y_range) = ((x.low, x.high), (y.low, y.high));
     let chart = ChartBuilder::on(sheet)
         .margin_top(top + 12 * UNIT)
         .margin_right(right(&x, side))
@@ -227,94 +288,32 @@ fn draw(
         .light_line_style(Ink::Minor.color().stroke_width(UNIT as u32))
         .label_style(text(TEXT, Ink::Tick))
         .draw()?;
+    let (left, foot) = chart.backend_coord(&(x_range.0, y_range.0));
+    let (end, head) = chart.backend_coord(&(x_range.1, y_range.1));
+    let pixel = |i: usize, point: (f64, f64)| {
+        let (x, y) = chart.backend_coord(&at(plot, point)?);
+        Some((x + aside(plot, i), y))
+    };
     // All bands lie under all lines.
     for (i, series) in plot.series.iter().enumerate() {
         let edges = series.points.iter().zip(&series.spread);
-        let edges = edges.map(|((x, _), (low, high))| {
-            let (low, high) = (at(plot, (*x, *low))?, at(plot, (*x, *high))?);
-            Some((chart.backend_coord(&low), chart.backend_coord(&high)))
+        let edges = edges.map(|((x, _), edges)| {
+            let edge = |y: f64| pixel(i, (*x, y));
+            (edge(edges.0), edge(edges.1))
         });
-        band(sheet, i, edges)?;
+        match series.bars {
+            true => bars(sheet, i, edges, foot)?,
+            false => band(sheet, i, edges.map(|(low, high)| low.zip(high)))?,
+        }
     }
     for (i, series) in plot.series.iter().enumerate() {
-        let pixels = series.points.iter().map(|point| {
-            let placed = at(plot, *point)?;
-            Some(chart.backend_coord(&placed))
-        });
+        let pixels = series.points.iter().map(|point| pixel(i, *point));
         curve(sheet, i, series.style, pixels)?;
     }
-    Ok(())
-}
-
-/// Draws the band of a series; a missing edge interrupts it.
-fn band(
-    sheet: &Sheet<'_>,
-    i: usize,
-    edges: impl Iterator<Item = Option<((i32, i32), (i32, i32))>>,
-) -> Drawn {
-    let edges: Vec<_> = edges.collect();
-    for run in edges.split(Option::is_none).filter(|run| run.len() > 1) {
-        let low = run.iter().flatten().map(|(low, _)| *low);
-        let high = run.iter().flatten().rev().map(|(_, high)| *high);
-        let corners: Vec<_> = low.chain(high).collect();
-        sheet.draw(&Polygon::new(corners, Ink::Band(i).color().filled()))?;
-    }
-    Ok(())
-}
-
-/// Draws one series; a missing point interrupts its line.
-fn curve(
-    sheet: &Sheet<'_>,
-    i: usize,
-    style: Style,
-    pixels: impl Iterator<Item = Option<(i32, i32)>>,
-) -> Drawn {
-    let mut runs = vec![Vec::new()];
-    for pixel in pixels {
-        let run = runs.last_mut().expect("never empty");
-        match pixel {
-            // Points on the same spot would only make the file longer.
-            Some(at) if run.last() == Some(&at) => {}
-            Some(at) => run.push(at),
-            None if run.is_empty() => {}
-            None => runs.push(Vec::new()),
-        }
-    }
-    let line = Ink::Line(i).color().stroke_width(18 * UNIT as u32 / 10);
-    if style != Style::Markers {
-        for run in runs.iter().filter(|run| run.len() > 1) {
-            sheet.draw(&PathElement::new(run.clone(), line))?;
-        }
-    }
-    let many = runs.iter().map(Vec::len).sum::<usize>() > MARKERS;
-    let sparse = style == Style::Line || (style == Style::LineAndMarkers && many);
-    for run in &runs {
-        let chosen = if sparse { sample(run, i) } else { run.clone() };
-        for at in chosen {
-            marks::marker(sheet, i, at, 38)?;
-        }
-    }
-    Ok(())
-}
-
-/// A few points of a run, well apart and staggered by series, and its last.
-fn sample(run: &[(i32, i32)], i: usize) -> Vec<(i32, i32)> {
-    let apart = 90 * UNIT;
-    let mut out = Vec::new();
-    let mut way = apart * (i as i32 * 3 % 8) / 8;
-    for pair in run.windows(2) {
-        way += (pair[1].0 - pair[0].0)
-            .abs()
-            .max((pair[1].1 - pair[0].1).abs());
-        if way >= apart {
-            way = 0;
-            out.push(pair[1]);
-        }
-    }
-    if let Some(last) = run.last().filter(|last| out.last() != Some(last)) {
-        out.push(*last);
-    }
-    out
+    Ok(Some([
+        (x_range.0, x_range.1, left, end),
+        (y_range.0, y_range.1, foot, head),
+    ]))
 }
 
 #[cfg(test)]

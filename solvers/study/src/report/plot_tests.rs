@@ -1,4 +1,5 @@
 use super::*;
+use crate::report::model::{Across, Style, Unit};
 
 const STYLES: [Style; 3] = [Style::Line, Style::LineAndMarkers, Style::Markers];
 
@@ -16,7 +17,7 @@ fn plot(series: Vec<Vec<(f64, f64)>>, style: Style, log: bool) -> Plot {
         x_log: log,
         y_log: log,
         series: series.collect(),
-        note: String::new(),
+        ..Plot::default()
     }
 }
 
@@ -129,7 +130,7 @@ fn long_lines_carry_few_markers_but_every_point() {
 fn drawing_is_deterministic_and_described() {
     let p = plot(vec![vec![(1.0, 2.0)]], Style::Line, true);
     assert_eq!(svg(&p), svg(&p));
-    assert!(svg(&p).contains("<title>t: y (log) against x (log); series 0</title>"));
+    assert!(svg(&p).contains("aria-label=\"t: y (log) against x (log); series 0\""));
 }
 
 #[test]
@@ -188,4 +189,81 @@ fn labels_of_the_horizontal_axis_end_within_the_drawing() {
             );
         }
     }
+}
+
+/// The numbers of an attribute.
+fn numbers(svg: &str, name: &str) -> Vec<f64> {
+    let (_, rest) = svg.split_once(&format!("{name}=\"")).unwrap();
+    let (text, _) = rest.split_once('"').unwrap();
+    text.split(' ').map(|n| n.parse().unwrap()).collect()
+}
+
+#[test]
+fn the_axes_say_where_a_point_lies() {
+    let svg = svg(&plot(
+        vec![vec![(1.0, 10.0), (100.0, 1000.0)]],
+        Style::Markers,
+        true,
+    ));
+    for (axis, value) in [("data-x", 2.0), ("data-y", 3.0)] {
+        let &[low, high, from, to] = &numbers(&svg, axis)[..] else {
+            panic!("{axis}")
+        };
+        let place = (from + (value - low) / (high - low) * (to - from)).round();
+        let name = if axis == "data-x" { "cx" } else { "cy" };
+        assert!(
+            svg.contains(&format!("{name}=\"{place}\"")),
+            "{axis} {place} {svg}"
+        );
+    }
+}
+
+#[test]
+fn zeros_have_a_row_of_their_own_if_asked_for() {
+    let mut p = plot(vec![vec![(1.0, 0.0), (2.0, 1e-3)]], Style::Markers, true);
+    assert!(!svg(&p).contains("data-zero"));
+    assert_eq!(left_out(&p, &p.series[0]), (0, 1));
+    p.y_zero = true;
+    let drawn = svg(&p);
+    assert_clean(&drawn);
+    assert!(drawn.contains("data-zero") && drawn.lines().any(|line| line.trim() == "0"));
+    assert_eq!(left_out(&p, &p.series[0]), (0, 0));
+    assert_eq!(drawn.matches("\"s0 mark").count(), 2);
+    p.series[0].points.pop();
+    assert_clean(&svg(&p));
+    assert_eq!(svg(&p).matches("\"s0 mark").count(), 1);
+}
+
+#[test]
+fn error_bars_belong_to_their_series_and_stand_apart() {
+    let points = vec![(1.0, 10.0), (10.0, 10.0)];
+    let mut p = plot(vec![points.clone(), points], Style::LineAndMarkers, true);
+    for series in &mut p.series {
+        series.bars = true;
+        series.spread = vec![(5.0, 20.0), (-5.0, 20.0)];
+    }
+    let drawn = svg(&p);
+    assert_clean(&drawn);
+    // Two ends and a line, and one end and a line where the lower one is off the axis.
+    assert_eq!(drawn.matches("\"s0 bar c0\"").count(), 5);
+    assert_eq!(drawn.matches("\"s1 bar c1\"").count(), 5);
+    assert!(!drawn.contains("band") && !drawn.contains("\"s2 "));
+    let aside = numbers(&drawn, "data-aside");
+    assert!(aside[0] < 0.0 && aside[0] == -aside[1]);
+}
+
+#[test]
+fn another_horizontal_quantity_moves_the_points() {
+    let mut p = plot(vec![vec![(1.0, 2.0), (2.0, 3.0)]], Style::Line, false);
+    p.across = vec![Across {
+        label: "time".into(),
+        log: true,
+        unit: Unit::Seconds,
+    }];
+    p.series[0].across = vec![vec![0.001, 0.1]];
+    assert_eq!(p.against(0), p);
+    let moved = p.against(1);
+    assert_eq!(moved.series[0].points, [(0.001, 2.0), (0.1, 3.0)]);
+    let drawn = svg(&moved);
+    assert!(drawn.contains("y against time (log)") && drawn.contains("10 ms"));
 }

@@ -68,20 +68,30 @@ pub(super) fn table(table: &Table) -> String {
 
 fn cell(table: &Table, column: usize, cell: &Cell) -> String {
     let key = key(cell);
-    // A placeholder such as a dash lines up with the numbers of its column.
-    let class = if key.is_some() || (cell.text.chars().count() < 4 && numeric(table, column)) {
+    // Words among numbers, such as a dash or a status, line up with the numbers of their column.
+    let class = if numeric(table, column) {
         " class=\"n\""
     } else {
         ""
     };
     let sort = key.map_or_else(String::new, |key| format!(" data-sort=\"{key:?}\""));
-    format!("<td{class}{sort}>{}</td>", escape(&cell.text))
+    // A range takes a line of its own, so that columns stay narrow.
+    let text = match cell.text.split_once(" [") {
+        Some((value, range)) if !cell.more.is_empty() => {
+            let range = escape(range);
+            format!("{} <span class=\"range\">[{range}</span>", escape(value))
+        }
+        _ => escape(&cell.text),
+    };
+    format!("<td{class}{sort}>{text}</td>")
 }
 
-/// Whether most cells of a column are numbers.
+/// Whether most cells of a column that say something are numbers.
 pub(super) fn numeric(table: &Table, column: usize) -> bool {
-    let cells = || table.rows.iter().filter_map(|row| row.get(column));
-    2 * cells().filter(|cell| key(cell).is_some()).count() > cells().count()
+    let cells = table.rows.iter().filter_map(|row| row.get(column));
+    let says = |cell: &&Cell| cell.text.chars().any(char::is_alphanumeric) || key(cell).is_some();
+    let told: Vec<bool> = cells.filter(says).map(|cell| key(cell).is_some()).collect();
+    2 * told.iter().filter(|number| **number).count() > told.len()
 }
 
 /// What sorting compares.
@@ -156,6 +166,7 @@ mod tests {
                 vec!["none".into(), "—".into()],
                 vec!["short".into()],
             ],
+            ..Table::default()
         });
         assert!(html.contains("<figcaption>a&lt;b</figcaption>"));
         assert!(
@@ -164,5 +175,33 @@ mod tests {
         assert!(html.contains("<td class=\"n\">—</td>"));
         assert!(html.contains("<th scope=\"col\" class=\"n\"><button type=\"button\">x &amp; y<"));
         assert_eq!(html.matches("<td").count(), 8);
+    }
+
+    #[test]
+    fn a_range_stands_below_its_value() {
+        let cell = Cell {
+            more: vec![("low".into(), 1.0)],
+            ..Cell::number("2 [1, <3]", 2.0)
+        };
+        let html = table(&Table {
+            columns: vec!["time".into()],
+            rows: vec![vec![cell]],
+            ..Table::default()
+        });
+        assert!(
+            html.contains(">2 <span class=\"range\">[1, &lt;3]</span></td>"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn a_column_of_few_numbers_and_many_dashes_is_one_of_numbers() {
+        let rows = ["–", "–", "3", "–"].map(|text| vec![text.into()]);
+        let html = table(&Table {
+            columns: vec!["residual".into()],
+            rows: rows.into(),
+            ..Table::default()
+        });
+        assert_eq!(html.matches("<td class=\"n\"").count(), 4);
     }
 }

@@ -13,7 +13,7 @@ use solvers::{ConfigError, Method, RestoreError, Run, keep_warnings};
 
 use crate::Subject;
 
-pub use page::{against_time, table};
+pub use page::{along, table};
 
 /// The names of the fields of a record, beside which its metrics stand.
 pub(crate) const FIELDS: [&str; 13] = [
@@ -208,6 +208,7 @@ impl<'p, T: Real> Session<'p, T> {
         Outcome {
             problem: self.subject.name().to_owned(),
             method: self.name.clone(),
+            percent: self.subject.percent().to_vec(),
             records,
             so_far: self.progress.clone(),
             x: self.run.x().iter().map(|v| v.f64()).collect(),
@@ -237,6 +238,8 @@ pub struct Outcome {
     pub problem: String,
     /// The method's name.
     pub method: String,
+    /// The names of metrics that are parts of a hundred.
+    pub percent: Vec<String>,
     /// Its trace.
     pub records: Vec<Record>,
     /// What was said of it.
