@@ -147,7 +147,7 @@ mod tests {
         };
         assert_eq!(refuse(&["aid-neumann"], &step), Ok(()));
         assert!(refuse(&["aid-cg"], &step).is_err());
-        for (inner, idle) in [("momentum:0.5", true), ("ball:2", false)] {
+        for (inner, idle) in [("momentum:0.5", true), ("projected-ball:2", false)] {
             let inner = Settings {
                 inner: Some(inner.parse().expect("a step")),
                 ..Settings::NONE

@@ -348,7 +348,7 @@ mod tests {
             "[base]\nproblem = \"ridge\"\n[[run]]\nmethod = \"itd\"\n[[run]]\nmethod = \"itd\"",
             "stands twice",
         );
-        let many = (0..400)
+        let many = (1..=400)
             .map(|i| i.to_string())
             .collect::<Vec<_>>()
             .join(",");
