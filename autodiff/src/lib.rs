@@ -23,6 +23,7 @@
 mod activity;
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
+mod batch;
 mod block;
 pub mod bytes;
 pub mod check;
@@ -57,6 +58,7 @@ mod workspace;
 /// The matrices of [`Var::matrix`], [`Layout::pack`] and of the solvers' vectors.
 pub use nalgebra;
 
+pub use batch::{Batch, Table};
 pub use bytes::Meter;
 pub use inputs::Inputs;
 pub use kinks::Kink;
@@ -70,7 +72,7 @@ pub use program::Program;
 pub use real::Real;
 pub use rerecord::Rerecord;
 pub use rules::conv::Padding;
-pub use sampled::{Sampled, SampledClosure, sampled};
+pub use sampled::{Batched, BatchedClosure, Sampled, SampledClosure, batched, sampled};
 pub use shape::Shape;
 pub use var::Var;
 pub use workspace::Sweeps;

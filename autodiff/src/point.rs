@@ -105,6 +105,26 @@ impl<T: Real> Point<T> {
         &self.program
     }
 
+    /// Sets the last inputs of the program, which every later call leaves out: what a function depends
+    /// on beside its variables, such as the samples of a [`Batch`](crate::Batch).
+    ///
+    /// # Panics
+    /// If a length differs from its input's, or there are more of them than inputs.
+    #[track_caller]
+    pub fn hold(&mut self, inputs: &[&[T]]) {
+        let count = self.program.inputs();
+        assert!(
+            inputs.len() <= count,
+            "{} inputs to hold: the program has {count}",
+            inputs.len()
+        );
+        self.work.held = inputs.len();
+        for (k, input) in inputs.iter().enumerate() {
+            self.work
+                .set_input(&self.program, count - inputs.len() + k, input);
+        }
+    }
+
     /// The value at `inputs`, and nothing else.
     ///
     /// # Panics
@@ -389,7 +409,7 @@ impl<T: Real> Point<T> {
     #[track_caller]
     fn set(&mut self, inputs: &[&[T]]) {
         assert_eq!(
-            inputs.len(),
+            inputs.len() + self.work.held,
             self.program.inputs(),
             "number of inputs of the program"
         );

@@ -70,6 +70,8 @@ pub(crate) struct Workspace<T: Real> {
     pub(crate) sweeps: Sweeps,
     /// What the sweeps left in the buffers.
     pub(crate) state: Linearised,
+    /// How many of the last inputs keep what they were set to: nothing else is given for them.
+    pub(crate) held: usize,
     scratch_len: usize,
     meter: Meter,
     /// A tape of small steps holds as many bytes in these structures as in their buffers.
@@ -91,6 +93,7 @@ impl<T: Real> Workspace<T> {
             nested,
             sweeps: Sweeps::default(),
             state: Linearised::Not,
+            held: 0,
             scratch_len: program.scratch_len,
             meter: meter.clone(),
             _own_bytes: Claim::new(size_of::<Self>(), Category::Values, meter),

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use autodiff::{Real, Var};
+use autodiff::{Batch, Real, Var};
 
 use crate::data::Samples;
 use crate::logistic_loss::LogisticLoss;
+use crate::pass::Going;
 use crate::softmax_loss::SoftmaxLoss;
 
 /// Samples and labels as objectives use them; cloning shares the data.
@@ -127,7 +128,18 @@ impl<T: Real> Dataset<T> {
     #[must_use]
     #[track_caller]
     pub fn logistic_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
-        w.fused(LogisticLoss::new(self), &[])
+        w.fused(LogisticLoss::new(self, self.over(None)), &[])
+    }
+
+    /// [`logistic_loss`](Dataset::logistic_loss) of the samples in a batch.
+    ///
+    /// # Panics
+    /// As [`logistic_loss`](Dataset::logistic_loss).
+    #[must_use]
+    #[track_caller]
+    pub fn logistic_loss_of<'r>(&self, batch: Batch<'r, T>, w: Var<'r, T>) -> Var<'r, T> {
+        let loss = LogisticLoss::new(self, self.over(Some(batch)));
+        w.fused(loss, batch.indices().as_slice())
     }
 
     /// `mean_i −ln softmax(W a_i)_{t_i}`, the cross-entropy of a linear model: a scalar. `w` holds
@@ -138,7 +150,18 @@ impl<T: Real> Dataset<T> {
     #[must_use]
     #[track_caller]
     pub fn cross_entropy<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
-        w.fused(SoftmaxLoss::new(self), &[])
+        w.fused(SoftmaxLoss::new(self, self.over(None), false), &[])
+    }
+
+    /// [`cross_entropy`](Dataset::cross_entropy) of the samples in a batch.
+    ///
+    /// # Panics
+    /// As [`cross_entropy`](Dataset::cross_entropy).
+    #[must_use]
+    #[track_caller]
+    pub fn cross_entropy_of<'r>(&self, batch: Batch<'r, T>, w: Var<'r, T>) -> Var<'r, T> {
+        let loss = SoftmaxLoss::new(self, self.over(Some(batch)), false);
+        w.fused(loss, batch.indices().as_slice())
     }
 
     /// `(1/n) Σ_i s_i CE_i`: the cross-entropy with a weight for each sample.
@@ -148,7 +171,46 @@ impl<T: Real> Dataset<T> {
     #[must_use]
     #[track_caller]
     pub fn weighted_cross_entropy<'r>(&self, w: Var<'r, T>, weights: Var<'r, T>) -> Var<'r, T> {
-        w.fused(SoftmaxLoss::new(self), &[weights])
+        w.fused(SoftmaxLoss::new(self, self.over(None), true), &[weights])
+    }
+
+    /// [`weighted_cross_entropy`](Dataset::weighted_cross_entropy) of the samples in a batch, with a
+    /// weight for each of these.
+    ///
+    /// # Panics
+    /// As [`weighted_cross_entropy`](Dataset::weighted_cross_entropy).
+    #[must_use]
+    #[track_caller]
+    pub fn weighted_cross_entropy_of<'r>(
+        &self,
+        batch: Batch<'r, T>,
+        w: Var<'r, T>,
+        weights: Var<'r, T>,
+    ) -> Var<'r, T> {
+        let loss = SoftmaxLoss::new(self, self.over(Some(batch)), true);
+        match batch.indices() {
+            Some(indices) => w.fused(loss, &[weights, indices]),
+            None => w.fused(loss, &[weights]),
+        }
+    }
+
+    /// What a loss goes over.
+    #[track_caller]
+    fn over(&self, batch: Option<Batch<'_, T>>) -> Going<T> {
+        let indices = batch.and_then(Batch::indices);
+        if let (Some(batch), None) = (batch, indices) {
+            let (found, expected) = (self.len, batch.len());
+            assert!(
+                found == expected,
+                "a data set of {found} samples: the objective has {expected}"
+            );
+        }
+        Going {
+            features: self.features.clone(),
+            d: self.dim,
+            n: indices.map_or(self.len, |indices| indices.len()),
+            picks: indices.is_some(),
+        }
     }
 
     /// The share of samples that weights `w` of a linear model classify rightly, in percent.

@@ -1,7 +1,7 @@
 //! Data hyper-cleaning with a linear softmax model.
 
 use autodiff::rules::elementwise::sigmoid;
-use autodiff::{Real, Var, sampled};
+use autodiff::{Batch, Real, Var, batched};
 use nalgebra::{DMatrix, DVector};
 
 use crate::catalogue::{Data, Defaults, Entry, make};
@@ -62,16 +62,13 @@ pub fn hyper_cleaning<T: Real>(
     let (n, dim_y) = (train.len(), classes * train.dim());
     let c = T::of(settings.penalty);
     let n_valid = valid.len();
-    let lower = sampled(n, move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
-        // The whole set takes x as it is, so that a full batch is recorded as it always was.
-        let all = batch.iter().copied().eq(0..n);
-        let x = if all { x } else { x.gather(batch) };
-        train.select(batch).weighted_cross_entropy(y, x.sigmoid()) + y.norm_squared() * c
+    let lower = batched(n, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+        let weights = batch.entries(x).sigmoid();
+        train.weighted_cross_entropy_of(batch, y, weights) + y.norm_squared() * c
     });
-    let upper = sampled(
-        n_valid,
-        move |_: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| valid.select(batch).cross_entropy(y),
-    );
+    let upper = batched(n_valid, move |_: Var<T>, y: Var<T>, batch: Batch<T>| {
+        valid.cross_entropy_of(batch, y)
+    });
     let mut metrics = Vec::new();
     if let Some(test) = &splits.test {
         let test = dataset(test);

@@ -1,6 +1,6 @@
 //! Logistic regression with a penalty for each feature.
 
-use autodiff::{Real, Var, sampled};
+use autodiff::{Batch, Real, Var, batched};
 use nalgebra::DVector;
 
 use crate::catalogue::{Data, Defaults, Entry, make};
@@ -31,16 +31,12 @@ pub fn logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let half = T::of(0.5);
     let constants = Curvatures::of(&splits, 1.0);
     let (n_train, n_valid) = (train.len(), valid.len());
-    let lower = sampled(
-        n_train,
-        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
-            train.select(batch).logistic_loss(y) + x.exp().dot(y.square()) * half
-        },
-    );
-    let upper = sampled(
-        n_valid,
-        move |_: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| valid.select(batch).logistic_loss(y),
-    );
+    let lower = batched(n_train, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+        train.logistic_loss_of(batch, y) + x.exp().dot(y.square()) * half
+    });
+    let upper = batched(n_valid, move |_: Var<T>, y: Var<T>, batch: Batch<T>| {
+        valid.logistic_loss_of(batch, y)
+    });
     let x = DVector::from_element(d, T::of(-3.0));
     let task = Task::sampled("logistic", upper, lower, x, DVector::zeros(d));
     let metrics = splits.test.map(|test| {

@@ -9,19 +9,18 @@ use autodiff::vector::Lanes;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
-use crate::pass::{Blocks, gather, parts};
+use crate::pass::{Blocks, Going, gather, parts};
 
 /// `mean_i ln(1 + exp(−t_i ⟨a_i, w⟩))` of weights `w`.
 ///
 /// One pass gives the value, the gradient and the curvature of each sample, and the
 /// Hessian-vector product if the direction is known; each further product is one more.
-/// Kept: gradient `d` | curvatures `n`. Scratch: product `d` | losses `n` | per block two sums of
+/// A second operand holds the indices of the samples, if they are a batch. Kept: gradient `d` |
+/// curvatures `n`. Scratch: product `d` | losses `n` | the labels of a batch | per block two sums of
 /// `d` and the products of four samples.
 pub(crate) struct LogisticLoss<T: Real> {
-    features: Arc<[T]>,
+    over: Going<T>,
     labels: Arc<[T]>,
-    d: usize,
-    n: usize,
 }
 
 /// The buffers of a stash.
@@ -30,33 +29,39 @@ struct Parts<'a, T> {
     curvatures: &'a mut [T],
     product: &'a mut [T],
     losses: &'a mut [T],
+    labels: &'a mut [T],
     own: &'a mut [T],
 }
 
 impl<T: Real> LogisticLoss<T> {
     #[track_caller]
-    pub(crate) fn new(data: &Dataset<T>) -> Self {
+    pub(crate) fn new(data: &Dataset<T>, over: Going<T>) -> Self {
         let Labels::Binary(labels) = &data.labels else {
             panic!("logistic_loss: the labels are classes: expected -1 and 1");
         };
         LogisticLoss {
-            features: data.features.clone(),
+            over,
             labels: labels.clone(),
-            d: data.dim,
-            n: data.len,
         }
+    }
+
+    /// Labels of a batch that are gathered.
+    fn gathered(&self) -> usize {
+        if self.over.picks { self.over.n } else { 0 }
     }
 
     fn split<'a>(&self, stash: &'a mut Stash<'_, T>) -> Parts<'a, T> {
         let (kept, scratch) = stash.split();
-        let (gradient, curvatures) = kept.split_at_mut(self.d);
-        let (product, scratch) = scratch.split_at_mut(self.d);
-        let (losses, own) = scratch.split_at_mut(self.n);
+        let (gradient, curvatures) = kept.split_at_mut(self.over.d);
+        let (product, scratch) = scratch.split_at_mut(self.over.d);
+        let (losses, scratch) = scratch.split_at_mut(self.over.n);
+        let (labels, own) = scratch.split_at_mut(self.gathered());
         Parts {
             gradient,
             curvatures,
             product,
             losses,
+            labels,
             own,
         }
     }
@@ -64,21 +69,32 @@ impl<T: Real> LogisticLoss<T> {
     /// The pass that evaluates, and multiplies with a direction if there is one.
     fn evaluate(
         &self,
-        w: &[T],
+        a: &Operands<'_, T>,
         direction: Option<&[T]>,
         asked: Asked,
         out: &mut [T],
         stash: &mut Stash<'_, T>,
     ) {
-        let (n, d, scale) = (self.n, self.d, T::of(1.0 / self.n.max(1) as f64));
+        let (w, at) = (a.get(0), self.over.at(a));
+        let (n, d) = (self.over.n, self.over.d);
+        let scale = T::of(1.0 / n.max(1) as f64);
         let to = self.split(stash);
+        for (i, label) in to.labels.iter_mut().enumerate() {
+            *label = self.labels[Going::index(at, i)];
+        }
+        let labels = if at.is_some() {
+            &*to.labels
+        } else {
+            &*self.labels
+        };
         let samples = [&mut *to.losses, to.curvatures];
-        let mut all = parts(&self.features, d, n, samples, [1, 1], to.own);
+        let rows = self.over.rows(at);
+        let mut all = parts(rows, d, n, samples, [1, 1], to.own);
         let count = if direction.is_some() { 2 } else { 1 };
         for_each(&mut all, 2 * n * d * count, |part| {
             let [losses, curvatures] = &mut part.samples;
             let rule = Margins {
-                labels: &self.labels[part.first..],
+                labels: &labels[part.first..],
                 scale,
                 losses: asked.value.then_some(losses),
                 curvatures,
@@ -108,10 +124,11 @@ impl<T: Real> LogisticLoss<T> {
     }
 
     /// The pass that multiplies the Hessian with a direction at the point evaluated last.
-    fn multiply(&self, direction: &[T], stash: &mut Stash<'_, T>) {
-        let (n, d) = (self.n, self.d);
+    fn multiply(&self, a: &Operands<'_, T>, direction: &[T], stash: &mut Stash<'_, T>) {
+        let (n, d) = (self.over.n, self.over.d);
+        let rows = self.over.rows(self.over.at(a));
         let to = self.split(stash);
-        let mut all = parts(&self.features, d, n, [to.curvatures], [1], to.own);
+        let mut all = parts(rows, d, n, [to.curvatures], [1], to.own);
         for_each(&mut all, 2 * n * d, |part| {
             let [curvatures] = &part.samples;
             let (_, rest) = part.own.split_at_mut(d);
@@ -182,24 +199,26 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
 
     fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
         match operands {
-            [w] if w.len() == self.d => Ok(Shape::SCALAR),
+            [w, ..] if w.len() == self.over.d => Ok(Shape::SCALAR),
             _ => Err(format!(
                 "weights of {} entries, one for each feature",
-                self.d
+                self.over.d
             )),
         }
     }
 
     fn stash_len(&self, _: &[Shape]) -> usize {
-        self.d + self.n
+        self.over.d + self.over.n
     }
 
     fn scratch_len(&self, _: &[Shape]) -> usize {
-        self.d + self.n + Blocks::of(self.n).count * (2 * self.d + RowPass::<T, 2>::scratch_len(1))
+        let (n, d) = (self.over.n, self.over.d);
+        let own = 2 * d + RowPass::<T, 2>::scratch_len(1);
+        d + n + self.gathered() + Blocks::of(n).count * own
     }
 
     fn eval(&self, a: &Operands<'_, T>, asked: Asked, out: &mut [T], mut stash: Stash<'_, T>) {
-        self.evaluate(a.get(0), None, asked, out, &mut stash);
+        self.evaluate(a, None, asked, out, &mut stash);
     }
 
     fn eval_along(
@@ -211,7 +230,7 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
         out_tangent: Option<&mut [T]>,
         mut stash: Stash<'_, T>,
     ) {
-        self.evaluate(a.get(0), tangents.get(0), asked, out, &mut stash);
+        self.evaluate(a, tangents.get(0), asked, out, &mut stash);
         if let Some(out) = out_tangent {
             self.jvp(a, tangents, stash, out);
         }
@@ -226,7 +245,7 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
     ) {
         out[0] = tangents
             .get(0)
-            .map_or(T::zero(), |t| dot(&stash[..self.d], t));
+            .map_or(T::zero(), |t| dot(&stash[..self.over.d], t));
     }
 
     fn vjp(
@@ -237,13 +256,13 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
         adjoints: &mut OperandAdjoints<'_, T>,
     ) {
         if let Some(out) = adjoints.get(0) {
-            axpy(out, u[0], &stash[..self.d]);
+            axpy(out, u[0], &stash[..self.over.d]);
         }
     }
 
     fn vjp_tangent(
         &self,
-        _: &Operands<'_, T>,
+        a: &Operands<'_, T>,
         tangents: &OperandTangents<'_, T>,
         mut stash: Stash<'_, T>,
         u: &[T],
@@ -254,11 +273,11 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
             return;
         };
         if let Some(du) = du {
-            axpy(out, du[0], &stash[..self.d]);
+            axpy(out, du[0], &stash[..self.over.d]);
         }
         if let Some(direction) = tangents.get(0) {
             if !tangents.evaluated() {
-                self.multiply(direction, &mut stash);
+                self.multiply(a, direction, &mut stash);
             }
             axpy(out, u[0], self.split(&mut stash).product);
         }

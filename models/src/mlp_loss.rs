@@ -1,6 +1,6 @@
 //! Cross-entropy and accuracy of a network on a dataset.
 
-use autodiff::{Real, Var};
+use autodiff::{Batch, Real, Table, Var};
 use nalgebra::DMatrix;
 
 use crate::dataset::Labels;
@@ -16,16 +16,31 @@ impl<T: Real> Dataset<T> {
     #[track_caller]
     pub fn mlp_losses<'r>(&self, net: &Mlp, y: Var<'r, T>) -> Var<'r, T> {
         let scores = net.scores(y, y.matrix(&self.columns()));
-        let n = self.len;
         let classes = scores.shape().rows;
-        let labels = self.class_labels();
-        let places: Vec<usize> = labels
-            .iter()
-            .enumerate()
-            .map(|(i, c)| i * classes + c)
-            .collect();
-        let all = scores.log_softmax().reshape(classes * n, 1);
+        let labels = self.class_labels().iter().enumerate();
+        let places: Vec<usize> = labels.map(|(i, c)| i * classes + c).collect();
+        let all = scores.log_softmax().reshape(classes * self.len, 1);
         -all.gather(&places)
+    }
+
+    /// [`mlp_losses`](Dataset::mlp_losses) of the samples in a batch.
+    ///
+    /// # Panics
+    /// As [`mlp_losses`](Dataset::mlp_losses).
+    #[must_use]
+    #[track_caller]
+    pub fn mlp_losses_of<'r>(&self, batch: Batch<'r, T>, net: &Mlp, y: Var<'r, T>) -> Var<'r, T> {
+        if batch.indices().is_none() {
+            return self.mlp_losses(net, y);
+        }
+        let samples = Table::of_samples(self.features.clone(), self.dim);
+        let scores = net.scores(y, batch.columns(&samples));
+        let (classes, n) = (scores.shape().rows, batch.len());
+        let labels = self.class_labels().iter().map(|c| T::of(*c as f64));
+        let labels = Table::of_samples(labels.collect(), 1);
+        let firsts = Vec::from_iter((0..n).map(|k| T::of((k * classes) as f64)));
+        let places = batch.rows(&labels) + y.vector(&firsts);
+        -scores.log_softmax().reshape(classes * n, 1).pick(places)
     }
 
     /// The share of samples that a network with parameters `y` classifies rightly, in percent.

@@ -1,6 +1,6 @@
 //! Weight decay and hyper-cleaning of a small network.
 
-use autodiff::{Objective, Real, Sampled, Var, objective, sampled};
+use autodiff::{Batch, Objective, Real, Sampled, Var, batched, objective};
 use nalgebra::DVector;
 
 use crate::catalogue::{Data, Defaults, Entry, Given, Size, make};
@@ -37,12 +37,9 @@ impl<T: Real> Network<T> {
     /// The mean cross-entropy on the validation samples.
     pub(crate) fn upper(&self) -> impl Sampled<T> + 'static {
         let (net, valid) = (self.net.clone(), self.valid.clone());
-        sampled(
-            valid.len(),
-            move |_: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
-                valid.select(batch).mlp_losses(&net, y).mean()
-            },
-        )
+        batched(valid.len(), move |_: Var<T>, y: Var<T>, batch: Batch<T>| {
+            valid.mlp_losses_of(batch, &net, y).mean()
+        })
     }
 
     /// Accuracy in percent and mean cross-entropy on the test samples, if there are any.
@@ -83,16 +80,13 @@ pub fn mlp<T: Real>(splits: &Splits, hidden: &[usize], seed: u64) -> Result<Task
     let network = Network::<T>::new(splits, hidden)?;
     let layers = network.net.layers();
     let (net, train) = (network.net.clone(), network.train.clone());
-    let lower = sampled(
-        train.len(),
-        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
-            let decay = (0..net.layers()).map(|l| {
-                let range = net.range(l);
-                x.at(l).exp() * y.slice(range.start, range.len()).norm_squared()
-            });
-            train.select(batch).mlp_losses(&net, y).mean() + Var::sum_of(decay) * T::of(0.5)
-        },
-    );
+    let lower = batched(train.len(), move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+        let decay = (0..net.layers()).map(|l| {
+            let range = net.range(l);
+            x.at(l).exp() * y.slice(range.start, range.len()).norm_squared()
+        });
+        train.mlp_losses_of(batch, &net, y).mean() + Var::sum_of(decay) * T::of(0.5)
+    });
     let x = DVector::from_element(layers, T::of(-4.0));
     let y = network.net.initial(seed);
     Ok(Task {
@@ -161,9 +155,9 @@ pub fn mlp_cleaning<T: Real>(
     let network = Network::<T>::new(splits, hidden)?;
     let (net, train) = (network.net.clone(), network.train.clone());
     let n = train.len();
-    let lower = sampled(n, move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
-        let weights = x.gather(batch).sigmoid();
-        let losses = train.select(batch).mlp_losses(&net, y);
+    let lower = batched(n, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+        let weights = batch.entries(x).sigmoid();
+        let losses = train.mlp_losses_of(batch, &net, y);
         weights.dot(losses) * T::of(1.0 / batch.len() as f64) + y.norm_squared() * T::of(PENALTY)
     });
     let mut metrics = network.metrics(n);

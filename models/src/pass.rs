@@ -2,10 +2,11 @@
 //! are added in the order of the blocks. So the bits do not depend on the number of threads.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use autodiff::Real;
 use autodiff::kernels::add;
-use autodiff::rows::unpack;
+use autodiff::rows::{Picked, unpack};
+use autodiff::{Operands, Real};
 use smallvec::SmallVec;
 
 /// At most this many blocks, whatever the machine.
@@ -34,7 +35,7 @@ pub(crate) struct Part<'a, T, const S: usize> {
     /// Index of its first sample.
     pub(crate) first: usize,
     /// Its samples, `d` entries each.
-    pub(crate) rows: &'a [T],
+    pub(crate) rows: Picked<'a, T>,
     /// Its share of the per-sample buffers.
     pub(crate) samples: [&'a mut [T]; S],
     /// Its partial sum, and what else the block has to itself.
@@ -44,7 +45,7 @@ pub(crate) struct Part<'a, T, const S: usize> {
 /// Cuts samples and buffers into blocks. `samples[k]` holds `widths[k]` entries per sample; `own`
 /// the same number of entries for each block.
 pub(crate) fn parts<'a, T: Real, const S: usize>(
-    rows: &'a [T],
+    rows: Picked<'a, T>,
     d: usize,
     n: usize,
     mut samples: [&'a mut [T]; S],
@@ -64,7 +65,7 @@ pub(crate) fn parts<'a, T: Real, const S: usize>(
         });
         parts.push(Part {
             first,
-            rows: &rows[first * d..(first + len) * d],
+            rows: rows.part(first, len, d),
             samples: share,
             own: own.next().expect("a share for each block"),
         });
@@ -88,4 +89,34 @@ pub(crate) fn gather<T: Real, const S: usize>(
         add(total, &part.own[place.clone()]);
     }
     unpack(total, d, out);
+}
+
+/// What a fused loss goes over: the samples of a data set, or those whose indices its last operand
+/// holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Going<T> {
+    pub(crate) features: Arc<[T]>,
+    /// Entries of a sample.
+    pub(crate) d: usize,
+    /// The number of samples that it goes over.
+    pub(crate) n: usize,
+    pub(crate) picks: bool,
+}
+
+impl<T: Real> Going<T> {
+    /// The indices among the operands.
+    pub(crate) fn at<'a>(&self, a: &'a Operands<'_, T>) -> Option<&'a [T]> {
+        self.picks.then(|| a.get(a.len() - 1))
+    }
+
+    pub(crate) fn rows<'a>(&'a self, at: Option<&'a [T]>) -> Picked<'a, T> {
+        let table = &self.features;
+        Picked { table, at }
+    }
+
+    /// The index in the data set of the sample `i`.
+    #[inline(always)]
+    pub(crate) fn index(at: Option<&[T]>, i: usize) -> usize {
+        at.map_or(i, |at| at[i].f64() as usize)
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use autodiff::{Real, Var, sampled};
+use autodiff::{Batch, Real, Table, Var, batched};
 use nalgebra::{DMatrix, DVector};
 use solvers::Constants;
 
@@ -66,24 +66,20 @@ pub fn random_quadratics<T: Real>(
     let linear = [&d, &a, &b].map(|m| m.row_mean().transpose());
     let known = known(curvatures, cross, linear);
     let half = T::of(0.5);
-    let of = |m: &DMatrix<f64>, batch: &[usize]| m.select_rows(batch).map(T::of);
-    let lower = sampled(
-        samples,
-        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
-            let along = &of(&u, batch) * y;
-            let (cross, linear) = (&of(&p, batch) * x, &of(&d, batch) * y);
-            let sum = along.norm_squared() * half + cross.dot(along) + linear.sum();
-            sum * T::of(1.0 / batch.len() as f64)
-        },
-    );
-    let upper = sampled(
-        samples,
-        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
-            let squares = (&of(&v, batch) * y).norm_squared() + (&of(&w, batch) * x).norm_squared();
-            let linear = (&of(&a, batch) * y).sum() + (&of(&b, batch) * x).sum();
-            (squares * half + linear) * T::of(1.0 / batch.len() as f64)
-        },
-    );
+    let table = |m: DMatrix<f64>| Table::of_rows(&m.map(T::of));
+    let [u, p, d, v, w, a, b] = [u, p, d, v, w, a, b].map(table);
+    let lower = batched(samples, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+        let of = |table, z| batch.rows(table).matmul(z);
+        let (along, cross, linear) = (of(&u, y), of(&p, x), of(&d, y));
+        let sum = along.norm_squared() * half + cross.dot(along) + linear.sum();
+        sum * T::of(1.0 / batch.len() as f64)
+    });
+    let upper = batched(samples, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+        let of = |table, z| batch.rows(table).matmul(z);
+        let squares = of(&v, y).norm_squared() + of(&w, x).norm_squared();
+        let linear = of(&a, y).sum() + of(&b, x).sum();
+        (squares * half + linear) * T::of(1.0 / batch.len() as f64)
+    });
     let (x, y) = (DVector::zeros(dim_x), DVector::zeros(dim_y));
     Task {
         known: Some(known),

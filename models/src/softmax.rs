@@ -2,7 +2,7 @@
 
 use std::f64::consts::SQRT_2;
 
-use autodiff::{Objective, Real, Var, objective, sampled};
+use autodiff::{Batch, Objective, Real, Var, batched, objective};
 use nalgebra::DVector;
 
 use crate::catalogue::{Data, Defaults, Entry, make};
@@ -33,17 +33,13 @@ pub fn softmax<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let (d, dim_y) = (train.dim(), classes * train.dim());
     let half = T::of(0.5);
     let constants = Curvatures::of(&splits, SQRT_2);
-    let lower = sampled(
-        train.len(),
-        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
-            let squares = y.reshape(d, classes).square().sum_cols();
-            train.select(batch).cross_entropy(y) + x.exp().dot(squares) * half
-        },
-    );
-    let upper = sampled(
-        valid.len(),
-        move |_: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| valid.select(batch).cross_entropy(y),
-    );
+    let lower = batched(train.len(), move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+        let squares = y.reshape(d, classes).square().sum_cols();
+        train.cross_entropy_of(batch, y) + x.exp().dot(squares) * half
+    });
+    let upper = batched(valid.len(), move |_: Var<T>, y: Var<T>, batch: Batch<T>| {
+        valid.cross_entropy_of(batch, y)
+    });
     let x = DVector::from_element(d, T::of(-3.0));
     let task = Task::sampled("softmax", upper, lower, x, DVector::zeros(dim_y));
     let mut metrics = Vec::new();

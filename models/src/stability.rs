@@ -1,6 +1,6 @@
 //! Problems for the stability of stochastic methods: two of them can differ in one sample.
 
-use autodiff::{Real, Sampled, Var, sampled};
+use autodiff::{Batch, Real, Sampled, Table, Var, batched};
 use nalgebra::{DMatrix, DVector};
 
 use crate::catalogue::{Data, Defaults, Entry, make};
@@ -39,18 +39,16 @@ pub fn ridge_prior_on<T: Real>(splits: Splits) -> Task<T> {
 
 fn towards<T: Real>(train: Regression, valid: Regression, test: Option<Regression>) -> Task<T> {
     let (n_train, dim, half) = (train.len(), train.features.ncols(), T::of(0.5));
+    let train = train.tables();
     let upper = |of: Regression| {
-        let n = of.len();
-        sampled(n, move |_: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+        let (n, of) = (of.len(), of.tables());
+        batched(n, move |_: Var<T>, y: Var<T>, batch: Batch<T>| {
             of.mean_square(y, batch) * half
         })
     };
-    let lower = sampled(
-        n_train,
-        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
-            (train.mean_square(y, batch) + (y - x).norm_squared()) * half
-        },
-    );
+    let lower = batched(n_train, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+        (train.mean_square(y, batch) + (y - x).norm_squared()) * half
+    });
     let start = DVector::zeros(dim);
     let test = test.map(upper);
     task("ridge-prior", upper(valid), test, lower, start, dim)
@@ -101,22 +99,19 @@ pub fn orthogonal_map<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> T
         &mut Gaussian::new(seed, 1),
     );
     let [valid, test] = held_out(n, &truth, 0.05, 0.1, seed, swapped);
-    let (n_train, tenth) = (train.len(), T::of(0.1));
+    let (n_train, train, tenth) = (train.len(), train.tables(), T::of(0.1));
     let upper = |of: Regression| {
-        let n = of.len();
-        sampled(n, move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
+        let (n, of) = (of.len(), of.tables());
+        batched(n, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
             let map = x.reshape(dim, dim);
             let away = map.tr_matmul(map) - x.matrix(&DMatrix::identity(dim, dim));
             of.mean_square(y, batch) + away.norm_squared() * tenth
         })
     };
-    let lower = sampled(
-        n_train,
-        move |x: Var<'_, T>, y: Var<'_, T>, batch: &[usize]| {
-            let mapped = x.reshape(dim, dim).matmul(y);
-            train.mean_square(mapped, batch) + y.norm_squared() * tenth
-        },
-    );
+    let lower = batched(n_train, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+        let mapped = x.reshape(dim, dim).matmul(y);
+        train.mean_square(mapped, batch) + y.norm_squared() * tenth
+    });
     let identity = DMatrix::<T>::identity(dim, dim);
     let start = DVector::from_column_slice(identity.as_slice());
     task(
@@ -219,10 +214,25 @@ impl Regression {
         self.targets.len()
     }
 
+    /// The samples as objectives use them.
+    fn tables<T: Real>(self) -> Tables<T> {
+        Tables {
+            features: Table::of_rows(&self.features.map(T::of)),
+            targets: Table::of_entries(self.targets.map(T::of).as_slice()),
+        }
+    }
+}
+
+/// A [`Regression`] that batches pick from.
+struct Tables<T> {
+    features: Table<T>,
+    targets: Table<T>,
+}
+
+impl<T: Real> Tables<T> {
     /// `mean_{i in batch} (aᵢᵀw − bᵢ)²`.
-    fn mean_square<'r, T: Real>(&self, w: Var<'r, T>, batch: &[usize]) -> Var<'r, T> {
-        let rows = self.features.select_rows(batch).map(T::of);
-        let targets: Vec<T> = batch.iter().map(|i| T::of(self.targets[*i])).collect();
-        (&rows * w - w.vector(&targets)).norm_squared() * T::of(1.0 / batch.len() as f64)
+    fn mean_square<'r>(&self, w: Var<'r, T>, batch: Batch<'r, T>) -> Var<'r, T> {
+        let left = batch.rows(&self.features).matmul(w) - batch.rows(&self.targets);
+        left.norm_squared() * T::of(1.0 / batch.len() as f64)
     }
 }

@@ -10,13 +10,39 @@ mod packed;
 
 pub use packed::{pack, packed_classes, unpack};
 
+/// The samples that a [`RowPass`] goes over.
+#[derive(Clone, Copy, Debug)]
+pub struct Picked<'a, T> {
+    /// Samples, one after the other.
+    pub table: &'a [T],
+    /// The indices of those that it goes over, where it is not all of them in their order.
+    pub at: Option<&'a [T]>,
+}
+
+impl<'a, T: Copy> Picked<'a, T> {
+    /// The samples that it goes over, from `first` on, `len` of them with `d` entries each.
+    #[must_use]
+    pub fn part(self, first: usize, len: usize, d: usize) -> Self {
+        match self.at {
+            Some(at) => Picked {
+                table: self.table,
+                at: Some(&at[first..first + len]),
+            },
+            None => Picked {
+                table: &self.table[first * d..(first + len) * d],
+                at: None,
+            },
+        }
+    }
+}
+
 /// One pass over samples `a_i`: for each and each of the N weights `z_k = W_k a_i`, then a rule turns
 /// them into coefficients, then `sum_k += z_k a_iᵀ`. Four samples go together, so that each is read
 /// from memory once.
 #[derive(Debug)]
 pub struct RowPass<'a, T, const N: usize> {
-    /// The samples, one after the other.
-    pub rows: &'a [T],
+    /// The samples.
+    pub rows: Picked<'a, T>,
     /// Entries of a sample.
     pub dim: usize,
     /// Each `W` as [`pack`] lays it out, or a single vector.
@@ -30,7 +56,7 @@ pub struct RowPass<'a, T, const N: usize> {
 impl<'a, T: Real, const N: usize> RowPass<'a, T, N> {
     /// A pass; `scratch` may be longer than it has to be.
     pub fn new(
-        rows: &'a [T],
+        rows: Picked<'a, T>,
         dim: usize,
         weights: [&'a [T]; N],
         sums: [Option<&'a mut [T]>; N],
@@ -86,7 +112,7 @@ macro_rules! rows {
         impl Rows for $type {
             fn row_pass<const N: usize>(pass: RowPass<'_, $type, N>, rule: impl Rule<$type, N>) {
                 let (d, len) = (pass.dim, pass.weights[0].len());
-                assert_eq!(pass.rows.len() % d, 0, "whole samples");
+                assert_eq!(pass.rows.table.len() % d, 0, "whole samples");
                 assert_eq!(len % d, 0, "whole weights");
                 for (weights, sum) in pass.weights.iter().zip(&pass.sums) {
                     assert_eq!(weights.len(), len, "weights of one size");
@@ -120,14 +146,17 @@ macro_rules! rows {
                 let mut products = scratch.chunks_exact_mut(4 * stride);
                 let mut z: [&mut [$type]; N] =
                     std::array::from_fn(|_| products.next().expect("scratch for each"));
-                let mut first = 0;
-                for group in rows.chunks(4 * d) {
-                    let count = group.len() / d;
+                let Picked { table, at } = rows;
+                let n = at.map_or(table.len() / d, <[$type]>::len);
+                let row = |i: usize| {
+                    let i = at.map_or(i, |at| at[i] as usize);
+                    &table[i * d..(i + 1) * d]
+                };
+                for first in (0..n).step_by(4) {
+                    let count = 4.min(n - first);
                     // A group that is not full repeats its first sample, with coefficient 0.
-                    let quad: [&[$type]; 4] = std::array::from_fn(|k| {
-                        let k = if k < count { k } else { 0 };
-                        &group[k * d..(k + 1) * d]
-                    });
+                    let quad: [&[$type]; 4] =
+                        std::array::from_fn(|k| row(first + if k < count { k } else { 0 }));
                     for (z, weights) in z.iter_mut().zip(weights) {
                         if stride == 1 {
                             z.copy_from_slice(&dots(simd, quad, weights));
@@ -151,7 +180,6 @@ macro_rules! rows {
                             updates(simd, sum, quad, z);
                         }
                     }
-                    first += 4;
                 }
 
                 #[inline(always)]

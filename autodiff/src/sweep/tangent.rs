@@ -47,7 +47,7 @@ impl<'a, T: Real> Sweep<'a, T> {
     pub(super) fn seed(&mut self, width: usize, directions: &[Option<&[T]>]) -> Block {
         assert!(width > 0, "a block has at least one direction");
         assert_eq!(
-            directions.len(),
+            directions.len() + self.work.held,
             self.program.inputs,
             "one tangent for each input"
         );

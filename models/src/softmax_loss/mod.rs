@@ -10,21 +10,21 @@ use autodiff::threads::for_each;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
-use crate::pass::{Blocks, gather, parts};
-use rules::{Kept, Logits, Products};
+use crate::pass::{Blocks, Going, gather, parts};
+use rules::{Chosen, Kept, Logits, Products};
 
-/// `(1/n) Σ_i s_i (ln Σ_c exp z_ic − z_{i t_i})`, `z_i = W a_i`, of weights `W` and, if there is a
-/// second operand, sample weights `s`.
+/// `(1/n) Σ_i s_i (ln Σ_c exp z_ic − z_{i t_i})`, `z_i = W a_i`, of weights `W` and, if it is
+/// weighted, sample weights `s`. A last operand holds the indices of the samples, if they are a batch;
+/// `s` then has an entry for each of these.
 ///
 /// Kept: gradient by W `C·d` | losses `n` | softmax rows `C·n`. Scratch: product by W `C·d` | slopes
 /// `n` | packed weights and direction, `P·d` each | per block two sums of `P·d` and the products of
 /// four samples, where P is C in whole vectors.
 pub(crate) struct SoftmaxLoss<T: Real> {
-    features: Arc<[T]>,
+    over: Going<T>,
     labels: Arc<[usize]>,
     classes: usize,
-    d: usize,
-    n: usize,
+    weighted: bool,
 }
 
 /// The buffers of a stash.
@@ -47,13 +47,6 @@ struct Direction<'a, T> {
 }
 
 impl<'a, T: Real> Direction<'a, T> {
-    fn of(tangents: &'a OperandTangents<'_, T>) -> Self {
-        Direction {
-            weights: tangents.get(0),
-            samples: (tangents.len() > 1).then(|| tangents.get(1)).flatten(),
-        }
-    }
-
     fn moves(&self) -> bool {
         self.weights.is_some() || self.samples.is_some()
     }
@@ -61,34 +54,40 @@ impl<'a, T: Real> Direction<'a, T> {
 
 impl<T: Real> SoftmaxLoss<T> {
     #[track_caller]
-    pub(crate) fn new(data: &Dataset<T>) -> Self {
+    pub(crate) fn new(data: &Dataset<T>, over: Going<T>, weighted: bool) -> Self {
         let Labels::Classes { of, count } = &data.labels else {
             panic!("cross_entropy: the labels are -1 and 1: expected classes 0, 1, …");
         };
         SoftmaxLoss {
-            features: data.features.clone(),
+            over,
             labels: of.clone(),
             classes: *count,
-            d: data.dim,
-            n: data.len,
+            weighted,
+        }
+    }
+
+    fn direction<'a>(&self, tangents: &'a OperandTangents<'_, T>) -> Direction<'a, T> {
+        Direction {
+            weights: tangents.get(0),
+            samples: self.weighted.then(|| tangents.get(1)).flatten(),
         }
     }
 
     /// Entries of packed weights.
     fn packed(&self) -> usize {
-        packed_classes::<T>(self.classes) * self.d
+        packed_classes::<T>(self.classes) * self.over.d
     }
 
     fn scale(&self) -> T {
-        T::of(1.0 / self.n.max(1) as f64)
+        T::of(1.0 / self.over.n.max(1) as f64)
     }
 
     fn split<'a>(&self, stash: &'a mut Stash<'_, T>) -> Parts<'a, T> {
         let (kept, scratch) = stash.split();
-        let (gradient, kept) = kept.split_at_mut(self.classes * self.d);
-        let (losses, softmax) = kept.split_at_mut(self.n);
-        let (product, scratch) = scratch.split_at_mut(self.classes * self.d);
-        let (slopes, scratch) = scratch.split_at_mut(self.n);
+        let (gradient, kept) = kept.split_at_mut(self.classes * self.over.d);
+        let (losses, softmax) = kept.split_at_mut(self.over.n);
+        let (product, scratch) = scratch.split_at_mut(self.classes * self.over.d);
+        let (slopes, scratch) = scratch.split_at_mut(self.over.n);
         let (weights, scratch) = scratch.split_at_mut(self.packed());
         let (direction, own) = scratch.split_at_mut(self.packed());
         Parts {
@@ -112,9 +111,11 @@ impl<T: Real> SoftmaxLoss<T> {
         out: &mut [T],
         stash: &mut Stash<'_, T>,
     ) {
-        let (c, d, n, len) = (self.classes, self.d, self.n, self.packed());
+        let (c, d, n, len) = (self.classes, self.over.d, self.over.n, self.packed());
+        let at = self.over.at(a);
+        let rows = self.over.rows(at);
         let to = self.split(stash);
-        let samples = (a.len() > 1).then(|| a.get(1));
+        let samples = self.weighted.then(|| a.get(1));
         pack(a.get(0), d, to.weights);
         let w = &*to.weights;
         // Without a direction of W the logits do not move.
@@ -124,13 +125,13 @@ impl<T: Real> SoftmaxLoss<T> {
         }
         let v = along.map(|_| &*to.direction);
         let shares = [&mut *to.losses, to.softmax, to.slopes];
-        let mut all = parts(&self.features, d, n, shares, [1, c, 1], to.own);
+        let mut all = parts(rows, d, n, shares, [1, c, 1], to.own);
         let count = if direction.is_some() { 2 } else { 1 };
         for_each(&mut all, 2 * n * c * d * count, |part| {
             let (first, rows) = (part.first, part.rows);
             let [losses, softmax, slopes] = &mut part.samples;
             let products = Products {
-                labels: &self.labels[first..],
+                labels: Chosen::of(&self.labels, at, first),
                 scale: self.scale(),
                 samples: samples.map(|s| &s[first..]),
                 direction: direction
@@ -179,27 +180,22 @@ impl<T: Real> SoftmaxLoss<T> {
         direction: &Direction<'_, T>,
         stash: &mut Stash<'_, T>,
     ) {
-        let (c, d, n, len) = (self.classes, self.d, self.n, self.packed());
+        let (c, d, n, len) = (self.classes, self.over.d, self.over.n, self.packed());
+        let at = self.over.at(a);
+        let rows = self.over.rows(at);
         let to = self.split(stash);
-        let samples = (a.len() > 1).then(|| a.get(1));
+        let samples = self.weighted.then(|| a.get(1));
         // Without a direction of W any matrix serves to walk the rows.
         pack(direction.weights.unwrap_or(a.get(0)), d, to.direction);
         let v = &*to.direction;
-        let mut all = parts(
-            &self.features,
-            d,
-            n,
-            [to.softmax, to.slopes],
-            [c, 1],
-            to.own,
-        );
+        let mut all = parts(rows, d, n, [to.softmax, to.slopes], [c, 1], to.own);
         for_each(&mut all, 2 * n * c * d, |part| {
             let first = part.first;
             let [softmax, slopes] = &mut part.samples;
             let rule = Kept {
                 softmax,
                 products: Products {
-                    labels: &self.labels[first..],
+                    labels: Chosen::of(&self.labels, at, first),
                     scale: self.scale(),
                     samples: samples.map(|s| &s[first..]),
                     direction: direction.samples.map(|s| &s[first..]),
@@ -222,24 +218,27 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
     }
 
     fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
-        let (size, n) = (self.classes * self.d, self.n);
-        match operands {
-            [w] if w.len() == size => Ok(Shape::SCALAR),
-            [w, s] if w.len() == size && s.len() == n => Ok(Shape::SCALAR),
-            _ => Err(format!(
-                "weights of {size} entries ({} classes × {} features) and perhaps {n} sample weights",
-                self.classes, self.d
-            )),
+        let (size, n) = (self.classes * self.over.d, self.over.n);
+        let weights = operands[0].len() == size;
+        if weights && (!self.weighted || operands[1].len() == n) {
+            return Ok(Shape::SCALAR);
         }
+        Err(format!(
+            "weights of {size} entries ({} classes × {} features) and perhaps {n} sample weights",
+            self.classes, self.over.d
+        ))
     }
 
     fn stash_len(&self, _: &[Shape]) -> usize {
-        self.classes * self.d + self.n + self.classes * self.n
+        self.classes * self.over.d + self.over.n + self.classes * self.over.n
     }
 
     fn scratch_len(&self, _: &[Shape]) -> usize {
         let own = 2 * self.packed() + RowPass::<T, 2>::scratch_len(self.classes);
-        self.classes * self.d + self.n + 2 * self.packed() + Blocks::of(self.n).count * own
+        self.classes * self.over.d
+            + self.over.n
+            + 2 * self.packed()
+            + Blocks::of(self.over.n).count * own
     }
 
     fn eval(&self, a: &Operands<'_, T>, asked: Asked, out: &mut [T], mut stash: Stash<'_, T>) {
@@ -255,7 +254,7 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
         out_tangent: Option<&mut [T]>,
         mut stash: Stash<'_, T>,
     ) {
-        let direction = Some(Direction::of(tangents));
+        let direction = Some(self.direction(tangents));
         self.evaluate(a, direction, asked, out, &mut stash);
         if let Some(out) = out_tangent {
             self.jvp(a, tangents, stash, out);
@@ -270,7 +269,7 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
         out: &mut [T],
     ) {
         let stash = self.split(&mut stash);
-        let direction = Direction::of(tangents);
+        let direction = self.direction(tangents);
         let by_weights = direction.weights.map(|t| dot(stash.gradient, t));
         let by_samples = direction
             .samples
@@ -289,7 +288,7 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
         if let Some(out) = adjoints.get(0) {
             axpy(out, u[0], stash.gradient);
         }
-        if adjoints.len() > 1
+        if self.weighted
             && let Some(out) = adjoints.get(1)
         {
             axpy(out, u[0] * self.scale(), stash.losses);
@@ -305,7 +304,7 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
         du: Option<&[T]>,
         adjoint_tangents: &mut OperandAdjoints<'_, T>,
     ) {
-        let direction = Direction::of(tangents);
+        let direction = self.direction(tangents);
         if direction.moves() && !tangents.evaluated() {
             self.multiply(a, &direction, &mut stash);
         }
@@ -318,7 +317,7 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
                 axpy(out, u[0], stash.product);
             }
         }
-        if adjoint_tangents.len() > 1
+        if self.weighted
             && let Some(out) = adjoint_tangents.get(1)
         {
             if let Some(du) = du {

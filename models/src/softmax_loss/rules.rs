@@ -4,6 +4,8 @@ use autodiff::Real;
 use autodiff::rows::{Rule, Simd, packed_classes};
 use autodiff::rules::reduce::softmax_in;
 
+use crate::pass::Going;
+
 /// Logits become the coefficients of the gradient, and their derivatives along a direction those of
 /// the product.
 pub(super) struct Logits<'a, 'b, T> {
@@ -21,7 +23,7 @@ impl<T: Real, const N: usize> Rule<T, N> for Logits<'_, '_, T> {
             let (i, row) = (first + k, k * stride..k * stride + c);
             let p = &mut self.softmax[i * c..(i + 1) * c];
             let logits = &mut z[0][row.clone()];
-            let label = self.products.labels[i];
+            let label = self.products.labels.of_sample(i);
             let of_label = logits[label];
             self.losses[i] = softmax_in(simd, logits, p) - of_label;
             let s = self.products.weight(i);
@@ -54,10 +56,29 @@ impl<T: Real> Rule<T, 1> for Kept<'_, '_, T> {
     }
 }
 
+/// The labels of the samples that a pass goes over, from one of them on.
+#[derive(Clone, Copy)]
+pub(super) struct Chosen<'a, T> {
+    labels: &'a [usize],
+    at: Option<&'a [T]>,
+    first: usize,
+}
+
+impl<'a, T: Real> Chosen<'a, T> {
+    pub(super) fn of(labels: &'a [usize], at: Option<&'a [T]>, first: usize) -> Self {
+        Chosen { labels, at, first }
+    }
+
+    #[inline(always)]
+    fn of_sample(&self, i: usize) -> usize {
+        self.labels[Going::index(self.at, self.first + i)]
+    }
+}
+
 /// ∂/∂(W, s) of Σ s_i CE_i along (Ẇ, ṡ): the samples' coefficients are
 /// `s_i p_c (ż_c − ⟨p, ż⟩) + ṡ_i (p_c − [c = t_i])`.
 pub(super) struct Products<'a, 'b, T> {
-    pub(super) labels: &'a [usize],
+    pub(super) labels: Chosen<'a, T>,
     pub(super) scale: T,
     pub(super) samples: Option<&'a [T]>,
     pub(super) direction: Option<&'a [T]>,
@@ -78,7 +99,7 @@ impl<T: Real> Products<'_, '_, T> {
         if self.still {
             z.fill(T::zero());
         }
-        let label = self.labels[i];
+        let label = self.labels.of_sample(i);
         let mean = p.iter().zip(&*z).fold(T::zero(), |s, (p, z)| s + *p * *z);
         self.slopes[i] = mean - z[label];
         let s = self.weight(i);

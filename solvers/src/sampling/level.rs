@@ -18,9 +18,12 @@ const WHOLE: usize = usize::MAX;
 
 /// An objective with its stream of batches: [`draw`](Level::draw) gives the mean over the next.
 ///
-/// A batch is recorded when it is drawn. Recordings of single samples are kept while they take less
-/// than 16 MiB, as is that of all samples at once; any other batch takes the place of the one
-/// before. (Not [`Rerecord`](autodiff::Rerecord): it chooses by the values of the inputs, and keeps
+/// An objective that is [`batched`](fn@autodiff::batched) is recorded once for each length of a batch,
+/// and once for all samples at once: a draw sets an input.
+///
+/// Of another one a batch is recorded when it is drawn. Recordings of single samples are kept while
+/// they take less than 16 MiB, as is that of all samples at once; any other batch takes the place of
+/// the one before. (Not [`Rerecord`](autodiff::Rerecord): it chooses by the values of the inputs, and keeps
 /// every recording.)
 pub struct Level<T: Real> {
     draws: Draws,
@@ -45,7 +48,9 @@ impl<T: Real> Level<T> {
         meter: &Meter,
     ) -> Self {
         let batch = draws.batch();
-        let indices = draws.bytes() + batch * size_of::<usize>();
+        let is_batched = source.as_ref().is_some_and(|s| s.batched().is_some());
+        let held = if is_batched { batch } else { 0 };
+        let indices = draws.bytes() + batch * size_of::<usize>() + held * size_of::<T>();
         Level {
             _indices_bytes: Claim::new(indices, Category::Solver, meter),
             draws,
@@ -53,10 +58,12 @@ impl<T: Real> Level<T> {
                 whole: whole.clone(),
                 source,
                 dims,
+                is_batched,
                 kept: BTreeMap::new(),
                 kept_bytes: 0,
                 fresh: None,
                 fresh_batch: Vec::with_capacity(batch),
+                indices: Vec::with_capacity(held),
                 at: None,
                 past: Sweeps::default(),
                 meter: meter.clone(),
@@ -140,12 +147,17 @@ impl<T: Real> Level<T> {
 struct Recordings<T: Real> {
     whole: Arc<Program<T>>,
     source: Option<Arc<dyn Sampled<T>>>,
+    /// Whether a recording serves all batches of its length.
+    is_batched: bool,
     dims: (usize, usize),
+    /// By sample; by length if they are batched.
     kept: BTreeMap<usize, Point<T>>,
     kept_bytes: usize,
     fresh: Option<Point<T>>,
-    /// Its samples.
+    /// The samples of the fresh one; those that were set last if they are batched.
     fresh_batch: Vec<usize>,
+    /// The same as numbers, if they are batched.
+    indices: Vec<T>,
     /// Where the last batch is kept; `None` if it is the fresh one.
     at: Option<usize>,
     /// Sweeps of recordings that were dropped since.
@@ -156,16 +168,29 @@ struct Recordings<T: Real> {
 impl<T: Real> Recordings<T> {
     fn visit(&mut self, batch: &[usize], samples: usize) -> &mut Point<T> {
         let whole = self.source.is_none() || batch.iter().copied().eq(0..samples);
-        let key = match batch {
-            _ if whole => Some(WHOLE),
-            [sample] => Some(*sample),
-            _ => None,
-        };
-        self.go_to(key, batch)
+        match batch {
+            _ if whole => self.go_to(Some(WHOLE), &[]),
+            _ if self.is_batched => self.hold(batch),
+            [sample] => self.go_to(Some(*sample), batch),
+            _ => self.go_to(None, batch),
+        }
     }
 
     fn visit_whole(&mut self) -> &mut Point<T> {
         self.go_to(Some(WHOLE), &[])
+    }
+
+    /// The recording of this batch's length, at the batch.
+    fn hold(&mut self, batch: &[usize]) -> &mut Point<T> {
+        self.fresh_batch.clear();
+        self.fresh_batch.extend_from_slice(batch);
+        self.indices.clear();
+        let indices = batch.iter().map(|i| T::of(*i as f64));
+        self.indices.extend(indices);
+        let indices = std::mem::take(&mut self.indices);
+        self.go_to(Some(batch.len()), batch).hold(&[&indices]);
+        self.indices = indices;
+        self.last()
     }
 
     fn go_to(&mut self, key: Option<usize>, batch: &[usize]) -> &mut Point<T> {
@@ -181,15 +206,18 @@ impl<T: Real> Recordings<T> {
         if let Some(old) = self.fresh.take() {
             self.past += old.sweeps();
         }
-        let program = match (&self.source, key) {
-            (Some(source), key) if key != Some(WHOLE) => {
-                source.program(self.dims.0, self.dims.1, batch)
-            }
+        let (dim_x, dim_y) = self.dims;
+        let program = match &self.source {
+            Some(source) if key != Some(WHOLE) => match source.batched() {
+                Some(source) => source.batch_program(dim_x, dim_y, batch.len()),
+                None => source.program(dim_x, dim_y, batch),
+            },
             _ => self.whole.clone(),
         };
         let bytes = Point::gradient_bytes(&program) + Point::second_bytes(&program);
         let point = Point::new(program, &self.meter);
-        match key.filter(|key| *key == WHOLE || self.kept_bytes + bytes <= KEPT_BYTES) {
+        let fits = self.is_batched || self.kept_bytes + bytes <= KEPT_BYTES;
+        match key.filter(|key| *key == WHOLE || fits) {
             Some(key) => {
                 self.kept_bytes += bytes;
                 self.kept.insert(key, point);
@@ -206,20 +234,30 @@ impl<T: Real> Recordings<T> {
     fn visit_held(&mut self, samples: usize, ledger: &mut Ledger) {
         let mut keys: Vec<usize> = self.kept.keys().copied().collect();
         let mut fresh = self.fresh_batch.clone();
-        if self.fresh.is_none() {
+        if self.fresh.is_none() && !self.is_batched {
             fresh.clear();
         }
         ledger.list("recordings that are kept", &mut keys);
         ledger.list("the batch that is recorded", &mut fresh);
-        let known = |key: &&usize| **key >= samples && **key != WHOLE;
-        if let Some(beyond) = keys.iter().chain(&fresh).find(known) {
+        let beyond = |key: &&usize| **key >= samples && **key != WHOLE;
+        // Lengths are no samples: from 1 to all of them.
+        let lengths = |key: &&usize| (**key == 0 || **key > samples) && **key != WHOLE;
+        let mut found = fresh.iter().find(beyond);
+        found = found.or(match self.is_batched {
+            true => keys.iter().find(lengths),
+            false => keys.iter().find(beyond),
+        });
+        if let Some(beyond) = found {
             ledger.refuse("a sample", *beyond as u64, format!("less than {samples}"));
         }
         if ledger.is_restoring() && ledger.fits() {
             self.kept.clear();
             (self.kept_bytes, self.fresh) = (0, None);
             for key in &keys {
-                self.go_to(Some(*key), &[*key]);
+                match self.is_batched && *key != WHOLE {
+                    true => self.go_to(Some(*key), &vec![0; *key]),
+                    false => self.go_to(Some(*key), &[*key]),
+                };
             }
             if !fresh.is_empty() {
                 self.visit(&fresh, samples);

@@ -1,7 +1,8 @@
 //! Iterations of methods allocate nothing.
 
-use autodiff::{Var, objective};
-use nalgebra::DVector;
+use autodiff::{Batch, Table, Var, batched, objective};
+use nalgebra::{DMatrix, DVector};
+use solvers::sampling::Sampling;
 use solvers::{
     Aid, Amigo, Bilevel, Bome, Bsa, Constants, Descent, F2sa, Fsla, Gda, Hoag, Isgd, Itd, Maid,
     Method, Optimiser, Outer, Pbgd, Saba, Schedule, Soba, StocBio, StochasticAid, Strategy,
@@ -28,10 +29,31 @@ fn quadratic() -> Bilevel<f64> {
     })
 }
 
+/// The same as means over ten samples, on batches that are inputs.
+fn means() -> Bilevel<f64> {
+    let table = Table::of_rows(&DMatrix::from_fn(10, 3, |i, j| 1.0 + (i + 3 * j) as f64));
+    let upper = batched(10, move |x: Var, y: Var, batch: Batch| {
+        let off = batch.rows(&table).matmul(y - 1.0);
+        0.001 * off.norm_squared() / batch.len() as f64 + 0.05 * x.norm_squared()
+    });
+    let weights = Table::of_entries(
+        &(0..10)
+            .map(|i| 0.5 + 0.1 * f64::from(i))
+            .collect::<Vec<_>>(),
+    );
+    let lower = batched(10, move |x: Var, y: Var, batch: Batch| {
+        0.5 * batch.rows(&weights).mean() * (y - x).norm_squared()
+    });
+    Bilevel::sampled(upper, lower, 3, 3).expect("a valid problem")
+}
+
 /// Allocations of ten iterations after the first few, and how many of them had a remark.
 fn iterations(method: &dyn Method<f64>) -> (usize, usize) {
-    let problem = quadratic();
-    let run = method.begin(&problem, DVector::zeros(3));
+    iterations_on(&quadratic(), method)
+}
+
+fn iterations_on(problem: &Bilevel<f64>, method: &dyn Method<f64>) -> (usize, usize) {
+    let run = method.begin(problem, DVector::zeros(3));
     let mut run = run.expect("settings that suit");
     (0..4).for_each(|_| drop(run.step()));
     let (before, mut remarks) = (ALLOCATIONS.get(), 0);
@@ -136,6 +158,19 @@ fn an_iteration_of_a_method_allocates_nothing() {
         // HOAG says that a step was taken back: a line, and the list it is returned in.
         assert_eq!(made, 2 * remarks, "{}: allocations", method.name());
         assert!(remarks == 0 || method.name() == "hoag");
+    }
+    let batches = Sampling::new(1).batches(4, 3);
+    let drawn: [&dyn Method<f64>; 6] = [
+        &Outer::new(Soba { step: short, ratio }, n).sampling(batches),
+        &Outer::new(Saba { step, ratio }, n).sampling(batches.batches(1, 1)),
+        &Outer::new(fsla, n).sampling(batches),
+        &Outer::new(amigo, n).sampling(batches),
+        &Outer::new(stocbio, n).sampling(batches),
+        &Outer::new(f2sa, n).sampling(batches),
+    ];
+    for method in drawn {
+        let made = iterations_on(&means(), method);
+        assert_eq!(made, (0, 0), "{} on batches: allocations", method.name());
     }
     let adam = Optimiser::Adam { rate: 0.02 };
     let strategies: [(&dyn Strategy<f64>, &dyn Method<f64>); 2] = [

@@ -67,7 +67,7 @@ const DEPTH: usize = 8;
 const LENGTH: f64 = 0.05;
 /// Entries of a derivative that are looked at one by one.
 const ENTRIES: usize = 24;
-/// The same of a hypergradient, where each entry takes many solves of the lower level.
+/// Entries of a hypergradient that are looked at: each takes many solves of the lower level.
 const STRATEGY_ENTRIES: usize = 8;
 
 /// One row of a report.

@@ -49,7 +49,7 @@ pub const DEFAULT: &[&str] = &[
     "bda",
 ];
 
-/// The same where the lower level is not smooth.
+/// The strategies that are compared unless others are named, where the lower level is not smooth.
 pub const DEFAULT_PROXIMAL: &[&str] = &[
     "itd",
     "itd-checkpointed:10",

@@ -139,7 +139,7 @@ pub struct Record {
     pub status: &'static str,
     /// The most bytes held at one time; `None` if it was not run.
     pub peak_bytes: Option<usize>,
-    /// The same, predicted without running anything.
+    /// The peak in bytes, predicted without running anything.
     pub predicted_bytes: usize,
     /// Steps that the reverse pass ran, or would run, again.
     pub recomputed_steps: usize,

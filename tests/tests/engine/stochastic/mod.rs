@@ -1,5 +1,6 @@
 //! Mini-batches, stochastic methods and first-order methods.
 
+mod batches;
 mod draws;
 mod family;
 mod first_order;

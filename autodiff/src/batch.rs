@@ -1,0 +1,348 @@
+//! Samples that are chosen when a program runs: a batch is an input of it, and no recording.
+
+use std::fmt;
+use std::sync::Arc;
+
+use nalgebra::DMatrix;
+
+use crate::operands::{OperandAdjoints, OperandTangents, Operands, Stash};
+use crate::primitive::{Asked, Primitive};
+use crate::real::Real;
+use crate::shape::Shape;
+use crate::var::Var;
+
+/// Numbers of samples, a row of the same width for each, that a [`Batch`] picks rows from. Cloning
+/// shares them.
+#[derive(Clone)]
+pub struct Table<T = f64> {
+    entries: Arc<[T]>,
+    width: usize,
+}
+
+impl<T: Real> fmt::Debug for Table<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Table<{}>({} × {})", T::NAME, self.len(), self.width)
+    }
+}
+
+impl<T: Real> Table<T> {
+    /// The rows of a matrix.
+    ///
+    /// # Panics
+    /// If the matrix has no columns.
+    #[track_caller]
+    pub fn of_rows(matrix: &DMatrix<T>) -> Self {
+        let entries = matrix.transpose();
+        Self::of_samples(entries.as_slice().into(), matrix.ncols())
+    }
+
+    /// One number for each sample.
+    pub fn of_entries(entries: &[T]) -> Self {
+        Self::of_samples(entries.into(), 1)
+    }
+
+    /// Samples of `width` entries, one after the other.
+    ///
+    /// # Panics
+    /// If the width is 0, or the entries are not a whole number of samples.
+    #[track_caller]
+    pub fn of_samples(entries: Arc<[T]>, width: usize) -> Self {
+        assert!(
+            width > 0 && entries.len().is_multiple_of(width),
+            "{} entries in samples of {width}: expected whole samples",
+            entries.len()
+        );
+        Table { entries, width }
+    }
+
+    /// The number of samples.
+    pub fn len(&self) -> usize {
+        self.entries.len() / self.width
+    }
+
+    /// Whether there are no samples.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Entries of a sample.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The entries of sample `i`.
+    ///
+    /// # Panics
+    /// If there is no such sample.
+    #[track_caller]
+    pub fn row(&self, i: usize) -> &[T] {
+        assert!(i < self.len(), "sample {i} of {}", self.len());
+        &self.entries[i * self.width..][..self.width]
+    }
+}
+
+/// The samples that a mean is over, in the recording of it: all of them, or those whose indices an
+/// input of the program holds.
+///
+/// [`batched`](crate::batched) gives it to its closure.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'r, T: Real = f64> {
+    /// A value of the recording, for constants.
+    at: Var<'r, T>,
+    indices: Option<Var<'r, T>>,
+    len: usize,
+}
+
+impl<'r, T: Real> Batch<'r, T> {
+    /// All of `samples` samples, in their order, in the recording that `at` is of.
+    pub(crate) fn all(at: Var<'r, T>, samples: usize) -> Self {
+        Batch {
+            at,
+            indices: None,
+            len: samples,
+        }
+    }
+
+    /// The samples whose indices are the entries of a vector.
+    pub(crate) fn picked(indices: Var<'r, T>) -> Self {
+        Batch {
+            at: indices,
+            indices: Some(indices),
+            len: indices.len(),
+        }
+    }
+
+    /// The number of samples in the batch.
+    // A batch is never empty.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(self) -> usize {
+        self.len
+    }
+
+    /// The indices of the samples, as numbers that nothing is differentiated by: for a
+    /// [`Primitive`](crate::Primitive) that reads samples where they are. `None` if the batch is all
+    /// samples in their order.
+    pub fn indices(self) -> Option<Var<'r, T>> {
+        self.indices
+    }
+
+    /// The rows of a table that are the batch's: a constant of `len` rows and the table's columns, a
+    /// vector if it has one column.
+    ///
+    /// # Panics
+    /// When the program runs, if there is no row of an index.
+    #[must_use]
+    #[track_caller]
+    pub fn rows(self, table: &Table<T>) -> Var<'r, T> {
+        self.pick(table, false)
+    }
+
+    /// The transpose of [`rows`](Batch::rows): a column for each sample of the batch.
+    ///
+    /// # Panics
+    /// As [`rows`](Batch::rows).
+    #[must_use]
+    #[track_caller]
+    pub fn columns(self, table: &Table<T>) -> Var<'r, T> {
+        self.pick(table, true)
+    }
+
+    #[track_caller]
+    fn pick(self, table: &Table<T>, columns: bool) -> Var<'r, T> {
+        let (n, width) = (self.len, table.width);
+        let Some(indices) = self.indices else {
+            assert!(
+                table.len() == n,
+                "a table of {} samples: the objective has {n}",
+                table.len()
+            );
+            let all = DMatrix::from_column_slice(width, n, &table.entries);
+            return self.at.matrix(&if columns { all } else { all.transpose() });
+        };
+        let table = table.clone();
+        indices.fused(PickSamples { table, columns }, &[])
+    }
+
+    /// The entries of a vector that are the batch's, if it has one for each sample: a vector of `len`
+    /// entries, which the derivatives of the others are 0 by.
+    ///
+    /// # Panics
+    /// When the program runs, if there is no entry of an index.
+    #[must_use]
+    #[track_caller]
+    pub fn entries(self, of: Var<'r, T>) -> Var<'r, T> {
+        match self.indices {
+            Some(indices) => of.pick(indices),
+            None => {
+                assert!(
+                    of.len() == self.len,
+                    "a vector of {} entries: the objective has {} samples",
+                    of.len(),
+                    self.len
+                );
+                of
+            }
+        }
+    }
+}
+
+impl<'r, T: Real> Var<'r, T> {
+    /// The entries at the positions that another vector holds when the program runs, in column-major
+    /// order: a vector. Nothing is differentiated by a position.
+    ///
+    /// [`gather`](Var::gather) is for positions that are known while recording.
+    ///
+    /// # Panics
+    /// When the program runs, if there is no entry at a position.
+    #[must_use]
+    #[track_caller]
+    pub fn pick(self, positions: Self) -> Self {
+        self.fused(PickEntries, &[positions.stop_gradient()])
+    }
+}
+
+/// The index that an entry stands for.
+fn index<T: Real>(entry: &T) -> usize {
+    entry.f64() as usize
+}
+
+/// Samples of a table whose indices are the operand, as rows or as columns.
+struct PickSamples<T> {
+    table: Table<T>,
+    columns: bool,
+}
+
+impl<T: Real> Primitive<T> for PickSamples<T> {
+    fn name(&self) -> &str {
+        "samples of a batch"
+    }
+
+    fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
+        match operands {
+            [at] if at.cols == 1 => {
+                let shape = Shape::matrix(at.rows, self.table.width);
+                Ok(if self.columns {
+                    shape.transposed()
+                } else {
+                    shape
+                })
+            }
+            _ => Err("a vector of indices".to_owned()),
+        }
+    }
+
+    fn stash_len(&self, _: &[Shape]) -> usize {
+        0
+    }
+
+    fn eval(&self, a: &Operands<'_, T>, _: Asked, out: &mut [T], _: Stash<'_, T>) {
+        let (at, width) = (a.get(0), self.table.width);
+        for (k, i) in at.iter().enumerate() {
+            let sample = self.table.row(index(i));
+            if self.columns {
+                out[k * width..][..width].copy_from_slice(sample);
+                continue;
+            }
+            for (j, entry) in sample.iter().enumerate() {
+                out[k + j * at.len()] = *entry;
+            }
+        }
+    }
+
+    // Nothing is differentiated by an index.
+    fn jvp(&self, _: &Operands<'_, T>, _: &OperandTangents<'_, T>, _: Stash<'_, T>, out: &mut [T]) {
+        out.fill(T::zero());
+    }
+
+    fn vjp(&self, _: &Operands<'_, T>, _: Stash<'_, T>, _: &[T], _: &mut OperandAdjoints<'_, T>) {}
+
+    fn vjp_tangent(
+        &self,
+        _: &Operands<'_, T>,
+        _: &OperandTangents<'_, T>,
+        _: Stash<'_, T>,
+        _: &[T],
+        _: Option<&[T]>,
+        _: &mut OperandAdjoints<'_, T>,
+    ) {
+    }
+}
+
+/// Entries of the first operand whose indices are the second.
+struct PickEntries;
+
+impl PickEntries {
+    fn pick<T: Real>(from: &[T], at: &[T], out: &mut [T]) {
+        for (out, i) in out.iter_mut().zip(at) {
+            *out = from[index(i)];
+        }
+    }
+
+    /// Adds each entry to the place that it was picked from.
+    fn put<T: Real>(entries: &[T], at: &[T], out: &mut [T]) {
+        for (entry, i) in entries.iter().zip(at) {
+            let place = index(i);
+            out[place] += *entry;
+        }
+    }
+}
+
+impl<T: Real> Primitive<T> for PickEntries {
+    fn name(&self) -> &str {
+        "pick"
+    }
+
+    fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
+        match operands {
+            [_, at] if at.cols == 1 => Ok(*at),
+            _ => Err("entries, and a vector of positions".to_owned()),
+        }
+    }
+
+    fn stash_len(&self, _: &[Shape]) -> usize {
+        0
+    }
+
+    fn eval(&self, a: &Operands<'_, T>, _: Asked, out: &mut [T], _: Stash<'_, T>) {
+        Self::pick(a.get(0), a.get(1), out);
+    }
+
+    fn jvp(
+        &self,
+        a: &Operands<'_, T>,
+        tangents: &OperandTangents<'_, T>,
+        _: Stash<'_, T>,
+        out: &mut [T],
+    ) {
+        match tangents.get(0) {
+            Some(tangent) => Self::pick(tangent, a.get(1), out),
+            None => out.fill(T::zero()),
+        }
+    }
+
+    fn vjp(
+        &self,
+        a: &Operands<'_, T>,
+        _: Stash<'_, T>,
+        u: &[T],
+        adjoints: &mut OperandAdjoints<'_, T>,
+    ) {
+        if let Some(out) = adjoints.get(0) {
+            Self::put(u, a.get(1), out);
+        }
+    }
+
+    fn vjp_tangent(
+        &self,
+        a: &Operands<'_, T>,
+        _: &OperandTangents<'_, T>,
+        _: Stash<'_, T>,
+        _: &[T],
+        du: Option<&[T]>,
+        adjoint_tangents: &mut OperandAdjoints<'_, T>,
+    ) {
+        if let (Some(du), Some(out)) = (du, adjoint_tangents.get(0)) {
+            Self::put(du, a.get(1), out);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! A batch that is an input of a program, against one that is recorded.
+
+use autodiff::check::Check;
+use autodiff::{
+    Batch, Batched, Point, Program, Real, Sampled, Shape, Table, Var, batched, sampled,
+};
+use models::data::Samples;
+use models::{Activation, Dataset, Mlp};
+use nalgebra::{DMatrix, DVector};
+use solvers::sampling::Sampling;
+use solvers::{Bilevel, Method, Outer, Saba, Schedule, Soba};
+
+const N: usize = 700;
+const D: usize = 5;
+
+fn samples(classes: usize) -> Samples {
+    let class = |j: usize| (j * j + j / 3) % classes;
+    Samples {
+        features: DMatrix::from_fn(D, N, |i, j| ((3 * i + 7 * j) as f64 * 0.37).sin()),
+        labels: match classes {
+            2 => (0..N).map(|j| 2.0 * class(j) as f64 - 1.0).collect(),
+            _ => (0..N).map(|j| class(j) as f64).collect(),
+        },
+    }
+}
+
+/// Batches of one sample, of a part of a group of four, with repetitions, of several blocks, of a
+/// block that is contiguous, and of all samples in another order.
+fn batches() -> Vec<Vec<usize>> {
+    vec![
+        vec![N - 1],
+        vec![3, 3, 699],
+        (0..64).map(|i| i * 11 % N).collect(),
+        (0..300).map(|i| i * i % N).collect(),
+        (128..192).collect(),
+        (0..N).rev().collect(),
+    ]
+}
+
+fn vector<T: Real>(len: usize, shift: f64) -> Vec<T> {
+    let entry = |i: usize| T::of(0.7 * (1.9 * i as f64 + shift).cos());
+    (0..len).map(entry).collect()
+}
+
+/// Everything that a point gives at one place, as bits.
+fn all<T: Real>(point: &mut Point<T>, dims: [usize; 2]) -> Vec<u64> {
+    let [x, y] = dims.map(|d| vector::<T>(d, d as f64));
+    let [dx, dy] = dims.map(|d| vector::<T>(d, 5.0 + d as f64));
+    let mut found = vec![point.value(&[&x, &y])];
+    found.push(point.linearise(&[&x, &y]));
+    for k in 0..2 {
+        found.extend_from_slice(point.gradient(k));
+    }
+    for directions in [[Some(&dx[..]), Some(&dy[..])], [None, Some(&dy)]] {
+        found.push(point.directional(&directions));
+        point.second(&directions);
+        for k in 0..2 {
+            found.extend_from_slice(point.product(k));
+        }
+        point.linearise_along(&[&x, &y], &directions);
+        for k in 0..2 {
+            found.extend_from_slice(point.product(k));
+        }
+    }
+    found.iter().map(|v| v.f64().to_bits()).collect()
+}
+
+/// One recording at each batch in turn has the bits of a recording of that batch, and of the one
+/// that copies its samples.
+#[track_caller]
+fn same_bits<T: Real>(one: &dyn Sampled<T>, copying: &dyn Sampled<T>, dims: [usize; 2]) {
+    let [dim_x, dim_y] = dims;
+    let input = one.batched().expect("indices that are exact");
+    for batch in batches() {
+        let mut point = input.batch_program(dim_x, dim_y, batch.len()).point();
+        let indices = |batch: &[usize]| Vec::from_iter(batch.iter().map(|i| T::of(*i as f64)));
+        // Not the first batch that it holds.
+        point.hold(&[&vec![T::zero(); batch.len()]]);
+        all(&mut point, dims);
+        point.hold(&[&indices(&batch)]);
+        let got = all(&mut point, dims);
+        let recorded =
+            |of: &dyn Sampled<T>| all(&mut of.program(dim_x, dim_y, &batch).point(), dims);
+        assert_eq!(got, recorded(one), "{} samples", batch.len());
+        assert_eq!(got, recorded(copying), "{} samples", batch.len());
+    }
+    let whole: Vec<usize> = (0..N).collect();
+    let whole = |of: &dyn Sampled<T>| all(&mut of.program(dim_x, dim_y, &whole).point(), dims);
+    assert_eq!(whole(one), whole(copying));
+}
+
+fn losses_have_the_same_bits<T: Real>() {
+    let of = |classes| match classes {
+        2 => Dataset::<T>::binary(&samples(2)),
+        _ => Dataset::<T>::classes(&samples(classes), classes),
+    };
+    let (a, b) = (of(2), of(2));
+    same_bits(
+        &batched(N, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+            a.logistic_loss_of(batch, y) + x.exp().dot(y.square())
+        }),
+        &sampled(N, move |x: Var<T>, y: Var<T>, batch: &[usize]| {
+            b.select(batch).logistic_loss(y) + x.exp().dot(y.square())
+        }),
+        [D, D],
+    );
+    for classes in [3, 10] {
+        let (a, b) = (of(classes), of(classes));
+        same_bits(
+            &batched(N, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+                a.cross_entropy_of(batch, y) + x.sum() * y.norm_squared()
+            }),
+            &sampled(N, move |x: Var<T>, y: Var<T>, batch: &[usize]| {
+                b.select(batch).cross_entropy(y) + x.sum() * y.norm_squared()
+            }),
+            [1, classes * D],
+        );
+        let (a, b) = (of(classes), of(classes));
+        same_bits(
+            &batched(N, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+                a.weighted_cross_entropy_of(batch, y, batch.entries(x).sigmoid())
+            }),
+            &sampled(N, move |x: Var<T>, y: Var<T>, batch: &[usize]| {
+                let x = if batch.iter().copied().eq(0..N) {
+                    x
+                } else {
+                    x.gather(batch)
+                };
+                b.select(batch).weighted_cross_entropy(y, x.sigmoid())
+            }),
+            [N, classes * D],
+        );
+    }
+}
+
+#[test]
+fn fused_losses_of_a_batch_that_is_an_input_have_the_bits_of_copies() {
+    losses_have_the_same_bits::<f64>();
+    losses_have_the_same_bits::<f32>();
+}
+
+#[test]
+fn networks_and_tables_have_the_bits_of_copies() {
+    let data = || Dataset::<f64>::classes(&samples(3), 3);
+    let net = || Mlp::new(&[D, 4, 3], Activation::Tanh);
+    let ((a, b), (net_a, net_b)) = ((data(), data()), (net(), net()));
+    same_bits(
+        &batched(N, move |x: Var, y: Var, batch: Batch| {
+            a.mlp_losses_of(batch, &net_a, y).mean() + x.sum() * y.norm_squared()
+        }),
+        &sampled(N, move |x: Var, y: Var, batch: &[usize]| {
+            b.select(batch).mlp_losses(&net_b, y).mean() + x.sum() * y.norm_squared()
+        }),
+        [1, net().layout().len()],
+    );
+    let rows = samples(2).features.transpose();
+    let targets = DVector::from_vec(samples(2).labels);
+    let (table, column) = (Table::of_rows(&rows), Table::of_entries(targets.as_slice()));
+    same_bits(
+        &batched(N, move |x: Var, y: Var, batch: Batch| {
+            let left = batch.rows(&table).matmul(y) - batch.rows(&column);
+            left.square().dot(batch.entries(x).exp()) / batch.len() as f64
+        }),
+        &sampled(N, move |x: Var, y: Var, batch: &[usize]| {
+            let picked = DVector::from_fn(batch.len(), |i, _| targets[batch[i]]);
+            let left = &rows.select_rows(batch) * y - &picked;
+            let x = if batch.iter().copied().eq(0..N) {
+                x
+            } else {
+                x.gather(batch)
+            };
+            left.square().dot(x.exp()) / batch.len() as f64
+        }),
+        [N, D],
+    );
+}
+
+#[test]
+fn entries_that_are_picked_have_right_derivatives() {
+    let positions = [3.0, 0.0, 3.0];
+    let program = Program::<f64>::record(&[Shape::vector(4), Shape::vector(3)], |v| {
+        let picked = v[0].exp().pick(v[0].vector(&positions));
+        (picked * v[1].sin()).square().sum()
+    });
+    let at: [&[f64]; 2] = [&[0.3, -0.2, 0.7, 0.1], &[0.4, 1.1, -0.6]];
+    let report = Check::new().program(&program, &at);
+    assert!(report.passed(), "{report}");
+}
+
+/// A mean of ½aᵢ(y − x)² and one of ½(y − bᵢ)² + ½x², either way.
+fn problem(inputs: bool) -> Bilevel<f64> {
+    let (a, b) = ([0.8, 1.2, 0.9, 1.1, 1.0], [0.5, 1.0, 1.5, 0.0, 2.0]);
+    let (of_a, of_b) = (Table::of_entries(&a), Table::of_entries(&b));
+    let upper = batched(5, move |x: Var, y: Var, batch: Batch| {
+        let off = batch.rows(&of_b) - y;
+        0.5 * off.norm_squared() / batch.len() as f64 + 0.5 * x.norm_squared()
+    });
+    let lower = batched(5, move |x: Var, y: Var, batch: Batch| {
+        0.5 * batch.rows(&of_a).mean() * (y - x).norm_squared()
+    });
+    if inputs {
+        return Bilevel::sampled(upper, lower, 1, 1).expect("a valid problem");
+    }
+    /// Recorded for each batch.
+    struct Anew<S>(S);
+    impl<T: Real, S: Sampled<T>> Sampled<T> for Anew<S> {
+        fn samples(&self) -> usize {
+            self.0.samples()
+        }
+
+        fn record<'r>(&self, x: Var<'r, T>, y: Var<'r, T>, batch: &[usize]) -> Var<'r, T> {
+            self.0.record(x, y, batch)
+        }
+    }
+    Bilevel::sampled(Anew(upper), Anew(lower), 1, 1).expect("a valid problem")
+}
+
+#[test]
+fn runs_have_the_bits_of_runs_that_record_each_batch_and_are_resumed() {
+    let step = 0.1;
+    let sampling = |upper, lower| Sampling::new(4).batches(upper, lower);
+    let soba = Soba {
+        step: Schedule::Constant(step),
+        ratio: 2.0,
+    };
+    for (upper, lower) in [(1, 1), (2, 3), (3, 5), (5, 5)] {
+        let soba = Outer::new(soba, 40).sampling(sampling(upper, lower));
+        let saba = Outer::new(Saba { step, ratio: 2.0 }, 40).sampling(sampling(1, 1));
+        for method in [&soba as &dyn Method<f64>, &saba] {
+            let (input, recorded) = (problem(true), problem(false));
+            let begin = |problem| method.begin(problem, DVector::zeros(1)).expect("it suits");
+            let (mut a, mut b) = (begin(&input), begin(&recorded));
+            for _ in 0..15 {
+                let [p, q] = [a.step(), b.step()].map(|p| p.expect("iterations are left"));
+                assert_eq!((p.upper, p.oracles), (q.upper, q.oracles));
+            }
+            let mut resumed = begin(&input);
+            resumed.restore(&a.save()).expect("a state of this run");
+            assert_eq!(resumed.save(), a.save());
+            while let (Some(p), Some(q)) = (a.step(), b.step()) {
+                let r = resumed.step().expect("as many iterations");
+                assert_eq!((p.upper, p.oracles), (q.upper, q.oracles));
+                assert_eq!((p.upper, p.peak_bytes), (r.upper, r.peak_bytes));
+            }
+            assert_eq!((a.x(), a.y()), (b.x(), b.y()), "{upper} and {lower}");
+            assert_eq!((a.x(), a.y()), (resumed.x(), resumed.y()));
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "number of inputs of the program")]
+fn an_input_that_is_held_is_not_given() {
+    let g = batched(2, |_: Var, y: Var, batch: Batch| {
+        y.norm_squared() / batch.len() as f64
+    });
+    let mut point = g.batch_program(1, 1, 1).point();
+    point.hold(&[&[0.0]]);
+    point.value(&[&[0.0], &[1.0], &[0.0]]);
+}
