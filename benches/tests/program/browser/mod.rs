@@ -128,7 +128,7 @@ const SWEEP: &str = "seeds = [0, 1, 2]\n[base]\nproblem = \"hyper-cleaning\"\nit
 
 #[test]
 fn the_page_of_compare_renders() {
-    check("compare --problem ridge,quadratic", 4, 3, 0);
+    check("compare --problem ridge,quadratic", 4, 5, 0);
 }
 
 #[test]
