@@ -2,14 +2,20 @@
 //!
 //! `cargo bench -p bilevel-benches --bench engine` takes some minutes; a part of a name after `--`
 //! picks what to run, as `W4/f64/1 thread`. The workloads are those that `benches/peers` times
-//! beside other systems: see `bilevel_benches::workloads`.
+//! beside other systems: see `bilevel_benches::workloads`. `SOBA` picks iterations of a stochastic
+//! method, its batches inputs of one recording, and recorded one by one.
 
 use std::time::Duration;
 
-use autodiff::Real;
+use autodiff::{Batch, Real, Var, batched, sampled};
 use bilevel_benches::workloads::{GROUPS, Named, build};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use models::Dataset;
+use models::data::Samples;
+use nalgebra::{DMatrix, DVector};
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use solvers::sampling::Sampling;
+use solvers::{Bilevel, Method, Outer, Schedule, Soba};
 
 fn group<T: Real>(c: &mut Criterion, name: &str, tasks: &[&str], pool: &ThreadPool) {
     let threads = match pool.current_num_threads() {
@@ -42,5 +48,105 @@ fn suite(c: &mut Criterion) {
     }
 }
 
-criterion_group!(engine, suite);
+/// Samples of a linear model with noise.
+fn samples(n: usize, d: usize, classes: usize) -> Samples {
+    let wave = |i: usize, j: usize| ((1 + i) as f64 * 0.7 + (1 + j) as f64 * 1.3).sin();
+    let features = DMatrix::from_fn(d, n, |i, j| wave(i * 131, j * 17));
+    let label = |j: usize| match classes {
+        2 => f64::from(features[(0, j)] + 0.3 * wave(j, 5) > 0.0) * 2.0 - 1.0,
+        _ => ((features[(0, j)] + 1.0) * 0.499 * classes as f64).floor(),
+    };
+    let labels = (0..n).map(label).collect();
+    Samples { features, labels }
+}
+
+/// `½ eˣ ‖y‖²`.
+fn penalty<'r>(x: Var<'r>, y: Var<'r>) -> Var<'r> {
+    0.5 * x.exp().sum() * y.norm_squared()
+}
+
+/// Cross-entropy of a linear model of two or more classes with a penalty for all, on batches that are
+/// inputs of one recording, or that are recorded one by one.
+fn means(n: usize, d: usize, classes: usize, inputs: bool) -> Bilevel<f64> {
+    let data = samples(n, d, classes);
+    let two = classes == 2;
+    let data = match two {
+        true => Dataset::<f64>::binary(&data),
+        false => Dataset::classes(&data, classes),
+    };
+    let (f, g) = (data.clone(), data);
+    let dim_y = if two { d } else { d * classes };
+    let problem = match (inputs, two) {
+        (true, true) => Bilevel::sampled(
+            batched(n, move |_: Var, y: Var, batch: Batch| {
+                f.logistic_loss_of(batch, y)
+            }),
+            batched(n, move |x: Var, y: Var, batch: Batch| {
+                g.logistic_loss_of(batch, y) + penalty(x, y)
+            }),
+            1,
+            dim_y,
+        ),
+        (true, false) => Bilevel::sampled(
+            batched(n, move |_: Var, y: Var, batch: Batch| {
+                f.cross_entropy_of(batch, y)
+            }),
+            batched(n, move |x: Var, y: Var, batch: Batch| {
+                g.cross_entropy_of(batch, y) + penalty(x, y)
+            }),
+            1,
+            dim_y,
+        ),
+        (false, true) => Bilevel::sampled(
+            sampled(n, move |_: Var, y: Var, batch: &[usize]| {
+                f.select(batch).logistic_loss(y)
+            }),
+            sampled(n, move |x: Var, y: Var, batch: &[usize]| {
+                g.select(batch).logistic_loss(y) + penalty(x, y)
+            }),
+            1,
+            dim_y,
+        ),
+        (false, false) => Bilevel::sampled(
+            sampled(n, move |_: Var, y: Var, batch: &[usize]| {
+                f.select(batch).cross_entropy(y)
+            }),
+            sampled(n, move |x: Var, y: Var, batch: &[usize]| {
+                g.select(batch).cross_entropy(y) + penalty(x, y)
+            }),
+            1,
+            dim_y,
+        ),
+    };
+    problem.expect("a bilevel problem")
+}
+
+/// Iterations in one thing to time: F and ∇g on all samples are computed once for them.
+const ITERATIONS: usize = 1000;
+
+/// A thousand iterations of stochastic methods with batches of 64.
+fn stochastic(c: &mut Criterion) {
+    let soba = Soba {
+        step: Schedule::Constant(0.01),
+        ratio: 10.0,
+    };
+    for (size, n, d, classes) in [("20000x22", 20_000, 22, 2), ("50000x54x7", 50_000, 54, 7)] {
+        let mut group = c.benchmark_group(format!("SOBA/batch 64/{size}"));
+        group.sample_size(10);
+        group.throughput(Throughput::Elements(ITERATIONS as u64));
+        for (name, inputs) in [("batch is an input", true), ("batch is recorded", false)] {
+            group.bench_function(name, |b| {
+                let problem = means(n, d, classes, inputs);
+                let method = Outer::new(soba, usize::MAX).report_every(ITERATIONS);
+                let method = method.sampling(Sampling::new(0).batches(64, 64));
+                let run = method.begin(&problem, DVector::from_element(1, -3.0));
+                let mut run = run.expect("settings that suit");
+                b.iter(|| run.step().expect("iterations are left"));
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(engine, suite, stochastic);
 criterion_main!(engine);

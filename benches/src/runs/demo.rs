@@ -119,9 +119,11 @@ impl Demo {
         let compared = self.comparisons.iter().flat_map(|(_, records)| records);
         let compared = compared.map(move |r| of("compare", json!(r)));
         let curves = self.curves.iter().flat_map(move |c| {
-            c.records.iter().zip(&c.depths).map(move |(r, depth)| {
+            let each = c.records.iter().zip(&c.depths).zip(&c.seconds);
+            each.map(move |((r, depth), range)| {
                 let mut value = of("depth", json!(r));
                 value["depth"] = (*depth).into();
+                value["seconds_range"] = json!(range);
                 value
             })
         });

@@ -8,6 +8,7 @@ mod faults;
 mod guide;
 mod method_failures;
 mod own_problem;
+mod pages;
 mod stability;
 mod survival;
 mod user_data;

@@ -128,7 +128,7 @@ const SWEEP: &str = "seeds = [0, 1, 2]\n[base]\nproblem = \"hyper-cleaning\"\nit
 
 #[test]
 fn the_page_of_compare_renders() {
-    check("compare --problem ridge,quadratic", 4, 3, 0);
+    check("compare --problem ridge,quadratic", 4, 5, 0);
 }
 
 #[test]
@@ -172,9 +172,11 @@ fn a_page_that_is_named_renders() {
 #[test]
 fn the_probe_sees_what_is_wrong() {
     let Some(browser) = browser() else { return };
-    let broken = "<!doctype html><html><head><title>t</title></head><body>\
+    let broken = "<!doctype html><html><head><title>t</title></head>\
+                  <body style=\"background: #fff; color: #ddd\">\
                   <figure class=\"plot\"><figcaption>p</figcaption><svg class=\"chart\" \
-                  width=\"100\" height=\"50\"><text x=\"90\" y=\"20\">far too long</text></svg>\
+                  width=\"100\" height=\"50\"><text x=\"90\" y=\"20\">far too long</text>\
+                  <text x=\"92\" y=\"20\">over it</text></svg>\
                   <ul class=\"legend\"><li><button>a</button></li></ul></figure>\
                   <div style=\"width: 3000px\">wide</div>\
                   <script>missing();</script></body></html>";
@@ -187,4 +189,7 @@ fn the_probe_sees_what_is_wrong() {
     assert_eq!(seen["plots"][0]["drawn"], 0);
     assert_eq!(seen["plots"][0]["outside"][0], "far too long");
     assert!(seen["wide"].as_u64() > seen["window"].as_u64());
+    assert_eq!(seen["plots"][0]["overlaps"][0], "far too long / over it");
+    assert_eq!(seen["plots"][0]["downloads"]["inside"], false);
+    assert_eq!(seen["faint"][0], "rgb(221, 221, 221)");
 }

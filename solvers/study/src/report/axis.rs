@@ -89,6 +89,21 @@ impl Axis {
         self
     }
 
+    /// The axis with its first tick at least this share of its length from its start.
+    pub(super) fn with_room(mut self, share: f64) -> Self {
+        if let Some((first, _)) = self.ticks.first() {
+            let least = first - share / (1.0 - share) * (self.high - first);
+            self.low = self.low.min(least);
+        }
+        self
+    }
+
+    /// Whether the label of its first tick reaches beyond its start, where it is vertical.
+    pub(super) fn begins_low(&self) -> bool {
+        let share = |at: f64| (at - self.low) / (self.high - self.low);
+        self.ticks.first().is_some_and(|(at, _)| share(*at) < 0.045)
+    }
+
     /// The label of the tick at `at`.
     pub(super) fn label(&self, at: f64) -> String {
         let found = self.ticks.iter().find(|(tick, _)| *tick == at);

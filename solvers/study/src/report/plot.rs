@@ -166,7 +166,13 @@ fn axes(plot: &Plot) -> Option<(Axis, Axis)> {
     let room = (WIDTH - left(&y)) as usize / (TEXT_MAX * 3 / 5) as usize;
     let x_scale = scale(plot.x_log, plot.x_unit);
     let x = Axis::over(placed.iter().map(|p| p.0), x_scale, axis::ROWS, room)?;
-    Some((x, y))
+    if !y.begins_low() {
+        return Some((x, y));
+    }
+    // In the corner the first labels of both axes would meet.
+    let half = x.widest() as i32 * TEXT_MAX * 3 / 10 - 6 * UNIT;
+    let share = f64::from(half.max(0)) / f64::from(WIDTH - left(&y) - 14 * UNIT);
+    Some((x.with_room(share), y))
 }
 
 /// The width of the vertical axis's labels, at the size they have on a phone.

@@ -267,3 +267,23 @@ fn another_horizontal_quantity_moves_the_points() {
     let drawn = svg(&moved);
     assert!(drawn.contains("y against time (log)") && drawn.contains("10 ms"));
 }
+
+#[test]
+fn the_first_labels_of_both_axes_do_not_meet_in_the_corner() {
+    let mut met = 0;
+    for low in (0..200).map(|i| 1.03f64.powi(i) * 1e3) {
+        let points = vec![(low, 1e-16), (30.0 * low, 1.0)];
+        let mut p = plot(vec![points], Style::Markers, true);
+        p.x_unit = Unit::Bytes;
+        let (x, y) = axes(&p).unwrap();
+        if !y.begins_low() {
+            continue;
+        }
+        met += 1;
+        let side = left(&y);
+        let first = x.map(&x.ticks[0].0, (side, WIDTH - right(&x, side)));
+        let half = x.widest() as i32 * TEXT_MAX * 3 / 10;
+        assert!(first - half >= side - 8 * UNIT, "{low}: {x:?}");
+    }
+    assert!(met > 100);
+}
