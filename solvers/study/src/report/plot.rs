@@ -27,7 +27,7 @@ const APART: i32 = 6 * UNIT;
 /// The title, the legend and the notes are not part of the drawing: the page sets them as text,
 /// which wraps. Colours and text sizes follow the page's styles, and have defaults without them.
 /// A point without a place on the axes (not finite, or not positive on a log axis) is left out
-/// and interrupts its line; [`left_out`] counts them. Where the axes lie is said in `data-x` and
+/// and interrupts its line; a note under it counts them. Where the axes lie is said in `data-x` and
 /// `data-y`: the least and the largest drawn coordinate, and their places.
 pub fn svg(plot: &Plot) -> String {
     let axes = axes(plot);
