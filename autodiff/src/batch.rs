@@ -193,7 +193,7 @@ impl<'r, T: Real> Var<'r, T> {
     /// [`gather`](Var::gather) is for positions that are known while recording.
     ///
     /// # Panics
-    /// When the program runs, if there is no entry at a position.
+    /// When the program runs, if a position is no whole number, or there is no entry at it.
     #[must_use]
     #[track_caller]
     pub fn pick(self, positions: Self) -> Self {
@@ -201,9 +201,19 @@ impl<'r, T: Real> Var<'r, T> {
     }
 }
 
-/// The index that an entry stands for.
-fn index<T: Real>(entry: &T) -> usize {
-    entry.f64() as usize
+/// The index that an entry of [`Batch::indices`] stands for.
+///
+/// # Panics
+/// If it is not a whole number from 0 on.
+#[inline]
+pub fn index_of<T: Real>(entry: T) -> usize {
+    let (number, index) = (entry.f64(), entry.f64() as usize);
+    // A NaN is refused too.
+    assert!(
+        index as f64 == number,
+        "index {number} of a sample or an entry: expected a whole number from 0 on"
+    );
+    index
 }
 
 /// Samples of a table whose indices are the operand, as rows or as columns.
@@ -238,7 +248,7 @@ impl<T: Real> Primitive<T> for PickSamples<T> {
     fn eval(&self, a: &Operands<'_, T>, _: Asked, out: &mut [T], _: Stash<'_, T>) {
         let (at, width) = (a.get(0), self.table.width);
         for (k, i) in at.iter().enumerate() {
-            let sample = self.table.row(index(i));
+            let sample = self.table.row(index_of(*i));
             if self.columns {
                 out[k * width..][..width].copy_from_slice(sample);
                 continue;
@@ -274,15 +284,14 @@ struct PickEntries;
 impl PickEntries {
     fn pick<T: Real>(from: &[T], at: &[T], out: &mut [T]) {
         for (out, i) in out.iter_mut().zip(at) {
-            *out = from[index(i)];
+            *out = from[index_of(*i)];
         }
     }
 
     /// Adds each entry to the place that it was picked from.
     fn put<T: Real>(entries: &[T], at: &[T], out: &mut [T]) {
         for (entry, i) in entries.iter().zip(at) {
-            let place = index(i);
-            out[place] += *entry;
+            out[index_of(*i)] += *entry;
         }
     }
 }

@@ -58,7 +58,7 @@ mod workspace;
 /// The matrices of [`Var::matrix`], [`Layout::pack`] and of the solvers' vectors.
 pub use nalgebra;
 
-pub use batch::{Batch, Table};
+pub use batch::{Batch, Table, index_of};
 pub use bytes::Meter;
 pub use inputs::Inputs;
 pub use kinks::Kink;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use autodiff::kernels::add;
 use autodiff::rows::{Picked, unpack};
-use autodiff::{Operands, Real};
+use autodiff::{Operands, Real, index_of};
 use smallvec::SmallVec;
 
 /// At most this many blocks, whatever the machine.
@@ -117,6 +117,6 @@ impl<T: Real> Going<T> {
     /// The index in the data set of the sample `i`.
     #[inline(always)]
     pub(crate) fn index(at: Option<&[T]>, i: usize) -> usize {
-        at.map_or(i, |at| at[i].f64() as usize)
+        at.map_or(i, |at| index_of(at[i]))
     }
 }

@@ -258,3 +258,32 @@ fn an_input_that_is_held_is_not_given() {
     point.hold(&[&[0.0]]);
     point.value(&[&[0.0], &[1.0], &[0.0]]);
 }
+
+/// What is no index is refused, and not read as sample 0.
+#[test]
+fn what_is_no_index_is_refused() {
+    let data = Dataset::<f64>::binary(&samples(2));
+    let loss = batched(N, move |_: Var, y: Var, batch: Batch| {
+        data.logistic_loss_of(batch, y)
+    });
+    let data = Dataset::<f64>::classes(&samples(3), 3);
+    let classes = batched(N, move |_: Var, y: Var, batch: Batch| {
+        data.cross_entropy_of(batch, y)
+    });
+    let table = Table::of_entries(&vector::<f64>(N, 0.0));
+    let rows = batched(N, move |x: Var, _: Var, batch: Batch| {
+        (batch.rows(&table) + batch.entries(x)).norm_squared()
+    });
+    let all: [(&dyn Batched<f64>, [usize; 2]); 3] =
+        [(&loss, [1, D]), (&classes, [1, 3 * D]), (&rows, [N, 1])];
+    for (of, [dim_x, dim_y]) in all {
+        for index in [-1.0, f64::NAN, 0.5, N as f64, f64::INFINITY] {
+            let mut point = of.batch_program(dim_x, dim_y, 2).point();
+            point.hold(&[&[0.0, index]]);
+            let (x, y) = (vec![0.0; dim_x], vec![0.0; dim_y]);
+            let value = || point.value(&[&x, &y]);
+            let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(value));
+            assert!(refused.is_err(), "index {index}");
+        }
+    }
+}
