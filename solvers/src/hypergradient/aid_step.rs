@@ -386,9 +386,8 @@ impl<T: Real> Strategy<T> for AidStep {
                     true => 0.0,
                     false => slowest.energy(lower, [start, y]),
                 };
-                let allowed = allowed.max(TOLD);
-                // A NaN is told by what it comes from.
-                if distance > allowed {
+                // Written so that a NaN is no success.
+                if !(distance <= allowed) {
                     answer.distance = Some(distance);
                     answer.status = Status::LowerInaccurate { distance, allowed };
                     return answer;

@@ -44,7 +44,8 @@ use run::Adapting;
 ///
 /// # Requirements on the problem
 /// F once and g twice differentiable; the Hessian of g in y positive definite at the solution. No
-/// constants; nothing vouches for the accuracy being enough: values fall by what is promised less e, to first order.
+/// constants; nothing vouches for the accuracy being enough: values fall by what is promised less
+/// e, to first order.
 ///
 /// # Cost in oracle calls
 /// In each iteration a gradient of g, a solve of the lower level to `‖∇_y g‖ ≤ ε_k min(1, r)` by

@@ -116,3 +116,31 @@ fn separable_data_are_solved_or_told() {
         }
     }
 }
+
+/// ½c(y₀ − x)², flat in y₁, which F does not see and which starts far away: beside it y₀ is near
+/// wherever it is, and `f32` lets no step of it be seen.
+#[test]
+fn a_fixed_point_that_is_near_for_a_flat_entry_alone_is_no_success() {
+    for curvature in [0.1f32, 0.35] {
+        for far in [0.0f32, 1e3, 1e4, 7.6e4, 3e5, 1e6] {
+            let lower = objective(move |x: Var<f32>, y: Var<f32>| {
+                (y.at(0) - x).square() * (0.5 * curvature)
+            });
+            let upper = objective(|_: Var<f32>, y: Var<f32>| (y.at(0) - 1.0).square() * 0.5f32);
+            let problem = Bilevel::new(upper, lower, 1, 2).expect("a valid problem");
+            let problem = problem.starting_from(dvector![0.0, far]);
+            let fista = InnerStep::Fista(Constraint::None.into());
+            for inner in [InnerStep::GradientDescent, fista] {
+                let aid = AidStep::new(inner).system(StepSystem::Gmres { restart: 30 });
+                let mut work = problem.workspace();
+                let estimate = aid.hypergradient(&problem, &dvector![0.3], &mut work);
+                let estimate = estimate.expect("valid settings");
+                let off = (estimate.hypergradient[0] + 0.7).abs() / 0.7;
+                let success = estimate.status.is_success();
+                assert!(!success || off < 1e-3, "{far}, off {off:e}: {estimate}");
+                assert!(success || far >= 1e3, "{estimate}");
+                assert!(!success || far < 1e6, "{estimate}");
+            }
+        }
+    }
+}
