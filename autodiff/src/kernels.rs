@@ -63,7 +63,8 @@ impl<'a, T> View<'a, T> {
     }
 }
 
-/// `out += a · b`, where `out` is column-major, or its transpose is if `out_transposed`.
+/// `out += a · b`, where `out` is column-major, or its transpose is if `out_transposed`; `out = a · b`
+/// if it is `fresh`.
 ///
 /// Large products are cut into blocks of columns of what is column-major, which run on several
 /// threads; the cut, and so the bits, depend on the sizes alone.
@@ -78,18 +79,21 @@ pub(crate) fn matmul_add<T: Real>(
     out_transposed: bool,
     a: View<'_, T>,
     b: View<'_, T>,
+    fresh: bool,
 ) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     assert_eq!(k, b.rows, "matmul: inner dimensions");
     assert_eq!(out.len(), m * n, "matmul: output length");
     if m == 0 || n == 0 || k == 0 {
-        return;
+        return if fresh {
+            out.fill(T::zero())
+        };
     }
     if out_transposed {
         // out ᵀ = bᵀ aᵀ
-        blocks(out, b.t(), a.t());
+        blocks(out, b.t(), a.t(), fresh);
     } else {
-        blocks(out, a, b);
+        blocks(out, a, b, fresh);
     }
 }
 
@@ -130,24 +134,24 @@ type Product<T> = unsafe fn(
     Parallelism,
 );
 
-/// `out += a · b`, for a column-major `out`, in blocks of columns.
-fn blocks<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>) {
+/// [`matmul_add`] to a column-major `out`, in blocks of columns.
+fn blocks<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>, fresh: bool) {
     let work = a.rows * a.cols * b.cols;
     let count = (work / BLOCK_WORK).clamp(1, BLOCKS);
     // Whole registers of the kernels, whose width divides this.
     let width = b.cols.div_ceil(count).next_multiple_of(8);
     if width >= b.cols {
-        return product(out, a, b);
+        return product(out, a, b, fresh);
     }
     let columns = out.chunks_mut(width * a.rows);
     let mut parts: SmallVec<[(usize, &mut [T]); BLOCKS]> = columns.enumerate().collect();
     for_each(&mut parts, work, |(at, out)| {
-        product(out, a, b.columns(*at * width, out.len() / a.rows));
+        product(out, a, b.columns(*at * width, out.len() / a.rows), fresh);
     });
 }
 
-/// `out += a · b`, for a column-major `out`.
-fn product<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>) {
+/// [`matmul_add`] to a column-major `out`.
+fn product<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>, fresh: bool) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     assert!(k == b.rows && out.len() == m * n, "product: shapes");
     // SAFETY: the three views lie within their slices: `View` checks rows·cols = len, and then only
@@ -161,14 +165,14 @@ fn product<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>) {
             out.as_mut_ptr(),
             m as isize,
             1,
-            true,
+            !fresh,
             a.data.as_ptr(),
             a.col_stride as isize,
             a.row_stride as isize,
             b.data.as_ptr(),
             b.col_stride as isize,
             b.row_stride as isize,
-            T::one(),
+            if fresh { T::zero() } else { T::one() },
             T::one(),
             false,
             false,
@@ -286,7 +290,7 @@ mod tests {
                 View::new(&b, k, n)
             };
             let mut out = vec![1.0; m * n];
-            matmul_add(&mut out, tout, va, vb);
+            matmul_add(&mut out, tout, va, vb, false);
             for i in 0..m {
                 for j in 0..n {
                     let want: f64 = 1.0
@@ -322,7 +326,7 @@ mod tests {
                 let mut out = vec![1.0; m * n];
                 pool.build()
                     .expect("a pool")
-                    .install(|| matmul_add(&mut out, tout, va, vb));
+                    .install(|| matmul_add(&mut out, tout, va, vb, false));
                 out
             };
             let one = with(1);

@@ -21,6 +21,7 @@
 //! ```
 
 mod activity;
+mod adjoints;
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
 mod batch;
@@ -35,6 +36,7 @@ mod linearised;
 mod non_finite;
 mod objective;
 mod operands;
+mod plan;
 mod point;
 mod primitive;
 mod program;

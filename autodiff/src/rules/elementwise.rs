@@ -99,16 +99,18 @@ macro_rules! unary_table {
                 T::value(self, p, a, out);
             }
 
-            /// `out += f′(a) · t`.
-            pub(crate) fn first<T: Real>(self, p: T, a: &[T], u: &[T], t: &[T], out: &mut [T]) {
-                T::first(self, p, [a, u, t], out);
+            /// `out += f′(a) · t`; here as below `out` is overwritten if it is `fresh`.
+            pub(crate) fn first<T: Real>(
+                self, p: T, [a, u, t]: [&[T]; 3], out: &mut [T], fresh: bool,
+            ) {
+                T::first(self, p, [a, u, t], out, fresh);
             }
 
             /// `out += f″(a) · s · t`.
             pub(crate) fn second<T: Real>(
-                self, p: T, a: &[T], u: &[T], s: &[T], t: &[T], out: &mut [T],
+                self, p: T, [a, u, s, t]: [&[T]; 4], out: &mut [T], fresh: bool,
             ) {
-                T::second(self, p, [a, u, s, t], out);
+                T::second(self, p, [a, u, s, t], out, fresh);
             }
         }
 
@@ -137,19 +139,19 @@ macro_rules! unary_table {
         impl Kernels for $T {
             fn value(row: Unary, p: $T, a: &[$T], out: &mut [$T]) {
                 match row { $(Unary::$Name => {
-                    $T::each(Value::<rows::$Name>::new(p), [a], out)
+                    $T::each(Value::<rows::$Name>::new(p, true), [a], out)
                 })* }
             }
 
-            fn first(row: Unary, p: $T, a: [&[$T]; 3], out: &mut [$T]) {
+            fn first(row: Unary, p: $T, a: [&[$T]; 3], out: &mut [$T], fresh: bool) {
                 match row { $(Unary::$Name => {
-                    $T::each(First::<rows::$Name>::new(p), a, out)
+                    $T::each(First::<rows::$Name>::new(p, fresh), a, out)
                 })* }
             }
 
-            fn second(row: Unary, p: $T, a: [&[$T]; 4], out: &mut [$T]) {
+            fn second(row: Unary, p: $T, a: [&[$T]; 4], out: &mut [$T], fresh: bool) {
                 match row { $(Unary::$Name => {
-                    $T::each(Second::<rows::$Name>::new(p), a, out)
+                    $T::each(Second::<rows::$Name>::new(p, fresh), a, out)
                 })* }
             }
         }

@@ -19,10 +19,10 @@ pub(super) trait Row: Copy {
 pub trait PairKernels: Sized {
     /// `out = f(a, b)` for `[a, b]`.
     fn pair_value(row: Binary, a: [&[Self]; 2], out: &mut [Self]);
-    /// `out += ∂f/∂by · t` for `[a, b, t]`.
-    fn pair_first(row: Binary, by: Side, a: [&[Self]; 3], out: &mut [Self]);
+    /// `out += ∂f/∂by · t` for `[a, b, t]`; here as below `out` is overwritten if it is `fresh`.
+    fn pair_first(row: Binary, by: Side, a: [&[Self]; 3], out: &mut [Self], fresh: bool);
     /// `out += ∂²f/∂by · s · t` for `[a, b, s, t]`.
-    fn pair_second(row: Binary, by: (Side, Side), a: [&[Self]; 4], out: &mut [Self]);
+    fn pair_second(row: Binary, by: (Side, Side), a: [&[Self]; 4], out: &mut [Self], fresh: bool);
 }
 
 macro_rules! formulas {
@@ -30,11 +30,16 @@ macro_rules! formulas {
         $formula:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy)]
-        pub(super) struct $Name<R>(pub(super) R);
+        pub(super) struct $Name<R>(
+            pub(super) R,
+            /// Whether what stands in the place of the result does not count.
+            pub(super) bool,
+        );
 
         impl<R: Row> Formula<$n> for $Name<R> {
             #[inline(always)]
             fn of<V: Lanes>(self, a: [V; $n], old: V) -> V {
+                let old = if self.1 { old.zero() } else { old };
                 let ($operands, $old) = (a, old);
                 $formula
             }
@@ -58,6 +63,15 @@ formulas! {
 }
 
 impl Binary {
+    /// Whether there is a second derivative by these operands that is not zero.
+    pub(crate) fn bends(self, by: Side, along: Side) -> bool {
+        match self {
+            Binary::Add | Binary::Sub => false,
+            Binary::Mul => by != along,
+            _ => true,
+        }
+    }
+
     /// `out = f(a, b)`; here as below an operand of one entry goes with all of the others'.
     #[inline]
     pub(crate) fn eval<T: Real>(self, a: &[T], b: &[T], out: &mut [T]) {
@@ -66,10 +80,17 @@ impl Binary {
         });
     }
 
-    /// `out += ∂f/∂by · t`.
-    pub(crate) fn first<T: Real>(self, by: Side, a: &[T], b: &[T], t: &[T], out: &mut [T]) {
+    /// `out += ∂f/∂by · t`; here as below `out` is overwritten if it is `fresh`.
+    pub(crate) fn first<T: Real>(
+        self,
+        by: Side,
+        [a, b]: [&[T]; 2],
+        t: &[T],
+        out: &mut [T],
+        fresh: bool,
+    ) {
         spread(out.len(), [a, b, t], |at, a| {
-            T::pair_first(self, by, a, &mut out[at.0..at.1]);
+            T::pair_first(self, by, a, &mut out[at.0..at.1], fresh);
         });
     }
 
@@ -81,9 +102,10 @@ impl Binary {
         s: &[T],
         t: &[T],
         out: &mut [T],
+        fresh: bool,
     ) {
         spread(out.len(), [a, b, s, t], |at, a| {
-            T::pair_second(self, by, a, &mut out[at.0..at.1]);
+            T::pair_second(self, by, a, &mut out[at.0..at.1], fresh);
         });
     }
 }
