@@ -60,6 +60,7 @@ pub(crate) fn entries<T: Real>() -> Vec<LinearEntry<T>> {
 
 /// How a linear solve ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// The tolerance was met.
     Converged,
