@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use crate::block::Columns;
-use crate::bytes::{Buffer, Category, Claim, Meter};
+use crate::bytes::{Buffer, Category, Meter};
 use crate::inputs::Inputs;
 use crate::plan::Piece;
 use crate::program::{Node, Program};
@@ -13,32 +13,30 @@ use crate::real::Real;
 /// sweep wrote: what stands elsewhere is of a sweep before, and means zero.
 pub(crate) struct Adjoints<T: Real> {
     entries: Buffer<T>,
-    written: Vec<bool>,
-    bytes: Claim,
+    written: Box<[bool]>,
 }
 
 impl<T: Real> Adjoints<T> {
-    /// Room for nothing.
-    pub(crate) fn new(meter: &Meter) -> Self {
+    /// Marks of a program's regions, and room for nothing.
+    pub(crate) fn new(program: &Program<T>, meter: &Meter) -> Self {
         Adjoints {
             entries: Buffer::zeros(0, Category::Adjoints, meter),
-            written: Vec::new(),
-            bytes: Claim::new(0, Category::Adjoints, meter),
+            written: vec![false; program.nodes.len()].into(),
         }
     }
 
-    /// Bytes of adjoints of a program, or of `width` columns of their tangents.
+    /// Bytes that adjoints of a program make at their first use, or `width` columns of their tangents.
     pub(crate) fn bytes(program: &Program<T>, width: usize) -> usize {
-        program.back_len(width) * size_of::<T>() + program.nodes.len()
+        program.back_len(width) * size_of::<T>()
+    }
+
+    /// Bytes of the marks, which are there from the start.
+    pub(crate) fn marks_bytes(program: &Program<T>) -> usize {
+        program.nodes.len()
     }
 
     /// Makes room for `len` entries; what was made for more stays.
-    pub(crate) fn make(&mut self, program: &Program<T>, len: usize) {
-        let nodes = program.nodes.len();
-        if self.written.len() != nodes {
-            self.written = vec![false; nodes];
-            self.bytes.set(nodes);
-        }
+    pub(crate) fn make(&mut self, len: usize) {
         if self.entries.len() < len {
             self.entries.resize(len);
             self.written.fill(false);
@@ -48,7 +46,7 @@ impl<T: Real> Adjoints<T> {
     /// Begins a sweep of `width` columns.
     pub(crate) fn begin(&mut self, program: &Program<T>, width: usize) {
         let len = program.back_len(width);
-        self.make(program, len);
+        self.make(len);
         self.written.fill(program.plan.plain);
         if program.plan.plain {
             self.entries[..len].fill(T::zero());

@@ -88,16 +88,16 @@ impl<T: Real> Workspace<T> {
             values: Buffer::zeros(program.plan.values_len, Category::Values, meter),
             stash: Buffer::zeros(program.stash_len, Category::Values, meter),
             scratch: Buffer::zeros(0, Category::Values, meter),
-            adjoints: Adjoints::new(meter),
+            adjoints: Adjoints::new(program, meter),
             tangents: Buffer::zeros(0, Category::Tangents, meter),
-            adjoint_tangents: Adjoints::new(meter),
+            adjoint_tangents: Adjoints::new(program, meter),
             nested,
             sweeps: Sweeps::default(),
             state: Linearised::Not,
             held: 0,
             scratch_len: program.scratch_len,
             meter: meter.clone(),
-            _own_bytes: Claim::new(size_of::<Self>(), Category::Values, meter),
+            _own_bytes: Claim::new(Self::own_bytes(program), Category::Values, meter),
         }
     }
 
@@ -211,11 +211,17 @@ impl<T: Real> Workspace<T> {
         }
     }
 
+    /// Bytes of the structure itself.
+    fn own_bytes(program: &Program<T>) -> usize {
+        size_of::<Self>() + 2 * Adjoints::marks_bytes(program)
+    }
+
     /// Bytes of one category in a workspace after a primal sweep, its scratch taken away.
     pub(crate) fn linearisation_bytes(program: &Program<T>, category: Category) -> usize {
         let own = match category {
             Category::Values => {
-                (program.plan.values_len + program.stash_len) * size_of::<T>() + size_of::<Self>()
+                (program.plan.values_len + program.stash_len) * size_of::<T>()
+                    + Self::own_bytes(program)
             }
             _ => 0,
         };
@@ -279,13 +285,13 @@ impl<T: Real> Workspace<T> {
             self.make_scratch();
         }
         if adjoints > 0 {
-            self.adjoints.make(program, adjoints);
+            self.adjoints.make(adjoints);
         }
         if self.tangents.len() < tangents {
             self.tangents.resize(tangents);
         }
         if products > 0 {
-            self.adjoint_tangents.make(program, products);
+            self.adjoint_tangents.make(products);
         }
         let inner = program.nodes.iter().filter_map(|n| n.op.gradient_of());
         let mut inner = self.nested.iter_mut().zip(inner);
