@@ -46,6 +46,9 @@ fn all() -> Vec<Status> {
         Status::NonFinite {
             place: String::new(),
         },
+        Status::Undefined {
+            reason: String::new(),
+        },
         Status::Irreversible(Irreversible::Strayed),
     ];
     for status in &all {
@@ -65,6 +68,7 @@ fn all() -> Vec<Status> {
             | Status::SingularHessian { .. }
             | Status::NegativeCurvature { .. }
             | Status::NonFinite { .. }
+            | Status::Undefined { .. }
             | Status::Irreversible(_) => {}
         }
     }
