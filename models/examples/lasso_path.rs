@@ -24,7 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (n, d, valid): (usize, usize, usize) = (n.parse()?, d.parse()?, valid.parse()?);
     let (points, ratio): (usize, f64) = (points.parse()?, ratio.parse()?);
     let bytes = std::fs::read(file)?;
-    let numbers = bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight")));
+    let numbers = bytes
+        .chunks_exact(8)
+        .map(|b| f64::from_le_bytes(b.try_into().expect("eight")));
     let numbers: Vec<f64> = numbers.collect();
     if numbers.len() != (n + valid) * (d + 1) {
         return Err(format!("{file}: {} numbers", numbers.len()).into());
