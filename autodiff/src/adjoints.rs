@@ -9,11 +9,16 @@ use crate::plan::Piece;
 use crate::program::{Node, Program};
 use crate::real::Real;
 
+/// Entries that are zeroed all at once, which costs less than to look after each.
+const FEW: usize = 1 << 14;
+
 /// Adjoints laid out like the values, or columns of their tangents, and which regions of them the
 /// sweep wrote: what stands elsewhere is of a sweep before, and means zero.
 pub(crate) struct Adjoints<T: Real> {
     entries: Buffer<T>,
     written: Box<[bool]>,
+    /// Whether the sweep zeroed all entries before.
+    zeroed: bool,
 }
 
 impl<T: Real> Adjoints<T> {
@@ -22,6 +27,7 @@ impl<T: Real> Adjoints<T> {
         Adjoints {
             entries: Buffer::zeros(0, Category::Adjoints, meter),
             written: vec![false; program.nodes.len()].into(),
+            zeroed: false,
         }
     }
 
@@ -48,16 +54,19 @@ impl<T: Real> Adjoints<T> {
         let len = program.back_len(width);
         self.make(len);
         self.written.fill(program.plan.plain);
-        if program.plan.plain {
+        self.zeroed = program.plan.plain || len <= FEW;
+        if self.zeroed {
             self.entries[..len].fill(T::zero());
         }
     }
 
     /// All of it, to hand operands' entries out.
+    #[inline(always)]
     pub(crate) fn open(&mut self) -> Open<'_, T> {
         Open {
             entries: &mut self.entries,
             written: &mut self.written,
+            zeroed: self.zeroed,
         }
     }
 
@@ -91,6 +100,8 @@ pub(crate) struct Open<'a, T> {
     pub(crate) entries: &'a mut [T],
     /// By region; `None` if all entries are there to be added to.
     written: &'a mut [bool],
+    /// Whether what is not written is zero all the same.
+    zeroed: bool,
 }
 
 impl<'a, T: Real> Open<'a, T> {
@@ -99,6 +110,7 @@ impl<'a, T: Real> Open<'a, T> {
         Open {
             entries,
             written: &mut [],
+            zeroed: true,
         }
     }
 
@@ -107,6 +119,7 @@ impl<'a, T: Real> Open<'a, T> {
         Open {
             entries: self.entries,
             written: self.written,
+            zeroed: self.zeroed,
         }
     }
 
@@ -116,7 +129,7 @@ impl<'a, T: Real> Open<'a, T> {
         let Some(written) = self.written_of(node, columns.width()) else {
             return (&mut self.entries[columns.of(node)], false);
         };
-        let first = !std::mem::replace(written, true);
+        let first = !std::mem::replace(written, true) && !self.zeroed;
         if first && !columns.is_all() {
             let all = Columns::all(columns.width()).back_of(node);
             self.entries[all].fill(T::zero());
@@ -125,34 +138,36 @@ impl<'a, T: Real> Open<'a, T> {
         (entries, first && columns.is_all())
     }
 
+    #[inline(always)]
     fn written_of(&mut self, node: &Node<T>, width: usize) -> Option<&mut bool> {
         self.written.get_mut(node.back_in(width).region as usize)
     }
 
     /// Whether anything came back to a node: if to some slices of it alone, the others are zeroed.
+    #[inline(always)]
     pub(crate) fn settle(&mut self, program: &Program<T>, node: &Node<T>, width: usize) -> bool {
-        if self.written_of(node, width).is_none_or(|w| *w) {
-            return true;
-        }
-        let pieces = match width {
-            1 => program.pieces(node),
-            _ => &[],
-        };
+        let written = self.written_of(node, width).is_none_or(|w| *w);
+        written || (width == 1 && node.pieces.1 > 0 && self.settle_pieces(program, node))
+    }
+
+    #[inline(never)]
+    fn settle_pieces(&mut self, program: &Program<T>, node: &Node<T>) -> bool {
         let slice = |piece: &Piece| piece.slice.map(|id| &program.nodes[id as usize]);
+        let pieces = program.pieces(node);
         let mut any = false;
         for slice in pieces.iter().filter_map(slice) {
-            any |= self.settle(program, slice, width);
+            any |= self.settle(program, slice, 1);
         }
         if !any {
             return false;
         }
         for piece in pieces {
             match slice(piece) {
-                Some(slice) => self.settle_or_zero(program, slice, width),
+                Some(slice) => self.settle_or_zero(program, slice, 1),
                 None => self.entries[piece.start..][..piece.len].fill(T::zero()),
             }
         }
-        self.mark(node, width);
+        self.mark(node, 1);
         true
     }
 
@@ -171,12 +186,14 @@ impl<'a, T: Real> Open<'a, T> {
     }
 
     /// What came back before `node`, as the operands see it, and to the node itself.
+    #[inline(always)]
     pub(crate) fn split(&mut self, node: &Node<T>, width: usize) -> (Open<'_, T>, &mut [T]) {
         let start = node.back_in(width).start * width;
         let (before, rest) = self.entries.split_at_mut(start);
         let before = Open {
             entries: before,
             written: self.written,
+            zeroed: self.zeroed,
         };
         (before, &mut rest[..node.shape.len() * width])
     }

@@ -40,6 +40,7 @@ use functions::{asinh_slope, gelu, integer, log_cosh, positive, scaled, sign};
 pub use functions::{erf, sigmoid};
 use nalgebra::{ComplexField, one};
 pub(crate) use pair::PairKernels;
+use pair::cleared;
 pub(crate) use unary::Kernels;
 use unary::{First, Row, Second, Value};
 
@@ -103,14 +104,20 @@ macro_rules! unary_table {
             pub(crate) fn first<T: Real>(
                 self, p: T, [a, u, t]: [&[T]; 3], out: &mut [T], fresh: bool,
             ) {
-                T::first(self, p, [a, u, t], out, fresh);
+                cleared(out, fresh, |at, out| {
+                    let [a, u, t] = [a, u, t].map(|a| &a[at.clone()]);
+                    T::first(self, p, [a, u, t], out);
+                });
             }
 
             /// `out += f″(a) · s · t`.
             pub(crate) fn second<T: Real>(
                 self, p: T, [a, u, s, t]: [&[T]; 4], out: &mut [T], fresh: bool,
             ) {
-                T::second(self, p, [a, u, s, t], out, fresh);
+                cleared(out, fresh, |at, out| {
+                    let operands = [a, u, s, t].map(|a| &a[at.clone()]);
+                    T::second(self, p, operands, out);
+                });
             }
         }
 
@@ -139,19 +146,19 @@ macro_rules! unary_table {
         impl Kernels for $T {
             fn value(row: Unary, p: $T, a: &[$T], out: &mut [$T]) {
                 match row { $(Unary::$Name => {
-                    $T::each(Value::<rows::$Name>::new(p, true), [a], out)
+                    $T::each(Value::<rows::$Name>::new(p), [a], out)
                 })* }
             }
 
-            fn first(row: Unary, p: $T, a: [&[$T]; 3], out: &mut [$T], fresh: bool) {
+            fn first(row: Unary, p: $T, a: [&[$T]; 3], out: &mut [$T]) {
                 match row { $(Unary::$Name => {
-                    $T::each(First::<rows::$Name>::new(p, fresh), a, out)
+                    $T::each(First::<rows::$Name>::new(p), a, out)
                 })* }
             }
 
-            fn second(row: Unary, p: $T, a: [&[$T]; 4], out: &mut [$T], fresh: bool) {
+            fn second(row: Unary, p: $T, a: [&[$T]; 4], out: &mut [$T]) {
                 match row { $(Unary::$Name => {
-                    $T::each(Second::<rows::$Name>::new(p, fresh), a, out)
+                    $T::each(Second::<rows::$Name>::new(p), a, out)
                 })* }
             }
         }

@@ -1,5 +1,7 @@
 //! What the sweeps make of a binary row.
 
+use std::ops::Range;
+
 use super::binary::{Binary, Side};
 use crate::real::Real;
 use crate::vector::{Formula, Lanes};
@@ -19,10 +21,10 @@ pub(super) trait Row: Copy {
 pub trait PairKernels: Sized {
     /// `out = f(a, b)` for `[a, b]`.
     fn pair_value(row: Binary, a: [&[Self]; 2], out: &mut [Self]);
-    /// `out += ∂f/∂by · t` for `[a, b, t]`; here as below `out` is overwritten if it is `fresh`.
-    fn pair_first(row: Binary, by: Side, a: [&[Self]; 3], out: &mut [Self], fresh: bool);
+    /// `out += ∂f/∂by · t` for `[a, b, t]`.
+    fn pair_first(row: Binary, by: Side, a: [&[Self]; 3], out: &mut [Self]);
     /// `out += ∂²f/∂by · s · t` for `[a, b, s, t]`.
-    fn pair_second(row: Binary, by: (Side, Side), a: [&[Self]; 4], out: &mut [Self], fresh: bool);
+    fn pair_second(row: Binary, by: (Side, Side), a: [&[Self]; 4], out: &mut [Self]);
 }
 
 macro_rules! formulas {
@@ -30,16 +32,11 @@ macro_rules! formulas {
         $formula:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy)]
-        pub(super) struct $Name<R>(
-            pub(super) R,
-            /// Whether what stands in the place of the result does not count.
-            pub(super) bool,
-        );
+        pub(super) struct $Name<R>(pub(super) R);
 
         impl<R: Row> Formula<$n> for $Name<R> {
             #[inline(always)]
             fn of<V: Lanes>(self, a: [V; $n], old: V) -> V {
-                let old = if self.1 { old.zero() } else { old };
                 let ($operands, $old) = (a, old);
                 $formula
             }
@@ -90,7 +87,9 @@ impl Binary {
         fresh: bool,
     ) {
         spread(out.len(), [a, b, t], |at, a| {
-            T::pair_first(self, by, a, &mut out[at.0..at.1], fresh);
+            cleared(&mut out[at.0..at.1], fresh, |at, out| {
+                T::pair_first(self, by, a.map(|a| &a[at.clone()]), out);
+            });
         });
     }
 
@@ -105,8 +104,31 @@ impl Binary {
         fresh: bool,
     ) {
         spread(out.len(), [a, b, s, t], |at, a| {
-            T::pair_second(self, by, a, &mut out[at.0..at.1], fresh);
+            cleared(&mut out[at.0..at.1], fresh, |at, out| {
+                T::pair_second(self, by, a.map(|a| &a[at.clone()]), out);
+            });
         });
+    }
+}
+
+/// Entries that are zeroed at a time: they stay in a first-level cache until they are added to.
+const CLEARED: usize = 1024;
+
+/// Calls `f`, which adds to `out`, with all entries; or if they are `fresh` part by part, each zeroed
+/// before. (A flag in the formulas would make each call of a kernel dearer.)
+#[inline(always)]
+pub(super) fn cleared<T: Real>(
+    out: &mut [T],
+    fresh: bool,
+    mut f: impl FnMut(Range<usize>, &mut [T]),
+) {
+    if !fresh {
+        return f(0..out.len(), out);
+    }
+    for (k, out) in out.chunks_mut(CLEARED).enumerate() {
+        out.fill(T::zero());
+        let first = k * CLEARED;
+        f(first..first + out.len(), out);
     }
 }
 

@@ -17,10 +17,10 @@ pub(super) trait Row: Copy {
 pub trait Kernels: Sized {
     /// `out = f(a)`.
     fn value(row: Unary, p: Self, a: &[Self], out: &mut [Self]);
-    /// `out += f′(a) · t` for `[a, u, t]`; here as below `out` is overwritten if it is `fresh`.
-    fn first(row: Unary, p: Self, a: [&[Self]; 3], out: &mut [Self], fresh: bool);
+    /// `out += f′(a) · t` for `[a, u, t]`.
+    fn first(row: Unary, p: Self, a: [&[Self]; 3], out: &mut [Self]);
     /// `out += f″(a) · s · t` for `[a, u, s, t]`.
-    fn second(row: Unary, p: Self, a: [&[Self]; 4], out: &mut [Self], fresh: bool);
+    fn second(row: Unary, p: Self, a: [&[Self]; 4], out: &mut [Self]);
 }
 
 macro_rules! formulas {
@@ -30,21 +30,18 @@ macro_rules! formulas {
         #[derive(Clone, Copy)]
         pub(super) struct $Name<R> {
             parameter: f64,
-            /// Whether what stands in the place of the result does not count.
-            fresh: bool,
             row: PhantomData<R>,
         }
 
         impl<R> $Name<R> {
-            pub(super) fn new<T: Real>(p: T, fresh: bool) -> Self {
-                $Name { parameter: p.f64(), fresh, row: PhantomData }
+            pub(super) fn new<T: Real>(p: T) -> Self {
+                $Name { parameter: p.f64(), row: PhantomData }
             }
         }
 
         impl<R: Row> Formula<$n> for $Name<R> {
             #[inline(always)]
             fn of<V: Lanes>(self, a: [V; $n], old: V) -> V {
-                let old = if self.fresh { old.zero() } else { old };
                 let ($operands, $old, $p) = (a, old, old.of(self.parameter));
                 $formula
             }
