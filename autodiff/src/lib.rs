@@ -21,6 +21,7 @@
 //! ```
 
 mod activity;
+mod algebra;
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
 mod batch;
@@ -58,6 +59,7 @@ mod workspace;
 /// The matrices of [`Var::matrix`], [`Layout::pack`] and of the solvers' vectors.
 pub use nalgebra;
 
+pub use algebra::Matrices;
 pub use batch::{Batch, Table, index_of};
 pub use bytes::Meter;
 pub use inputs::Inputs;

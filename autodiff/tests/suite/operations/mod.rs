@@ -1,5 +1,6 @@
 //! Every operation: its value against the definition, and its derivatives against each other.
 
+mod algebra;
 mod convolution;
 mod elementwise;
 mod harness;
