@@ -296,7 +296,8 @@ fn what_has_no_factor_is_named_with_its_place() {
     let mut singular = general(N, 2);
     let sum = singular.column(0) * 0.1 + singular.column(1) * 0.3;
     singular.set_column(3, &sum);
-    let named: [(&str, for<'r> fn(Var<'r>) -> Var<'r>, &DMatrix<f64>); 5] = [
+    type Of = for<'r> fn(Var<'r>) -> Var<'r>;
+    let named: [(&str, Of, &DMatrix<f64>); 5] = [
         ("cholesky", |a| a.cholesky(), &low_rank),
         ("log_det", |a| a.log_det(), &low_rank),
         (
@@ -402,7 +403,7 @@ fn the_checker_passes_every_operation() {
             let value = of(v[0].matrices(2), v[1]);
             value.sin().sum() + value.norm_squared()
         });
-        let report = Check::new().program(&program, &slices(&a.to_vec()));
+        let report = Check::new().program(&program, &slices(&a));
         assert!(report.passed(), "{report}");
     }
 }

@@ -10,4 +10,5 @@ mod mistakes;
 mod names;
 mod reductions;
 mod smooth;
+mod sparse;
 mod structure;
