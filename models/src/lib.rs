@@ -22,6 +22,7 @@ pub mod closed_form;
 mod curvatures;
 pub mod data;
 mod dataset;
+mod design;
 mod few_shot;
 mod gaussian;
 mod group_ridge;

@@ -269,7 +269,7 @@ fn inputs_are_written_with_samples_in_rows() {
     assert_eq!(shape, [2000, 500]);
     assert_eq!(
         entries[500..1000],
-        *data.train.features.column(1).as_slice()
+        *data.train.features.dense().column(1).as_slice()
     );
     assert_eq!(read("v"), (vec![500], data.v));
 }
