@@ -25,6 +25,7 @@ mod dataset;
 mod design;
 mod few_shot;
 mod gaussian;
+mod gaussian_process;
 mod group_ridge;
 mod held_out;
 mod hyper_cleaning;
@@ -50,6 +51,9 @@ use stability::{ORTHOGONAL_MAP, RIDGE_PRIOR};
 
 pub use dataset::Dataset;
 pub use few_shot::{FEW_SHOT, FewShot, few_shot, few_shot_on};
+pub use gaussian_process::{
+    Evidence, GAUSSIAN_PROCESS, GAUSSIAN_PROCESS_LIKELIHOOD, gaussian_process,
+};
 pub use group_ridge::{GROUP_RIDGE, group_ridge};
 pub use held_out::HeldOut;
 pub use hyper_cleaning::{CORRUPTION, HYPER_CLEANING, HyperCleaning, hyper_cleaning};
@@ -89,6 +93,8 @@ pub static PROBLEMS: &[&Entry] = &[
     &SHIFTED_SINES,
     &SINE_PRODUCT,
     &GROUP_RIDGE,
+    &GAUSSIAN_PROCESS,
+    &GAUSSIAN_PROCESS_LIKELIHOOD,
     &TV_DENOISING,
     &TV_DEBLURRING,
     &FOE_DENOISING,
