@@ -63,8 +63,21 @@ impl<'a, T> View<'a, T> {
     }
 }
 
-/// `out += a · b`, where `out` is column-major, or its transpose is if `out_transposed`; `out = a · b`
-/// if it is `fresh`.
+/// `out += a · b`, where `out` is column-major, or its transpose is if `out_transposed`: see
+/// [`matmul`].
+///
+/// # Panics
+/// If the shapes disagree.
+pub(crate) fn matmul_add<T: Real>(
+    out: &mut [T],
+    out_transposed: bool,
+    a: View<'_, T>,
+    b: View<'_, T>,
+) {
+    matmul(out, out_transposed, a, b, false);
+}
+
+/// [`matmul_add`], or `out = a · b` if `out` is `fresh`.
 ///
 /// Large products are cut into blocks of columns of what is column-major, which run on several
 /// threads; the cut, and so the bits, depend on the sizes alone.
@@ -74,7 +87,7 @@ impl<'a, T> View<'a, T> {
 ///
 /// # Panics
 /// If the shapes disagree.
-pub(crate) fn matmul_add<T: Real>(
+pub(crate) fn matmul<T: Real>(
     out: &mut [T],
     out_transposed: bool,
     a: View<'_, T>,
@@ -85,9 +98,10 @@ pub(crate) fn matmul_add<T: Real>(
     assert_eq!(k, b.rows, "matmul: inner dimensions");
     assert_eq!(out.len(), m * n, "matmul: output length");
     if m == 0 || n == 0 || k == 0 {
-        return if fresh {
-            out.fill(T::zero())
-        };
+        if fresh {
+            out.fill(T::zero());
+        }
+        return;
     }
     if out_transposed {
         // out ᵀ = bᵀ aᵀ
@@ -291,7 +305,7 @@ mod tests {
                 View::new(&b, k, n)
             };
             let mut out = vec![1.0; m * n];
-            matmul_add(&mut out, tout, va, vb, false);
+            matmul_add(&mut out, tout, va, vb);
             for i in 0..m {
                 for j in 0..n {
                     let want: f64 = 1.0
@@ -327,7 +341,7 @@ mod tests {
                 let mut out = vec![1.0; m * n];
                 pool.build()
                     .expect("a pool")
-                    .install(|| matmul_add(&mut out, tout, va, vb, false));
+                    .install(|| matmul_add(&mut out, tout, va, vb));
                 out
             };
             let one = with(1);

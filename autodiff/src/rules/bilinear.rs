@@ -1,7 +1,7 @@
 //! Bilinear operations: one product and its two adjoints give every sweep.
 
 use super::conv;
-use crate::kernels::{View, axpy, dot, matmul_add};
+use crate::kernels::{View, axpy, dot, matmul};
 use crate::real::Real;
 use crate::shape::Shape;
 
@@ -102,7 +102,7 @@ impl Bilinear {
             } => {
                 let a = View::new(a, sa.rows, sa.cols).t_if(transpose_left);
                 let b = View::new(b, sb.rows, sb.cols).t_if(transpose_right);
-                matmul_add(out, false, a, b, fresh);
+                matmul(out, false, a, b, fresh);
             }
         }
     }
@@ -127,7 +127,7 @@ impl Bilinear {
             } => {
                 let b = View::new(b, sb.rows, sb.cols).t_if(transpose_right);
                 let u = View::new(u, su.rows, su.cols);
-                matmul_add(out, transpose_left, u, b.t(), fresh);
+                matmul(out, transpose_left, u, b.t(), fresh);
             }
         }
     }
@@ -152,7 +152,7 @@ impl Bilinear {
             } => {
                 let a = View::new(a, sa.rows, sa.cols).t_if(transpose_left);
                 let u = View::new(u, su.rows, su.cols);
-                matmul_add(out, transpose_right, a.t(), u, fresh);
+                matmul(out, transpose_right, a.t(), u, fresh);
             }
         }
     }
