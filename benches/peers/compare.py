@@ -7,8 +7,8 @@ machine could do.
 Needs cargo and this Python (3.9 or later, its standard library); the peers that it can import are
 timed: JAX and PyTorch, and for whole calls JAXopt, Optimistix, TorchOpt and higher. For each precision
 and number of threads there is one process of ours and one of each peer, on the same cores. They take
-turns, one measuring at a time, in several rounds; a time is the median of the rounds, and rounds are
-taken again where their spread, the middle half over the median, is above a tenth. Compilation, and the
+turns, one measuring at a time, in several rounds; a time is the median of the rounds, and they are
+taken once more where their spread, the middle half over the median, is above a tenth. Compilation, and the
 linearisation of the linearised products, are not in it. Rows are in sections, by the peers that they
 have.
 
@@ -35,7 +35,7 @@ from workers import Failed, complain
 
 # What --quick leaves out: large, or much the same as what is left.
 LARGE = (
-    *("W1-big", "W1-big-vars", "W4-W1-K1000", "W4-softmax-K1000", "W6", "aid-1e-10", "itd-1e-6"),
+    *("W1-big", "W1-big-vars", "W4-W1-K1000", "W4-softmax-K1000", "W6", "aid-1e-10", "itd"),
     *("iteration-softmax", "iteration-quadratics", "iteration-logistic-stocbio"),
 )
 
