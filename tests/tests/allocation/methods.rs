@@ -5,8 +5,8 @@ use nalgebra::{DMatrix, DVector};
 use solvers::sampling::Sampling;
 use solvers::{
     Acceleration, Aid, Amigo, Bilevel, Bome, Bsa, Constants, Descent, Estimator, F2sa, Gda, Hoag,
-    Isgd, Itd, Maid, Method, Motion, Optimiser, Outer, Pbgd, Pzobo, Rule, Schedule,
-    Series, Soba, StocBio, StochasticAid, Strategy, Sustain, Vrbo,
+    InnerLoops, Isgd, Itd, Maid, Method, Motion, Optimiser, Outer, Pbgd, Pzobo, Rule, Schedule,
+    Series, Soba, StocBio, StochasticAid, Strategy, Sustain, Tfbo, Vrbo,
 };
 
 use super::ALLOCATIONS;
@@ -183,6 +183,11 @@ fn an_iteration_of_a_method_allocates_nothing() {
         y: Schedule::Constant(0.1),
         x,
     };
+    let tfbo = |inner| Tfbo { start: 1.0, inner };
+    let loops = InnerLoops {
+        limit: 3,
+        tolerance: 1e-3,
+    };
     let sarah = Estimator::Sarah { period: 3 };
     let page = Estimator::Page { chance: 0.3 };
     fn rule<R: Rule<f64> + Clone + 'static>(rule: R, n: usize) -> [Box<dyn Method<f64>>; 2] {
@@ -209,6 +214,8 @@ fn an_iteration_of_a_method_allocates_nothing() {
         rule(sustain(false), n),
         rule(vrbo, n),
         rule(pzobo, n),
+        rule(tfbo(None), n),
+        rule(tfbo(Some(loops)), n),
     ];
     for [whole, drawn] in &rules {
         let made = iterations(&**whole);

@@ -19,6 +19,7 @@ mod series;
 mod soba;
 mod stocbio;
 mod sustain;
+mod tfbo;
 mod vrbo;
 
 pub use accelerated::Acceleration;
@@ -35,6 +36,7 @@ pub use series::Series;
 pub use soba::Soba;
 pub use stocbio::StocBio;
 pub use sustain::Sustain;
+pub use tfbo::{InnerLoops, Tfbo};
 pub use vrbo::Vrbo;
 
 use std::sync::Arc;
@@ -84,6 +86,8 @@ pub(super) fn entries<T: Real>() -> Vec<MethodEntry<T>> {
         sustain::entry(),
         sustain::of_whole_series(),
         vrbo::entry(),
+        tfbo::entry(),
+        tfbo::of_loops(),
         pzobo::entry(),
     ]
 }

@@ -3,8 +3,8 @@
 use nalgebra::dvector;
 use solvers::sampling::Sampling;
 use solvers::{
-    Amigo, Bsa, Estimator, Method, Outer, Rule, Schedule, Series, Soba, Status,
-    StocBio, Sustain, Vrbo,
+    Amigo, Bsa, Estimator, InnerLoops, Method, Outer, Rule, Schedule, Series, Soba, Status,
+    StocBio, Sustain, Tfbo, Vrbo,
 };
 
 use super::{close, exact, noisy, run};
@@ -72,7 +72,20 @@ fn rules() -> Vec<(Make, [usize; 3])> {
         // A product on a fresh batch is one gradient too.
         of("amigo", amigo, [6, 6 * (3 + 5), 6 * 5]),
         of("stocbio", stocbio, [6, 6 * (2 + 201), 6 * 201]),
+        of("s-tfbo", tfbo(None), [6, 6, 6]),
+        of(
+            "d-tfbo",
+            tfbo(Some(InnerLoops {
+                limit: 3,
+                tolerance: 0.0,
+            })),
+            [6, 6 * (3 + 4), 6 * 4],
+        ),
     ]
+}
+
+fn tfbo(inner: Option<InnerLoops>) -> Tfbo {
+    Tfbo { start: 0.1, inner }
 }
 
 /// Those whose hypergradients are by a Neumann series of so many terms, with six steps' counts.
@@ -328,4 +341,61 @@ fn vrbo_goes_below_the_floor_of_stocbio() {
     let reduced = error(&Outer::new(vrbo, 2000).sampling(sampling));
     let floor = error(&Outer::new(stocbio, 2000).sampling(sampling));
     assert!(reduced < 1e-6 && floor > 1e-3, "{reduced:e} {floor:e}");
+}
+
+/// The listings of TFBO, written out.
+#[test]
+fn tfbo_follows_its_listings() {
+    let hypot = |a: f64, d: f64| (a * a + d * d).sqrt();
+    for steps in 1..15 {
+        let ([mut x, mut y, mut v], [mut alpha, mut beta, mut gamma]) = ([2.0, 0.0, 0.0], [0.1; 3]);
+        for _ in 0..steps {
+            let (d_y, d_v, d_x) = (y - x, v + y - 1.0, x - v);
+            (alpha, beta, gamma) = (hypot(alpha, d_x), hypot(beta, d_y), hypot(gamma, d_v));
+            let phi = beta.max(gamma);
+            y -= d_y / beta;
+            v -= d_v / phi;
+            x -= d_x / (alpha * phi);
+        }
+        let (_, got, reached) = run(&Outer::new(tfbo(None), steps), &exact(), &[2.0]);
+        close(got[0], x, 1e-13);
+        close(reached[0], y, 1e-13);
+
+        let ([mut x, mut y, mut v], [mut alpha, mut beta, mut gamma]) = ([2.0, 0.0, 0.0], [0.1; 3]);
+        let inner = InnerLoops {
+            limit: 4,
+            tolerance: 0.3,
+        };
+        let (mut lower, mut hvps) = (0, 0);
+        for _ in 0..steps {
+            for _ in 0..inner.limit {
+                lower += 1;
+                if f64::abs(y - x) <= inner.tolerance {
+                    break;
+                }
+                beta = hypot(beta, y - x);
+                y -= (y - x) / beta;
+            }
+            for _ in 0..inner.limit {
+                hvps += 1;
+                let d_v = v + y - 1.0;
+                if f64::abs(d_v) <= inner.tolerance {
+                    break;
+                }
+                gamma = hypot(gamma, d_v);
+                v -= d_v / gamma;
+            }
+            hvps += 1;
+            alpha = hypot(alpha, x - v);
+            x -= (x - v) / alpha;
+        }
+        let method = Outer::new(tfbo(Some(inner)), steps);
+        let (reports, got, reached) = run(&method, &exact(), &[2.0]);
+        close(got[0], x, 1e-13);
+        close(reached[0], y, 1e-13);
+        let oracles = reports[steps - 1].oracles;
+        assert_eq!(oracles.hvps(), hvps);
+        assert_eq!(oracles.lower.gradients, lower + hvps);
+        assert_eq!(oracles.upper.gradients, steps);
+    }
 }
