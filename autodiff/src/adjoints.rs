@@ -125,6 +125,7 @@ impl<'a, T: Real> Open<'a, T> {
 
     /// The entries of `node` in some columns, to be added to; or, if `true` comes with them, to be
     /// overwritten.
+    #[inline(always)]
     pub(crate) fn take(&mut self, node: &Node<T>, columns: Columns) -> (&mut [T], bool) {
         let Some(written) = self.written_of(node, columns.width()) else {
             return (&mut self.entries[columns.of(node)], false);
