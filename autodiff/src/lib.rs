@@ -49,6 +49,7 @@ mod sampled;
 mod shape;
 mod simd;
 mod sweep;
+mod table;
 pub mod threads;
 pub mod unroll;
 mod var;
@@ -58,7 +59,7 @@ mod workspace;
 /// The matrices of [`Var::matrix`], [`Layout::pack`] and of the solvers' vectors.
 pub use nalgebra;
 
-pub use batch::{Batch, Table, index_of};
+pub use batch::{Batch, index_of};
 pub use bytes::Meter;
 pub use inputs::Inputs;
 pub use kinks::Kink;
@@ -74,5 +75,6 @@ pub use rerecord::Rerecord;
 pub use rules::conv::Padding;
 pub use sampled::{Batched, BatchedClosure, Sampled, SampledClosure, batched, sampled};
 pub use shape::Shape;
+pub use table::{Storage, Table};
 pub use var::Var;
 pub use workspace::Sweeps;
