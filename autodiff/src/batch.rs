@@ -178,7 +178,8 @@ impl<T: Real> Primitive<T> for PickSamples<T> {
             if self.columns {
                 self.table.read(i, &mut out[k * width..][..width]);
             } else {
-                self.table.visit(i, |j, entry| out[k + j * at.len()] = entry);
+                self.table
+                    .visit(i, |j, entry| out[k + j * at.len()] = entry);
             }
         }
     }

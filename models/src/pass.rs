@@ -163,7 +163,11 @@ impl<T: Real> Going<T> {
     /// The sum of the blocks' values.
     pub(crate) fn value<const S: usize>(parts: &Parts<'_, T, S>) -> T {
         let mut value = T::zero();
-        tree_sum(parts.len(), |b| from_ref(&parts[b].value), std::slice::from_mut(&mut value));
+        tree_sum(
+            parts.len(),
+            |b| from_ref(&parts[b].value),
+            std::slice::from_mut(&mut value),
+        );
         value
     }
 }

@@ -16,6 +16,7 @@ use crate::Certificate;
     feature = "serde",
     serde(tag = "code", content = "details", rename_all = "kebab-case")
 )]
+#[non_exhaustive]
 pub enum Status {
     /// Every tolerance was met.
     Converged,
@@ -245,6 +246,7 @@ impl fmt::Display for Status {
 /// How often each objective was swept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Oracles {
     /// Sweeps of F.
     pub upper: Sweeps,
@@ -300,6 +302,7 @@ impl std::ops::AddAssign for Oracles {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(bound = ""))]
+#[non_exhaustive]
 pub struct Estimate<T: Real> {
     /// The strategy's name.
     pub strategy: String,

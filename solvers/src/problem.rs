@@ -39,6 +39,7 @@ pub struct Bilevel<T: Real> {
 
 /// Why two objectives are not a bilevel problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ProblemError {
     /// A dimension is 0.
     #[error("the {level} variable has dimension 0: expected at least 1")]

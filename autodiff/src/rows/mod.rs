@@ -4,8 +4,8 @@ mod tiles;
 mod tree;
 
 pub use pulp::Simd;
-pub use tree::tree_sum;
 use pulp::WithSimd;
+pub use tree::tree_sum;
 
 use crate::batch::index_of;
 use crate::real::Real;
@@ -125,7 +125,10 @@ impl<T: Real, const N: usize> RowPass<'_, T, N> {
             assert_eq!(weights.len(), len, "weights of one size");
         }
         let sums = self.sums.len();
-        assert!(sums <= N * len && sums.is_multiple_of(len), "sums of weights");
+        assert!(
+            sums <= N * len && sums.is_multiple_of(len),
+            "sums of weights"
+        );
         let scratch = Self::scratch_len(self.samples.table, len / padded);
         assert!(self.scratch.len() >= scratch, "scratch for the pass");
         dispatch_lines(Kernel { pass: self, rule });

@@ -102,7 +102,11 @@ mod tests {
             let mut out = vec![f64::NAN; 131];
             tree_sum(count, |i| &parts[i][..], &mut out);
             for (j, sum) in out.iter().enumerate() {
-                assert_eq!(*sum, of(&Vec::from_iter(parts.iter().map(|p| p[j]))), "{count}");
+                assert_eq!(
+                    *sum,
+                    of(&Vec::from_iter(parts.iter().map(|p| p[j]))),
+                    "{count}"
+                );
             }
         }
     }

@@ -100,6 +100,7 @@ struct Parts {
 /// Analyzing inexact hypergradients for bilevel learning, IMA J. Appl. Math. 2024.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Certificate {
     /// ω.
     pub bound: f64,

@@ -7,7 +7,6 @@ use autodiff::kernels::{axpy, dot};
 
 use crate::default_tolerance;
 
-use super::low_rank::LowRank;
 use super::{
     LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat, least_ritz, relative,
     scaled_residual,
@@ -89,20 +88,12 @@ impl<T: Real> LinearSolver<T> for Cg {
     }
 }
 
-/// A symmetric positive definite stand-in for H⁻¹.
-pub(super) struct Preconditioner<'a, T: Real> {
-    /// H where it is known; its least eigenvalue elsewhere.
-    pub(super) sketch: LowRank<T>,
+/// A stand-in for H⁻¹, and where it writes.
+pub(super) struct Preconditioned<'a, T: Real> {
+    /// Its product.
+    pub(super) inverse: &'a mut dyn Operator<T>,
     /// The product with the residual.
     pub(super) z: &'a mut [T],
-}
-
-impl<T: Real> Preconditioner<'_, T> {
-    fn apply(&mut self, r: &[T]) {
-        let elsewhere = self.sketch.least().unwrap_or(T::one());
-        self.z.fill(T::zero());
-        self.sketch.add_inverse(T::zero(), elsewhere, r, self.z);
-    }
 }
 
 /// Conjugate gradients from `v` with residual `r`, until a tolerance or a limit.
@@ -111,7 +102,7 @@ pub(super) fn iterate<T: Real>(
     v: &mut [T],
     [r, p, hp, best]: [&mut [T]; 4],
     (tolerance, limit): (f64, usize),
-    mut preconditioner: Option<Preconditioner<'_, T>>,
+    mut preconditioner: Option<Preconditioned<'_, T>>,
 ) -> Report {
     let n = v.len();
     // The residual as the preconditioner sees it, with its square in either measure.
@@ -119,9 +110,9 @@ pub(super) fn iterate<T: Real>(
         let rr = dot(r, r);
         let (z, rz) = match &mut preconditioner {
             None => (r, rr),
-            Some(preconditioner) => {
-                preconditioner.apply(r);
-                (&*preconditioner.z, dot(r, preconditioner.z))
+            Some(Preconditioned { inverse, z }) => {
+                inverse.apply(r, z);
+                (&**z, dot(r, z))
             }
         };
         match last {
@@ -146,6 +137,9 @@ pub(super) fn iterate<T: Real>(
         }
         if rr.f64().sqrt() <= tolerance {
             break Outcome::Converged;
+        }
+        if !(rz > T::zero()) {
+            break not_an_inverse(rz, rr);
         }
         if iterations == limit {
             break Outcome::Exhausted;
@@ -188,6 +182,16 @@ pub(super) fn iterate<T: Real>(
     Report {
         outcome,
         iterations,
+    }
+}
+
+/// What is told of a preconditioner that is not positive definite along a residual.
+fn not_an_inverse<T: Real>(rz: T, rr: T) -> Outcome {
+    match rz.is_finite() {
+        true => Outcome::Negative {
+            relative_curvature: (rz / rr).f64().min(0.0),
+        },
+        false => Outcome::NonFinite,
     }
 }
 

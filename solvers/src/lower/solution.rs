@@ -21,6 +21,7 @@ const ROUNDS: usize = 4;
 
 /// A lower level's solution, as far as it was found.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct LowerSolution<T: Real> {
     /// y, of `dim_y` entries.
     pub y: DVector<T>,

@@ -106,7 +106,10 @@ fn every_storage<T: Real>(number: impl Fn(f64) -> f64, storage: Storage) {
                 assert_eq!(narrow.storage(), storage);
                 assert!(2 * narrow.bytes() <= wide.bytes() + 64 * n);
             }
-            assert!(bits(&narrow, classes) == bits(&wide, classes), "{n} × {d}, {classes}");
+            assert!(
+                bits(&narrow, classes) == bits(&wide, classes),
+                "{n} × {d}, {classes}"
+            );
         }
     }
 }
