@@ -39,7 +39,9 @@ impl<T: Real> Grid<T> {
         let k = (value / self.high).round().f64();
         // A NaN is not in it.
         let code = (0.0..=65535.0).contains(&k).then_some(k as u32)?;
-        let same = self.value(T::of(k)).f64().to_bits() == value.f64().to_bits();
+        // Of the code and not of k, which may be −0.
+        let back = self.value(T::of(code.into()));
+        let same = back.f64().to_bits() == value.f64().to_bits();
         same.then(|| E::try_from(code).ok()).flatten()
     }
 }

@@ -126,7 +126,7 @@ impl<E: Copy + Default> Packed<E> {
     }
 
     fn bytes(&self) -> usize {
-        self.all().len() * size_of::<E>()
+        size_of_val(self.all())
     }
 }
 
