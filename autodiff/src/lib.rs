@@ -21,6 +21,7 @@
 //! ```
 
 mod activity;
+mod algebra;
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
 mod batch;
@@ -48,6 +49,7 @@ pub mod rules;
 mod sampled;
 mod shape;
 mod simd;
+mod sparse;
 mod sweep;
 mod table;
 pub mod threads;
@@ -59,6 +61,7 @@ mod workspace;
 /// The matrices of [`Var::matrix`], [`Layout::pack`] and of the solvers' vectors.
 pub use nalgebra;
 
+pub use algebra::Matrices;
 pub use batch::{Batch, index_of};
 pub use bytes::Meter;
 pub use inputs::Inputs;
@@ -75,6 +78,7 @@ pub use rerecord::Rerecord;
 pub use rules::conv::Padding;
 pub use sampled::{Batched, BatchedClosure, Sampled, SampledClosure, batched, sampled};
 pub use shape::Shape;
+pub use sparse::{Sparse, SparseError};
 pub use table::{Storage, Table};
 pub use var::Var;
 pub use workspace::Sweeps;

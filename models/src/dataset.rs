@@ -239,7 +239,7 @@ impl<T: Real> Dataset<T> {
 /// Panics unless there are as many labels as samples.
 #[track_caller]
 fn one_label_each(samples: &Samples) {
-    let (columns, labels) = (samples.features.ncols(), samples.labels.len());
+    let (columns, labels) = (samples.features.len(), samples.labels.len());
     assert!(
         columns == labels,
         "features of {} × {columns} and {labels} labels: expected a label for each of the \
@@ -250,6 +250,7 @@ fn one_label_each(samples: &Samples) {
 
 /// The features as numbers of the computation.
 fn table<T: Real>(samples: &Samples) -> Table<T> {
-    let features = samples.features.as_slice();
+    let features = samples.features.dense();
+    let features = features.as_slice();
     Table::from_fn(samples.len(), samples.dim(), |k| T::of(features[k]))
 }

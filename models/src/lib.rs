@@ -22,8 +22,10 @@ pub mod closed_form;
 mod curvatures;
 pub mod data;
 mod dataset;
+mod design;
 mod few_shot;
 mod gaussian;
+mod gaussian_process;
 mod group_ridge;
 mod held_out;
 mod hyper_cleaning;
@@ -40,7 +42,9 @@ mod pass;
 mod random_quadratics;
 mod softmax;
 mod softmax_loss;
+mod sparse;
 pub mod stability;
+mod svm;
 mod task;
 
 use catalogue::Entry;
@@ -49,6 +53,9 @@ use stability::{ORTHOGONAL_MAP, RIDGE_PRIOR};
 
 pub use dataset::Dataset;
 pub use few_shot::{FEW_SHOT, FewShot, few_shot, few_shot_on};
+pub use gaussian_process::{
+    Evidence, GAUSSIAN_PROCESS, GAUSSIAN_PROCESS_LIKELIHOOD, gaussian_process,
+};
 pub use group_ridge::{GROUP_RIDGE, group_ridge};
 pub use held_out::HeldOut;
 pub use hyper_cleaning::{CORRUPTION, HYPER_CLEANING, HyperCleaning, hyper_cleaning};
@@ -66,6 +73,11 @@ pub use mlp_tasks::{MLP, MLP_CLEANING, mlp, mlp_cleaning};
 pub use nonconvex::{SHIFTED_SINES, SINE_PRODUCT, shifted_sines, sine_product};
 pub use random_quadratics::{RANDOM_QUADRATICS, random_quadratics};
 pub use softmax::{SOFTMAX, softmax};
+pub use sparse::{
+    ELASTIC_NET, GROUP_LASSO, LASSO, SPARSE_LOGISTIC, WEIGHTED_LASSO, elastic_net, elastic_net_on,
+    group_lasso, lasso, lasso_on, sparse_logistic, weighted_lasso, weighted_lasso_on,
+};
+pub use svm::{SVM, svm};
 pub use task::{Known, Metric, Task};
 
 /// Every problem, in the order of lists.
@@ -88,6 +100,14 @@ pub static PROBLEMS: &[&Entry] = &[
     &SHIFTED_SINES,
     &SINE_PRODUCT,
     &GROUP_RIDGE,
+    &GAUSSIAN_PROCESS,
+    &GAUSSIAN_PROCESS_LIKELIHOOD,
+    &LASSO,
+    &ELASTIC_NET,
+    &WEIGHTED_LASSO,
+    &GROUP_LASSO,
+    &SPARSE_LOGISTIC,
+    &SVM,
     &TV_DENOISING,
     &TV_DEBLURRING,
     &FOE_DENOISING,

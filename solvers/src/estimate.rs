@@ -101,6 +101,12 @@ pub enum Status {
         /// Where it first arose.
         place: String,
     },
+    /// The lower level is not defined at this x: a weight is negative, a radius is not positive, or
+    /// bounds have crossed.
+    Undefined {
+        /// Which parameter of which part, its value and what was expected.
+        reason: String,
+    },
     /// A loop under [`Memory::Reversible`](autodiff::unroll::Memory::Reversible) could not be run,
     /// or not undone.
     Irreversible(Irreversible),
@@ -132,6 +138,7 @@ impl Status {
             Status::SingularHessian { .. } => "singular-hessian",
             Status::NegativeCurvature { .. } => "negative-curvature",
             Status::NonFinite { .. } => "non-finite",
+            Status::Undefined { .. } => "undefined",
             Status::Irreversible(_) => "irreversible",
         }
     }
@@ -235,6 +242,11 @@ impl fmt::Display for Status {
                 "not a finite number: {place}; check that x, the start and the data are where this is \
                  defined, and take a shorter step where a loop ran away"
             ),
+            Status::Undefined { reason } => write!(
+                f,
+                "the lower level is not defined at this x ({reason}): keep x where it is, by bounds or \
+                 as a logarithm, and take a shorter step"
+            ),
             Status::Irreversible(reason) => write!(
                 f,
                 "{reason}: take a shorter step, scale y, or use another memory policy"
@@ -333,6 +345,10 @@ pub struct Estimate<T: Real> {
     /// Of an unrolled loop: the share of the cotangent ∇_yF that is left at its start; in forward
     /// mode an upper estimate of what the derivative still lacks.
     pub left: Option<f64>,
+    /// Where the lower level has a [part beside g](crate::Bilevel::with_part), the margin of strict
+    /// complementarity at y: how far `y − s ∇_y g` may move, as a part of its size and at most 0.1,
+    /// until another set of entries is active, and the derivative of the solution another one.
+    pub margin: Option<f64>,
     /// A bound on the error; `None` where the problem's constants are unknown, or there is no linear
     /// system.
     pub certificate: Option<Certificate>,
@@ -418,6 +434,12 @@ impl<T: Real> fmt::Display for Estimate<T> {
             writeln!(
                 f,
                 "  last step          {moving:.1e} of the way; {left:.1e} of the cotangent left"
+            )?;
+        }
+        if let Some(margin) = self.margin {
+            writeln!(
+                f,
+                "  margin             {margin:.1e} of y to another active set"
             )?;
         }
         if let Some(certificate) = &self.certificate {

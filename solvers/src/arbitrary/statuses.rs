@@ -42,6 +42,9 @@ pub fn statuses() -> Vec<Status> {
         Status::NonFinite {
             place: String::new(),
         },
+        Status::Undefined {
+            reason: String::new(),
+        },
         Status::Irreversible(Irreversible::Strayed),
     ];
     for status in &all {
@@ -61,6 +64,7 @@ pub fn statuses() -> Vec<Status> {
             | Status::SingularHessian { .. }
             | Status::NegativeCurvature { .. }
             | Status::NonFinite { .. }
+            | Status::Undefined { .. }
             | Status::Irreversible(_) => {}
         }
     }

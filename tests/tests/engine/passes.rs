@@ -18,7 +18,7 @@ fn dataset<T: Real>(features: &DMatrix<f64>, classes: usize) -> Dataset<T> {
         _ => class(j) as f64,
     };
     let samples = Samples {
-        features: features.clone(),
+        features: features.clone().into(),
         labels: Vec::from_iter((0..features.ncols()).map(label)),
     };
     match classes {
