@@ -5,8 +5,8 @@ machine could do.
     python3 benches/peers/compare.py [--quick] [--json] [--threads 1,2] [--dtypes f64,f32] [--only W1,...]
 
 Needs cargo and this Python (3.9 or later, its standard library); the peers that it can import are
-timed: JAX and PyTorch, and for whole calls JAXopt, Optimistix, TorchOpt and higher. For each precision
-and number of threads there is one process of ours and one of each peer, on the same cores. They take
+timed: JAX and PyTorch, for whole calls JAXopt, Optimistix, TorchOpt and higher, and for those through a
+dense Hessian NumPy with SciPy's Cholesky. For each precision and number of threads there is one process of ours and one of each peer, on the same cores. They take
 turns, one measuring at a time, in several rounds; a time is the median of the rounds, and rounds are
 taken again where their spread, the middle half over the median, is above a tenth. Compilation, and the
 linearisation of the linearised products, are not in it. Rows are in sections, by the peers that they

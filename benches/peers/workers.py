@@ -31,6 +31,7 @@ PEERS = [
     Peer("optimistix", ["jax", "optimistix"], ("aid", "itd")),
     Peer("torchopt", ["torch", "torchopt"], ("aid", "itd")),
     Peer("higher", ["torch", "higher"], ("itd",)),
+    Peer("numpy", ["numpy", "scipy"], ("dense",)),
 ]
 
 

@@ -13,6 +13,7 @@
 //! | `W3`, `W3-small` | networks with tanh, 784-128-10 and 32-64-64-1 | gradient; HVP at a fresh point, and linearised once, one and 16 |
 //! | `W4` | upper level of W1, and of W2 at 500×100×10 | hypergradient through K steps of gradient descent |
 //! | `W5` | upper level of W1 | implicit hypergradient, 20 steps of conjugate gradients |
+//! | `dense` | upper levels of W1, and of W2 at 500×100×10 | `exact` and `aid-direct`, the lower level solved too |
 //! | `W6` | as W2 on 20000 images of 784 pixels in 8 bits | as W2 |
 //! | `W7` | a chain of 1000 operations on vectors of 10 | gradient; HVP at a fresh point |
 //! | `W8` | smoothed total variation of 32 images of 64×64, each with its own block of y | as W2 |
@@ -23,6 +24,7 @@
 
 mod calls;
 mod cost;
+mod dense;
 mod inputs;
 pub mod machine;
 pub mod memory;
@@ -74,7 +76,7 @@ pub trait Task: Send {
 pub type Named = (&'static str, Box<dyn Task>);
 
 /// Groups of tasks, each with its tasks in order.
-pub const GROUPS: [(&str, &[&str]); 18] = [
+pub const GROUPS: [(&str, &[&str]); 19] = [
     ("W1", &["W1-gradient", "W1-hvp", "W1-joint", "W1-block16"]),
     ("W1-big", &["W1-big-gradient", "W1-big-hvp", "W1-big-joint"]),
     (
@@ -123,6 +125,15 @@ pub const GROUPS: [(&str, &[&str]); 18] = [
     ("W8", &["W8-gradient", "W8-joint-linearised", "W8-joint"]),
     ("aid", &["aid-1e-3", "aid-1e-6", "aid-1e-10"]),
     ("itd", &["itd-1e-3", "itd-1e-6"]),
+    (
+        "dense",
+        &[
+            "dense-exact",
+            "dense-direct",
+            "dense-softmax-exact",
+            "dense-softmax-direct",
+        ],
+    ),
     ("iteration-logistic", &stochastic::LOGISTIC),
     ("iteration-softmax", &stochastic::SOFTMAX),
     ("iteration-quadratics", &stochastic::QUADRATICS),
@@ -158,6 +169,7 @@ pub fn build<T: Real>(group: &str) -> Vec<Named> {
         "W8" => w8::tasks::<T>(),
         "aid" => calls::aid::<T>(),
         "itd" => calls::itd::<T>(),
+        "dense" => dense::tasks::<T>(),
         _ => stochastic::tasks::<T>(group),
     };
     let able = |task: &&str| T::NAME == "f64" || in_single_precision(task);
@@ -168,8 +180,8 @@ pub fn build<T: Real>(group: &str) -> Vec<Named> {
 /// Writes the inputs of some groups into `folder` as `SET.NAME.npy` of 64-bit floats, samples in rows,
 /// the matrices of W2 with a class in each row.
 ///
-/// A set is a group's own, or one that several share: W4, W5, `aid` and `itd` use those of W1 besides
-/// `W4-softmax`, the lower level's point `W5`, and the exact hypergradient `calls`; what is written with
+/// A set is a group's own, or one that several share: W4, W5, `aid`, `itd` and `dense` use those of
+/// W1 besides `W4-softmax`, the lower level's point `W5`, and the exact hypergradient `calls`; what is written with
 /// `Var`s has the inputs of the group that it is the same as.
 ///
 /// # Errors
@@ -187,6 +199,7 @@ fn sets_of(group: &str) -> Vec<&str> {
         "W4" => vec!["W1", "W4-softmax"],
         "W5" => vec!["W1", "W5"],
         "aid" | "itd" => vec!["W1", "calls"],
+        "dense" => vec!["W1", "W4-softmax"],
         "memory" => vec!["W1", "memory-network"],
         own => vec![own.strip_suffix("-vars").unwrap_or(own)],
     }

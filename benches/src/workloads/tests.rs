@@ -128,6 +128,18 @@ fn whole_calls_have_the_accuracy_in_their_names() {
 }
 
 #[test]
+fn dense_hypergradients_are_those_by_conjugate_gradients() {
+    let (logistic, softmax) = (w1::inputs(), w4::softmax_inputs());
+    let cg = [
+        hypergradient(&w1::problem(&logistic), &logistic.x, &Aid::cg()),
+        hypergradient(&w2::problem(&softmax), &softmax.x, &Aid::cg()),
+    ];
+    for (pair, cg) in results::<f64>("dense").chunks(2).zip(cg) {
+        pair.iter().for_each(|dense| close(&dense[0], &cg, 1e-8));
+    }
+}
+
+#[test]
 fn precisions_have_the_tasks_that_they_can_do() {
     for group in ["aid", "itd"] {
         let names = |named: Vec<Named>| named.iter().map(|(name, _)| *name).collect::<Vec<_>>();

@@ -7,6 +7,7 @@ use autodiff::{Inputs, Real};
 
 use crate::accuracy::{self, TOLD, degenerate, part};
 use crate::inner::{After, InnerStep, StepLength, Weak};
+use crate::linear::dense::{BLOCK, Factor};
 use crate::linear::system::{self, Solution};
 use crate::linear::{Cg, Direct, LinearSolver};
 use crate::lower::{Lower, LowerSolve, NOTHING};
@@ -92,8 +93,9 @@ impl<L> Aid<L> {
         self.lower(LowerSolve::Newton { tolerance, limit })
     }
 
-    /// Goes on with the lower level until no step helps, whatever its default tolerance.
-    pub(super) fn until_rounding(mut self) -> Self {
+    /// Goes on with the lower level until no step helps, where no tolerance is given for it.
+    #[must_use]
+    pub fn until_rounding(mut self) -> Self {
         self.rounding = true;
         self
     }
@@ -170,20 +172,36 @@ struct Parts<'a, T> {
 }
 
 impl<T: Real> Parts<'_, T> {
+    /// What the linear solver allocates beside its scratch.
+    fn beside(&self, n: usize) -> usize {
+        self.linear.bytes(n) - self.linear.scratch(n) * size_of::<T>()
+    }
+
+    /// Whether Newton's method may hold a factor of the Hessian: where the linear solver will take as
+    /// much room for one.
+    fn factors(&self, problem: &Bilevel<T>) -> bool {
+        let n = problem.dim_y();
+        problem.part().is_none()
+            && self.linear.room(n).dense
+            && self.linear.block(n) >= BLOCK
+            && self.beside(n) >= Factor::<T>::bytes(n)
+    }
+
     /// The solution of the linear system, beside what the lower level or that system takes.
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let n = problem.dim_y();
         let system = system::scratch(self.linear, n, true);
+        let lower = self.lower.scratch(problem, self.factors(problem));
         match problem.part() {
-            None => n + self.lower.scratch(problem).max(system).max(n),
+            None => n + lower.max(system).max(n),
             // The right-hand side on the face, and its product.
-            Some(_) => 2 * n + self.lower.scratch(problem).max(system + n),
+            Some(_) => 2 * n + lower.max(system + n),
         }
     }
 
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
         let n = problem.dim_y();
-        let beside = self.linear.bytes(n) - self.linear.scratch(n) * size_of::<T>();
+        let beside = self.beside(n);
         let part = problem.recorded_part();
         let block = if part.is_some() {
             1
@@ -235,7 +253,7 @@ impl<T: Real> Parts<'_, T> {
             beside.as_deref_mut(),
             x,
             y,
-            least,
+            (least, self.factors(problem)),
             loops,
             &mut scratch,
         );

@@ -10,7 +10,7 @@ use crate::default_tolerance;
 use crate::hypergradient::Room;
 
 use super::cg::{Preconditioned, iterate};
-use super::direct::BLOCK;
+use super::dense::BLOCK;
 use super::low_rank::{LowRank, Sketch};
 use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, scaled_residual};
 

@@ -77,6 +77,8 @@ pub(crate) struct Lower {
     pub(crate) trend: Trend,
     /// Whether the level has a part beside g.
     has_part: bool,
+    /// Whether Newton's method may hold a dense factor.
+    factors: bool,
     /// Whether going on has come to its end.
     stalled: bool,
 }
@@ -100,8 +102,8 @@ impl LowerSolve {
         }
     }
 
-    /// Entries of scratch that [`solve`](LowerSolve::solve) takes.
-    pub(crate) fn scratch<T: Real>(&self, problem: &Bilevel<T>) -> usize {
+    /// Entries of scratch that [`solve`](LowerSolve::solve) takes, with `factors` or without.
+    pub(crate) fn scratch<T: Real>(&self, problem: &Bilevel<T>, factors: bool) -> usize {
         let dim_y = problem.dim_y();
         match (self, self.steps()) {
             (_, Some((_, steps))) => steps.inner.dim_state(dim_y) + steps.spare(problem),
@@ -109,7 +111,7 @@ impl LowerSolve {
                 .spare(dim_y)
                 .max(proximal_scratch::<T>(dim_y)),
             (LowerSolve::Accelerated { .. }, _) => StepLength::Auto.spare(dim_y).max(2 * dim_y),
-            _ => newton_scratch::<T>(dim_y),
+            _ => newton_scratch::<T>(dim_y, factors),
         }
     }
 
@@ -135,7 +137,7 @@ impl LowerSolve {
     }
 
     /// Replaces `y`, where it starts, by a solution at `x`. Without a tolerance a solver goes to
-    /// `least`.
+    /// `least`. With `factors` Newton's method may hold a dense factor of the Hessian.
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn solve<T: Real>(
         &self,
@@ -144,7 +146,7 @@ impl LowerSolve {
         mut part: Option<&mut PartPoint<T>>,
         x: &[T],
         y: &mut [T],
-        least: f64,
+        (least, factors): (f64, bool),
         loops: &mut Loops<T>,
         scratch: &mut Scratch<'_, T>,
     ) -> Lower {
@@ -152,6 +154,7 @@ impl LowerSolve {
             let has_part = part.is_some();
             let mut start = Lower {
                 has_part,
+                factors,
                 before: f64::INFINITY,
                 residual: f64::INFINITY,
                 iterations: 0,
@@ -187,6 +190,7 @@ impl LowerSolve {
         walk.end(loops);
         Lower {
             has_part,
+            factors,
             before,
             residual,
             iterations: depth,
@@ -310,7 +314,10 @@ impl LowerSolve {
         let minimum = match (part, &mut lower.step) {
             (Some(part), Some(step)) => proximal(point, part, x, y, step, until, newtons, scratch),
             (None, Some(step)) => accelerated(point, x, y, *step, tolerance, limit, scratch),
-            (_, None) => newton(point, x, y, until, scratch, &mut lower.trend),
+            (_, None) => {
+                let (factors, trend) = (lower.factors, &mut lower.trend);
+                newton(point, x, y, until, factors, scratch, trend)
+            }
         };
         lower.residual = minimum.residual;
         lower.iterations += minimum.iterations;
