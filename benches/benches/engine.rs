@@ -19,7 +19,7 @@ use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use solvers::sampling::Sampling;
-use solvers::{Bilevel, Method, Outer, Schedule, Soba};
+use solvers::{Bilevel, Estimator, Method, Outer, Schedule, Soba};
 
 fn group<T: Real>(c: &mut Criterion, name: &str, tasks: &[&str], pool: &ThreadPool) {
     let threads = match pool.current_num_threads() {
@@ -134,10 +134,7 @@ const ITERATIONS: usize = 1000;
 
 /// A thousand iterations of stochastic methods with batches of 64.
 fn stochastic(c: &mut Criterion) {
-    let soba = Soba {
-        step: Schedule::Constant(0.01),
-        ratio: 10.0,
-    };
+    let soba = Soba::new(Estimator::Plain, Schedule::Constant(0.01), 10.0);
     for (size, n, d, classes) in [("20000x22", 20_000, 22, 2), ("50000x54x7", 50_000, 54, 7)] {
         let mut group = c.benchmark_group(format!("SOBA/batch 64/{size}"));
         group.sample_size(10);

@@ -3,8 +3,8 @@
 use autodiff::{Var, objective};
 use nalgebra::{DMatrix, DVector, dvector};
 use solvers::{
-    Aid, AidStep, Bilevel, Descent, Exact, Gda, Hoag, InnerStep, Itd, Method, Optimiser, Outer,
-    Part, Schedule, Soba, Strategy,
+    Aid, AidStep, Bilevel, Descent, Estimator, Exact, Gda, Hoag, InnerStep, Itd, Method, Optimiser,
+    Outer, Part, Schedule, Soba, Strategy,
 };
 
 use super::{DIMS, Quadratic};
@@ -144,13 +144,7 @@ fn what_solves_another_problem_is_refused_in_a_line_that_names_what_does() {
         }
     }
     let rate = Optimiser::GradientDescent { rate: 0.1 };
-    let soba = Outer::new(
-        Soba {
-            step: Schedule::Constant(0.1),
-            ratio: 1.0,
-        },
-        3,
-    );
+    let soba = Outer::new(Soba::new(Estimator::Plain, Schedule::Constant(0.1), 1.0), 3);
     let gda = Gda::new(3, rate);
     let hoag = Hoag::new(3);
     for error in [
