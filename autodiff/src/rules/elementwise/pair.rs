@@ -122,7 +122,7 @@ impl Binary {
 }
 
 /// Entries that are zeroed at a time: they stay in a first-level cache until they are added to.
-const CLEARED: usize = 1024;
+pub(crate) const CLEARED: usize = 1024;
 
 /// Calls `f`, which adds to `out`, part by part, each zeroed before. (A flag in the formulas would make
 /// each call of a kernel dearer.)
