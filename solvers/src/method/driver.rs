@@ -157,8 +157,8 @@ impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R
         self.constraint.project(x.as_mut_slice());
         let mut state = State {
             problem,
+            y: problem.start_at(x.as_slice()),
             x,
-            y: problem.start().clone(),
             warnings: Vec::new(),
             sampling: self.sampling,
             iteration: 0,
