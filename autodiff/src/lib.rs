@@ -81,7 +81,7 @@ pub use rerecord::Rerecord;
 pub use rules::conv::Padding;
 pub use sampled::{Batched, BatchedClosure, Sampled, SampledClosure, batched, sampled};
 pub use shape::Shape;
-pub use sparse::{Sparse, SparseError};
+pub use sparse::{Sparse, SparseError, SparsePass, SparseRows};
 pub use table::{Storage, Table};
 pub use var::Var;
 pub use workspace::Sweeps;

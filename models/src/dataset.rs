@@ -1,18 +1,20 @@
 //! Samples in the scalar type of the computation, shared by the objectives that use them.
 
+use std::fmt;
 use std::sync::Arc;
 
-use autodiff::{Batch, Real, Storage, Table, Var};
+use autodiff::{Batch, Real, Storage, Var};
 
 use crate::data::Samples;
-use crate::logistic_loss::LogisticLoss;
+use crate::logistic_loss::{Loss, ScoreLoss};
 use crate::pass::Going;
 use crate::softmax_loss::SoftmaxLoss;
+use crate::store::Store;
 
 /// Samples and labels as objectives use them; cloning shares the data.
 #[derive(Clone, Debug)]
 pub struct Dataset<T: Real> {
-    pub(crate) features: Table<T>,
+    pub(crate) features: Store<T>,
     pub(crate) labels: Labels<T>,
 }
 
@@ -22,6 +24,18 @@ pub(crate) enum Labels<T> {
     Binary(Arc<[T]>),
     /// 0, 1, …, below the number of classes.
     Classes { of: Arc<[usize]>, count: usize },
+    /// Any numbers.
+    Targets(Arc<[T]>),
+}
+
+impl<T> fmt::Display for Labels<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Labels::Binary(_) => "-1 and 1",
+            Labels::Classes { .. } => "classes",
+            Labels::Targets(_) => "targets",
+        })
+    }
 }
 
 impl<T: Real> Dataset<T> {
@@ -63,9 +77,20 @@ impl<T: Real> Dataset<T> {
         Self::new(samples, labels)
     }
 
+    /// A dataset whose labels are the targets of a regression.
+    ///
+    /// # Panics
+    /// If there is not one for each sample.
+    #[track_caller]
+    pub fn targets(samples: &Samples) -> Self {
+        one_label_each(samples);
+        let targets = samples.labels.iter().map(|t| T::of(*t)).collect();
+        Self::new(samples, Labels::Targets(targets))
+    }
+
     fn new(samples: &Samples, labels: Labels<T>) -> Self {
         Dataset {
-            features: table(samples),
+            features: Store::of(&samples.features),
             labels,
         }
     }
@@ -86,9 +111,12 @@ impl<T: Real> Dataset<T> {
     }
 
     /// How the features are kept: as narrow as every one of them is exact, which changes no bit of a
-    /// result.
-    pub fn storage(&self) -> Storage {
-        self.features.storage()
+    /// result. `None` if they are sparse.
+    pub fn storage(&self) -> Option<Storage> {
+        match &self.features {
+            Store::Dense(table) => Some(table.storage()),
+            Store::Sparse(_) => None,
+        }
     }
 
     /// Bytes that the features take.
@@ -114,6 +142,7 @@ impl<T: Real> Dataset<T> {
             features: self.features.select(batch),
             labels: match &self.labels {
                 Labels::Binary(t) => Labels::Binary(batch.iter().map(|i| t[*i]).collect()),
+                Labels::Targets(t) => Labels::Targets(batch.iter().map(|i| t[*i]).collect()),
                 Labels::Classes { of, count } => Labels::Classes {
                     of: batch.iter().map(|i| of[*i]).collect(),
                     count: *count,
@@ -130,7 +159,7 @@ impl<T: Real> Dataset<T> {
     #[must_use]
     #[track_caller]
     pub fn logistic_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
-        w.fused(LogisticLoss::new(self, self.over(None)), &[])
+        w.fused(ScoreLoss::new(Loss::Logistic, self, self.over(None)), &[])
     }
 
     /// [`logistic_loss`](Dataset::logistic_loss) of the samples in a batch.
@@ -140,7 +169,28 @@ impl<T: Real> Dataset<T> {
     #[must_use]
     #[track_caller]
     pub fn logistic_loss_of<'r>(&self, batch: Batch<'r, T>, w: Var<'r, T>) -> Var<'r, T> {
-        let loss = LogisticLoss::new(self, self.over(Some(batch)));
+        let loss = ScoreLoss::new(Loss::Logistic, self, self.over(Some(batch)));
+        w.fused(loss, batch.indices().as_slice())
+    }
+
+    /// `mean_i ½(⟨a_i, w⟩ − t_i)²` for weights `w` of d entries: a scalar. Without samples it is 0.
+    ///
+    /// # Panics
+    /// If `w` does not have d entries, or the labels are no [`targets`](Dataset::targets).
+    #[must_use]
+    #[track_caller]
+    pub fn squared_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
+        w.fused(ScoreLoss::new(Loss::Squared, self, self.over(None)), &[])
+    }
+
+    /// [`squared_loss`](Dataset::squared_loss) of the samples in a batch.
+    ///
+    /// # Panics
+    /// As [`squared_loss`](Dataset::squared_loss).
+    #[must_use]
+    #[track_caller]
+    pub fn squared_loss_of<'r>(&self, batch: Batch<'r, T>, w: Var<'r, T>) -> Var<'r, T> {
+        let loss = ScoreLoss::new(Loss::Squared, self, self.over(Some(batch)));
         w.fused(loss, batch.indices().as_slice())
     }
 
@@ -196,6 +246,14 @@ impl<T: Real> Dataset<T> {
         }
     }
 
+    /// Scores of a sample.
+    fn outputs(&self) -> usize {
+        match &self.labels {
+            Labels::Classes { count, .. } => *count,
+            Labels::Binary(_) | Labels::Targets(_) => 1,
+        }
+    }
+
     /// What a loss goes over.
     #[track_caller]
     fn over(&self, batch: Option<Batch<'_, T>>) -> Going<T> {
@@ -217,19 +275,21 @@ impl<T: Real> Dataset<T> {
     /// The share of samples that weights `w` of a linear model classify rightly, in percent.
     ///
     /// # Panics
-    /// If `w` does not fit the data.
+    /// If `w` does not fit the data, or the labels are targets.
+    #[track_caller]
     pub fn accuracy(&self, w: &[T]) -> f64 {
-        let (d, mut row) = (self.dim(), vec![T::zero(); self.dim()]);
+        let (outputs, mut row) = (self.outputs(), Vec::new());
+        let mut scores = vec![T::zero(); outputs];
         let mut right = 0;
         for i in 0..self.len() {
-            self.features.read(i, &mut row);
-            let score = |c: usize| autodiff::kernels::dot(&row, &w[c * d..(c + 1) * d]);
+            self.features.scores(i, w, &mut row, &mut scores);
             right += usize::from(match &self.labels {
-                Labels::Binary(t) => score(0) * t[i] > T::zero(),
-                Labels::Classes { of, count } => {
-                    let mine = score(of[i]);
-                    (0..*count).all(|c| c == of[i] || score(c) < mine)
+                Labels::Binary(t) => scores[0] * t[i] > T::zero(),
+                Labels::Classes { of, .. } => {
+                    let others = scores.iter().enumerate().filter(|(c, _)| *c != of[i]);
+                    others.into_iter().all(|(_, score)| *score < scores[of[i]])
                 }
+                Labels::Targets(_) => panic!("accuracy: the labels are targets"),
             });
         }
         100.0 * right as f64 / self.len() as f64
@@ -246,11 +306,4 @@ fn one_label_each(samples: &Samples) {
          {columns} samples",
         samples.dim()
     );
-}
-
-/// The features as numbers of the computation.
-fn table<T: Real>(samples: &Samples) -> Table<T> {
-    let features = samples.features.dense();
-    let features = features.as_slice();
-    Table::from_fn(samples.len(), samples.dim(), |k| T::of(features[k]))
 }

@@ -1,23 +1,33 @@
-//! The mean logistic loss as a fused primitive.
+//! Mean losses of the score of a linear model, logistic and squared, as a fused primitive.
 
 use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot, sum};
-use autodiff::rows::{RowPass, Rule, Simd};
+use autodiff::rows::{Rule, Simd};
 use autodiff::threads::for_each;
 use autodiff::vector::Lanes;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
-use crate::pass::{Going, Room};
+use crate::pass::{Going, Pass, Room};
 
-/// `mean_i ln(1 + exp(−t_i ⟨a_i, w⟩))` of weights `w`.
+/// What is lost at a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// `ln(1 + exp(−t z))` for a label t of ±1.
+    Logistic,
+    /// `½(z − t)²` for a target t.
+    Squared,
+}
+
+/// The mean over i of the loss at the score `⟨a_i, w⟩`, of weights `w`.
 ///
 /// One pass gives the value, the gradient and the curvature of each sample, and the
 /// Hessian-vector product if the direction is known; each further product is one more.
 /// A second operand holds the indices of the samples, if they are a batch. Kept: gradient `d` |
 /// curvatures `n`. Scratch: product `d` | losses `n` | the labels of a batch | the room of the passes.
-pub(crate) struct LogisticLoss<T: Real> {
+pub(crate) struct ScoreLoss<T: Real> {
+    loss: Loss,
     over: Going<T>,
     labels: Arc<[T]>,
 }
@@ -32,13 +42,22 @@ struct Parts<'a, T> {
     room: Room<'a, T>,
 }
 
-impl<T: Real> LogisticLoss<T> {
+impl<T: Real> ScoreLoss<T> {
     #[track_caller]
-    pub(crate) fn new(data: &Dataset<T>, over: Going<T>) -> Self {
-        let Labels::Binary(labels) = &data.labels else {
-            panic!("logistic_loss: the labels are classes: expected -1 and 1");
+    pub(crate) fn new(loss: Loss, data: &Dataset<T>, over: Going<T>) -> Self {
+        let labels = match (loss, &data.labels) {
+            (Loss::Logistic, Labels::Binary(labels)) | (Loss::Squared, Labels::Targets(labels)) => {
+                labels
+            }
+            (Loss::Logistic, other) => {
+                panic!("logistic_loss: the labels are {other}: expected -1 and 1")
+            }
+            (Loss::Squared, other) => {
+                panic!("squared_loss: the labels are {other}: expected targets")
+            }
         };
-        LogisticLoss {
+        ScoreLoss {
+            loss,
             over,
             labels: labels.clone(),
         }
@@ -74,7 +93,7 @@ impl<T: Real> LogisticLoss<T> {
         out: &mut [T],
         stash: &mut Stash<'_, T>,
     ) {
-        let (n, at) = (self.over.n, self.over.at(a));
+        let at = self.over.at(a);
         let scale = self.over.scale();
         let to = self.split(stash);
         for (i, label) in to.labels.iter_mut().enumerate() {
@@ -99,9 +118,10 @@ impl<T: Real> LogisticLoss<T> {
         let each = [to.losses, to.curvatures];
         let mut all = self.over.parts(at, 1, each, [1, 1], own);
         let count = if direction.is_some() { 2 } else { 1 };
-        for_each(&mut all, 2 * n * d * count, |part| {
+        for_each(&mut all, count * self.over.work(1), |part| {
             let [losses, curvatures] = &mut part.each;
-            let rule = Margins {
+            let rule = Scores {
+                loss: self.loss,
                 labels: &labels[part.first..],
                 scale,
                 losses: asked.value.then_some(&mut **losses),
@@ -111,7 +131,7 @@ impl<T: Real> LogisticLoss<T> {
             let first = if asked.first { 0 } else { d };
             match v {
                 None => {
-                    let pass = RowPass {
+                    let pass = Pass {
                         samples: part.samples,
                         weights: [w],
                         sums: &mut sums[first..d],
@@ -120,7 +140,7 @@ impl<T: Real> LogisticLoss<T> {
                     pass.run(rule);
                 }
                 Some(v) => {
-                    let pass = RowPass {
+                    let pass = Pass {
                         samples: part.samples,
                         weights: [w, v],
                         sums: &mut sums[first..],
@@ -152,10 +172,10 @@ impl<T: Real> LogisticLoss<T> {
         self.over.pad(direction, v);
         let at = self.over.at(a);
         let mut all = self.over.parts(at, 1, [to.curvatures], [1], own);
-        for_each(&mut all, 2 * self.over.n * d, |part| {
+        for_each(&mut all, self.over.work(1), |part| {
             let [curvatures] = &part.each;
             let (sums, scratch) = part.own.split_at_mut(2 * d);
-            let pass = RowPass {
+            let pass = Pass {
                 samples: part.samples,
                 weights: [v],
                 sums: &mut sums[d..],
@@ -167,24 +187,40 @@ impl<T: Real> LogisticLoss<T> {
     }
 }
 
-/// Margins become the coefficients of the gradient, and products with a direction those of the
+/// Scores become the coefficients of the gradient, and products with a direction those of the
 /// Hessian's product.
-struct Margins<'a, T> {
+struct Scores<'a, T> {
+    loss: Loss,
     labels: &'a [T],
     scale: T,
     losses: Option<&'a mut [T]>,
     curvatures: &'a mut [T],
 }
 
-impl<T: Real, const N: usize> Rule<T, N> for Margins<'_, T> {
+impl<T: Real, const N: usize> Rule<T, N> for Scores<'_, T> {
     #[inline(always)]
     fn apply<S: Simd>(&mut self, simd: S, first: usize, count: usize, z: [&mut [T]; N]) {
         for start in (0..count).step_by(T::lanes::<S>()) {
             let here = start..start + T::lanes::<S>();
             let place = first + start..first + count.min(here.end);
             let label = T::load(simd, &self.labels[place.clone()]);
-            let margin = label * T::load(simd, &z[0][here.clone()]);
-            let (one, scale) = (margin.one(), T::fill(simd, self.scale));
+            let score = T::load(simd, &z[0][here.clone()]);
+            let scale = T::fill(simd, self.scale);
+            if self.loss == Loss::Squared {
+                let left = score - label;
+                if let Some(losses) = &mut self.losses {
+                    T::store(left * left * left.of(0.5), &mut losses[place.clone()]);
+                }
+                T::store(scale, &mut self.curvatures[place]);
+                T::store(left * scale, &mut z[0][here.clone()]);
+                if N > 1 {
+                    let product = T::load(simd, &z[1][here.clone()]);
+                    T::store(product * scale, &mut z[1][here]);
+                }
+                continue;
+            }
+            let margin = label * score;
+            let one = margin.one();
             // σ(−m) and ln(1 + e⁻ᵐ) from one exponential that cannot overflow.
             let e = (-margin.abs()).exp();
             let r = (one + e).recip();
@@ -217,9 +253,12 @@ impl<T: Real> Rule<T, 1> for Curvatures<'_, T> {
     }
 }
 
-impl<T: Real> Primitive<T> for LogisticLoss<T> {
+impl<T: Real> Primitive<T> for ScoreLoss<T> {
     fn name(&self) -> &str {
-        "logistic_loss"
+        match self.loss {
+            Loss::Logistic => "logistic_loss",
+            Loss::Squared => "squared_loss",
+        }
     }
 
     fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {

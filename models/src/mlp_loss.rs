@@ -32,7 +32,7 @@ impl<T: Real> Dataset<T> {
         if batch.indices().is_none() {
             return self.mlp_losses(net, y);
         }
-        let scores = net.scores(y, batch.columns(&self.features));
+        let scores = net.scores(y, batch.columns(self.features.table()));
         let (classes, n) = (scores.shape().rows, batch.len());
         let labels = self.class_labels().iter().map(|c| T::of(*c as f64));
         let labels = Table::of_entries(&Vec::from_iter(labels));
@@ -60,7 +60,7 @@ impl<T: Real> Dataset<T> {
     fn class_labels(&self) -> &[usize] {
         match &self.labels {
             Labels::Classes { of, .. } => of,
-            Labels::Binary(_) => panic!("labels are ±1: expected classes"),
+            Labels::Binary(_) | Labels::Targets(_) => panic!("labels are ±1: expected classes"),
         }
     }
 }

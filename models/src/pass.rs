@@ -4,22 +4,77 @@
 use std::ops::Range;
 use std::slice::from_ref;
 
-use autodiff::rows::{Picked, RowPass, aligned, alignment, pad, tree_sum};
+use autodiff::rows::{Picked, RowPass, Rule, aligned, alignment, pad, tree_sum};
 use autodiff::threads::for_each;
-use autodiff::{Operands, Real, Table, index_of};
+use autodiff::{Operands, Real, SparsePass, SparseRows, index_of};
 use smallvec::SmallVec;
+
+use crate::store::Store;
 
 /// At most this many blocks, whatever the machine.
 const BLOCKS: usize = 64;
+/// Entries of sparse samples in a block for each number of its partial sum, at least.
+const DENSE: usize = 4;
 
 /// What a fused loss goes over: the samples of a data set, or those whose indices its last operand
 /// holds; with a linear model of some classes. And how they are cut into blocks.
 #[derive(Clone, Debug)]
 pub(crate) struct Going<T: Real> {
-    pub(crate) samples: Table<T>,
+    pub(crate) samples: Store<T>,
     /// The number of samples that it goes over.
     pub(crate) n: usize,
     pub(crate) picks: bool,
+}
+
+/// The samples of a block.
+#[derive(Clone, Copy)]
+pub(crate) enum Chosen<'a, T: Real> {
+    Dense(Picked<'a, T>),
+    Sparse(SparseRows<'a, T>),
+}
+
+impl<T: Real> Chosen<'_, T> {
+    fn part(self, first: usize, len: usize) -> Self {
+        match self {
+            Chosen::Dense(samples) => Chosen::Dense(samples.part(first, len)),
+            Chosen::Sparse(samples) => Chosen::Sparse(samples.part(first, len)),
+        }
+    }
+}
+
+/// A pass over the samples of a block, whichever way they are kept.
+pub(crate) struct Pass<'a, T: Real, const N: usize> {
+    pub(crate) samples: Chosen<'a, T>,
+    pub(crate) weights: [&'a [T]; N],
+    pub(crate) sums: &'a mut [T],
+    pub(crate) scratch: &'a mut [T],
+}
+
+impl<T: Real, const N: usize> Pass<'_, T, N> {
+    pub(crate) fn run(self, rule: impl Rule<T, N>) {
+        let Pass {
+            samples,
+            weights,
+            sums,
+            scratch,
+        } = self;
+        match samples {
+            Chosen::Dense(samples) => RowPass {
+                samples,
+                weights,
+                sums,
+                scratch,
+            }
+            .run(rule),
+            Chosen::Sparse(samples) => SparsePass {
+                samples,
+                weights,
+                sums,
+                scratch,
+            }
+            .run(rule),
+        }
+    }
 }
 
 /// A block of samples with its share of the buffers.
@@ -27,7 +82,7 @@ pub(crate) struct Part<'a, T: Real, const S: usize> {
     /// Index of its first sample.
     pub(crate) first: usize,
     /// Its samples.
-    pub(crate) samples: Picked<'a, T>,
+    pub(crate) samples: Chosen<'a, T>,
     /// Its share of the per-sample buffers.
     pub(crate) each: [&'a mut [T]; S],
     /// Room for two sums of as many rows as there are classes, and the scratch of a pass.
@@ -71,21 +126,57 @@ impl<T: Real> Going<T> {
         at.map_or(i, |at| index_of(at[i]))
     }
 
-    /// Entries of the weights of a model of some classes, in whole lines.
+    /// Entries of the weights of a model of some classes as a pass takes them: class after class in
+    /// whole lines, or for sparse samples feature after feature.
     pub(crate) fn padded(&self, classes: usize) -> usize {
-        classes * self.samples.padded()
+        classes
+            * match &self.samples {
+                Store::Dense(table) => table.padded(),
+                Store::Sparse(sparse) => sparse.columns(),
+            }
+    }
+
+    /// Multiplications of a pass with the weights of some classes.
+    pub(crate) fn work(&self, classes: usize) -> usize {
+        match &self.samples {
+            Store::Dense(_) => 2 * self.n * self.padded(classes),
+            // Each is a number of its own, and no part of a vector.
+            Store::Sparse(_) => 8 * self.entries() * classes,
+        }
+    }
+
+    /// Entries of as many sparse samples, on average.
+    fn entries(&self) -> usize {
+        match &self.samples {
+            Store::Dense(_) => self.n * self.d(),
+            Store::Sparse(sparse) => {
+                let each = sparse.entries() as f64 / sparse.rows().max(1) as f64;
+                (each * self.n as f64) as usize
+            }
+        }
     }
 
     /// Samples of every block but the last: whole groups of a pass, and so many that the partial sums
     /// are a small part of the work and of the samples' memory.
     fn block(&self, classes: usize) -> usize {
-        let least = self.n.div_ceil(BLOCKS).max(8 * classes);
+        let least = match &self.samples {
+            Store::Dense(_) => self.n.div_ceil(BLOCKS).max(8 * classes),
+            // A partial sum has an entry for every feature, however few a sample has.
+            Store::Sparse(sparse) => {
+                let sums = self.entries() / (DENSE * sparse.columns().max(1));
+                self.n.div_ceil(sums.clamp(1, BLOCKS))
+            }
+        };
         least.next_multiple_of(64).max(64)
     }
 
     /// Entries that belong to a block.
     fn share(&self, classes: usize) -> usize {
-        2 * self.padded(classes) + RowPass::<T, 2>::scratch_len(&self.samples, classes)
+        let scratch = match &self.samples {
+            Store::Dense(table) => RowPass::<T, 2>::scratch_len(table, classes),
+            Store::Sparse(_) => SparsePass::<T, 2>::scratch_len(classes),
+        };
+        2 * self.padded(classes) + scratch
     }
 
     /// Entries of [`room`](Going::room).
@@ -114,7 +205,11 @@ impl<T: Real> Going<T> {
         widths: [usize; S],
         own: &'a mut [T],
     ) -> Parts<'a, T, S> {
-        let (block, samples) = (self.block(classes), Picked::of(&self.samples, at));
+        let block = self.block(classes);
+        let samples = match &self.samples {
+            Store::Dense(table) => Chosen::Dense(Picked::of(table, at)),
+            Store::Sparse(sparse) => Chosen::Sparse(SparseRows::of(sparse, at)),
+        };
         let mut own = own.chunks_exact_mut(self.share(classes));
         let mut parts = SmallVec::new();
         for first in (0..self.n).step_by(block) {
@@ -135,9 +230,19 @@ impl<T: Real> Going<T> {
         parts
     }
 
-    /// Weights in whole lines.
+    /// Weights as a pass takes them.
     pub(crate) fn pad(&self, weights: &[T], padded: &mut [T]) {
-        pad(weights, self.d(), padded);
+        match &self.samples {
+            Store::Dense(_) => pad(weights, self.d(), padded),
+            Store::Sparse(_) => {
+                let (d, classes) = (self.d(), weights.len() / self.d());
+                for (j, padded) in padded.chunks_exact_mut(classes).enumerate() {
+                    for (c, padded) in padded.iter_mut().enumerate() {
+                        *padded = weights[c * d + j];
+                    }
+                }
+            }
+        }
     }
 
     /// Overwrites `out`, class after class, with the sum of what stands at `place` in each block's
@@ -148,7 +253,10 @@ impl<T: Real> Going<T> {
         place: Range<usize>,
         out: &mut [T],
     ) {
-        let (d, padded) = (self.d(), self.samples.padded());
+        let Store::Dense(table) = &self.samples else {
+            return self.gather_features(parts, place, out);
+        };
+        let (d, padded) = (self.d(), table.padded());
         let height = (out.len() / d).div_ceil(BLOCKS).max(1);
         let mut rows: SmallVec<[_; BLOCKS]> = out.chunks_mut(height * d).enumerate().collect();
         // Adding is reading: as much work as some multiplications.
@@ -158,6 +266,30 @@ impl<T: Real> Going<T> {
                 tree_sum(parts.len(), |b| &parts[b].own[first..], out);
             }
         });
+    }
+
+    /// [`gather`](Going::gather) of what stands feature after feature.
+    fn gather_features<const S: usize>(
+        &self,
+        parts: &Parts<'_, T, S>,
+        place: Range<usize>,
+        out: &mut [T],
+    ) {
+        let (d, classes) = (self.d(), out.len() / self.d());
+        if classes == 1 {
+            return tree_sum(parts.len(), |b| &parts[b].own[place.clone()], out);
+        }
+        let mut sums = SmallVec::<[T; 64]>::from_elem(T::zero(), classes.min(64));
+        for j in 0..d {
+            for first in (0..classes).step_by(sums.len()) {
+                let some = &mut sums[..(classes - first).min(64)];
+                let at = place.start + j * classes + first;
+                tree_sum(parts.len(), |b| &parts[b].own[at..], some);
+                for (c, sum) in some.iter().enumerate() {
+                    out[(first + c) * d + j] = *sum;
+                }
+            }
+        }
     }
 
     /// The sum of the blocks' values.

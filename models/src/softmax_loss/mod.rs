@@ -5,12 +5,11 @@ mod rules;
 use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot, sum};
-use autodiff::rows::RowPass;
 use autodiff::threads::for_each;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
-use crate::pass::{Going, Room};
+use crate::pass::{Going, Pass, Room};
 use rules::{Chosen, Kept, Logits, Products};
 
 /// `(1/n) Σ_i s_i (ln Σ_c exp z_ic − z_{i t_i})`, `z_i = W a_i`, of weights `W` and, if it is
@@ -53,7 +52,10 @@ impl<T: Real> SoftmaxLoss<T> {
     #[track_caller]
     pub(crate) fn new(data: &Dataset<T>, over: Going<T>, weighted: bool) -> Self {
         let Labels::Classes { of, count } = &data.labels else {
-            panic!("cross_entropy: the labels are -1 and 1: expected classes 0, 1, …");
+            panic!(
+                "cross_entropy: the labels are {}: expected classes 0, 1, …",
+                data.labels
+            );
         };
         SoftmaxLoss {
             over,
@@ -95,7 +97,7 @@ impl<T: Real> SoftmaxLoss<T> {
         out: &mut [T],
         stash: &mut Stash<'_, T>,
     ) {
-        let (c, n, at) = (self.classes, self.over.n, self.over.at(a));
+        let (c, at) = (self.classes, self.over.at(a));
         let to = self.split(stash);
         let samples = self.weighted.then(|| a.get(1));
         let Room {
@@ -115,7 +117,7 @@ impl<T: Real> SoftmaxLoss<T> {
         let each = [&mut *to.losses, to.softmax, to.slopes];
         let mut all = self.over.parts(at, c, each, [1, c, 1], own);
         let count = if direction.is_some() { 2 } else { 1 };
-        for_each(&mut all, 2 * n * len * count, |part| {
+        for_each(&mut all, count * self.over.work(c), |part| {
             let first = part.first;
             let samples = samples.map(|s| &s[first..]);
             let [losses, softmax, slopes] = &mut part.each;
@@ -138,7 +140,7 @@ impl<T: Real> SoftmaxLoss<T> {
             let (sums, scratch) = part.own.split_at_mut(2 * len);
             let from = if asked.first { 0 } else { len };
             if direction.is_some() {
-                let pass = RowPass {
+                let pass = Pass {
                     samples: part.samples,
                     weights: [w, v],
                     sums: &mut sums[from..],
@@ -146,7 +148,7 @@ impl<T: Real> SoftmaxLoss<T> {
                 };
                 pass.run(rule);
             } else {
-                let pass = RowPass {
+                let pass = Pass {
                     samples: part.samples,
                     weights: [w],
                     sums: &mut sums[from..len],
@@ -179,7 +181,7 @@ impl<T: Real> SoftmaxLoss<T> {
         direction: &Direction<'_, T>,
         stash: &mut Stash<'_, T>,
     ) {
-        let (c, n, at) = (self.classes, self.over.n, self.over.at(a));
+        let (c, at) = (self.classes, self.over.at(a));
         let to = self.split(stash);
         let samples = self.weighted.then(|| a.get(1));
         let (v, own) = (to.room.direction, to.room.own);
@@ -188,7 +190,7 @@ impl<T: Real> SoftmaxLoss<T> {
         self.over.pad(direction.weights.unwrap_or(a.get(0)), v);
         let v = &*v;
         let mut all = self.over.parts(at, c, [to.softmax, to.slopes], [c, 1], own);
-        for_each(&mut all, 2 * n * len, |part| {
+        for_each(&mut all, self.over.work(c), |part| {
             let first = part.first;
             let [softmax, slopes] = &mut part.each;
             let rule = Kept {
@@ -203,7 +205,7 @@ impl<T: Real> SoftmaxLoss<T> {
                 },
             };
             let (sums, scratch) = part.own.split_at_mut(2 * len);
-            let pass = RowPass {
+            let pass = Pass {
                 samples: part.samples,
                 weights: [v],
                 sums: &mut sums[len..],

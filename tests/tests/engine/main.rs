@@ -15,6 +15,7 @@ mod parts;
 mod passes;
 mod right_or_told;
 mod silent;
+mod sparse;
 mod stochastic;
 mod strategies;
 mod tasks;

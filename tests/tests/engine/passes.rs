@@ -101,9 +101,9 @@ fn every_storage<T: Real>(number: impl Fn(f64) -> f64, storage: Storage) {
         for classes in [2, 10] {
             let narrow = dataset::<T>(&narrow, classes);
             let wide = dataset::<T>(&wide, classes).select(&Vec::from_iter(0..n));
-            assert_eq!(wide.storage(), Storage::Whole);
+            assert_eq!(wide.storage(), Some(Storage::Whole));
             if n * d > 250 {
-                assert_eq!(narrow.storage(), storage);
+                assert_eq!(narrow.storage(), Some(storage));
                 assert!(2 * narrow.bytes() <= wide.bytes() + 64 * n);
             }
             assert!(
