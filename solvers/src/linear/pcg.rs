@@ -20,7 +20,7 @@ use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, scale
 /// One over the diagonal of H, where a user knows it. Columns of very different scale then cost
 /// nothing:
 /// ```
-/// use autodiff::Real;
+/// use autodiff::{Meter, Real};
 /// use solvers::linear::{Cg, Operator, Outcome, Pcg, Preconditioner, Scratch, solve};
 ///
 /// #[derive(Debug)]

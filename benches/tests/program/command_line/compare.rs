@@ -57,7 +57,7 @@ fn a_dense_hessian_that_takes_more_than_its_share_is_run_if_named() {
         );
     }
     // The two references are the same hypergradient.
-    let named = run(&format!("{words} 319 --strategy exact")).code(0);
+    let named = run(&format!("{words} 319 --strategy exact,itd")).code(0);
     let named = &named.records()[0];
     assert_eq!(named["reference"], "implicit");
     assert!(named["error_vs_exact"].as_f64() < Some(1e-8), "{named}");
