@@ -21,6 +21,7 @@
 //! ```
 
 mod activity;
+mod adjoints;
 mod algebra;
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
@@ -37,6 +38,7 @@ mod linearised;
 mod non_finite;
 mod objective;
 mod operands;
+mod plan;
 mod point;
 mod primitive;
 mod program;
@@ -52,6 +54,7 @@ mod shape;
 mod simd;
 mod sparse;
 mod sweep;
+mod table;
 pub mod threads;
 pub mod unroll;
 mod var;
@@ -62,7 +65,7 @@ mod workspace;
 pub use nalgebra;
 
 pub use algebra::Matrices;
-pub use batch::{Batch, Table, index_of};
+pub use batch::{Batch, index_of};
 pub use bytes::Meter;
 pub use inputs::Inputs;
 pub use kinks::Kink;
@@ -79,5 +82,6 @@ pub use rules::conv::Padding;
 pub use sampled::{Batched, BatchedClosure, Sampled, SampledClosure, batched, sampled};
 pub use shape::Shape;
 pub use sparse::{Sparse, SparseError};
+pub use table::{Storage, Table};
 pub use var::Var;
 pub use workspace::Sweeps;

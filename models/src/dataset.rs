@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use autodiff::{Batch, Real, Var};
+use autodiff::{Batch, Real, Storage, Table, Var};
 
 use crate::data::Samples;
 use crate::logistic_loss::LogisticLoss;
@@ -12,11 +12,8 @@ use crate::softmax_loss::SoftmaxLoss;
 /// Samples and labels as objectives use them; cloning shares the data.
 #[derive(Clone, Debug)]
 pub struct Dataset<T: Real> {
-    /// `d × n`, one sample per column.
-    pub(crate) features: Arc<[T]>,
+    pub(crate) features: Table<T>,
     pub(crate) labels: Labels<T>,
-    pub(crate) dim: usize,
-    pub(crate) len: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -39,7 +36,8 @@ impl<T: Real> Dataset<T> {
         for (i, t) in samples.labels.iter().enumerate() {
             assert!(t.abs() == 1.0, "label {i} is {t}: expected -1 or 1");
         }
-        Self::new(samples, Labels::Binary(cast(&samples.labels)))
+        let labels = samples.labels.iter().map(|t| T::of(*t)).collect();
+        Self::new(samples, Labels::Binary(labels))
     }
 
     /// A dataset with labels 0, 1, …, `classes − 1`.
@@ -67,26 +65,35 @@ impl<T: Real> Dataset<T> {
 
     fn new(samples: &Samples, labels: Labels<T>) -> Self {
         Dataset {
-            features: cast(samples.features.dense().as_slice()),
+            features: table(samples),
             labels,
-            dim: samples.dim(),
-            len: samples.len(),
         }
     }
 
     /// Number of features, d.
     pub fn dim(&self) -> usize {
-        self.dim
+        self.features.width()
     }
 
     /// Number of samples, n.
     pub fn len(&self) -> usize {
-        self.len
+        self.features.len()
     }
 
     /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.features.is_empty()
+    }
+
+    /// How the features are kept: as narrow as every one of them is exact, which changes no bit of a
+    /// result.
+    pub fn storage(&self) -> Storage {
+        self.features.storage()
+    }
+
+    /// Bytes that the features take.
+    pub fn bytes(&self) -> usize {
+        self.features.bytes()
     }
 
     /// The samples of a batch, in its order; all of them in their own order share the data.
@@ -96,18 +103,15 @@ impl<T: Real> Dataset<T> {
     #[must_use]
     #[track_caller]
     pub fn select(&self, batch: &[usize]) -> Self {
-        if batch.iter().copied().eq(0..self.len) {
+        let len = self.len();
+        if batch.iter().copied().eq(0..len) {
             return self.clone();
         }
-        let (dim, len) = (self.dim, self.len);
         for i in batch {
             assert!(*i < len, "sample {i} of a dataset of {len}");
         }
-        let features = batch
-            .iter()
-            .flat_map(|i| &self.features[i * dim..(i + 1) * dim]);
         Dataset {
-            features: features.copied().collect(),
+            features: self.features.select(batch),
             labels: match &self.labels {
                 Labels::Binary(t) => Labels::Binary(batch.iter().map(|i| t[*i]).collect()),
                 Labels::Classes { of, count } => Labels::Classes {
@@ -115,8 +119,6 @@ impl<T: Real> Dataset<T> {
                     count: *count,
                 },
             },
-            dim,
-            len: batch.len(),
         }
     }
 
@@ -199,16 +201,15 @@ impl<T: Real> Dataset<T> {
     fn over(&self, batch: Option<Batch<'_, T>>) -> Going<T> {
         let indices = batch.and_then(Batch::indices);
         if let (Some(batch), None) = (batch, indices) {
-            let (found, expected) = (self.len, batch.len());
+            let (found, expected) = (self.len(), batch.len());
             assert!(
                 found == expected,
                 "a data set of {found} samples: the objective has {expected}"
             );
         }
         Going {
-            features: self.features.clone(),
-            d: self.dim,
-            n: indices.map_or(self.len, |indices| indices.len()),
+            samples: self.features.clone(),
+            n: indices.map_or(self.len(), |indices| indices.len()),
             picks: indices.is_some(),
         }
     }
@@ -218,22 +219,20 @@ impl<T: Real> Dataset<T> {
     /// # Panics
     /// If `w` does not fit the data.
     pub fn accuracy(&self, w: &[T]) -> f64 {
-        let score = |i: usize, c: usize| {
-            let row = &self.features[i * self.dim..(i + 1) * self.dim];
-            autodiff::kernels::dot(row, &w[c * self.dim..(c + 1) * self.dim])
-        };
-        let right = match &self.labels {
-            Labels::Binary(t) => (0..self.len)
-                .filter(|i| score(*i, 0) * t[*i] > T::zero())
-                .count(),
-            Labels::Classes { of, count } => (0..self.len)
-                .filter(|i| {
-                    let mine = score(*i, of[*i]);
-                    (0..*count).all(|c| c == of[*i] || score(*i, c) < mine)
-                })
-                .count(),
-        };
-        100.0 * right as f64 / self.len as f64
+        let (d, mut row) = (self.dim(), vec![T::zero(); self.dim()]);
+        let mut right = 0;
+        for i in 0..self.len() {
+            self.features.read(i, &mut row);
+            let score = |c: usize| autodiff::kernels::dot(&row, &w[c * d..(c + 1) * d]);
+            right += usize::from(match &self.labels {
+                Labels::Binary(t) => score(0) * t[i] > T::zero(),
+                Labels::Classes { of, count } => {
+                    let mine = score(of[i]);
+                    (0..*count).all(|c| c == of[i] || score(c) < mine)
+                }
+            });
+        }
+        100.0 * right as f64 / self.len() as f64
     }
 }
 
@@ -249,6 +248,9 @@ fn one_label_each(samples: &Samples) {
     );
 }
 
-fn cast<T: Real>(data: &[f64]) -> Arc<[T]> {
-    data.iter().map(|v| T::of(*v)).collect()
+/// The features as numbers of the computation.
+fn table<T: Real>(samples: &Samples) -> Table<T> {
+    let features = samples.features.dense();
+    let features = features.as_slice();
+    Table::from_fn(samples.len(), samples.dim(), |k| T::of(features[k]))
 }

@@ -54,12 +54,12 @@ struct Shape {
 }
 
 const METHODS: [Shape; 5] = [
-    shape("soba", 10_000, BATCH, [1, 1]),
-    shape("amigo", 1000, BATCH, [1, 2 * INNER + 1]),
-    shape("stocbio", 1000, BATCH, [1, 2 * INNER + 1]),
+    shape("soba", 5000, BATCH, [1, 1]),
+    shape("amigo", 500, BATCH, [1, 2 * INNER + 1]),
+    shape("stocbio", 500, BATCH, [1, 2 * INNER + 1]),
     // Its tables are of single samples.
-    shape("saba", 10_000, 1, [1, 1]),
-    shape("f2sa", 1000, BATCH, [INNER + 1, 2 * INNER + 1]),
+    shape("saba", 5000, 1, [1, 1]),
+    shape("f2sa", 500, BATCH, [INNER + 1, 2 * INNER + 1]),
 ];
 
 const fn shape(name: &'static str, iterations: usize, batch: usize, draws: [usize; 2]) -> Shape {

@@ -12,6 +12,7 @@ mod linear;
 mod mistakes;
 mod non_finite;
 mod parts;
+mod passes;
 mod right_or_told;
 mod silent;
 mod stochastic;
