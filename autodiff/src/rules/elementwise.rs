@@ -39,8 +39,8 @@ pub(crate) use corners::Corner;
 use functions::{asinh_slope, gelu, integer, log_cosh, positive, scaled, sign};
 pub use functions::{erf, sigmoid};
 use nalgebra::{ComplexField, one};
-pub(crate) use pair::{CLEARED, PairKernels};
 use pair::cleared;
+pub(crate) use pair::{CLEARED, PairKernels};
 pub(crate) use unary::Kernels;
 use unary::{First, Row, Second, Value};
 

