@@ -24,7 +24,7 @@ use grid::{Grid, Grids};
 /// let pixels = Table::<f64>::of_entries(&[0.0, 7.0 / 255.0, 1.0]);
 /// assert_eq!(pixels.storage(), Storage::Bytes);
 /// assert_eq!(pixels.row(1), [7.0 / 255.0]);
-/// assert_eq!(Table::of_entries(&[0.1, 0.25]).storage(), Storage::Words);
+/// assert_eq!(Table::of_entries(&[0.5, 300.5]).storage(), Storage::Words);
 /// assert_eq!(Table::of_entries(&[0.5, -1.5]).storage(), Storage::Single);
 /// assert_eq!(Table::of_entries(&[0.1, -1.5]).storage(), Storage::Whole);
 /// ```
