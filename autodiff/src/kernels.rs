@@ -1,6 +1,6 @@
 //! The dense kernels every rule is built on: products, sums and updates of plain slices.
 //!
-//! The only `unsafe` of the crate is the call of the matrix product, after its bounds are checked.
+//! Its only `unsafe` is the call of the matrix product, after its bounds are checked.
 
 use gemm_common::Parallelism;
 use smallvec::SmallVec;
