@@ -27,6 +27,7 @@ mod batch;
 mod block;
 pub mod bytes;
 pub mod check;
+pub mod cholesky;
 mod inputs;
 pub mod kernels;
 mod kinks;

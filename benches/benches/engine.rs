@@ -3,16 +3,19 @@
 //! `cargo bench -p bilevel-benches --bench engine` takes some minutes; a part of a name after `--`
 //! picks what to run, as `W4/f64/1 thread`. The workloads are those that `benches/peers` times
 //! beside other systems: see `bilevel_benches::workloads`. `SOBA` picks iterations of a stochastic
-//! method, its batches inputs of one recording, and recorded one by one.
+//! method, its batches inputs of one recording, and recorded one by one. `entry` picks what it costs
+//! to give two halves of a small pass to two threads.
 
 use std::time::Duration;
 
+use autodiff::threads::for_each;
 use autodiff::{Batch, Real, Var, batched, sampled};
 use bilevel_benches::workloads::{GROUPS, Named, build};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use models::Dataset;
 use models::data::Samples;
 use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use solvers::sampling::Sampling;
 use solvers::{Bilevel, Method, Outer, Schedule, Soba};
@@ -148,5 +151,28 @@ fn stochastic(c: &mut Criterion) {
     }
 }
 
-criterion_group!(engine, suite, stochastic);
+/// Two halves of a small pass on two threads, by a caller outside of any pool: on the engine's own
+/// threads, and by entering the global `rayon` pool for each pass.
+fn entry(c: &mut Criterion) {
+    let mut group = c.benchmark_group("entry");
+    for entries in [2, 4096, 16_384] {
+        let mut numbers = vec![1.0f64; entries];
+        let half = |part: &mut &mut [f64]| part.iter_mut().for_each(|v| *v = *v * 0.999 + 0.1);
+        let mut bench = |name: &str, pass: &dyn Fn(&mut [&mut [f64]])| {
+            group.bench_function(format!("{entries} entries/{name}"), |b| {
+                b.iter(|| {
+                    let (left, right) = numbers.split_at_mut(entries / 2);
+                    pass(&mut [left, right]);
+                });
+            });
+        };
+        bench("one thread", &|parts| parts.iter_mut().for_each(half));
+        // As much work as is given away, whatever it is.
+        bench("for_each", &|parts| for_each(parts, usize::MAX, half));
+        bench("rayon", &|parts| parts.par_iter_mut().for_each(half));
+    }
+    group.finish();
+}
+
+criterion_group!(engine, suite, stochastic, entry);
 criterion_main!(engine);

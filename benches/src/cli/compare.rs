@@ -6,7 +6,7 @@ use models::catalogue::{find, names};
 use solvers::Room;
 use solvers::catalogue::{Settings, strategy};
 use study::compare::{
-    AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, matrix, record,
+    AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, left_out, matrix, record,
     refuse_foreign, table,
 };
 
@@ -41,12 +41,16 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         }
     }
     // Of several problems the strategies that are given may be too large for some: left out there.
-    let chosen = args.strategy.is_empty() || problems.len() > 1;
+    let unasked = args.strategy.is_empty();
+    let leaves = |room: &Room, dim_y: usize| {
+        (room.is_too_dense(dim_y) && (unasked || problems.len() > 1))
+            || (room.is_dear(dim_y, settings.depth()) && unasked)
+    };
     for problem in &problems {
         let dim_y = problem.bilevel.dim_y();
         for (name, strategy) in &strategies {
             let room = strategy.room(dim_y);
-            if !(chosen && room.is_too_dense(dim_y)) {
+            if !leaves(&room, dim_y) {
                 room.check(name, dim_y, memory()).map_err(Failure::Input)?;
             }
         }
@@ -58,10 +62,13 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         let dim_y = problem.bilevel.dim_y();
         let fitting = strategies
             .iter()
-            .filter(|(_, s)| !(chosen && s.room(dim_y).is_too_dense(dim_y)))
+            .filter(|(_, s)| !leaves(&s.room(dim_y), dim_y))
             .filter(|(_, strategy)| strategy.suits(&problem.bilevel).is_ok());
         let fitting: Vec<&(&str, AnyStrategy<T>)> = fitting.collect();
-        records.extend(of_one(problem, &fitting, settings, args.full, common));
+        let rooms = strategies.iter().map(|(name, s)| (*name, s.room(dim_y)));
+        let left_out = left_out(rooms.filter(|_| unasked), dim_y, settings);
+        let mut of_this = of_one(problem, &fitting, settings, left_out, args.full, common);
+        records.append(&mut of_this);
     }
     if problems.len() > 1 && !common.json {
         say("relative errors:");
@@ -123,19 +130,15 @@ fn of_one<T: Real>(
     problem: &Task<T>,
     strategies: &[&(&str, AnyStrategy<T>)],
     settings: &Settings,
+    left_out: Option<String>,
     full: bool,
     common: &Common,
 ) -> Vec<Record> {
     say_data(problem, common);
     let subject = subject(problem);
     let (dim_x, dim_y) = (problem.bilevel.dim_x(), problem.bilevel.dim_y());
-    let own_steps = problem.bilevel.step().is_some();
-    let other = problem.known.is_some() || settings.inner().is_proximal() || own_steps;
-    if dim_y > Room::DENSE_LIMIT && !other {
-        eprintln!(
-            "y has {dim_y} entries, more than {}: no exact hypergradient to compare with",
-            Room::DENSE_LIMIT
-        );
+    if let Some(left_out) = &left_out {
+        eprintln!("{}: left out: {left_out}", problem.name);
     }
     let progress = bar(strategies.len() + 1);
     progress.set_message("reference");
@@ -146,7 +149,8 @@ fn of_one<T: Real>(
     for (name, strategy) in strategies {
         progress.set_message((*name).to_owned());
         let estimate = estimate(&subject, strategy).expect("looked at before");
-        let record = record(&subject, name, &estimate, reference.as_ref(), full);
+        let mut record = record(&subject, name, &estimate, reference.as_ref(), full);
+        record.left_out.clone_from(&left_out);
         if common.json {
             progress.suspend(|| say(&line(&OfData::new(&record, read.as_ref()))));
         }

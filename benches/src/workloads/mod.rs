@@ -11,8 +11,10 @@
 //! | `W3`, `W3-small` | networks with tanh, 784-128-10 and 32-64-64-1 | gradient; HVP at a fresh point, and linearised once |
 //! | `W4` | upper level of W1, and of W2 at 500×100×10 | hypergradient through K steps of gradient descent |
 //! | `W5` | upper level of W1 | implicit hypergradient, 20 steps of conjugate gradients |
+//! | `Dense` | upper levels of W1, and of W2 at 500×100×10 | `exact` and `aid-direct`, the lower level solved too |
 //! | `W7` | a chain of 1000 operations on vectors of 10 | gradient; HVP at a fresh point |
 
+mod dense;
 mod inputs;
 mod sweep;
 mod w1;
@@ -46,7 +48,7 @@ pub trait Task: Send {
 pub type Named = (&'static str, Box<dyn Task>);
 
 /// Groups of tasks, each with its tasks in order.
-pub const GROUPS: [(&str, &[&str]); 8] = [
+pub const GROUPS: [(&str, &[&str]); 9] = [
     ("W1", &["W1-gradient", "W1-hvp", "W1-joint"]),
     ("W1-big", &["W1-big-gradient", "W1-big-hvp", "W1-big-joint"]),
     ("W2", &["W2-gradient", "W2-joint-linearised", "W2-joint"]),
@@ -58,7 +60,19 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
     ("W4", &["W4-W1-K100", "W4-W1-K1000", "W4-softmax-K1000"]),
     ("W5", &["W5-cg20"]),
     ("W7", &["W7-gradient", "W7-hvp-fresh"]),
+    (
+        DENSE,
+        &[
+            "Dense-exact",
+            "Dense-direct",
+            "Dense-softmax-exact",
+            "Dense-softmax-direct",
+        ],
+    ),
 ];
+
+/// The group that `benches/peers/dense.py` times, and `compare.py` does not.
+const DENSE: &str = "Dense";
 
 /// The group a task belongs to.
 pub fn group_of(task: &str) -> Option<&'static str> {
@@ -82,6 +96,7 @@ pub fn build<T: Real>(group: &str) -> Vec<Named> {
         "W3-small" => w3::tasks::<T>(&w3::small_inputs(), w3::regression),
         "W4" => w4::tasks::<T>(),
         "W5" => w5::tasks::<T>(),
+        DENSE => dense::tasks::<T>(),
         _ => w7::tasks::<T>(),
     };
     assert_eq!(tasks.len(), names.len(), "tasks of {group}");
@@ -89,7 +104,7 @@ pub fn build<T: Real>(group: &str) -> Vec<Named> {
 }
 
 /// Writes every input into `folder` as `GROUP.NAME.npy` of 64-bit floats, samples in rows, the
-/// matrices of W2 with a class in each row, and the names of all tasks as `tasks.json`.
+/// matrices of W2 with a class in each row, and the names of the tasks of `compare.py` as `tasks.json`.
 ///
 /// The inputs of `W4-softmax` and the lower level's point of `W5` are under these names; W4 and W5
 /// use those of W1 besides.
@@ -107,6 +122,7 @@ pub fn write_inputs(folder: &Path) -> io::Result<()> {
     let lower = w5::lower_point(&w1::inputs());
     to.array("W5", "y", &[lower.len()], &lower)?;
     w7::write(&to)?;
-    let tasks: Vec<&str> = GROUPS.iter().flat_map(|(_, t)| *t).copied().collect();
+    let others = GROUPS.iter().filter(|(group, _)| *group != DENSE);
+    let tasks: Vec<&str> = others.flat_map(|(_, t)| *t).copied().collect();
     std::fs::write(folder.join("tasks.json"), serde_json::to_string(&tasks)?)
 }

@@ -7,6 +7,7 @@ use autodiff::{Inputs, Real};
 
 use crate::accuracy::{self, TOLD, degenerate, part};
 use crate::inner::{InnerStep, StepLength};
+use crate::linear::dense::{BLOCK, Factor};
 use crate::linear::system::{self, Solution};
 use crate::linear::{Cg, Direct, LinearSolver};
 use crate::lower::{Lower, LowerSolve, NOTHING};
@@ -85,8 +86,9 @@ impl<L> Aid<L> {
         self.lower(LowerSolve::Newton { tolerance, limit })
     }
 
-    /// Goes on with the lower level until no step helps, whatever its default tolerance.
-    pub(super) fn until_rounding(mut self) -> Self {
+    /// Goes on with the lower level until no step helps, where no tolerance is given for it.
+    #[must_use]
+    pub fn until_rounding(mut self) -> Self {
         self.rounding = true;
         self
     }
@@ -157,16 +159,33 @@ struct Parts<'a, T> {
 }
 
 impl<T: Real> Parts<'_, T> {
+    /// What the linear solver allocates beside its scratch.
+    fn beside(&self, n: usize) -> usize {
+        self.linear.bytes(n) - self.linear.scratch(n) * size_of::<T>()
+    }
+
+    /// Whether Newton's method may hold a factor of the Hessian: where the linear solver will take as
+    /// much room for one.
+    fn factors(&self, n: usize) -> bool {
+        self.linear.room(n).dense
+            && self.linear.block(n) >= BLOCK
+            && self.beside(n) >= Factor::<T>::bytes(n)
+    }
+
     /// The solution of the linear system, beside what the lower level or that system takes.
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let n = problem.dim_y();
         let system = system::scratch(self.linear, n, true);
-        n + self.lower.scratch::<T>(n).max(system).max(n)
+        n + self
+            .lower
+            .scratch::<T>(n, self.factors(n))
+            .max(system)
+            .max(n)
     }
 
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
         let n = problem.dim_y();
-        let beside = self.linear.bytes(n) - self.linear.scratch(n) * size_of::<T>();
+        let beside = self.beside(n);
         let footprint = Footprint::new()
             .second(0, self.linear.block(n))
             .beside(beside);
@@ -204,9 +223,10 @@ impl<T: Real> Parts<'_, T> {
             false => default_tolerance::<T>(),
         };
         let levels = [&mut **upper, &mut **lower];
+        let until = (least, self.factors(y.len()));
         let mut solved = self
             .lower
-            .solve(problem, levels, x, y, least, loops, &mut scratch);
+            .solve(problem, levels, x, y, until, loops, &mut scratch);
         let (value, solution, distance) = loop {
             let value = upper.differentiate(&[x, y], Inputs::ALL);
             lower.linearise(&[x, y]);

@@ -41,9 +41,20 @@ impl Room {
         }
     }
 
+    /// The most entries of y for which a dense Hessian is cheap whatever stands beside it: some
+    /// milliseconds.
+    pub const CHEAP: usize = 256;
+
     /// Whether it is a dense matrix, and too large a one for y of `dim_y` entries.
     pub fn is_too_dense(&self, dim_y: usize) -> bool {
         self.dense && dim_y > Self::DENSE_LIMIT
+    }
+
+    /// Whether it is a dense matrix that takes more than a stated share of the time of loops of `depth`
+    /// steps, for y of `dim_y` entries: its `dim_y` products against the two sweeps of each step, from
+    /// [`CHEAP`](Room::CHEAP) entries on.
+    pub fn is_dear(&self, dim_y: usize, depth: usize) -> bool {
+        self.dense && dim_y > depth.saturating_mul(2).max(Self::CHEAP)
     }
 
     /// Checks that it can be had for y of `dim_y` entries, in `memory` bytes.

@@ -7,7 +7,6 @@ use autodiff::kernels::{axpy, dot};
 
 use crate::default_tolerance;
 
-use super::low_rank::LowRank;
 use super::{
     LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat, least_ritz, relative,
     scaled_residual,
@@ -73,8 +72,23 @@ impl<T: Real> LinearSolver<T> for Cg {
         v: &mut [T],
         scratch: &mut Scratch<'_, T>,
     ) -> Report {
+        self.preconditioned(h, b, v, None, scratch)
+    }
+}
+
+impl Cg {
+    /// [`solve`](LinearSolver::solve) with a stand-in for H⁻¹, if there is one: then it takes a vector
+    /// of scratch more.
+    pub(crate) fn preconditioned<T: Real>(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        inverse: Option<&Inverse<'_, T>>,
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
         let n = b.len();
-        let [r, p, hp, best] = scratch.vectors(n);
+        let ([r, p, hp, best], mut scratch) = scratch.split(n);
         let Some(scale) = scaled_residual(h, b, v, r) else {
             return Report {
                 outcome: Outcome::Converged,
@@ -83,30 +97,27 @@ impl<T: Real> LinearSolver<T> for Cg {
         };
         let limit = self.max_iterations.unwrap_or(4 * n + 100);
         let until = (LinearSolver::<T>::tolerance(self), limit);
-        let report = iterate(h, v, [r, p, hp, best], until, None);
+        let preconditioner = inverse.map(|inverse| {
+            let [z] = scratch.vectors(n);
+            Preconditioner { inverse, z }
+        });
+        let report = iterate(h, v, [r, p, hp, best], until, preconditioner);
         v.iter_mut().for_each(|v| *v *= scale);
         report
     }
 }
 
-/// A symmetric positive definite stand-in for H⁻¹.
-pub(super) struct Preconditioner<'a, T: Real> {
-    /// H where it is known; its least eigenvalue elsewhere.
-    pub(super) sketch: LowRank<T>,
-    /// The product with the residual.
-    pub(super) z: &'a mut [T],
-}
+/// Overwrites its second vector with a symmetric positive definite stand-in for H⁻¹ times the first.
+pub(crate) type Inverse<'a, T> = dyn Fn(&[T], &mut [T]) + 'a;
 
-impl<T: Real> Preconditioner<'_, T> {
-    fn apply(&mut self, r: &[T]) {
-        let elsewhere = self.sketch.least().unwrap_or(T::one());
-        self.z.fill(T::zero());
-        self.sketch.add_inverse(T::zero(), elsewhere, r, self.z);
-    }
+/// A stand-in for H⁻¹, and where its product with the residual stands.
+struct Preconditioner<'a, T: Real> {
+    inverse: &'a Inverse<'a, T>,
+    z: &'a mut [T],
 }
 
 /// Conjugate gradients from `v` with residual `r`, until a tolerance or a limit.
-pub(super) fn iterate<T: Real>(
+fn iterate<T: Real>(
     h: &mut dyn Operator<T>,
     v: &mut [T],
     [r, p, hp, best]: [&mut [T]; 4],
@@ -120,7 +131,7 @@ pub(super) fn iterate<T: Real>(
         let (z, rz) = match &mut preconditioner {
             None => (r, rr),
             Some(preconditioner) => {
-                preconditioner.apply(r);
+                (preconditioner.inverse)(r, preconditioner.z);
                 (&*preconditioner.z, dot(r, preconditioner.z))
             }
         };

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use autodiff::Real;
 use autodiff::bytes::{Category, Claim};
-use nalgebra::{Cholesky, DMatrix, DVector, SymmetricEigen};
+use autodiff::{Real, cholesky};
+use nalgebra::{DMatrix, DVectorView, SymmetricEigen};
 
 use crate::hypergradient::Room;
 
+use super::dense::{BLOCK, factor, form};
 use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, relative};
-
-/// Columns of H that one block of products gives. The function is held in as many tangents and
-/// adjoints' tangents, and beyond sixteen its products of matrices gain little.
-pub(super) const BLOCK: usize = 16;
 
 /// Forms H from `dim_y` products, in blocks of sixteen, and solves by Cholesky.
 ///
@@ -23,7 +20,7 @@ pub(super) const BLOCK: usize = 16;
 ///
 /// # Cost in oracle calls
 /// `dim_y` Hessian-vector products, `2 dim_y²` scalars and blocks of sixteen columns, `dim_y³/3`
-/// operations.
+/// operations in [products of matrices](autodiff::cholesky).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Direct;
 
@@ -32,11 +29,10 @@ impl<T: Real> LinearSolver<T> for Direct {
         "direct"
     }
 
-    /// H and its factor, the right-hand side, the pivots and the solution; before there is a factor,
-    /// its place is more than the block of unit vectors needs. The eigenvectors of an H that is not
-    /// definite take a few vectors more.
+    /// H and its factor; before there is a factor, its place is no less than the block of unit vectors
+    /// needs. The eigenvectors of an H that is not definite take a few vectors more.
     fn bytes(&self, n: usize) -> usize {
-        (2 * n * n + 3 * n) * size_of::<T>()
+        2 * n * n * size_of::<T>()
     }
 
     fn block(&self, n: usize) -> usize {
@@ -64,30 +60,28 @@ impl<T: Real> LinearSolver<T> for Direct {
         let bytes = LinearSolver::<T>::bytes(self, n);
         let _bytes = Claim::new(bytes, Category::Solver, scratch.meter());
         let mut dense = DMatrix::<T>::zeros(n, n);
-        let mut units = vec![T::zero(); n * n.min(BLOCK)];
-        for first in (0..n).step_by(BLOCK) {
-            let width = BLOCK.min(n - first);
-            let columns = &mut dense.as_mut_slice()[n * first..][..n * width];
-            (0..width).for_each(|c| units[first + c + c * n] = T::one());
-            h.apply(&units[..n * width], columns);
-            (0..width).for_each(|c| units[first + c + c * n] = T::zero());
-        }
-        drop(units);
-        let rhs = DVector::from_column_slice(b);
-        let (solution, outcome) = solve_dense(dense, rhs);
-        v.copy_from_slice(solution.as_slice());
+        form(h, n, dense.as_mut_slice());
+        v.copy_from_slice(b);
         Report {
-            outcome,
+            outcome: solve_dense(dense, v),
             iterations: n,
         }
     }
 }
 
-fn solve_dense<T: Real>(mut h: DMatrix<T>, b: DVector<T>) -> (DVector<T>, Outcome) {
+/// Replaces `b` by the solution.
+fn solve_dense<T: Real>(mut h: DMatrix<T>, b: &mut [T]) -> Outcome {
     let n = b.len();
     if h.iter().chain(b.iter()).any(|v| !v.is_finite()) {
-        return (DVector::zeros(n), Outcome::NonFinite);
+        b.fill(T::zero());
+        return Outcome::NonFinite;
     }
+    let mut l = h.as_slice().to_vec();
+    if factor(&mut l, n) {
+        cholesky::solve(&l, b);
+        return Outcome::Converged;
+    }
+    drop(l);
     // Products of rounded sweeps are symmetric up to rounding only.
     let half = T::of(0.5);
     for j in 0..n {
@@ -98,13 +92,6 @@ fn solve_dense<T: Real>(mut h: DMatrix<T>, b: DVector<T>) -> (DVector<T>, Outcom
         }
     }
     let flat = n as f64 * T::EPSILON;
-    if let Some(factor) = Cholesky::new(h.clone()) {
-        let pivots = factor.l_dirty().diagonal();
-        let ratio = (pivots.min() / pivots.max()).f64().powi(2);
-        if ratio > flat {
-            return (factor.solve(&b), Outcome::Converged);
-        }
-    }
     let eigen = SymmetricEigen::new(h);
     let largest = eigen.eigenvalues.amax().f64();
     let least = eigen.eigenvalues.min().f64();
@@ -114,7 +101,8 @@ fn solve_dense<T: Real>(mut h: DMatrix<T>, b: DVector<T>) -> (DVector<T>, Outcom
         .map(|l| l.abs().f64())
         .fold(f64::INFINITY, f64::min);
     let relative = |l: f64| relative(l, largest);
-    let mut coordinates = eigen.eigenvectors.tr_mul(&b);
+    let given = DVectorView::from_slice(b, n);
+    let mut coordinates = eigen.eigenvectors.tr_mul(&given);
     for (c, l) in coordinates.iter_mut().zip(eigen.eigenvalues.iter()) {
         *c = if relative(l.abs().f64()) <= flat {
             T::zero()
@@ -133,7 +121,8 @@ fn solve_dense<T: Real>(mut h: DMatrix<T>, b: DVector<T>) -> (DVector<T>, Outcom
     } else {
         Outcome::Converged
     };
-    (eigen.eigenvectors * coordinates, outcome)
+    b.copy_from_slice((eigen.eigenvectors * coordinates).as_slice());
+    outcome
 }
 
 /// The name `aid-direct`.
@@ -146,6 +135,7 @@ pub(super) fn entry<T: Real>() -> LinearEntry<T> {
 #[cfg(test)]
 mod tests {
     use autodiff::Meter;
+    use nalgebra::DVector;
 
     use super::*;
 

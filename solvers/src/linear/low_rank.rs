@@ -8,7 +8,7 @@ use rand::seq::index::sample;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::direct::BLOCK;
+use super::dense::BLOCK;
 use super::{Operator, Outcome, flat};
 
 /// The directions that H is multiplied with to approximate it.

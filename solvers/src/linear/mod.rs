@@ -3,6 +3,7 @@
 
 mod cg;
 mod common;
+pub(crate) mod dense;
 mod direct;
 mod fixed_point;
 mod gmres;

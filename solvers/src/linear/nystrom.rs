@@ -7,7 +7,7 @@ use autodiff::bytes::{Category, Claim};
 
 use crate::hypergradient::Room;
 
-use super::direct::BLOCK;
+use super::dense::BLOCK;
 use super::low_rank::LowRank;
 pub use super::low_rank::Sketch;
 use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, scaled_residual};

@@ -8,10 +8,10 @@ use autodiff::bytes::{Category, Claim};
 use crate::default_tolerance;
 use crate::hypergradient::Room;
 
-use super::cg::{Preconditioner, iterate};
-use super::direct::BLOCK;
+use super::cg::Cg;
+use super::dense::BLOCK;
 use super::low_rank::{LowRank, Sketch};
-use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, scaled_residual};
+use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch};
 
 /// [`Cg`](super::Cg) on a system that a Nyström approximation of H has made rounder: by its inverse
 /// where it knows H, and one over its least eigenvalue elsewhere.
@@ -106,32 +106,31 @@ impl<T: Real> LinearSolver<T> for NystromCg {
     ) -> Report {
         let (n, k) = (b.len(), self.rank.min(b.len()));
         let _bytes = Claim::new(LowRank::<T>::bytes(n, k), Category::Solver, scratch.meter());
-        let [r, z, p, hp, best] = scratch.vectors(n);
-        let Some(scale) = scaled_residual(h, b, v, r) else {
+        if b.iter().all(|b| *b == T::zero()) {
+            v.fill(T::zero());
             return Report {
                 outcome: Outcome::Converged,
                 iterations: 0,
             };
-        };
+        }
         let sketch = LowRank::new(h, n, k, Sketch::Gaussian, 0);
-        let limit = self.max_iterations.unwrap_or(4 * n + 100);
-        let until = (LinearSolver::<T>::tolerance(self), limit);
-        let report = match sketch.flaw {
-            // No inner product can be made of it.
-            Some(outcome @ (Outcome::Negative { .. } | Outcome::NonFinite)) => Report {
+        // No inner product can be made of it.
+        if let Some(outcome @ (Outcome::Negative { .. } | Outcome::NonFinite)) = sketch.flaw {
+            return Report {
                 outcome,
                 iterations: 0,
-            },
-            _ => iterate(
-                h,
-                v,
-                [r, p, hp, best],
-                until,
-                Some(Preconditioner { sketch, z }),
-            ),
+            };
+        }
+        // H where it is known; its least eigenvalue elsewhere.
+        let inverse = |r: &[T], z: &mut [T]| {
+            let elsewhere = sketch.least().unwrap_or(T::one());
+            z.fill(T::zero());
+            sketch.add_inverse(T::zero(), elsewhere, r, z);
         };
-        v.iter_mut().for_each(|v| *v *= scale);
-        report
+        let cg = Cg::new().tolerance(LinearSolver::<T>::tolerance(self));
+        let limit = self.max_iterations.unwrap_or(4 * n + 100);
+        let cg = cg.max_iterations(limit);
+        cg.preconditioned(h, b, v, Some(&inverse), scratch)
     }
 }
 

@@ -1,11 +1,13 @@
-//! Minimisation of the lower level to a tolerance: Newton's method with conjugate gradients.
+//! Minimisation of the lower level to a tolerance: Newton's method with conjugate gradients, which a
+//! dense factor of an earlier Hessian makes short.
 
 use autodiff::kernels::{axpy, dot, norm};
 use autodiff::{Point, Real};
 
 use crate::accuracy::Curvature;
 use crate::hessian::Hessian;
-use crate::linear::{Cg, LinearSolver, Scratch};
+use crate::linear::dense::Factor;
+use crate::linear::{Cg, LinearSolver, Outcome, Report, Scratch};
 
 /// Where a minimisation ended.
 pub(crate) struct Minimum {
@@ -50,16 +52,81 @@ impl Trend {
     }
 }
 
-/// Entries of scratch that [`newton`] takes for `n` variables.
-pub(crate) fn newton_scratch<T: Real>(n: usize) -> usize {
-    3 * n + LinearSolver::<T>::scratch(&Cg::new(), n)
+/// Entries of scratch that [`newton`] takes for `n` variables, with `factors` or without.
+pub(crate) fn newton_scratch<T: Real>(n: usize, factors: bool) -> usize {
+    let preconditioned = if factors { n } else { 0 };
+    3 * n + LinearSolver::<T>::scratch(&Cg::new(), n) + preconditioned
 }
 
 /// Iterations unless told otherwise.
 pub(crate) const NEWTON_LIMIT: usize = 200;
 
+/// Variables up to which conjugate gradients are short enough by themselves.
+const FEW: usize = 32;
+/// Products of single vectors that cost no less than one in blocks, at most.
+const GAIN: usize = 8;
+
+/// How the systems of Newton's steps are solved: by conjugate gradients, and once these took as many
+/// products as a dense Hessian costs, with the factor of one that is used until they do again.
+struct Steps<T: Real> {
+    factors: bool,
+    factor: Option<Factor<T>>,
+    /// Products since the factor was made, or since the start.
+    spent: usize,
+}
+
+impl<T: Real> Steps<T> {
+    /// Overwrites `step` with `H⁻¹ b`, to this relative residual.
+    fn solve(
+        &mut self,
+        h: &mut Hessian<'_, T>,
+        b: &[T],
+        step: &mut [T],
+        tolerance: f64,
+        scratch: &mut Scratch<'_, T>,
+    ) {
+        step.fill(T::zero());
+        let (n, cg) = (b.len(), Cg::new().tolerance(tolerance));
+        if self.factors {
+            let left = (n / GAIN).saturating_sub(self.spent).max(1);
+            let report = self.by_factor(cg.max_iterations(left), h, b, step, scratch);
+            self.spent += report.iterations;
+            if report.outcome != Outcome::Exhausted {
+                return;
+            }
+            // Dropped first, so that two are never held at one time.
+            self.factor = None;
+            self.factor = Factor::of(h, n, scratch.meter());
+            self.spent = 0;
+            // Where H is not definite, the direction that says so is what is wanted.
+            self.factors = self.factor.is_some();
+            if self.factors {
+                self.by_factor(cg, h, b, step, scratch);
+                return;
+            }
+            step.fill(T::zero());
+        }
+        cg.solve(h, b, step, scratch);
+    }
+
+    fn by_factor(
+        &self,
+        cg: Cg,
+        h: &mut Hessian<'_, T>,
+        b: &[T],
+        step: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
+        let Some(factor) = &self.factor else {
+            return cg.solve(h, b, step, scratch);
+        };
+        let inverse = |r: &[T], z: &mut [T]| factor.inverse(r, z);
+        cg.preconditioned(h, b, step, Some(&inverse), scratch)
+    }
+}
+
 /// Replaces `y` by a minimiser of `g(x, ·)`, to `‖∇_y g‖ ≤ tolerance`, for `limit` iterations or
-/// until no step helps.
+/// until no step helps. With `factors` a dense factor of the Hessian may be held.
 ///
 /// Steps along directions of conjugate gradients, cut short by negative curvature, with
 /// backtracking (Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.1).
@@ -68,6 +135,7 @@ pub(crate) fn newton<T: Real>(
     x: &[T],
     y: &mut [T],
     (tolerance, limit): (f64, usize),
+    factors: bool,
     scratch: &mut Scratch<'_, T>,
     trend: &mut Trend,
 ) -> Minimum {
@@ -79,16 +147,19 @@ pub(crate) fn newton<T: Real>(
     // Of the values, where it was found to be more than theirs.
     let mut measured = T::zero();
     let mut curvature = Curvature::new();
+    let mut steps = Steps {
+        factors: factors && n > FEW,
+        factor: None,
+        spent: 0,
+    };
     while residual > tolerance && iterations < limit {
-        let before = residual;
+        let (before, higher) = (residual, value);
         for i in 0..n {
             gradient[i] = -point.gradient(1)[i];
         }
-        step.fill(T::zero());
         let forcing = residual.sqrt().min(0.1).max(T::EPSILON * 16.0);
-        let cg = Cg::new().tolerance(forcing);
         let mut h = Hessian::of(point);
-        cg.solve(&mut h, gradient, step, &mut scratch);
+        steps.solve(&mut h, gradient, step, forcing, &mut scratch);
         curvature = h.curvature();
         // The gradient itself where the curvature gave no direction of descent.
         if dot(gradient, step) <= T::zero() || step.iter().any(|v| !v.is_finite()) {
@@ -137,6 +208,11 @@ pub(crate) fn newton<T: Real>(
             break;
         }
         y.copy_from_slice(next);
+        // As exact as the precision allows: by a factor each step is a small part of the one before.
+        let told = (higher - value).abs() > rounding;
+        if steps.factor.is_some() && !told && 2.0 * residual > before {
+            break;
+        }
     }
     Minimum {
         residual,

@@ -67,6 +67,8 @@ pub(crate) struct Lower {
     pub(crate) step: Option<f64>,
     pub(crate) curvature: Curvature,
     pub(crate) trend: Trend,
+    /// Whether Newton's method may hold a dense factor.
+    factors: bool,
     /// Whether going on has come to its end.
     stalled: bool,
 }
@@ -90,12 +92,13 @@ impl LowerSolve {
         }
     }
 
-    /// Entries of scratch that [`solve`](LowerSolve::solve) takes for y of `dim_y` entries.
-    pub(crate) fn scratch<T: Real>(&self, dim_y: usize) -> usize {
+    /// Entries of scratch that [`solve`](LowerSolve::solve) takes for y of `dim_y` entries, with
+    /// `factors` or without.
+    pub(crate) fn scratch<T: Real>(&self, dim_y: usize, factors: bool) -> usize {
         match (self, self.steps()) {
             (_, Some((_, steps))) => steps.inner.dim_state(dim_y) + steps.spare(dim_y),
             (LowerSolve::Accelerated { .. }, _) => StepLength::Auto.spare(dim_y).max(2 * dim_y),
-            _ => newton_scratch::<T>(dim_y),
+            _ => newton_scratch::<T>(dim_y, factors),
         }
     }
 
@@ -121,7 +124,7 @@ impl LowerSolve {
     }
 
     /// Replaces `y`, where it starts, by a solution at `x`. Without a tolerance a solver goes to
-    /// `least`.
+    /// `least`. With `factors` Newton's method may hold a dense factor of the Hessian.
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn solve<T: Real>(
         &self,
@@ -129,7 +132,7 @@ impl LowerSolve {
         [upper, lower]: [&mut Point<T>; 2],
         x: &[T],
         y: &mut [T],
-        least: f64,
+        (least, factors): (f64, bool),
         loops: &mut Loops<T>,
         scratch: &mut Scratch<'_, T>,
     ) -> Lower {
@@ -141,6 +144,7 @@ impl LowerSolve {
                 step: None,
                 curvature: Curvature::new(),
                 trend: Trend::default(),
+                factors,
                 stalled: false,
             };
             if let LowerSolve::Accelerated { .. } = self {
@@ -168,6 +172,7 @@ impl LowerSolve {
             step: Some(length),
             curvature: Curvature::new(),
             trend: Trend::default(),
+            factors,
             stalled: false,
         }
     }
@@ -274,7 +279,10 @@ fn advance<T: Real>(
 ) -> f64 {
     let minimum = match lower.step {
         Some(step) => accelerated(point, x, y, step, tolerance, limit, scratch),
-        None => newton(point, x, y, (tolerance, limit), scratch, &mut lower.trend),
+        None => {
+            let (until, trend) = ((tolerance, limit), &mut lower.trend);
+            newton(point, x, y, until, lower.factors, scratch, trend)
+        }
     };
     lower.residual = minimum.residual;
     lower.iterations += minimum.iterations;

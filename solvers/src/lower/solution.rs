@@ -82,7 +82,7 @@ pub fn solve_lower<T: Real>(
     let mut point = Point::new(problem.lower().clone(), &meter);
     let room = StepLength::Auto
         .spare(dim_y)
-        .max(newton_scratch::<T>(dim_y));
+        .max(newton_scratch::<T>(dim_y, false));
     let mut room = Buffer::zeros(room, Category::Solver, &meter);
     let mut scratch = Scratch::new(&mut room, &meter);
     let (x, start) = (x.as_slice(), problem.start());
@@ -139,7 +139,7 @@ fn settle<T: Real>(
         let until = (0.1 * best.residual * allowed / best.distance, NEWTON_LIMIT);
         let mut y = best.y.clone();
         let entries = y.as_mut_slice();
-        let reached = newton(point, x, entries, until, scratch, &mut trend);
+        let reached = newton(point, x, entries, until, false, scratch, &mut trend);
         best.iterations += reached.iterations;
         if !(reached.residual < best.residual) {
             break;

@@ -40,6 +40,32 @@ fn compare_prints_a_record_for_each_default_strategy() {
 }
 
 #[test]
+fn a_dense_hessian_that_takes_more_than_its_share_is_run_if_named() {
+    // y has 640 entries.
+    let words = "compare --problem softmax --json --depth";
+    let deep = run(&format!("{words} 320")).code(0);
+    let records = deep.records();
+    assert!(names(&records, "strategy").contains(&"exact"), "{deep:?}");
+    assert!(records.iter().all(|r| r.get("left_out").is_none()));
+    let shallow = run(&format!("{words} 319")).records();
+    assert!(!names(&shallow, "strategy").contains(&"exact"));
+    for r in &shallow {
+        assert_eq!(r["reference"], "implicit");
+        let reason = r["left_out"].as_str().expect("a reason");
+        assert!(
+            reason.contains("640 products, against 638 sweeps"),
+            "{reason}"
+        );
+    }
+    // The two references are the same hypergradient.
+    let named = run(&format!("{words} 319 --strategy exact")).code(0);
+    let named = &named.records()[0];
+    assert_eq!(named["reference"], "implicit");
+    assert!(named["error_vs_exact"].as_f64() < Some(1e-8), "{named}");
+    assert!(named.get("left_out").is_none());
+}
+
+#[test]
 fn full_records_hold_a_hypergradient_of_that_norm() {
     let folder = Folder::new();
     small_data(&folder);

@@ -62,7 +62,7 @@ impl<T: Real> Adapting<T> {
         let work = s.workspace()?;
         let (dim_x, dim_y) = (s.x.len(), s.y.len());
         let buffer = |len| Buffer::zeros(len, Category::Solver, work.meter());
-        let room = newton_scratch::<T>(dim_y);
+        let room = newton_scratch::<T>(dim_y, false);
         Ok(Adapting {
             implicit: ImplicitVectors::new(dim_x, dim_y, room, work.meter()),
             kept_x: buffer(dim_x),
@@ -157,7 +157,7 @@ impl<T: Real> Update<T> for Adapting<T> {
         let scale = Some(self.steepest).filter(|s| *s > 0.0 && *s < 1.0);
         let until = (accuracy * scale.unwrap_or(1.0), self.settings.limit);
         let trend = &mut Trend::default();
-        let minimum = newton(lower, x, y, until, scratch, trend);
+        let minimum = newton(lower, x, y, until, false, scratch, trend);
         let residual = minimum.residual;
         let exhausted = minimum.iterations == self.settings.limit && residual > accuracy;
         let delta = Accuracy::Either(accuracy);

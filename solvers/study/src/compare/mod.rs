@@ -32,7 +32,10 @@ use autodiff::unroll::Memory;
 use nalgebra::DVector;
 use serde::Serialize;
 use solvers::catalogue::{Entry, Setting, Settings, strategies, strategy};
-use solvers::{AidStep, ConfigError, Estimate, Exact, Itd, Room, StepSystem, Strategy, certify};
+use solvers::linear::Cg;
+use solvers::{
+    Aid, AidStep, ConfigError, Estimate, Exact, Itd, Room, StepSystem, Strategy, certify,
+};
 
 use crate::{Refused, Subject};
 
@@ -110,12 +113,16 @@ pub struct Record {
     pub step: Option<f64>,
     /// F at the point.
     pub upper: f64,
-    /// What the error is measured against: `closed-form`, `exact`, `fixed-point` or `forward-mode`; `None` if there is nothing.
+    /// What the error is measured against: `closed-form`, `exact`, `implicit`, `fixed-point` or
+    /// `forward-mode`; `None` if there is nothing.
     pub reference: Option<&'static str>,
     /// How the computation ended, in a sentence with a remedy.
     pub message: String,
     /// Remarks.
     pub warnings: Vec<String>,
+    /// The strategies that nobody asked for and that were left out here, with the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
     /// The hypergradient, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hypergradient: Option<Vec<f64>>,
@@ -134,9 +141,10 @@ pub struct Reference<T: Real> {
 }
 
 impl<T: Real> Reference<T> {
-    /// The closed form where there is one, else [`Exact`]'s answer where it succeeds.
-    /// Nothing where the lower level is too large for a dense Hessian. Where the steps of `settings`
-    /// have a projection or a soft threshold, the answer of [`AidStep`] instead.
+    /// The closed form where there is one, else [`Exact`]'s answer; where its dense Hessian would be
+    /// [dear](Room::is_dear) or too large, that of conjugate gradients, both levels as far as the
+    /// precision goes. Where the steps of `settings` have a projection or a soft threshold, the answer
+    /// of [`AidStep`] instead. Nothing where these do not succeed.
     pub fn of(subject: &Subject<'_, T>, settings: &Settings) -> Option<Self> {
         if settings.inner().is_proximal() {
             return Self::of_step(subject, settings);
@@ -150,16 +158,28 @@ impl<T: Real> Reference<T> {
         if subject.problem().step().is_some() {
             return Self::of_own_steps(subject, settings);
         }
-        if subject.problem().dim_y() > Room::DENSE_LIMIT {
-            return None;
-        }
-        let mut work = subject.problem().workspace();
-        let estimate = Exact
-            .hypergradient(subject.problem(), subject.x(), &mut work)
-            .expect("it has no settings");
+        let (problem, dim_y) = (subject.problem(), subject.problem().dim_y());
+        let room = Strategy::<T>::room(&Exact, dim_y);
+        let mut work = problem.workspace();
+        let (estimate, origin) =
+            match room.is_too_dense(dim_y) || room.is_dear(dim_y, settings.depth()) {
+                false => (
+                    Exact.hypergradient(problem, subject.x(), &mut work),
+                    "exact",
+                ),
+                true => {
+                    let cg = Cg::new().tolerance(1e3 * T::EPSILON);
+                    let aid = Aid::with(cg).until_rounding();
+                    (
+                        aid.hypergradient(problem, subject.x(), &mut work),
+                        "implicit",
+                    )
+                }
+            };
+        let estimate = estimate.expect("settings that suit");
         estimate.status.is_success().then_some(Reference {
             hypergradient: estimate.hypergradient,
-            origin: "exact",
+            origin,
         })
     }
 
@@ -204,6 +224,27 @@ impl<T: Real> Reference<T> {
             (error / scale).f64()
         }
     }
+}
+
+/// Why these strategies, which nobody asked for, are left out on y of `dim_y` entries beside loops of
+/// `settings`: each forms a dense Hessian that is too large, or takes more than its share of the time.
+/// `None` if there are none.
+pub fn left_out<'a>(
+    strategies: impl Iterator<Item = (&'a str, Room)>,
+    dim_y: usize,
+    settings: &Settings,
+) -> Option<String> {
+    let depth = settings.depth();
+    let dear = strategies.filter(|(_, r)| r.is_too_dense(dim_y) || r.is_dear(dim_y, depth));
+    let names: Vec<&str> = dear.map(|(name, _)| name).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{}: a dense Hessian takes {dim_y} products, against {} sweeps of a loop of depth {depth}: \
+             run if named",
+            names.join(", "),
+            2 * depth
+        )
+    })
 }
 
 /// The strategies of these names of the catalogue, each made of those `settings` that it takes.
@@ -316,6 +357,7 @@ pub fn record<T: Real>(
         reference: reference.map(|r| r.origin),
         message: estimate.status.to_string(),
         warnings: estimate.warnings.clone(),
+        left_out: None,
         hypergradient: full.then(|| h.iter().map(|v| v.f64()).collect()),
         success,
     }

@@ -90,6 +90,8 @@ fn section(records: &[Record]) -> Section {
             )
         },
     );
+    let left_out = records[0].left_out.iter();
+    let text = left_out.fold(against, |text, more| format!("{text} Left out: {more}."));
     let calls = |r: &Record| (r.gradients + r.hvps) as f64;
     let plots = [
         plot(records, "oracle calls", Unit::Number, calls),
@@ -97,7 +99,7 @@ fn section(records: &[Record]) -> Section {
     ];
     Section {
         title: format!("Strategies at one point of {}", records[0].problem),
-        text: against,
+        text,
         tables: std::iter::once(table(records))
             .chain(remarks(records))
             .collect(),
@@ -126,6 +128,7 @@ fn remarks(records: &[Record]) -> Option<Table> {
 fn from(origin: &str) -> &str {
     match origin {
         "exact" => "the strategy exact",
+        "implicit" => "conjugate gradients, both levels as far as the precision goes",
         "closed-form" => "its closed form",
         "fixed-point" => "the fixed point of the steps",
         "forward-mode" => "forward mode through the steps",
