@@ -32,6 +32,7 @@ mod inputs;
 pub mod kernels;
 mod kinks;
 mod layout;
+mod leaves;
 mod linearised;
 mod non_finite;
 mod objective;

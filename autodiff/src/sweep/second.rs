@@ -9,7 +9,7 @@ use crate::rules::elementwise::{Binary, Side};
 
 use super::columns::{Pair, binary_first, binary_second, each, unary_first, unary_second};
 use super::products::Product;
-use super::{Sweep, split};
+use super::{Sweep, leaves, split};
 
 impl<T: Real> Sweep<'_, T> {
     /// Computes the derivative of the `wanted` inputs' adjoints along `width` directions of the
@@ -141,6 +141,10 @@ impl<T: Real> Sweep<'_, T> {
                         _ => f.vjp_tangent_block(&a, &tangents, stash, adjoint, du, adjoints),
                     }
                 }
+                Op::Leaves(all) => {
+                    let (nested, own) = (&mut work.nested, (adjoint[0], du));
+                    leaves::pull_tangents(all, at, nested, wanted, &tangents, own, &mut adjoints);
+                }
                 Op::Gradient { .. } => panic!(
                     "second derivatives of a program that takes a gradient inside would be third \
                      derivatives of the function within: not supported"
@@ -162,5 +166,7 @@ fn bends(f: Binary, by: Side, along: Side) -> bool {
 /// Bytes that the first second sweep along `width` directions makes: the tangents, and those of the
 /// adjoints.
 pub(crate) fn second_bytes<T: Real>(program: &Program<T>, width: usize) -> usize {
-    2 * width * program.values_bytes()
+    let leaves = program.nodes.iter().flat_map(|n| n.op.leaves());
+    let leaves = leaves.map(|of| second_bytes(of, width));
+    2 * width * program.values_bytes() + leaves.sum::<usize>()
 }

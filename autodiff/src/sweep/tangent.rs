@@ -1,6 +1,6 @@
 //! The tangent sweep: forward mode.
 
-use crate::block::{Block, Columns};
+use crate::block::Block;
 use crate::inputs::Inputs;
 use crate::operands::Operation;
 use crate::program::{Node, Op, Program};
@@ -9,7 +9,7 @@ use crate::rules::elementwise::Side;
 
 use super::columns::{Pair, binary_first, each, unary_first};
 use super::products::Product;
-use super::{Sweep, second_bytes, split};
+use super::{Sweep, leaves, second_bytes, split};
 
 impl<'a, T: Real> Sweep<'a, T> {
     /// Computes the tangent of every value along `width` directions of the inputs at once, `None`
@@ -33,13 +33,16 @@ impl<'a, T: Real> Sweep<'a, T> {
             "a tangent sweep needs a primal sweep with curvature before it"
         );
         let block = self.seed(width, directions);
+        self.push_along(block);
+        let (work, program) = (self.work, self.program);
+        work.output_tangent(program, block.moving, width)
+    }
+
+    /// The tangents of all nodes along those of the inputs.
+    pub(super) fn push_along(&mut self, block: Block) {
         for node in &self.program.nodes {
             self.push(node, block);
         }
-        let place = self
-            .program
-            .slot(self.program.output as u32, block.moving)?;
-        Some(&self.work.tangents[Columns::all(width).of(place)])
     }
 
     /// Copies a block of directions to the inputs' tangents and says what moves.
@@ -102,7 +105,7 @@ impl<'a, T: Real> Sweep<'a, T> {
         let at = Operation { program, node };
         let (done, out) = split(&mut work.tangents, node, width);
         let (a, tangents) = (at.operands(&work.values), at.tangents(done, block, false));
-        if !matches!(node.op, Op::Fused(_) | Op::Gradient { .. }) {
+        if !matches!(node.op, Op::Fused(_) | Op::Gradient { .. } | Op::Leaves(_)) {
             out.fill(T::zero());
         }
         match &node.op {
@@ -146,6 +149,7 @@ impl<'a, T: Real> Sweep<'a, T> {
                     _ => f.jvp_block(&a, &tangents, stash, out),
                 }
             }
+            Op::Leaves(all) => leaves::push(all, at, &mut work.nested, &tangents, out),
             Op::Gradient { of, wrt } => {
                 let mut within = Sweep::of(of, &mut work.nested[node.nested]);
                 let mut moving = Inputs::NONE;
@@ -165,7 +169,12 @@ impl<'a, T: Real> Sweep<'a, T> {
 /// tangents, and what the second sweeps of the gradients inside make.
 pub(crate) fn tangent_bytes<T: Real>(program: &Program<T>, moving: Inputs, width: usize) -> usize {
     let swept = program.nodes.iter().filter(|n| n.depends.meets(moving));
-    let inner = swept.filter_map(|n| n.op.gradient_of());
-    let inner = inner.map(|of| second_bytes(of, width));
+    let inner = swept.map(|n| {
+        let leaves =
+            n.op.leaves()
+                .map(|of| tangent_bytes(of, Inputs::ALL, width));
+        let gradient = n.op.gradient_of().map_or(0, |of| second_bytes(of, width));
+        gradient + leaves.sum::<usize>()
+    });
     width * program.values_bytes() + inner.sum::<usize>()
 }
