@@ -1,80 +1,56 @@
-"""JAX's side of the table: jit, forward over reverse, linearize outside the time, scan for loops.
-
-Data are arguments, not constants, of what is compiled, so that XLA cannot compute on them before.
-"""
+"""JAX's side of the table: jit, forward over reverse, linearize outside the time, scan for loops."""
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 
-from protocol import Inputs, arguments, serve
-
-args = arguments()
-jax.config.update("jax_enable_x64", args.dtype == "f64")
-inputs = Inputs(args.folder, args.dtype)
-
-
-def load(group, *names):
-    return [jnp.asarray(array) for array in inputs(group, *names)]
-
-
-def classes(group, name):
-    return jnp.asarray(inputs.classes(group, name))
-
-
-def task(f, *arguments, parts=lambda out: jax.tree.leaves(out)):
-    """`f` compiled; `parts` brings its value into the order that the table compares."""
-    compiled, last = jax.jit(f), [None]
-
-    def call():
-        last[0] = jax.block_until_ready(compiled(*arguments))
-
-    return call, lambda: parts(last[0])
+import jax_iterations
+import jax_memory
+import jax_whole
+from jax_ground import (
+    along,
+    args,
+    classes,
+    classification,
+    cross_entropy,
+    flattened,
+    inputs,
+    layers,
+    linearised,
+    load,
+    logistic,
+    network,
+    task,
+    w1_by_both,
+    w1_by_y,
+)
+from protocol import block, serve
 
 
-def linearised(f, at, along, *rest, parts=lambda out: jax.tree.leaves(out)):
-    """The derivative of `f` along `along`; what depends on the point alone is computed before."""
-    linear = jax.jit(lambda at, *rest: jax.linearize(lambda z: f(z, *rest), at)[1])(at, *rest)
-    return task(lambda linear, v: linear(v), linear, along, parts=parts)
-
-
-def along(f, at, v):
-    """The derivative of `f` at `at` along `v`."""
-    return jax.jvp(f, (at,), (v,))[1]
+def data_of(group):
+    """What is written with `Var`s has the inputs, and here the formula, of its group."""
+    return group.removesuffix("-vars")
 
 
 # ---- W1
 
 
-def logistic(y, a, t):
-    return jnp.mean(jnp.logaddexp(0.0, -t * (a @ y)))
-
-
-def w1(x, y, a, t):
-    return logistic(y, a, t) + 0.5 * jnp.sum(jnp.exp(x) * y * y)
-
-
-w1_by_y = jax.grad(w1, 1)
-w1_by_both = jax.grad(w1, (0, 1))
-
-
 def w1_task(group, kind):
-    x, y, v, a, t = load(group, "x", "y", "v", "x_train", "t_train")
+    x, y, v, a, t = load(data_of(group), "x", "y", "v", "x_train", "t_train")
     if kind == "gradient":
         return task(w1_by_y, x, y, a, t)
+    by_y = lambda y, x, a, t: w1_by_y(x, y, a, t)
     if kind == "hvp":
-        return linearised(lambda y, x, a, t: w1_by_y(x, y, a, t), y, v, x, a, t)
+        return linearised(by_y, y, v, x, a, t)
+    if kind == "block16":
+        v = jnp.asarray(block(inputs.read(data_of(group), "v")))
+        return linearised(by_y, y, v, x, a, t, block=True)
     return task(
         lambda x, y, v, a, t: along(lambda y: w1_by_both(x, y, a, t), y, v), x, y, v, a, t
     )
 
 
-# ---- W2: y is features × classes here, which is faster
-
-
-def cross_entropy(y, a, b):
-    scores = a @ y
-    return jax.nn.logsumexp(scores, 1) - jnp.sum(scores * b, 1)
+# ---- W2, W6: y is features × classes here, which is faster
 
 
 def w2(x, y, a, b):
@@ -86,6 +62,7 @@ w2_by_both = jax.grad(w2, (0, 1))
 
 
 def w2_task(group, kind):
+    group = data_of(group)
     x, y, v, a = load(group, "x", "y", "v", "x_train")
     y, v, b = jnp.asarray(y.T.copy()), jnp.asarray(v.T.copy()), classes(group, "t_train")
     if kind == "gradient":
@@ -103,47 +80,25 @@ def w2_task(group, kind):
 # ---- W3
 
 
-def network(p, samples):
-    h = samples
-    for k, (w, b) in enumerate(p):
-        h = h @ w + b
-        if k + 1 < len(p):
-            h = jnp.tanh(h)
-    return h
-
-
-def w3_loss(p, samples, targets):
-    scores = network(p, samples)
-    return jnp.mean(jax.nn.logsumexp(scores, 1) - jnp.sum(scores * targets, 1))
-
-
 def w3_small_loss(p, samples, targets):
     return 0.5 * jnp.mean((network(p, samples) - targets) ** 2)
-
-
-def layers(widths, flat):
-    """Weights `inputs × outputs` and biases of each layer."""
-    p, start = [], 0
-    for rows, cols in zip(widths[:-1], widths[1:]):
-        w = flat[start : start + rows * cols].reshape(rows, cols)
-        start += rows * cols
-        p.append((w, flat[start : start + cols]))
-        start += cols
-    return p
 
 
 def w3_task(group, kind):
     samples, targets, y, v = load(group, "samples", "targets", "y", "v")
     widths, loss = ((32, 64, 64, 1), w3_small_loss)
     if group == "W3":
-        widths, loss = ((784, 128, 10), w3_loss)
-    p, v = layers(widths, y), layers(widths, v)
-    flat = dict(parts=lambda p: [jnp.concatenate([q.ravel() for q in jax.tree.leaves(p)])])
+        widths, loss = ((784, 128, 10), classification)
+    p, rows = layers(widths, y), jnp.asarray(block(inputs.read(group, "v")))
+    v, flat = layers(widths, v), dict(parts=flattened)
     gradient = jax.grad(loss)
     if kind == "gradient":
         return task(gradient, p, samples, targets, **flat)
     if kind == "hvp":
         return linearised(gradient, p, v, samples, targets, **flat)
+    if kind == "block16":
+        flat = dict(parts=lambda p: flattened(p, len(rows)))
+        return linearised(gradient, p, layers(widths, rows), samples, targets, **flat, block=True)
     return task(
         lambda p, v, s, t: along(lambda p: gradient(p, s, t), p, v),
         *(p, v, samples, targets),
@@ -204,17 +159,48 @@ def w7_task(_, kind):
     return task(lambda a, b: jax.jvp(gradient, (a, b), (a, b))[1], a, b)
 
 
+# ---- W8
+
+
+def w8(x, y, b):
+    """The mean over images of ½‖y − b‖² and the smoothed total variation."""
+    across = jnp.pad(jnp.diff(y, axis=1), ((0, 0), (0, 1), (0, 0)))
+    down = jnp.pad(jnp.diff(y, axis=2), ((0, 0), (0, 0), (0, 1)))
+    variation = jnp.sum(jnp.sqrt(across**2 + down**2 + jnp.exp(2.0 * x[1])))
+    return (0.5 * jnp.sum((y - b) ** 2) + jnp.exp(x[0]) * variation) / len(y)
+
+
+w8_by_both = jax.grad(w8, (0, 1))
+
+
+def w8_task(group, kind):
+    x, y, v, b = load(group, "x", "y", "v", "observed")
+    if kind == "gradient":
+        return task(jax.grad(w8, 1), x, y, b)
+    if kind == "joint-linearised":
+        return linearised(lambda y, x, b: w8_by_both(x, y, b), y, v, x, b)
+    return task(lambda x, y, v, b: along(lambda y: w8_by_both(x, y, b), y, v), x, y, v, b)
+
+
 serve(
     jax.__version__,
     args.folder,
     {
         "W1": w1_task,
         "W1-big": w1_task,
+        "W1-vars": w1_task,
+        "W1-big-vars": w1_task,
         "W2": w2_task,
+        "W2-vars": w2_task,
         "W3": w3_task,
         "W3-small": w3_task,
         "W4": w4_task,
         "W5": w5_task,
+        "W6": w2_task,
         "W7": w7_task,
+        "W8": w8_task,
+        **jax_whole.GROUPS,
+        **jax_iterations.GROUPS,
+        **jax_memory.GROUPS,
     },
 )

@@ -1,4 +1,4 @@
-"""NumPy's side of dense.py: Newton's method with Cholesky's factorisation, the Hessian formed by
+"""NumPy's dense hypergradients: Newton's method with Cholesky's factorisation, the Hessian formed by
 products of matrices, and the implicit hypergradient by the last factor.
 """
 
@@ -99,4 +99,4 @@ def task(group, kind):
     return call, lambda: [last[0]]
 
 
-serve(np.__version__, args.folder, {"Dense": task, "Dense-softmax": task})
+serve(np.__version__, args.folder, {"dense": task, "dense-softmax": task})

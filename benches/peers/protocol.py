@@ -1,9 +1,10 @@
-"""The peers' side of compare.py: reads the inputs, answers the requests.
+"""The peers' side of compare.py and memory.py: reads the inputs, answers the requests.
 
 A peer has for each group of tasks a function that prepares one. It gets the group and the rest of
 the task's name, and returns two functions without arguments: one that does the task once and waits
 for its end, and one that gives the last result as a list of arrays, part by part, each in the order
-of the variable that it belongs to.
+of the variable that it belongs to. A third one may tell the bytes that a call holds: before it, where
+that is known then.
 """
 
 import argparse
@@ -36,6 +37,11 @@ class Inputs:
         return np.eye(count, dtype=self.dtype)[self.read(group, name).astype(int)]
 
 
+def block(v, count=16):
+    """The directions of a block, a row for each: shorter and shorter, their entries moved on."""
+    return np.stack([np.roll(v, -k) / (k + 1) for k in range(count)]).astype(v.dtype)
+
+
 def arguments():
     """The folder, the precision and the number of threads."""
     parser = argparse.ArgumentParser()
@@ -55,13 +61,33 @@ def clock(call, count):
 
 def repetitions(call, seconds):
     """Seconds per call of repetitions that take about `seconds` together, after a warm-up."""
-    estimate = max(min(clock(call, 1), clock(call, 1)), 1e-9)
+    estimate = max(clock(call, 1), 1e-9)
+    if estimate < REPETITION:
+        estimate = max(min(estimate, clock(call, 1)), 1e-9)
     count = min(max(int(np.ceil(REPETITION / estimate)), 1), 1_000_000)
     start = time.perf_counter()
     times = [clock(call, count)]
     while time.perf_counter() - start < seconds:
         times.append(clock(call, count))
     return times
+
+
+def machine(bytes, dtype, side=1024, seconds=0.2):
+    """Bytes a second read from so many, and operations a second of a product, by NumPy."""
+
+    def best(call):
+        call()
+        start, least = time.perf_counter(), float("inf")
+        while time.perf_counter() - start < seconds:
+            least = min(least, clock(call, 1))
+        return least
+
+    vector = np.ones(max(int(bytes) // np.dtype(dtype).itemsize, 1), dtype)
+    matrix, product = np.full((side, side), 0.5, dtype), np.empty((side, side), dtype)
+    return {
+        "bandwidth": vector.nbytes / best(lambda: np.dot(vector, vector)),
+        "peak": 2 * side**3 / best(lambda: np.dot(matrix, matrix, out=product)),
+    }
 
 
 def write_result(path, parts):
@@ -77,7 +103,7 @@ def prepare(name, groups):
     if not fits:
         raise ValueError(f"no task named {name}")
     group = max(fits, key=len)
-    return groups[group](group, name[len(group) + 1 :])
+    return (*groups[group](group, name[len(group) + 1 :]), lambda: None)[:3]
 
 
 def serve(version, folder, groups):
@@ -85,21 +111,28 @@ def serve(version, folder, groups):
     answers, sys.stdout = sys.stdout, sys.stderr
     prepared = {}
     print(json.dumps({"version": version}), file=answers, flush=True)
+
+    def answer(request):
+        if "machine" in request:
+            return machine(request["machine"], Inputs(folder, arguments().dtype).dtype)
+        name = request["task"]
+        if name not in prepared:
+            # The data of two tasks need not be there at once.
+            prepared.clear()
+            prepared[name] = prepare(name, groups)
+        call, result, held = prepared[name]
+        if request.get("predict"):
+            return {"bytes": held()}
+        if "seconds" in request:
+            return {"seconds": repetitions(call, request["seconds"])}
+        first = clock(call, 1)
+        path = os.path.join(folder, request["result"])
+        return {"first_call_s": first, "parts": write_result(path, result()), "bytes": held()}
+
     for line in sys.stdin:
         try:
-            request = json.loads(line)
-            name = request["task"]
-            if name not in prepared:
-                # The data of two tasks need not be there at once.
-                prepared.clear()
-                prepared[name] = prepare(name, groups)
-            call, result = prepared[name]
-            if "result" in request:
-                answer = {"first_call_s": clock(call, 1)}
-                path = os.path.join(folder, request["result"])
-                answer["parts"] = write_result(path, result())
-            else:
-                answer = {"seconds": repetitions(call, request["seconds"])}
+            found = answer(json.loads(line))
         except Exception as error:  # The driver says which task failed, and why.
-            answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
-        print(json.dumps(answer), file=answers, flush=True)
+            prepared.clear()
+            found = {"error": (f"{type(error).__name__}: {error}".splitlines() or [""])[0]}
+        print(json.dumps(found), file=answers, flush=True)

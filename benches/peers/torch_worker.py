@@ -7,25 +7,27 @@ W4 are written with the gradient by hand, so that autograd sees one derivative o
 
 import torch
 from torch.autograd import grad
-from torch.nn.functional import softplus
 
-from protocol import Inputs, arguments, serve
+import torch_memory
+from protocol import block, serve
+from torch_ground import (
+    args,
+    classes,
+    classification,
+    inputs,
+    layers,
+    leaf,
+    load,
+    logistic,
+    network,
+    w1,
+    w1_slope,
+)
 
-args = arguments()
-torch.set_num_threads(args.threads)
-inputs = Inputs(args.folder, args.dtype)
 
-
-def load(group, *names):
-    return [torch.from_numpy(array) for array in inputs(group, *names)]
-
-
-def classes(group, name):
-    return torch.from_numpy(inputs.classes(group, name))
-
-
-def leaf(tensor):
-    return tensor.clone().requires_grad_()
+def data_of(group):
+    """What is written with `Var`s has the inputs, and here the formula, of its group."""
+    return group.removesuffix("-vars")
 
 
 def task(f, parts=lambda out: list(out)):
@@ -46,6 +48,10 @@ def products(f, variables, by, along, kind, parts=lambda out: list(out)):
     if kind == "gradient":
         return task(lambda: grad(f(*variables), moving), parts)
     v = list(along.values())
+    if kind == "block16":
+        # The directions have a row each.
+        slopes = grad(f(*variables), moving, create_graph=True)
+        return task(lambda: grad(slopes, by, v, retain_graph=True, is_grads_batched=True), parts)
     if kind in ("hvp", "joint-linearised"):
         slopes = grad(f(*variables), moving, create_graph=True)
         return task(lambda: grad(slopes, by, v, retain_graph=True), parts)
@@ -60,19 +66,17 @@ def products(f, variables, by, along, kind, parts=lambda out: list(out)):
 # ---- W1
 
 
-def logistic(y, a, t):
-    return softplus(-t * (a @ y)).mean()
-
-
 def w1_task(group, kind):
+    group = data_of(group)
     x, y, v, a, t = load(group, "x", "y", "v", "x_train", "t_train")
     x, y = leaf(x), leaf(y)
+    if kind == "block16":
+        v = torch.from_numpy(block(inputs.read(group, "v")))
     by = [x, y] if kind == "joint" else [y]
-    f = lambda x, y: logistic(y, a, t) + 0.5 * (torch.exp(x) * y * y).sum()
-    return products(f, (x, y), by, {y: v}, kind)
+    return products(lambda x, y: w1(x, y, a, t), (x, y), by, {y: v}, kind)
 
 
-# ---- W2: y is features × classes here, which is faster
+# ---- W2, W6: y is features × classes here, which is faster
 
 
 def cross_entropy(y, a, b):
@@ -81,6 +85,7 @@ def cross_entropy(y, a, b):
 
 
 def w2_task(group, kind):
+    group = data_of(group)
     x, y, v, a = load(group, "x", "y", "v", "x_train")
     b = classes(group, "t_train")
     x, y, v = leaf(x), leaf(y.T.contiguous()), v.T.contiguous()
@@ -95,33 +100,20 @@ def w2_task(group, kind):
 # ---- W3
 
 
-def layers(widths, flat):
-    """Weights `inputs × outputs` and biases, layer by layer."""
-    p, start = [], 0
-    for rows, cols in zip(widths[:-1], widths[1:]):
-        p.append(flat[start : start + rows * cols].reshape(rows, cols))
-        start += rows * cols
-        p.append(flat[start : start + cols])
-        start += cols
-    return p
-
-
 def w3_task(group, kind):
     samples, targets, y, v = load(group, "samples", "targets", "y", "v")
     widths = (784, 128, 10) if group == "W3" else (32, 64, 64, 1)
 
     def f(*p):
-        h = samples
-        for k in range(0, len(p), 2):
-            h = torch.addmm(p[k + 1], h, p[k])
-            if k + 2 < len(p):
-                h = torch.tanh(h)
         if group == "W3":
-            return (torch.logsumexp(h, 1) - (h * targets).sum(1)).mean()
-        return 0.5 * ((h - targets) ** 2).mean()
+            return classification(p, samples, targets)
+        return 0.5 * ((network(p, samples) - targets) ** 2).mean()
 
-    p = [leaf(q) for q in layers(widths, y)]
-    flat = lambda out: [torch.cat([part.reshape(-1) for part in out])]
+    p, rows = [leaf(q) for q in layers(widths, y)], 1
+    if kind == "block16":
+        v = torch.from_numpy(block(inputs.read(group, "v")))
+        rows = len(v)
+    flat = lambda out: [torch.cat([part.reshape(rows, -1) for part in out], 1)]
     return products(f, p, p, dict(zip(p, layers(widths, v))), kind, flat)
 
 
@@ -146,8 +138,7 @@ def w4_task(_, kind):
     depth = int(depth)
     if problem == "W1":
         x, a, t, av, tv = load("W1", "x", "x_train", "t_train", "x_valid", "t_valid")
-        scale = -t / len(t)
-        slope = lambda x, y: a.T @ (torch.sigmoid(-t * (a @ y)) * scale) + torch.exp(x) * y
+        slope = lambda x, y: w1_slope(x, y, a, t)
         return unrolled(x, torch.zeros_like(x), slope, lambda y: logistic(y, av, tv), depth)
     group = "W4-softmax"
     x, y, a, av = load(group, "x", "y", "x_train", "x_valid")
@@ -181,8 +172,7 @@ def w5_task(*_):
 
     def implicit():
         (b,) = grad(logistic(y, av, tv), [y])
-        g = logistic(y, a, t) + 0.5 * (torch.exp(x) * y * y).sum()
-        (slope,) = grad(g, [y], create_graph=True)
+        (slope,) = grad(w1(x, y, a, t), [y], create_graph=True)
         product = lambda v: grad(slope, y, v, retain_graph=True)[0]
         q = conjugate_gradients(product, b, 20)
         return [-grad(slope, x, q)[0]]
@@ -206,17 +196,40 @@ def w7_task(_, kind):
     return products(chain, (a, b), [a, b], {a: a0, b: b0}, kind)
 
 
+# ---- W8
+
+
+def w8_task(group, kind):
+    x, y, v, b = load(group, "x", "y", "v", "observed")
+    x, y = leaf(x), leaf(y)
+    pad = torch.nn.functional.pad
+
+    def f(x, y):
+        across, down = pad(y.diff(dim=1), (0, 0, 0, 1)), pad(y.diff(dim=2), (0, 1))
+        variation = torch.sqrt(across**2 + down**2 + torch.exp(2.0 * x[1])).sum()
+        return (0.5 * ((y - b) ** 2).sum() + torch.exp(x[0]) * variation) / len(y)
+
+    by = [y] if kind == "gradient" else [x, y]
+    return products(f, (x, y), by, {y: v}, kind)
+
+
 serve(
     torch.__version__,
     args.folder,
     {
         "W1": w1_task,
         "W1-big": w1_task,
+        "W1-vars": w1_task,
+        "W1-big-vars": w1_task,
         "W2": w2_task,
+        "W2-vars": w2_task,
         "W3": w3_task,
         "W3-small": w3_task,
         "W4": w4_task,
         "W5": w5_task,
+        "W6": w2_task,
         "W7": w7_task,
+        "W8": w8_task,
+        **torch_memory.GROUPS,
     },
 )

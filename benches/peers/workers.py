@@ -1,5 +1,6 @@
 """Processes that time tasks: this project's worker, and one for each peer that is installed."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -7,7 +8,31 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PEERS = ("jax", "torch")
+
+
+class Peer:
+    """A system beside ours: the modules that it needs, and what the names of its groups begin with."""
+
+    def __init__(self, name, modules, groups):
+        self.name, self.modules, self.groups = name, modules, groups
+
+    def does(self, group):
+        return group.startswith(self.groups)
+
+    def is_here(self):
+        return all(importlib.util.find_spec(module) for module in self.modules)
+
+
+# Each has a worker, NAME_worker.py.
+PEERS = [
+    Peer("jax", ["jax"], ("W", "aid", "itd", "iteration", "memory")),
+    Peer("torch", ["torch"], ("W", "memory")),
+    Peer("jaxopt", ["jax", "jaxopt"], ("aid", "itd")),
+    Peer("optimistix", ["jax", "optimistix"], ("aid", "itd")),
+    Peer("torchopt", ["torch", "torchopt"], ("aid", "itd")),
+    Peer("higher", ["torch", "higher"], ("itd",)),
+    Peer("numpy", ["numpy", "scipy"], ("dense",)),
+]
 
 
 class Failed(Exception):
@@ -28,10 +53,25 @@ def build():
     raise Failed("cargo built no executable named peers")
 
 
-def installed():
-    """The peers that this Python can import, and those it cannot."""
-    here = [peer for peer in PEERS if importlib.util.find_spec(peer)]
-    return here, [peer for peer in PEERS if peer not in here]
+def peers_of(groups):
+    """The peers that do some of these groups."""
+    return [peer for peer in PEERS if any(map(peer.does, groups))]
+
+
+def absent(peers):
+    """The names of those that this Python cannot import."""
+    return [peer.name for peer in peers if not peer.is_here()]
+
+
+def tasks(executable):
+    """All tasks, each with its group and precisions."""
+    listed = subprocess.run([executable, "tasks"], check=True, stdout=subprocess.PIPE)
+    return json.loads(listed.stdout)
+
+
+def write(executable, folder, groups):
+    """Writes the inputs of groups."""
+    subprocess.run([executable, "write", folder, *groups], check=True)
 
 
 def cores():
@@ -67,7 +107,8 @@ class Worker:
         return self
 
     def __exit__(self, *_):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait()
 
@@ -115,3 +156,17 @@ def start(name, executable, folder, dtype, threads):
     if name != "ours":
         command = [sys.executable, os.path.join(HERE, f"{name}_worker.py")]
     return Worker(name, command, folder, dtype, threads)
+
+
+def team(stack, peers, executable, folder, dtype, threads):
+    """Our worker, and those of the peers that start; `stack` ends them."""
+    yield stack.enter_context(start("ours", executable, folder, dtype, threads))
+    for peer in peers:
+        try:
+            yield stack.enter_context(start(peer.name, executable, folder, dtype, threads))
+        except Failed as failed:
+            complain(f"left out: {failed}")
+
+
+def complain(text):
+    print(f"{os.path.basename(sys.argv[0])}: {text}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-//! Dense: hypergradients through a dense Hessian.
+//! `dense`: hypergradients through a dense Hessian.
 
 use autodiff::Real;
 use solvers::{Aid, Bilevel, Exact};

@@ -18,8 +18,14 @@ pub(super) struct Setting<T: Real, const N: usize> {
 enum Kind {
     Gradient,
     Linearised,
+    /// [`BLOCK`] products at once.
+    Block,
     Fresh,
 }
+
+/// Directions of a block: the setting's own, then shorter and shorter ones, their entries moved on by
+/// one more each.
+pub(super) const BLOCK: usize = 16;
 
 struct Sweep<T: Real, const N: usize> {
     setting: Arc<Setting<T, N>>,
@@ -27,6 +33,8 @@ struct Sweep<T: Real, const N: usize> {
     kind: Kind,
     /// Indices of the inputs whose gradient or product is asked for.
     by: &'static [usize],
+    /// Blocks of directions, column after column.
+    blocks: [Option<Vec<T>>; N],
 }
 
 impl<T: Real, const N: usize> Setting<T, N> {
@@ -40,6 +48,11 @@ impl<T: Real, const N: usize> Setting<T, N> {
         self.task(Kind::Linearised, by)
     }
 
+    /// The derivatives of the gradient by the inputs `by` along a block, at a point linearised before.
+    pub(super) fn block(self: &Arc<Self>, by: &'static [usize]) -> Box<dyn Task> {
+        self.task(Kind::Block, by)
+    }
+
     /// The derivative of the gradient by the inputs `by`, linearised at each call.
     pub(super) fn fresh(self: &Arc<Self>, by: &'static [usize]) -> Box<dyn Task> {
         self.task(Kind::Fresh, by)
@@ -47,14 +60,19 @@ impl<T: Real, const N: usize> Setting<T, N> {
 
     fn task(self: &Arc<Self>, kind: Kind, by: &'static [usize]) -> Box<dyn Task> {
         let mut point = self.program.point();
-        if kind == Kind::Linearised {
+        if kind != Kind::Gradient && kind != Kind::Fresh {
             point.linearise(&self.inputs());
         }
+        let blocks = match kind {
+            Kind::Block => self.directions.each_ref().map(|v| v.as_deref().map(block)),
+            _ => [const { None }; N],
+        };
         Box::new(Sweep {
             setting: self.clone(),
             point,
             kind,
             by,
+            blocks,
         })
     }
 
@@ -67,14 +85,13 @@ impl<T: Real, const N: usize> Setting<T, N> {
     }
 }
 
-/// The point moved to `inputs`, and the products there along `directions`.
-fn fresh_products<T: Real>(
-    point: &mut Point<T>,
-    inputs: &[&[T]],
-    directions: &[Option<&[T]>],
-    wanted: Inputs,
-) {
-    point.second_at(inputs, directions, wanted);
+/// Column k is `v / (k + 1)` turned by k places, so that peers can make the same.
+fn block<T: Real>(v: &[T]) -> Vec<T> {
+    let column = |k: usize| {
+        let turned = v[k % v.len()..].iter().chain(&v[..k % v.len()]);
+        turned.map(move |entry| *entry / T::of((k + 1) as f64))
+    };
+    (0..BLOCK).flat_map(column).collect()
 }
 
 impl<T: Real, const N: usize> Task for Sweep<T, N> {
@@ -87,14 +104,18 @@ impl<T: Real, const N: usize> Task for Sweep<T, N> {
                 self.point.differentiate(&inputs, wanted);
             }
             Kind::Linearised => self.point.second_by(&directions, wanted),
-            Kind::Fresh => fresh_products(&mut self.point, &inputs, &directions, wanted),
+            Kind::Block => {
+                let blocks = self.blocks.each_ref().map(|v| v.as_deref());
+                self.point.second_block(BLOCK, &blocks, wanted);
+            }
+            Kind::Fresh => self.point.second_at(&inputs, &directions, wanted),
         }
     }
 
     fn result(&self) -> Vec<Vec<f64>> {
         let part = |k: &usize| match self.kind {
             Kind::Gradient => wide(self.point.gradient(*k)),
-            Kind::Linearised | Kind::Fresh => wide(self.point.product(*k)),
+            Kind::Linearised | Kind::Block | Kind::Fresh => wide(self.point.product(*k)),
         };
         self.by.iter().map(part).collect()
     }

@@ -25,14 +25,18 @@ fn draw(n: usize, n_valid: usize, d: usize, seed: u64) -> LinearModel {
     LinearModel::draw(&recipe, seed)
 }
 
+/// Samples and features.
+pub(super) const SIZE: [usize; 2] = [2000, 500];
+pub(super) const BIG: [usize; 2] = [20_000, 1000];
+
 /// 2000 samples of 500 features, and as many to validate on.
 pub(super) fn inputs() -> LinearModel {
-    draw(2000, 2000, 500, 1)
+    draw(SIZE[0], SIZE[0], SIZE[1], 1)
 }
 
 /// 20000 samples of 1000 features.
 pub(super) fn big_inputs() -> LinearModel {
-    draw(20_000, 0, 1000, 2)
+    draw(BIG[0], 0, BIG[1], 2)
 }
 
 /// `(1/n) Σ ln(1 + exp(−t_i ⟨a_i, y⟩)) + ½ Σ e^{x_j} y_j²`.
@@ -51,16 +55,25 @@ pub(super) fn problem<T: Real>(data: &LinearModel) -> Bilevel<T> {
     Bilevel::new(upper, lower(data), data.x.len(), data.y.len()).expect("a bilevel problem")
 }
 
-/// Gradient by y; HVP linearised once; HVP and cross product at a fresh point.
-pub(super) fn tasks<T: Real>(data: &LinearModel) -> Vec<Box<dyn Task>> {
+/// Gradient by y; HVP linearised once; HVP and cross product at a fresh point; a block of 16 HVPs, if it
+/// is asked for.
+pub(super) fn tasks<T: Real>(
+    data: &LinearModel,
+    lower: fn(&LinearModel) -> Arc<Program<T>>,
+    block: bool,
+) -> Vec<Box<dyn Task>> {
     let setting = Arc::new(Setting {
-        program: lower::<T>(data),
+        program: lower(data),
         inputs: [cast(&data.x), cast(&data.y)],
         directions: [None, Some(cast(&data.v))],
     });
-    vec![
+    let mut tasks = vec![
         setting.gradient(&[1]),
         setting.linearised(&[1]),
         setting.fresh(&[0, 1]),
-    ]
+    ];
+    if block {
+        tasks.push(setting.block(&[1]));
+    }
+    tasks
 }

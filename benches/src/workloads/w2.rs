@@ -26,13 +26,16 @@ pub(super) fn draw(n: usize, n_valid: usize, d: usize, seed: u64) -> LinearModel
     LinearModel::draw(&recipe, seed)
 }
 
+/// Samples, features and classes.
+pub(super) const SIZE: [usize; 3] = [2000, 784, 10];
+
 /// 2000 samples of 784 features.
 pub(super) fn inputs() -> LinearModel {
-    draw(2000, 0, 784, 3)
+    draw(SIZE[0], 0, SIZE[1], 3)
 }
 
 /// `(1/n) Σ σ(x_i) CE_i(y) + 0.001 ‖y‖²`.
-fn lower<T: Real>(data: &LinearModel) -> Arc<Program<T>> {
+pub(super) fn lower<T: Real>(data: &LinearModel) -> Arc<Program<T>> {
     let train = Dataset::<T>::classes(&data.train, data.classes);
     let g = objective(|x: Var<'_, T>, y: Var<'_, T>| {
         train.weighted_cross_entropy(y, x.sigmoid()) + y.norm_squared() * T::of(0.001)
@@ -48,9 +51,12 @@ pub(super) fn problem<T: Real>(data: &LinearModel) -> Bilevel<T> {
 }
 
 /// Gradient by y; HVP and cross product, linearised once and at a fresh point.
-pub(super) fn tasks<T: Real>(data: &LinearModel) -> Vec<Box<dyn Task>> {
+pub(super) fn tasks<T: Real>(
+    data: &LinearModel,
+    lower: fn(&LinearModel) -> Arc<Program<T>>,
+) -> Vec<Box<dyn Task>> {
     let setting = Arc::new(Setting {
-        program: lower::<T>(data),
+        program: lower(data),
         inputs: [cast(&data.x), cast(&data.y)],
         directions: [None, Some(cast(&data.v))],
     });

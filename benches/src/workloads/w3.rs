@@ -18,11 +18,11 @@ pub(super) struct Network {
     samples: DMatrix<f64>,
     /// `outputs × batch`.
     targets: DMatrix<f64>,
-    y: Vec<f64>,
+    pub(super) y: Vec<f64>,
     v: Vec<f64>,
 }
 
-fn draw(widths: &'static [usize], batch: usize, seed: u64) -> Network {
+pub(super) fn draw(widths: &'static [usize], batch: usize, seed: u64) -> Network {
     let mut source = Source::new(seed);
     let samples = source.matrix(widths[0], batch, 0.5);
     let outputs = widths[widths.len() - 1];
@@ -51,17 +51,44 @@ fn draw(widths: &'static [usize], batch: usize, seed: u64) -> Network {
     }
 }
 
+/// Widths, and samples in the batch.
+pub(super) const SIZE: (&[usize], usize) = (&[784, 128, 10], 256);
+pub(super) const SMALL: (&[usize], usize) = (&[32, 64, 64, 1], 64);
+
 /// 784-128-10, a batch of 256.
 pub(super) fn inputs() -> Network {
-    draw(&[784, 128, 10], 256, 5)
+    draw(SIZE.0, SIZE.1, 5)
 }
 
 /// 32-64-64-1, a batch of 64.
 pub(super) fn small_inputs() -> Network {
-    draw(&[32, 64, 64, 1], 64, 6)
+    draw(SMALL.0, SMALL.1, 6)
 }
 
 impl Network {
+    /// The loss of the network's outputs on the batch, for these parameters.
+    pub(super) fn loss<'r, T: Real>(
+        &self,
+        parameters: Var<'r, T>,
+        loss: fn(Var<'r, T>, Var<'r, T>) -> Var<'r, T>,
+    ) -> Var<'r, T> {
+        let layers = self.widths.len() - 1;
+        let mut layout = Layout::new();
+        for (k, w) in self.widths.windows(2).enumerate() {
+            layout = layout.matrix(&format!("W{k}"), w[1], w[0]);
+            layout = layout.vector(&format!("b{k}"), w[1]);
+        }
+        let blocks = layout.split(parameters);
+        let mut h = parameters.matrix(&self.samples.map(T::of));
+        for k in 0..layers {
+            h = blocks.get(&format!("W{k}")).matmul(h) + blocks.get(&format!("b{k}"));
+            if k + 1 < layers {
+                h = h.tanh();
+            }
+        }
+        loss(h, parameters.matrix(&self.targets.map(T::of)))
+    }
+
     pub(super) fn write(&self, to: &Writer<'_>, group: &str) -> io::Result<()> {
         to.samples(group, "samples", &self.samples)?;
         to.samples(group, "targets", &self.targets)?;
@@ -85,28 +112,12 @@ fn record<T: Real>(
     data: &Network,
     loss: for<'r> fn(Var<'r, T>, Var<'r, T>) -> Var<'r, T>,
 ) -> Arc<Program<T>> {
-    let layers = data.widths.len() - 1;
-    let mut layout = Layout::new();
-    for (k, w) in data.widths.windows(2).enumerate() {
-        layout = layout.matrix(&format!("W{k}"), w[1], w[0]);
-        layout = layout.vector(&format!("b{k}"), w[1]);
-    }
-    let (samples, targets) = (data.samples.map(T::of), data.targets.map(T::of));
-    Program::record(&[Shape::vector(layout.len())], |inputs| {
-        let parameters = inputs[0];
-        let blocks = layout.split(parameters);
-        let mut h = parameters.matrix(&samples);
-        for k in 0..layers {
-            h = blocks.get(&format!("W{k}")).matmul(h) + blocks.get(&format!("b{k}"));
-            if k + 1 < layers {
-                h = h.tanh();
-            }
-        }
-        loss(h, parameters.matrix(&targets))
+    Program::record(&[Shape::vector(data.y.len())], |inputs| {
+        data.loss(inputs[0], loss)
     })
 }
 
-/// Gradient; HVP at a fresh point; HVP linearised once.
+/// Gradient; HVP at a fresh point; HVP linearised once, and a block of 16.
 pub(super) fn tasks<T: Real>(
     data: &Network,
     loss: for<'r> fn(Var<'r, T>, Var<'r, T>) -> Var<'r, T>,
@@ -120,5 +131,6 @@ pub(super) fn tasks<T: Real>(
         setting.gradient(&[0]),
         setting.fresh(&[0]),
         setting.linearised(&[0]),
+        setting.block(&[0]),
     ]
 }

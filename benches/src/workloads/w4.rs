@@ -15,6 +15,7 @@ pub(super) struct Hypergradient<T: Real, S> {
     x: DVector<T>,
     work: Workspace<T>,
     last: DVector<T>,
+    bytes: usize,
 }
 
 impl<T: Real, S: Strategy<T>> Hypergradient<T, S> {
@@ -25,6 +26,7 @@ impl<T: Real, S: Strategy<T>> Hypergradient<T, S> {
             strategy,
             x: DVector::from_iterator(x.len(), x.iter().map(|v| T::of(*v))),
             last: DVector::zeros(0),
+            bytes: 0,
         }
     }
 }
@@ -34,17 +36,26 @@ impl<T: Real, S: Strategy<T>> Task for Hypergradient<T, S> {
         let estimate = self
             .strategy
             .hypergradient(&self.problem, &self.x, &mut self.work);
-        self.last = estimate.expect("valid settings").hypergradient;
+        let estimate = estimate.expect("valid settings");
+        self.bytes = estimate.bytes.peak;
+        self.last = estimate.hypergradient;
     }
 
     fn result(&self) -> Vec<Vec<f64>> {
         vec![wide(self.last.as_slice())]
     }
+
+    fn bytes(&self) -> Option<usize> {
+        Some(self.bytes)
+    }
 }
+
+/// Samples, features and classes of the softmax model.
+pub(super) const SOFTMAX: [usize; 3] = [500, 100, 10];
 
 /// 500 samples of 100 features in ten classes, and as many to validate on.
 pub(super) fn softmax_inputs() -> LinearModel {
-    w2::draw(500, 500, 100, 4)
+    w2::draw(SOFTMAX[0], SOFTMAX[0], SOFTMAX[1], 4)
 }
 
 /// Steps of length 1 from y = 0: 100 and 1000 on W1, 1000 on the softmax model.

@@ -10,6 +10,9 @@ use super::sweep::cast;
 use super::w4::Hypergradient;
 use super::{Task, w1};
 
+/// Steps of conjugate gradients.
+pub(super) const STEPS: usize = 20;
+
 /// Where the lower level is after 50 steps of length 1 from 0.
 pub(super) fn lower_point(data: &LinearModel) -> Vec<f64> {
     let mut point = w1::lower::<f64>(data).point();
@@ -29,7 +32,7 @@ pub(super) fn tasks<T: Real>() -> Vec<Box<dyn Task>> {
     let y = DVector::from_vec(cast(&lower_point(&data)));
     let problem = w1::problem::<T>(&data).starting_from(y);
     // Any residual of the lower level is accepted, and none of the linear system before step 20.
-    let cg = Cg::new().tolerance(f64::MIN_POSITIVE).max_iterations(20);
+    let cg = Cg::new().tolerance(f64::MIN_POSITIVE).max_iterations(STEPS);
     let aid = Aid::with(cg).lower_tolerance(f64::MAX);
     vec![Box::new(Hypergradient::new(problem, aid, &data.x))]
 }
