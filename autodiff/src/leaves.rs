@@ -52,6 +52,9 @@ fn work<T: Real>(program: &Program<T>) -> usize {
     program.nodes.iter().map(of).sum()
 }
 
+/// A leaf to be added: a scalar function, its weight and its arguments.
+pub type Weighted<'r, T = f64> = (Arc<Program<T>>, T, Vec<Var<'r, T>>);
+
 impl<'r, T: Real> Var<'r, T> {
     /// `Σ wᵢ fᵢ(aᵢ)` of scalar functions that were recorded by themselves, each with its weight and its
     /// arguments: a mean over parts of the samples, say.
@@ -80,7 +83,7 @@ impl<'r, T: Real> Var<'r, T> {
     /// input's length.
     #[must_use]
     #[track_caller]
-    pub fn sum_of_leaves(parts: &[(Arc<Program<T>>, T, Vec<Self>)]) -> Self {
+    pub fn sum_of_leaves(parts: &[Weighted<'r, T>]) -> Self {
         let Some((_, _, arguments)) = parts.first() else {
             panic!("a sum of no leaves: expected at least one");
         };

@@ -65,6 +65,7 @@ pub use bytes::Meter;
 pub use inputs::Inputs;
 pub use kinks::Kink;
 pub use layout::{Blocks, Layout};
+pub use leaves::Weighted;
 pub use non_finite::{NonFinite, Quantity};
 pub use objective::{Closure, Objective, objective};
 pub use operands::{OperandAdjoints, OperandTangents, Operands, Stash};

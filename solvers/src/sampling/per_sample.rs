@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use autodiff::{Program, Real, Sampled, Var};
+use autodiff::{Real, Sampled, Var, Weighted};
 
 use crate::{Bilevel, ProblemError};
 
@@ -55,9 +55,7 @@ impl<T: Real> OfAllBlocks<T> {
         });
         let leaves: Vec<_> = leaves.collect();
         // What is no objective is told by who records it.
-        let are = |(of, ..): &(Arc<Program<T>>, _, _)| {
-            of.output_shape().is_scalar() && !of.has_gradients()
-        };
+        let are = |(of, ..): &Weighted<'r, T>| of.output_shape().is_scalar() && !of.has_gradients();
         match samples > 1 && leaves.iter().all(are) {
             true => Var::sum_of_leaves(&leaves),
             false => self.own.record(x, y, &all),
