@@ -40,7 +40,9 @@ mod pass;
 mod random_quadratics;
 mod softmax;
 mod softmax_loss;
+mod sparse;
 pub mod stability;
+mod svm;
 mod task;
 
 use catalogue::Entry;
@@ -66,6 +68,11 @@ pub use mlp_tasks::{MLP, MLP_CLEANING, mlp, mlp_cleaning};
 pub use nonconvex::{SHIFTED_SINES, SINE_PRODUCT, shifted_sines, sine_product};
 pub use random_quadratics::{RANDOM_QUADRATICS, random_quadratics};
 pub use softmax::{SOFTMAX, softmax};
+pub use sparse::{
+    ELASTIC_NET, GROUP_LASSO, LASSO, SPARSE_LOGISTIC, WEIGHTED_LASSO, elastic_net, elastic_net_on,
+    group_lasso, lasso, lasso_on, sparse_logistic, weighted_lasso, weighted_lasso_on,
+};
+pub use svm::{SVM, svm};
 pub use task::{Known, Metric, Task};
 
 /// Every problem, in the order of lists.
@@ -88,6 +95,12 @@ pub static PROBLEMS: &[&Entry] = &[
     &SHIFTED_SINES,
     &SINE_PRODUCT,
     &GROUP_RIDGE,
+    &LASSO,
+    &ELASTIC_NET,
+    &WEIGHTED_LASSO,
+    &GROUP_LASSO,
+    &SPARSE_LOGISTIC,
+    &SVM,
     &TV_DENOISING,
     &TV_DEBLURRING,
     &FOE_DENOISING,

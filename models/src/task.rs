@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use autodiff::{Objective, Program, Real, Sampled};
 use nalgebra::DVector;
-use solvers::{Bilevel, Constants, ProblemError};
+use solvers::{Bilevel, Constants, Part, ProblemError};
 
 use crate::data::ReadData;
 use crate::held_out::HeldOut;
@@ -168,6 +168,19 @@ impl<T: Real> Task<T> {
         Task {
             bilevel: self.bilevel.starting_from(y),
             ..self
+        }
+    }
+
+    /// Puts this part beside g.
+    ///
+    /// # Panics
+    /// If it is none of this y.
+    #[must_use]
+    #[track_caller]
+    pub(crate) fn with_part(self, part: Part<T>) -> Self {
+        match self.bilevel.with_part(part) {
+            Ok(bilevel) => Task { bilevel, ..self },
+            Err(error) => panic!("problem `{}`: {error}", self.name),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::Certificate;
     feature = "serde",
     serde(tag = "code", content = "details", rename_all = "kebab-case")
 )]
+#[non_exhaustive]
 pub enum Status {
     /// Every tolerance was met.
     Converged,
@@ -100,6 +101,12 @@ pub enum Status {
         /// Where it first arose.
         place: String,
     },
+    /// The lower level is not defined at this x: a weight is negative, a radius is not positive, or
+    /// bounds have crossed.
+    Undefined {
+        /// Which parameter of which part, its value and what was expected.
+        reason: String,
+    },
     /// A loop under [`Memory::Reversible`](autodiff::unroll::Memory::Reversible) could not be run,
     /// or not undone.
     Irreversible(Irreversible),
@@ -131,6 +138,7 @@ impl Status {
             Status::SingularHessian { .. } => "singular-hessian",
             Status::NegativeCurvature { .. } => "negative-curvature",
             Status::NonFinite { .. } => "non-finite",
+            Status::Undefined { .. } => "undefined",
             Status::Irreversible(_) => "irreversible",
         }
     }
@@ -234,6 +242,11 @@ impl fmt::Display for Status {
                 "not a finite number: {place}; check that x, the start and the data are where this is \
                  defined, and take a shorter step where a loop ran away"
             ),
+            Status::Undefined { reason } => write!(
+                f,
+                "the lower level is not defined at this x ({reason}): keep x where it is, by bounds or \
+                 as a logarithm, and take a shorter step"
+            ),
             Status::Irreversible(reason) => write!(
                 f,
                 "{reason}: take a shorter step, scale y, or use another memory policy"
@@ -245,6 +258,7 @@ impl fmt::Display for Status {
 /// How often each objective was swept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Oracles {
     /// Sweeps of F.
     pub upper: Sweeps,
@@ -300,6 +314,7 @@ impl std::ops::AddAssign for Oracles {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(bound = ""))]
+#[non_exhaustive]
 pub struct Estimate<T: Real> {
     /// The strategy's name.
     pub strategy: String,
@@ -330,6 +345,10 @@ pub struct Estimate<T: Real> {
     /// Of an unrolled loop: the share of the cotangent ∇_yF that is left at its start; in forward
     /// mode an upper estimate of what the derivative still lacks.
     pub left: Option<f64>,
+    /// Where the lower level has a [part beside g](crate::Bilevel::with_part), the margin of strict
+    /// complementarity at y: how far `y − s ∇_y g` may move, as a part of its size and at most 0.1,
+    /// until another set of entries is active, and the derivative of the solution another one.
+    pub margin: Option<f64>,
     /// A bound on the error; `None` where the problem's constants are unknown, or there is no linear
     /// system.
     pub certificate: Option<Certificate>,
@@ -415,6 +434,12 @@ impl<T: Real> fmt::Display for Estimate<T> {
             writeln!(
                 f,
                 "  last step          {moving:.1e} of the way; {left:.1e} of the cotangent left"
+            )?;
+        }
+        if let Some(margin) = self.margin {
+            writeln!(
+                f,
+                "  margin             {margin:.1e} of y to another active set"
             )?;
         }
         if let Some(certificate) = &self.certificate {

@@ -7,6 +7,7 @@ use crate::Oracles;
 
 /// Why a saved state does not fit a run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RestoreError {
     /// It is shorter than the run's.
     #[error("the saved state ends before {field}")]

@@ -44,6 +44,7 @@ mod loops;
 mod lower;
 mod method;
 mod optimiser;
+mod part;
 mod problem;
 pub mod sampling;
 mod schedule;
@@ -68,6 +69,7 @@ pub use method::{
     StochasticAid, Update, keep_warnings, memoryless,
 };
 pub use optimiser::{Moving, Optimise, Optimiser};
+pub use part::{Need, Parameter, Part, ProximalMap};
 pub use problem::{Bilevel, ProblemError};
 pub use schedule::Schedule;
 pub use workspace::Workspace;

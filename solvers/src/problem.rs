@@ -7,12 +7,16 @@ use autodiff::{Objective, Program, Real, Sampled};
 use nalgebra::DVector;
 
 use crate::certificate::Stated;
+use crate::part::{Part, Recorded};
 use crate::sampling::Levels;
 use crate::{ConfigError, Workspace};
 
-/// A bilevel problem: `min_x F(x, y*(x))` with `y*(x) = argmin_y g(x, y)`.
+/// A bilevel problem: `min_x F(x, y*(x))` with `y*(x) = argmin_y g(x, y)`, or with
+/// `y*(x) = argmin_y g(x, y) + h(x, y)` for an h that is not smooth, or a set
+/// ([`with_part`](Bilevel::with_part)).
 ///
-/// The two objectives are written once; every strategy and every method runs on them.
+/// The objectives are written once; every strategy and every method runs on them, or refuses them in
+/// a line.
 ///
 /// # Example
 /// ```
@@ -33,12 +37,14 @@ pub struct Bilevel<T: Real> {
     dim_y: usize,
     start: DVector<T>,
     step: Option<Step<T>>,
+    part: Option<Arc<Recorded<T>>>,
     pub(crate) samples: Levels<T>,
     pub(crate) constants: Stated<T>,
 }
 
 /// Why two objectives are not a bilevel problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ProblemError {
     /// A dimension is 0.
     #[error("the {level} variable has dimension 0: expected at least 1")]
@@ -87,6 +93,14 @@ pub enum ProblemError {
         /// Entries of y of the problem.
         dim_y: usize,
     },
+    /// A part of the lower level is none for this y.
+    #[error("the part {part}: {reason}")]
+    Part {
+        /// Its name.
+        part: String,
+        /// What is wrong and what was expected.
+        reason: String,
+    },
     /// An objective takes a gradient inside, so it has no second derivatives here.
     #[error(
         "the {level} objective takes a gradient inside: its second derivatives are not available"
@@ -124,6 +138,7 @@ impl<T: Real> Bilevel<T> {
             dim_y,
             start: DVector::zeros(dim_y),
             step: None,
+            part: None,
             samples: Levels::default(),
             constants: Stated::default(),
         })
@@ -244,6 +259,11 @@ impl<T: Real> Bilevel<T> {
     #[must_use]
     #[track_caller]
     pub fn with_step(mut self, step: Step<T>) -> Self {
+        assert!(
+            self.part.is_none(),
+            "steps of a problem with a part beside g: expected steps that end in its proximal map, \
+             and no part"
+        );
         let (found, expected) = ((step.dim_x(), step.dim_state()), (self.dim_x, self.dim_y));
         assert!(
             found == expected,
@@ -255,6 +275,38 @@ impl<T: Real> Bilevel<T> {
         );
         self.step = Some(step);
         self
+    }
+
+    /// The problem whose lower level is `min_y g(x, y) + h(x, y)` with this part h of the lower level,
+    /// or `min_y g(x, y)` over y in this set.
+    ///
+    /// Gradient steps and FISTA then end in its proximal map, so [`Itd`](crate::Itd),
+    /// [`AidStep`](crate::AidStep) and, for sets, [`Bda`](crate::Bda) differentiate it, and
+    /// [`Aid`](crate::Aid) and [`Exact`](crate::Exact) solve their linear system on the face that y
+    /// lies on. What solves `∇_y g = 0` refuses the problem.
+    ///
+    /// # Errors
+    /// If the part is none of y of `dim_y` entries, its parameters do not have the lengths they must
+    /// have, or the problem has steps of its own.
+    pub fn with_part(mut self, part: Part<T>) -> Result<Self, ProblemError> {
+        let name = part.name();
+        let wrong = |reason| ProblemError::Part { part: name, reason };
+        if self.step.is_some() {
+            let reason = "the problem has steps of its own: expected none beside a part";
+            return Err(wrong(reason.to_owned()));
+        }
+        let recorded = Recorded::new(part, self.dim_x, self.dim_y).map_err(wrong)?;
+        self.part = Some(Arc::new(recorded));
+        Ok(self)
+    }
+
+    /// What the lower level has [beside g](Bilevel::with_part).
+    pub fn part(&self) -> Option<&Part<T>> {
+        self.part.as_ref().map(|recorded| &recorded.part)
+    }
+
+    pub(crate) fn recorded_part(&self) -> Option<&Arc<Recorded<T>>> {
+        self.part.as_ref()
     }
 
     /// The steps that y moves by, where the problem [brings its own](Bilevel::with_step).
@@ -271,9 +323,22 @@ impl<T: Real> Bilevel<T> {
         })
     }
 
-    /// Refuses a problem that brings its own steps.
-    pub(crate) fn expect_no_step(&self, strategy: impl Into<String>) -> Result<(), ConfigError> {
-        self.own_step().map_or(Ok(()), |reason| {
+    /// The reason why what solves `∇_y g = 0` cannot be run on it, if it has a part beside g or steps
+    /// of its own.
+    pub(crate) fn not_smooth(&self) -> Option<String> {
+        let part = self.part.as_ref().map(|recorded| {
+            let name = recorded.part.name();
+            format!(
+                "the lower level has a part beside g ({name}), so ∇_y g = 0 does not solve it: expected \
+                 aid-cg, aid-step or itd, or descent by one of them"
+            )
+        });
+        part.or_else(|| self.own_step())
+    }
+
+    /// Refuses a problem whose lower level is not `∇_y g = 0`.
+    pub(crate) fn expect_smooth(&self, strategy: impl Into<String>) -> Result<(), ConfigError> {
+        self.not_smooth().map_or(Ok(()), |reason| {
             let of = strategy.into();
             Err(ConfigError::Problem { of, reason })
         })

@@ -8,6 +8,7 @@ use autodiff::{Point, Real};
 use nalgebra::DVector;
 
 use crate::loops::Loops;
+use crate::part::PartPoint;
 use crate::{Bilevel, Ledger, Oracles};
 
 /// Buffers for one problem, made once and used by any strategy. What a call depends on stands in its
@@ -15,6 +16,7 @@ use crate::{Bilevel, Ledger, Oracles};
 pub struct Workspace<T: Real> {
     pub(crate) upper: Point<T>,
     pub(crate) lower: Point<T>,
+    pub(crate) part: Option<PartPoint<T>>,
     pub(crate) loops: Loops<T>,
     /// Room for the vectors of a call; that of the call which took most.
     pub(crate) room: Buffer<T>,
@@ -27,6 +29,9 @@ impl<T: Real> Workspace<T> {
         Workspace {
             upper: Point::new(problem.upper().clone(), &meter),
             lower: Point::new(problem.lower().clone(), &meter),
+            part: problem
+                .recorded_part()
+                .map(|part| PartPoint::new(part, &meter)),
             loops: Loops::new(&meter),
             room: Buffer::zeros(0, Category::Solver, &meter),
             meter,
@@ -74,9 +79,14 @@ impl<T: Real> Workspace<T> {
     /// Checks that this workspace is of `problem`, and x too.
     #[track_caller]
     pub(crate) fn check(&self, problem: &Bilevel<T>, x: &DVector<T>) {
+        let same_part = match (&self.part, problem.recorded_part()) {
+            (Some(mine), Some(of)) => Arc::ptr_eq(&mine.recorded, of),
+            (mine, of) => mine.is_none() && of.is_none(),
+        };
         assert!(
             Arc::ptr_eq(self.upper.program(), problem.upper())
-                && Arc::ptr_eq(self.lower.program(), problem.lower()),
+                && Arc::ptr_eq(self.lower.program(), problem.lower())
+                && same_part,
             "this workspace was made by another problem"
         );
         assert!(

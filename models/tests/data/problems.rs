@@ -1,6 +1,7 @@
 //! Problems on data of the user's: what is made of a table, and what is refused.
 
 use models::catalogue::{Data, Source, named, names};
+use models::data::Labels;
 use models::{PROBLEMS, Task};
 use nalgebra::DVector;
 
@@ -46,7 +47,7 @@ fn every_kind_of_data_is_taken_and_every_other_refused() {
                 let line = "cannot be read: it is a file, expected a folder of PNG or JPEG images";
                 assert_eq!(task(name, &table).unwrap_err(), line);
             }
-            Data::Table(_) if name == "logistic" => {
+            Data::Table(Labels::Signs) => {
                 let line = task(name, &table).unwrap_err();
                 assert!(
                     line.contains("expected no third label beside {0, 1}"),

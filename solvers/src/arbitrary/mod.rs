@@ -23,7 +23,10 @@
 //!
 //! [`unkind`] has lower levels that are less kind, with known answers all the same.
 
+mod statuses;
 pub mod unkind;
+
+pub use statuses::statuses;
 
 use autodiff::arbitrary::{Simplify, Simplifying, number, simpler_numbers, simplifying};
 use autodiff::{Real, Var, objective};

@@ -24,7 +24,8 @@ const SAFETY: f64 = 2.0;
 /// problem states no constants, they are estimated at y and in a neighbourhood: μ by inverse
 /// iteration, ‖∇²_xy g‖ by power iteration, Lipschitz constants from differences of derivatives at
 /// sampled points, doubled. Such a bound is labelled as not certified: a Hessian that changes where
-/// no sample was taken breaks it. `None` where there is no finite bound, as for a singular Hessian.
+/// no sample was taken breaks it. `None` where there is no finite bound, as for a singular Hessian, and where
+/// the lower level has a part beside g, whose active set may jump.
 ///
 /// # Requirements on the problem
 /// g twice differentiable, its Hessian in y positive definite at the estimate's y.
@@ -45,7 +46,7 @@ pub fn certify<T: Real>(
     if estimate.certificate.is_some() {
         return estimate.certificate;
     }
-    if problem.step().is_some() {
+    if problem.step().is_some() || problem.part().is_some() {
         return None;
     }
     let (y, h) = (estimate.y.as_slice(), &estimate.hypergradient);
@@ -93,7 +94,7 @@ fn solve<T: Real>(point: &mut Point<T>, b: &[T], v: &mut [T], tolerance: f64) ->
     let cg = Cg::new().tolerance(tolerance);
     let mut room = vec![T::zero(); system::scratch::<T>(&cg, b.len(), false)];
     let (room, meter) = (&mut room[..], Meter::new());
-    let solution = system::solve(&cg, point, b, v, Scratch::new(room, &meter), false);
+    let solution = system::solve(&cg, point, None, b, v, Scratch::new(room, &meter), false);
     (!solution.flawed).then_some(())
 }
 

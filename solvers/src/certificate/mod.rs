@@ -100,6 +100,7 @@ struct Parts {
 /// Analyzing inexact hypergradients for bilevel learning, IMA J. Appl. Math. 2024.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Certificate {
     /// ω.
     pub bound: f64,
@@ -175,8 +176,8 @@ impl Certificate {
     ) -> Option<Self> {
         let constants = |y: &[T]| problem.constants(x, y).expect("stated");
         let samples = problem.blocks();
-        problem
-            .states_constants()
+        // Beside a part the derivative of y jumps with the active set, which no constant bounds.
+        (problem.states_constants() && problem.part().is_none())
             .then(|| Self::at(constants, samples, y, size, upper, lower))?
     }
 

@@ -2,15 +2,16 @@
 
 mod entry;
 
-use autodiff::kernels::{axpy, norm};
+use autodiff::kernels::{add, axpy, norm};
 use autodiff::{Inputs, Real};
 
 use crate::accuracy::{self, TOLD, degenerate, part};
-use crate::inner::{InnerStep, StepLength};
+use crate::inner::{After, InnerStep, StepLength, Weak};
 use crate::linear::dense::{BLOCK, Factor};
 use crate::linear::system::{self, Solution};
 use crate::linear::{Cg, Direct, LinearSolver};
 use crate::lower::{Lower, LowerSolve, NOTHING};
+use crate::part::{Face, PartPoint};
 use crate::{Bilevel, Certificate, Status, default_tolerance};
 
 use super::Strategy;
@@ -24,6 +25,12 @@ pub(super) use entry::{entries, expect_smooth};
 /// # Requirements on the problem
 /// g twice differentiable, its Hessian in y positive definite at the solution. A Hessian that is
 /// singular or indefinite is reported in the status.
+///
+/// Where the lower level has a [part beside g](Bilevel::with_part), the system is solved on the face
+/// that y lies on: on the support of a Lasso, in the groups that are not 0, off the bounds that hold. The
+/// Hessian need be positive definite there alone, and no constraint may hold with nothing to spare:
+/// [`margin`](crate::Estimate::margin) measures that, and a small one has a warning. Constants that
+/// the problem states make no certificate then.
 ///
 /// # Cost in oracle calls
 /// The lower level's, one gradient of F, one of g, the linear solver's Hessian-vector
@@ -121,6 +128,12 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         self.lower.complaint().or(self.linear.complaint())
     }
 
+    fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
+        let inner = self.lower.steps().map(|(_, steps)| steps.inner);
+        let steps = inner.and_then(|inner| inner.misfit(problem));
+        problem.own_step().or(steps)
+    }
+
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         self.parts().scratch(problem)
     }
@@ -166,8 +179,10 @@ impl<T: Real> Parts<'_, T> {
 
     /// Whether Newton's method may hold a factor of the Hessian: where the linear solver will take as
     /// much room for one.
-    fn factors(&self, n: usize) -> bool {
-        self.linear.room(n).dense
+    fn factors(&self, problem: &Bilevel<T>) -> bool {
+        let n = problem.dim_y();
+        problem.part().is_none()
+            && self.linear.room(n).dense
             && self.linear.block(n) >= BLOCK
             && self.beside(n) >= Factor::<T>::bytes(n)
     }
@@ -176,19 +191,25 @@ impl<T: Real> Parts<'_, T> {
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let n = problem.dim_y();
         let system = system::scratch(self.linear, n, true);
-        n + self
-            .lower
-            .scratch::<T>(n, self.factors(n))
-            .max(system)
-            .max(n)
+        let lower = self.lower.scratch(problem, self.factors(problem));
+        match problem.part() {
+            None => n + lower.max(system).max(n),
+            // The right-hand side on the face, and its product.
+            Some(_) => 2 * n + lower.max(system + n),
+        }
     }
 
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
         let n = problem.dim_y();
         let beside = self.beside(n);
-        let footprint = Footprint::new()
-            .second(0, self.linear.block(n))
-            .beside(beside);
+        let part = problem.recorded_part();
+        let block = if part.is_some() {
+            1
+        } else {
+            self.linear.block(n)
+        };
+        let basis = part.map_or(0, |part| Face::bytes(part, n));
+        let footprint = Footprint::new().second(0, block).beside(beside + basis);
         let Some((depth, steps)) = self.lower.steps() else {
             return footprint;
         };
@@ -209,10 +230,13 @@ impl<T: Real> Parts<'_, T> {
             loops,
             y,
             hypergradient,
+            part: beside,
             ..
         } = call;
         let (x, start) = (*x, *start);
+        let has_part = beside.is_some();
         let ([own], mut scratch) = call.scratch.split(y.len());
+        let ([on_face], mut scratch) = scratch.split(if has_part { y.len() } else { 0 });
         own.fill(T::zero());
         let v = match &mut call.linear {
             Some(guess) => &mut **guess,
@@ -223,33 +247,68 @@ impl<T: Real> Parts<'_, T> {
             false => default_tolerance::<T>(),
         };
         let levels = [&mut **upper, &mut **lower];
-        let until = (least, self.factors(y.len()));
-        let mut solved = self
-            .lower
-            .solve(problem, levels, x, y, until, loops, &mut scratch);
+        let mut solved = self.lower.solve(
+            problem,
+            levels,
+            beside.as_deref_mut(),
+            x,
+            y,
+            (least, self.factors(problem)),
+            loops,
+            &mut scratch,
+        );
+        // What the face has to add to the hypergradient, once the system is solved.
+        hypergradient.fill(T::zero());
+        let mut asymmetry = 0.0;
         let (value, solution, distance) = loop {
             let value = upper.differentiate(&[x, y], Inputs::ALL);
             lower.linearise(&[x, y]);
             let b = upper.gradient(1);
+            let meter = scratch.meter().clone();
             let (_, room) = scratch.split::<0>(0);
-            let solution = system::solve(self.linear, lower, b, v, room, true);
+            let solution = match beside.as_deref_mut() {
+                None => system::solve(self.linear, lower, None, b, v, room, true),
+                Some(beside) => {
+                    let length = solved.step.expect("proximal steps have a length");
+                    on_face.copy_from_slice(lower.gradient(1));
+                    let mut face = Face::at(beside, [x, y], on_face, length, true, &meter);
+                    asymmetry = face.asymmetry();
+                    on_face.copy_from_slice(b);
+                    face.project(on_face);
+                    let on = Some(&mut face);
+                    let solution = system::solve(self.linear, lower, on, on_face, v, room, true);
+                    hypergradient.fill(T::zero());
+                    face.add_by_x(lower, b, hypergradient);
+                    solution
+                }
+            };
             let curvature = solved.curvature.and(solution.curvature);
             let distance = part(curvature.distance(solved.residual), y, start);
             if solution.flawed {
                 break (value, solution, distance);
             }
-            let more = self
-                .lower
-                .go_on(lower, x, y, &mut solved, distance, &mut scratch);
-            if more == Some(false) {
-                // The linear system's own products again.
-                lower.second(&[None, Some(v)]);
-            }
-            if more != Some(true) {
-                break (value, solution, distance);
+            let more = self.lower.go_on(
+                lower,
+                beside.as_deref_mut(),
+                x,
+                y,
+                &mut solved,
+                distance,
+                &mut scratch,
+            );
+            match more {
+                Some(true) => {}
+                // What was tried has left g elsewhere.
+                Some(false) if has_part => {}
+                Some(false) => {
+                    // The linear system's own products again.
+                    lower.second(&[None, Some(v)]);
+                    break (value, solution, distance);
+                }
+                None => break (value, solution, distance),
             }
         };
-        hypergradient.copy_from_slice(upper.gradient(0));
+        add(hypergradient, upper.gradient(0));
         axpy(hypergradient, -T::one(), lower.product(0));
         let size = norm(hypergradient).f64();
         // Where the lower level was started at a stationary point, that is what is meant. How near it
@@ -263,6 +322,29 @@ impl<T: Real> Parts<'_, T> {
             && solution.residual <= self.linear.tolerance();
         let mut answer = self.judge(&solved, &solution, distance, saddle);
         answer.upper = value.f64();
+        answer.walked = self.lower.steps().map(|(depth, steps)| Walked {
+            depth,
+            memory: NOTHING,
+            inner: steps.inner,
+        });
+        if let Some(beside) = beside.as_deref_mut() {
+            let weak = Weak {
+                start,
+                scale: solved.before,
+                residual: solved.residual,
+                length: solved.step.expect("proximal steps have a length"),
+                blur: distance.min(1e-2),
+            };
+            settle(
+                &mut answer,
+                beside,
+                &weak,
+                [x, y],
+                lower.gradient(1),
+                asymmetry,
+            );
+            return answer;
+        }
         answer.certificate = Certificate::stated(problem, x, y, size, upper, lower);
         if answer.status.is_success() {
             let size = accuracy::size(y, start);
@@ -271,11 +353,6 @@ impl<T: Real> Parts<'_, T> {
                 answer.status = Status::SingularHessian { relative_curvature };
             }
         }
-        answer.walked = self.lower.steps().map(|(depth, steps)| Walked {
-            depth,
-            memory: NOTHING,
-            inner: steps.inner,
-        });
         answer
     }
 
@@ -317,6 +394,30 @@ impl<T: Real> Parts<'_, T> {
             warnings,
             ..Answer::new(status, f64::NAN, lower.residual)
         }
+    }
+}
+
+/// What a part beside g adds to an answer: the margin to another active set, and whether its
+/// derivative is that of a proximal map.
+fn settle<T: Real>(
+    answer: &mut Answer,
+    beside: &mut PartPoint<T>,
+    weak: &Weak<'_, T>,
+    at: [&[T]; 2],
+    gradient: &[T],
+    asymmetry: f64,
+) {
+    let name = beside.recorded.part.name();
+    let (margin, remark) = After::Part(beside).settled(weak, at, gradient);
+    answer.margin = margin;
+    answer.warnings.extend(remark);
+    // Written so that a NaN is no success.
+    if answer.status.is_success() && !(asymmetry <= 1e-6_f64.max(1e3 * T::EPSILON)) {
+        let reason = format!(
+            "{name}: the derivative of its proximal map is not symmetric, by {asymmetry:.1e}, as that of \
+             every convex part is; expected one, or aid-step"
+        );
+        answer.status = Status::Undefined { reason };
     }
 }
 

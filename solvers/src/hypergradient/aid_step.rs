@@ -10,7 +10,7 @@ use autodiff::{Inputs, Real};
 
 use crate::accuracy::{PROBED, TOLD, degenerate, part, size, solved};
 use crate::hessian::Hessian;
-use crate::inner::{InnerStep, StepLength, Stop, Weak};
+use crate::inner::{After, InnerStep, StepLength, Stop, Weak};
 use crate::lower::{NOTHING, Steps, Walk};
 use crate::{Bilevel, Status, default_tolerance};
 
@@ -239,6 +239,12 @@ impl<T: Real> Strategy<T> for AidStep {
         }
     }
 
+    fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
+        problem
+            .own_step()
+            .or_else(|| self.steps.inner.misfit(problem))
+    }
+
     /// A state, what finding the length and stopping need, p and a pulled cotangent, and the linear
     /// system's.
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
@@ -249,7 +255,7 @@ impl<T: Real> Strategy<T> for AidStep {
             false => 0,
         };
         let system = system::scratch::<T>(self.system, n).max(look);
-        steps.dim_state(problem) + steps.spare(n) + previous + 2 * n + system
+        steps.dim_state(problem) + steps.spare(problem) + previous + 2 * n + system
     }
 
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
@@ -272,20 +278,22 @@ impl<T: Real> Strategy<T> for AidStep {
             loops,
             y,
             hypergradient,
+            part: beside,
             ..
         } = call;
         let (x, start, dim_y) = (*x, *start, y.len());
         let (inner, tolerance, allowed) =
             (&self.steps.inner, self.residual::<T>(), self.allowed::<T>());
-        let proximal = inner.proximal();
+        let mut following = After::of(inner, beside.as_deref_mut());
         let ([state], mut rest) = call.scratch.split(self.steps.dim_state(problem));
-        let ([spare], mut rest) = rest.split(self.steps.spare(dim_y));
+        let ([spare], mut rest) = rest.split(self.steps.spare(problem));
         let ([previous], mut rest) = rest.split(Stop::<T>::previous(inner, dim_y));
         let ([p, q], mut rest) = rest.split(dim_y);
 
         let levels = [&mut **upper, &mut **lower];
         let mut walk = Walk::begin(
             &self.steps,
+            &mut following,
             problem,
             levels,
             [x, start],
@@ -295,15 +303,16 @@ impl<T: Real> Strategy<T> for AidStep {
         );
         let (length, before) = (walk.length, walk.before);
         let (mut wanted, mut linear, mut depth) = (tolerance, tolerance, 0);
-        let (end, value, solution, weak) = loop {
-            let mut stop = Stop::new(inner, length, (wanted, 1), lower, x, previous, spare);
+        let (end, value, solution, settled) = loop {
+            let (follows, until) = (following.again(), (wanted, 1));
+            let mut stop = Stop::new(inner, follows, length, until, lower, x, previous, spare);
             let until = |made: usize, state: &[T]| stop.reached(made, state);
             let steps = &mut walk.steps;
             let last = steps.forward_until(x, state, self.limit - depth, NOTHING, until);
             let rate = stop.rate;
             y.copy_from_slice(&last[..dim_y]);
             depth += walk.steps.depth();
-            let after = walk.residual(lower, x, y, spare);
+            let after = following.residual(lower, x, y, length, spare);
             let weak = Weak {
                 start,
                 scale: before,
@@ -311,7 +320,7 @@ impl<T: Real> Strategy<T> for AidStep {
                 length,
                 blur: allowed,
             };
-            let weak = weak.entry(proximal, y, lower.gradient(1));
+            let settled = following.settled(&weak, [x, y], lower.gradient(1));
             let value = upper.differentiate(&[x, y], Inputs::ALL);
             inner.start(y, state);
             walk.steps.forward(x, state, 1, Memory::Taped);
@@ -339,7 +348,7 @@ impl<T: Real> Strategy<T> for AidStep {
                     after,
                     distance,
                 };
-                break (end, value, solution, weak);
+                break (end, value, solution, settled);
             }
             if again {
                 linear = sharper;
@@ -370,7 +379,8 @@ impl<T: Real> Strategy<T> for AidStep {
             memory: NOTHING,
             inner: inner.clone(),
         });
-        answer.warnings.extend(weak);
+        answer.margin = settled.0;
+        answer.warnings.extend(settled.1);
         if answer.status.is_success() {
             let further = solve_further(solution.error, solution.residual);
             answer.warnings.extend(further);
@@ -379,9 +389,9 @@ impl<T: Real> Strategy<T> for AidStep {
         answer.warnings.extend(remark);
         if answer.status.is_success() && dim_y <= PROBED {
             // y may be large in what g is flat in, and everything is near beside that.
-            if !inner.is_proximal() {
+            if following.is_nothing() {
                 let mut slowest = Slowest::new(dim_y, rest);
-                let off = slowest.distance(lower, proximal, [x, y], end.after, spare, depth);
+                let off = slowest.distance(lower, true, [x, y], end.after, spare, depth);
                 let distance = match off == 0.0 {
                     true => 0.0,
                     false => slowest.energy(lower, [start, y]),

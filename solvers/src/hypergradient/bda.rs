@@ -8,7 +8,7 @@ use std::sync::Arc;
 use autodiff::unroll::{Memory, Step, Unrolled};
 use autodiff::{Inputs, Point, Real, Var};
 
-use crate::inner::{Direction, InnerStep, StepLength, Weak};
+use crate::inner::{After, Direction, InnerStep, StepLength, Weak};
 use crate::loops::{Key, Loops};
 use crate::{Bilevel, Proximal, Schedule};
 
@@ -26,7 +26,7 @@ pub use one_stage::OneStage;
 ///
 /// # Requirements on the problem
 /// F and g twice differentiable in y. The lower level need not have a single solution: the
-/// aggregation chooses among them the one that is best for F. α_k in (0, 1] must tend to 0 with an
+/// aggregation chooses among them the one that is best for F. A part beside g must be a set. α_k in (0, 1] must tend to 0 with an
 /// infinite sum; a summable schedule stalls, and is warned of. Any kind of [`InnerStep`] follows the
 /// joint direction, except the soft threshold, which belongs to one level alone.
 ///
@@ -136,10 +136,11 @@ impl Bda {
 
     /// Entries that finding the step lengths and the residual needs.
     fn spare<T: Real>(&self, problem: &Bilevel<T>) -> usize {
-        let spare = |length: StepLength| self.inner.spare(problem.dim_y(), length);
+        let spare = |length: StepLength| self.inner.spare(problem, length);
         spare(self.upper_length).max(spare(self.lower_length))
     }
 
+    #[allow(clippy::too_many_arguments)]
     /// Takes the loop from the start of a call, its lengths found there.
     fn begin<T: Real>(
         &self,
@@ -147,16 +148,16 @@ impl Bda {
         [upper, lower]: [&mut Point<T>; 2],
         [x, start]: [&[T]; 2],
         t: usize,
+        after: &mut After<'_, T>,
         spare: &mut [T],
         loops: &mut Loops<T>,
     ) -> Joint<T> {
-        let p = self.inner.proximal();
         let length = self.lower_length;
-        let lower_length = length.resolve_proximal(p, lower, x, start, spare);
+        let lower_length = length.resolve_after(after.again(), lower, x, start, spare);
         let length = self.upper_length;
-        let upper_length = length.resolve_proximal(p, upper, x, start, spare);
+        let upper_length = length.resolve_after(after.again(), upper, x, start, spare);
         let lengths = [upper_length, lower_length];
-        let before = p.residual(lower, x, start, lower_length, spare);
+        let before = after.residual(lower, x, start, lower_length, spare);
         let outer = (self.indexed == Indexed::Outer).then_some(t);
         let key = Key::Joint(self.inner.clone(), self.schedule, lengths, outer);
         let steps = loops.take(&key, [upper, lower], || self.record(problem, lengths, t));
@@ -195,6 +196,7 @@ impl Bda {
             },
             // Projections do not read it.
             length: 1.0,
+            part: problem.part(),
         })
     }
 
@@ -258,6 +260,18 @@ impl<T: Real> Strategy<T> for Bda {
         self.reason().or_else(memory)
     }
 
+    fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
+        let part = problem.part().filter(|part| !part.0.is_set());
+        let of_one_level = part.map(|part| {
+            format!(
+                "the lower level's part ({}) is none of both levels: expected a set, or itd",
+                part.name()
+            )
+        });
+        let steps = || self.inner.misfit(problem);
+        problem.own_step().or(of_one_level).or_else(steps)
+    }
+
     /// A state and its derivative by the start, what finding the lengths needs, and a look at the end.
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let n = problem.dim_y();
@@ -287,26 +301,28 @@ impl<T: Real> Strategy<T> for Bda {
             loops,
             y,
             hypergradient,
+            part,
             ..
         } = call;
         let (x, start, dim_y, inner) = (*x, *start, y.len(), &self.inner);
-        let proximal = inner.proximal();
+        let mut follows = After::of(inner, part.as_deref_mut());
         let ([state], mut rest) = call.scratch.split(inner.dim_state(dim_y));
         let ([pulled], mut rest) = rest.split(dim_y);
         let ([spare], rest) = rest.split(spares);
         let mut slowest = Slowest::new(dim_y, rest);
 
         let levels = [&mut **upper, &mut **lower];
-        let mut joint = self.begin(problem, levels, [x, start], t, spare, loops);
+        let mut joint = self.begin(problem, levels, [x, start], t, &mut follows, spare, loops);
         inner.start(start, state);
         let length = joint.lengths[1];
         let last = joint.steps.forward(x, state, self.depth, self.memory);
         y.copy_from_slice(&last[..dim_y]);
-        let after = proximal.residual(lower, x, y, length, spare);
-        let off = slowest.distance(lower, proximal, [x, y], after, spare, self.depth);
-        let part = match inner.is_proximal() {
-            true => 0.0,
-            false => slowest.energy(lower, [start, y]),
+        let after = follows.residual(lower, x, y, length, spare);
+        let smooth = follows.is_nothing();
+        let off = slowest.distance(lower, smooth, [x, y], after, spare, self.depth);
+        let part = match smooth {
+            true => slowest.energy(lower, [start, y]),
+            false => 0.0,
         };
         let value = upper.differentiate(&[x, y], Inputs::ALL).f64();
         let left = pull_back(&mut joint.steps, inner, upper, pulled, hypergradient);
@@ -326,7 +342,7 @@ impl<T: Real> Strategy<T> for Bda {
             // The upper level pulls y off its bound as well.
             blur: seen.distance().min(1e-2),
         };
-        let weak = weak.entry(proximal, y, lower.gradient(1));
+        let (margin, weak) = follows.settled(&weak, [x, y], lower.gradient(1));
         let mut answer = seen.answer(&joint.steps, value);
         loops.put(joint.key, joint.steps);
         if answer.status.is_success() {
@@ -339,6 +355,7 @@ impl<T: Real> Strategy<T> for Bda {
             memory: self.memory,
             inner: inner.clone(),
         });
+        answer.margin = margin;
         answer.warnings.extend(weak);
         answer.warnings.extend(self.warnings());
         answer

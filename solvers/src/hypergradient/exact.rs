@@ -33,6 +33,10 @@ impl<T: Real> Strategy<T> for Exact {
         "exact".into()
     }
 
+    fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
+        Self::aid().misfit(problem)
+    }
+
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         Self::aid().scratch(problem)
     }

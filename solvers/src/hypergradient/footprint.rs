@@ -65,7 +65,11 @@ impl<T: Real> Footprint<T> {
             }
         }
         let step = self.step.as_ref().map(Step::program);
-        bytes.saturating_add(Program::bytes_together(levels.into_iter().chain(step)))
+        let part = problem.recorded_part();
+        bytes = bytes.saturating_add(part.map_or(0, |part| part.bytes()));
+        let part = part.into_iter().flat_map(|part| part.programs());
+        let programs = levels.into_iter().chain(step).chain(part);
+        bytes.saturating_add(Program::bytes_together(programs))
     }
 }
 

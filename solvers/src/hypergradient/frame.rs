@@ -10,6 +10,7 @@ use nalgebra::DVector;
 use crate::inner::InnerStep;
 use crate::linear::Scratch;
 use crate::loops::Loops;
+use crate::part::PartPoint;
 use crate::{Bilevel, Certificate, Estimate, Status, Workspace};
 
 use super::{At, ConfigError, Strategy};
@@ -38,6 +39,7 @@ pub struct Call<'a, T: Real> {
     pub hypergradient: &'a mut [T],
     /// The start, to be replaced by the inner variable that the lower level was brought to.
     pub y: &'a mut [T],
+    pub(crate) part: Option<&'a mut PartPoint<T>>,
     pub(crate) loops: &'a mut Loops<T>,
 }
 
@@ -62,6 +64,8 @@ pub struct Answer {
     pub moving: Option<f64>,
     /// See [`Estimate::left`].
     pub left: Option<f64>,
+    /// See [`Estimate::margin`].
+    pub margin: Option<f64>,
     /// See [`Estimate::certificate`].
     pub certificate: Option<Certificate>,
     /// See [`Estimate::recomputed_steps`].
@@ -96,6 +100,7 @@ impl Answer {
             distance: None,
             moving: None,
             left: None,
+            margin: None,
             certificate: None,
             recomputed_steps: 0,
             step: None,
@@ -136,19 +141,29 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     let made = (hypergradient.len() + y.len()) * size_of::<T>();
     let _made = Claim::new(made, Category::Solver, &work.meter);
     let mut linear = at.linear;
-    let answer = strategy.differentiate(&mut Call {
-        problem,
-        x: at.x.as_slice(),
-        start: start.as_slice(),
-        iteration: at.iteration,
-        linear: linear.as_mut().map(|v| v.as_mut_slice()),
-        upper: &mut work.upper,
-        lower: &mut work.lower,
-        scratch: Scratch::new(&mut work.room, &work.meter),
-        hypergradient: hypergradient.as_mut_slice(),
-        y: y.as_mut_slice(),
-        loops: &mut work.loops,
-    });
+    let undefined = work
+        .part
+        .as_mut()
+        .and_then(|part| part.complaint(at.x.as_slice()));
+    let answer = if let Some(reason) = undefined {
+        hypergradient.fill(T::of(f64::NAN));
+        Answer::new(Status::Undefined { reason }, f64::NAN, f64::NAN)
+    } else {
+        strategy.differentiate(&mut Call {
+            problem,
+            x: at.x.as_slice(),
+            start: start.as_slice(),
+            iteration: at.iteration,
+            linear: linear.as_mut().map(|v| v.as_mut_slice()),
+            upper: &mut work.upper,
+            lower: &mut work.lower,
+            scratch: Scratch::new(&mut work.room, &work.meter),
+            hypergradient: hypergradient.as_mut_slice(),
+            y: y.as_mut_slice(),
+            part: work.part.as_mut(),
+            loops: &mut work.loops,
+        })
+    };
     // One that is not finite would spoil all later calls.
     if let Some(v) = linear.filter(|v| !v.iter().all(|v| v.is_finite())) {
         v.fill(T::zero());
@@ -164,6 +179,7 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
         distance: answer.distance,
         moving: answer.moving,
         left: answer.left,
+        margin: answer.margin,
         certificate: answer.certificate,
         lower_iterations: answer.lower_iterations,
         linear_iterations: answer.linear_iterations,
@@ -190,13 +206,14 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     Ok(estimate)
 }
 
-/// Whether something is not finite, and not said to be NaN because a loop could not be undone.
+/// Whether something is not finite, and not said to be NaN because a loop could not be undone or
+/// nothing is defined there.
 fn is_bad<T: Real>(estimate: &Estimate<T>) -> bool {
     let mut entries = estimate.hypergradient.iter().chain(estimate.y.iter());
     let numbers = [estimate.upper, estimate.lower_residual];
     let bad = entries.any(|v| !v.is_finite()) || numbers.iter().any(|v| !v.is_finite());
     match estimate.status {
-        Status::Irreversible(_) => false,
+        Status::Irreversible(_) | Status::Undefined { .. } => false,
         Status::NonFinite { .. } => true,
         _ => bad,
     }

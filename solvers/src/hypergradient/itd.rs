@@ -8,7 +8,7 @@ use autodiff::{Inputs, Point, Real};
 
 use crate::Bilevel;
 use crate::accuracy::PROBED;
-use crate::inner::{InnerStep, StepLength, Stop, Weak};
+use crate::inner::{After, InnerStep, StepLength, Stop, Weak};
 use crate::lower::{Steps, Walk};
 
 use super::Strategy;
@@ -118,7 +118,7 @@ impl Itd {
             false => 0,
         };
         let loops = steps.dim_state(problem) + self.previous::<T>(dim_y);
-        loops + dim_y + steps.spare(dim_y) + look
+        loops + dim_y + steps.spare(problem) + look
     }
 
     /// What a call holds under `memory` beside its scratch and its loop, whose step is recorded.
@@ -135,6 +135,7 @@ impl Itd {
             .recorded(step)
     }
 
+    #[allow(clippy::too_many_arguments)]
     /// Looks at y, the end of a loop of steps of `length`, by products of its own.
     fn look<T: Real>(
         &self,
@@ -142,22 +143,23 @@ impl Itd {
         seen: &mut Seen,
         [upper, lower]: [&mut Point<T>; 2],
         [x, start, y]: [&[T]; 3],
+        after: &mut After<'_, T>,
         (length, spare): (f64, &mut [T]),
         hypergradient: &[T],
     ) {
         let (inner, depth) = (&self.steps.inner, seen.depth);
-        let (proximal, at) = (inner.proximal(), [x, y]);
-        if inner.is_proximal() {
-            proximal.residual(lower, x, y, length, spare);
+        let (smooth, at) = (after.is_nothing(), [x, y]);
+        if !smooth {
+            after.residual(lower, x, y, length, spare);
         }
         if !inner.is_plain() && seen.halving.is_infinite() {
             // The cotangent of what steps keep comes and goes: its fall over all of them says how
             // fast, and the look at y how far.
             seen.halving = halving(depth, seen.left);
         }
-        seen.off = slowest.distance(lower, proximal, at, seen.after, spare, depth);
+        seen.off = slowest.distance(lower, smooth, at, seen.after, spare, depth);
         let (by_x, by_y) = (upper.gradient(0), upper.gradient(1));
-        if !inner.is_proximal() {
+        if smooth {
             seen.part = slowest.energy(lower, [start, y]);
             let apart = slowest.apart(lower, [by_x, by_y], hypergradient, depth);
             seen.owed = seen.owed.max(apart);
@@ -199,6 +201,9 @@ impl<T: Real> Strategy<T> for Itd {
     }
 
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
+        if let Some(reason) = self.steps.inner.misfit(problem) {
+            return Some(reason);
+        }
         problem.step()?;
         let Steps { inner, length } = &self.steps;
         let given = if *inner != InnerStep::default() {
@@ -239,14 +244,15 @@ impl<T: Real> Strategy<T> for Itd {
             loops,
             y,
             hypergradient,
+            part,
             ..
         } = call;
         let (x, start, dim_y) = (*x, *start, y.len());
         let (inner, own) = (&self.steps.inner, problem.step().is_some());
-        let proximal = inner.proximal();
+        let mut following = After::of(inner, part.as_deref_mut());
         let ([state], mut rest) = call.scratch.split(self.steps.dim_state(problem));
         let ([pulled], mut rest) = rest.split(dim_y);
-        let ([spare], mut rest) = rest.split(self.steps.spare(dim_y));
+        let ([spare], mut rest) = rest.split(self.steps.spare(problem));
         let ([previous], rest) = rest.split(self.previous::<T>(dim_y));
         let looks = self.looks(self.memory, dim_y) && !own;
         let mut slowest = looks.then(|| Slowest::new(dim_y, rest));
@@ -254,6 +260,7 @@ impl<T: Real> Strategy<T> for Itd {
         let levels = [&mut **upper, &mut **lower];
         let mut walk = Walk::begin(
             &self.steps,
+            &mut following,
             problem,
             levels,
             [x, start],
@@ -262,19 +269,21 @@ impl<T: Real> Strategy<T> for Itd {
             loops,
         );
         let mut least = 1;
-        let (value, seen, weak) = loop {
+        let (value, seen, settled) = loop {
             let steps = &mut walk.steps;
             let last = match self.tolerance {
                 None => steps.forward(x, state, self.depth, self.memory),
                 Some(tolerance) => {
                     let until = (tolerance, least);
-                    let mut stop = Stop::new(inner, walk.length, until, lower, x, previous, spare);
+                    let (follows, length) = (following.again(), walk.length);
+                    let mut stop =
+                        Stop::new(inner, follows, length, until, lower, x, previous, spare);
                     let stop = |made: usize, state: &[T]| stop.reached(made, state);
                     steps.forward_until(x, state, self.depth, self.memory, stop)
                 }
             };
             y.copy_from_slice(&last[..dim_y]);
-            let after = walk.residual(lower, x, y, spare);
+            let after = following.residual(lower, x, y, walk.length, spare);
             let value = upper.differentiate(&[x, y], Inputs::ALL).f64();
             let left = pull_back(&mut walk.steps, inner, upper, pulled, hypergradient);
             let residuals = [walk.before, after];
@@ -292,14 +301,15 @@ impl<T: Real> Strategy<T> for Itd {
                 length: walk.length,
                 blur: seen.distance().min(1e-2),
             };
-            let weak = weak.entry(proximal, y, lower.gradient(1));
+            let settled = following.settled(&weak, [x, y], lower.gradient(1));
             if let Some(slowest) = &mut slowest {
                 let levels = [&mut **upper, &mut **lower];
-                let by = (walk.length, &mut *spare);
-                self.look(slowest, &mut seen, levels, [x, start, y], by, hypergradient);
+                let (at, by) = ([x, start, y], (walk.length, &mut *spare));
+                let follows = &mut following;
+                self.look(slowest, &mut seen, levels, at, follows, by, hypergradient);
             }
             match self.longer::<T>(&seen) {
-                None => break (value, seen, weak),
+                None => break (value, seen, settled),
                 Some(steps) => least = steps,
             }
         };
@@ -312,7 +322,8 @@ impl<T: Real> Strategy<T> for Itd {
             inner: inner.clone(),
         });
         walk.end(loops);
-        answer.warnings.extend(weak);
+        answer.margin = settled.0;
+        answer.warnings.extend(settled.1);
         match self.tolerance {
             None if answer.status.is_success() => answer.warnings.extend(seen.warning()),
             None => {}

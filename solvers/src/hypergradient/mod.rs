@@ -190,9 +190,9 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
 
     /// The reason why the strategy cannot be run on `problem`, with what was expected, if it cannot.
     /// Unless a strategy says otherwise, it cannot on one that [brings its own
-    /// steps](Bilevel::with_step).
+    /// steps](Bilevel::with_step) or has a [part beside g](Bilevel::with_part).
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
-        problem.own_step()
+        problem.not_smooth()
     }
 
     /// Entries of [`Call::scratch`] that [`differentiate`](Strategy::differentiate) takes.

@@ -11,6 +11,7 @@ use super::footprint::loop_bytes;
 
 /// A memory policy chosen for a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Plan {
     /// The policy.
     pub memory: Memory,
@@ -30,6 +31,7 @@ pub struct Plan {
     "a budget of {budget} bytes holds no {depth} steps under any memory policy: the smallest that could is {} bytes ({}), with {}",
     smallest.predicted_bytes, human_bytes(smallest.predicted_bytes), smallest.memory
 )]
+#[non_exhaustive]
 pub struct BudgetError {
     /// Unroll depth K.
     pub depth: usize,

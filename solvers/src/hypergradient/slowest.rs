@@ -4,7 +4,6 @@ use autodiff::kernels::{dot_f64, norm};
 use autodiff::{Inputs, Point, Real};
 
 use crate::accuracy::{Curvature, PROBED, degenerate};
-use crate::inner::Proximal;
 use crate::linear::{Cg, Hessian, LinearSolver, Scratch};
 
 /// What a loop's own passes do not see: how flat g is along the way that is left, where steps have a
@@ -66,18 +65,18 @@ impl<'a, T: Real> Slowest<'a, T> {
     }
 
     /// How far the lower level's solution is from y, whose gradient, or proximal step as the residual
-    /// left it in `spare`, has this norm.
+    /// left it in `spare` where it is not `smooth`, has this norm.
     pub(super) fn distance(
         &mut self,
         lower: &mut Point<T>,
-        proximal: Proximal,
+        smooth: bool,
         at: [&[T]; 2],
         residual: f64,
         spare: &[T],
         depth: usize,
     ) -> f64 {
         lower.linearise(&at);
-        if proximal == Proximal::NONE {
+        if smooth {
             self.rhs.copy_from_slice(lower.gradient(1));
         } else {
             self.rhs.copy_from_slice(&spare[..at[1].len()]);

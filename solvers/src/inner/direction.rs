@@ -5,6 +5,8 @@ use std::sync::Arc;
 use autodiff::unroll::Step;
 use autodiff::{Program, Real, Var};
 
+use crate::Part;
+
 pub(crate) type Coefficients<T> = Arc<dyn Fn(usize, &mut [T]) + Send + Sync>;
 
 /// d of (x, y, c).
@@ -23,6 +25,8 @@ pub(crate) struct Direction<'a, T: Real> {
     pub(crate) along: &'a Along<'a, T>,
     /// The length s, for what follows the descent: a proximal map.
     pub(crate) length: f64,
+    /// The part of the lower level whose proximal map that is.
+    pub(crate) part: Option<&'a Part<T>>,
 }
 
 impl<T: Real> Direction<'_, T> {
@@ -50,6 +54,7 @@ impl<T: Real> Direction<'_, T> {
     /// The direction `length · ∇_y g`, handed to `f`.
     pub(super) fn of_gradient<R>(
         lower: &Arc<Program<T>>,
+        part: Option<&Part<T>>,
         length: f64,
         f: impl FnOnce(&Direction<'_, T>) -> R,
     ) -> R {
@@ -61,6 +66,7 @@ impl<T: Real> Direction<'_, T> {
             coefficients: Arc::new(|_, _| {}),
             along: &|x, y, _| Var::gradient(lower, 1, &[x, y]) * s,
             length,
+            part,
         })
     }
 }

@@ -52,6 +52,10 @@ impl StepRule for Fista {
         self.0
     }
 
+    fn takes_part(&self) -> bool {
+        self.0 == Proximal::NONE
+    }
+
     fn complaint(&self) -> Option<String> {
         self.0.complaint()
     }
@@ -61,6 +65,6 @@ impl<T: Real> Recorded<T> for Fista {
     fn next<'r>(&self, at: &StepAt<'r, '_, T>) -> Vec<Var<'r, T>> {
         let (y, before) = (at.part(0), at.part(1));
         let z = y + (y - before) * at.number(0);
-        vec![self.0.record(z - at.along(z), at.length()), y]
+        vec![at.after(self.0, z - at.along(z)), y]
     }
 }

@@ -1,6 +1,7 @@
 //! Recorded steps of the lower level and their lengths.
 
 mod adam;
+mod after;
 mod constraint;
 mod direction;
 mod fista;
@@ -16,12 +17,14 @@ mod step_length;
 mod stop;
 mod weak;
 
+pub(crate) use after::After;
 pub use constraint::Constraint;
 pub(crate) use direction::Direction;
 pub use names::{ParseInnerStepError, StepEntry};
 pub use proximal::Proximal;
 pub use rms_prop::RmsProp;
 pub use rule::{Numbers, OwnStep, Recorded, StepAt, StepRule};
+pub(crate) use simplex::SimplexProjection;
 pub use step::InnerStep;
 pub use step_length::StepLength;
 pub(crate) use stop::Stop;

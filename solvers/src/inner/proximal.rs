@@ -1,7 +1,6 @@
 //! Proximal gradient steps: what follows a gradient step where the lower level is not smooth.
 
-use autodiff::kernels::norm;
-use autodiff::{Inputs, Point, Real, Var};
+use autodiff::{Real, Var};
 
 use super::names::StepEntry;
 use super::rule::{Recorded, StepAt, StepRule};
@@ -65,39 +64,6 @@ impl Proximal {
                 (z - t).relu() - (-z - t).relu()
             }
         }
-    }
-
-    /// Replaces `y` by `P_length(y − length · ∇_y f)`, the gradient being that of `point`'s latest
-    /// sweep.
-    pub(super) fn descend<T: Real>(self, point: &Point<T>, length: f64, y: &mut [T]) {
-        let s = T::of(length);
-        for (y, g) in y.iter_mut().zip(point.gradient(1)) {
-            *y -= s * *g;
-        }
-        self.apply(y, length);
-    }
-
-    /// How far `y` is from a solution: `‖y − P_s(y − s ∇_y g)‖ / s`, which is ‖∇_y g‖ where there is
-    /// nothing but g. One gradient of g; `spare` has as many entries as y where h is not 0.
-    pub(crate) fn residual<T: Real>(
-        self,
-        point: &mut Point<T>,
-        x: &[T],
-        y: &[T],
-        length: f64,
-        spare: &mut [T],
-    ) -> f64 {
-        point.differentiate(&[x, y], Inputs::one(1));
-        if self == Proximal::NONE {
-            return norm(point.gradient(1)).f64();
-        }
-        let next = &mut spare[..y.len()];
-        next.copy_from_slice(y);
-        self.descend(point, length, next);
-        for (next, y) in next.iter_mut().zip(y) {
-            *next -= *y;
-        }
-        norm(next).f64() / length
     }
 
     pub(super) fn complaint(self) -> Option<String> {
@@ -168,6 +134,10 @@ impl StepRule for Proximal {
         *self
     }
 
+    fn takes_part(&self) -> bool {
+        *self == Proximal::NONE
+    }
+
     fn is_plain(&self) -> bool {
         true
     }
@@ -180,6 +150,6 @@ impl StepRule for Proximal {
 impl<T: Real> Recorded<T> for Proximal {
     fn next<'r>(&self, at: &StepAt<'r, '_, T>) -> Vec<Var<'r, T>> {
         let y = at.part(0);
-        vec![(*self).record(y - at.along(y), at.length())]
+        vec![at.after(*self, y - at.along(y))]
     }
 }

@@ -10,6 +10,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::Proximal;
 use super::direction::Direction;
+use crate::Part;
 
 /// A kind of step on the lower level, with a state of its own beside y.
 ///
@@ -83,6 +84,12 @@ pub trait StepRule: Recorded<f32> + Recorded<f64> + Debug + Send + Sync {
         Proximal::NONE
     }
 
+    /// Whether the steps end in [`StepAt::prox`], so that they solve a lower level with a [part beside
+    /// g](crate::Bilevel::with_part); if not, such a problem is refused.
+    fn takes_part(&self) -> bool {
+        false
+    }
+
     /// Whether a step is `y ↦ P_s(y − s ∇_y g)` and nothing else, so that what it moves is s times the
     /// residual before it.
     fn is_plain(&self) -> bool {
@@ -126,6 +133,8 @@ pub struct StepAt<'r, 'a, T: Real> {
     along: &'a dyn Fn(Var<'r, T>) -> Var<'r, T>,
     numbers: Option<(Var<'r, T>, usize)>,
     length: f64,
+    /// x, and the problem's part.
+    beside: (Var<'r, T>, Option<&'a Part<T>>),
 }
 
 impl<T: Real> fmt::Debug for StepAt<'_, '_, T> {
@@ -167,6 +176,21 @@ impl<'r, T: Real> StepAt<'r, '_, T> {
     pub fn length(&self) -> f64 {
         self.length
     }
+
+    /// What follows the descent to `z` on this problem: the proximal map of the lower level's [part
+    /// beside g](crate::Bilevel::with_part), or `z` where it has none.
+    pub fn prox(&self, z: Var<'r, T>) -> Var<'r, T> {
+        let (x, part) = self.beside;
+        part.map_or(z, |part| part.0.prox(x, z, z.scalar(T::of(self.length))))
+    }
+
+    /// [`prox`](StepAt::prox), or what the kind of step brings.
+    pub(super) fn after(&self, own: Proximal, z: Var<'r, T>) -> Var<'r, T> {
+        match own {
+            Proximal::NONE => self.prox(z),
+            own => own.record(z, self.length),
+        }
+    }
 }
 
 /// The step of `rule` along `direction`.
@@ -195,6 +219,7 @@ pub(super) fn record<T: Real>(
             along: &|y| (direction.along)(x, y, c),
             numbers: (count > 0).then_some((c, direction.count)),
             length: direction.length,
+            beside: (x, direction.part),
         });
         assert!(
             next.len() == parts.len(),

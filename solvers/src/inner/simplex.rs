@@ -7,7 +7,7 @@ use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Rea
 /// Its derivative is symmetric: with S the entries above τ, it keeps those of S less their mean,
 /// and loses the others. The second derivative is zero almost everywhere. Where an entry equals τ
 /// the derivative jumps; the entry then counts as one outside S.
-pub(super) struct SimplexProjection;
+pub(crate) struct SimplexProjection;
 
 /// The largest entry of `v`, and how far from it the threshold τ with `Σ max(v_i − τ, 0) = 1` lies:
 /// apart, so that nothing cancels far from the origin.

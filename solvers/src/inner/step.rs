@@ -14,6 +14,7 @@ use super::momentum::Momentum;
 use super::nesterov::Nesterov;
 use super::rule::{OwnStep, StepRule, record};
 use super::{Constraint, Proximal, StepLength};
+use crate::{Bilevel, Part};
 
 /// One iteration of the lower level, with the gradient of g as one of its operations.
 ///
@@ -208,8 +209,15 @@ impl InnerStep {
 
     /// The recorded step on `lower`, of constant length `length`.
     #[track_caller]
-    pub(crate) fn record<T: Real>(&self, lower: &Arc<Program<T>>, length: f64) -> Step<T> {
-        Direction::of_gradient(lower, length, |direction| self.record_along(direction))
+    pub(crate) fn record<T: Real>(
+        &self,
+        lower: &Arc<Program<T>>,
+        part: Option<&Part<T>>,
+        length: f64,
+    ) -> Step<T> {
+        Direction::of_gradient(lower, part, length, |direction| {
+            self.record_along(direction)
+        })
     }
 
     /// The length of a step, where `given` is what the strategy says.
@@ -226,9 +234,24 @@ impl InnerStep {
     }
 
     /// Entries that finding this length and the residual for y of `dim_y` entries needs.
-    pub(crate) fn spare(&self, dim_y: usize, given: StepLength) -> usize {
-        let residual = if self.is_proximal() { dim_y } else { 0 };
+    pub(crate) fn spare<T: Real>(&self, problem: &Bilevel<T>, given: StepLength) -> usize {
+        let dim_y = problem.dim_y();
+        let follows = self.is_proximal() || problem.part().is_some();
+        let residual = if follows { dim_y } else { 0 };
         given.spare(dim_y).max(residual)
+    }
+
+    /// Why these steps do not solve the lower level of `problem`, if they do not.
+    pub(crate) fn misfit<T: Real>(&self, problem: &Bilevel<T>) -> Option<String> {
+        let part = problem.part()?;
+        let takes = self.rule(|rule| rule.takes_part());
+        (!takes).then(|| {
+            format!(
+                "steps {self} do not end in the proximal map of the problem's part ({}): expected gd \
+                 or fista",
+                part.name()
+            )
+        })
     }
 
     /// Why these settings are none, if they are none.

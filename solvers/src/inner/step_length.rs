@@ -3,7 +3,7 @@
 use autodiff::kernels::{axpy, dot, norm};
 use autodiff::{Inputs, Point, Real};
 
-use super::Proximal;
+use super::{After, Proximal};
 use crate::hessian::Hessian;
 use crate::linear::largest_magnitude;
 
@@ -37,14 +37,14 @@ impl StepLength {
         y: &[T],
         spare: &mut [T],
     ) -> f64 {
-        self.resolve_proximal(Proximal::NONE, point, x, y, spare)
+        self.resolve_after(After::Step(Proximal::NONE), point, x, y, spare)
     }
 
-    /// [`resolve`](StepLength::resolve) for steps that a proximal map follows: no other point is
+    /// [`resolve`](StepLength::resolve) for steps that something follows: no other point is
     /// looked at than one that they could reach.
-    pub(crate) fn resolve_proximal<T: Real>(
+    pub(crate) fn resolve_after<T: Real>(
         self,
-        proximal: Proximal,
+        after: After<'_, T>,
         point: &mut Point<T>,
         x: &[T],
         y: &[T],
@@ -59,7 +59,7 @@ impl StepLength {
                 } else {
                     unscaled(point, x, y, spare)
                 };
-                trial(proximal, point, x, y, length, spare)
+                trial(after, point, x, y, length, spare)
             }
         }
     }
@@ -131,7 +131,7 @@ fn unscaled<T: Real>(point: &mut Point<T>, x: &[T], y: &[T], spare: &mut [T]) ->
 /// bear. A turn that no curvature explains is a kink, or the rounding of the gradient: no step is
 /// short enough for it, and the length stays.
 fn trial<T: Real>(
-    proximal: Proximal,
+    mut after: After<'_, T>,
     point: &mut Point<T>,
     x: &[T],
     start: &[T],
@@ -147,7 +147,7 @@ fn trial<T: Real>(
     for _ in 0..TRIAL_STEPS {
         loop {
             next.copy_from_slice(y);
-            proximal.descend(point, length, next);
+            after.descend(point, x, length, next);
             let from = slope(point, y, next);
             let squared = squared_distance(y, next);
             // Written so that a NaN settles it.

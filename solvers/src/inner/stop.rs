@@ -3,7 +3,7 @@
 use autodiff::kernels::norm;
 use autodiff::{Point, Real};
 
-use super::InnerStep;
+use super::{After, InnerStep};
 
 /// Stops a loop at a residual: `‖y − P_s(y − s ∇_y g)‖ / s`, which is ‖∇_y g‖ for smooth steps.
 ///
@@ -17,6 +17,7 @@ pub(crate) struct Stop<'a, T: Real> {
     tolerance: f64,
     /// Steps that are made whatever the residual; at least 1.
     least: usize,
+    after: After<'a, T>,
     lower: &'a mut Point<T>,
     x: &'a [T],
     previous: &'a mut [T],
@@ -31,8 +32,10 @@ impl<'a, T: Real> Stop<'a, T> {
     /// Of steps of this kind and length, to a tolerance, and after `least` of them.
     /// `previous` has as many entries as [`previous`](Stop::previous) says, `spare` as
     /// [`InnerStep::spare`] does.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn new(
         inner: &'a InnerStep,
+        after: After<'a, T>,
         length: f64,
         (tolerance, least): (f64, usize),
         lower: &'a mut Point<T>,
@@ -46,6 +49,7 @@ impl<'a, T: Real> Stop<'a, T> {
             length,
             tolerance,
             least,
+            after,
             lower,
             x,
             previous,
@@ -74,8 +78,8 @@ impl<'a, T: Real> Stop<'a, T> {
         } else if made < self.least {
             return false;
         } else {
-            let proximal = self.inner.proximal();
-            proximal.residual(self.lower, self.x, y, self.length, self.spare)
+            let after = &mut self.after;
+            after.residual(self.lower, self.x, y, self.length, self.spare)
         };
         // A step that moves y by its rounding alone leads nowhere, and shows no rate.
         let moved = residual * self.length;

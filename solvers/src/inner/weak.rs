@@ -21,6 +21,11 @@ pub(crate) struct Weak<'a, T> {
 }
 
 impl<T: Real> Weak<'_, T> {
+    /// A solution is known no better than this part of its size.
+    pub(crate) fn nothing(&self) -> f64 {
+        solved::<T>().max(self.blur)
+    }
+
     /// The first entry that is at its bound and that nothing presses there, in words: the derivative
     /// of the solution jumps at such a y. `gradient` is ∇_y g.
     pub(crate) fn entry(&self, proximal: Proximal, y: &[T], gradient: &[T]) -> Option<String> {
@@ -29,9 +34,8 @@ impl<T: Real> Weak<'_, T> {
         }
         let size = norm(y).f64();
         let reference = accuracy::size(y, self.start);
-        // A solution is known no better than this; and a gradient may be down to what rounding of y
-        // makes of it.
-        let nothing = solved::<T>().max(self.blur);
+        // A gradient may be down to what rounding of y makes of it.
+        let nothing = self.nothing();
         let near =
             |a: f64, b: f64| b.is_finite() && (a - b).abs() <= nothing * reference.max(b.abs());
         let rounding = 8.0 * T::EPSILON * size / self.length;

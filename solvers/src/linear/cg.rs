@@ -72,23 +72,8 @@ impl<T: Real> LinearSolver<T> for Cg {
         v: &mut [T],
         scratch: &mut Scratch<'_, T>,
     ) -> Report {
-        self.preconditioned(h, b, v, None, scratch)
-    }
-}
-
-impl Cg {
-    /// [`solve`](LinearSolver::solve) with a stand-in for H⁻¹, if there is one: then it takes a vector
-    /// of scratch more.
-    pub(crate) fn preconditioned<T: Real>(
-        &self,
-        h: &mut dyn Operator<T>,
-        b: &[T],
-        v: &mut [T],
-        inverse: Option<&Inverse<'_, T>>,
-        scratch: &mut Scratch<'_, T>,
-    ) -> Report {
         let n = b.len();
-        let ([r, p, hp, best], mut scratch) = scratch.split(n);
+        let [r, p, hp, best] = scratch.vectors(n);
         let Some(scale) = scaled_residual(h, b, v, r) else {
             return Report {
                 outcome: Outcome::Converged,
@@ -97,32 +82,27 @@ impl Cg {
         };
         let limit = self.max_iterations.unwrap_or(4 * n + 100);
         let until = (LinearSolver::<T>::tolerance(self), limit);
-        let preconditioner = inverse.map(|inverse| {
-            let [z] = scratch.vectors(n);
-            Preconditioner { inverse, z }
-        });
-        let report = iterate(h, v, [r, p, hp, best], until, preconditioner);
+        let report = iterate(h, v, [r, p, hp, best], until, None);
         v.iter_mut().for_each(|v| *v *= scale);
         report
     }
 }
 
-/// Overwrites its second vector with a symmetric positive definite stand-in for H⁻¹ times the first.
-pub(crate) type Inverse<'a, T> = dyn Fn(&[T], &mut [T]) + 'a;
-
-/// A stand-in for H⁻¹, and where its product with the residual stands.
-struct Preconditioner<'a, T: Real> {
-    inverse: &'a Inverse<'a, T>,
-    z: &'a mut [T],
+/// A stand-in for H⁻¹, and where it writes.
+pub(super) struct Preconditioned<'a, T: Real> {
+    /// Its product.
+    pub(super) inverse: &'a mut dyn Operator<T>,
+    /// The product with the residual.
+    pub(super) z: &'a mut [T],
 }
 
 /// Conjugate gradients from `v` with residual `r`, until a tolerance or a limit.
-fn iterate<T: Real>(
+pub(super) fn iterate<T: Real>(
     h: &mut dyn Operator<T>,
     v: &mut [T],
     [r, p, hp, best]: [&mut [T]; 4],
     (tolerance, limit): (f64, usize),
-    mut preconditioner: Option<Preconditioner<'_, T>>,
+    mut preconditioner: Option<Preconditioned<'_, T>>,
 ) -> Report {
     let n = v.len();
     // The residual as the preconditioner sees it, with its square in either measure.
@@ -130,9 +110,9 @@ fn iterate<T: Real>(
         let rr = dot(r, r);
         let (z, rz) = match &mut preconditioner {
             None => (r, rr),
-            Some(preconditioner) => {
-                (preconditioner.inverse)(r, preconditioner.z);
-                (&*preconditioner.z, dot(r, preconditioner.z))
+            Some(Preconditioned { inverse, z }) => {
+                inverse.apply(r, z);
+                (&**z, dot(r, z))
             }
         };
         match last {
@@ -157,6 +137,9 @@ fn iterate<T: Real>(
         }
         if rr.f64().sqrt() <= tolerance {
             break Outcome::Converged;
+        }
+        if !(rz > T::zero()) {
+            break not_an_inverse(rz, rr);
         }
         if iterations == limit {
             break Outcome::Exhausted;
@@ -199,6 +182,16 @@ fn iterate<T: Real>(
     Report {
         outcome,
         iterations,
+    }
+}
+
+/// What is told of a preconditioner that is not positive definite along a residual.
+fn not_an_inverse<T: Real>(rz: T, rr: T) -> Outcome {
+    match rz.is_finite() {
+        true => Outcome::Negative {
+            relative_curvature: (rz / rr).f64().min(0.0),
+        },
+        false => Outcome::NonFinite,
     }
 }
 

@@ -3,7 +3,7 @@
 use autodiff::bytes::{Category, Claim};
 use autodiff::{Meter, Real, cholesky};
 
-use super::Operator;
+use super::{Operator, Outcome, Preconditioner, Scratch};
 
 /// Columns of H that one block of products gives. The function is held in as many tangents and
 /// adjoints' tangents, and beyond sixteen its products of matrices gain little.
@@ -59,10 +59,22 @@ impl<T: Real> Factor<T> {
             _bytes: bytes,
         })
     }
+}
 
-    /// Overwrites `z` with H⁻¹ times `r`.
-    pub(crate) fn inverse(&self, r: &[T], z: &mut [T]) {
-        z.copy_from_slice(r);
-        cholesky::solve(&self.entries, z);
+impl<T: Real> Preconditioner<T> for &Factor<T> {
+    fn name(&self) -> &'static str {
+        "factor-cg"
+    }
+
+    fn prepare<'s>(
+        &'s self,
+        _: &mut dyn Operator<T>,
+        _: usize,
+        _: Scratch<'s, T>,
+    ) -> Result<impl Operator<T> + 's, Outcome> {
+        Ok(|r: &[T], z: &mut [T]| {
+            z.copy_from_slice(r);
+            cholesky::solve(&self.entries, z);
+        })
     }
 }

@@ -11,8 +11,8 @@ mod low_rank;
 mod minres;
 mod neumann;
 mod nystrom;
-mod nystrom_cg;
 mod one_step;
+mod pcg;
 mod stationary;
 pub(crate) mod system;
 
@@ -25,8 +25,8 @@ pub use gmres::Gmres;
 pub use minres::Minres;
 pub use neumann::Neumann;
 pub use nystrom::{Nystrom, Sketch};
-pub use nystrom_cg::NystromCg;
 pub use one_step::OneStep;
+pub use pcg::{Pcg, Preconditioner, Sketched};
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -54,13 +54,14 @@ pub(crate) fn entries<T: Real>() -> Vec<LinearEntry<T>> {
         fixed_point::entry(),
         gmres::entry(),
         nystrom::entry(),
-        nystrom_cg::entry(),
+        pcg::entry(),
         one_step::entry(),
     ]
 }
 
 /// How a linear solve ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// The tolerance was met.
     Converged,

@@ -6,8 +6,9 @@ use autodiff::{Point, Real};
 use crate::Status;
 use crate::accuracy::{Curvature, PROBED};
 use crate::hessian::Hessian;
+use crate::part::{Face, OnFace};
 
-use super::{Cg, LinearSolver, Outcome, Scratch};
+use super::{Cg, LinearSolver, Outcome, Report, Scratch};
 
 /// What a linear solve gave.
 pub(crate) struct Solution {
@@ -34,30 +35,32 @@ pub(crate) fn scratch<T: Real>(solver: &dyn LinearSolver<T>, n: usize, probe: bo
 
 /// Solves `H v = b` at the point's linearisation, from the `v` given, and leaves `H v` and the cross
 /// product with v in the point. `probe` looks for a flat direction that b hides.
+///
+/// On a face the system is its own, `M u = b`, and what is left in the point is the product with
+/// `v = D u`; scratch is then one vector more.
 pub(crate) fn solve<T: Real>(
     solver: &dyn LinearSolver<T>,
     point: &mut Point<T>,
+    mut face: Option<&mut Face<'_, T>>,
     b: &[T],
     v: &mut [T],
-    mut scratch: Scratch<'_, T>,
+    scratch: Scratch<'_, T>,
     probe: bool,
 ) -> Solution {
     let tolerance = solver.tolerance();
     let mut curvature = Curvature::new();
+    let ([hv], mut scratch) = scratch.take(if face.is_some() { b.len() } else { 0 });
     let mut flaw = match probe && b.len() <= PROBED {
-        true => flat_direction(point, b.len(), &mut scratch, &mut curvature),
+        true => flat_direction(point, &mut face, b.len(), &mut scratch, &mut curvature),
         false => None,
     };
     let (mut residual, mut outcome, mut iterations) = (f64::NAN, Outcome::Exhausted, 0);
     // The solver's own residual drifts from the true one by rounding: one that ends short of the
     // tolerance goes on from where it is.
     for _ in 0..3 {
-        let mut h = Hessian::of(point);
-        let report = solver.solve(&mut h, b, v, &mut scratch);
-        curvature = curvature.and(h.curvature());
+        let report = run(solver, point, &mut face, b, v, &mut scratch, &mut curvature);
         iterations += report.iterations;
-        point.second(&[None, Some(v)]);
-        residual = relative_residual(point.product(1), b);
+        residual = relative_residual(product(point, &mut face, v, hv), b);
         outcome = report.outcome;
         flaw = match outcome.flaw() {
             Some(Status::InconsistentSystem { .. }) => {
@@ -69,17 +72,21 @@ pub(crate) fn solve<T: Real>(
             break;
         }
     }
-    curvature.see(v.len(), v, point.product(1));
     if let Some(Status::InconsistentSystem { .. }) = flaw
         && residual > 1.0
     {
         // Nothing at all leaves less.
         v.fill(T::zero());
-        point.second(&[None, Some(v)]);
+        product(point, &mut face, v, hv);
         residual = 1.0;
         flaw = Some(Status::InconsistentSystem { residual });
     }
-    let flaw = flaw.or_else(|| curvature_along(v, point.product(1)));
+    let hv = match face {
+        Some(_) => &*hv,
+        None => point.product(1),
+    };
+    curvature.see(v.len(), v, hv);
+    let flaw = flaw.or_else(|| curvature_along(v, hv));
     let status = match flaw {
         Some(status) => status,
         // A factorisation answers as exactly as rounding lets it.
@@ -108,6 +115,49 @@ pub(crate) fn solve<T: Real>(
     }
 }
 
+/// A solve with H, or on the face.
+fn run<T: Real>(
+    solver: &dyn LinearSolver<T>,
+    point: &mut Point<T>,
+    face: &mut Option<&mut Face<'_, T>>,
+    b: &[T],
+    v: &mut [T],
+    scratch: &mut Scratch<'_, T>,
+    curvature: &mut Curvature,
+) -> Report {
+    let (report, met) = match face {
+        Some(face) => {
+            let mut h = OnFace::new(point, face);
+            (solver.solve(&mut h, b, v, scratch), h.curvature())
+        }
+        None => {
+            let mut h = Hessian::of(point);
+            (solver.solve(&mut h, b, v, scratch), h.curvature())
+        }
+    };
+    *curvature = curvature.and(met);
+    report
+}
+
+/// `H v`, or `M v` on the face, and the cross product, in the point.
+fn product<'a, T: Real>(
+    point: &'a mut Point<T>,
+    face: &mut Option<&mut Face<'_, T>>,
+    v: &[T],
+    out: &'a mut [T],
+) -> &'a [T] {
+    match face {
+        Some(face) => {
+            face.times(point, v, out, true);
+            out
+        }
+        None => {
+            point.second(&[None, Some(v)]);
+            point.product(1)
+        }
+    }
+}
+
 /// Negative curvature along the solution itself: a solver without products of its own meets none.
 fn curvature_along<T: Real>(v: &[T], hv: &[T]) -> Option<Status> {
     let scale = norm(v) * norm(hv);
@@ -120,18 +170,21 @@ fn curvature_along<T: Real>(v: &[T], hv: &[T]) -> Option<Status> {
 /// problems a second one, which no direction is orthogonal to, finds it.
 fn flat_direction<T: Real>(
     point: &mut Point<T>,
+    face: &mut Option<&mut Face<'_, T>>,
     n: usize,
     scratch: &mut Scratch<'_, T>,
     curvature: &mut Curvature,
 ) -> Option<Status> {
     let ([b, v], mut scratch) = scratch.split(n);
     along_all(b);
+    if let Some(face) = face {
+        face.project(b);
+    }
     v.fill(T::zero());
-    let mut h = Hessian::of(point);
     let cg = Cg::new().tolerance(1e-3).max_iterations(n);
-    let report = cg.solve(&mut h, b, v, &mut scratch);
-    *curvature = curvature.and(h.curvature());
-    report.outcome.flaw()
+    run(&cg, point, face, b, v, &mut scratch, curvature)
+        .outcome
+        .flaw()
 }
 
 /// A right-hand side that no eigenvector of a structured matrix is orthogonal to.

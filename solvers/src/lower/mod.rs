@@ -2,12 +2,14 @@
 
 mod accelerated;
 mod newton;
+mod proximal;
 mod slot;
 mod solution;
 mod steps;
 
 pub(crate) use accelerated::accelerated;
 pub(crate) use newton::{NEWTON_LIMIT, Trend, newton, newton_scratch};
+pub(crate) use proximal::{proximal, proximal_scratch};
 pub use slot::LowerSolve;
 pub(crate) use slot::{Lower, NOTHING};
 pub use solution::{LowerSolution, solve_lower};

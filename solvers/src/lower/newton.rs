@@ -7,7 +7,7 @@ use autodiff::{Point, Real};
 use crate::accuracy::Curvature;
 use crate::hessian::Hessian;
 use crate::linear::dense::Factor;
-use crate::linear::{Cg, LinearSolver, Outcome, Report, Scratch};
+use crate::linear::{Cg, LinearSolver, Outcome, Pcg, Report, Scratch};
 
 /// Where a minimisation ended.
 pub(crate) struct Minimum {
@@ -54,6 +54,7 @@ impl Trend {
 
 /// Entries of scratch that [`newton`] takes for `n` variables, with `factors` or without.
 pub(crate) fn newton_scratch<T: Real>(n: usize, factors: bool) -> usize {
+    // The product with a preconditioner is a vector more.
     let preconditioned = if factors { n } else { 0 };
     3 * n + LinearSolver::<T>::scratch(&Cg::new(), n) + preconditioned
 }
@@ -87,10 +88,10 @@ impl<T: Real> Steps<T> {
         scratch: &mut Scratch<'_, T>,
     ) {
         step.fill(T::zero());
-        let (n, cg) = (b.len(), Cg::new().tolerance(tolerance));
+        let n = b.len();
         if self.factors {
             let left = (n / GAIN).saturating_sub(self.spent).max(1);
-            let report = self.by_factor(cg.max_iterations(left), h, b, step, scratch);
+            let report = self.to(tolerance, Some(left), h, b, step, scratch);
             self.spent += report.iterations;
             if report.outcome != Outcome::Exhausted {
                 return;
@@ -102,27 +103,35 @@ impl<T: Real> Steps<T> {
             // Where H is not definite, the direction that says so is what is wanted.
             self.factors = self.factor.is_some();
             if self.factors {
-                self.by_factor(cg, h, b, step, scratch);
+                self.to(tolerance, None, h, b, step, scratch);
                 return;
             }
             step.fill(T::zero());
         }
-        cg.solve(h, b, step, scratch);
+        Cg::new().tolerance(tolerance).solve(h, b, step, scratch);
     }
 
-    fn by_factor(
+    /// From `step` on, for so many iterations if a limit is given.
+    fn to(
         &self,
-        cg: Cg,
+        tolerance: f64,
+        limit: Option<usize>,
         h: &mut Hessian<'_, T>,
         b: &[T],
         step: &mut [T],
         scratch: &mut Scratch<'_, T>,
     ) -> Report {
-        let Some(factor) = &self.factor else {
-            return cg.solve(h, b, step, scratch);
-        };
-        let inverse = |r: &[T], z: &mut [T]| factor.inverse(r, z);
-        cg.preconditioned(h, b, step, Some(&inverse), scratch)
+        let limit = limit.unwrap_or(4 * b.len() + 100);
+        match &self.factor {
+            None => {
+                let cg = Cg::new().tolerance(tolerance).max_iterations(limit);
+                cg.solve(h, b, step, scratch)
+            }
+            Some(factor) => {
+                let cg = Pcg::with(factor).tolerance(tolerance);
+                cg.max_iterations(limit).solve(h, b, step, scratch)
+            }
+        }
     }
 }
 

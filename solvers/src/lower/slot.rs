@@ -5,14 +5,22 @@ use autodiff::unroll::Memory;
 use autodiff::{Point, Real};
 
 use crate::accuracy::{Curvature, LOST, TOLD, solved};
-use crate::inner::{InnerStep, StepLength};
+use crate::inner::{After, InnerStep, StepLength};
 use crate::linear::Scratch;
 use crate::loops::Loops;
+use crate::part::PartPoint;
 use crate::{Bilevel, Status, default_tolerance};
 
-use super::{NEWTON_LIMIT, Steps, Trend, Walk, accelerated, newton, newton_scratch};
+use super::{
+    NEWTON_LIMIT, Steps, Trend, Walk, accelerated, newton, newton_scratch, proximal,
+    proximal_scratch,
+};
 
 /// How the lower level is solved before it is differentiated implicitly.
+///
+/// A level with a [part beside g](Bilevel::with_part) is solved by accelerated proximal steps, with
+/// [`Newton`](LowerSolve::Newton) followed by Newton's method on the face that they come to; residuals
+/// are then `‖y − P_s(y − s ∇_y g)‖ / s`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LowerSolve {
@@ -22,7 +30,7 @@ pub enum LowerSolve {
         /// until y is within 1e-7 of its own size (3e-4 in `f32`) of the solution, as far as the
         /// smallest curvature that was met can tell.
         tolerance: Option<f64>,
-        /// The most iterations; 200 if `None`.
+        /// The most iterations; 200 if `None`, and 20 000 with a part beside g.
         limit: Option<usize>,
     },
     /// By accelerated gradient steps with adaptive restarts, of automatic length, for a convex level
@@ -67,6 +75,8 @@ pub(crate) struct Lower {
     pub(crate) step: Option<f64>,
     pub(crate) curvature: Curvature,
     pub(crate) trend: Trend,
+    /// Whether the level has a part beside g.
+    has_part: bool,
     /// Whether Newton's method may hold a dense factor.
     factors: bool,
     /// Whether going on has come to its end.
@@ -92,11 +102,14 @@ impl LowerSolve {
         }
     }
 
-    /// Entries of scratch that [`solve`](LowerSolve::solve) takes for y of `dim_y` entries, with
-    /// `factors` or without.
-    pub(crate) fn scratch<T: Real>(&self, dim_y: usize, factors: bool) -> usize {
+    /// Entries of scratch that [`solve`](LowerSolve::solve) takes, with `factors` or without.
+    pub(crate) fn scratch<T: Real>(&self, problem: &Bilevel<T>, factors: bool) -> usize {
+        let dim_y = problem.dim_y();
         match (self, self.steps()) {
-            (_, Some((_, steps))) => steps.inner.dim_state(dim_y) + steps.spare(dim_y),
+            (_, Some((_, steps))) => steps.inner.dim_state(dim_y) + steps.spare(problem),
+            _ if problem.part().is_some() => StepLength::Auto
+                .spare(dim_y)
+                .max(proximal_scratch::<T>(dim_y)),
             (LowerSolve::Accelerated { .. }, _) => StepLength::Auto.spare(dim_y).max(2 * dim_y),
             _ => newton_scratch::<T>(dim_y, factors),
         }
@@ -130,6 +143,7 @@ impl LowerSolve {
         &self,
         problem: &Bilevel<T>,
         [upper, lower]: [&mut Point<T>; 2],
+        mut part: Option<&mut PartPoint<T>>,
         x: &[T],
         y: &mut [T],
         (least, factors): (f64, bool),
@@ -137,69 +151,85 @@ impl LowerSolve {
         scratch: &mut Scratch<'_, T>,
     ) -> Lower {
         let Some((depth, steps)) = self.steps() else {
+            let has_part = part.is_some();
             let mut start = Lower {
+                has_part,
+                factors,
                 before: f64::INFINITY,
                 residual: f64::INFINITY,
                 iterations: 0,
                 step: None,
                 curvature: Curvature::new(),
                 trend: Trend::default(),
-                factors,
                 stalled: false,
             };
-            if let LowerSolve::Accelerated { .. } = self {
+            if has_part || matches!(self, LowerSolve::Accelerated { .. }) {
                 let [spare] = scratch.vectors(StepLength::Auto.spare(y.len()));
-                start.step = Some(StepLength::Auto.resolve(lower, x, y, spare));
+                let after = After::of(&InnerStep::GradientDescent, part.as_deref_mut());
+                let length = StepLength::Auto.resolve_after(after, lower, x, y, spare);
+                start.step = Some(length);
             }
-            let (tolerance, limit) = self.until();
+            let (tolerance, limit) = self.until(has_part);
             let until = (tolerance.unwrap_or(least), limit);
-            advance(lower, x, y, until, &mut start, scratch);
+            self.advance(lower, part, x, y, until, &mut start, scratch);
             return start;
         };
         let ([state], mut scratch) = scratch.split(steps.inner.dim_state(y.len()));
-        let [spare] = scratch.vectors(steps.spare(y.len()));
+        let [spare] = scratch.vectors(steps.spare(problem));
         let levels = [upper, &mut *lower];
-        let mut walk = Walk::begin(&steps, problem, levels, [x, y], state, spare, loops);
+        let has_part = part.is_some();
+        let mut after = After::of(&steps.inner, part);
+        let starts = [x, &*y];
+        let mut walk = Walk::begin(
+            &steps, &mut after, problem, levels, starts, state, spare, loops,
+        );
         let last = walk.steps.forward(x, state, depth, NOTHING);
         y.copy_from_slice(&last[..y.len()]);
-        let residual = walk.residual(lower, x, y, spare);
+        let residual = after.residual(lower, x, y, walk.length, spare);
         let (before, length) = (walk.before, walk.length);
         walk.end(loops);
         Lower {
+            has_part,
+            factors,
             before,
             residual,
             iterations: depth,
             step: Some(length),
             curvature: Curvature::new(),
             trend: Trend::default(),
-            factors,
             stalled: false,
         }
     }
 
     /// The tolerance that is given, if one is, with the limit of iterations; 0 for steps.
-    fn until(&self) -> (Option<f64>, usize) {
+    fn until(&self, has_part: bool) -> (Option<f64>, usize) {
         match self {
-            LowerSolve::Newton { tolerance, limit } => (*tolerance, limit.unwrap_or(NEWTON_LIMIT)),
-            LowerSolve::Accelerated { tolerance, limit } => (*tolerance, limit.unwrap_or(20_000)),
+            LowerSolve::Newton { tolerance, limit } if !has_part => {
+                (*tolerance, limit.unwrap_or(NEWTON_LIMIT))
+            }
+            LowerSolve::Newton { tolerance, limit }
+            | LowerSolve::Accelerated { tolerance, limit } => (*tolerance, limit.unwrap_or(20_000)),
             LowerSolve::Steps { .. } => (None, 0),
         }
     }
 
     /// Brings y nearer to a solution that it is a relative `distance` off, where nobody has said
     /// how near it should be. Whether y is another one; `None` where nothing was tried.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn go_on<T: Real>(
         &self,
         point: &mut Point<T>,
+        part: Option<&mut PartPoint<T>>,
         x: &[T],
         y: &mut [T],
         lower: &mut Lower,
         distance: f64,
         scratch: &mut Scratch<'_, T>,
     ) -> Option<bool> {
-        let (None, limit) = self.until() else {
+        let (None, limit) = self.until(part.is_some()) else {
             return None;
         };
+        let by_steps = lower.step.is_some() && part.is_none();
         let left = limit.saturating_sub(lower.iterations);
         // Written so that a NaN, or no curvature, ends it.
         if !(distance > solved::<T>() && distance.is_finite()) || left == 0 || lower.stalled {
@@ -207,15 +237,15 @@ impl LowerSolve {
         }
         let wanted = lower.residual * (0.1 * solved::<T>() / distance);
         let before = lower.residual;
-        let now = advance(point, x, y, (wanted, left), lower, scratch);
+        let now = self.advance(point, part, x, y, (wanted, left), lower, scratch);
         lower.stalled = !(now < 0.5 * before);
         // Accelerated steps leave y where they end, nearer or not.
-        Some(now < before || lower.step.is_some())
+        Some(now < before || by_steps)
     }
 
     /// The status of a solver that came to its limit before its tolerance: more iterations may do.
     pub(crate) fn short<T: Real>(&self, lower: &Lower) -> Option<Status> {
-        let (tolerance, limit) = self.until();
+        let (tolerance, limit) = self.until(lower.has_part);
         if limit == 0 {
             return None;
         }
@@ -240,7 +270,7 @@ impl LowerSolve {
                 )
             })
         };
-        let (given, limit) = self.until();
+        let (given, limit) = self.until(lower.has_part);
         // Written so that a NaN is no success.
         match given {
             Some(tolerance) if !(residual <= tolerance) => {
@@ -265,29 +295,35 @@ impl LowerSolve {
             None => (Status::Stepped, warning(TOLD)),
         }
     }
-}
 
-/// Goes on from `y` until the tolerance or the limit: by steps of the length that was found, or else
-/// by Newton's method. The residual there.
-fn advance<T: Real>(
-    point: &mut Point<T>,
-    x: &[T],
-    y: &mut [T],
-    (tolerance, limit): (f64, usize),
-    lower: &mut Lower,
-    scratch: &mut Scratch<'_, T>,
-) -> f64 {
-    let minimum = match lower.step {
-        Some(step) => accelerated(point, x, y, step, tolerance, limit, scratch),
-        None => {
-            let (until, trend) = ((tolerance, limit), &mut lower.trend);
-            newton(point, x, y, until, lower.factors, scratch, trend)
-        }
-    };
-    lower.residual = minimum.residual;
-    lower.iterations += minimum.iterations;
-    lower.curvature = minimum.curvature;
-    minimum.residual
+    /// Goes on from `y` until the tolerance or the limit: by proximal steps, by steps of the length
+    /// that was found, or else by Newton's method. The residual there.
+    #[allow(clippy::too_many_arguments)]
+    fn advance<T: Real>(
+        &self,
+        point: &mut Point<T>,
+        part: Option<&mut PartPoint<T>>,
+        x: &[T],
+        y: &mut [T],
+        (tolerance, limit): (f64, usize),
+        lower: &mut Lower,
+        scratch: &mut Scratch<'_, T>,
+    ) -> f64 {
+        let until = (tolerance, limit);
+        let newtons = matches!(self, LowerSolve::Newton { .. });
+        let minimum = match (part, &mut lower.step) {
+            (Some(part), Some(step)) => proximal(point, part, x, y, step, until, newtons, scratch),
+            (None, Some(step)) => accelerated(point, x, y, *step, tolerance, limit, scratch),
+            (_, None) => {
+                let (factors, trend) = (lower.factors, &mut lower.trend);
+                newton(point, x, y, until, factors, scratch, trend)
+            }
+        };
+        lower.residual = minimum.residual;
+        lower.iterations += minimum.iterations;
+        lower.curvature = minimum.curvature;
+        minimum.residual
+    }
 }
 
 #[cfg(test)]

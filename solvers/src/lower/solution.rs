@@ -4,13 +4,14 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::{Meter, Point, Real};
 use nalgebra::DVector;
 
-use crate::accuracy::{Curvature, part, solved};
+use crate::accuracy::{Curvature, part as part_of_size, solved};
 use crate::hessian::Hessian;
-use crate::inner::StepLength;
-use crate::linear::{Cg, LinearSolver, Scratch};
+use crate::inner::{After, StepLength};
+use crate::linear::{Cg, LinearSolver, Scratch, system::along_all};
+use crate::part::{Face, OnFace, PartPoint};
 use crate::{Bilevel, Status};
 
-use super::{NEWTON_LIMIT, Trend, accelerated, newton, newton_scratch};
+use super::{NEWTON_LIMIT, Trend, accelerated, newton, newton_scratch, proximal, proximal_scratch};
 
 /// Iterations with one step length.
 const LIMIT: usize = 20_000;
@@ -21,10 +22,11 @@ const ROUNDS: usize = 4;
 
 /// A lower level's solution, as far as it was found.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct LowerSolution<T: Real> {
     /// y, of `dim_y` entries.
     pub y: DVector<T>,
-    /// ‖∇_y g(x, y)‖.
+    /// ‖∇_y g(x, y)‖; beside a part `‖y − P_s(y − s ∇_y g)‖ / s`.
     pub residual: f64,
     /// Iterations, of every trial.
     pub iterations: usize,
@@ -43,6 +45,9 @@ pub struct LowerSolution<T: Real> {
 /// that is met there, Newton's method goes on. A y that is as near as the tolerance, as a part of its
 /// size, has [converged](Status::Converged) whatever the residual: it is in units of g, which may be
 /// large.
+///
+/// With a [part beside g](Bilevel::with_part) by accelerated proximal steps and Newton's on the face
+/// that they come to.
 ///
 /// # Requirements on the problem
 /// g convex and twice differentiable in y.
@@ -80,6 +85,10 @@ pub fn solve_lower<T: Real>(
     );
     let (meter, dim_y) = (Meter::new(), problem.dim_y());
     let mut point = Point::new(problem.lower().clone(), &meter);
+    if let Some(part) = problem.recorded_part() {
+        let part = PartPoint::new(part, &meter);
+        return beside(problem, point, part, x.as_slice(), tolerance, &meter);
+    }
     let room = StepLength::Auto
         .spare(dim_y)
         .max(newton_scratch::<T>(dim_y, false));
@@ -119,6 +128,79 @@ pub fn solve_lower<T: Real>(
     best
 }
 
+/// [`solve_lower`] beside a part.
+fn beside<T: Real>(
+    problem: &Bilevel<T>,
+    mut point: Point<T>,
+    mut part: PartPoint<T>,
+    x: &[T],
+    tolerance: f64,
+    meter: &Meter,
+) -> LowerSolution<T> {
+    let (n, start) = (problem.dim_y(), problem.start());
+    let mut best = LowerSolution {
+        y: start.clone(),
+        residual: f64::NAN,
+        iterations: 0,
+        distance: f64::INFINITY,
+        status: Status::Converged,
+    };
+    if let Some(reason) = part.complaint(x) {
+        best.y.fill(T::of(f64::NAN));
+        best.status = Status::Undefined { reason };
+        return best;
+    }
+    let room = StepLength::Auto.spare(n).max(proximal_scratch::<T>(n));
+    let mut room = Buffer::zeros(room, Category::Solver, meter);
+    let mut scratch = Scratch::new(&mut room, meter);
+    let [spare] = scratch.vectors(StepLength::Auto.spare(n));
+    let after = After::Part(&mut part);
+    let mut step = StepLength::Auto.resolve_after(after, &mut point, x, start.as_slice(), spare);
+    let (allowed, mut until) = (tolerance.max(solved::<T>()), tolerance);
+    for _ in 0..ROUNDS {
+        let (y, limit) = (best.y.as_mut_slice(), TRIALS * LIMIT);
+        let (s, by) = (&mut step, (until, limit));
+        let reached = proximal(&mut point, &mut part, x, y, s, by, true, &mut scratch);
+        best.iterations += reached.iterations;
+        best.residual = reached.residual;
+        let ([gradient, rhs, u], mut rest) = scratch.split(n);
+        point.linearise(&[x, y]);
+        gradient.copy_from_slice(point.gradient(1));
+        let mut face = Face::at(&mut part, [x, y], gradient, step, false, meter);
+        along_all(rhs);
+        face.project(rhs);
+        u.fill(T::zero());
+        let mut h = OnFace::new(&mut point, &mut face);
+        Cg::new().tolerance(0.1).solve(&mut h, rhs, u, &mut rest);
+        let off = h.curvature().distance(best.residual);
+        best.distance = part_of_size(off, y, start.as_slice());
+        if !(best.distance > allowed && best.distance.is_finite()) {
+            break;
+        }
+        until = 0.1 * best.residual * allowed / best.distance;
+    }
+    best.judge(tolerance, allowed);
+    best
+}
+
+impl<T: Real> LowerSolution<T> {
+    /// Sets the status by the residual and the distance.
+    fn judge(&mut self, tolerance: f64, allowed: f64) {
+        let (distance, residual) = (self.distance, self.residual);
+        // Written so that a NaN is no success.
+        self.status = if !(distance <= allowed) {
+            Status::LowerInaccurate { distance, allowed }
+        } else if residual <= tolerance || distance <= tolerance {
+            Status::Converged
+        } else {
+            Status::LowerNotConverged {
+                residual,
+                tolerance,
+            }
+        };
+    }
+}
+
 /// Measures how far the solution is, and goes on where that is too far.
 fn settle<T: Real>(
     point: &mut Point<T>,
@@ -132,7 +214,7 @@ fn settle<T: Real>(
     for _ in 0..ROUNDS {
         let curvature = curvature(point, x, best.y.as_slice(), scratch);
         let off = curvature.distance(best.residual);
-        best.distance = part(off, best.y.as_slice(), start);
+        best.distance = part_of_size(off, best.y.as_slice(), start);
         if !(best.distance > allowed && best.distance.is_finite()) {
             break;
         }
@@ -146,18 +228,7 @@ fn settle<T: Real>(
         }
         (best.y, best.residual) = (y, reached.residual);
     }
-    let (distance, residual) = (best.distance, best.residual);
-    // Written so that a NaN is no success.
-    best.status = if !(distance <= allowed) {
-        Status::LowerInaccurate { distance, allowed }
-    } else if residual <= tolerance || distance <= tolerance {
-        Status::Converged
-    } else {
-        Status::LowerNotConverged {
-            residual,
-            tolerance,
-        }
-    };
+    best.judge(tolerance, allowed);
 }
 
 /// What a linear system with the gradient on its right-hand side meets.

@@ -3,9 +3,9 @@
 use autodiff::unroll::{Step, Unrolled};
 use autodiff::{Point, Real};
 
-use crate::inner::{InnerStep, StepLength};
+use crate::Bilevel;
+use crate::inner::{After, InnerStep, StepLength};
 use crate::loops::{Key, Loops};
-use crate::{Bilevel, Proximal};
 
 /// Steps of a kind and a length: what a loop on the lower level is made of, unless the problem
 /// brings its own.
@@ -30,7 +30,7 @@ impl Steps {
     pub(crate) fn recorded<T: Real>(&self, problem: &Bilevel<T>, length: f64) -> Step<T> {
         match problem.step() {
             Some(step) => step.clone(),
-            None => self.inner.record(problem.lower(), length),
+            None => self.inner.record(problem.lower(), problem.part(), length),
         }
     }
 
@@ -41,8 +41,8 @@ impl Steps {
     }
 
     /// Entries that finding the length and the residual need.
-    pub(crate) fn spare(&self, dim_y: usize) -> usize {
-        self.inner.spare(dim_y, self.given())
+    pub(crate) fn spare<T: Real>(&self, problem: &Bilevel<T>) -> usize {
+        self.inner.spare(problem, self.given())
     }
 
     pub(crate) fn complaint(&self) -> Option<String> {
@@ -57,16 +57,17 @@ pub(crate) struct Walk<T: Real> {
     pub(crate) length: f64,
     /// The residual where it starts.
     pub(crate) before: f64,
-    proximal: Proximal,
     key: Key,
 }
 
 impl<T: Real> Walk<T> {
     /// Overwrites `state` with the first one from `start`, finds the length there, and takes the
-    /// loop. `spare` has as many entries as [`Steps::spare`] says, and holds what
-    /// [`residual`](Walk::residual) leaves.
+    /// loop of steps that `after` follows. `spare` has as many entries as [`Steps::spare`] says, and holds what
+    /// [`After::residual`] leaves.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn begin(
         steps: &Steps,
+        after: &mut After<'_, T>,
         problem: &Bilevel<T>,
         [upper, lower]: [&mut Point<T>; 2],
         [x, start]: [&[T]; 2],
@@ -74,31 +75,25 @@ impl<T: Real> Walk<T> {
         spare: &mut [T],
         loops: &mut Loops<T>,
     ) -> Self {
-        let (inner, proximal) = (&steps.inner, steps.inner.proximal());
+        let inner = &steps.inner;
         inner.start(start, state);
         let (key, length) = match problem.step() {
             Some(_) => (Key::Own, 1.0),
             None => {
                 let given = steps.given();
-                let length = given.resolve_proximal(proximal, lower, x, start, spare);
+                let length = given.resolve_after(after.again(), lower, x, start, spare);
                 (Key::Gradient(inner.clone(), length), length)
             }
         };
-        let before = proximal.residual(lower, x, start, length, spare);
+        let before = after.residual(lower, x, start, length, spare);
         let record = || steps.recorded(problem, length);
         let steps = loops.take(&key, [upper, lower], record);
         Walk {
             steps,
             length,
             before,
-            proximal,
             key,
         }
-    }
-
-    /// How far `y` is from a solution; see [`Proximal::residual`].
-    pub(crate) fn residual(&self, lower: &mut Point<T>, x: &[T], y: &[T], spare: &mut [T]) -> f64 {
-        self.proximal.residual(lower, x, y, self.length, spare)
     }
 
     /// Gives the loop back.

@@ -169,6 +169,7 @@ pub trait Run<T: Real> {
 /// What is reported of one outer iteration, or of several.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Progress {
     /// Iterations made so far.
     pub iteration: usize,
@@ -194,6 +195,7 @@ pub struct Progress {
 
 /// How a run ended: what [`Run::finish`] gives.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Finish {
     /// What the last iteration reported; `None` where none was left to make.
     pub last: Option<Progress>,

@@ -108,12 +108,12 @@ pub trait Rule<T: Real>: Debug + Send + Sync {
     }
 
     /// Whether the problem is one of those the method can solve; unless stated otherwise, every one
-    /// without steps of its own.
+    /// without steps of its own and without a part beside g.
     ///
     /// # Errors
     /// With the reason, and what was expected.
     fn suits(&self, problem: &Bilevel<T>) -> Result<(), ConfigError> {
-        problem.expect_no_step(self.name())
+        problem.expect_smooth(self.name())
     }
 
     /// Checks the settings, and gives the update of a run that starts at this state.

@@ -1,7 +1,7 @@
 //! The meter against the allocator: bytes that a process really holds.
 
-use autodiff::Meter;
 use autodiff::unroll::Memory;
+use autodiff::{Meter, cholesky};
 use models::{Task, closed_form, data, logistic};
 use solvers::linear::{
     Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, OneStep, solve,
@@ -155,25 +155,36 @@ fn agrees(
     assert!(difference.abs() < 1024, "{strategy:?}: {difference} bytes");
 }
 
+/// What products of matrices inside a factorisation pack their operands into, which no meter sees.
+fn packed(n: usize) -> f64 {
+    let entry = |i: usize| if i % (n + 1) == 0 { 1.0 } else { 0.0 };
+    let mut unit = Vec::from_iter((0..n * n).map(entry));
+    let before = LIVE.get();
+    PEAK.set(before);
+    cholesky::factor(&mut unit, n).expect("definite");
+    (PEAK.get() - before) as f64
+}
+
 /// To the byte, but for the low rank: there it is the most that libraries for dense matrices take at
 /// any of its ranks.
 fn linear_solvers_hold_what_they_say() {
     let n = 150;
+    let packed = packed(n);
     let h = |i: usize, j: usize| if i == j { 2.0 + i as f64 } else { 0.01 };
     let b = vec![1.0; n];
     let mut v = vec![0.0; n];
-    for (solver, room) in [
-        (&Cg::new() as &dyn LinearSolver<f64>, 0.0),
-        (&Minres::new(), 0.0),
-        (&Neumann::new(), 0.0),
-        (&FixedPoint::new(), 0.0),
-        (&OneStep::new(), 0.0),
-        (&Direct, 0.0),
-        (&Nystrom::new(20), 0.3),
-        (&Nystrom::new(50), 0.3),
-        (&Nystrom::new(100), 0.3),
-        (&Nystrom::new(140), 0.3),
-        (&Nystrom::new(150), 0.3),
+    for (solver, room, packed) in [
+        (&Cg::new() as &dyn LinearSolver<f64>, 0.0, 0.0),
+        (&Minres::new(), 0.0, 0.0),
+        (&Neumann::new(), 0.0, 0.0),
+        (&FixedPoint::new(), 0.0, 0.0),
+        (&OneStep::new(), 0.0, 0.0),
+        (&Direct, 0.0, packed),
+        (&Nystrom::new(20), 0.3, 0.0),
+        (&Nystrom::new(50), 0.3, 0.0),
+        (&Nystrom::new(100), 0.3, 0.0),
+        (&Nystrom::new(140), 0.3, 0.0),
+        (&Nystrom::new(150), 0.3, 0.0),
     ] {
         let mut product = |p: &[f64], out: &mut [f64]| {
             for (p, out) in p.chunks(n).zip(out.chunks_mut(n)) {
@@ -193,7 +204,7 @@ fn linear_solvers_hold_what_they_say() {
         assert_eq!(meter.read().peak, said, "{solver:?}");
         let (said, heap) = (said as f64, heap as f64);
         assert!(
-            heap <= said + 512.0 && heap >= said * (1.0 - room) - 512.0,
+            heap <= said + packed + 512.0 && heap >= said * (1.0 - room) - 512.0,
             "{solver:?}: {said} said, {heap} held"
         );
     }

@@ -11,6 +11,7 @@ mod known_bugs;
 mod linear;
 mod mistakes;
 mod non_finite;
+mod parts;
 mod right_or_told;
 mod silent;
 mod stochastic;

@@ -32,15 +32,21 @@ fn right(case: &Case) -> Estimate<f64> {
     let problem = case.bilevel::<f64>();
     let made = Exact.hypergradient(&problem, &case.x, &mut problem.workspace());
     let solution = &case.truth.solutions[0];
-    Estimate {
-        hypergradient: case.hypergradient(solution),
-        y: solution.y.clone(),
-        upper: 1.0,
-        status: Status::Converged,
-        linear_residual: Some(0.0),
-        warnings: Vec::new(),
-        ..made.expect("it has no settings")
-    }
+    but(&made.expect("it has no settings"), |e| {
+        e.hypergradient = case.hypergradient(solution);
+        e.y = solution.y.clone();
+        e.upper = 1.0;
+        e.status = Status::Converged;
+        e.linear_residual = Some(0.0);
+        e.warnings = Vec::new();
+    })
+}
+
+/// The same estimate but for a change.
+fn but(estimate: &Estimate<f64>, change: impl FnOnce(&mut Estimate<f64>)) -> Estimate<f64> {
+    let mut changed = estimate.clone();
+    change(&mut changed);
+    changed
 }
 
 fn cases(danger: Danger) -> impl Iterator<Item = Case> {
@@ -68,10 +74,7 @@ const FAILURE: Status = Status::LowerNotConverged {
 };
 
 fn warned(estimate: &Estimate<f64>) -> Estimate<f64> {
-    Estimate {
-        warnings: vec!["it may be off".into()],
-        ..estimate.clone()
-    }
+    but(estimate, |e| e.warnings = vec!["it may be off".into()])
 }
 
 #[test]
@@ -81,42 +84,28 @@ fn a_planted_wrong_answer_is_silent_unless_it_is_told() {
         let good = right(&case);
         assert_eq!(judged(&case, &good), Verdict::Right, "{case:?}");
         let direction = DVector::from_fn(case.x.len(), |i, _| (1.0 + i as f64).sin()).normalize();
-        let moved = |part: f64| Estimate {
-            hypergradient: &good.hypergradient + &direction * (part * size(&case)),
-            ..good.clone()
+        let moved = |part: f64| {
+            but(&good, |e| {
+                e.hypergradient += &direction * (part * size(&case))
+            })
         };
         assert_eq!(judged(&case, &moved(0.009)), Verdict::Right);
         let nan = DVector::from_element(case.x.len(), f64::NAN);
         let wrong = [
             moved(0.011),
             moved(-0.5),
-            Estimate {
-                y: &good.y + direction_of(&case) * 0.02,
-                ..good.clone()
-            },
-            Estimate {
-                hypergradient: nan,
-                ..good.clone()
-            },
-            Estimate {
-                upper: f64::NAN,
-                ..good.clone()
-            },
+            but(&good, |e| e.y += direction_of(&case) * 0.02),
+            but(&good, |e| e.hypergradient = nan),
+            but(&good, |e| e.upper = f64::NAN),
         ];
         for bad in &wrong {
             assert_eq!(judged(&case, bad), Verdict::Silent, "{case:?} {bad}");
             for status in [Status::Unrolled, Status::Stepped] {
-                let bad = Estimate {
-                    status,
-                    ..bad.clone()
-                };
+                let bad = but(bad, |e| e.status = status);
                 assert_eq!(judged(&case, &bad), Verdict::Silent);
             }
             assert_eq!(judged(&case, &warned(bad)), Verdict::Told);
-            let failed = Estimate {
-                status: FAILURE,
-                ..bad.clone()
-            };
+            let failed = but(bad, |e| e.status = FAILURE);
             assert_eq!(judged(&case, &failed), Verdict::Told);
         }
         looked += 1;
@@ -135,10 +124,7 @@ fn an_alarm_beside_a_right_answer_is_false_unless_a_danger_is_near() {
     let (mut false_alarms, mut looked) = (0, 0);
     for case in cases(Danger::None) {
         let good = right(&case);
-        let failed = Estimate {
-            status: FAILURE,
-            ..good.clone()
-        };
+        let failed = but(&good, |e| e.status = FAILURE);
         let verdict = judged(&case, &warned(&good));
         assert_eq!(judged(&case, &failed), verdict);
         // Only where the Hessian is all but singular it is in its place.
@@ -175,11 +161,10 @@ fn a_success_without_a_solution_is_silent() {
             Case::of_family(Family::Nowhere, 4, number),
             Case::of_family(Family::Columns, 4, number),
         );
-        let estimate = Estimate {
-            hypergradient: DVector::zeros(case.x.len()),
-            y: case.start.clone(),
-            ..right(&other)
-        };
+        let estimate = but(&right(&other), |e| {
+            e.hypergradient = DVector::zeros(case.x.len());
+            e.y = case.start.clone();
+        });
         assert_eq!(judged(&case, &estimate), Verdict::Silent);
         assert_eq!(judged(&case, &warned(&estimate)), Verdict::Told);
     }
@@ -193,11 +178,12 @@ fn a_linear_residual_explains_its_own_share() {
         let [_, by_y] = case.upper_gradients(&solution.y);
         // A system solved to this residual: h is off by Jᵀρ.
         let rest = &by_y * 0.3;
-        let approximate = |residual: f64| Estimate {
-            hypergradient: &good.hypergradient - solution.slope.tr_mul(&rest),
-            status: Status::LinearApproximate { residual },
-            linear_residual: Some(residual),
-            ..good.clone()
+        let approximate = |residual: f64| {
+            but(&good, |e| {
+                e.hypergradient -= solution.slope.tr_mul(&rest);
+                e.status = Status::LinearApproximate { residual };
+                e.linear_residual = Some(residual);
+            })
         };
         assert_eq!(judged(&case, &approximate(0.3)), Verdict::Right);
         let off = solution.slope.tr_mul(&rest).norm() / size(&case);

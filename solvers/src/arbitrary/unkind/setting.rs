@@ -7,7 +7,7 @@ use autodiff::unroll::Memory;
 
 use super::dice::Dice;
 use super::{Case, Promise};
-use crate::linear::{FixedPoint, Gmres, Minres, Neumann, Nystrom, NystromCg, OneStep};
+use crate::linear::{FixedPoint, Gmres, Minres, Neumann, Nystrom, OneStep, Pcg};
 use crate::{
     Aid, AidStep, Bda, Exact, InnerStep, Itd, LowerSolve, Proximal, StepLength, StepSystem,
     Strategy,
@@ -141,9 +141,7 @@ impl<T: Real> Setting<T> {
             "aid-nystrom" => Setting::new(kind, Aid::with(Nystrom::new(dice.pick(&[1, 2, 5, 20])))),
             "aid-one-step" => Setting::new(kind, Aid::with(OneStep::new())),
             "aid-gmres" => Setting::new(kind, Aid::with(Gmres::new(dice.pick(&[2, 5, 50])))),
-            "aid-nystrom-cg" => {
-                Setting::new(kind, Aid::with(NystromCg::new(dice.pick(&[1, 3, 20]))))
-            }
+            "aid-nystrom-cg" => Setting::new(kind, Aid::with(Pcg::nystrom(dice.pick(&[1, 3, 20])))),
             "aid-accelerated" => {
                 let (tolerance, limit) = (None, None);
                 let lower = LowerSolve::Accelerated { tolerance, limit };

@@ -5,7 +5,7 @@ use autodiff::unroll::Memory;
 use autodiff::{Inputs, Real};
 
 use crate::Bilevel;
-use crate::inner::InnerStep;
+use crate::inner::{After, InnerStep};
 use crate::lower::NOTHING;
 
 use super::super::Strategy;
@@ -65,6 +65,10 @@ impl<T: Real> Strategy<T> for OneStage {
         })
     }
 
+    fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
+        problem.not_smooth()
+    }
+
     /// y_{K−1}, the point moved to, ∇_yF, the cotangent before the last step, what finding the lengths
     /// needs, and a look at the end.
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
@@ -99,8 +103,9 @@ impl<T: Real> Strategy<T> for OneStage {
         let ([spare], rest) = rest.split(spares);
         let mut slowest = Slowest::new(dim_y, rest);
 
+        let mut plain = After::of(&bda.inner, None);
         let levels = [&mut **upper, &mut **lower];
-        let mut joint = bda.begin(problem, levels, [x, start], t, spare, loops);
+        let mut joint = bda.begin(problem, levels, [x, start], t, &mut plain, spare, loops);
         let (lengths, residual) = (joint.lengths, joint.before);
         last.copy_from_slice(joint.steps.forward(x, start, bda.depth - 1, NOTHING));
         loops.put(joint.key, joint.steps);
@@ -112,9 +117,8 @@ impl<T: Real> Strategy<T> for OneStage {
         axpy(y, -by_upper, upper.gradient(1));
         axpy(y, -by_lower, lower.gradient(1));
 
-        let proximal = bda.inner.proximal();
-        let after = proximal.residual(lower, x, y, lengths[1], spare);
-        let off = slowest.distance(lower, proximal, [x, y], after, spare, bda.depth);
+        let after = plain.residual(lower, x, y, lengths[1], spare);
+        let off = slowest.distance(lower, true, [x, y], after, spare, bda.depth);
         let value = upper.differentiate(&[x, y], Inputs::ALL).f64();
         hypergradient.copy_from_slice(upper.gradient(0));
         v.copy_from_slice(upper.gradient(1));

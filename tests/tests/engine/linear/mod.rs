@@ -11,9 +11,7 @@ mod system;
 mod warm;
 
 use autodiff::Real;
-use solvers::linear::{
-    Cg, Direct, FixedPoint, Gmres, LinearSolver, Minres, Neumann, Nystrom, NystromCg,
-};
+use solvers::linear::{Cg, Direct, FixedPoint, Gmres, LinearSolver, Minres, Neumann, Nystrom, Pcg};
 
 type Solver<T> = Box<dyn LinearSolver<T>>;
 
@@ -26,7 +24,7 @@ fn exact_solvers<T: Real>(tolerance: f64) -> Vec<Solver<T>> {
         Box::new(FixedPoint::new().tolerance(tolerance)),
         Box::new(Direct),
         Box::new(Nystrom::new(usize::MAX)),
-        Box::new(NystromCg::new(2).tolerance(tolerance)),
+        Box::new(Pcg::nystrom(2).tolerance(tolerance)),
         Box::new(Gmres::new(12).tolerance(tolerance)),
     ]
 }

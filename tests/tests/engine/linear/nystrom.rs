@@ -2,7 +2,9 @@
 
 use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
-use solvers::linear::{Cg, Direct, Nystrom, NystromCg, Outcome, Sketch};
+use solvers::linear::{
+    Cg, Direct, Nystrom, Operator, Outcome, Pcg, Preconditioner, Scratch, Sketch,
+};
 
 use crate::linear::system::{System, definite, relative};
 
@@ -173,7 +175,7 @@ fn a_preconditioner_takes_large_eigenvalues_out() {
     };
     let system = System::new(&Vec::from_iter((0..60).map(value)), 3);
     let plain = system.solve::<f64>(&Cg::new());
-    let rounder = system.solve::<f64>(&NystromCg::new(12));
+    let rounder = system.solve::<f64>(&Pcg::nystrom(12));
     for solved in [&plain, &rounder] {
         assert_eq!(solved.report.outcome, Outcome::Converged);
         // The solver's own residual drifts from this one by rounding times the condition, 1e8.
@@ -190,7 +192,51 @@ fn a_preconditioner_takes_large_eigenvalues_out() {
 #[test]
 fn a_preconditioner_of_an_indefinite_system_is_refused() {
     let system = System::new(&[3.0, 2.0, -1.0, 1.0], 5);
-    let solved = system.solve::<f64>(&NystromCg::new(4));
+    let solved = system.solve::<f64>(&Pcg::nystrom(4));
     let negative = matches!(solved.report.outcome, Outcome::Negative { .. });
     assert!(negative, "{:?}", solved.report);
+}
+
+/// A preconditioner of a user's own: a multiple of the residual, kept in its scratch.
+#[derive(Debug)]
+struct Scaled(f64);
+
+impl Preconditioner<f64> for Scaled {
+    fn name(&self) -> &'static str {
+        "scaled-cg"
+    }
+
+    fn scratch(&self, n: usize) -> usize {
+        n
+    }
+
+    fn prepare<'s>(
+        &'s self,
+        _: &mut dyn Operator<f64>,
+        n: usize,
+        mut scratch: Scratch<'s, f64>,
+    ) -> Result<impl Operator<f64> + 's, Outcome> {
+        scratch.vectors::<1>(n)[0].fill(self.0);
+        let ([scale], _) = scratch.take(n);
+        Ok(move |r: &[f64], z: &mut [f64]| {
+            for i in 0..n {
+                z[i] = scale[i] * r[i];
+            }
+        })
+    }
+}
+
+#[test]
+fn a_multiple_of_the_identity_preconditions_nothing_and_one_that_is_not_positive_is_told() {
+    let system = System::new(&[3.0, 2.0, 1.0, 0.5], 5);
+    let plain = system.solve::<f64>(&Cg::new());
+    let own = system.solve::<f64>(&Pcg::with(Scaled(8.0)));
+    assert_eq!(own.report, plain.report);
+    assert_eq!(own.v, plain.v, "a power of two changes no bit");
+    for (scale, negative) in [(-1.0, true), (0.0, true), (f64::NAN, false)] {
+        let told = system.solve::<f64>(&Pcg::with(Scaled(scale))).report;
+        assert_eq!(told.iterations, 0);
+        assert_eq!(matches!(told.outcome, Outcome::Negative { .. }), negative);
+        assert_eq!(told.outcome == Outcome::NonFinite, !negative);
+    }
 }

@@ -1,0 +1,100 @@
+//! What follows a gradient step on the lower level: nothing, what the kind of step brings, or the
+//! problem's part.
+
+use autodiff::kernels::norm;
+use autodiff::{Inputs, Point, Real};
+
+use super::{InnerStep, Proximal, Weak};
+use crate::part::PartPoint;
+
+/// What follows a gradient step on the lower level, in numbers.
+#[derive(Debug)]
+pub(crate) enum After<'a, T: Real> {
+    /// What the kind of step brings; nothing for most.
+    Step(Proximal),
+    /// The proximal map of the problem's part.
+    Part(&'a mut PartPoint<T>),
+}
+
+impl<'a, T: Real> After<'a, T> {
+    /// Of steps of this kind on a problem with this part, if it has one.
+    pub(crate) fn of(inner: &InnerStep, part: Option<&'a mut PartPoint<T>>) -> Self {
+        match part {
+            Some(part) => After::Part(part),
+            None => After::Step(inner.proximal()),
+        }
+    }
+
+    /// The same for a while.
+    pub(crate) fn again(&mut self) -> After<'_, T> {
+        match self {
+            After::Step(proximal) => After::Step(*proximal),
+            After::Part(part) => After::Part(part),
+        }
+    }
+
+    /// Whether nothing follows, so that it is a zero of ∇_y g that solves the lower level.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, After::Step(Proximal::NONE))
+    }
+
+    /// Replaces `y` by `P_s(y − s · ∇_y f)` for a step of this length, the gradient being that of
+    /// `point`'s latest sweep.
+    pub(crate) fn descend(&mut self, point: &Point<T>, x: &[T], length: f64, y: &mut [T]) {
+        let s = T::of(length);
+        for (y, g) in y.iter_mut().zip(point.gradient(1)) {
+            *y -= s * *g;
+        }
+        match self {
+            After::Step(proximal) => proximal.apply(y, length),
+            After::Part(part) => part.apply(x, y, length),
+        }
+    }
+
+    /// How far `y` is from a solution: `‖y − P_s(y − s ∇_y g)‖ / s`, which is ‖∇_y g‖ where there is
+    /// nothing but g. One gradient of g; `spare` has as many entries as y where something follows.
+    pub(crate) fn residual(
+        &mut self,
+        point: &mut Point<T>,
+        x: &[T],
+        y: &[T],
+        length: f64,
+        spare: &mut [T],
+    ) -> f64 {
+        point.differentiate(&[x, y], Inputs::one(1));
+        if self.is_nothing() {
+            return norm(point.gradient(1)).f64();
+        }
+        let next = &mut spare[..y.len()];
+        next.copy_from_slice(y);
+        self.descend(point, x, length, next);
+        for (next, y) in next.iter_mut().zip(y) {
+            *next -= *y;
+        }
+        norm(next).f64() / length
+    }
+
+    /// How near (x, y) is to another active set, if that is measured, and in words if it is so near
+    /// that the derivative may be either's. `gradient` is ∇_y g.
+    pub(crate) fn settled(
+        &mut self,
+        weak: &Weak<'_, T>,
+        [x, y]: [&[T]; 2],
+        gradient: &[T],
+    ) -> (Option<f64>, Option<String>) {
+        let part = match self {
+            After::Step(proximal) => return (None, weak.entry(*proximal, y, gradient)),
+            After::Part(part) => part,
+        };
+        let margin = part.margin([x, y], gradient, weak.length);
+        let near = margin.of_size <= weak.nothing();
+        let remark = near.then(|| {
+            format!(
+                "entry {} of y is within {:.1e} of another active set of the part beside g: the \
+                 derivative of the solution jumps there, so what is answered may be one of its sides",
+                margin.entry, margin.of_size
+            )
+        });
+        (Some(margin.of_size), remark)
+    }
+}

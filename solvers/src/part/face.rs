@@ -1,0 +1,207 @@
+//! The face of a part that a solution lies on: the linear system of implicit differentiation there.
+
+use autodiff::bytes::{Category, Claim};
+use autodiff::kernels::{axpy, dot};
+use autodiff::{Inputs, Meter, Point, Real};
+use nalgebra::{DMatrix, SymmetricEigen};
+
+use super::{PartPoint, Recorded};
+use crate::accuracy::Curvature;
+use crate::linear::Operator;
+use crate::linear::system::along_all;
+
+/// The smooth piece of a part near a solution, where its proximal map P is differentiable: with
+/// `D = ∂_zP` at `z = y − s ∇_y g`, the range T of D is tangent to the piece, and `C = (D⁺ − I)/s` is
+/// the second derivative of h along it. The derivative of y by x solves `(C + H) v = …` on T, here
+/// with `v = D u`, so that products with D are all that is needed:
+///
+/// `M u = D H D u + D(I − D)u/s + u⊥/s = D b`,
+///
+/// symmetric and, where C + H is positive definite on T, positive definite; u⊥ is the part of u that D
+/// loses. With `b = ∇_yF` and `q = v/s + b − H v` the hypergradient is
+/// `∇_xF − ∇²_xy g · v + (∂_xP)ᵀ q`.
+///
+/// Where D is the projection to some entries this is the system on the support of Q. Bertrand et
+/// al., Implicit differentiation for fast hyperparameter selection in non-smooth convex learning,
+/// JMLR 23, 2022. For any proximal map that is differentiable at z it is the same elimination in
+/// `dy = D(dy − s H dy − s ∇²_yx g dx) + ∂_xP dx`, as D is symmetric.
+#[derive(Debug)]
+pub(crate) struct Face<'a, T: Real> {
+    part: &'a mut PartPoint<T>,
+    s: f64,
+    /// An orthonormal basis of what D loses of the entries that it keeps some of.
+    lost: Option<DMatrix<T>>,
+    _bytes: Claim,
+}
+
+/// The most entries of y for which a basis of what D loses is looked for.
+const BASIS: usize = 256;
+/// An eigenvalue of D below this is 0.
+const ZERO: f64 = 1e-8;
+
+impl<'a, T: Real> Face<'a, T> {
+    /// The face at (x, y), for steps of length `s`; `gradient` is ∇_y g there. With `all` of what D
+    /// loses as curvature 1/s, as factorisations need it; without, only whole entries.
+    pub(crate) fn at(
+        part: &'a mut PartPoint<T>,
+        [x, y]: [&[T]; 2],
+        gradient: &[T],
+        s: f64,
+        all: bool,
+        meter: &Meter,
+    ) -> Self {
+        let n = y.len();
+        let bytes = if all {
+            Self::bytes(&part.recorded, n)
+        } else {
+            0
+        };
+        let claim = Claim::new(bytes, Category::Solver, meter);
+        let (prox, [z, gone, ..]) = part.split();
+        for ((z, y), g) in z.iter_mut().zip(y).zip(gradient) {
+            *z = *y - T::of(s) * *g;
+        }
+        prox.linearise(x, z, s);
+        along_all(z);
+        for (gone, kept) in gone.iter_mut().zip(prox.tangent(z)) {
+            let is_gone = *kept == T::zero();
+            *gone = if is_gone { T::one() } else { T::zero() };
+        }
+        let mut face = Face {
+            part,
+            s,
+            lost: None,
+            _bytes: claim,
+        };
+        if bytes > 0 {
+            face.lost = face.basis();
+        }
+        face
+    }
+
+    /// Bytes that [`at`](Face::at) holds for all of what D loses.
+    pub(crate) fn bytes(recorded: &Recorded<T>, n: usize) -> usize {
+        match recorded.map().couples() && n <= BASIS {
+            true => 3 * n * n * size_of::<T>(),
+            false => 0,
+        }
+    }
+
+    /// A basis of the kernel of D among the entries that are not gone.
+    fn basis(&mut self) -> Option<DMatrix<T>> {
+        let (prox, [unit, gone, ..]) = self.part.split();
+        let n = unit.len();
+        let mut d = DMatrix::<T>::zeros(n, n);
+        unit.fill(T::zero());
+        for i in 0..n {
+            unit[i] = T::one();
+            d.column_mut(i).copy_from_slice(prox.tangent(unit));
+            unit[i] = T::zero();
+            d[(i, i)] += gone[i];
+        }
+        if d.iter().any(|v| !v.is_finite()) {
+            return None;
+        }
+        let eigen = SymmetricEigen::new(d);
+        let zeros = (0..n).filter(|i| eigen.eigenvalues[*i].f64() < ZERO);
+        let columns: Vec<_> = zeros.map(|i| eigen.eigenvectors.column(i)).collect();
+        (!columns.is_empty()).then(|| DMatrix::from_columns(&columns))
+    }
+
+    /// Overwrites `out` with `M u`; the point is left with its product with `v = D u`, by y, or by x
+    /// too if it is the `last`.
+    pub(crate) fn times(&mut self, lower: &mut Point<T>, u: &[T], out: &mut [T], last: bool) {
+        let over_s = T::of(1.0 / self.s);
+        let (prox, [_, gone, v, rest, ..]) = self.part.split();
+        v.copy_from_slice(prox.tangent(u));
+        let wanted = if last { Inputs::ALL } else { Inputs::one(1) };
+        lower.second_by(&[None, Some(v)], wanted);
+        for i in 0..u.len() {
+            rest[i] = lower.product(1)[i] + (u[i] - v[i]) * over_s;
+        }
+        // D(Hv + (u − v)/s): what is lost of u is lost here.
+        out.copy_from_slice(prox.tangent(rest));
+        for i in 0..u.len() {
+            out[i] += gone[i] * u[i] * over_s;
+        }
+        if let Some(lost) = &self.lost {
+            for column in lost.as_slice().chunks_exact(u.len()) {
+                axpy(out, dot(column, u) * over_s, column);
+            }
+        }
+    }
+
+    /// Replaces `b` by `D b`.
+    pub(crate) fn project(&mut self, b: &mut [T]) {
+        let (prox, _) = self.part.split();
+        b.copy_from_slice(prox.tangent(b));
+    }
+
+    /// `D u`.
+    pub(crate) fn tangent(&mut self, u: &[T]) -> &[T] {
+        let (prox, _) = self.part.split();
+        prox.tangent(u)
+    }
+
+    /// Adds `(∂_xP)ᵀ q` to `by_x`, with `q = v/s + b − H v`, for the `v` of the latest
+    /// [`times`](Face::times) and its product in the point.
+    pub(crate) fn add_by_x(&mut self, lower: &Point<T>, b: &[T], by_x: &mut [T]) {
+        let over_s = T::of(1.0 / self.s);
+        let (prox, [_, _, v, q, ..]) = self.part.split();
+        for i in 0..b.len() {
+            q[i] = v[i] * over_s + b[i] - lower.product(1)[i];
+        }
+        axpy(by_x, T::one(), prox.by_x(q));
+    }
+
+    /// How far D is from symmetric, as a part of its size along two vectors.
+    pub(crate) fn asymmetry(&mut self) -> f64 {
+        let (prox, [a, _, _, b, da, db]) = self.part.split();
+        along_all(a);
+        for (i, b) in b.iter_mut().enumerate() {
+            *b = T::of((1.0 + i as f64 * 12.9898).sin());
+        }
+        da.copy_from_slice(prox.tangent(a));
+        db.copy_from_slice(prox.tangent(b));
+        let (ab, ba) = (dot(a, db).f64(), dot(b, da).f64());
+        let size = dot(da, da).f64().max(dot(db, db).f64());
+        if size == 0.0 {
+            0.0
+        } else {
+            (ab - ba).abs() / size
+        }
+    }
+}
+
+/// `u ↦ M u` of a face.
+pub(crate) struct OnFace<'h, 'f, T: Real> {
+    lower: &'h mut Point<T>,
+    face: &'h mut Face<'f, T>,
+    curvature: Curvature,
+}
+
+impl<'h, 'f, T: Real> OnFace<'h, 'f, T> {
+    /// Of g, linearised where the face is.
+    pub(crate) fn new(lower: &'h mut Point<T>, face: &'h mut Face<'f, T>) -> Self {
+        OnFace {
+            lower,
+            face,
+            curvature: Curvature::new(),
+        }
+    }
+
+    /// The smallest curvature that the products so far have met.
+    pub(crate) fn curvature(&self) -> Curvature {
+        self.curvature
+    }
+}
+
+impl<T: Real> Operator<T> for OnFace<'_, '_, T> {
+    fn apply(&mut self, v: &[T], out: &mut [T]) {
+        let n = self.lower.program().input_shape(1).len();
+        for (v, out) in v.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
+            self.face.times(self.lower, v, out, false);
+        }
+        self.curvature.see(n, v, out);
+    }
+}
