@@ -21,6 +21,7 @@
 //! ```
 
 mod activity;
+mod algebra;
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
 mod batch;
@@ -50,6 +51,7 @@ pub mod rules;
 mod sampled;
 mod shape;
 mod simd;
+mod sparse;
 mod sweep;
 pub mod threads;
 pub mod unroll;
@@ -60,6 +62,7 @@ mod workspace;
 /// The matrices of [`Var::matrix`], [`Layout::pack`] and of the solvers' vectors.
 pub use nalgebra;
 
+pub use algebra::Matrices;
 pub use batch::{Batch, Table, index_of};
 pub use bytes::Meter;
 pub use inputs::Inputs;
@@ -77,5 +80,6 @@ pub use rerecord::Rerecord;
 pub use rules::conv::Padding;
 pub use sampled::{Batched, BatchedClosure, Sampled, SampledClosure, batched, sampled};
 pub use shape::Shape;
+pub use sparse::{Sparse, SparseError};
 pub use var::Var;
 pub use workspace::Sweeps;

@@ -61,7 +61,10 @@ fn samples(n: usize, d: usize, classes: usize) -> Samples {
         _ => ((features[(0, j)] + 1.0) * 0.499 * classes as f64).floor(),
     };
     let labels = (0..n).map(label).collect();
-    Samples { features, labels }
+    Samples {
+        features: features.into(),
+        labels,
+    }
 }
 
 /// `½ eˣ ‖y‖²`.

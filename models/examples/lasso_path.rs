@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         taken.to_vec()
     };
     let mut samples = |rows: usize| Samples {
-        features: DMatrix::from_vec(d, rows, take(rows * d)),
+        features: DMatrix::from_vec(d, rows, take(rows * d)).into(),
         labels: take(rows),
     };
     let splits = Splits {

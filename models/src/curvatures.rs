@@ -4,7 +4,7 @@ use autodiff::Real;
 use nalgebra::DMatrix;
 use solvers::Constants;
 
-use crate::data::{Samples, Splits};
+use crate::data::{Features, Samples, Splits};
 
 /// The largest third central moment of a number in `[0, 1]`, 1/(6√3).
 const THIRD_MOMENT: f64 = 0.096_225_044_864_937_63;
@@ -64,14 +64,18 @@ impl Curvatures {
 /// An upper bound on the largest eigenvalue of `mean weight(‖a‖) aaᵀ`.
 fn second_moment(samples: &Samples, weight: impl Fn(f64) -> f64) -> f64 {
     let (d, n) = (samples.dim(), samples.len());
-    let columns = || samples.features.column_iter();
     let trace = || {
-        let each = columns().map(|a| weight(a.norm()) * a.norm_squared());
-        each.sum::<f64>() / n.max(1) as f64
+        let squares = samples.features.squares().into_iter();
+        squares.map(|s| weight(s.sqrt()) * s).sum::<f64>() / n.max(1) as f64
     };
-    if n * d * d + 10 * d * d * d > WORK {
-        return trace();
-    }
+    // In f64, as d³ may be beyond a machine's integers.
+    let (size, count) = (d as f64, n as f64);
+    let work = count * size * size + 10.0 * size.powi(3);
+    let dense = match &samples.features {
+        Features::Dense(dense) if work <= WORK as f64 => dense,
+        _ => return trace(),
+    };
+    let columns = || dense.column_iter();
     let mut moment = DMatrix::<f64>::zeros(d, d);
     for a in columns() {
         moment.ger(weight(a.norm()) / n.max(1) as f64, &a, &a, 1.0);

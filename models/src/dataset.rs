@@ -67,7 +67,7 @@ impl<T: Real> Dataset<T> {
 
     fn new(samples: &Samples, labels: Labels<T>) -> Self {
         Dataset {
-            features: cast(samples.features.as_slice()),
+            features: cast(samples.features.dense().as_slice()),
             labels,
             dim: samples.dim(),
             len: samples.len(),
@@ -240,7 +240,7 @@ impl<T: Real> Dataset<T> {
 /// Panics unless there are as many labels as samples.
 #[track_caller]
 fn one_label_each(samples: &Samples) {
-    let (columns, labels) = (samples.features.ncols(), samples.labels.len());
+    let (columns, labels) = (samples.features.len(), samples.labels.len());
     assert!(
         columns == labels,
         "features of {} × {columns} and {labels} labels: expected a label for each of the \

@@ -229,7 +229,7 @@ impl<T: Real> Episode<T> {
             support_labels.extend(vec![way; shots]);
             query_labels.extend(vec![way; each - shots]);
         }
-        let images = |indices: &[usize]| pool.samples.subset(indices).features.map(T::of);
+        let images = |indices: &[usize]| pool.samples.subset(indices).features.dense().map(T::of);
         Episode {
             support: images(&support),
             support_labels,

@@ -129,16 +129,11 @@ fn f1<T: Real>(x: &DVector<T>, corrupted: &[bool]) -> f64 {
 }
 
 fn with_bias(samples: &Samples) -> Samples {
-    let (d, n) = samples.features.shape();
-    let features = DMatrix::from_fn(
-        d + 1,
-        n,
-        |i, j| {
-            if i < d { samples.features[(i, j)] } else { 1.0 }
-        },
-    );
+    let all = samples.features.dense();
+    let (d, n) = all.shape();
+    let features = DMatrix::from_fn(d + 1, n, |i, j| if i < d { all[(i, j)] } else { 1.0 });
     Samples {
-        features,
+        features: features.into(),
         labels: samples.labels.clone(),
     }
 }

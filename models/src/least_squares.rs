@@ -11,6 +11,7 @@ use solvers::Constants;
 use crate::catalogue::{Data, Entry, make};
 use crate::curvatures::WORK;
 use crate::data::{Labels, Samples, Splits};
+use crate::design::Design;
 use crate::task::{Known, Metric, Task};
 
 /// A matrix with entries of variance 1/rows.
@@ -34,7 +35,7 @@ pub fn ridge<T: Real>(dim: usize, seed: u64) -> Task<T> {
 }
 
 /// [`ridge`] of these samples, whose labels are the targets; there is no intercept. The metric is
-/// the mean squared error on the test samples, if there are any. Of many or large samples 0 and
+/// the mean squared error on the test samples, if there are any. Of sparse, many or large samples 0 and
 /// ‖X‖² in the Frobenius norm stand for the extreme eigenvalues in the constants.
 ///
 /// ```
@@ -64,11 +65,17 @@ pub static RIDGE: Entry = Entry::new(
         None => ridge(if given.is_small() { 6 } else { 20 }, given.seed),
     })),
 )
-.takes(Data::Table(Labels::Targets));
+.takes(Data::Table(Labels::Targets))
+.with_sparse();
 
 /// φ(x) and ∇φ(x) of [`ridge`] in closed form.
 pub fn ridge_hypergradient(dim: usize, seed: u64, x: &DVector<f64>) -> (f64, DVector<f64>) {
     let Ridge { train, valid, .. } = Ridge::draw(dim, seed);
+    let dense = |(m, t): Rows| match m {
+        Design::Dense(m) => (m, t),
+        Design::Sparse(_) => unreachable!("what is drawn is dense"),
+    };
+    let (train, valid) = (dense(train), dense(valid));
     let weights = x.map(f64::exp);
     let h = train.0.tr_mul(&train.0) + DMatrix::from_diagonal(&weights);
     let factor = h.cholesky().expect("positive definite");
@@ -80,7 +87,7 @@ pub fn ridge_hypergradient(dim: usize, seed: u64, x: &DVector<f64>) -> (f64, DVe
 }
 
 /// Samples as rows, and their targets.
-type Rows = (DMatrix<f64>, DVector<f64>);
+type Rows = (Design<f64>, DVector<f64>);
 
 struct Ridge {
     train: Rows,
@@ -100,7 +107,7 @@ impl Ridge {
             let m = random(&mut rng, count, dim);
             let noise = DVector::from_fn(count, |_, _| rng.random_range(-0.3..0.3));
             let t = &m * &truth + noise;
-            (m, t)
+            (Design::Dense(m), t)
         };
         Ridge {
             train: samples(4 * dim),
@@ -110,7 +117,7 @@ impl Ridge {
     }
 
     fn of(splits: Splits) -> Self {
-        let rows = |part: Samples| (part.features.transpose(), DVector::from_vec(part.labels));
+        let rows = |part: Samples| (Design::of(part.features), DVector::from_vec(part.labels));
         Ridge {
             train: rows(splits.train),
             valid: rows(splits.valid),
@@ -120,15 +127,16 @@ impl Ridge {
 
     fn task<T: Real>(self) -> Task<T> {
         let Ridge { train, valid, test } = self;
-        let dim = train.0.ncols();
+        let dim = train.0.columns();
         let ((least, greatest), (_, smooth)) = (curvatures(&train.0), curvatures(&valid.0));
         let half = T::of(0.5);
-        let cast = |(m, t): &Rows| (m.map(T::of), t.map(T::of));
+        let cast = |(m, t): &Rows| (m.cast::<T>(), t.map(T::of));
         let ((a, t), (b, u)) = (cast(&train), cast(&valid));
         let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| {
-            ((&a * y - &t).norm_squared() + x.exp().dot(y.square())) * half
+            ((a.times(y) - &t).norm_squared() + x.exp().dot(y.square())) * half
         });
-        let upper = objective(|_: Var<'_, T>, y: Var<'_, T>| (&b * y - &u).norm_squared() * half);
+        let upper =
+            objective(|_: Var<'_, T>, y: Var<'_, T>| (b.times(y) - &u).norm_squared() * half);
         let start = DVector::from_element(dim, T::of(-2.0));
         let task = Task::plain("ridge", upper, lower, start, dim);
         let task = task.with_constants(move |x, y| {
@@ -148,7 +156,7 @@ impl Ridge {
         });
         let metrics = test.map(|(m, t)| {
             Metric::new("test_mse", move |_, y: &DVector<T>| {
-                (&m * y.map(|v| v.f64()) - &t).norm_squared() / t.len() as f64
+                (m.product(&y.map(|v| v.f64())) - &t).norm_squared() / t.len() as f64
             })
         });
         Task {
@@ -159,9 +167,12 @@ impl Ridge {
 }
 
 /// The least and the largest eigenvalue of mᵀm; bounds on them where they would take long.
-fn curvatures(m: &DMatrix<f64>) -> (f64, f64) {
+fn curvatures(design: &Design<f64>) -> (f64, f64) {
+    let trace = design.norm_squared();
+    let Design::Dense(m) = design else {
+        return (0.0, trace);
+    };
     let (rows, columns) = m.shape();
-    let trace = m.norm_squared();
     if !trace.is_finite() || rows * columns * rows.min(columns) > WORK {
         return (0.0, trace);
     }

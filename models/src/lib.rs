@@ -22,8 +22,10 @@ pub mod closed_form;
 mod curvatures;
 pub mod data;
 mod dataset;
+mod design;
 mod few_shot;
 mod gaussian;
+mod gaussian_process;
 mod group_ridge;
 mod held_out;
 mod hyper_cleaning;
@@ -51,6 +53,9 @@ use stability::{ORTHOGONAL_MAP, RIDGE_PRIOR};
 
 pub use dataset::Dataset;
 pub use few_shot::{FEW_SHOT, FewShot, few_shot, few_shot_on};
+pub use gaussian_process::{
+    Evidence, GAUSSIAN_PROCESS, GAUSSIAN_PROCESS_LIKELIHOOD, gaussian_process,
+};
 pub use group_ridge::{GROUP_RIDGE, group_ridge};
 pub use held_out::HeldOut;
 pub use hyper_cleaning::{CORRUPTION, HYPER_CLEANING, HyperCleaning, hyper_cleaning};
@@ -95,6 +100,8 @@ pub static PROBLEMS: &[&Entry] = &[
     &SHIFTED_SINES,
     &SINE_PRODUCT,
     &GROUP_RIDGE,
+    &GAUSSIAN_PROCESS,
+    &GAUSSIAN_PROCESS_LIKELIHOOD,
     &LASSO,
     &ELASTIC_NET,
     &WEIGHTED_LASSO,

@@ -205,7 +205,7 @@ impl Regression {
 
     fn of(samples: Samples) -> Self {
         Regression {
-            features: samples.features.transpose(),
+            features: samples.features.dense().transpose(),
             targets: DVector::from_vec(samples.labels),
         }
     }

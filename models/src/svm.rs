@@ -63,7 +63,7 @@ pub fn svm<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
 
 /// The samples as columns, each times its label.
 fn signed(samples: &Samples) -> DMatrix<f64> {
-    let mut signed = samples.features.clone();
+    let mut signed = samples.features.dense().clone();
     for (mut column, label) in signed.column_iter_mut().zip(&samples.labels) {
         column *= *label;
     }

@@ -101,6 +101,9 @@ pub fn instruction() -> impl Strategy<Value = Instruction> {
         2 => (0..Unary::ALL.len(), back(), back(), 1usize..=7, index()).prop_map(
             |(row, of, weights, samples, from)| Instruction::Loss { row, of, weights, samples, from }
         ),
+        3 => (0..Graph::ALGEBRA.len(), back(), back(), 0usize..2).prop_map(
+            |(kind, of, with, count)| Instruction::Algebra { kind, of, with, count }
+        ),
         1 => (back(), index(), index())
             .prop_map(|(of, start, len)| Instruction::Slice { of, start, len }),
         1 => (back(), vec(index(), 1..=6))

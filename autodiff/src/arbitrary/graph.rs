@@ -59,6 +59,13 @@ pub enum Instruction {
         samples: usize,
         from: usize,
     },
+    /// An entry of [`Graph::ALGEBRA`], of one or two matrices.
+    Algebra {
+        kind: usize,
+        of: Back,
+        with: Back,
+        count: usize,
+    },
     Slice {
         of: Back,
         start: usize,
@@ -120,6 +127,7 @@ impl Instruction {
             }
             I::Conv { image, kernel, .. } => vec![image, kernel],
             I::Loss { of, weights, .. } => vec![of, weights],
+            I::Algebra { of, with, .. } => vec![of, with],
             I::Concat { of } | I::Fused { of } => of.iter_mut().collect(),
             I::Constant { .. } => vec![],
         }
@@ -171,6 +179,18 @@ impl Graph {
         "repeat",
         "hstack",
         "vstack",
+    ];
+
+    /// What [`Instruction::Algebra`] chooses from: methods of [`Matrices`](crate::Matrices).
+    pub const ALGEBRA: &'static [&'static str] = &[
+        "cholesky",
+        "solve",
+        "solve_spd",
+        "solve_lower",
+        "solve_upper",
+        "log_det",
+        "log_abs_det",
+        "inv_quadratic",
     ];
 
     /// The inputs' shapes.

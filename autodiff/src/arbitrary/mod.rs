@@ -38,6 +38,7 @@
 //! outcome.unwrap();
 //! ```
 
+mod algebra;
 mod draw;
 mod for_all;
 mod graph;

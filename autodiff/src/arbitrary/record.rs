@@ -2,6 +2,7 @@
 
 use nalgebra::DMatrix;
 
+use super::algebra::algebra;
 use super::graph::{Back, Graph, Instruction};
 use crate::primitive::Primitive;
 use crate::real::Real;
@@ -209,6 +210,16 @@ impl<'r, T: Real, P: Primitive<T>> Builder<'r, '_, T, P> {
                 let w = resized(w, Shape::vector(*samples)).sigmoid();
                 ((losses * w).mean(), 2.0 * p.max(LIMIT))
             }
+            Instruction::Algebra {
+                kind,
+                of,
+                with,
+                count,
+            } => {
+                let name = Graph::ALGEBRA[kind % Graph::ALGEBRA.len()];
+                let (a, with) = (soft(self.factor(*of).0), self.factor(*with));
+                algebra(name, a, with, 1 + count % 2)
+            }
             Instruction::Slice { of, start, len } => {
                 let (a, p) = self.take(*of);
                 let start = start % a.len();
@@ -329,7 +340,7 @@ fn modest<T: Real>(a: Var<'_, T>) -> Var<'_, T> {
 }
 
 /// The value in a shape: its entries over and over.
-fn resized<T: Real>(a: Var<'_, T>, shape: Shape) -> Var<'_, T> {
+pub(super) fn resized<T: Real>(a: Var<'_, T>, shape: Shape) -> Var<'_, T> {
     if a.shape() == shape {
         return a;
     }

@@ -185,6 +185,17 @@ fn smaller_instruction(instruction: &Instruction) -> Vec<Instruction> {
                 from,
             })
             .to_vec(),
+        I::Algebra {
+            kind,
+            of,
+            with,
+            count,
+        } if count > 0 => vec![I::Algebra {
+            kind,
+            of,
+            with,
+            count: 0,
+        }],
         I::Slice { of, start, len } => {
             let starts = (start > 0).then_some(I::Slice { of, start: 0, len });
             let lens = (len > 0).then_some(I::Slice {

@@ -149,6 +149,7 @@ pub fn record(read: &ReadData) -> Value {
         "header": about.header,
         "samples": { "train": train, "valid": valid, "test": test },
         "features": about.features,
+        "entries": about.entries,
         "classes": about.classes,
         "label_map": label_map,
         "targets": about.targets.map(|t| json!({ "least": t.least, "most": t.most })),

@@ -91,7 +91,10 @@ impl LinearModel {
                 }
             });
             let labels = labels.collect();
-            Samples { features, labels }
+            Samples {
+                features: features.into(),
+                labels,
+            }
         };
         let train = samples(recipe.n, recipe.corrupted);
         let valid = samples(recipe.n_valid, 0.0);
@@ -114,7 +117,7 @@ impl LinearModel {
             if samples.is_empty() {
                 continue;
             }
-            to.samples(group, features, &samples.features)?;
+            to.samples(group, features, samples.features.dense())?;
             to.array(group, labels, &[samples.len()], &samples.labels)?;
         }
         to.array(group, "x", &[self.x.len()], &self.x)?;

@@ -107,7 +107,8 @@ fn the_cross_product_of_w8_is_the_slope_of_the_gradient() {
 
 #[test]
 fn the_pixels_of_w6_are_whole_in_8_bits() {
-    let pixels = w6::inputs().train.features;
+    let data = w6::inputs();
+    let pixels = data.train.features.dense();
     let whole = |v: &f64| (v * 255.0).fract().min(1.0 - (v * 255.0).fract()) < 1e-12;
     assert!(pixels.iter().all(|v| (0.0..=1.0).contains(v) && whole(v)));
     assert!(pixels.max() == 1.0 && pixels.min() == 0.0);
@@ -281,7 +282,7 @@ fn inputs_are_written_with_samples_in_rows() {
     assert_eq!(shape, [2000, 500]);
     assert_eq!(
         entries[500..1000],
-        *data.train.features.column(1).as_slice()
+        *data.train.features.dense().column(1).as_slice()
     );
     assert_eq!(read("v"), (vec![500], data.v));
 }

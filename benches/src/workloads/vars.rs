@@ -8,7 +8,7 @@ use super::inputs::LinearModel;
 
 /// [`w1::lower`](super::w1::lower), the samples being the rows of a matrix.
 pub(super) fn logistic<T: Real>(data: &LinearModel) -> Arc<Program<T>> {
-    let a = data.train.features.transpose().map(T::of);
+    let a = data.train.features.dense().transpose().map(T::of);
     let minus: Vec<T> = data.train.labels.iter().map(|t| T::of(-t)).collect();
     let g = objective(|x: Var<'_, T>, y: Var<'_, T>| {
         let margins = y.vector(&minus) * (&a * y);
@@ -21,7 +21,7 @@ pub(super) fn logistic<T: Real>(data: &LinearModel) -> Arc<Program<T>> {
 /// column for each class.
 pub(super) fn softmax<T: Real>(data: &LinearModel) -> Arc<Program<T>> {
     let (classes, d) = (data.classes, data.train.dim());
-    let a = data.train.features.map(T::of);
+    let a = data.train.features.dense().map(T::of);
     let labels = data.train.labels.iter().enumerate();
     let places: Vec<usize> = labels.map(|(i, c)| i * classes + *c as usize).collect();
     let g = objective(|x: Var<'_, T>, y: Var<'_, T>| {

@@ -10,9 +10,9 @@ pub(super) const SIZE: [usize; 3] = [20_000, 784, 10];
 pub(super) fn inputs() -> LinearModel {
     let mut data = w2::draw(SIZE[0], 0, SIZE[1], 8);
     // They are drawn uniformly around 0.
-    let largest = data.train.features.amax();
-    data.train
-        .features
-        .apply(|v| *v = ((0.5 + 0.5 * *v / largest) * 255.0).round() / 255.0);
+    let drawn = data.train.features.dense();
+    let largest = drawn.amax();
+    let pixels = drawn.map(|v| ((0.5 + 0.5 * v / largest) * 255.0).round() / 255.0);
+    data.train.features = pixels.into();
     data
 }

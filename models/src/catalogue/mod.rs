@@ -87,6 +87,8 @@ pub struct Entry {
     pub row: Row,
     /// Which data it takes.
     pub data: Data,
+    /// Whether its data may be sparse: if not, a table is read with its zeros.
+    pub sparse: bool,
     /// Whether it may have a bias for each class.
     pub bias: bool,
     /// Whether it has a larger size.
@@ -109,6 +111,7 @@ impl Entry {
         Entry {
             row: Row { name, about },
             data: Data::Own,
+            sparse: false,
             bias: false,
             large: false,
             defaults: Defaults::NONE,
@@ -120,6 +123,14 @@ impl Entry {
     /// Takes this data in place of its own where it is given.
     pub(crate) const fn takes(self, data: Data) -> Self {
         Entry { data, ..self }
+    }
+
+    /// Takes sparse data as it is.
+    pub(crate) const fn with_sparse(self) -> Self {
+        Entry {
+            sparse: true,
+            ..self
+        }
     }
 
     /// Takes a bias for each class where it is asked for.

@@ -63,7 +63,11 @@ impl Source {
         let read = match entry.data {
             Data::Own => None,
             Data::Table(labels) => {
-                let Loaded { splits, about } = self.reading::<T>(labels).load(path)?;
+                let reading = Reading {
+                    dense: !entry.sparse,
+                    ..self.reading::<T>(labels)
+                };
+                let Loaded { splits, about } = reading.load(path)?;
                 given.table = Some(splits);
                 Some(ReadData::Table(about))
             }

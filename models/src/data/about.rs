@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::labels::LabelMap;
-use super::{Samples, Splits, Standardised};
+use super::{Features, Samples, Splits, Standardised};
 
 /// Labels, or files that are left out, that are listed; of more the first and the last.
 const LISTED: usize = 12;
@@ -24,6 +24,8 @@ pub struct About {
     pub samples: [usize; 3],
     /// Features of a sample.
     pub features: usize,
+    /// Entries that are kept of sparse features.
+    pub entries: Option<usize>,
     /// The number of classes, if labels were asked for as [`Labels`](super::Labels) that are mapped.
     pub classes: Option<usize>,
     /// Each label of the file, ascending, with what it became; empty if labels were not asked for. A
@@ -57,6 +59,11 @@ impl About {
         self.file.clone_from(&splits.source);
         self.samples = [splits.train.len(), splits.valid.len(), test];
         self.features = splits.train.dim();
+        let kept = |(_, part): (_, &Samples)| match &part.features {
+            Features::Sparse(sparse) => Some(sparse.entries()),
+            Features::Dense(_) => None,
+        };
+        self.entries = splits.named().map(kept).sum();
     }
 
     /// Takes note of what labels became.
@@ -125,6 +132,10 @@ impl fmt::Display for About {
         parts.push(format!(
             "n = {all} ({train} to train, {valid} to validate, {test} to test), d = {d}"
         ));
+        if let Some(entries) = self.entries {
+            let share = 100.0 * entries as f64 / (all * d) as f64;
+            parts.push(format!("sparse: {entries} entries, {share:.2} %"));
+        }
         if let Some(classes) = self.classes {
             let plural = if classes == 1 { "class" } else { "classes" };
             parts.push(format!("{classes} {plural}: labels {}", self.labels()));

@@ -269,7 +269,7 @@ impl<'f> Table<'f> {
             });
         }
         Ok(Samples {
-            features: DMatrix::from_vec(self.dim(), self.labels.len(), self.features),
+            features: DMatrix::from_vec(self.dim(), self.labels.len(), self.features).into(),
             labels: self.labels,
         })
     }

@@ -118,7 +118,7 @@ fn decoded() -> &'static Samples {
             labels.extend(numbers);
         }
         Samples {
-            features: DMatrix::from_vec(PIXELS, labels.len(), features),
+            features: DMatrix::from_vec(PIXELS, labels.len(), features).into(),
             labels,
         }
     })

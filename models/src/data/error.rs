@@ -27,7 +27,7 @@ pub enum DataError {
 
     /// The contents of the file are in no format that can be read.
     #[error(
-        "{file}: {found}, expected an npz archive, rows of numbers (csv) or of `label index:value` (libsvm), or `FEATURES,LABELS`, two .npy or IDX files"
+        "{file}: {found}, expected an npz archive, rows of numbers (csv) or of `label index:value` (libsvm), or `FEATURES,LABELS`, two .npy or IDX files, or features as a sparse .npz"
     )]
     UnknownFormat {
         /// The file.

@@ -1,4 +1,6 @@
-//! Sparse tables in the text format of LIBSVM, made dense.
+//! Sparse tables in the text format of LIBSVM.
+
+mod fill;
 
 use std::io::{self, BufRead};
 use std::path::Path;
@@ -6,13 +8,15 @@ use std::path::Path;
 use nalgebra::DMatrix;
 
 use super::error::{DataError, excerpt, unreadable};
+use super::features::is_sparse;
 use super::labels::{Seen, Whence};
 use super::opened::Opened;
 use super::reading::{Limit, Read, Reading};
 use super::split::Plan;
-use super::{About, DENSE_LIMIT, Format, Samples, Splits};
+use super::{About, DENSE_LIMIT, Format, Splits};
+use fill::{Fill, Rows};
 
-/// Entries that a file may always have when dense.
+/// Entries that a file may always have when dense, and features when sparse.
 const FREE: usize = 1 << 20;
 /// Beyond, the dense table may have this many entries for each one that the file writes.
 const SPARSEST: usize = 1000;
@@ -25,14 +29,16 @@ const SPARSEST: usize = 1000;
 /// blank lines and queries `qid:number` are ignored. [`Reading`] has a setting for the first index,
 /// and says what was decided.
 ///
-/// The result is dense. It may have at most [`DENSE_LIMIT`] entries and, beyond a million (2²⁰),
-/// 1000 for each entry that the file writes: a mistyped index does not take the machine's memory.
-/// The file is read twice, so that no more than the result and a line are held.
+/// The result is sparse if fewer than one in [`SPARSE_FROM`](super::SPARSE_FROM) of its entries are
+/// written, else dense, or if [`Reading::dense`] asks for that. It may have at most, if dense,
+/// [`DENSE_LIMIT`] entries and, beyond a million (2²⁰), 1000 for each entry that the file writes; if
+/// sparse, beyond a million, a feature for each of these: a mistyped index does not take the machine's
+/// memory. The file is read twice, so that no more than the result and a line are held.
 ///
 /// # Errors
 ///
 /// If the file cannot be read; if a label or a value is not a finite number, an index not a
-/// positive number above the one before; if the dense table is too large; if there are no features
+/// positive number above the one before; if the table is too large; if there are no features
 /// or fewer than four rows.
 ///
 /// ```
@@ -73,7 +79,12 @@ pub(super) fn read(path: &Path, reading: &Reading) -> Result<Read, DataError> {
         None => smallest.min(1),
     };
     let dim = (largest - first) as usize + 1;
-    extent.check(dim, &source)?;
+    let (rows, written) = (extent.rows, extent.counts.iter().map(|c| *c as usize).sum());
+    let sparse = !reading.dense && is_sparse(written, rows, dim);
+    match sparse {
+        true => check_sparse(dim, written, &source)?,
+        false => check_dense((rows, dim), written, &source)?,
+    }
     let mut about = About {
         format: "libsvm".into(),
         notes: vec![format!("indices from {first}")],
@@ -83,23 +94,21 @@ pub(super) fn read(path: &Path, reading: &Reading) -> Result<Read, DataError> {
         about.dropped.push("the queries `qid:`".into());
     }
 
-    let mut fill = Fill {
-        parts: plan.parts().map(|rows| Samples {
-            features: DMatrix::zeros(dim, rows.len()),
-            labels: vec![0.0; rows.len()],
-        }),
-        places: plan.places(),
-        first,
-        next: 0,
-        changed: false,
+    let changed = || unreadable(&source)(io::Error::other("it changed while it was read"));
+    let [train, valid, test] = if sparse {
+        let counts = |rows: &[usize]| {
+            let counts = rows.iter().map(|row| extent.counts[*row] as usize);
+            Rows::new(dim, counts)
+        };
+        let mut fill = Fill::new(&plan, first, counts);
+        scan(path, &source, first, &mut fill)?;
+        fill.finish(rows, changed)?
+    } else {
+        let zeros = |rows: &[usize]| DMatrix::zeros(dim, rows.len());
+        let mut fill = Fill::new(&plan, first, zeros);
+        scan(path, &source, first, &mut fill)?;
+        fill.finish(rows, changed)?
     };
-    scan(path, &source, first, &mut fill)?;
-    if fill.changed || fill.next != extent.rows {
-        return Err(unreadable(&source)(io::Error::other(
-            "it changed while it was read",
-        )));
-    }
-    let [train, valid, test] = fill.parts;
     Ok(Read {
         splits: Splits {
             train,
@@ -132,7 +141,8 @@ struct Extent {
     rows: usize,
     /// The smallest and the largest index.
     indices: Option<(u32, u32)>,
-    written: usize,
+    /// Entries that each row writes.
+    counts: Vec<u32>,
     queries: bool,
     seen: Seen,
 }
@@ -140,6 +150,7 @@ struct Extent {
 impl Visit for Extent {
     fn row(&mut self, label: f64, line: u64) {
         self.rows += 1;
+        self.counts.push(0);
         self.line = line;
         self.hold(label);
         self.seen.add(label, || Whence::Line(line));
@@ -149,7 +160,9 @@ impl Visit for Extent {
         self.hold(value);
         let (smallest, largest) = self.indices.unwrap_or((index, index));
         self.indices = Some((smallest.min(index), largest.max(index)));
-        self.written += 1;
+        if let Some(count) = self.counts.last_mut() {
+            *count += 1;
+        }
     }
 
     fn query(&mut self) {
@@ -165,7 +178,7 @@ impl Extent {
             line: 0,
             rows: 0,
             indices: None,
-            written: 0,
+            counts: Vec::new(),
             queries: false,
             seen: Seen::default(),
         }
@@ -177,63 +190,46 @@ impl Extent {
             self.beyond.get_or_insert((self.line, value));
         }
     }
-
-    fn check(&self, dim: usize, file: &str) -> Result<(), DataError> {
-        let (rows, written) = (self.rows, self.written);
-        let sparse = written.saturating_mul(SPARSEST).max(FREE);
-        let most = sparse.min(DENSE_LIMIT);
-        if rows.checked_mul(dim).is_some_and(|size| size <= most) {
-            return Ok(());
-        }
-        let why = match most {
-            DENSE_LIMIT => "",
-            _ => ", so many zeros may be a slip of an index",
-        };
-        Err(DataError::TooLarge {
-            file: file.into(),
-            found: format!(
-                "{rows} rows of {dim} features, as the largest index says, are kept with their \
-                 zeros, and {written} of their numbers are written"
-            ),
-            limit: format!(
-                "{most} numbers in all{why}: leave out features that few rows have, or fold the \
-                 indices into fewer"
-            ),
-        })
-    }
 }
 
-/// The splits while they are filled.
-struct Fill {
-    parts: [Samples; 3],
-    places: Vec<(u8, usize)>,
-    /// The index of the first feature.
-    first: u32,
-    next: usize,
-    changed: bool,
+/// Refuses a dense table that is too large.
+fn check_dense((rows, dim): (usize, usize), written: usize, file: &str) -> Result<(), DataError> {
+    let sparse = written.saturating_mul(SPARSEST).max(FREE);
+    let most = sparse.min(DENSE_LIMIT);
+    if rows.checked_mul(dim).is_some_and(|size| size <= most) {
+        return Ok(());
+    }
+    let why = match most {
+        DENSE_LIMIT => "",
+        _ => ", so many zeros may be a slip of an index",
+    };
+    Err(DataError::TooLarge {
+        file: file.into(),
+        found: format!(
+            "{rows} rows of {dim} features, as the largest index says, are kept with their \
+             zeros, and {written} of their numbers are written"
+        ),
+        limit: format!(
+            "{most} numbers in all{why}: leave out features that few rows have, or fold the \
+             indices into fewer"
+        ),
+    })
 }
 
-impl Visit for Fill {
-    fn row(&mut self, label: f64, _: u64) {
-        match self.places.get(self.next) {
-            Some(&(part, place)) => self.parts[usize::from(part)].labels[place] = label,
-            None => self.changed = true,
-        }
-        self.next += 1;
+/// Refuses a sparse table of features that nothing is written of.
+fn check_sparse(dim: usize, written: usize, file: &str) -> Result<(), DataError> {
+    let most = written.max(FREE);
+    if dim <= most {
+        return Ok(());
     }
-
-    fn entry(&mut self, index: u32, value: f64) {
-        let index = (index - self.first) as usize;
-        let place = self.places.get(self.next - 1);
-        let slot = place.and_then(|&(part, place)| {
-            let features = &mut self.parts[usize::from(part)].features;
-            features.get_mut((index, place))
-        });
-        match slot {
-            Some(slot) => *slot = value,
-            None => self.changed = true,
-        }
-    }
+    Err(DataError::TooLarge {
+        file: file.into(),
+        found: format!("{dim} features, as the largest index says, and {written} numbers"),
+        limit: format!(
+            "{most} features, so many without a number may be a slip of an index: fold the indices \
+             into fewer"
+        ),
+    })
 }
 
 /// Reads every line; indices are at least `least`.

@@ -11,6 +11,7 @@ mod about;
 mod csv;
 mod embedded;
 mod error;
+mod features;
 mod folder;
 mod format;
 mod grow;
@@ -46,6 +47,7 @@ pub use embedded::{
     DIGITS_NOTICE, digits, digits_classes, digits_cleaning, digits_parity, digits_shuffled,
 };
 pub use error::DataError;
+pub use features::{Features, SPARSE_FROM};
 pub(crate) use folder::read as read_folder;
 pub use folder::read_images;
 pub use format::Format;
@@ -66,8 +68,8 @@ pub const DENSE_LIMIT: usize = 1 << 28;
 /// Samples with their labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
-    /// `d × n`: one sample per column, so that each sample is contiguous.
-    pub features: DMatrix<f64>,
+    /// `d` features of each of `n` samples.
+    pub features: Features,
     /// `n` labels.
     pub labels: Vec<f64>,
 }
@@ -75,7 +77,7 @@ pub struct Samples {
 impl Samples {
     /// The number of features `d`.
     pub fn dim(&self) -> usize {
-        self.features.nrows()
+        self.features.dim()
     }
 
     /// The number of samples `n`.
@@ -98,30 +100,28 @@ impl Samples {
     /// let digits = models::data::digits();
     /// let two = digits.subset(&[5, 2]);
     /// assert_eq!(two.labels, [digits.labels[5], digits.labels[2]]);
-    /// assert_eq!(two.features.column(0), digits.features.column(5));
+    /// assert_eq!(two.features.dense().column(0), digits.features.dense().column(5));
     /// ```
     pub fn subset(&self, indices: &[usize]) -> Samples {
         Samples {
-            features: self.features.select_columns(indices),
+            features: self.features.select(indices),
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
         }
     }
 
     /// These samples and after them the others.
     pub(crate) fn and(&self, others: &Samples) -> Samples {
-        let columns = self
-            .features
-            .column_iter()
-            .chain(others.features.column_iter());
+        let (own, theirs) = (self.features.dense(), others.features.dense());
+        let columns = own.column_iter().chain(theirs.column_iter());
         Samples {
-            features: DMatrix::from_columns(&Vec::from_iter(columns)),
+            features: DMatrix::from_columns(&Vec::from_iter(columns)).into(),
             labels: [&self.labels[..], &others.labels].concat(),
         }
     }
 
     fn range(&self, range: Range<usize>) -> Samples {
         Samples {
-            features: self.features.columns_range(range.clone()).into_owned(),
+            features: self.features.select(&Vec::from_iter(range.clone())),
             labels: self.labels[range].to_vec(),
         }
     }
@@ -153,7 +153,7 @@ impl Splits {
     /// ```
     /// # use models::data::{Samples, Splits};
     /// # use nalgebra::DMatrix;
-    /// let part = Samples { features: DMatrix::zeros(3, 2), labels: vec![1.0, 2.0] };
+    /// let part = Samples { features: DMatrix::zeros(3, 2).into(), labels: vec![1.0, 2.0] };
     /// let splits = Splits { train: part.clone(), valid: part, test: None, source: "toy".into() };
     /// assert_eq!(splits.into_binary()?.train.labels, [-1.0, 1.0]);
     /// # Ok::<(), models::data::DataError>(())
@@ -175,7 +175,7 @@ impl Splits {
     /// ```
     /// # use models::data::{Samples, Splits};
     /// # use nalgebra::DMatrix;
-    /// let part = Samples { features: DMatrix::zeros(3, 2), labels: vec![900.0, 3.0] };
+    /// let part = Samples { features: DMatrix::zeros(3, 2).into(), labels: vec![900.0, 3.0] };
     /// let splits = Splits { train: part.clone(), valid: part, test: None, source: "toy".into() };
     /// let (splits, classes) = splits.into_classes()?;
     /// assert_eq!((splits.train.labels, classes), (vec![1.0, 0.0], 2));

@@ -1,5 +1,9 @@
 //! Archives of NumPy arrays.
 
+mod csr;
+
+pub(super) use csr::read as read_csr;
+
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -47,6 +51,12 @@ pub fn read_npz(path: &Path) -> Result<Splits, DataError> {
 
 pub(super) fn read(path: &Path, limit: Limit) -> Result<Read, DataError> {
     let mut archive = Archive::open(path, limit)?;
+    if archive.has("indptr") && !archive.has("x_train") {
+        return Err(DataError::UnknownFormat {
+            file: archive.file,
+            found: "a sparse matrix without labels".into(),
+        });
+    }
     let train = archive.samples("train")?;
     let valid = archive.samples("valid")?;
     let test = if archive.has("x_test") || archive.has("t_test") {
@@ -200,7 +210,7 @@ impl Archive {
         }
         // Rows in C order are columns in nalgebra's order.
         Ok(Samples {
-            features: DMatrix::from_vec(columns, rows, values),
+            features: DMatrix::from_vec(columns, rows, values).into(),
             labels: labels.values,
         })
     }

@@ -1,7 +1,7 @@
 //! Features and labels in two files: `.npy` or IDX, and the four files of MNIST.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -10,12 +10,14 @@ use nalgebra::DMatrix;
 use super::error::{DataError, Place, unreadable};
 use super::labels::Seen;
 use super::npy::{Array, finite};
-use super::reading::{Limit, Read};
+use super::reading::{Limit, Read, Reading};
 use super::split::Plan;
-use super::{About, Samples, Splits, idx, npy};
+use super::{About, Features, Samples, Splits, idx, npy, npz};
 
 /// Reads features and labels from two files, each a `.npy` or an IDX file, and splits the rows as
-/// [`read_csv`](super::read_csv) does.
+/// [`read_csv`](super::read_csv) does. Features may also be a sparse matrix, as SciPy's `save_npz`
+/// writes it in the form `csr`: the result is sparse as that of [`read_libsvm`](super::read_libsvm)
+/// is.
 ///
 /// The first axis of the features is that of the samples, the others are flattened, last axis
 /// fastest; labels have the shape `[n]` or `[n, 1]`. An IDX file may be packed by gzip. Pixels, IDX
@@ -37,20 +39,19 @@ use super::{About, Samples, Splits, idx, npy};
 /// std::fs::write(&images, b"\0\0\x08\x03\0\0\0\x04\0\0\0\x01\0\0\0\x02\x00\xff\x00\xff\x00\xff\x00\xff")?;
 /// std::fs::write(&labels, b"\0\0\x08\x01\0\0\0\x04\x07\x02\x01\x00")?;
 /// let splits = models::data::read_pair(&images, &labels, 0)?;
-/// assert_eq!(splits.train.features.as_slice(), [0.0, 1.0, 0.0, 1.0]);
+/// assert_eq!(splits.train.features.dense().as_slice(), [0.0, 1.0, 0.0, 1.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_pair(features: &Path, labels: &Path, seed: u64) -> Result<Splits, DataError> {
-    read(features, labels, seed, Limit::NONE).map(|read| read.splits)
+    let reading = Reading {
+        seed,
+        ..Reading::default()
+    };
+    read(features, labels, &reading).map(|read| read.splits)
 }
 
-pub(super) fn read(
-    features: &Path,
-    labels: &Path,
-    seed: u64,
-    limit: Limit,
-) -> Result<Read, DataError> {
-    let samples = read_samples(features, labels, limit)?;
+pub(super) fn read(features: &Path, labels: &Path, reading: &Reading) -> Result<Read, DataError> {
+    let samples = read_samples(features, labels, reading)?;
     let source = format!("{},{}", features.display(), labels.display());
     let mut seen = Seen::default();
     seen.add_array(0, &name_of(labels), &samples.labels);
@@ -59,7 +60,7 @@ pub(super) fn read(
         ..About::default()
     };
     Ok(Read {
-        splits: Plan::draw(samples.len(), seed, &source)?.gather(&samples, source),
+        splits: Plan::draw(samples.len(), reading.seed, &source)?.gather(&samples, source),
         about,
         seen,
     })
@@ -97,7 +98,11 @@ pub(super) fn mnist(folder: &Path, seed: u64, limit: Limit) -> Result<Read, Data
     let (images, labels) = (images?, labels?);
     let (test_images, test_labels) = (test_images?, test_labels?);
     let source = folder.display().to_string();
-    let samples = read_samples(&images, &labels, limit)?;
+    let reading = Reading {
+        largest: limit.largest(),
+        ..Reading::default()
+    };
+    let samples = read_samples(&images, &labels, &reading)?;
     let mut seen = Seen::default();
     seen.add_array(0, &name_of(&labels), &samples.labels);
     let (train, valid) = {
@@ -107,7 +112,7 @@ pub(super) fn mnist(folder: &Path, seed: u64, limit: Limit) -> Result<Read, Data
         (samples.subset(train), samples.subset(&valid))
     };
     drop(samples);
-    let test = read_samples(&test_images, &test_labels, limit)?;
+    let test = read_samples(&test_images, &test_labels, &reading)?;
     if test.dim() != train.dim() {
         return Err(DataError::ColumnMismatch {
             file: source,
@@ -164,27 +169,11 @@ fn name_of(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn read_samples(features: &Path, labels: &Path, limit: Limit) -> Result<Samples, DataError> {
+fn read_samples(features: &Path, labels: &Path, reading: &Reading) -> Result<Samples, DataError> {
+    let limit = reading.limit();
     let (x, t) = (name_of(features), name_of(labels));
-    let wrong_rank = |path: &Path, array: &str, found, expected| DataError::WrongRank {
-        file: path.display().to_string(),
-        array: array.into(),
-        found,
-        expected,
-    };
-    let (read, pixels) = read_array(features, limit)?;
-    let mut values = read.values;
-    if pixels {
-        values.iter_mut().for_each(|value| *value /= 255.0);
-    }
-    let (rows, columns) = match read.shape[..] {
-        [rows, ref rest @ ..] if !rest.is_empty() => (
-            rows,
-            rest.iter()
-                .fold(1, |n: usize, axis| n.saturating_mul(*axis)),
-        ),
-        _ => return Err(wrong_rank(features, &x, read.shape, "[samples, features]")),
-    };
+    let table = read_features(features, reading)?;
+    let (rows, columns) = (table.len(), table.dim());
     let (read, _) = read_array(labels, limit)?;
     let entries = match read.shape[..] {
         [entries] | [entries, 1] => entries,
@@ -208,9 +197,45 @@ fn read_samples(features: &Path, labels: &Path, limit: Limit) -> Result<Samples,
         });
     }
     Ok(Samples {
-        features: DMatrix::from_vec(columns, rows, values),
+        features: table,
         labels: read.values,
     })
+}
+
+fn wrong_rank(path: &Path, array: &str, found: Vec<usize>, expected: &'static str) -> DataError {
+    DataError::WrongRank {
+        file: path.display().to_string(),
+        array: array.into(),
+        found,
+        expected,
+    }
+}
+
+/// Samples without their labels: an array whose first axis they are, or a sparse matrix.
+fn read_features(path: &Path, reading: &Reading) -> Result<Features, DataError> {
+    let mut start = [0; 4];
+    let file = path.display().to_string();
+    let mut stream = File::open(path).map_err(unreadable(&file))?;
+    if stream.read_exact(&mut start).is_ok() && &start == b"PK\x03\x04" {
+        return npz::read_csr(path, reading);
+    }
+    let (read, pixels) = read_array(path, reading.limit())?;
+    let mut values = read.values;
+    if pixels {
+        values.iter_mut().for_each(|value| *value /= 255.0);
+    }
+    let (rows, columns) = match read.shape[..] {
+        [rows, ref rest @ ..] if !rest.is_empty() => (
+            rows,
+            rest.iter()
+                .fold(1, |n: usize, axis| n.saturating_mul(*axis)),
+        ),
+        _ => {
+            let expected = "[samples, features]";
+            return Err(wrong_rank(path, &name_of(path), read.shape, expected));
+        }
+    };
+    Ok(DMatrix::from_vec(columns, rows, values).into())
 }
 
 /// The array of a file, and whether its entries are bytes of an IDX file.

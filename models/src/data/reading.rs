@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::labels::{LabelMap, Labels, Seen};
 use super::opened::Opened;
-use super::{About, DataError, Format, Splits, Standardised};
+use super::{About, DataError, Features, Format, Splits, Standardised};
 use super::{csv, format, libsvm, npz, pair};
 
 /// How to read a data set; [`Reading::default`] decides by what is in it.
@@ -23,8 +23,10 @@ pub struct Reading {
     /// Whether a column that counts the rows stays among the features.
     pub keep_index: bool,
     /// Whether features, and targets, are brought to mean 0 and standard deviation 1 by constants of
-    /// the training samples.
+    /// the training samples. Sparse features keep their zeros: they are scaled and keep their mean.
     pub standardise: bool,
+    /// Whether a table is kept with its zeros, however few of its entries are written.
+    pub dense: bool,
     /// The largest size of a number, such as that of `f32`; any that is finite if `None`.
     pub largest: Option<f64>,
 }
@@ -36,6 +38,11 @@ pub(super) struct Limit(f64);
 impl Limit {
     /// Any number that is finite.
     pub(super) const NONE: Limit = Limit(f64::MAX);
+
+    /// The number that was asked for.
+    pub(super) fn largest(self) -> Option<f64> {
+        (self.0 < f64::MAX).then_some(self.0)
+    }
 
     pub(super) fn allows(self, value: f64) -> bool {
         value.abs() <= self.0
@@ -120,7 +127,7 @@ impl Reading {
         }
         if several && let Some([features, labels]) = pair::names(path) {
             self.suits(None, "a pair of files", &file)?;
-            return pair::read(features, labels, self.seed, self.limit());
+            return pair::read(features, labels, self);
         }
         let opened = Opened::open(path, &file)?;
         let format = match self.format {
@@ -183,6 +190,11 @@ impl Reading {
                 constants.add_targets(&splits.train.labels);
             }
             splits.parts_mut().for_each(|part| constants.apply(part));
+            if matches!(splits.train.features, Features::Sparse(_)) {
+                about
+                    .notes
+                    .push("scaled and not centred, so that zeros stay zeros".into());
+            }
             about.standardised = Some(constants);
         } else if self.labels != Labels::AsWritten {
             about.compare_scales(&splits.train);

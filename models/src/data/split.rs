@@ -9,9 +9,10 @@ impl Splits {
     pub fn cut(mut self, samples: usize, features: usize) -> Splits {
         for part in [&mut self.train, &mut self.valid] {
             let (n, d) = (samples.min(part.len()), features.min(part.dim()));
+            let all = part.features.to_dense();
             // The first pixels of an image are 0 everywhere.
             let first = (part.dim() - d) / 2;
-            part.features = part.features.view((first, 0), (d, n)).into_owned();
+            part.features = all.view((first, 0), (d, n)).into_owned().into();
             part.labels.truncate(n);
         }
         self.test = None;

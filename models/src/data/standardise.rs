@@ -1,13 +1,14 @@
 //! Features brought to one scale.
 
+use autodiff::Sparse;
 use nalgebra::DMatrix;
 
-use super::Samples;
+use super::{Features, Samples};
 
 /// The constants that features were standardised by, those of the training samples alone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Standardised {
-    /// The mean of each feature.
+    /// What is taken from each feature: its mean, or 0 of sparse features, whose zeros stay.
     pub means: Vec<f64>,
     /// The standard deviation of each feature, with the divisor n; 0 of a feature that all training
     /// samples share, which is left as it is.
@@ -19,23 +20,70 @@ pub struct Standardised {
 impl Standardised {
     /// The constants of these samples.
     pub(super) fn of(train: &Samples) -> Self {
-        let (dim, n) = (train.dim(), train.len() as f64);
+        match &train.features {
+            Features::Dense(dense) => Self::of_dense(dense),
+            Features::Sparse(sparse) => Self::of_sparse(sparse),
+        }
+    }
+
+    /// Those of sparse features, over the entries and the zeros between them.
+    fn of_sparse(train: &Sparse<f64>) -> Self {
+        let (dim, n) = (train.columns(), train.rows() as f64);
+        let entries = || {
+            let rows = (0..train.rows()).map(|i| train.row(i));
+            rows.flat_map(|(places, values)| places.iter().zip(values))
+                .map(|(j, v)| (*j as usize, *v))
+        };
+        let (mut means, mut counts) = (vec![0.0; dim], vec![0_usize; dim]);
+        let mut ends = vec![(f64::INFINITY, f64::NEG_INFINITY); dim];
+        for (j, v) in entries() {
+            means[j] += v / n;
+            counts[j] += 1;
+            ends[j] = (ends[j].0.min(v), ends[j].1.max(v));
+        }
+        for j in (0..dim).filter(|j| counts[*j] < train.rows()) {
+            ends[j] = (ends[j].0.min(0.0), ends[j].1.max(0.0));
+        }
+        // As of dense features: divided first, so that large ones do not overflow.
+        let largest = |j: usize| (ends[j].1 - means[j]).max(means[j] - ends[j].0);
+        let varies = |j: &usize| ends[*j].0 < ends[*j].1;
+        let mut squares = vec![0.0; dim];
+        for (j, v) in entries().filter(|(j, _)| varies(j)) {
+            squares[j] += ((v - means[j]) / largest(j)).powi(2) / n;
+        }
+        for j in (0..dim).filter(varies) {
+            let zeros = (train.rows() - counts[j]) as f64;
+            squares[j] += zeros * (means[j] / largest(j)).powi(2) / n;
+        }
+        let deviation = |j: usize| match varies(&j) {
+            true => largest(j) * squares[j].sqrt(),
+            false => 0.0,
+        };
+        Standardised {
+            deviations: (0..dim).map(deviation).collect(),
+            means: vec![0.0; dim],
+            target: None,
+        }
+    }
+
+    fn of_dense(train: &DMatrix<f64>) -> Self {
+        let (dim, n) = (train.nrows(), train.ncols() as f64);
         let mut means = vec![0.0; dim];
         // Divided first, so that large features do not overflow.
-        for sample in train.features.column_iter() {
+        for sample in train.column_iter() {
             let add = |(mean, value): (&mut f64, &f64)| *mean += value / n;
             means.iter_mut().zip(&sample).for_each(add);
         }
         let mut largest = vec![0.0_f64; dim];
         let mut varies = vec![false; dim];
-        for sample in train.features.column_iter() {
+        for sample in train.column_iter() {
             for j in 0..dim {
                 largest[j] = largest[j].max((sample[j] - means[j]).abs());
-                varies[j] |= sample[j] != train.features[(j, 0)];
+                varies[j] |= sample[j] != train[(j, 0)];
             }
         }
         let mut squares = vec![0.0; dim];
-        for sample in train.features.column_iter() {
+        for sample in train.column_iter() {
             for j in (0..dim).filter(|j| varies[*j]) {
                 squares[j] += ((sample[j] - means[j]) / largest[j]).powi(2) / n;
             }
@@ -51,7 +99,7 @@ impl Standardised {
     /// Takes up those of the targets.
     pub(super) fn add_targets(&mut self, targets: &[f64]) {
         let one = Samples {
-            features: DMatrix::from_row_slice(1, targets.len(), targets),
+            features: DMatrix::from_row_slice(1, targets.len(), targets).into(),
             labels: targets.to_vec(),
         };
         let of_targets = Self::of(&one);
@@ -60,11 +108,21 @@ impl Standardised {
 
     /// Standardises samples with as many features, and their targets.
     pub(super) fn apply(&self, samples: &mut Samples) {
-        for mut sample in samples.features.column_iter_mut() {
-            for (j, value) in sample.iter_mut().enumerate() {
-                if self.deviations[j] > 0.0 {
-                    *value = (*value - self.means[j]) / self.deviations[j];
+        match &mut samples.features {
+            Features::Dense(dense) => {
+                for mut sample in dense.column_iter_mut() {
+                    for (j, value) in sample.iter_mut().enumerate() {
+                        if self.deviations[j] > 0.0 {
+                            *value = (*value - self.means[j]) / self.deviations[j];
+                        }
+                    }
                 }
+            }
+            Features::Sparse(sparse) => {
+                *sparse = sparse.map_by_column(|j, value| match self.deviations[j] > 0.0 {
+                    true => value / self.deviations[j],
+                    false => value,
+                });
             }
         }
         if let Some((mean, deviation)) = self.target.filter(|(_, deviation)| *deviation > 0.0) {

@@ -25,7 +25,7 @@ pub fn sparse_logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let splits = splits.into_binary()?;
     let labels = DVector::from_column_slice(&splits.train.labels);
     // The gradient at y = 0.
-    let largest = (&splits.train.features * &labels).amax() * 0.5 / labels.len() as f64;
+    let largest = (splits.train.features.dense() * &labels).amax() * 0.5 / labels.len() as f64;
     let train = Dataset::<T>::binary(&splits.train);
     let valid = Dataset::<T>::binary(&splits.valid);
     let d = train.dim();

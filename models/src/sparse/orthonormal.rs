@@ -40,7 +40,12 @@ impl Design {
 
     /// Of the user's samples, whose labels are the targets.
     pub(super) fn of(splits: Splits) -> Self {
-        let rows = |part: Samples| (part.features.transpose(), DVector::from_vec(part.labels));
+        let rows = |part: Samples| {
+            (
+                part.features.dense().transpose(),
+                DVector::from_vec(part.labels),
+            )
+        };
         Design {
             train: rows(splits.train),
             valid: rows(splits.valid),

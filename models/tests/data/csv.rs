@@ -22,7 +22,7 @@ fn csv_is_split_and_seeded() {
 
         let mut seen = Vec::new();
         for part in [&splits.train, &splits.valid, test] {
-            for (x, &t) in part.features.column_iter().zip(&part.labels) {
+            for (x, &t) in part.features.dense().column_iter().zip(&part.labels) {
                 assert_eq!((x[1].abs(), t), (x[0] + 0.5, x[0] % 2.0));
                 seen.push(x[0] as usize);
             }

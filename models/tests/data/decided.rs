@@ -75,7 +75,7 @@ const HEADER: Reading = Reading {
     header: Some(true),
     ..DEFAULT
 };
-const DEFAULT: Reading = Reading {
+pub(crate) const DEFAULT: Reading = Reading {
     seed: 0,
     labels: Labels::AsWritten,
     format: None,
@@ -83,5 +83,6 @@ const DEFAULT: Reading = Reading {
     first_index: None,
     keep_index: false,
     standardise: false,
+    dense: false,
     largest: None,
 };

@@ -104,13 +104,14 @@ fn digits_are_whole() {
     assert!(
         digits
             .features
+            .dense()
             .iter()
             .all(|pixel| (0.0..=1.0).contains(pixel))
     );
-    assert_eq!(digits.features.max(), 1.0);
+    assert_eq!(digits.features.dense().max(), 1.0);
     assert_eq!(digits.labels[..5], [0.0, 1.0, 2.0, 3.0, 4.0]);
     assert_eq!(
-        digits.features.column(0).as_slice()[..4],
+        digits.features.dense().column(0).as_slice()[..4],
         [0.0, 0.0, 0.3125, 0.8125]
     );
     assert!(data::DIGITS_NOTICE.contains("CC BY 4.0"));
@@ -122,7 +123,7 @@ fn digits_are_whole() {
         shuffled.labels.iter().sum::<f64>(),
         digits.labels.iter().sum()
     );
-    assert!((shuffled.features.sum() - digits.features.sum()).abs() < 1e-6);
+    assert!((shuffled.features.dense().sum() - digits.features.dense().sum()).abs() < 1e-6);
 }
 
 #[test]
@@ -141,8 +142,8 @@ fn digits_tasks_are_as_described() {
         assert_eq!(*label, 2.0 * (digit % 2.0) - 1.0);
     }
     assert_eq!(
-        parity.valid.features.column(0),
-        shuffled.features.column(600)
+        parity.valid.features.dense().column(0),
+        shuffled.features.dense().column(600)
     );
     assert!(parity.into_binary().is_ok());
 

@@ -6,12 +6,15 @@ use crate::common::*;
 fn npz_has_the_splits() {
     let splits = read(&toy()).unwrap();
     assert_eq!(
-        splits.train.features.as_slice(),
+        splits.train.features.dense().as_slice(),
         [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     );
     assert_eq!((splits.train.dim(), splits.train.len()), (2, 3));
     assert_eq!(splits.train.labels, [0.0, 1.0, 1.0]);
-    assert_eq!(splits.valid.features.column(1).as_slice(), [9.0, 10.0]);
+    assert_eq!(
+        splits.valid.features.dense().column(1).as_slice(),
+        [9.0, 10.0]
+    );
     assert_eq!(splits.test.unwrap().labels, [1.0]);
 
     let without_test = toy_with(&[("x_test", vec![]), ("t_test", vec![])]);
@@ -37,7 +40,7 @@ macro_rules! round_trips {
                 let file = file(".npz", &zipped(&arrays, compression));
                 let train = data::read_npz(file.path()).unwrap().train;
                 let expected: Vec<f64> = values.iter().map(|&value| as_f64!(value)).collect();
-                assert_eq!(train.features.as_slice(), expected, "{dtype} {order:?}");
+                assert_eq!(train.features.dense().as_slice(), expected, "{dtype} {order:?}");
                 assert_eq!(train.labels, expected[..3], "{dtype} {order:?}");
             }
         }
@@ -89,7 +92,7 @@ fn npz_reads_half_precision() {
     ] {
         let x = raw_dtype(dtype, "(3, 2)", &bits.map(bytes).concat());
         let splits = read(&toy_with(&[("x_train", x)])).unwrap();
-        assert_eq!(splits.train.features.as_slice(), numbers);
+        assert_eq!(splits.train.features.dense().as_slice(), numbers);
     }
     let infinite = raw_dtype("'<f2'", "(1, 1)", &0xfc00u16.to_le_bytes());
     assert!(x_message(infinite).contains("row 0, column 0, is -inf"));

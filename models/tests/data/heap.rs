@@ -73,7 +73,9 @@ fn ratio(name: &str, path: &Path) -> f64 {
     let parts = [&splits.train, &splits.valid]
         .into_iter()
         .chain(&splits.test);
-    let numbers: usize = parts.map(|p| p.features.len() + p.labels.len()).sum();
+    let numbers: usize = parts
+        .map(|p| p.features.dense().len() + p.labels.len())
+        .sum();
     assert_eq!(numbers, ROWS * (COLUMNS + 1), "{name}");
     let ratio = peak as f64 / (8 * numbers) as f64;
     println!("{name}: {peak} bytes at the peak, {ratio:.2} of the data");

@@ -1,6 +1,9 @@
 //! Files in the format of LIBSVM, read and refused.
 
+use models::data::Reading;
+
 use crate::common::*;
+use crate::decided::DEFAULT;
 
 fn libsvm_message(text: impl AsRef<[u8]>) -> String {
     let file = file(".libsvm", text.as_ref());
@@ -66,6 +69,16 @@ fn libsvm_that_is_refused() {
     assert_eq!(libsvm_message("1 1:1\n0 1:1\n1 1:1\n"), expected);
 }
 
+fn dense_message(text: &str) -> String {
+    let file = file(".libsvm", text.as_bytes());
+    message(file.path(), DENSE.load(file.path()))
+}
+
+const DENSE: Reading = Reading {
+    dense: true,
+    ..DEFAULT
+};
+
 /// A table may be sparse, but not so sparse that dense it is out of all proportion to the file.
 #[test]
 fn dense_tables_have_a_limit() {
@@ -73,10 +86,11 @@ fn dense_tables_have_a_limit() {
         zeros, and 1 of their numbers are written, expected at most 1048576 numbers in all, so many \
         zeros may be a slip of an index: leave out features that few rows have, or fold the indices \
         into fewer";
-    assert_eq!(libsvm_message("1 4294967295:1\n0\n1\n0\n"), expected);
+    assert_eq!(dense_message("1 4294967295:1\n0\n1\n0\n"), expected);
     let reads = |index: usize| {
         let file = file(".libsvm", format!("1 {index}:1\n0\n1\n0\n").as_bytes());
-        data::read_libsvm(file.path(), 0).map(|splits| splits.train.dim())
+        let loaded = DENSE.load(file.path());
+        loaded.map(|loaded| loaded.splits.train.features.dense().nrows())
     };
     assert_eq!(reads(1 << 18).unwrap(), 1 << 18);
     assert!(matches!(
@@ -89,5 +103,23 @@ fn dense_tables_have_a_limit() {
     let expected = "901 rows of 300000 features, as the largest index says, are kept with their \
         zeros, and 300900 of their numbers are written, expected at most 268435456 numbers in all: \
         leave out features that few rows have, or fold the indices into fewer";
-    assert_eq!(libsvm_message(text), expected);
+    assert_eq!(dense_message(&text), expected);
+}
+
+/// Sparse, the same table is a few megabytes; but features that nothing is written of are a slip.
+#[test]
+fn sparse_tables_have_a_limit_of_features() {
+    let expected = "4294967295 features, as the largest index says, and 1 numbers, expected at most \
+        1048576 features, so many without a number may be a slip of an index: fold the indices into \
+        fewer";
+    assert_eq!(libsvm_message("1 4294967295:1\n0\n1\n0\n"), expected);
+    let reads = |index: usize| {
+        let file = file(".libsvm", format!("1 {index}:1\n0\n1\n0\n").as_bytes());
+        data::read_libsvm(file.path(), 0).map(|splits| splits.train.dim())
+    };
+    assert_eq!(reads(1 << 20).unwrap(), 1 << 20);
+    assert!(matches!(
+        reads((1 << 20) + 1),
+        Err(DataError::TooLarge { .. })
+    ));
 }

@@ -15,3 +15,4 @@ mod png;
 mod points;
 mod problems;
 mod refused;
+mod sparse;

@@ -222,7 +222,7 @@ fn mnist_is_a_folder() {
     let splits = data::load(folder.path(), 1).unwrap();
     let test = splits.test.as_ref().unwrap();
     assert_eq!(
-        (test.features.as_slice(), &test.labels[..]),
+        (test.features.dense().as_slice(), &test.labels[..]),
         (&[1.0, 0.0, 0.0, 1.0][..], &[9.0, 8.0][..])
     );
     assert_eq!((splits.train.len(), splits.valid.len()), (4, 3));
@@ -231,7 +231,7 @@ fn mnist_is_a_folder() {
         (&splits.train, &splits.train.labels),
         (&splits.valid, &splits.valid.labels),
     ] {
-        for (x, t) in part.features.column_iter().zip(labels) {
+        for (x, t) in part.features.dense().column_iter().zip(labels) {
             assert_eq!(x.as_slice(), [2.0 * t / 255.0, (2.0 * t + 1.0) / 255.0]);
         }
     }

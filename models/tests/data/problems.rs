@@ -108,7 +108,7 @@ fn ridge_is_judged_by_the_test_samples() {
         let file = file(".csv", text.as_bytes());
         let test = data::read_csv(file.path(), 0).unwrap().test.unwrap();
         let y = DVector::from_vec(vec![0.5, -1.0]);
-        let errors = test.features.column_iter().zip(&test.labels);
+        let errors = test.features.dense().column_iter().zip(&test.labels);
         let squares = errors.map(|(a, t)| (a.dot(&y) - t).powi(2));
         let expected = factor * squares.sum::<f64>() / test.len() as f64;
         let found = task.measure(&task.x, &y)[metric];

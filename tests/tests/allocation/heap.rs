@@ -157,7 +157,7 @@ fn agrees(
 
 /// What products of matrices inside a factorisation pack their operands into, which no meter sees.
 fn packed(n: usize) -> f64 {
-    let entry = |i: usize| if i % (n + 1) == 0 { 1.0 } else { 0.0 };
+    let entry = |i: usize| if i.is_multiple_of(n + 1) { 1.0 } else { 0.0 };
     let mut unit = Vec::from_iter((0..n * n).map(entry));
     let before = LIVE.get();
     PEAK.set(before);

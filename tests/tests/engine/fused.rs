@@ -16,7 +16,7 @@ fn samples(n: usize, d: usize, classes: usize) -> Samples {
     });
     Samples {
         labels: labels.collect(),
-        features,
+        features: features.into(),
     }
 }
 
@@ -92,7 +92,7 @@ fn logistic<T: Real>(tolerance: f64) {
     for (n, d) in SIZES {
         let samples = samples(n, d, 2);
         let data = Dataset::<T>::binary(&samples);
-        let rows = samples.features.transpose().map(T::of);
+        let rows = samples.features.dense().transpose().map(T::of);
         let labels: Vec<T> = samples.labels.iter().map(|t| T::of(*t)).collect();
         // Twice the loss and a term beside it, so that its adjoint is not 1.
         let shapes = [Shape::vector(d)];
@@ -112,8 +112,8 @@ fn expansion<'r, T: Real>(
     w: Var<'r, T>,
     s: Var<'r, T>,
 ) -> Var<'r, T> {
-    let (d, n) = samples.features.shape();
-    let features = w.matrix(&samples.features.map(T::of));
+    let (d, n) = samples.features.dense().shape();
+    let features = w.matrix(&samples.features.dense().map(T::of));
     let label = |i: usize| samples.labels[i] as usize;
     let at: Vec<usize> = (0..n).map(|i| i * classes + label(i)).collect();
     // classes × n, from d × classes weights.

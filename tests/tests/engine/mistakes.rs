@@ -161,7 +161,7 @@ fn mistakes_are_told_where_they_are_made() {
     // And samples that have no label, or labels that have no sample.
     use models::{Dataset, data::Samples};
     let samples = |labels: usize| Samples {
-        features: DMatrix::zeros(2, 3),
+        features: DMatrix::zeros(2, 3).into(),
         labels: vec![1.0; labels],
     };
     type Use = (usize, fn(&Samples));

@@ -49,6 +49,29 @@ fn of_operands() {
 }
 
 #[test]
+fn of_linear_algebra() {
+    let square = "matrix(3×4): expected a square matrix";
+    says(&format!("cholesky: of {square}"), |v| v[0].cholesky());
+    says(&format!("log_abs_det: of {square}"), |v| v[0].log_abs_det());
+    says(&format!("inv_quadratic: of {square}"), |v| {
+        v[0].inv_quadratic(v[2])
+    });
+    says(
+        "solve_spd: matrix(3×3) with right-hand sides matrix(2×5): expected 3 rows",
+        |v| v[0].columns(0..3).solve_spd(v[1]),
+    );
+    says(
+        "solve: matrix(2×4) with right-hand sides matrix(2×5): expected 2 rows, and columns in 2 \
+         groups",
+        |v| v[1].columns(0..4).matrices(2).solve(v[1]),
+    );
+    says(
+        "matrices: matrix(2×5) as 2 side by side: expected 4 columns",
+        |v| v[1].matrices(2).log_det(),
+    );
+}
+
+#[test]
 fn of_parts() {
     says("row: row 3 of matrix(3×4)", |v| v[0].row(3));
     says("col: column 4 of matrix(3×4)", |v| v[0].col(4));

@@ -1,5 +1,6 @@
 //! Every operation: its value against the definition, and its derivatives against each other.
 
+mod algebra;
 mod convolution;
 mod elementwise;
 mod harness;
@@ -9,4 +10,5 @@ mod mistakes;
 mod names;
 mod reductions;
 mod smooth;
+mod sparse;
 mod structure;

@@ -29,6 +29,10 @@ fn operations_have_the_names_of_their_methods() {
             a.norm(),
             a.log_sum_exp().sum(),
             a.max_all(),
+            a.cholesky().sum(),
+            a.solve(a).sum(),
+            a.inv_quadratic(a).sum(),
+            a.log_abs_det(),
         ];
         let all = structure.into_iter().chain(products);
         autodiff::Var::sum_of(all)
@@ -56,6 +60,10 @@ fn operations_have_the_names_of_their_methods() {
         "norm",
         "log_sum_exp",
         "max_rows",
+        "cholesky",
+        "solve",
+        "solve_spd",
+        "log_abs_det",
         "add",
     ] {
         assert!(names.contains(&name), "{name:?} in {names:?}");

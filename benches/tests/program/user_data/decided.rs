@@ -13,9 +13,9 @@ fn standardised_features_are_those_of_the_training_samples() {
     folder.write("raw.csv", include_str!("raw_scales.csv"));
     let raw = data::read_csv(&folder.path("raw.csv"), 0).expect("a table");
     let n = raw.train.len() as f64;
-    let means = raw.train.features.column_mean();
+    let means = raw.train.features.dense().column_mean();
     let centred = |samples: &Samples| {
-        let mut features = samples.features.clone();
+        let mut features = samples.features.dense().clone();
         features.column_iter_mut().for_each(|mut x| x -= &means);
         features
     };

@@ -21,7 +21,7 @@ struct Part {
 impl Part {
     fn of(samples: &data::Samples) -> Self {
         Part {
-            a: samples.features.transpose(),
+            a: samples.features.dense().transpose(),
             t: samples.labels.clone(),
         }
     }

@@ -128,7 +128,7 @@ fn features_are_standardised_by_the_training_samples() {
         assert_eq!((constants.constant(), constants.deviations[2]), (1, 0.0));
         let n = splits.train.len() as f64;
         for j in [0, 1, 3] {
-            let row = splits.train.features.row(j);
+            let row = splits.train.features.dense().row(j);
             assert!((row.sum() / n).abs() < 1e-14);
             assert!((row.norm_squared() / n - 1.0).abs() < 1e-14);
         }
@@ -136,7 +136,12 @@ fn features_are_standardised_by_the_training_samples() {
         let raw = [&raw.train, &raw.valid, raw.test.as_ref().unwrap()];
         for (part, raw) in parts.into_iter().zip(raw) {
             assert_eq!(part.labels, raw.labels);
-            for (x, raw) in part.features.column_iter().zip(raw.features.column_iter()) {
+            for (x, raw) in part
+                .features
+                .dense()
+                .column_iter()
+                .zip(raw.features.dense().column_iter())
+            {
                 assert_eq!(x[2], 3e4);
                 for j in [0, 1, 3] {
                     let expected = (raw[j] - constants.means[j]) / constants.deviations[j];

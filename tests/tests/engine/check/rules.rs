@@ -124,7 +124,7 @@ fn every_broken_rule_of_a_primitive_is_found_and_traced() {
 #[test]
 fn the_losses_of_the_models_pass() {
     let mut samples = data::digits_parity(0).train;
-    samples.features = samples.features.columns(0, 60).into_owned();
+    samples.features = samples.features.dense().columns(0, 60).into_owned().into();
     samples.labels.truncate(60);
     let train = Dataset::<f64>::binary(&samples);
     let n = train.dim();

@@ -2,6 +2,7 @@
 
 mod argmin;
 mod edges;
+mod gaussian_process;
 mod group_ridge;
 mod nonconvex;
 mod random_quadratics;

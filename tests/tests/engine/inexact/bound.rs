@@ -99,7 +99,12 @@ fn overstated(problem: &Task<f64>, factor: f64) -> Bilevel<f64> {
 fn small_logistic() -> Task<f64> {
     let mut splits: Splits = digits_parity(0);
     for part in [&mut splits.train, &mut splits.valid] {
-        part.features = part.features.view((20, 0), (16, 60)).into_owned();
+        part.features = part
+            .features
+            .dense()
+            .view((20, 0), (16, 60))
+            .into_owned()
+            .into();
         part.labels.truncate(60);
     }
     splits.test = None;

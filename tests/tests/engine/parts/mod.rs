@@ -119,11 +119,11 @@ fn sparse_logistic_regression_is_right_by_its_conditions_and_on_its_support() {
     let (y, weight) = (&exact.y, task.x[0].exp());
     let derivatives = |of: &data::Samples| {
         let n = of.len() as f64;
-        let margins = of.features.tr_mul(y);
+        let margins = of.features.dense().tr_mul(y);
         let sigma = |i: usize| 1.0 / (1.0 + (of.labels[i] * margins[i]).exp());
         let slopes = DVector::from_fn(of.len(), |i, _| -of.labels[i] * sigma(i) / n);
         let bends = DVector::from_fn(of.len(), |i, _| sigma(i) * (1.0 - sigma(i)) / n);
-        (&of.features * slopes, bends)
+        (of.features.dense() * slopes, bends)
     };
     let (gradient, bends) = derivatives(&splits.train);
     let (by_y, _) = derivatives(&splits.valid);
@@ -135,7 +135,7 @@ fn sparse_logistic_regression_is_right_by_its_conditions_and_on_its_support() {
             false => assert!(gradient[j].abs() < weight, "{j}"),
         }
     }
-    let rows = splits.train.features.select_rows(&support);
+    let rows = splits.train.features.dense().select_rows(&support);
     let h = &rows * DMatrix::from_diagonal(&bends) * rows.transpose();
     let b = DVector::from_fn(support.len(), |k, _| by_y[support[k]]);
     let v = h.lu().solve(&b).expect("positive definite");

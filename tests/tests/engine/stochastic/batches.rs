@@ -16,7 +16,7 @@ const D: usize = 5;
 fn samples(classes: usize) -> Samples {
     let class = |j: usize| (j * j + j / 3) % classes;
     Samples {
-        features: DMatrix::from_fn(D, N, |i, j| ((3 * i + 7 * j) as f64 * 0.37).sin()),
+        features: DMatrix::from_fn(D, N, |i, j| ((3 * i + 7 * j) as f64 * 0.37).sin()).into(),
         labels: match classes {
             2 => (0..N).map(|j| 2.0 * class(j) as f64 - 1.0).collect(),
             _ => (0..N).map(|j| class(j) as f64).collect(),
@@ -153,7 +153,7 @@ fn networks_and_tables_have_the_bits_of_copies() {
         }),
         [1, net().layout().len()],
     );
-    let rows = samples(2).features.transpose();
+    let rows = samples(2).features.dense().transpose();
     let targets = DVector::from_vec(samples(2).labels);
     let (table, column) = (Table::of_rows(&rows), Table::of_entries(targets.as_slice()));
     same_bits(

@@ -128,7 +128,7 @@ fn batches_of_the_models_average_to_the_whole() {
     let mut cleaning = data::digits_cleaning(0, 0.5).0;
     for splits in [&mut digits, &mut cleaning] {
         for samples in [&mut splits.train, &mut splits.valid] {
-            samples.features = samples.features.columns(0, 12).into_owned();
+            samples.features = samples.features.dense().columns(0, 12).into_owned().into();
             samples.labels.truncate(12);
         }
         splits.test = None;

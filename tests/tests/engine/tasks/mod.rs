@@ -20,7 +20,12 @@ fn few(samples: usize, features: usize, classes: usize) -> Splits {
         let indices: Vec<usize> = (0..samples).collect();
         let mut of = of.subset(&indices);
         let first = (of.dim() - features) / 2;
-        of.features = of.features.rows(first, features).into_owned();
+        of.features = of
+            .features
+            .dense()
+            .rows(first, features)
+            .into_owned()
+            .into();
         of.labels.iter_mut().for_each(|t| *t %= classes as f64);
         of
     };
