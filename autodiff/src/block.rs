@@ -5,6 +5,8 @@
 use std::ops::Range;
 
 use crate::inputs::Inputs;
+use crate::program::Node;
+use crate::real::Real;
 
 /// What moves in a tangent or second sweep.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +41,16 @@ impl Columns {
         self.count
     }
 
+    /// The number of columns of the block.
+    pub(crate) const fn width(self) -> usize {
+        self.width
+    }
+
+    /// Whether these are all columns of the block.
+    pub(crate) const fn is_all(self) -> bool {
+        self.count == self.width
+    }
+
     /// Column `c` of these.
     #[track_caller]
     pub(crate) fn one(self, c: usize) -> Columns {
@@ -50,11 +62,25 @@ impl Columns {
         }
     }
 
-    /// Where the columns of a node stand whose value stands at `place`.
+    /// Where the columns of a node stand among tangents.
     #[inline]
-    pub(crate) fn of(self, place: Range<usize>) -> Range<usize> {
-        let len = place.len();
-        let start = place.start * self.width + self.first * len;
+    pub(crate) fn of<T: Real>(self, node: &Node<T>) -> Range<usize> {
+        let start = match self.width {
+            1 => node.start,
+            _ => node.columns.start,
+        };
+        self.from(start, node.shape.len())
+    }
+
+    /// Where they stand among what comes back.
+    #[inline]
+    pub(crate) fn back_of<T: Real>(self, node: &Node<T>) -> Range<usize> {
+        self.from(node.back_in(self.width).start, node.shape.len())
+    }
+
+    #[inline]
+    fn from(self, start: usize, len: usize) -> Range<usize> {
+        let start = start * self.width + self.first * len;
         start..start + self.count * len
     }
 }

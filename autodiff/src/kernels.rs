@@ -63,13 +63,8 @@ impl<'a, T> View<'a, T> {
     }
 }
 
-/// `out += a · b`, where `out` is column-major, or its transpose is if `out_transposed`.
-///
-/// Large products are cut into blocks of columns of what is column-major, which run on several
-/// threads; the cut, and so the bits, depend on the sizes alone.
-///
-/// The `gemm` crate allocates and frees the memory that it packs blocks of its operands into, about
-/// the size of a second-level cache; no meter sees it.
+/// `out += a · b`, where `out` is column-major, or its transpose is if `out_transposed`: see
+/// [`matmul`].
 ///
 /// # Panics
 /// If the shapes disagree.
@@ -79,17 +74,40 @@ pub(crate) fn matmul_add<T: Real>(
     a: View<'_, T>,
     b: View<'_, T>,
 ) {
+    matmul(out, out_transposed, a, b, false);
+}
+
+/// [`matmul_add`], or `out = a · b` if `out` is `fresh`.
+///
+/// Large products are cut into blocks of columns of what is column-major, which run on several
+/// threads; the cut, and so the bits, depend on the sizes alone.
+///
+/// The `gemm` crate allocates and frees the memory that it packs blocks of its operands into, about
+/// the size of a second-level cache; no meter sees it.
+///
+/// # Panics
+/// If the shapes disagree.
+pub(crate) fn matmul<T: Real>(
+    out: &mut [T],
+    out_transposed: bool,
+    a: View<'_, T>,
+    b: View<'_, T>,
+    fresh: bool,
+) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     assert_eq!(k, b.rows, "matmul: inner dimensions");
     assert_eq!(out.len(), m * n, "matmul: output length");
     if m == 0 || n == 0 || k == 0 {
+        if fresh {
+            out.fill(T::zero());
+        }
         return;
     }
     if out_transposed {
         // out ᵀ = bᵀ aᵀ
-        blocks(out, b.t(), a.t());
+        blocks(out, b.t(), a.t(), fresh);
     } else {
-        blocks(out, a, b);
+        blocks(out, a, b, fresh);
     }
 }
 
@@ -130,24 +148,25 @@ type Product<T> = unsafe fn(
     Parallelism,
 );
 
-/// `out += a · b`, for a column-major `out`, in blocks of columns.
-fn blocks<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>) {
+/// [`matmul_add`] to a column-major `out`, in blocks of columns.
+fn blocks<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>, fresh: bool) {
     let work = a.rows * a.cols * b.cols;
-    let count = (work / BLOCK_WORK).clamp(1, BLOCKS);
+    // A power of two, so that as many threads have equal shares.
+    let count = 1 << (work / BLOCK_WORK).clamp(1, BLOCKS).ilog2();
     // Whole registers of the kernels, whose width divides this.
     let width = b.cols.div_ceil(count).next_multiple_of(8);
     if width >= b.cols {
-        return product(out, a, b);
+        return product(out, a, b, fresh);
     }
     let columns = out.chunks_mut(width * a.rows);
     let mut parts: SmallVec<[(usize, &mut [T]); BLOCKS]> = columns.enumerate().collect();
     for_each(&mut parts, work, |(at, out)| {
-        product(out, a, b.columns(*at * width, out.len() / a.rows));
+        product(out, a, b.columns(*at * width, out.len() / a.rows), fresh);
     });
 }
 
-/// `out += a · b`, for a column-major `out`.
-fn product<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>) {
+/// [`matmul_add`] to a column-major `out`.
+fn product<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>, fresh: bool) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     assert!(k == b.rows && out.len() == m * n, "product: shapes");
     // SAFETY: the three views lie within their slices: `View` checks rows·cols = len, and then only
@@ -161,14 +180,14 @@ fn product<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>) {
             out.as_mut_ptr(),
             m as isize,
             1,
-            true,
+            !fresh,
             a.data.as_ptr(),
             a.col_stride as isize,
             a.row_stride as isize,
             b.data.as_ptr(),
             b.col_stride as isize,
             b.row_stride as isize,
-            T::one(),
+            if fresh { T::zero() } else { T::one() },
             T::one(),
             false,
             false,

@@ -142,7 +142,11 @@ impl<T: Real> Program<T> {
         let node = &self.nodes[kink.position];
         let known = work.state.by().meets(node.depends);
         let moves = node.activity.adjoint_moves != Inputs::NONE;
-        moves || !known || work.adjoints[node.start + kink.entry] != T::zero()
+        let adjoint = || {
+            let adjoints = work.adjoints.of(node);
+            adjoints.map_or(T::zero(), |u| u[kink.entry])
+        };
+        moves || !known || adjoint() != T::zero()
     }
 
     /// Calls `found` with the entries of a node that are at a corner.

@@ -13,6 +13,7 @@ use crate::shape::Shape;
 use crate::var::Var;
 
 /// A function of some operands of the sum, and what it is multiplied with.
+#[derive(Clone)]
 pub(crate) struct Leaf<T: Real> {
     pub(crate) of: Arc<Program<T>>,
     pub(crate) weight: T,
@@ -27,6 +28,7 @@ impl<T: Real> Leaf<T> {
 }
 
 /// `Σ wᵢ fᵢ`.
+#[derive(Clone)]
 pub(crate) struct Leaves<T: Real> {
     pub(crate) all: Vec<Leaf<T>>,
     /// Multiplications of a sweep over all of them, roughly.

@@ -21,6 +21,7 @@
 //! ```
 
 mod activity;
+mod adjoints;
 mod algebra;
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
@@ -38,6 +39,7 @@ mod linearised;
 mod non_finite;
 mod objective;
 mod operands;
+mod plan;
 mod point;
 mod primitive;
 mod program;

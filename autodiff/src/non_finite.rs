@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::Location;
 
+use crate::adjoints::Adjoints;
 use crate::bytes::Meter;
 use crate::inputs::Inputs;
 use crate::linearised::Need;
@@ -158,7 +159,7 @@ impl<T: Real> Program<T> {
         }
         let mut nodes = self.nodes.iter().enumerate();
         nodes.find_map(|(position, node)| {
-            if matches!(node.op, Op::Constant) {
+            if matches!(node.op, Op::Constant) || node.view {
                 return None;
             }
             let tangent = of(&work.tangents, node);
@@ -188,12 +189,13 @@ impl<T: Real> Program<T> {
     /// The operation that handed back what is not finite, though nothing it was handed was.
     fn handed_back(&self, work: &Workspace<T>, quantity: Quantity) -> Option<NonFinite> {
         let buffer = match quantity {
-            Quantity::Adjoint => &work.adjoints[..],
-            _ => &work.adjoint_tangents[..],
+            Quantity::Adjoint => &work.adjoints,
+            _ => &work.adjoint_tangents,
         };
+        let bad = |node| buffer.of(node).and_then(first_bad);
         let mut likely = None;
         for (position, node) in self.nodes[..=self.output].iter().enumerate().rev() {
-            if node.depends == Inputs::NONE || first_bad(of(buffer, node)).is_some() {
+            if node.depends == Inputs::NONE || node.back.view || bad(node).is_some() {
                 continue;
             }
             for (k, a) in node.args.iter().enumerate() {
@@ -201,10 +203,11 @@ impl<T: Real> Program<T> {
                 if operand.depends == Inputs::NONE {
                     continue;
                 }
-                let Some(entry) = first_bad(of(buffer, operand)) else {
+                let Some(entry) = bad(operand) else {
                     continue;
                 };
-                let here = || node.trouble(position, quantity, entry, of(buffer, operand)[entry]);
+                let value = buffer.of(operand).map_or(T::zero(), |of| of[entry]);
+                let here = || node.trouble(position, quantity, entry, value);
                 match &node.op {
                     Op::Gradient { of: inner, .. } => {
                         let nested = &work.nested[node.nested];
@@ -266,16 +269,13 @@ impl<T: Real> Program<T> {
             _ => T::zero(),
         };
         (0..node.shape.len()).any(|i| {
-            let at = [value(0, i), value(1, i), of(&work.adjoints, node)[i]];
+            let back = |of: &Adjoints<T>| of.of(node).map_or(T::zero(), |u| u[i]);
+            let at = [value(0, i), value(1, i), back(&work.adjoints)];
             point.linearise(&[&at[..1], &at[1..2], &at[2..]]);
             if quantity == Quantity::Adjoint {
                 return !point.gradient(k)[0].is_finite();
             }
-            let along = [
-                tangent(0, i),
-                tangent(1, i),
-                of(&work.adjoint_tangents, node)[i],
-            ];
+            let along = [tangent(0, i), tangent(1, i), back(&work.adjoint_tangents)];
             point.second(&[Some(&along[..1]), Some(&along[1..2]), Some(&along[2..])]);
             !point.product(k)[0].is_finite()
         })

@@ -1,11 +1,12 @@
 //! What a sweep looks up by an operation: its operands' values, tangents and adjoints, and its stash.
 
 use std::fmt;
-use std::ops::{Deref, DerefMut, Range};
+use std::ops::{Deref, DerefMut};
 
+use crate::adjoints::Open;
 use crate::block::{Block, Columns};
 use crate::inputs::Inputs;
-use crate::program::{Node, Op, Program};
+use crate::program::{Node, Program};
 use crate::real::Real;
 use crate::shape::Shape;
 
@@ -14,8 +15,8 @@ use crate::shape::Shape;
 pub(crate) struct Targets {
     /// Nodes that depend on these inputs.
     pub(crate) wanted: Inputs,
-    /// `Some(moving)`: only nodes that depend on `moving`, inputs excluded, because a second sweep
-    /// along `moving` reads no other adjoints. `None`: all nodes.
+    /// `Some(moving)`: only nodes whose adjoints a second sweep along `moving` reads. `None`: all
+    /// nodes.
     pub(crate) read_along: Option<Inputs>,
 }
 
@@ -28,17 +29,16 @@ impl Targets {
         }
     }
 
-    /// Whether a node passes adjoints on.
+    /// Whether an adjoint is asked for.
     pub(crate) fn takes<T: Real>(self, node: &Node<T>) -> bool {
-        let read = |moving| node.depends.meets(moving);
+        let read = |moving| node.activity.adjoint_read.meets(moving);
         node.depends.meets(self.wanted) && self.read_along.is_none_or(read)
     }
 
-    /// The place of node `id` in a buffer of adjoints, if it is a target.
-    pub(crate) fn slot<T: Real>(self, program: &Program<T>, id: u32) -> Option<Range<usize>> {
+    /// Node `id`, if its adjoint is asked for.
+    pub(crate) fn of<T: Real>(self, program: &Program<T>, id: u32) -> Option<&Node<T>> {
         let node = &program.nodes[id as usize];
-        let input = matches!(node.op, Op::Input) && self.read_along.is_some();
-        (self.takes(node) && !input).then(|| node.place())
+        self.takes(node).then_some(node)
     }
 }
 
@@ -90,7 +90,7 @@ impl<'a, T: Real> Operation<'a, T> {
     #[inline(always)]
     pub(crate) fn adjoints(
         self,
-        adjoints: &'a mut [T],
+        adjoints: Open<'a, T>,
         targets: Targets,
         width: usize,
     ) -> OperandAdjoints<'a, T> {
@@ -239,8 +239,8 @@ impl<T: Real> OperandTangents<'_, T> {
     /// columns of the operand's length, one after the other.
     #[inline(always)]
     pub fn get(&self, k: usize) -> Option<&[T]> {
-        let place = self.of.program.slot(self.of.node.args[k], self.moving)?;
-        Some(&self.tangents[self.columns.of(place)])
+        let node = self.of.program.reached(self.of.node.args[k], self.moving)?;
+        Some(&self.tangents[self.columns.of(node)])
     }
 
     /// Number of directions: 1 except in the rules for a block.
@@ -271,7 +271,7 @@ impl<T: Real> OperandTangents<'_, T> {
 #[derive(Debug)]
 pub struct OperandAdjoints<'a, T: Real> {
     pub(crate) of: Operation<'a, T>,
-    adjoints: &'a mut [T],
+    adjoints: Open<'a, T>,
     targets: Targets,
     columns: Columns,
 }
@@ -287,8 +287,20 @@ impl<T: Real> OperandAdjoints<'_, T> {
     /// of the operand's length for each direction.
     #[inline(always)]
     pub fn get(&mut self, k: usize) -> Option<&mut [T]> {
-        let place = self.targets.slot(self.of.program, self.of.node.args[k])?;
-        Some(&mut self.adjoints[self.columns.of(place)])
+        let (entries, first) = self.take(k)?;
+        if first {
+            entries.fill(T::zero());
+        }
+        Some(entries)
+    }
+
+    /// [`get`](OperandAdjoints::get); if `true` comes with them, these entries are the first and to be
+    /// overwritten.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, k: usize) -> Option<(&mut [T], bool)> {
+        let program = self.of.program;
+        let node = self.targets.of(program, self.of.node.args[k])?;
+        Some(self.adjoints.take(node, self.columns))
     }
 
     /// The adjoints of direction `c` of the block alone.
@@ -299,7 +311,7 @@ impl<T: Real> OperandAdjoints<'_, T> {
     pub fn column(&mut self, c: usize) -> OperandAdjoints<'_, T> {
         OperandAdjoints {
             of: self.of,
-            adjoints: self.adjoints,
+            adjoints: self.adjoints.reborrow(),
             targets: self.targets,
             columns: self.columns.one(c),
         }
@@ -307,8 +319,7 @@ impl<T: Real> OperandAdjoints<'_, T> {
 
     /// Whether the adjoint of operand `k` is asked for.
     pub fn wants(&self, k: usize) -> bool {
-        self.targets
-            .slot(self.of.program, self.of.node.args[k])
-            .is_some()
+        let id = self.of.node.args[k];
+        self.targets.of(self.of.program, id).is_some()
     }
 }

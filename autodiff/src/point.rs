@@ -336,7 +336,7 @@ impl<T: Real> Point<T> {
     /// may have been made.
     pub fn make_room(&mut self, lengths: &[usize]) -> bool {
         let mut lengths = lengths.iter().copied();
-        self.work.make_room(&mut lengths) && lengths.next().is_none()
+        self.work.make_room(&self.program, &mut lengths) && lengths.next().is_none()
     }
 
     /// Where the first value that is not finite arose in the last evaluation.

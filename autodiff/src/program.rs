@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::inputs::Inputs;
 use crate::leaves::Leaves;
+use crate::plan::{Piece, Place, Plan};
 use crate::primitive::Primitive;
 use crate::real::Real;
 use crate::rules::bilinear::Bilinear;
@@ -23,7 +24,7 @@ pub(crate) enum Op<T: Real> {
     Binary(Binary),
     Linear(Linear),
     Bilinear(Bilinear),
-    Fused(Box<dyn Primitive<T>>),
+    Fused(Arc<dyn Primitive<T>>),
     /// The gradient of a scalar function with respect to one of its inputs.
     Gradient {
         of: Arc<Program<T>>,
@@ -81,6 +82,10 @@ pub(crate) struct Activity {
     pub(crate) tangent: bool,
     /// Inputs that the adjoint depends on: along all others its tangent is zero.
     pub(crate) adjoint_moves: Inputs,
+    /// Inputs that the derivative of the operation itself depends on.
+    pub(crate) bends: Inputs,
+    /// Inputs along which a second sweep reads the adjoint, or one that is made of it.
+    pub(crate) adjoint_read: Inputs,
 }
 
 impl Activity {
@@ -89,9 +94,12 @@ impl Activity {
         value: false,
         tangent: false,
         adjoint_moves: Inputs::NONE,
+        bends: Inputs::NONE,
+        adjoint_read: Inputs::NONE,
     };
 }
 
+#[derive(Clone)]
 pub(crate) struct Node<T: Real> {
     pub(crate) op: Op<T>,
     pub(crate) args: SmallVec<[u32; 2]>,
@@ -100,8 +108,17 @@ pub(crate) struct Node<T: Real> {
     pub(crate) reads: Inputs,
     /// Inputs the value has a derivative by: fewer than `reads` behind a stopped gradient.
     pub(crate) depends: Inputs,
-    /// First entry in the workspace's values, or in the program's constants.
+    /// First entry in the workspace's values and in tangents along one direction, or in the program's
+    /// constants.
     pub(crate) start: usize,
+    /// Whether these entries are its operand's.
+    pub(crate) view: bool,
+    /// Where what comes back to it stands.
+    pub(crate) back: Place,
+    /// The same in a block of several directions, and where its tangents stand there.
+    pub(crate) columns: Place,
+    /// The first of the program's pieces that it comes back in, and their number.
+    pub(crate) pieces: (u32, u32),
     /// First entry in the workspace's stash, and the number of entries there.
     pub(crate) stash: (usize, usize),
     /// First entry in the workspace's scratch, and the number of entries there.
@@ -120,6 +137,43 @@ impl<T: Real> Node<T> {
     pub(crate) fn place(&self) -> Range<usize> {
         self.start..self.start + self.shape.len()
     }
+
+    /// Its place in a buffer of what comes back, of `width` columns.
+    #[inline]
+    pub(crate) fn back_in(&self, width: usize) -> Place {
+        match width {
+            1 => self.back,
+            _ => self.columns,
+        }
+    }
+
+    /// Whether its tangents along `width` directions are its operand's.
+    #[inline]
+    pub(crate) fn moves_as_view(&self, width: usize) -> bool {
+        match width {
+            1 => self.view,
+            _ => self.columns.view,
+        }
+    }
+}
+
+impl<T: Real> Clone for Op<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Op::Input => Op::Input,
+            Op::Constant => Op::Constant,
+            Op::Unary(f, p) => Op::Unary(*f, *p),
+            Op::Binary(f) => Op::Binary(*f),
+            Op::Linear(f) => Op::Linear(f.clone()),
+            Op::Bilinear(f) => Op::Bilinear(*f),
+            Op::Fused(f) => Op::Fused(f.clone()),
+            Op::Leaves(leaves) => Op::Leaves(leaves.clone()),
+            Op::Gradient { of, wrt } => Op::Gradient {
+                of: of.clone(),
+                wrt: *wrt,
+            },
+        }
+    }
 }
 
 /// A recorded function of one or more inputs: immutable, shared freely between threads.
@@ -136,12 +190,12 @@ impl<T: Real> Node<T> {
 /// ```
 pub struct Program<T: Real> {
     pub(crate) nodes: Vec<Node<T>>,
-    pub(crate) constants: Vec<T>,
+    pub(crate) constants: Arc<Vec<T>>,
     pub(crate) inputs: usize,
     pub(crate) output: usize,
-    pub(crate) values_len: usize,
     pub(crate) stash_len: usize,
     pub(crate) scratch_len: usize,
+    pub(crate) plan: Plan,
 }
 
 impl<T: Real> Program<T> {
@@ -177,9 +231,25 @@ impl<T: Real> Program<T> {
         self.nodes.iter().map(|n| n.op.name())
     }
 
-    /// Bytes of one scalar for each entry of each value.
-    pub(crate) fn values_bytes(&self) -> usize {
-        self.values_len * size_of::<T>()
+    /// Entries of the tangents along `width` directions.
+    pub(crate) fn tangents_len(&self, width: usize) -> usize {
+        match width {
+            1 => self.plan.values_len,
+            _ => self.plan.columns_len * width,
+        }
+    }
+
+    /// Entries of what comes back, in `width` columns.
+    pub(crate) fn back_len(&self, width: usize) -> usize {
+        match width {
+            1 => self.plan.back_len,
+            _ => self.plan.columns_len * width,
+        }
+    }
+
+    /// The pieces that a node comes back in, if it does in slices alone.
+    pub(crate) fn pieces(&self, node: &Node<T>) -> &[Piece] {
+        &self.plan.pieces[node.pieces.0 as usize..][..node.pieces.1 as usize]
     }
 
     /// Whether the output's value depends on input `k`.
@@ -210,10 +280,15 @@ impl<T: Real> Program<T> {
         &all[node.place()]
     }
 
+    /// Node `id`, if `inputs` reach it.
+    pub(crate) fn reached(&self, id: u32, inputs: Inputs) -> Option<&Node<T>> {
+        let node = &self.nodes[id as usize];
+        node.depends.meets(inputs).then_some(node)
+    }
+
     /// The place of node `id` in a buffer laid out like the values, if `inputs` reach it.
     pub(crate) fn slot(&self, id: u32, inputs: Inputs) -> Option<Range<usize>> {
-        let node = &self.nodes[id as usize];
-        node.depends.meets(inputs).then(|| node.place())
+        self.reached(id, inputs).map(Node::place)
     }
 }
 

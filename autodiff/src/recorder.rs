@@ -2,11 +2,13 @@
 
 use std::cell::{Ref, RefCell};
 use std::panic::Location;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::activity::analyse;
 use crate::inputs::Inputs;
+use crate::plan::{Place, lay_out};
 use crate::program::{Activity, Node, Op, Program};
 use crate::real::Real;
 use crate::rules::linear::Linear;
@@ -86,6 +88,10 @@ impl<T: Real> Recorder<T> {
             reads,
             depends,
             start,
+            view: false,
+            back: Place::default(),
+            columns: Place::default(),
+            pieces: (0, 0),
             stash: (0, 0),
             scratch: (0, 0),
             activity: Activity::NONE,
@@ -103,7 +109,7 @@ impl<T: Real> Recorder<T> {
     /// Whether a node is a constant of zeros.
     pub(crate) fn is_zero(&self, id: u32) -> bool {
         let node = self.node(id);
-        let entries = node.start..node.start + node.shape.len();
+        let entries = node.place();
         matches!(node.op, Op::Constant)
             && self.constants.borrow()[entries]
                 .iter()
@@ -153,12 +159,8 @@ impl<T: Real> Recorder<T> {
         };
         let mut nodes = self.nodes.into_inner();
         let shapes: Vec<Shape> = nodes.iter().map(|n| n.shape).collect();
-        let (mut values_len, mut stash_len, mut scratch_len, mut nested) = (0, 0, 0, 0);
+        let (mut stash_len, mut scratch_len, mut nested) = (0, 0, 0);
         for node in &mut nodes {
-            if !matches!(node.op, Op::Constant) {
-                node.start = values_len;
-                values_len += node.shape.len();
-            }
             match &node.op {
                 Op::Fused(primitive) => {
                     let operands: SmallVec<[Shape; 4]> =
@@ -176,17 +178,18 @@ impl<T: Real> Recorder<T> {
             }
         }
         analyse(&mut nodes);
+        let plan = lay_out(&mut nodes, output as usize, false);
         nodes.shrink_to_fit();
         let mut constants = self.constants.into_inner();
         constants.shrink_to_fit();
         Program {
             nodes,
-            constants,
+            constants: Arc::new(constants),
             inputs,
             output: output as usize,
-            values_len,
             stash_len,
             scratch_len,
+            plan,
         }
     }
 }

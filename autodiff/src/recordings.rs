@@ -47,7 +47,9 @@ impl<T: Real> Program<T> {
     }
 
     fn own_bytes(&self) -> usize {
-        size_of_val(&self.nodes[..]) + size_of_val(&self.constants[..])
+        size_of_val(&self.nodes[..])
+            + size_of_val(&self.constants[..])
+            + size_of_val(&self.plan.pieces[..])
     }
 }
 

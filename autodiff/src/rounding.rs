@@ -44,11 +44,11 @@ impl<T: Real> Program<T> {
             Op::Unary(Unary::Neg, _) => return of(0),
             Op::Binary(Binary::Add | Binary::Sub) => Binary::Add.eval(&of(0), &of(1), &mut out),
             Op::Binary(Binary::Mul) => Binary::Mul.eval(&of(0), &of(1), &mut out),
-            Op::Bilinear(f) => f.apply(&of(0), shape(0), &of(1), shape(1), &mut out),
+            Op::Bilinear(f) => f.apply(&of(0), shape(0), &of(1), shape(1), &mut out, false),
             Op::Linear(f) => {
                 for k in 0..node.args.len() {
                     let (start, terms) = (at.concat_start(k), of(k));
-                    f.apply(start, &terms, shape(k), &mut out, node.shape);
+                    f.apply(start, &terms, shape(k), &mut out, node.shape, false);
                     if matches!(f, Linear::Dx | Linear::Dy) {
                         // The operation takes them from their neighbours'.
                         let inside = (0..out.len()).filter(|i| !f.leaves_zero(*i, node.shape));

@@ -2,11 +2,12 @@
 
 use std::mem::swap;
 
+use crate::adjoints::Adjoints;
 use crate::block::Columns;
 use crate::bytes::{Buffer, Category, Claim, Meter};
 use crate::inputs::Inputs;
 use crate::linearised::Linearised;
-use crate::program::{Op, Program};
+use crate::program::{Node, Op, Program};
 use crate::real::Real;
 
 /// How often a function was swept: the field's oracle counts.
@@ -63,9 +64,9 @@ pub(crate) struct Workspace<T: Real> {
     pub(crate) stash: Buffer<T>,
     /// Made at the first sweep, so that a taped step has none of its own.
     pub(crate) scratch: Buffer<T>,
-    pub(crate) adjoints: Buffer<T>,
+    pub(crate) adjoints: Adjoints<T>,
     pub(crate) tangents: Buffer<T>,
-    pub(crate) adjoint_tangents: Buffer<T>,
+    pub(crate) adjoint_tangents: Adjoints<T>,
     pub(crate) nested: Vec<Workspace<T>>,
     pub(crate) sweeps: Sweeps,
     /// What the sweeps left in the buffers.
@@ -84,19 +85,19 @@ impl<T: Real> Workspace<T> {
         let mut nested = Vec::with_capacity(inner().count());
         nested.extend(inner().map(|of| Workspace::new(of, meter)));
         Workspace {
-            values: Buffer::zeros(program.values_len, Category::Values, meter),
+            values: Buffer::zeros(program.plan.values_len, Category::Values, meter),
             stash: Buffer::zeros(program.stash_len, Category::Values, meter),
             scratch: Buffer::zeros(0, Category::Values, meter),
-            adjoints: Buffer::zeros(0, Category::Adjoints, meter),
+            adjoints: Adjoints::new(program, meter),
             tangents: Buffer::zeros(0, Category::Tangents, meter),
-            adjoint_tangents: Buffer::zeros(0, Category::Adjoints, meter),
+            adjoint_tangents: Adjoints::new(program, meter),
             nested,
             sweeps: Sweeps::default(),
             state: Linearised::Not,
             held: 0,
             scratch_len: program.scratch_len,
             meter: meter.clone(),
-            _own_bytes: Claim::new(size_of::<Self>(), Category::Values, meter),
+            _own_bytes: Claim::new(Self::own_bytes(program), Category::Values, meter),
         }
     }
 
@@ -123,7 +124,7 @@ impl<T: Real> Workspace<T> {
 
     /// What input `k` was set to.
     pub(crate) fn input(&self, program: &Program<T>, k: usize) -> &[T] {
-        &self.values[entries(program, k)]
+        &self.values[input(program, k).place()]
     }
 
     /// The program's value, after a primal sweep.
@@ -139,8 +140,8 @@ impl<T: Real> Workspace<T> {
         moving: Inputs,
         width: usize,
     ) -> Option<&[T]> {
-        let place = program.slot(program.output as u32, moving)?;
-        Some(&self.tangents[Columns::all(width).of(place)])
+        let output = program.reached(program.output as u32, moving)?;
+        Some(&self.tangents[Columns::all(width).of(output)])
     }
 
     /// The adjoint of input `k`, after a reverse sweep.
@@ -149,13 +150,13 @@ impl<T: Real> Workspace<T> {
     /// If the last reverse sweep was not asked for it, or an input was set since.
     #[track_caller]
     pub(crate) fn adjoint(&self, program: &Program<T>, k: usize) -> &[T] {
-        let (place, by) = (entries(program, k), self.state.by());
+        let (node, by) = (input(program, k), self.state.by());
         assert!(
             by.contains(Inputs::one(k)),
             "the gradient by input {k} was not computed ({}): differentiate or linearise by it first",
             by.last(program.inputs)
         );
-        &self.adjoints[place]
+        self.adjoints.of(node).expect("settled by the sweep")
     }
 
     /// The adjoint's tangent of input `k`, after a second sweep: as many columns, one after the
@@ -166,10 +167,10 @@ impl<T: Real> Workspace<T> {
     /// an input set since.
     #[track_caller]
     pub(crate) fn adjoint_tangent(&self, program: &Program<T>, k: usize) -> &[T] {
-        let place = entries(program, k);
+        let node = input(program, k);
         match self.state.of() {
             Some((of, block)) if of.contains(Inputs::one(k)) => {
-                &self.adjoint_tangents[Columns::all(block.width).of(place)]
+                &self.adjoint_tangents[Columns::all(block.width).back_of(node)]
             }
             other => panic!(
                 "the product by input {k} was not computed ({}): make a second sweep for it at \
@@ -197,7 +198,7 @@ impl<T: Real> Workspace<T> {
     /// The adjoint of input `k` that was computed last in this buffer, of whichever linearisation
     /// it was.
     pub(crate) fn latest_adjoint(&self, program: &Program<T>, k: usize) -> &[T] {
-        &self.adjoints[entries(program, k)]
+        &self.adjoints[Columns::all(1).back_of(input(program, k))]
     }
 
     /// Exchanges all that is no part of the linearisation: the buffers that a reverse sweep of
@@ -222,18 +223,24 @@ impl<T: Real> Workspace<T> {
         }
     }
 
+    /// Bytes of the structure itself.
+    fn own_bytes(program: &Program<T>) -> usize {
+        size_of::<Self>() + 2 * Adjoints::marks_bytes(program)
+    }
+
     /// Bytes of one category in a workspace after a primal sweep, its scratch taken away.
     pub(crate) fn linearisation_bytes(program: &Program<T>, category: Category) -> usize {
         let own = match category {
             Category::Values => {
-                (program.values_len + program.stash_len) * size_of::<T>() + size_of::<Self>()
+                (program.plan.values_len + program.stash_len) * size_of::<T>()
+                    + Self::own_bytes(program)
             }
             _ => 0,
         };
         let nested = program.nodes.iter().flat_map(|n| n.op.inner());
         let nested = nested.map(|of| {
             let adjoints = match category {
-                Category::Adjoints => of.values_bytes(),
+                Category::Adjoints => Adjoints::bytes(of, 1),
                 _ => 0,
             };
             adjoints + Self::linearisation_bytes(of, category)
@@ -249,13 +256,12 @@ impl<T: Real> Workspace<T> {
     /// Appends the lengths of the buffers that were made at a first use: four of this workspace,
     /// then those of the ones inside it.
     pub(crate) fn note_room(&self, lengths: &mut Vec<usize>) {
-        let made = [
-            &self.scratch,
-            &self.adjoints,
-            &self.tangents,
-            &self.adjoint_tangents,
-        ];
-        lengths.extend(made.map(|buffer| buffer.len()));
+        lengths.extend([
+            self.scratch.len(),
+            self.adjoints.len(),
+            self.tangents.len(),
+            self.adjoint_tangents.len(),
+        ]);
         self.nested
             .iter()
             .for_each(|inner| inner.note_room(lengths));
@@ -263,35 +269,45 @@ impl<T: Real> Workspace<T> {
 
     /// Makes buffers of the lengths that were noted; whether these are lengths that a workspace of
     /// this program can have.
-    pub(crate) fn make_room(&mut self, lengths: &mut impl Iterator<Item = usize>) -> bool {
+    pub(crate) fn make_room(
+        &mut self,
+        program: &Program<T>,
+        lengths: &mut impl Iterator<Item = usize>,
+    ) -> bool {
         let mut next = || lengths.next();
         let (Some(scratch), Some(adjoints), Some(tangents), Some(products)) =
             (next(), next(), next(), next())
         else {
             return false;
         };
-        let len = self.values.len();
+        let plan = &program.plan;
         let one = |made: usize, whole: usize| made == 0 || made == whole;
-        let columns = |made: usize| made == 0 || (len > 0 && made.is_multiple_of(len));
-        let possible = one(scratch, self.scratch_len) && one(adjoints, len);
-        if !possible || !columns(tangents) || !columns(products) {
+        let columns = |made: usize, whole: usize| {
+            let block = plan.columns_len > 0 && made.is_multiple_of(plan.columns_len);
+            one(made, whole) || block
+        };
+        let possible = one(scratch, self.scratch_len)
+            && one(adjoints, plan.back_len)
+            && columns(tangents, plan.values_len)
+            && columns(products, plan.back_len);
+        if !possible {
             return false;
         }
         if scratch > 0 {
             self.make_scratch();
         }
         if adjoints > 0 {
-            self.make_adjoints();
+            self.adjoints.make(adjoints);
         }
         if self.tangents.len() < tangents {
             self.tangents.resize(tangents);
         }
-        if self.adjoint_tangents.len() < products {
-            self.adjoint_tangents.resize(products);
+        if products > 0 {
+            self.adjoint_tangents.make(products);
         }
-        self.nested
-            .iter_mut()
-            .all(|inner| inner.make_room(&mut *lengths))
+        let inner = program.nodes.iter().filter_map(|n| n.op.gradient_of());
+        let mut inner = self.nested.iter_mut().zip(inner);
+        inner.all(|(work, of)| work.make_room(of, &mut *lengths))
     }
 
     pub(crate) fn make_scratch(&mut self) {
@@ -300,35 +316,18 @@ impl<T: Real> Workspace<T> {
         }
     }
 
-    pub(crate) fn make_adjoints(&mut self) {
-        let len = self.values.len();
-        if self.adjoints.len() != len {
-            self.adjoints = Buffer::zeros(len, Category::Adjoints, &self.meter);
-        }
-    }
-
     /// Room for `width` columns; what was made for more stays.
-    pub(crate) fn make_tangents(&mut self, width: usize) {
-        let len = self.values.len() * width;
+    pub(crate) fn make_tangents(&mut self, program: &Program<T>, width: usize) {
+        let len = program.tangents_len(width);
         if self.tangents.len() < len {
             self.tangents.resize(len);
-        }
-    }
-
-    /// `width` columns of zeros; what was made for more stays.
-    pub(crate) fn clear_adjoint_tangents(&mut self, width: usize) {
-        let len = self.values.len() * width;
-        if self.adjoint_tangents.len() < len {
-            self.adjoint_tangents.resize(len);
-        } else {
-            self.adjoint_tangents[..len].fill(T::zero());
         }
     }
 }
 
 #[track_caller]
-fn entries<T: Real>(program: &Program<T>, k: usize) -> std::ops::Range<usize> {
+fn input<T: Real>(program: &Program<T>, k: usize) -> &Node<T> {
     // A shape that there is: node `k` is an input.
     let _ = program.input_shape(k);
-    program.nodes[k].place()
+    &program.nodes[k]
 }

@@ -62,7 +62,7 @@ fn evaluate<T: Real>(program: &Program<T>, inputs: Vec<Vec<C>>) -> Result<Vec<C>
         let value: Vec<C> = match &node.op {
             Op::Input => inputs.next().expect("one for each"),
             Op::Constant => {
-                let data = &program.constants[node.start..][..n];
+                let data = &program.constants[node.place()];
                 data.iter().map(|c| C::new(c.f64(), 0.0)).collect()
             }
             Op::Unary(f, p) => {
@@ -79,9 +79,9 @@ fn evaluate<T: Real>(program: &Program<T>, inputs: Vec<Vec<C>>) -> Result<Vec<C>
                 let shape = |k: usize| program.nodes[node.args[k] as usize].shape;
                 let (mut re, mut im) = (vec![0.0; n], vec![0.0; n]);
                 let ((a, ai), (b, bi)) = (parts(arg(0)), parts(arg(1)));
-                f.apply(&a, shape(0), &b, shape(1), &mut re);
-                f.apply(&a, shape(0), &bi, shape(1), &mut im);
-                f.apply(&ai, shape(0), &b, shape(1), &mut im);
+                f.apply(&a, shape(0), &b, shape(1), &mut re, true);
+                f.apply(&a, shape(0), &bi, shape(1), &mut im, false);
+                f.apply(&ai, shape(0), &b, shape(1), &mut im, false);
                 // The product of the imaginary parts is below the smallest of the real ones.
                 joined(re, im)
             }
@@ -90,8 +90,8 @@ fn evaluate<T: Real>(program: &Program<T>, inputs: Vec<Vec<C>>) -> Result<Vec<C>
                 for k in 0..node.args.len() {
                     let shape = program.nodes[node.args[k] as usize].shape;
                     let (a, ai) = parts(arg(k));
-                    f.apply(start, &a, shape, &mut re, node.shape);
-                    f.apply(start, &ai, shape, &mut im, node.shape);
+                    f.apply(start, &a, shape, &mut re, node.shape, false);
+                    f.apply(start, &ai, shape, &mut im, node.shape, false);
                     start += shape.len();
                 }
                 joined(re, im)

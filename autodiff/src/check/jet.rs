@@ -91,7 +91,7 @@ impl<T> Along<T> {
 impl<'p, T: Real> Jets<'p, T> {
     /// The values at a point, all inputs' entries in one row.
     pub(super) fn new(program: &'p Program<T>, at: &[T]) -> Self {
-        let zeros = || vec![T::zero(); program.values_len];
+        let zeros = || vec![T::zero(); program.plan.values_len];
         let inner = |node: &Node<T>| match &node.op {
             Op::Gradient { of, .. } => Some(Inner {
                 point: of.point(),
@@ -148,7 +148,7 @@ impl<'p, T: Real> Jets<'p, T> {
             let longest = node.args.iter().map(|a| self.operations[*a as usize]);
             self.operations[id] = longest.fold(0.0, f64::max) + operations(program, node);
             self.fused[id] = None;
-            if matches!(node.op, Op::Input | Op::Constant) {
+            if matches!(node.op, Op::Input | Op::Constant) || node.view {
                 continue;
             }
             let (done, rest) = self.values.split_at_mut(node.start);
@@ -233,12 +233,13 @@ impl<'p, T: Real> Jets<'p, T> {
         let mut along = std::mem::take(&mut self.along);
         let mut result = Ok(());
         for (id, node) in program.nodes.iter().enumerate() {
-            if matches!(node.op, Op::Input | Op::Constant) || node.depends == Inputs::NONE {
+            let given = matches!(node.op, Op::Input | Op::Constant) || node.view;
+            if given || node.depends == Inputs::NONE {
                 continue;
             }
             result = result.and(self.step(id, node, &mut along, twice));
             if self.drifting {
-                for i in node.start..node.start + node.shape.len() {
+                for i in node.place() {
                     along.sizes[1][i] += T::of(operations(program, node)) * self.values[i].abs();
                 }
             }
@@ -294,7 +295,7 @@ impl<'p, T: Real> Jets<'p, T> {
         let node = &self.program.nodes[self.program.output];
         match node.depends {
             Inputs::NONE => vec![T::zero(); node.shape.len()],
-            _ => self.along.sizes[0][node.start..][..node.shape.len()].to_vec(),
+            _ => self.along.sizes[0][node.place()].to_vec(),
         }
     }
 
@@ -349,14 +350,13 @@ fn evaluate<T: Real>(
         Op::Unary(f, p) => f.eval(*p, a.get(0), out),
         Op::Binary(f) => f.eval(a.get(0), a.get(1), out),
         Op::Bilinear(f) => {
-            out.fill(T::zero());
-            f.apply(a.get(0), at.shape(0), a.get(1), at.shape(1), out);
+            f.apply(a.get(0), at.shape(0), a.get(1), at.shape(1), out, true);
         }
         Op::Linear(f) => {
             out.fill(T::zero());
             let mut start = 0;
             for k in 0..a.len() {
-                f.apply(start, a.get(k), at.shape(k), out, at.node.shape);
+                f.apply(start, a.get(k), at.shape(k), out, at.node.shape, false);
                 start += at.shape(k).len();
             }
         }

@@ -1,7 +1,7 @@
 //! Bilinear operations: one product and its two adjoints give every sweep.
 
 use super::conv;
-use crate::kernels::{View, axpy, dot, matmul_add};
+use crate::kernels::{View, axpy, dot, matmul};
 use crate::real::Real;
 use crate::shape::Shape;
 
@@ -30,6 +30,13 @@ impl Bilinear {
             Dot => "dot",
             MatMul { .. } => "matmul",
             Conv2d(_) => "conv2d",
+        }
+    }
+
+    /// Zeroes what is fresh, unless the product takes its place.
+    fn clear<T: Real>(self, out: &mut [T], fresh: bool) {
+        if fresh && !matches!(self, MatMul { .. }) {
+            out.fill(T::zero());
         }
     }
 
@@ -75,8 +82,17 @@ impl Bilinear {
         (shape.rows == 1).then_some((turned, Shape::matrix(shape.cols, width)))
     }
 
-    /// `out += B(a, b)`.
-    pub(crate) fn apply<T: Real>(self, a: &[T], sa: Shape, b: &[T], sb: Shape, out: &mut [T]) {
+    /// `out += B(a, b)`; here as below `out` is overwritten if it is `fresh`.
+    pub(crate) fn apply<T: Real>(
+        self,
+        a: &[T],
+        sa: Shape,
+        b: &[T],
+        sb: Shape,
+        out: &mut [T],
+        fresh: bool,
+    ) {
+        self.clear(out, fresh);
         match self {
             Dot => out[0] += dot(a, b),
             Conv2d(f) => f.apply(a, b, out),
@@ -86,7 +102,7 @@ impl Bilinear {
             } => {
                 let a = View::new(a, sa.rows, sa.cols).t_if(transpose_left);
                 let b = View::new(b, sb.rows, sb.cols).t_if(transpose_right);
-                matmul_add(out, false, a, b);
+                matmul(out, false, a, b, fresh);
             }
         }
     }
@@ -99,7 +115,9 @@ impl Bilinear {
         b: &[T],
         sb: Shape,
         out: &mut [T],
+        fresh: bool,
     ) {
+        self.clear(out, fresh);
         match self {
             Dot => axpy(out, u[0], b),
             Conv2d(f) => f.image_adjoint(u, b, out),
@@ -109,7 +127,7 @@ impl Bilinear {
             } => {
                 let b = View::new(b, sb.rows, sb.cols).t_if(transpose_right);
                 let u = View::new(u, su.rows, su.cols);
-                matmul_add(out, transpose_left, u, b.t());
+                matmul(out, transpose_left, u, b.t(), fresh);
             }
         }
     }
@@ -122,7 +140,9 @@ impl Bilinear {
         a: &[T],
         sa: Shape,
         out: &mut [T],
+        fresh: bool,
     ) {
+        self.clear(out, fresh);
         match self {
             Dot => axpy(out, u[0], a),
             Conv2d(f) => f.kernel_adjoint(u, a, out),
@@ -132,7 +152,7 @@ impl Bilinear {
             } => {
                 let a = View::new(a, sa.rows, sa.cols).t_if(transpose_left);
                 let u = View::new(u, su.rows, su.cols);
-                matmul_add(out, transpose_right, a.t(), u);
+                matmul(out, transpose_right, a.t(), u, fresh);
             }
         }
     }

@@ -40,6 +40,7 @@ use functions::{asinh_slope, gelu, integer, log_cosh, positive, scaled, sign};
 pub use functions::{erf, sigmoid};
 use nalgebra::{ComplexField, one};
 pub(crate) use pair::PairKernels;
+use pair::cleared;
 pub(crate) use unary::Kernels;
 use unary::{First, Row, Second, Value};
 
@@ -99,16 +100,24 @@ macro_rules! unary_table {
                 T::value(self, p, a, out);
             }
 
-            /// `out += f′(a) · t`.
-            pub(crate) fn first<T: Real>(self, p: T, a: &[T], u: &[T], t: &[T], out: &mut [T]) {
-                T::first(self, p, [a, u, t], out);
+            /// `out += f′(a) · t`; here as below `out` is overwritten if it is `fresh`.
+            pub(crate) fn first<T: Real>(
+                self, p: T, [a, u, t]: [&[T]; 3], out: &mut [T], fresh: bool,
+            ) {
+                cleared(out, fresh, |at, out| {
+                    let [a, u, t] = [a, u, t].map(|a| &a[at.clone()]);
+                    T::first(self, p, [a, u, t], out);
+                });
             }
 
             /// `out += f″(a) · s · t`.
             pub(crate) fn second<T: Real>(
-                self, p: T, a: &[T], u: &[T], s: &[T], t: &[T], out: &mut [T],
+                self, p: T, [a, u, s, t]: [&[T]; 4], out: &mut [T], fresh: bool,
             ) {
-                T::second(self, p, [a, u, s, t], out);
+                cleared(out, fresh, |at, out| {
+                    let operands = [a, u, s, t].map(|a| &a[at.clone()]);
+                    T::second(self, p, operands, out);
+                });
             }
         }
 

@@ -71,7 +71,8 @@ impl Linear {
     }
 
     /// `out += Lₖ a`, where operand `k` has shape `sa`, starts at entry `start` of a
-    /// concatenation, and `out` has shape `su`.
+    /// concatenation, and `out` has shape `su`; it is overwritten if it is `fresh`, of a concatenation
+    /// the operand's part alone.
     pub(crate) fn apply<T: Real>(
         &self,
         start: usize,
@@ -79,7 +80,15 @@ impl Linear {
         sa: Shape,
         out: &mut [T],
         su: Shape,
+        fresh: bool,
     ) {
+        let out = match self {
+            Linear::Concat => &mut out[start..start + sa.len()],
+            _ => out,
+        };
+        if fresh {
+            out.fill(T::zero());
+        }
         match self {
             Linear::Sum => out[0] += sum(a),
             Linear::SumRows => {
@@ -94,8 +103,7 @@ impl Linear {
             }
             Linear::Broadcast => repeated(sa, su, |to, from| out[to] += a[from]),
             Linear::Slice(from) => add(out, &a[*from..*from + su.len()]),
-            Linear::Concat => add(&mut out[start..start + sa.len()], a),
-            Linear::Reshape | Linear::StopGradient => add(out, a),
+            Linear::Concat | Linear::Reshape | Linear::StopGradient => add(out, a),
             Linear::Transpose => transposed(sa, |to, from| out[to] += a[from]),
             Linear::Gather(at) => {
                 for (o, from) in out.iter_mut().zip(at.iter()) {
@@ -130,7 +138,11 @@ impl Linear {
         su: Shape,
         out: &mut [T],
         sa: Shape,
+        fresh: bool,
     ) {
+        if fresh {
+            out.fill(T::zero());
+        }
         match self {
             Linear::Sum => out.iter_mut().for_each(|o| *o += u[0]),
             Linear::SumRows => {

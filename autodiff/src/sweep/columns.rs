@@ -17,17 +17,25 @@ use crate::rules::elementwise::{Binary, Side, Unary};
 /// Factors that are computed at once, on the stack.
 const CHUNK: usize = 64;
 
-/// `out += f′(a) · t` for every column t.
+/// `out += f′(a) · t` for every column t, with u = f(a); here as below `out` is overwritten if it is
+/// `fresh`.
 #[inline]
-pub(super) fn unary_first<T: Real>(f: Unary, p: T, a: &[T], u: &[T], t: &[T], out: &mut [T]) {
+pub(super) fn unary_first<T: Real>(
+    f: Unary,
+    p: T,
+    [a, u]: [&[T]; 2],
+    t: &[T],
+    out: &mut [T],
+    fresh: bool,
+) {
     if t.len() == a.len() {
-        return f.first(p, a, u, t, out);
+        return f.first(p, [a, u, t], out, fresh);
     }
     let factors = |at: Range<usize>, w: &mut [T]| {
         let ones = &[T::one(); CHUNK][..at.len()];
-        f.first(p, &a[at.clone()], &u[at], ones, w);
+        f.first(p, [&a[at.clone()], &u[at], ones], w, true);
     };
-    scaled(a.len(), factors, t, out);
+    scaled(a.len(), factors, t, out, fresh);
 }
 
 /// `out += f″(a) · s · t` for every column t.
@@ -35,20 +43,20 @@ pub(super) fn unary_first<T: Real>(f: Unary, p: T, a: &[T], u: &[T], t: &[T], ou
 pub(super) fn unary_second<T: Real>(
     f: Unary,
     p: T,
-    a: &[T],
-    u: &[T],
+    [a, u]: [&[T]; 2],
     s: &[T],
     t: &[T],
     out: &mut [T],
+    fresh: bool,
 ) {
     if t.len() == a.len() {
-        return f.second(p, a, u, s, t, out);
+        return f.second(p, [a, u, s, t], out, fresh);
     }
     let factors = |at: Range<usize>, w: &mut [T]| {
         let ones = &[T::one(); CHUNK][..at.len()];
-        f.second(p, &a[at.clone()], &u[at.clone()], &s[at], ones, w);
+        f.second(p, [&a[at.clone()], &u[at.clone()], &s[at], ones], w, true);
     };
-    scaled(a.len(), factors, t, out);
+    scaled(a.len(), factors, t, out, fresh);
 }
 
 /// The operands of a binary operation and the length of its value.
@@ -88,29 +96,29 @@ pub(super) fn binary_first<T: Real>(
     f: Binary,
     by: Side,
     pair: Pair<'_, T>,
-    width: usize,
-    t: &[T],
+    (width, t): (usize, &[T]),
     out: &mut [T],
+    fresh: bool,
 ) {
     if width == 1 && out.len() == pair.len {
-        return f.first(by, pair.a, pair.b, t, out);
+        return f.first(by, [pair.a, pair.b], t, out, fresh);
     }
-    binary_first_block(f, by, pair, width, t, out);
+    binary_first_block(f, by, pair, (width, t), out, fresh);
 }
 
 fn binary_first_block<T: Real>(
     f: Binary,
     by: Side,
     pair: Pair<'_, T>,
-    width: usize,
-    t: &[T],
+    (width, t): (usize, &[T]),
     out: &mut [T],
+    fresh: bool,
 ) {
     let factors = |at: Range<usize>, w: &mut [T]| {
         let Pair { a, b, .. } = pair.part(at);
-        f.first(by, a, b, &[T::one()], w);
+        f.first(by, [a, b], &[T::one()], w, true);
     };
-    scaled_or_summed(pair.len, factors, width, t, out);
+    scaled_or_summed(pair.len, factors, (width, t), out, fresh);
 }
 
 /// `out += ∂²f/∂by∂along · s · t` for every column t.
@@ -119,28 +127,35 @@ pub(super) fn binary_second<T: Real>(
     (by, along): (Side, Side),
     pair: Pair<'_, T>,
     s: &[T],
-    width: usize,
-    t: &[T],
+    (width, t): (usize, &[T]),
     out: &mut [T],
+    fresh: bool,
 ) {
     if width == 1 && out.len() == pair.len {
-        return f.second((by, along), [pair.a, pair.b], s, t, out);
+        return f.second((by, along), [pair.a, pair.b], s, t, out, fresh);
     }
     let factors = |at: Range<usize>, w: &mut [T]| {
         let Pair { a, b, .. } = pair.part(at.clone());
-        f.second((by, along), [a, b], &s[at], &[T::one()], w);
+        f.second((by, along), [a, b], &s[at], &[T::one()], w, true);
     };
-    scaled_or_summed(pair.len, factors, width, t, out);
+    scaled_or_summed(pair.len, factors, (width, t), out, fresh);
 }
 
-/// `out += w · t` for every column t of length n, entry by entry, for factors w that are added to
-/// zeros.
-fn scaled<T: Real>(n: usize, factors: impl Fn(Range<usize>, &mut [T]), t: &[T], out: &mut [T]) {
+/// `out += w · t` for every column t of length n, entry by entry, for factors w that are written.
+fn scaled<T: Real>(
+    n: usize,
+    factors: impl Fn(Range<usize>, &mut [T]),
+    t: &[T],
+    out: &mut [T],
+    fresh: bool,
+) {
+    if fresh {
+        out.fill(T::zero());
+    }
     let mut w = [T::zero(); CHUNK];
     for start in (0..n).step_by(CHUNK) {
         let at = start..n.min(start + CHUNK);
         let w = &mut w[..at.len()];
-        w.fill(T::zero());
         factors(at.clone(), w);
         for (out, t) in out.chunks_exact_mut(n).zip(t.chunks_exact(n)) {
             for ((out, t), w) in out[at.clone()].iter_mut().zip(&t[at.clone()]).zip(&*w) {
@@ -155,20 +170,22 @@ fn scaled<T: Real>(n: usize, factors: impl Fn(Range<usize>, &mut [T]), t: &[T], 
 fn scaled_or_summed<T: Real>(
     n: usize,
     factors: impl Fn(Range<usize>, &mut [T]),
-    width: usize,
-    t: &[T],
+    (width, t): (usize, &[T]),
     out: &mut [T],
+    fresh: bool,
 ) {
     let (from, to) = (t.len() / width, out.len() / width);
     if (from, to) == (n, n) {
-        return scaled(n, factors, t, out);
+        return scaled(n, factors, t, out, fresh);
+    }
+    if fresh {
+        out.fill(T::zero());
     }
     let (step, out_step) = (usize::from(from > 1), usize::from(to > 1));
     let mut w = [T::zero(); CHUNK];
     for start in (0..n).step_by(CHUNK) {
         let at = start..n.min(start + CHUNK);
         let w = &mut w[..at.len()];
-        w.fill(T::zero());
         factors(at.clone(), w);
         for c in 0..width {
             for (i, w) in at.clone().zip(&*w) {

@@ -79,7 +79,7 @@ impl<T: Real> Sweep<'_, T> {
             let (done, out) = split(&mut work.values, node, 1);
             let (moved, out_tangent) = split(&mut work.tangents, node, 1);
             let mut args = node.args.iter();
-            let pulled = args.any(|a| targets.slot(program, *a).is_some());
+            let pulled = args.any(|a| targets.of(program, *a).is_some());
             let asked = Asked {
                 first: pulled || node.activity.tangent || node.activity.adjoint_moves.meets(moving),
                 ..plan.asked(node)

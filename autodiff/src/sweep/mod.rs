@@ -21,6 +21,7 @@ pub(crate) use reverse::reverse_bytes;
 pub(crate) use second::second_bytes;
 pub(crate) use tangent::tangent_bytes;
 
+use crate::block::Columns;
 use crate::program::{Node, Program};
 use crate::real::Real;
 use crate::workspace::Workspace;
@@ -38,14 +39,14 @@ impl<'a, T: Real> Sweep<'a, T> {
     }
 }
 
-/// Splits a buffer with `width` columns of every node before one: what came before, and the
-/// node's own entries.
+/// Splits a buffer with `width` columns of every node before one that is no view: what came before,
+/// and the node's own entries.
 fn split<'a, T: Real>(
     buffer: &'a mut [T],
     node: &Node<T>,
     width: usize,
 ) -> (&'a mut [T], &'a mut [T]) {
-    let (before, rest) = buffer.split_at_mut(node.start * width);
+    let (before, rest) = buffer.split_at_mut(Columns::all(width).of(node).start);
     (before, &mut rest[..node.shape.len() * width])
 }
 

@@ -50,14 +50,11 @@ impl<T: Real> Sweep<'_, T> {
             Op::Input | Op::Constant => unreachable!("no plan takes them"),
             Op::Unary(f, p) => f.eval(*p, a.get(0), out),
             Op::Binary(f) => f.eval(a.get(0), a.get(1), out),
-            Op::Bilinear(f) => {
-                out.fill(T::zero());
-                f.apply(a.get(0), at.shape(0), a.get(1), at.shape(1), out);
-            }
+            Op::Bilinear(f) => f.apply(a.get(0), at.shape(0), a.get(1), at.shape(1), out, true),
             Op::Linear(f) => {
-                out.fill(T::zero());
                 for k in 0..a.len() {
-                    f.apply(at.concat_start(k), a.get(k), at.shape(k), out, node.shape);
+                    let start = at.concat_start(k);
+                    f.apply(start, a.get(k), at.shape(k), out, node.shape, true);
                 }
             }
             Op::Fused(f) => {
@@ -126,7 +123,7 @@ impl Plan {
 
     /// Whether there is anything to do at a node.
     pub(super) fn takes<T: Real>(self, node: &Node<T>) -> bool {
-        if matches!(node.op, Op::Input | Op::Constant) {
+        if matches!(node.op, Op::Input | Op::Constant) || node.view {
             return false;
         }
         let keeps = matches!(node.op, Op::Fused(_) | Op::Gradient { .. } | Op::Leaves(_));

@@ -39,67 +39,106 @@ impl Product {
         }
     }
 
-    /// `out += B(t, b)` for every column t.
+    /// `out += B(t, b)` for every column t; here as below `out` is overwritten if it is `fresh`.
     #[inline]
-    pub(super) fn along_left<T: Real>(self, width: usize, t: &[T], b: &[T], out: &mut [T]) {
+    pub(super) fn along_left<T: Real>(
+        self,
+        width: usize,
+        t: &[T],
+        b: &[T],
+        out: &mut [T],
+        fresh: bool,
+    ) {
         let Product { f, left, right, .. } = self;
         if width >= FEW
             && let Some((turned, rows)) = f.wide_left(left, width)
         {
-            return turned.apply(b, right, t, rows, out);
+            return turned.apply(b, right, t, rows, out, fresh);
         }
-        each(width, t, out, |t, out| f.apply(t, left, b, right, out));
+        each(width, t, out, |t, out| {
+            f.apply(t, left, b, right, out, fresh);
+        });
     }
 
     /// `out += B(a, t)` for every column t.
     #[inline]
-    pub(super) fn along_right<T: Real>(self, width: usize, a: &[T], t: &[T], out: &mut [T]) {
+    pub(super) fn along_right<T: Real>(
+        self,
+        width: usize,
+        a: &[T],
+        t: &[T],
+        out: &mut [T],
+        fresh: bool,
+    ) {
         let Product { f, left, right, .. } = self;
         if width >= self.few()
             && let Some((f, wide)) = f.wide_right(right, width)
         {
-            return f.apply(a, left, t, wide, out);
+            return f.apply(a, left, t, wide, out, fresh);
         }
-        each(width, t, out, |t, out| f.apply(a, left, t, right, out));
+        each(width, t, out, |t, out| {
+            f.apply(a, left, t, right, out, fresh);
+        });
     }
 
     /// `out += ∂⟨u, B(a, b)⟩/∂a` for every column u.
     #[inline]
-    pub(super) fn left_adjoint<T: Real>(self, width: usize, u: &[T], b: &[T], out: &mut [T]) {
+    pub(super) fn left_adjoint<T: Real>(
+        self,
+        width: usize,
+        u: &[T],
+        b: &[T],
+        out: &mut [T],
+        fresh: bool,
+    ) {
         let shape = self.out;
         let Product { f, left, right, .. } = self;
         if width >= FEW
             && let Some((turned, _)) = f.wide_left(left, width)
         {
             let wide = Shape::matrix(shape.len(), width);
-            return turned.right_adjoint(u, wide, b, right, out);
+            return turned.right_adjoint(u, wide, b, right, out, fresh);
         }
         each(width, u, out, |u, out| {
-            f.left_adjoint(u, shape, b, right, out);
+            f.left_adjoint(u, shape, b, right, out, fresh);
         });
     }
 
     /// `out += ∂⟨u, B(a, b)⟩/∂b` for every column u.
     #[inline]
-    pub(super) fn right_adjoint<T: Real>(self, width: usize, u: &[T], a: &[T], out: &mut [T]) {
+    pub(super) fn right_adjoint<T: Real>(
+        self,
+        width: usize,
+        u: &[T],
+        a: &[T],
+        out: &mut [T],
+        fresh: bool,
+    ) {
         let shape = self.out;
         let Product { f, left, right, .. } = self;
         if width >= self.few()
             && let Some((f, _)) = f.wide_right(right, width)
         {
             let wide = Shape::matrix(shape.rows, shape.cols * width);
-            return f.right_adjoint(u, wide, a, left, out);
+            return f.right_adjoint(u, wide, a, left, out, fresh);
         }
         each(width, u, out, |u, out| {
-            f.right_adjoint(u, shape, a, left, out);
+            f.right_adjoint(u, shape, a, left, out, fresh);
         });
     }
 
     /// `out += ∂⟨u, B(a, t)⟩/∂a` for every column t.
-    pub(super) fn left_adjoint_along<T: Real>(self, width: usize, u: &[T], t: &[T], out: &mut [T]) {
+    pub(super) fn left_adjoint_along<T: Real>(
+        self,
+        width: usize,
+        u: &[T],
+        t: &[T],
+        out: &mut [T],
+        fresh: bool,
+    ) {
         let Product { f, right, .. } = self;
         each(width, t, out, |t, out| {
-            f.left_adjoint(u, self.out, t, right, out);
+            f.left_adjoint(u, self.out, t, right, out, fresh);
         });
     }
 
@@ -110,10 +149,11 @@ impl Product {
         u: &[T],
         t: &[T],
         out: &mut [T],
+        fresh: bool,
     ) {
         let Product { f, left, .. } = self;
         each(width, t, out, |t, out| {
-            f.right_adjoint(u, self.out, t, left, out);
+            f.right_adjoint(u, self.out, t, left, out, fresh);
         });
     }
 }

@@ -1,5 +1,7 @@
 //! The reverse sweep: adjoints, against the order of recording.
 
+use crate::adjoints::Adjoints;
+use crate::block::Columns;
 use crate::inputs::Inputs;
 use crate::kernels::add;
 use crate::operands::{Operation, Targets};
@@ -8,7 +10,7 @@ use crate::real::Real;
 use crate::rules::elementwise::Side;
 
 use super::columns::{Pair, binary_first};
-use super::{Sweep, leaves, second_bytes, split};
+use super::{Sweep, leaves, second_bytes};
 
 impl<T: Real> Sweep<'_, T> {
     /// Computes the adjoints of the `wanted` inputs for a cotangent of the output.
@@ -34,50 +36,55 @@ impl<T: Real> Sweep<'_, T> {
     /// [`reverse`](Sweep::reverse), to some targets.
     pub(super) fn pull(&mut self, cotangent: &[T], targets: Targets) {
         let (program, work) = (self.program, &mut *self.work);
-        work.make_adjoints();
-        work.adjoints.fill(T::zero());
+        work.adjoints.begin(program, 1);
         work.sweeps.gradients += 1;
         let output = &program.nodes[program.output];
-        if !output.depends.meets(targets.wanted) {
-            return;
+        if targets.takes(output) {
+            let mut adjoints = work.adjoints.open();
+            let (entries, _) = adjoints.take(output, Columns::all(1));
+            entries.copy_from_slice(cotangent);
         }
-        work.adjoints[output.place()].copy_from_slice(cotangent);
         for node in program.nodes[..=program.output].iter().rev() {
-            if matches!(node.op, Op::Input) || !targets.takes(node) {
+            if matches!(node.op, Op::Input) || node.back.view || !targets.takes(node) {
                 continue;
             }
+            let mut adjoints = work.adjoints.open();
+            if !adjoints.settle(program, node, 1) {
+                continue; // nothing came back
+            }
             let at = Operation { program, node };
-            let (before, u) = split(&mut work.adjoints, node, 1);
+            let (before, u) = adjoints.split(node, 1);
             let u = &*u;
             let a = at.operands(&work.values);
             let mut adjoints = at.adjoints(before, targets, 1);
             match &node.op {
                 Op::Input | Op::Constant => unreachable!("constants have no adjoint"),
                 Op::Unary(f, p) => {
-                    if let Some(out) = adjoints.get(0) {
-                        f.first(*p, a.get(0), &work.values[node.place()], u, out);
+                    if let Some((out, fresh)) = adjoints.take(0) {
+                        f.first(*p, [a.get(0), &work.values[node.place()], u], out, fresh);
                     }
                 }
                 Op::Binary(f) => {
                     let pair = Pair::of(&a, node);
                     for (k, side) in Side::BOTH.into_iter().enumerate() {
-                        if let Some(out) = adjoints.get(k) {
-                            binary_first(*f, side, pair, 1, u, out);
+                        if let Some((out, fresh)) = adjoints.take(k) {
+                            binary_first(*f, side, pair, (1, u), out, fresh);
                         }
                     }
                 }
                 Op::Bilinear(f) => {
-                    if let Some(out) = adjoints.get(0) {
-                        f.left_adjoint(u, node.shape, a.get(1), at.shape(1), out);
+                    if let Some((out, fresh)) = adjoints.take(0) {
+                        f.left_adjoint(u, node.shape, a.get(1), at.shape(1), out, fresh);
                     }
-                    if let Some(out) = adjoints.get(1) {
-                        f.right_adjoint(u, node.shape, a.get(0), at.shape(0), out);
+                    if let Some((out, fresh)) = adjoints.take(1) {
+                        f.right_adjoint(u, node.shape, a.get(0), at.shape(0), out, fresh);
                     }
                 }
                 Op::Linear(f) => {
                     for k in 0..a.len() {
-                        if let Some(out) = adjoints.get(k) {
-                            f.adjoint(at.concat_start(k), u, node.shape, out, at.shape(k));
+                        if let Some((out, fresh)) = adjoints.take(k) {
+                            let start = at.concat_start(k);
+                            f.adjoint(start, u, node.shape, out, at.shape(k), fresh);
                         }
                     }
                 }
@@ -110,13 +117,16 @@ impl<T: Real> Sweep<'_, T> {
                 }
             }
         }
+        if targets.read_along.is_none() {
+            work.adjoints.end(program, 1, targets.wanted);
+        }
     }
 }
 
 /// Bytes that the first reverse sweep makes: the adjoints, and what the second sweeps of the
 /// gradients inside make.
 pub(crate) fn reverse_bytes<T: Real>(program: &Program<T>, wanted: Inputs) -> usize {
-    let mut bytes = program.values_bytes();
+    let mut bytes = Adjoints::bytes(program, 1);
     if program.nodes[program.output].depends.meets(wanted) {
         let nodes = program.nodes[..=program.output].iter();
         let swept = nodes.filter(|n| n.depends.meets(wanted));

@@ -1,15 +1,19 @@
 //! The second sweep: forward-over-reverse.
 
-use crate::block::Block;
+use std::mem::take;
+
+use crate::adjoints::Adjoints;
+use crate::block::{Block, Columns};
 use crate::inputs::Inputs;
 use crate::operands::{Operation, Targets};
 use crate::program::{Op, Program};
 use crate::real::Real;
-use crate::rules::elementwise::{Binary, Side};
+use crate::rules::elementwise::Side;
 
+use super::Sweep;
 use super::columns::{Pair, binary_first, binary_second, each, unary_first, unary_second};
+use super::leaves;
 use super::products::Product;
-use super::{Sweep, leaves, split};
 
 impl<T: Real> Sweep<'_, T> {
     /// Computes the derivative of the `wanted` inputs' adjoints along `width` directions of the
@@ -60,16 +64,27 @@ impl<T: Real> Sweep<'_, T> {
         let (program, work) = (self.program, &mut *self.work);
         let Block { moving, width } = block;
         let targets = Targets::by(wanted);
-        work.clear_adjoint_tangents(width);
+        work.adjoint_tangents.begin(program, width);
         work.sweeps.hvps += width;
         for node in program.nodes[..=program.output].iter().rev() {
-            if matches!(node.op, Op::Input) || !targets.takes(node) {
+            if matches!(node.op, Op::Input) || node.back_in(width).view || !targets.takes(node) {
                 continue;
             }
+            let mut back = work.adjoint_tangents.open();
+            let moves = node.activity.adjoint_moves.meets(moving);
+            let came = moves && back.settle(program, node, width);
+            let bends = node.activity.bends.meets(moving);
+            if !came && !bends {
+                continue;
+            }
+            if bends {
+                // Nothing came back to what the output does not depend on.
+                work.adjoints.open().settle_or_zero(program, node, 1);
+            }
             let at = Operation { program, node };
-            let adjoint = &work.adjoints[node.place()];
-            let (before, du) = split(&mut work.adjoint_tangents, node, width);
-            let du = node.activity.adjoint_moves.meets(moving).then_some(&*du);
+            let adjoint = &work.adjoints[Columns::all(1).back_of(node)];
+            let (before, du) = back.split(node, width);
+            let du = came.then_some(&*du);
             let evaluated = evaluated && node.depends.meets(moving);
             let a = at.operands(&work.values);
             let tangents = at.tangents(&work.tangents, block, evaluated);
@@ -77,58 +92,69 @@ impl<T: Real> Sweep<'_, T> {
             match &node.op {
                 Op::Input | Op::Constant => unreachable!("constants have no adjoint"),
                 Op::Unary(f, p) => {
-                    if let Some(out) = adjoints.get(0) {
-                        let value = &work.values[node.place()];
+                    if let Some((out, mut fresh)) = adjoints.take(0) {
+                        let factors = [a.get(0), &work.values[node.place()]];
                         if let Some(du) = du {
-                            unary_first(*f, *p, a.get(0), value, du, out);
+                            unary_first(*f, *p, factors, du, out, take(&mut fresh));
                         }
-                        if let Some(t) = tangents.get(0) {
-                            unary_second(*f, *p, a.get(0), value, adjoint, t, out);
+                        if let Some(t) = tangents.get(0).filter(|_| bends) {
+                            unary_second(*f, *p, factors, adjoint, t, out, fresh);
                         }
                     }
                 }
                 Op::Binary(f) => {
                     let pair = Pair::of(&a, node);
                     for (k, by) in Side::BOTH.into_iter().enumerate() {
-                        let Some(out) = adjoints.get(k) else {
+                        let along = |l: usize, side| tangents.get(l).filter(|_| f.bends(by, side));
+                        let second = [along(0, Side::Left), along(1, Side::Right)];
+                        if du.is_none() && second.iter().all(Option::is_none) {
+                            continue;
+                        }
+                        let Some((out, mut fresh)) = adjoints.take(k) else {
                             continue;
                         };
                         if let Some(du) = du {
-                            binary_first(*f, by, pair, width, du, out);
+                            binary_first(*f, by, pair, (width, du), out, take(&mut fresh));
                         }
-                        for (l, along) in Side::BOTH.into_iter().enumerate() {
-                            if let Some(t) = tangents.get(l).filter(|_| bends(*f, by, along)) {
-                                binary_second(*f, (by, along), pair, adjoint, width, t, out);
+                        for (along, t) in Side::BOTH.into_iter().zip(second) {
+                            if let Some(t) = t {
+                                let (by, fresh) = ((by, along), take(&mut fresh));
+                                binary_second(*f, by, pair, adjoint, (width, t), out, fresh);
                             }
                         }
                     }
                 }
                 Op::Bilinear(f) => {
                     let product = Product::of(*f, at);
-                    if let Some(out) = adjoints.get(0) {
+                    let (left, right) = (tangents.get(0), tangents.get(1));
+                    if (du.is_some() || right.is_some())
+                        && let Some((out, mut fresh)) = adjoints.take(0)
+                    {
                         if let Some(du) = du {
-                            product.left_adjoint(width, du, a.get(1), out);
+                            product.left_adjoint(width, du, a.get(1), out, take(&mut fresh));
                         }
-                        if let Some(t) = tangents.get(1) {
-                            product.left_adjoint_along(width, adjoint, t, out);
+                        if let Some(t) = right {
+                            product.left_adjoint_along(width, adjoint, t, out, fresh);
                         }
                     }
-                    if let Some(out) = adjoints.get(1) {
+                    if (du.is_some() || left.is_some())
+                        && let Some((out, mut fresh)) = adjoints.take(1)
+                    {
                         if let Some(du) = du {
-                            product.right_adjoint(width, du, a.get(0), out);
+                            product.right_adjoint(width, du, a.get(0), out, take(&mut fresh));
                         }
-                        if let Some(t) = tangents.get(0) {
-                            product.right_adjoint_along(width, adjoint, t, out);
+                        if let Some(t) = left {
+                            product.right_adjoint_along(width, adjoint, t, out, fresh);
                         }
                     }
                 }
                 Op::Linear(f) => {
                     let Some(du) = du else { continue };
                     for k in 0..a.len() {
-                        if let Some(out) = adjoints.get(k) {
+                        if let Some((out, fresh)) = adjoints.take(k) {
                             let start = at.concat_start(k);
                             each(width, du, out, |du, out| {
-                                f.adjoint(start, du, node.shape, out, at.shape(k));
+                                f.adjoint(start, du, node.shape, out, at.shape(k), fresh);
                             });
                         }
                     }
@@ -151,15 +177,7 @@ impl<T: Real> Sweep<'_, T> {
                 ),
             }
         }
-    }
-}
-
-/// Whether a binary operation has a second derivative by these operands that is not zero.
-fn bends(f: Binary, by: Side, along: Side) -> bool {
-    match f {
-        Binary::Add | Binary::Sub => false,
-        Binary::Mul => by != along,
-        _ => true,
+        work.adjoint_tangents.end(program, width, wanted);
     }
 }
 
@@ -167,6 +185,7 @@ fn bends(f: Binary, by: Side, along: Side) -> bool {
 /// adjoints.
 pub(crate) fn second_bytes<T: Real>(program: &Program<T>, width: usize) -> usize {
     let leaves = program.nodes.iter().flat_map(|n| n.op.leaves());
-    let leaves = leaves.map(|of| second_bytes(of, width));
-    2 * width * program.values_bytes() + leaves.sum::<usize>()
+    let leaves: usize = leaves.map(|of| second_bytes(of, width)).sum();
+    let own = program.tangents_len(width) * size_of::<T>() + Adjoints::bytes(program, width);
+    own + leaves
 }

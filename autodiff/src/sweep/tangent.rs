@@ -1,6 +1,8 @@
 //! The tangent sweep: forward mode.
 
-use crate::block::Block;
+use std::mem::take;
+
+use crate::block::{Block, Columns};
 use crate::inputs::Inputs;
 use crate::operands::Operation;
 use crate::program::{Node, Op, Program};
@@ -54,7 +56,7 @@ impl<'a, T: Real> Sweep<'a, T> {
             self.program.inputs,
             "one tangent for each input"
         );
-        self.work.make_tangents(width);
+        self.work.make_tangents(self.program, width);
         let mut moving = Inputs::NONE;
         for (k, direction) in directions.iter().enumerate() {
             if let Some(direction) = direction {
@@ -67,7 +69,7 @@ impl<'a, T: Real> Sweep<'a, T> {
     /// Copies directions to the tangent of input `k`, which is the input that moves.
     #[track_caller]
     pub(super) fn seed_one(&mut self, width: usize, k: usize, direction: &[T]) -> Block {
-        self.work.make_tangents(width);
+        self.work.make_tangents(self.program, width);
         let node = &self.program.nodes[k];
         assert!(
             direction.len() == node.shape.len() * width,
@@ -79,7 +81,7 @@ impl<'a, T: Real> Sweep<'a, T> {
                 _ => format!(", {width} times"),
             }
         );
-        self.work.tangents[node.start * width..][..direction.len()].copy_from_slice(direction);
+        self.work.tangents[Columns::all(width).of(node)].copy_from_slice(direction);
         Block {
             moving: Inputs::one(k),
             width,
@@ -99,45 +101,50 @@ impl<'a, T: Real> Sweep<'a, T> {
     fn push_columns(&mut self, node: &Node<T>, block: Block) {
         let (program, work) = (self.program, &mut *self.work);
         let Block { moving, width } = block;
-        if matches!(node.op, Op::Input) || !node.depends.meets(moving) {
+        let given = matches!(node.op, Op::Input) || node.moves_as_view(width);
+        if given || !node.depends.meets(moving) {
             return;
         }
         let at = Operation { program, node };
         let (done, out) = split(&mut work.tangents, node, width);
         let (a, tangents) = (at.operands(&work.values), at.tangents(done, block, false));
-        if !matches!(node.op, Op::Fused(_) | Op::Gradient { .. } | Op::Leaves(_)) {
-            out.fill(T::zero());
-        }
+        // The first term of the sum takes the place of what stood there.
+        let mut fresh = true;
         match &node.op {
             Op::Input | Op::Constant => unreachable!("constants do not move"),
             Op::Unary(f, p) => {
                 if let Some(t) = tangents.get(0) {
-                    unary_first(*f, *p, a.get(0), &work.values[node.place()], t, out);
+                    let factors = [a.get(0), &work.values[node.place()]];
+                    unary_first(*f, *p, factors, t, out, true);
                 }
             }
             Op::Binary(f) => {
                 let pair = Pair::of(&a, node);
                 for (k, side) in Side::BOTH.into_iter().enumerate() {
                     if let Some(t) = tangents.get(k) {
-                        binary_first(*f, side, pair, width, t, out);
+                        binary_first(*f, side, pair, (width, t), out, take(&mut fresh));
                     }
                 }
             }
             Op::Bilinear(f) => {
                 let product = Product::of(*f, at);
                 if let Some(t) = tangents.get(0) {
-                    product.along_left(width, t, a.get(1), out);
+                    product.along_left(width, t, a.get(1), out, take(&mut fresh));
                 }
                 if let Some(t) = tangents.get(1) {
-                    product.along_right(width, a.get(0), t, out);
+                    product.along_right(width, a.get(0), t, out, take(&mut fresh));
                 }
             }
             Op::Linear(f) => {
+                let several = a.len() > 1;
+                if several {
+                    out.fill(T::zero());
+                }
                 for k in 0..a.len() {
                     if let Some(t) = tangents.get(k) {
                         let start = at.concat_start(k);
                         each(width, t, out, |t, out| {
-                            f.apply(start, t, at.shape(k), out, node.shape);
+                            f.apply(start, t, at.shape(k), out, node.shape, !several);
                         });
                     }
                 }
@@ -176,5 +183,5 @@ pub(crate) fn tangent_bytes<T: Real>(program: &Program<T>, moving: Inputs, width
         let gradient = n.op.gradient_of().map_or(0, |of| second_bytes(of, width));
         gradient + leaves.sum::<usize>()
     });
-    width * program.values_bytes() + inner.sum::<usize>()
+    program.tangents_len(width) * size_of::<T>() + inner.sum::<usize>()
 }

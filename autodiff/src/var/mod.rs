@@ -183,7 +183,7 @@ impl<'r, T: Real> Var<'r, T> {
                 panic!("{name}: got {got}: expected {expected}");
             }
         };
-        self.apply(Op::Fused(Box::new(primitive)), &operands, shape)
+        self.apply(Op::Fused(Arc::new(primitive)), &operands, shape)
     }
 
     /// The gradient of the scalar program `of` by its input `wrt`, at these arguments, as an

@@ -2,6 +2,7 @@
 
 use super::super::differences::Around;
 use super::{ALL, Along};
+use crate::adjoints::Open;
 use crate::block::Block;
 use crate::inputs::Inputs;
 use crate::operands::{Operands, Operation, Stash, Targets};
@@ -68,7 +69,7 @@ impl<T: Real> Fused<T> {
                 let mut unit = vec![T::zero(); m];
                 unit[o] = T::one();
                 adjoints.fill(T::zero());
-                let mut to = at.adjoints(&mut adjoints, Targets::by(Inputs::ALL), 1);
+                let mut to = at.adjoints(Open::of_sums(&mut adjoints), Targets::by(Inputs::ALL), 1);
                 f.vjp_tangent(operands, &moved, stash.reborrow(), &unit, None, &mut to);
                 for (l, place) in places.iter().enumerate() {
                     second[(o * n + k) * n + l] = adjoints[*place].abs();
@@ -96,7 +97,7 @@ impl<T: Real> Fused<T> {
         let places = places(program, node);
         let (n, m) = (places.len(), node.shape.len());
         let mut local = Local::new(f, program, node);
-        let own = node.start..node.start + m;
+        let own = node.place();
         local.evaluate(values);
         let still = [&along.a, &along.b, &along.ab].map(|t| local.jvp(values, t));
         for (to, from) in [&mut along.a, &mut along.b, &mut along.ab]
@@ -265,7 +266,7 @@ impl<'a, T: Real> Local<'a, T> {
             self.at(),
             self.at().stash(&mut self.stash, &mut self.scratch),
         );
-        let mut to = at.adjoints(&mut adjoints, Targets::by(Inputs::ALL), 1);
+        let mut to = at.adjoints(Open::of_sums(&mut adjoints), Targets::by(Inputs::ALL), 1);
         self.f.vjp(&at.operands(values), stash, u, &mut to);
         adjoints
     }
@@ -284,7 +285,7 @@ impl<'a, T: Real> Local<'a, T> {
             self.at().stash(&mut self.stash, &mut self.scratch),
         );
         let (a, t) = (at.operands(values), at.tangents(t, EVERYTHING, false));
-        let mut to = at.adjoints(&mut adjoints, Targets::by(Inputs::ALL), 1);
+        let mut to = at.adjoints(Open::of_sums(&mut adjoints), Targets::by(Inputs::ALL), 1);
         self.f.vjp_tangent(&a, &t, stash, u, Some(du), &mut to);
         adjoints
     }

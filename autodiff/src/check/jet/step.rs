@@ -69,15 +69,9 @@ impl<T: Real> Jets<'_, T> {
             Op::Unary(f, p) => {
                 let ones = vec![T::one(); n];
                 let (mut d1, mut d2) = (vec![T::zero(); n], vec![T::zero(); n]);
-                f.first(*p, arg(0), &values[node.start..][..n], &ones, &mut d1);
-                f.second(
-                    *p,
-                    arg(0),
-                    &values[node.start..][..n],
-                    &ones,
-                    &ones,
-                    &mut d2,
-                );
+                let own = &values[node.place()];
+                f.first(*p, [arg(0), own, &ones], &mut d1, true);
+                f.second(*p, [arg(0), own, &ones, &ones], &mut d2, true);
                 for i in 0..n {
                     let x = |buffer: usize| of(buffer, 0).map_or(T::zero(), |v| v[i]);
                     entry(&mut out, i, &[(d1[i], x_all(&x))], |_, _| d2[i]);
@@ -88,13 +82,13 @@ impl<T: Real> Jets<'_, T> {
                 let one = [T::one()];
                 let first = sides.map(|by| {
                     let mut d = vec![T::zero(); n];
-                    f.first(by, arg(0), arg(1), &one, &mut d);
+                    f.first(by, [arg(0), arg(1)], &one, &mut d, true);
                     d
                 });
                 let second = sides.map(|by| {
                     sides.map(|along| {
                         let mut d = vec![T::zero(); n];
-                        f.second((by, along), [arg(0), arg(1)], &one, &one, &mut d);
+                        f.second((by, along), [arg(0), arg(1)], &one, &one, &mut d, true);
                         d
                     })
                 });
@@ -119,16 +113,16 @@ impl<T: Real> Jets<'_, T> {
                         (&left[..], &right[..])
                     };
                     if let Some(t) = of(buffer, 0) {
-                        f.apply(t, shape(0), r, shape(1), out[buffer]);
+                        f.apply(t, shape(0), r, shape(1), out[buffer], false);
                     }
                     if let Some(t) = of(buffer, 1) {
-                        f.apply(l, shape(0), t, shape(1), out[buffer]);
+                        f.apply(l, shape(0), t, shape(1), out[buffer], false);
                     }
                 }
                 for (a, b, ab) in [(0, 1, 2), (3, 4, 5)] {
                     for (a, b) in [(a, b), (b, a)] {
                         if let (Some(s), Some(t)) = (of(a, 0), of(b, 1)) {
-                            f.apply(s, shape(0), t, shape(1), out[ab]);
+                            f.apply(s, shape(0), t, shape(1), out[ab], false);
                         }
                     }
                 }
@@ -138,7 +132,7 @@ impl<T: Real> Jets<'_, T> {
                 for k in 0..node.args.len() {
                     for buffer in 0..7 {
                         let Some(t) = of(buffer, k) else { continue };
-                        f.apply(start, t, shape(k), out[buffer], node.shape);
+                        f.apply(start, t, shape(k), out[buffer], node.shape, false);
                         if buffer >= 3 && matches!(f, Linear::Dx | Linear::Dy) {
                             // A difference of sizes is made their sum, or more.
                             let two = T::of(2.0);

@@ -1,5 +1,7 @@
 //! What the sweeps make of a binary row.
 
+use std::ops::Range;
+
 use super::binary::{Binary, Side};
 use crate::real::Real;
 use crate::vector::{Formula, Lanes};
@@ -58,6 +60,15 @@ formulas! {
 }
 
 impl Binary {
+    /// Whether there is a second derivative by these operands that is not zero.
+    pub(crate) fn bends(self, by: Side, along: Side) -> bool {
+        match self {
+            Binary::Add | Binary::Sub => false,
+            Binary::Mul => by != along,
+            _ => true,
+        }
+    }
+
     /// `out = f(a, b)`; here as below an operand of one entry goes with all of the others'.
     #[inline]
     pub(crate) fn eval<T: Real>(self, a: &[T], b: &[T], out: &mut [T]) {
@@ -66,10 +77,19 @@ impl Binary {
         });
     }
 
-    /// `out += ∂f/∂by · t`.
-    pub(crate) fn first<T: Real>(self, by: Side, a: &[T], b: &[T], t: &[T], out: &mut [T]) {
+    /// `out += ∂f/∂by · t`; here as below `out` is overwritten if it is `fresh`.
+    pub(crate) fn first<T: Real>(
+        self,
+        by: Side,
+        [a, b]: [&[T]; 2],
+        t: &[T],
+        out: &mut [T],
+        fresh: bool,
+    ) {
         spread(out.len(), [a, b, t], |at, a| {
-            T::pair_first(self, by, a, &mut out[at.0..at.1]);
+            cleared(&mut out[at.0..at.1], fresh, |at, out| {
+                T::pair_first(self, by, a.map(|a| &a[at.clone()]), out);
+            });
         });
     }
 
@@ -81,10 +101,34 @@ impl Binary {
         s: &[T],
         t: &[T],
         out: &mut [T],
+        fresh: bool,
     ) {
         spread(out.len(), [a, b, s, t], |at, a| {
-            T::pair_second(self, by, a, &mut out[at.0..at.1]);
+            cleared(&mut out[at.0..at.1], fresh, |at, out| {
+                T::pair_second(self, by, a.map(|a| &a[at.clone()]), out);
+            });
         });
+    }
+}
+
+/// Entries that are zeroed at a time: they stay in a first-level cache until they are added to.
+const CLEARED: usize = 1024;
+
+/// Calls `f`, which adds to `out`, with all entries; or if they are `fresh` part by part, each zeroed
+/// before. (A flag in the formulas would make each call of a kernel dearer.)
+#[inline(always)]
+pub(super) fn cleared<T: Real>(
+    out: &mut [T],
+    fresh: bool,
+    mut f: impl FnMut(Range<usize>, &mut [T]),
+) {
+    if !fresh {
+        return f(0..out.len(), out);
+    }
+    for (k, out) in out.chunks_mut(CLEARED).enumerate() {
+        out.fill(T::zero());
+        let first = k * CLEARED;
+        f(first..first + out.len(), out);
     }
 }
 
