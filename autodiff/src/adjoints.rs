@@ -76,6 +76,14 @@ impl<T: Real> Adjoints<T> {
         (written == Some(&true)).then(|| &self.entries[Columns::all(1).back_of(node)])
     }
 
+    /// Zeroes the entries of a node to which nothing came, in one column.
+    #[inline(always)]
+    pub(crate) fn ensure(&mut self, program: &Program<T>, node: &Node<T>) {
+        if !self.written[node.back.region as usize] {
+            self.open().settle_or_zero(program, node, 1);
+        }
+    }
+
     /// Ends a sweep: what it did not write of the `wanted` inputs' entries is zero.
     pub(crate) fn end(&mut self, program: &Program<T>, width: usize, wanted: Inputs) {
         for (k, node) in program.nodes[..program.inputs].iter().enumerate() {
@@ -125,6 +133,7 @@ impl<'a, T: Real> Open<'a, T> {
 
     /// The entries of `node` in some columns, to be added to; or, if `true` comes with them, to be
     /// overwritten.
+    #[inline(always)]
     pub(crate) fn take(&mut self, node: &Node<T>, columns: Columns) -> (&mut [T], bool) {
         let Some(written) = self.written_of(node, columns.width()) else {
             return (&mut self.entries[columns.of(node)], false);

@@ -1,85 +1,11 @@
 //! Samples that are chosen when a program runs: a batch is an input of it, and no recording.
 
-use std::fmt;
-use std::sync::Arc;
-
-use nalgebra::DMatrix;
-
 use crate::operands::{OperandAdjoints, OperandTangents, Operands, Stash};
 use crate::primitive::{Asked, Primitive};
 use crate::real::Real;
 use crate::shape::Shape;
+use crate::table::Table;
 use crate::var::Var;
-
-/// Numbers of samples, a row of the same width for each, that a [`Batch`] picks rows from. Cloning
-/// shares them.
-#[derive(Clone)]
-pub struct Table<T = f64> {
-    entries: Arc<[T]>,
-    width: usize,
-}
-
-impl<T: Real> fmt::Debug for Table<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Table<{}>({} × {})", T::NAME, self.len(), self.width)
-    }
-}
-
-impl<T: Real> Table<T> {
-    /// The rows of a matrix.
-    ///
-    /// # Panics
-    /// If the matrix has no columns.
-    #[track_caller]
-    pub fn of_rows(matrix: &DMatrix<T>) -> Self {
-        let entries = matrix.transpose();
-        Self::of_samples(entries.as_slice().into(), matrix.ncols())
-    }
-
-    /// One number for each sample.
-    pub fn of_entries(entries: &[T]) -> Self {
-        Self::of_samples(entries.into(), 1)
-    }
-
-    /// Samples of `width` entries, one after the other.
-    ///
-    /// # Panics
-    /// If the width is 0, or the entries are not a whole number of samples.
-    #[track_caller]
-    pub fn of_samples(entries: Arc<[T]>, width: usize) -> Self {
-        assert!(
-            width > 0 && entries.len().is_multiple_of(width),
-            "{} entries in samples of {width}: expected whole samples",
-            entries.len()
-        );
-        Table { entries, width }
-    }
-
-    /// The number of samples.
-    pub fn len(&self) -> usize {
-        self.entries.len() / self.width
-    }
-
-    /// Whether there are no samples.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Entries of a sample.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// The entries of sample `i`.
-    ///
-    /// # Panics
-    /// If there is no such sample.
-    #[track_caller]
-    pub fn row(&self, i: usize) -> &[T] {
-        assert!(i < self.len(), "sample {i} of {}", self.len());
-        &self.entries[i * self.width..][..self.width]
-    }
-}
 
 /// The samples that a mean is over, in the recording of it: all of them, or those whose indices an
 /// input of the program holds.
@@ -149,14 +75,14 @@ impl<'r, T: Real> Batch<'r, T> {
 
     #[track_caller]
     fn pick(self, table: &Table<T>, columns: bool) -> Var<'r, T> {
-        let (n, width) = (self.len, table.width);
+        let n = self.len;
         let Some(indices) = self.indices else {
             assert!(
                 table.len() == n,
                 "a table of {} samples: the objective has {n}",
                 table.len()
             );
-            let all = DMatrix::from_column_slice(width, n, &table.entries);
+            let all = table.columns();
             return self.at.matrix(&if columns { all } else { all.transpose() });
         };
         let table = table.clone();
@@ -230,7 +156,7 @@ impl<T: Real> Primitive<T> for PickSamples<T> {
     fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
         match operands {
             [at] if at.cols == 1 => {
-                let shape = Shape::matrix(at.rows, self.table.width);
+                let shape = Shape::matrix(at.rows, self.table.width());
                 Ok(if self.columns {
                     shape.transposed()
                 } else {
@@ -246,15 +172,14 @@ impl<T: Real> Primitive<T> for PickSamples<T> {
     }
 
     fn eval(&self, a: &Operands<'_, T>, _: Asked, out: &mut [T], _: Stash<'_, T>) {
-        let (at, width) = (a.get(0), self.table.width);
+        let (at, width) = (a.get(0), self.table.width());
         for (k, i) in at.iter().enumerate() {
-            let sample = self.table.row(index_of(*i));
+            let i = index_of(*i);
             if self.columns {
-                out[k * width..][..width].copy_from_slice(sample);
-                continue;
-            }
-            for (j, entry) in sample.iter().enumerate() {
-                out[k + j * at.len()] = *entry;
+                self.table.read(i, &mut out[k * width..][..width]);
+            } else {
+                self.table
+                    .visit(i, |j, entry| out[k + j * at.len()] = entry);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The dense kernels every rule is built on: products, sums and updates of plain slices.
 //!
-//! The only `unsafe` of the crate is the call of the matrix product, after its bounds are checked.
+//! Its only `unsafe` is the call of the matrix product, after its bounds are checked.
 
 use gemm_common::Parallelism;
 use smallvec::SmallVec;
@@ -151,8 +151,7 @@ type Product<T> = unsafe fn(
 /// [`matmul_add`] to a column-major `out`, in blocks of columns.
 fn blocks<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>, fresh: bool) {
     let work = a.rows * a.cols * b.cols;
-    // A power of two, so that as many threads have equal shares.
-    let count = 1 << (work / BLOCK_WORK).clamp(1, BLOCKS).ilog2();
+    let count = (work / BLOCK_WORK).clamp(1, BLOCKS);
     // Whole registers of the kernels, whose width divides this.
     let width = b.cols.div_ceil(count).next_multiple_of(8);
     if width >= b.cols {

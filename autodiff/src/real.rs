@@ -7,7 +7,6 @@
 pub trait Real:
     sealed::Sealed
     + crate::kernels::Gemm
-    + crate::rows::Rows
     + crate::vector::Vector
     + crate::rules::elementwise::Kernels
     + crate::rules::elementwise::PairKernels

@@ -2,14 +2,15 @@
 //!
 //! `cargo bench -p bilevel-benches --bench engine` takes some minutes; a part of a name after `--`
 //! picks what to run, as `W4/f64/1 thread`. The workloads are those that `benches/peers` times
-//! beside other systems: see `bilevel_benches::workloads`. `SOBA` picks iterations of a stochastic
-//! method, its batches inputs of one recording, and recorded one by one. `entry` picks what it costs
-//! to give two halves of a small pass to two threads.
+//! beside other systems: see `bilevel_benches::workloads`. `pass` picks the fused losses alone, of 2
+//! to 1000 classes on one thread. `SOBA` picks iterations of a stochastic method, its batches inputs
+//! of one recording, and recorded one by one. `entry` picks what it costs to give two halves of a
+//! small pass to two threads.
 
 use std::time::Duration;
 
 use autodiff::threads::for_each;
-use autodiff::{Batch, Real, Var, batched, sampled};
+use autodiff::{Batch, Objective, Real, Var, batched, objective, sampled};
 use bilevel_benches::workloads::{GROUPS, Named, build, in_single_precision};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use models::Dataset;
@@ -18,7 +19,7 @@ use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use solvers::sampling::Sampling;
-use solvers::{Bilevel, Method, Outer, Schedule, Soba};
+use solvers::{Bilevel, Estimator, Method, Outer, Schedule, Soba};
 
 fn group<T: Real>(c: &mut Criterion, name: &str, tasks: &[&str], pool: &ThreadPool) {
     let threads = match pool.current_num_threads() {
@@ -133,10 +134,7 @@ const ITERATIONS: usize = 1000;
 
 /// A thousand iterations of stochastic methods with batches of 64.
 fn stochastic(c: &mut Criterion) {
-    let soba = Soba {
-        step: Schedule::Constant(0.01),
-        ratio: 10.0,
-    };
+    let soba = Soba::new(Estimator::Plain, Schedule::Constant(0.01), 10.0);
     for (size, n, d, classes) in [("20000x22", 20_000, 22, 2), ("50000x54x7", 50_000, 54, 7)] {
         let mut group = c.benchmark_group(format!("SOBA/batch 64/{size}"));
         group.sample_size(10);
@@ -151,6 +149,46 @@ fn stochastic(c: &mut Criterion) {
                 b.iter(|| run.step().expect("iterations are left"));
             });
         }
+        group.finish();
+    }
+}
+
+/// Cross-entropy of linear models of `classes` classes: a gradient, a product linearised once, and
+/// both in one pass at a fresh point. Two classes are the logistic loss.
+fn passes<T: Real>(c: &mut Criterion) {
+    let (n, d) = (1000, 784);
+    let pool = ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = pool.expect("a pool of one thread");
+    for classes in [2, 3, 7, 10, 26, 100, 1000] {
+        let mut group = c.benchmark_group(format!("pass/{}/{n}x{d}x{classes}", T::NAME));
+        group.sample_size(10);
+        group.warm_up_time(Duration::from_millis(300));
+        group.measurement_time(Duration::from_secs(1));
+        let of = if classes == 2 { 1 } else { classes };
+        // Multiplications and additions of a product and of what is added up.
+        group.throughput(Throughput::Elements((4 * n * d * of) as u64));
+        let data = samples(n, d, classes);
+        let loss = objective(|_: Var<'_, T>, y: Var<'_, T>| match classes {
+            2 => Dataset::<T>::binary(&data).logistic_loss(y),
+            _ => Dataset::<T>::classes(&data, classes).cross_entropy(y),
+        });
+        let mut point = loss.record(1, of * d).point();
+        let x = [T::one()];
+        let y = Vec::from_iter((0..of * d).map(|i| T::of(0.1 * (i as f64 * 1.7).sin())));
+        let v = Vec::from_iter((0..of * d).map(|i| T::of((i as f64 * 0.3).cos())));
+        let (inputs, moves) = ([&x[..], &y], [None, Some(&v[..])]);
+        group.bench_function("gradient", |b| {
+            pool.install(|| b.iter(|| point.linearise(&inputs)));
+        });
+        group.bench_function("product", |b| {
+            point.linearise(&inputs);
+            pool.install(|| b.iter(|| point.second(&moves)));
+        });
+        group.bench_function("joint", |b| {
+            pool.install(|| {
+                b.iter(|| point.linearise_along(&inputs, &moves));
+            });
+        });
         group.finish();
     }
 }
@@ -178,5 +216,12 @@ fn entry(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(engine, suite, stochastic, entry);
+criterion_group!(
+    engine,
+    suite,
+    passes::<f64>,
+    passes::<f32>,
+    stochastic,
+    entry
+);
 criterion_main!(engine);

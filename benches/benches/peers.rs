@@ -230,7 +230,7 @@ fn answer<T: Real>(line: &str, folder: &Path, built: &mut Option<Built>) -> Resu
 const REPETITION: f64 = 0.01;
 
 /// Seconds per call of repetitions that take about `seconds` together, after one call to warm up, or two
-/// where they are short.
+/// where they are short. A call that alone takes longer is its own.
 fn repetitions(call: &mut dyn FnMut(), seconds: f64) -> Vec<f64> {
     let mut timed = |calls: usize| {
         let started = Instant::now();
@@ -238,6 +238,9 @@ fn repetitions(call: &mut dyn FnMut(), seconds: f64) -> Vec<f64> {
         started.elapsed().as_secs_f64() / calls as f64
     };
     let mut estimate = timed(1).max(1e-9);
+    if estimate >= seconds {
+        return vec![estimate];
+    }
     if estimate < REPETITION {
         estimate = estimate.min(timed(1)).max(1e-9);
     }

@@ -3,12 +3,14 @@
 machine could do.
 
     python3 benches/peers/compare.py [--quick] [--json] [--threads 1,2] [--dtypes f64,f32] [--only W1,...]
+                                     [--rounds 7]
 
 Needs cargo and this Python (3.9 or later, its standard library); the peers that it can import are
 timed: JAX and PyTorch, for whole calls JAXopt, Optimistix, TorchOpt and higher, and for those through a
-dense Hessian NumPy with SciPy's Cholesky. For each precision and number of threads there is one process of ours and one of each peer, on the same cores. They take
-turns, one measuring at a time, in several rounds; a time is the median of the rounds, and rounds are
-taken again where their spread, the middle half over the median, is above a tenth. Compilation, and the
+dense Hessian NumPy with SciPy's Cholesky. For each precision and number of threads there is one process
+of ours and one of each peer, on the same cores. They take turns, one measuring at a time, in several
+rounds; a time is the median of the rounds, and they are taken once more where their spread, the middle
+half over the median, is above a tenth. Compilation, and the
 linearisation of the linearised products, are not in it. Rows are in sections, by the peers that they
 have.
 
@@ -35,7 +37,8 @@ from workers import Failed, complain
 
 # What --quick leaves out: large, or much the same as what is left.
 LARGE = (
-    *("W1-big", "W1-big-vars", "W4-W1-K1000", "W4-softmax-K1000", "W6", "aid-1e-10", "itd-1e-6"),
+    *("W1-big", "W1-big-vars", "W3-block16", "W4-W1-K1000", "W4-softmax-K1000", "W6"),
+    *("aid-1e-6", "aid-1e-10", "itd"),
     *("iteration-softmax", "iteration-quadratics", "iteration-logistic-stocbio"),
 )
 
@@ -53,6 +56,13 @@ def names(choices):
     return parse
 
 
+def count(text):
+    """A whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number from 1 on")
+    return int(text)
+
+
 def arguments():
     first, rest = __doc__.split("\n\n", 1)
     parser = argparse.ArgumentParser(
@@ -67,6 +77,7 @@ def arguments():
     parser.add_argument("--threads", type=names(threads), default=default, help="default: 1,2")
     parser.add_argument("--dtypes", type=names(list(TOLERANCES)), default=["f64", "f32"])
     parser.add_argument("--only", default="", help="workloads, or what their names begin with")
+    parser.add_argument("--rounds", type=count, help="default: 7, 3 if quick")
     return parser, parser.parse_args()
 
 
@@ -94,6 +105,7 @@ class Failures:
 def section(args, dtype, threads, tasks, team, folder, failures):
     """Prints and gives the rows of one precision and number of threads as they come."""
     rounds, seconds = (3, 0.04) if args.quick else (7, 0.1)
+    rounds = args.rounds or rounds
     # Ours, and one with NumPy.
     machine, above = Machine(team[:2]), None
     for task in tasks:

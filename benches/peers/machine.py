@@ -3,6 +3,8 @@
 import os
 import platform
 
+from workers import Failed
+
 # Instruction sets of x86 from the widest vectors down, by the flag that tells of them.
 WIDTHS = [("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"), ("sse2", "SSE2")]
 
@@ -35,10 +37,19 @@ class Machine:
     def bandwidth(self, bytes):
         """Bytes a second of reading so many again and again, and whose loop it was."""
         if bytes not in self.bandwidths:
-            found = [(worker.ask(machine=int(bytes)), worker.name) for worker in self.team]
+            found = [(self.ask(worker, int(bytes)), worker.name) for worker in self.team]
             self.bandwidths[bytes] = max((answer["bandwidth"], name) for answer, name in found)
             self.peak = max([self.peak, *((answer["peak"], name) for answer, name in found)])
         return self.bandwidths[bytes]
+
+    def ask(self, worker, bytes):
+        """The rates by one worker: 0 by a peer that has ended."""
+        try:
+            return worker.ask(machine=bytes)
+        except Failed:
+            if worker.name == "ours":
+                raise
+            return {"bandwidth": 0.0, "peak": 0.0}
 
     def limit(self, cost):
         """The least seconds that a task of this cost takes; None where it has none."""

@@ -11,8 +11,8 @@ from workers import Failed, complain
 TOLERANCES = {"f64": 1e-8, "f32": 1e-3}
 # Stands for a difference that is no number, which JSON cannot say.
 LARGEST = sys.float_info.max
-# Of a spread above this, the rounds are taken again, so many times at most.
-WIDE, AGAIN = 0.1, 2
+# Of a spread above this, the rounds are taken once more.
+WIDE = 0.1
 
 
 def read_result(path, lengths):
@@ -62,13 +62,9 @@ class Row:
         """Prepares the task everywhere, compares the results, and takes the times in turns."""
         able = self.prepare(team, folder)
         self.times = {worker.name: [] for worker in able}
-        for attempt in range(1 + AGAIN):
-            for k in range(rounds):
-                # Each is the first of a round in turn.
-                for worker in able[k % len(able) :] + able[: k % len(able)]:
-                    self.time(worker, able, seconds)
-            if max(map(spread, self.times.values())) <= WIDE:
-                break
+        self.rounds(rounds, able, seconds)
+        if self.spread() > WIDE:
+            self.rounds(rounds, able, seconds)
         self.limit = machine.limit(self.cost)
 
     def prepare(self, team, folder):
@@ -90,6 +86,12 @@ class Row:
         if results:
             self.check = max(difference(ours, theirs) for theirs in results.values())
         return able
+
+    def rounds(self, count, able, seconds):
+        for k in range(count):
+            # Each is the first of a round in turn.
+            for worker in able[k % len(able) :] + able[: k % len(able)]:
+                self.time(worker, able, seconds)
 
     def time(self, worker, able, seconds):
         try:

@@ -32,7 +32,7 @@ def text(title, value):
 
 def aligned(titles, texts):
     """A line of the table: the first two columns to the left."""
-    widths = [26 if k == 0 else max(len(t), 8) for k, t in enumerate(titles)]
+    widths = [28 if k == 0 else max(len(t), 8) for k, t in enumerate(titles)]
     cells = [t.ljust(w) if k < 2 else t.rjust(w) for k, (t, w) in enumerate(zip(texts, widths))]
     return " ".join(cells).rstrip()
 

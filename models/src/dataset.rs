@@ -1,22 +1,21 @@
 //! Samples in the scalar type of the computation, shared by the objectives that use them.
 
+use std::fmt;
 use std::sync::Arc;
 
-use autodiff::{Batch, Real, Var};
+use autodiff::{Batch, Real, Storage, Var};
 
 use crate::data::Samples;
-use crate::logistic_loss::LogisticLoss;
+use crate::logistic_loss::{Loss, ScoreLoss};
 use crate::pass::Going;
 use crate::softmax_loss::SoftmaxLoss;
+use crate::store::Store;
 
 /// Samples and labels as objectives use them; cloning shares the data.
 #[derive(Clone, Debug)]
 pub struct Dataset<T: Real> {
-    /// `d × n`, one sample per column.
-    pub(crate) features: Arc<[T]>,
+    pub(crate) features: Store<T>,
     pub(crate) labels: Labels<T>,
-    pub(crate) dim: usize,
-    pub(crate) len: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -25,6 +24,18 @@ pub(crate) enum Labels<T> {
     Binary(Arc<[T]>),
     /// 0, 1, …, below the number of classes.
     Classes { of: Arc<[usize]>, count: usize },
+    /// Any numbers.
+    Targets(Arc<[T]>),
+}
+
+impl<T> fmt::Display for Labels<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Labels::Binary(_) => "-1 and 1",
+            Labels::Classes { .. } => "classes",
+            Labels::Targets(_) => "targets",
+        })
+    }
 }
 
 impl<T: Real> Dataset<T> {
@@ -39,7 +50,8 @@ impl<T: Real> Dataset<T> {
         for (i, t) in samples.labels.iter().enumerate() {
             assert!(t.abs() == 1.0, "label {i} is {t}: expected -1 or 1");
         }
-        Self::new(samples, Labels::Binary(cast(&samples.labels)))
+        let labels = samples.labels.iter().map(|t| T::of(*t)).collect();
+        Self::new(samples, Labels::Binary(labels))
     }
 
     /// A dataset with labels 0, 1, …, `classes − 1`.
@@ -65,28 +77,51 @@ impl<T: Real> Dataset<T> {
         Self::new(samples, labels)
     }
 
+    /// A dataset whose labels are the targets of a regression.
+    ///
+    /// # Panics
+    /// If there is not one for each sample.
+    #[track_caller]
+    pub fn targets(samples: &Samples) -> Self {
+        one_label_each(samples);
+        let targets = samples.labels.iter().map(|t| T::of(*t)).collect();
+        Self::new(samples, Labels::Targets(targets))
+    }
+
     fn new(samples: &Samples, labels: Labels<T>) -> Self {
         Dataset {
-            features: cast(samples.features.dense().as_slice()),
+            features: Store::of(&samples.features),
             labels,
-            dim: samples.dim(),
-            len: samples.len(),
         }
     }
 
     /// Number of features, d.
     pub fn dim(&self) -> usize {
-        self.dim
+        self.features.width()
     }
 
     /// Number of samples, n.
     pub fn len(&self) -> usize {
-        self.len
+        self.features.len()
     }
 
     /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.features.is_empty()
+    }
+
+    /// How the features are kept: as narrow as every one of them is exact, which changes no bit of a
+    /// result. `None` if they are sparse.
+    pub fn storage(&self) -> Option<Storage> {
+        match &self.features {
+            Store::Dense(table) => Some(table.storage()),
+            Store::Sparse(_) => None,
+        }
+    }
+
+    /// Bytes that the features take.
+    pub fn bytes(&self) -> usize {
+        self.features.bytes()
     }
 
     /// The samples of a batch, in its order; all of them in their own order share the data.
@@ -96,27 +131,23 @@ impl<T: Real> Dataset<T> {
     #[must_use]
     #[track_caller]
     pub fn select(&self, batch: &[usize]) -> Self {
-        if batch.iter().copied().eq(0..self.len) {
+        let len = self.len();
+        if batch.iter().copied().eq(0..len) {
             return self.clone();
         }
-        let (dim, len) = (self.dim, self.len);
         for i in batch {
             assert!(*i < len, "sample {i} of a dataset of {len}");
         }
-        let features = batch
-            .iter()
-            .flat_map(|i| &self.features[i * dim..(i + 1) * dim]);
         Dataset {
-            features: features.copied().collect(),
+            features: self.features.select(batch),
             labels: match &self.labels {
                 Labels::Binary(t) => Labels::Binary(batch.iter().map(|i| t[*i]).collect()),
+                Labels::Targets(t) => Labels::Targets(batch.iter().map(|i| t[*i]).collect()),
                 Labels::Classes { of, count } => Labels::Classes {
                     of: batch.iter().map(|i| of[*i]).collect(),
                     count: *count,
                 },
             },
-            dim,
-            len: batch.len(),
         }
     }
 
@@ -128,7 +159,7 @@ impl<T: Real> Dataset<T> {
     #[must_use]
     #[track_caller]
     pub fn logistic_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
-        w.fused(LogisticLoss::new(self, self.over(None)), &[])
+        w.fused(ScoreLoss::new(Loss::Logistic, self, self.over(None)), &[])
     }
 
     /// [`logistic_loss`](Dataset::logistic_loss) of the samples in a batch.
@@ -138,7 +169,28 @@ impl<T: Real> Dataset<T> {
     #[must_use]
     #[track_caller]
     pub fn logistic_loss_of<'r>(&self, batch: Batch<'r, T>, w: Var<'r, T>) -> Var<'r, T> {
-        let loss = LogisticLoss::new(self, self.over(Some(batch)));
+        let loss = ScoreLoss::new(Loss::Logistic, self, self.over(Some(batch)));
+        w.fused(loss, batch.indices().as_slice())
+    }
+
+    /// `mean_i ½(⟨a_i, w⟩ − t_i)²` for weights `w` of d entries: a scalar. Without samples it is 0.
+    ///
+    /// # Panics
+    /// If `w` does not have d entries, or the labels are no [`targets`](Dataset::targets).
+    #[must_use]
+    #[track_caller]
+    pub fn squared_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
+        w.fused(ScoreLoss::new(Loss::Squared, self, self.over(None)), &[])
+    }
+
+    /// [`squared_loss`](Dataset::squared_loss) of the samples in a batch.
+    ///
+    /// # Panics
+    /// As [`squared_loss`](Dataset::squared_loss).
+    #[must_use]
+    #[track_caller]
+    pub fn squared_loss_of<'r>(&self, batch: Batch<'r, T>, w: Var<'r, T>) -> Var<'r, T> {
+        let loss = ScoreLoss::new(Loss::Squared, self, self.over(Some(batch)));
         w.fused(loss, batch.indices().as_slice())
     }
 
@@ -194,21 +246,28 @@ impl<T: Real> Dataset<T> {
         }
     }
 
+    /// Scores of a sample.
+    fn outputs(&self) -> usize {
+        match &self.labels {
+            Labels::Classes { count, .. } => *count,
+            Labels::Binary(_) | Labels::Targets(_) => 1,
+        }
+    }
+
     /// What a loss goes over.
     #[track_caller]
     fn over(&self, batch: Option<Batch<'_, T>>) -> Going<T> {
         let indices = batch.and_then(Batch::indices);
         if let (Some(batch), None) = (batch, indices) {
-            let (found, expected) = (self.len, batch.len());
+            let (found, expected) = (self.len(), batch.len());
             assert!(
                 found == expected,
                 "a data set of {found} samples: the objective has {expected}"
             );
         }
         Going {
-            features: self.features.clone(),
-            d: self.dim,
-            n: indices.map_or(self.len, |indices| indices.len()),
+            samples: self.features.clone(),
+            n: indices.map_or(self.len(), |indices| indices.len()),
             picks: indices.is_some(),
         }
     }
@@ -216,24 +275,24 @@ impl<T: Real> Dataset<T> {
     /// The share of samples that weights `w` of a linear model classify rightly, in percent.
     ///
     /// # Panics
-    /// If `w` does not fit the data.
+    /// If `w` does not fit the data, or the labels are targets.
+    #[track_caller]
     pub fn accuracy(&self, w: &[T]) -> f64 {
-        let score = |i: usize, c: usize| {
-            let row = &self.features[i * self.dim..(i + 1) * self.dim];
-            autodiff::kernels::dot(row, &w[c * self.dim..(c + 1) * self.dim])
-        };
-        let right = match &self.labels {
-            Labels::Binary(t) => (0..self.len)
-                .filter(|i| score(*i, 0) * t[*i] > T::zero())
-                .count(),
-            Labels::Classes { of, count } => (0..self.len)
-                .filter(|i| {
-                    let mine = score(*i, of[*i]);
-                    (0..*count).all(|c| c == of[*i] || score(*i, c) < mine)
-                })
-                .count(),
-        };
-        100.0 * right as f64 / self.len as f64
+        let (outputs, mut row) = (self.outputs(), Vec::new());
+        let mut scores = vec![T::zero(); outputs];
+        let mut right = 0;
+        for i in 0..self.len() {
+            self.features.scores(i, w, &mut row, &mut scores);
+            right += usize::from(match &self.labels {
+                Labels::Binary(t) => scores[0] * t[i] > T::zero(),
+                Labels::Classes { of, .. } => {
+                    let others = scores.iter().enumerate().filter(|(c, _)| *c != of[i]);
+                    others.into_iter().all(|(_, score)| *score < scores[of[i]])
+                }
+                Labels::Targets(_) => panic!("accuracy: the labels are targets"),
+            });
+        }
+        100.0 * right as f64 / self.len() as f64
     }
 }
 
@@ -247,8 +306,4 @@ fn one_label_each(samples: &Samples) {
          {columns} samples",
         samples.dim()
     );
-}
-
-fn cast<T: Real>(data: &[f64]) -> Arc<[T]> {
-    data.iter().map(|v| T::of(*v)).collect()
 }

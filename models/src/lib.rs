@@ -44,6 +44,7 @@ mod softmax;
 mod softmax_loss;
 mod sparse;
 pub mod stability;
+mod store;
 mod svm;
 mod task;
 

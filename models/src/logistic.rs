@@ -60,4 +60,5 @@ pub static LOGISTIC: Entry = Entry::new(
     make!(|given| logistic(given.splits(data::digits_parity))),
 )
 .takes(Data::Table(Labels::Signs))
+.with_sparse()
 .defaults(Defaults::adam(0.2, 0.005).inner_step(0.1));

@@ -1,24 +1,33 @@
-//! The mean logistic loss as a fused primitive.
+//! Mean losses of the score of a linear model, logistic and squared, as a fused primitive.
 
 use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot, sum};
-use autodiff::rows::{RowPass, Rule, Simd};
+use autodiff::rows::{Rule, Simd};
 use autodiff::threads::for_each;
 use autodiff::vector::Lanes;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
-use crate::pass::{Blocks, Going, gather, parts};
+use crate::pass::{Going, Pass, Room};
 
-/// `mean_i ln(1 + exp(−t_i ⟨a_i, w⟩))` of weights `w`.
+/// What is lost at a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// `ln(1 + exp(−t z))` for a label t of ±1.
+    Logistic,
+    /// `½(z − t)²` for a target t.
+    Squared,
+}
+
+/// The mean over i of the loss at the score `⟨a_i, w⟩`, of weights `w`.
 ///
 /// One pass gives the value, the gradient and the curvature of each sample, and the
 /// Hessian-vector product if the direction is known; each further product is one more.
 /// A second operand holds the indices of the samples, if they are a batch. Kept: gradient `d` |
-/// curvatures `n`. Scratch: product `d` | losses `n` | the labels of a batch | per block two sums of
-/// `d` and the products of four samples.
-pub(crate) struct LogisticLoss<T: Real> {
+/// curvatures `n`. Scratch: product `d` | losses `n` | the labels of a batch | the room of the passes.
+pub(crate) struct ScoreLoss<T: Real> {
+    loss: Loss,
     over: Going<T>,
     labels: Arc<[T]>,
 }
@@ -30,16 +39,25 @@ struct Parts<'a, T> {
     product: &'a mut [T],
     losses: &'a mut [T],
     labels: &'a mut [T],
-    own: &'a mut [T],
+    room: Room<'a, T>,
 }
 
-impl<T: Real> LogisticLoss<T> {
+impl<T: Real> ScoreLoss<T> {
     #[track_caller]
-    pub(crate) fn new(data: &Dataset<T>, over: Going<T>) -> Self {
-        let Labels::Binary(labels) = &data.labels else {
-            panic!("logistic_loss: the labels are classes: expected -1 and 1");
+    pub(crate) fn new(loss: Loss, data: &Dataset<T>, over: Going<T>) -> Self {
+        let labels = match (loss, &data.labels) {
+            (Loss::Logistic, Labels::Binary(labels)) | (Loss::Squared, Labels::Targets(labels)) => {
+                labels
+            }
+            (Loss::Logistic, other) => {
+                panic!("logistic_loss: the labels are {other}: expected -1 and 1")
+            }
+            (Loss::Squared, other) => {
+                panic!("squared_loss: the labels are {other}: expected targets")
+            }
         };
-        LogisticLoss {
+        ScoreLoss {
+            loss,
             over,
             labels: labels.clone(),
         }
@@ -52,17 +70,17 @@ impl<T: Real> LogisticLoss<T> {
 
     fn split<'a>(&self, stash: &'a mut Stash<'_, T>) -> Parts<'a, T> {
         let (kept, scratch) = stash.split();
-        let (gradient, curvatures) = kept.split_at_mut(self.over.d);
-        let (product, scratch) = scratch.split_at_mut(self.over.d);
+        let (gradient, curvatures) = kept.split_at_mut(self.over.d());
+        let (product, scratch) = scratch.split_at_mut(self.over.d());
         let (losses, scratch) = scratch.split_at_mut(self.over.n);
-        let (labels, own) = scratch.split_at_mut(self.gathered());
+        let (labels, scratch) = scratch.split_at_mut(self.gathered());
         Parts {
             gradient,
             curvatures,
             product,
             losses,
             labels,
-            own,
+            room: self.over.room(scratch, 1),
         }
     }
 
@@ -75,9 +93,8 @@ impl<T: Real> LogisticLoss<T> {
         out: &mut [T],
         stash: &mut Stash<'_, T>,
     ) {
-        let (w, at) = (a.get(0), self.over.at(a));
-        let (n, d) = (self.over.n, self.over.d);
-        let scale = T::of(1.0 / n.max(1) as f64);
+        let at = self.over.at(a);
+        let scale = self.over.scale();
         let to = self.split(stash);
         for (i, label) in to.labels.iter_mut().enumerate() {
             *label = self.labels[Going::index(at, i)];
@@ -87,79 +104,123 @@ impl<T: Real> LogisticLoss<T> {
         } else {
             &*self.labels
         };
-        let samples = [&mut *to.losses, to.curvatures];
-        let rows = self.over.rows(at);
-        let mut all = parts(rows, d, n, samples, [1, 1], to.own);
+        let Room {
+            weights: w,
+            direction: v,
+            own,
+        } = to.room;
+        let d = w.len();
+        self.over.pad(a.get(0), w);
+        if let Some(direction) = direction {
+            self.over.pad(direction, v);
+        }
+        let (w, v) = (&*w, direction.map(|_| &*v));
+        let each = [to.losses, to.curvatures];
+        let mut all = self.over.parts(at, 1, each, [1, 1], own);
         let count = if direction.is_some() { 2 } else { 1 };
-        for_each(&mut all, 2 * n * d * count, |part| {
-            let [losses, curvatures] = &mut part.samples;
-            let rule = Margins {
+        for_each(&mut all, count * self.over.work(1), |part| {
+            let [losses, curvatures] = &mut part.each;
+            let rule = Scores {
+                loss: self.loss,
                 labels: &labels[part.first..],
                 scale,
-                losses: asked.value.then_some(losses),
+                losses: asked.value.then_some(&mut **losses),
                 curvatures,
             };
-            let (sum, rest) = part.own.split_at_mut(d);
-            let (product, scratch) = rest.split_at_mut(d);
-            let sum = asked.first.then_some(sum);
-            let rows = part.rows;
-            match direction {
-                None => T::row_pass(RowPass::new(rows, d, [w], [sum], scratch), rule),
-                Some(v) => {
-                    let sums = [sum, Some(product)];
-                    T::row_pass(RowPass::new(rows, d, [w, v], sums, scratch), rule);
+            let (sums, scratch) = part.own.split_at_mut(2 * d);
+            let first = if asked.first { 0 } else { d };
+            match v {
+                None => {
+                    let pass = Pass {
+                        samples: part.samples,
+                        weights: [w],
+                        sums: &mut sums[first..d],
+                        scratch,
+                    };
+                    pass.run(rule);
                 }
+                Some(v) => {
+                    let pass = Pass {
+                        samples: part.samples,
+                        weights: [w, v],
+                        sums: &mut sums[first..],
+                        scratch,
+                    };
+                    pass.run(rule);
+                }
+            }
+            if asked.value {
+                part.value = sum(losses);
             }
         });
         if asked.first {
-            gather(&mut all, 0..d, d, to.gradient);
+            self.over.gather(&all, 0..d, to.gradient);
         }
         if direction.is_some() {
-            gather(&mut all, d..2 * d, d, to.product);
+            self.over.gather(&all, d..2 * d, to.product);
         }
-        drop(all);
         if asked.value {
-            out[0] = sum(to.losses) * scale;
+            out[0] = Going::value(&all) * scale;
         }
     }
 
     /// The pass that multiplies the Hessian with a direction at the point evaluated last.
     fn multiply(&self, a: &Operands<'_, T>, direction: &[T], stash: &mut Stash<'_, T>) {
-        let (n, d) = (self.over.n, self.over.d);
-        let rows = self.over.rows(self.over.at(a));
         let to = self.split(stash);
-        let mut all = parts(rows, d, n, [to.curvatures], [1], to.own);
-        for_each(&mut all, 2 * n * d, |part| {
-            let [curvatures] = &part.samples;
-            let (_, rest) = part.own.split_at_mut(d);
-            let (product, scratch) = rest.split_at_mut(d);
-            let sums = [Some(product)];
-            let pass = RowPass::new(part.rows, d, [direction], sums, scratch);
-            T::row_pass(pass, Curvatures(curvatures));
+        let (v, own) = (to.room.direction, to.room.own);
+        let d = v.len();
+        self.over.pad(direction, v);
+        let at = self.over.at(a);
+        let mut all = self.over.parts(at, 1, [to.curvatures], [1], own);
+        for_each(&mut all, self.over.work(1), |part| {
+            let [curvatures] = &part.each;
+            let (sums, scratch) = part.own.split_at_mut(2 * d);
+            let pass = Pass {
+                samples: part.samples,
+                weights: [v],
+                sums: &mut sums[d..],
+                scratch,
+            };
+            pass.run(Curvatures(curvatures));
         });
-        gather(&mut all, d..2 * d, d, to.product);
+        self.over.gather(&all, d..2 * d, to.product);
     }
 }
 
-/// Margins become the coefficients of the gradient, and products with a direction those of the
+/// Scores become the coefficients of the gradient, and products with a direction those of the
 /// Hessian's product.
-struct Margins<'a, 'b, T> {
+struct Scores<'a, T> {
+    loss: Loss,
     labels: &'a [T],
     scale: T,
-    losses: Option<&'a mut &'b mut [T]>,
+    losses: Option<&'a mut [T]>,
     curvatures: &'a mut [T],
 }
 
-impl<T: Real, const N: usize> Rule<T, N> for Margins<'_, '_, T> {
+impl<T: Real, const N: usize> Rule<T, N> for Scores<'_, T> {
     #[inline(always)]
-    fn apply<S: Simd>(&mut self, simd: S, first: usize, z: [&mut [T]; N]) {
-        let count = z[0].len();
+    fn apply<S: Simd>(&mut self, simd: S, first: usize, count: usize, z: [&mut [T]; N]) {
         for start in (0..count).step_by(T::lanes::<S>()) {
-            let here = start..count.min(start + T::lanes::<S>());
-            let place = first + here.start..first + here.end;
+            let here = start..start + T::lanes::<S>();
+            let place = first + start..first + count.min(here.end);
             let label = T::load(simd, &self.labels[place.clone()]);
-            let margin = label * T::load(simd, &z[0][here.clone()]);
-            let (one, scale) = (margin.one(), margin.of(self.scale.f64()));
+            let score = T::load(simd, &z[0][here.clone()]);
+            let scale = T::fill(simd, self.scale);
+            if self.loss == Loss::Squared {
+                let left = score - label;
+                if let Some(losses) = &mut self.losses {
+                    T::store(left * left * left.of(0.5), &mut losses[place.clone()]);
+                }
+                T::store(scale, &mut self.curvatures[place]);
+                T::store(left * scale, &mut z[0][here.clone()]);
+                if N > 1 {
+                    let product = T::load(simd, &z[1][here.clone()]);
+                    T::store(product * scale, &mut z[1][here]);
+                }
+                continue;
+            }
+            let margin = label * score;
+            let one = margin.one();
             // σ(−m) and ln(1 + e⁻ᵐ) from one exponential that cannot overflow.
             let e = (-margin.abs()).exp();
             let r = (one + e).recip();
@@ -185,36 +246,37 @@ struct Curvatures<'a, T>(&'a [T]);
 
 impl<T: Real> Rule<T, 1> for Curvatures<'_, T> {
     #[inline(always)]
-    fn apply<S: Simd>(&mut self, _: S, first: usize, [z]: [&mut [T]; 1]) {
-        for (z, curvature) in z.iter_mut().zip(&self.0[first..]) {
+    fn apply<S: Simd>(&mut self, _: S, first: usize, count: usize, [z]: [&mut [T]; 1]) {
+        for (z, curvature) in z.iter_mut().zip(&self.0[first..first + count]) {
             *z *= *curvature;
         }
     }
 }
 
-impl<T: Real> Primitive<T> for LogisticLoss<T> {
+impl<T: Real> Primitive<T> for ScoreLoss<T> {
     fn name(&self) -> &str {
-        "logistic_loss"
+        match self.loss {
+            Loss::Logistic => "logistic_loss",
+            Loss::Squared => "squared_loss",
+        }
     }
 
     fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
         match operands {
-            [w, ..] if w.len() == self.over.d => Ok(Shape::SCALAR),
+            [w, ..] if w.len() == self.over.d() => Ok(Shape::SCALAR),
             _ => Err(format!(
                 "weights of {} entries, one for each feature",
-                self.over.d
+                self.over.d()
             )),
         }
     }
 
     fn stash_len(&self, _: &[Shape]) -> usize {
-        self.over.d + self.over.n
+        self.over.d() + self.over.n
     }
 
     fn scratch_len(&self, _: &[Shape]) -> usize {
-        let (n, d) = (self.over.n, self.over.d);
-        let own = 2 * d + RowPass::<T, 2>::scratch_len(1);
-        d + n + self.gathered() + Blocks::of(n).count * own
+        self.over.d() + self.over.n + self.gathered() + self.over.room_len(1)
     }
 
     fn eval(&self, a: &Operands<'_, T>, asked: Asked, out: &mut [T], mut stash: Stash<'_, T>) {
@@ -245,7 +307,7 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
     ) {
         out[0] = tangents
             .get(0)
-            .map_or(T::zero(), |t| dot(&stash[..self.over.d], t));
+            .map_or(T::zero(), |t| dot(&stash[..self.over.d()], t));
     }
 
     fn vjp(
@@ -256,7 +318,7 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
         adjoints: &mut OperandAdjoints<'_, T>,
     ) {
         if let Some(out) = adjoints.get(0) {
-            axpy(out, u[0], &stash[..self.over.d]);
+            axpy(out, u[0], &stash[..self.over.d()]);
         }
     }
 
@@ -273,7 +335,7 @@ impl<T: Real> Primitive<T> for LogisticLoss<T> {
             return;
         };
         if let Some(du) = du {
-            axpy(out, du[0], &stash[..self.over.d]);
+            axpy(out, du[0], &stash[..self.over.d()]);
         }
         if let Some(direction) = tangents.get(0) {
             if !tangents.evaluated() {

@@ -1,7 +1,6 @@
 //! Cross-entropy and accuracy of a network on a dataset.
 
 use autodiff::{Batch, Real, Table, Var};
-use nalgebra::DMatrix;
 
 use crate::dataset::Labels;
 use crate::{Dataset, Mlp};
@@ -15,11 +14,11 @@ impl<T: Real> Dataset<T> {
     #[must_use]
     #[track_caller]
     pub fn mlp_losses<'r>(&self, net: &Mlp, y: Var<'r, T>) -> Var<'r, T> {
-        let scores = net.scores(y, y.matrix(&self.columns()));
+        let scores = net.scores(y, y.matrix(&self.features.columns()));
         let classes = scores.shape().rows;
         let labels = self.class_labels().iter().enumerate();
         let places: Vec<usize> = labels.map(|(i, c)| i * classes + c).collect();
-        let all = scores.log_softmax().reshape(classes * self.len, 1);
+        let all = scores.log_softmax().reshape(classes * self.len(), 1);
         -all.gather(&places)
     }
 
@@ -33,11 +32,10 @@ impl<T: Real> Dataset<T> {
         if batch.indices().is_none() {
             return self.mlp_losses(net, y);
         }
-        let samples = Table::of_samples(self.features.clone(), self.dim);
-        let scores = net.scores(y, batch.columns(&samples));
+        let scores = net.scores(y, batch.columns(self.features.table()));
         let (classes, n) = (scores.shape().rows, batch.len());
         let labels = self.class_labels().iter().map(|c| T::of(*c as f64));
-        let labels = Table::of_samples(labels.collect(), 1);
+        let labels = Table::of_entries(&Vec::from_iter(labels));
         let firsts = Vec::from_iter((0..n).map(|k| T::of((k * classes) as f64)));
         let places = batch.rows(&labels) + y.vector(&firsts);
         -scores.log_softmax().reshape(classes * n, 1).pick(places)
@@ -49,25 +47,20 @@ impl<T: Real> Dataset<T> {
     /// As [`mlp_losses`](Dataset::mlp_losses).
     #[track_caller]
     pub fn mlp_accuracy(&self, net: &Mlp, y: &[T]) -> f64 {
-        let scores = net.evaluate(y, &self.columns());
+        let scores = net.evaluate(y, &self.features.columns());
         let labels = self.class_labels();
         let right = labels.iter().enumerate().filter(|(i, label)| {
             let of = scores.column(*i);
             (0..of.len()).all(|c| c == **label || of[c] < of[**label])
         });
-        100.0 * right.count() as f64 / self.len as f64
-    }
-
-    /// `d × n`.
-    fn columns(&self) -> DMatrix<T> {
-        DMatrix::from_column_slice(self.dim, self.len, &self.features)
+        100.0 * right.count() as f64 / self.len() as f64
     }
 
     #[track_caller]
     fn class_labels(&self) -> &[usize] {
         match &self.labels {
             Labels::Classes { of, .. } => of,
-            Labels::Binary(_) => panic!("labels are ±1: expected classes"),
+            Labels::Binary(_) | Labels::Targets(_) => panic!("labels are ±1: expected classes"),
         }
     }
 }

@@ -72,4 +72,5 @@ pub static SOFTMAX: Entry = Entry::new(
     make!(|given| softmax(given.splits(data::digits_classes))),
 )
 .takes(Data::Table(Labels::Classes))
+.with_sparse()
 .defaults(Defaults::adam(0.2, 0.005));

@@ -63,10 +63,11 @@ pub use inner::{
 };
 pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, LowerSolve, solve_lower};
+// Its list of methods is its own.
+pub use method::stepwise::*;
 pub use method::{
-    Advance, Amigo, Batches, Begun, Bome, Bsa, Descent, F2sa, Finish, Fsla, Gda, Ground, Hoag,
-    Isgd, Maid, Method, Outer, Pbgd, Progress, Project, Rule, Run, Saba, Soba, State, StocBio,
-    StochasticAid, Update, keep_warnings, memoryless,
+    Advance, Batches, Begun, Descent, Finish, Gda, Ground, Hoag, Isgd, Keep, Maid, Method, Motion,
+    Outer, Progress, Project, Rule, Run, State, Update, keep_warnings, keeping,
 };
 pub use optimiser::{Moving, Optimise, Optimiser};
 pub use part::{Need, Parameter, Part, ProximalMap};

@@ -8,7 +8,7 @@ use autodiff::{Point, Real};
 use nalgebra::DVector;
 
 use crate::loops::Loops;
-use crate::part::PartPoint;
+use crate::part::{PartPoint, ready};
 use crate::{Bilevel, Ledger, Oracles};
 
 /// Buffers for one problem, made once and used by any strategy. What a call depends on stands in its
@@ -17,6 +17,8 @@ pub struct Workspace<T: Real> {
     pub(crate) upper: Point<T>,
     pub(crate) lower: Point<T>,
     pub(crate) part: Option<PartPoint<T>>,
+    /// The start of the lower level as a function of x.
+    pub(crate) start: Option<Point<T>>,
     pub(crate) loops: Loops<T>,
     /// Room for the vectors of a call; that of the call which took most.
     pub(crate) room: Buffer<T>,
@@ -32,6 +34,7 @@ impl<T: Real> Workspace<T> {
             part: problem
                 .recorded_part()
                 .map(|part| PartPoint::new(part, &meter)),
+            start: problem.start_of_x().map(|start| ready(start, &meter)),
             loops: Loops::new(&meter),
             room: Buffer::zeros(0, Category::Solver, &meter),
             meter,
@@ -83,10 +86,15 @@ impl<T: Real> Workspace<T> {
             (Some(mine), Some(of)) => Arc::ptr_eq(&mine.recorded, of),
             (mine, of) => mine.is_none() && of.is_none(),
         };
+        let same_start = match (&self.start, problem.start_of_x()) {
+            (Some(mine), Some(of)) => Arc::ptr_eq(mine.program(), of),
+            (mine, of) => mine.is_none() && of.is_none(),
+        };
         assert!(
             Arc::ptr_eq(self.upper.program(), problem.upper())
                 && Arc::ptr_eq(self.lower.program(), problem.lower())
-                && same_part,
+                && same_part
+                && same_start,
             "this workspace was made by another problem"
         );
         assert!(

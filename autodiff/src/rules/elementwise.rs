@@ -39,8 +39,8 @@ pub(crate) use corners::Corner;
 use functions::{asinh_slope, gelu, integer, log_cosh, positive, scaled, sign};
 pub use functions::{erf, sigmoid};
 use nalgebra::{ComplexField, one};
-pub(crate) use pair::PairKernels;
 use pair::cleared;
+pub(crate) use pair::{CLEARED, PairKernels};
 pub(crate) use unary::Kernels;
 use unary::{First, Row, Second, Value};
 
@@ -104,7 +104,10 @@ macro_rules! unary_table {
             pub(crate) fn first<T: Real>(
                 self, p: T, [a, u, t]: [&[T]; 3], out: &mut [T], fresh: bool,
             ) {
-                cleared(out, fresh, |at, out| {
+                if !fresh {
+                    return T::first(self, p, [a, u, t], out);
+                }
+                cleared(out, |at, out| {
                     let [a, u, t] = [a, u, t].map(|a| &a[at.clone()]);
                     T::first(self, p, [a, u, t], out);
                 });
@@ -114,7 +117,10 @@ macro_rules! unary_table {
             pub(crate) fn second<T: Real>(
                 self, p: T, [a, u, s, t]: [&[T]; 4], out: &mut [T], fresh: bool,
             ) {
-                cleared(out, fresh, |at, out| {
+                if !fresh {
+                    return T::second(self, p, [a, u, s, t], out);
+                }
+                cleared(out, |at, out| {
                     let operands = [a, u, s, t].map(|a| &a[at.clone()]);
                     T::second(self, p, operands, out);
                 });

@@ -1,7 +1,5 @@
 //! Non-linear reductions.
 
-use pulp::Simd;
-
 use crate::kernels::{axpy, dot, norm};
 use crate::operands::{OperandAdjoints, OperandTangents, Operands, Stash};
 use crate::primitive::{Asked, Primitive};
@@ -38,15 +36,6 @@ pub fn softmax<T: Real>(a: &[T], p: &mut [T]) -> T {
     let largest = largest(a);
     let shift = largest.f64();
     T::each(ShiftedExp { shift }, [a], p);
-    largest + normalise(p).ln()
-}
-
-/// [`softmax`] inside a kernel that runs already.
-#[inline(always)]
-pub fn softmax_in<T: Real, S: Simd>(simd: S, a: &[T], p: &mut [T]) -> T {
-    let largest = largest(a);
-    let shift = largest.f64();
-    T::each_in(simd, ShiftedExp { shift }, [a], p);
     largest + normalise(p).ln()
 }
 

@@ -4,6 +4,7 @@
 //! rows that a batch can pick; `nalgebra-sparse` has neither.
 
 mod error;
+mod pass;
 mod product;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use nalgebra::DMatrix;
 use crate::real::Real;
 
 pub use error::SparseError;
+pub use pass::{SparsePass, SparseRows};
 
 /// A matrix of few entries, row after row; the others are 0. Cloning shares the entries.
 ///

@@ -1,7 +1,5 @@
 //! The second sweep: forward-over-reverse.
 
-use std::mem::take;
-
 use crate::adjoints::Adjoints;
 use crate::block::{Block, Columns};
 use crate::inputs::Inputs;
@@ -79,7 +77,7 @@ impl<T: Real> Sweep<'_, T> {
             }
             if bends {
                 // Nothing came back to what the output does not depend on.
-                work.adjoints.open().settle_or_zero(program, node, 1);
+                work.adjoints.ensure(program, node);
             }
             let at = Operation { program, node };
             let adjoint = &work.adjoints[Columns::all(1).back_of(node)];
@@ -92,33 +90,33 @@ impl<T: Real> Sweep<'_, T> {
             match &node.op {
                 Op::Input | Op::Constant => unreachable!("constants have no adjoint"),
                 Op::Unary(f, p) => {
-                    if let Some((out, mut fresh)) = adjoints.take(0) {
-                        let factors = [a.get(0), &work.values[node.place()]];
-                        if let Some(du) = du {
-                            unary_first(*f, *p, factors, du, out, take(&mut fresh));
-                        }
-                        if let Some(t) = tangents.get(0).filter(|_| bends) {
-                            unary_second(*f, *p, factors, adjoint, t, out, fresh);
-                        }
+                    let factors = [a.get(0), &work.values[node.place()]];
+                    if let Some(du) = du
+                        && let Some((out, fresh)) = adjoints.take(0)
+                    {
+                        unary_first(*f, *p, factors, du, out, fresh);
+                    }
+                    if bends
+                        && let Some(t) = tangents.get(0)
+                        && let Some((out, fresh)) = adjoints.take(0)
+                    {
+                        unary_second(*f, *p, factors, adjoint, t, out, fresh);
                     }
                 }
                 Op::Binary(f) => {
                     let pair = Pair::of(&a, node);
                     for (k, by) in Side::BOTH.into_iter().enumerate() {
-                        let along = |l: usize, side| tangents.get(l).filter(|_| f.bends(by, side));
-                        let second = [along(0, Side::Left), along(1, Side::Right)];
-                        if du.is_none() && second.iter().all(Option::is_none) {
-                            continue;
+                        if let Some(du) = du
+                            && let Some((out, fresh)) = adjoints.take(k)
+                        {
+                            binary_first(*f, by, pair, (width, du), out, fresh);
                         }
-                        let Some((out, mut fresh)) = adjoints.take(k) else {
-                            continue;
-                        };
-                        if let Some(du) = du {
-                            binary_first(*f, by, pair, (width, du), out, take(&mut fresh));
-                        }
-                        for (along, t) in Side::BOTH.into_iter().zip(second) {
-                            if let Some(t) = t {
-                                let (by, fresh) = ((by, along), take(&mut fresh));
+                        for (l, along) in Side::BOTH.into_iter().enumerate() {
+                            if f.bends(by, along)
+                                && let Some(t) = tangents.get(l)
+                                && let Some((out, fresh)) = adjoints.take(k)
+                            {
+                                let by = (by, along);
                                 binary_second(*f, by, pair, adjoint, (width, t), out, fresh);
                             }
                         }
@@ -127,25 +125,25 @@ impl<T: Real> Sweep<'_, T> {
                 Op::Bilinear(f) => {
                     let product = Product::of(*f, at);
                     let (left, right) = (tangents.get(0), tangents.get(1));
-                    if (du.is_some() || right.is_some())
-                        && let Some((out, mut fresh)) = adjoints.take(0)
+                    if let Some(du) = du
+                        && let Some((out, fresh)) = adjoints.take(0)
                     {
-                        if let Some(du) = du {
-                            product.left_adjoint(width, du, a.get(1), out, take(&mut fresh));
-                        }
-                        if let Some(t) = right {
-                            product.left_adjoint_along(width, adjoint, t, out, fresh);
-                        }
+                        product.left_adjoint(width, du, a.get(1), out, fresh);
                     }
-                    if (du.is_some() || left.is_some())
-                        && let Some((out, mut fresh)) = adjoints.take(1)
+                    if let Some(t) = right
+                        && let Some((out, fresh)) = adjoints.take(0)
                     {
-                        if let Some(du) = du {
-                            product.right_adjoint(width, du, a.get(0), out, take(&mut fresh));
-                        }
-                        if let Some(t) = left {
-                            product.right_adjoint_along(width, adjoint, t, out, fresh);
-                        }
+                        product.left_adjoint_along(width, adjoint, t, out, fresh);
+                    }
+                    if let Some(du) = du
+                        && let Some((out, fresh)) = adjoints.take(1)
+                    {
+                        product.right_adjoint(width, du, a.get(0), out, fresh);
+                    }
+                    if let Some(t) = left
+                        && let Some((out, fresh)) = adjoints.take(1)
+                    {
+                        product.right_adjoint_along(width, adjoint, t, out, fresh);
                     }
                 }
                 Op::Linear(f) => {

@@ -1,5 +1,8 @@
 //! Formulas over slices, in the widest vectors of the processor.
 
+use std::slice::{from_mut, from_ref};
+
+use pulp::bytemuck::{cast_slice, cast_slice_mut};
 use pulp::{Simd, WithSimd};
 
 use super::lanes::Lanes;
@@ -17,8 +20,29 @@ pub trait Vector: Sized {
     /// As many numbers as a vector of `S` holds.
     type Pack<S: Simd>: Lanes<Scalar = Self>;
 
+    /// The register that a [`Pack`](Vector::Pack) is in.
+    type Register<S: Simd>: Copy + std::fmt::Debug;
+
     /// How many that is.
     fn lanes<S: Simd>() -> usize;
+
+    /// The whole registers of a slice.
+    fn registers<S: Simd>(a: &[Self]) -> &[Self::Register<S>];
+
+    /// The whole registers of a slice, to be written.
+    fn registers_mut<S: Simd>(a: &mut [Self]) -> &mut [Self::Register<S>];
+
+    /// The numbers in a register.
+    fn pack<S: Simd>(simd: S, register: Self::Register<S>) -> Self::Pack<S>;
+
+    /// The register of some numbers.
+    fn register<S: Simd>(a: Self::Pack<S>) -> Self::Register<S>;
+
+    /// The number `a` in every lane.
+    fn fill<S: Simd>(simd: S, a: Self) -> Self::Pack<S>;
+
+    /// The sum of all lanes: the upper half is added to the lower one until one lane is left.
+    fn total<S: Simd>(a: Self::Pack<S>) -> Self;
 
     /// The numbers `a`, as many as there are lanes or fewer; the other lanes are 0.
     ///
@@ -52,10 +76,18 @@ pub trait Vector: Sized {
     );
 }
 
+/// Whether the vectors of `S` are several registers. `pulp` cannot load or store a part of such a
+/// vector: the second half of it would be at the wrong place.
+const fn of_several_registers<S: Simd>() -> bool {
+    S::REGISTER_COUNT < 16
+}
+
 macro_rules! vector {
-    ($type:ident $Pack:ident $lanes:ident $split:ident $split_mut:ident $load:ident $store:ident) => {
+    ($type:ident $Pack:ident $v:ident $lanes:ident $split:ident $split_mut:ident $load:ident
+     $store:ident $splat:ident $sum:ident) => {
         impl Vector for $type {
             type Pack<S: Simd> = $Pack<S>;
+            type Register<S: Simd> = S::$v;
 
             #[inline(always)]
             fn lanes<S: Simd>() -> usize {
@@ -63,15 +95,64 @@ macro_rules! vector {
             }
 
             #[inline(always)]
+            fn registers<S: Simd>(a: &[$type]) -> &[S::$v] {
+                S::$split(a).0
+            }
+
+            #[inline(always)]
+            fn registers_mut<S: Simd>(a: &mut [$type]) -> &mut [S::$v] {
+                S::$split_mut(a).0
+            }
+
+            #[inline(always)]
+            fn pack<S: Simd>(simd: S, register: S::$v) -> $Pack<S> {
+                $Pack(simd, register)
+            }
+
+            #[inline(always)]
+            fn register<S: Simd>(a: $Pack<S>) -> S::$v {
+                a.1
+            }
+
+            #[inline(always)]
+            fn fill<S: Simd>(simd: S, a: $type) -> $Pack<S> {
+                $Pack(simd, simd.$splat(a))
+            }
+
+            #[inline(always)]
+            fn total<S: Simd>(a: $Pack<S>) -> $type {
+                a.0.$sum(a.1)
+            }
+
+            #[inline(always)]
             fn load<S: Simd>(simd: S, a: &[$type]) -> $Pack<S> {
                 assert!(a.len() <= S::$lanes, "more numbers than lanes");
+                if let [whole] = S::$split(a).0 {
+                    return $Pack(simd, *whole);
+                }
+                if of_several_registers::<S>() {
+                    let mut lanes = simd.$splat(0.0);
+                    for (lane, a) in cast_slice_mut(from_mut(&mut lanes)).iter_mut().zip(a) {
+                        *lane = *a;
+                    }
+                    return $Pack(simd, lanes);
+                }
                 $Pack(simd, simd.$load(a))
             }
 
             #[inline(always)]
             fn store<S: Simd>(a: $Pack<S>, out: &mut [$type]) {
                 assert!(out.len() <= S::$lanes, "more places than lanes");
-                a.0.$store(out, a.1);
+                if let [whole] = S::$split_mut(out).0 {
+                    *whole = a.1;
+                } else if of_several_registers::<S>() {
+                    let lanes: &[$type] = cast_slice(from_ref(&a.1));
+                    for (out, lane) in out.iter_mut().zip(lanes) {
+                        *out = *lane;
+                    }
+                } else {
+                    a.0.$store(out, a.1);
+                }
             }
 
             #[allow(private_bounds)]
@@ -121,5 +202,7 @@ macro_rules! vector {
     };
 }
 
-vector!(f64 F64s F64_LANES as_simd_f64s as_mut_simd_f64s partial_load_f64s partial_store_f64s);
-vector!(f32 F32s F32_LANES as_simd_f32s as_mut_simd_f32s partial_load_f32s partial_store_f32s);
+vector!(f64 F64s f64s F64_LANES as_simd_f64s as_mut_simd_f64s partial_load_f64s
+    partial_store_f64s splat_f64s reduce_sum_f64s);
+vector!(f32 F32s f32s F32_LANES as_simd_f32s as_mut_simd_f32s partial_load_f32s
+    partial_store_f32s splat_f32s reduce_sum_f32s);

@@ -24,6 +24,8 @@
 //! | `sigmoid` | 2.5 | 2.5 |
 //! | `softplus` | 2 | 2 |
 //!
+//! Vectors are the widest of the processor, or as narrow as [`limit_width`] says.
+//!
 //! In the midst of a [`pulp`] kernel the same functions are the methods of [`Lanes`]:
 //! `f64::load(simd, &[x]).exp()`.
 
@@ -37,6 +39,8 @@ mod packs;
 pub(crate) use each::Formula;
 pub use each::Vector;
 pub use lanes::Lanes;
+
+pub use crate::simd::{Width, limit_width, width};
 
 use crate::real::Real;
 

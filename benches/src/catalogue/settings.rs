@@ -67,7 +67,8 @@ impl SolveSettings {
 /// The defaults of a problem for methods of a family.
 fn for_family(own: Defaults, family: Family) -> Settings {
     Settings {
-        optimiser: own.optimiser,
+        // Its rates are for hypergradients.
+        optimiser: own.optimiser.filter(|_| family != Family::SmallSteps),
         rate: match family {
             Family::Ascent => own.ascent_rate,
             Family::Descent | Family::SmallSteps => own.rate,

@@ -167,8 +167,8 @@ fn solve<T: Real>(
     let (y, z) = experiment.toy.inner_lengths();
     let rule = StochasticAid {
         inner: experiment.inner,
-        x: schedule,
-        y: Schedule::Constant(y),
+        x: schedule.into(),
+        y: y.into(),
         z,
         averaging: 0.9,
     };

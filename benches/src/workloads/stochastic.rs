@@ -8,7 +8,7 @@ use autodiff::{Batch, Real, Table, Var, batched};
 use models::Dataset;
 use nalgebra::{DMatrix, DVector};
 use solvers::sampling::{DrawRule, Draws, Sampling};
-use solvers::{Amigo, Bilevel, F2sa, Method, Outer, Saba, Schedule, Soba, StocBio};
+use solvers::{Amigo, Bilevel, Estimator, F2sa, Method, Outer, Schedule, Soba, StocBio};
 
 use super::Task;
 use super::inputs::{LinearModel, Recipe, Source, Writer};
@@ -54,12 +54,12 @@ struct Shape {
 }
 
 const METHODS: [Shape; 5] = [
-    shape("soba", 10_000, BATCH, [1, 1]),
-    shape("amigo", 1000, BATCH, [1, 2 * INNER + 1]),
-    shape("stocbio", 1000, BATCH, [1, 2 * INNER + 1]),
+    shape("soba", 5000, BATCH, [1, 1]),
+    shape("amigo", 500, BATCH, [1, 2 * INNER + 1]),
+    shape("stocbio", 500, BATCH, [1, 2 * INNER + 1]),
     // Its tables are of single samples.
-    shape("saba", 10_000, 1, [1, 1]),
-    shape("f2sa", 1000, BATCH, [INNER + 1, 2 * INNER + 1]),
+    shape("saba", 5000, 1, [1, 1]),
+    shape("f2sa", 500, BATCH, [INNER + 1, 2 * INNER + 1]),
 ];
 
 const fn shape(name: &'static str, iterations: usize, batch: usize, draws: [usize; 2]) -> Shape {
@@ -73,59 +73,41 @@ const fn shape(name: &'static str, iterations: usize, batch: usize, draws: [usiz
 
 /// The method of this name with steps of this length on y and on the linear system.
 fn method<T: Real>(shape: &Shape, length: f64) -> Box<dyn Method<T>> {
-    let (y, x) = (
-        Schedule::Constant(length),
-        Schedule::Constant(length / 10.0),
-    );
-    let (inner, v) = (INNER, length);
+    let (y, v, x) = (length.into(), length, (length / 10.0).into());
+    let inner = INNER;
+    let of = |estimator| Soba::new(estimator, Schedule::Constant(length), 10.0);
     match shape.name {
-        "soba" => outer(
-            Soba {
-                step: y,
-                ratio: 10.0,
-            },
-            shape,
-        ),
+        "soba" => outer(of(Estimator::Plain), shape),
         "amigo" => {
-            let linear = INNER;
-            outer(
-                Amigo {
-                    inner,
-                    linear,
-                    y,
-                    v,
-                    x,
-                },
-                shape,
-            )
+            let rule = Amigo {
+                inner,
+                linear: INNER,
+                y,
+                v: y,
+                x,
+            };
+            outer(rule, shape)
         }
         "stocbio" => {
-            let factors = INNER;
-            outer(
-                StocBio {
-                    inner,
-                    factors,
-                    y,
-                    v,
-                    x,
-                },
-                shape,
-            )
+            let rule = StocBio {
+                inner,
+                factors: INNER,
+                y,
+                v,
+                x,
+            };
+            outer(rule, shape)
         }
-        "saba" => outer(
-            Saba {
-                step: length,
-                ratio: 10.0,
-            },
-            shape,
-        ),
+        "saba" => outer(of(Estimator::Saga), shape),
         _ => {
             let rule = F2sa {
+                order: 1,
                 penalty: PENALTY,
                 growth: 0.0,
                 inner,
-                inner_step: length,
-                step: length / 100.0,
+                y,
+                x: (length / 100.0).into(),
+                acceleration: None,
             };
             outer(rule, shape)
         }

@@ -111,8 +111,11 @@ fn overflow_is_no_success() {
         let of = |e: &&(&str, Finish, f64)| e.0 == n && !e.1.warnings.is_empty();
         n == "gda" && ends.iter().any(|e| of(&e))
     };
+    // The lengths of S-TFBO fall with the size of what it meets: x stays where F is finite.
+    let stays = |n: &str| n == "s-tfbo";
     assert!(
-        good.iter().all(|n| JUDGES.contains(n) || told(n)),
+        good.iter()
+            .all(|n| JUDGES.contains(n) || stays(n) || told(n)),
         "{good:?}"
     );
 }
@@ -143,7 +146,8 @@ fn scales_are_no_reason() {
         let rate = 0.1 / scale;
         for (name, finish, _) in ends(task(upper, 1.0, 0.0), rate) {
             // Steps on penalised values are as long as F is large, which only some can bear.
-            let bears = !matches!(name, "gda" | "pbgd" | "f2sa" | "bome") || scale == 1.0;
+            let penalised = ["gda", "pbgd", "f2sa", "f2ba", "accf2ba", "bome"];
+            let bears = !penalised.contains(&name) || scale == 1.0;
             assert!(!bears || finish.is_success(), "{name} {scale}: {finish}");
         }
     }

@@ -5,21 +5,19 @@ mod rules;
 use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot, sum};
-use autodiff::rows::{RowPass, pack, packed_classes};
 use autodiff::threads::for_each;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
-use crate::pass::{Blocks, Going, gather, parts};
+use crate::pass::{Going, Pass, Room};
 use rules::{Chosen, Kept, Logits, Products};
 
 /// `(1/n) Σ_i s_i (ln Σ_c exp z_ic − z_{i t_i})`, `z_i = W a_i`, of weights `W` and, if it is
 /// weighted, sample weights `s`. A last operand holds the indices of the samples, if they are a batch;
 /// `s` then has an entry for each of these.
 ///
-/// Kept: gradient by W `C·d` | losses `n` | softmax rows `C·n`. Scratch: product by W `C·d` | slopes
-/// `n` | packed weights and direction, `P·d` each | per block two sums of `P·d` and the products of
-/// four samples, where P is C in whole vectors.
+/// Kept: gradient by W `C·d` | losses `n` | softmax `C·n`, for the samples that a pass takes together
+/// class after class. Scratch: product by W `C·d` | slopes `n` | the room of the passes.
 pub(crate) struct SoftmaxLoss<T: Real> {
     over: Going<T>,
     labels: Arc<[usize]>,
@@ -35,9 +33,7 @@ struct Parts<'a, T> {
     product: &'a mut [T],
     /// `⟨p_i, ż_i⟩ − ż_{i t_i}`: the derivative of each loss along a direction.
     slopes: &'a mut [T],
-    weights: &'a mut [T],
-    direction: &'a mut [T],
-    own: &'a mut [T],
+    room: Room<'a, T>,
 }
 
 /// A direction in the weights, the sample weights, or both.
@@ -56,7 +52,10 @@ impl<T: Real> SoftmaxLoss<T> {
     #[track_caller]
     pub(crate) fn new(data: &Dataset<T>, over: Going<T>, weighted: bool) -> Self {
         let Labels::Classes { of, count } = &data.labels else {
-            panic!("cross_entropy: the labels are -1 and 1: expected classes 0, 1, …");
+            panic!(
+                "cross_entropy: the labels are {}: expected classes 0, 1, …",
+                data.labels
+            );
         };
         SoftmaxLoss {
             over,
@@ -73,32 +72,19 @@ impl<T: Real> SoftmaxLoss<T> {
         }
     }
 
-    /// Entries of packed weights.
-    fn packed(&self) -> usize {
-        packed_classes::<T>(self.classes) * self.over.d
-    }
-
-    fn scale(&self) -> T {
-        T::of(1.0 / self.over.n.max(1) as f64)
-    }
-
     fn split<'a>(&self, stash: &'a mut Stash<'_, T>) -> Parts<'a, T> {
         let (kept, scratch) = stash.split();
-        let (gradient, kept) = kept.split_at_mut(self.classes * self.over.d);
+        let (gradient, kept) = kept.split_at_mut(self.classes * self.over.d());
         let (losses, softmax) = kept.split_at_mut(self.over.n);
-        let (product, scratch) = scratch.split_at_mut(self.classes * self.over.d);
+        let (product, scratch) = scratch.split_at_mut(self.classes * self.over.d());
         let (slopes, scratch) = scratch.split_at_mut(self.over.n);
-        let (weights, scratch) = scratch.split_at_mut(self.packed());
-        let (direction, own) = scratch.split_at_mut(self.packed());
         Parts {
             gradient,
             losses,
             softmax,
             product,
             slopes,
-            weights,
-            direction,
-            own,
+            room: self.over.room(scratch, self.classes),
         }
     }
 
@@ -111,29 +97,34 @@ impl<T: Real> SoftmaxLoss<T> {
         out: &mut [T],
         stash: &mut Stash<'_, T>,
     ) {
-        let (c, d, n, len) = (self.classes, self.over.d, self.over.n, self.packed());
-        let at = self.over.at(a);
-        let rows = self.over.rows(at);
+        let (c, at) = (self.classes, self.over.at(a));
         let to = self.split(stash);
         let samples = self.weighted.then(|| a.get(1));
-        pack(a.get(0), d, to.weights);
-        let w = &*to.weights;
+        let Room {
+            weights: w,
+            direction: v,
+            own,
+        } = to.room;
+        let len = w.len();
+        self.over.pad(a.get(0), w);
         // Without a direction of W the logits do not move.
         let along = direction.as_ref().and_then(|v| v.weights);
         if let Some(along) = along {
-            pack(along, d, to.direction);
+            self.over.pad(along, v);
         }
-        let v = along.map(|_| &*to.direction);
-        let shares = [&mut *to.losses, to.softmax, to.slopes];
-        let mut all = parts(rows, d, n, shares, [1, c, 1], to.own);
+        let w = &*w;
+        let v = along.map_or(w, |_| &*v);
+        let each = [&mut *to.losses, to.softmax, to.slopes];
+        let mut all = self.over.parts(at, c, each, [1, c, 1], own);
         let count = if direction.is_some() { 2 } else { 1 };
-        for_each(&mut all, 2 * n * c * d * count, |part| {
-            let (first, rows) = (part.first, part.rows);
-            let [losses, softmax, slopes] = &mut part.samples;
+        for_each(&mut all, count * self.over.work(c), |part| {
+            let first = part.first;
+            let samples = samples.map(|s| &s[first..]);
+            let [losses, softmax, slopes] = &mut part.each;
             let products = Products {
                 labels: Chosen::of(&self.labels, at, first),
-                scale: self.scale(),
-                samples: samples.map(|s| &s[first..]),
+                scale: self.over.scale(),
+                samples,
                 direction: direction
                     .as_ref()
                     .and_then(|v| v.samples)
@@ -146,30 +137,40 @@ impl<T: Real> SoftmaxLoss<T> {
                 softmax,
                 products,
             };
-            let (sum, rest) = part.own.split_at_mut(len);
-            let (product, scratch) = rest.split_at_mut(len);
-            let sum = asked.first.then_some(sum);
+            let (sums, scratch) = part.own.split_at_mut(2 * len);
+            let from = if asked.first { 0 } else { len };
             if direction.is_some() {
-                let weights = [w, v.unwrap_or(w)];
-                let sums = [sum, Some(product)];
-                T::row_pass(RowPass::new(rows, d, weights, sums, scratch), rule);
+                let pass = Pass {
+                    samples: part.samples,
+                    weights: [w, v],
+                    sums: &mut sums[from..],
+                    scratch,
+                };
+                pass.run(rule);
             } else {
-                T::row_pass(RowPass::new(rows, d, [w], [sum], scratch), rule);
+                let pass = Pass {
+                    samples: part.samples,
+                    weights: [w],
+                    sums: &mut sums[from..len],
+                    scratch,
+                };
+                pass.run(rule);
+            }
+            if asked.value {
+                part.value = match samples {
+                    Some(s) => dot(losses, &s[..losses.len()]),
+                    None => sum(losses),
+                };
             }
         });
         if asked.first {
-            gather(&mut all, 0..len, d, to.gradient);
+            self.over.gather(&all, 0..len, to.gradient);
         }
         if direction.is_some() {
-            gather(&mut all, len..2 * len, d, to.product);
+            self.over.gather(&all, len..2 * len, to.product);
         }
-        drop(all);
         if asked.value {
-            let total = match samples {
-                Some(s) => dot(to.losses, s),
-                None => sum(to.losses),
-            };
-            out[0] = self.scale() * total;
+            out[0] = self.over.scale() * Going::value(&all);
         }
     }
 
@@ -180,35 +181,39 @@ impl<T: Real> SoftmaxLoss<T> {
         direction: &Direction<'_, T>,
         stash: &mut Stash<'_, T>,
     ) {
-        let (c, d, n, len) = (self.classes, self.over.d, self.over.n, self.packed());
-        let at = self.over.at(a);
-        let rows = self.over.rows(at);
+        let (c, at) = (self.classes, self.over.at(a));
         let to = self.split(stash);
         let samples = self.weighted.then(|| a.get(1));
+        let (v, own) = (to.room.direction, to.room.own);
+        let len = v.len();
         // Without a direction of W any matrix serves to walk the rows.
-        pack(direction.weights.unwrap_or(a.get(0)), d, to.direction);
-        let v = &*to.direction;
-        let mut all = parts(rows, d, n, [to.softmax, to.slopes], [c, 1], to.own);
-        for_each(&mut all, 2 * n * c * d, |part| {
+        self.over.pad(direction.weights.unwrap_or(a.get(0)), v);
+        let v = &*v;
+        let mut all = self.over.parts(at, c, [to.softmax, to.slopes], [c, 1], own);
+        for_each(&mut all, self.over.work(c), |part| {
             let first = part.first;
-            let [softmax, slopes] = &mut part.samples;
+            let [softmax, slopes] = &mut part.each;
             let rule = Kept {
                 softmax,
                 products: Products {
                     labels: Chosen::of(&self.labels, at, first),
-                    scale: self.scale(),
+                    scale: self.over.scale(),
                     samples: samples.map(|s| &s[first..]),
                     direction: direction.samples.map(|s| &s[first..]),
                     slopes,
                     still: direction.weights.is_none(),
                 },
             };
-            let (_, rest) = part.own.split_at_mut(len);
-            let (product, scratch) = rest.split_at_mut(len);
-            let sums = [Some(product)];
-            T::row_pass(RowPass::new(part.rows, d, [v], sums, scratch), rule);
+            let (sums, scratch) = part.own.split_at_mut(2 * len);
+            let pass = Pass {
+                samples: part.samples,
+                weights: [v],
+                sums: &mut sums[len..],
+                scratch,
+            };
+            pass.run(rule);
         });
-        gather(&mut all, len..2 * len, d, to.product);
+        self.over.gather(&all, len..2 * len, to.product);
     }
 }
 
@@ -218,27 +223,24 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
     }
 
     fn output_shape(&self, operands: &[Shape]) -> Result<Shape, String> {
-        let (size, n) = (self.classes * self.over.d, self.over.n);
+        let (size, n) = (self.classes * self.over.d(), self.over.n);
         let weights = operands[0].len() == size;
         if weights && (!self.weighted || operands[1].len() == n) {
             return Ok(Shape::SCALAR);
         }
         Err(format!(
             "weights of {size} entries ({} classes × {} features) and perhaps {n} sample weights",
-            self.classes, self.over.d
+            self.classes,
+            self.over.d()
         ))
     }
 
     fn stash_len(&self, _: &[Shape]) -> usize {
-        self.classes * self.over.d + self.over.n + self.classes * self.over.n
+        self.classes * self.over.d() + self.over.n + self.classes * self.over.n
     }
 
     fn scratch_len(&self, _: &[Shape]) -> usize {
-        let own = 2 * self.packed() + RowPass::<T, 2>::scratch_len(self.classes);
-        self.classes * self.over.d
-            + self.over.n
-            + 2 * self.packed()
-            + Blocks::of(self.over.n).count * own
+        self.classes * self.over.d() + self.over.n + self.over.room_len(self.classes)
     }
 
     fn eval(&self, a: &Operands<'_, T>, asked: Asked, out: &mut [T], mut stash: Stash<'_, T>) {
@@ -273,7 +275,7 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
         let by_weights = direction.weights.map(|t| dot(stash.gradient, t));
         let by_samples = direction
             .samples
-            .map(|t| self.scale() * dot(stash.losses, t));
+            .map(|t| self.over.scale() * dot(stash.losses, t));
         out[0] = by_weights.unwrap_or(T::zero()) + by_samples.unwrap_or(T::zero());
     }
 
@@ -291,7 +293,7 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
         if self.weighted
             && let Some(out) = adjoints.get(1)
         {
-            axpy(out, u[0] * self.scale(), stash.losses);
+            axpy(out, u[0] * self.over.scale(), stash.losses);
         }
     }
 
@@ -321,10 +323,10 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
             && let Some(out) = adjoint_tangents.get(1)
         {
             if let Some(du) = du {
-                axpy(out, du[0] * self.scale(), stash.losses);
+                axpy(out, du[0] * self.over.scale(), stash.losses);
             }
             if direction.weights.is_some() {
-                axpy(out, u[0] * self.scale(), stash.slopes);
+                axpy(out, u[0] * self.over.scale(), stash.slopes);
             }
         }
     }

@@ -5,6 +5,7 @@ mod one_stage;
 
 use std::sync::Arc;
 
+use autodiff::kernels::add;
 use autodiff::unroll::{Memory, Step, Unrolled};
 use autodiff::{Inputs, Point, Real, Var};
 
@@ -269,7 +270,17 @@ impl<T: Real> Strategy<T> for Bda {
             )
         });
         let steps = || self.inner.misfit(problem);
-        problem.own_step().or(of_one_level).or_else(steps)
+        let forward = problem.start_of_x().is_some() && self.memory == Memory::Forward;
+        let forward = forward.then(|| {
+            "the lower level starts from a function of x, whose derivative forward mode does not \
+             carry: expected bda, or bda-checkpointed:SLOTS"
+                .to_owned()
+        });
+        problem
+            .own_step()
+            .or(of_one_level)
+            .or(forward)
+            .or_else(steps)
     }
 
     /// A state and its derivative by the start, what finding the lengths needs, and a look at the end.
@@ -302,6 +313,7 @@ impl<T: Real> Strategy<T> for Bda {
             y,
             hypergradient,
             part,
+            learned,
             ..
         } = call;
         let (x, start, dim_y, inner) = (*x, *start, y.len(), &self.inner);
@@ -330,6 +342,7 @@ impl<T: Real> Strategy<T> for Bda {
         let seen = Seen {
             // The upper level pulls y off the lower level's solutions by O(α_K).
             strays: true,
+            own: learned.is_some(),
             off,
             part,
             ..Seen::of(&joint.steps, [start, y], residuals, left)
@@ -343,6 +356,10 @@ impl<T: Real> Strategy<T> for Bda {
             blur: seen.distance().min(1e-2),
         };
         let (margin, weak) = follows.settled(&weak, [x, y], lower.gradient(1));
+        if let (Some(learned), true) = (learned, seen.left > 0.0) {
+            learned.pull_back(pulled, Inputs::one(0));
+            add(hypergradient, learned.gradient(0));
+        }
         let mut answer = seen.answer(&joint.steps, value);
         loops.put(joint.key, joint.steps);
         if answer.status.is_success() {

@@ -40,6 +40,8 @@ pub struct Call<'a, T: Real> {
     /// The start, to be replaced by the inner variable that the lower level was brought to.
     pub y: &'a mut [T],
     pub(crate) part: Option<&'a mut PartPoint<T>>,
+    /// The function of x that the start is the value of, linearised there.
+    pub(crate) learned: Option<&'a mut Point<T>>,
     pub(crate) loops: &'a mut Loops<T>,
 }
 
@@ -121,7 +123,14 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     strategy.validate()?;
     strategy.suits(problem)?;
     work.check(problem, at.x);
-    let start = at.start.unwrap_or(problem.start());
+    let learned = match (at.start, &mut work.start) {
+        (None, Some(of_x)) => of_x.linearise_vector(&[at.x.as_slice()]).to_vec(),
+        _ => Vec::new(),
+    };
+    let is_learned = !learned.is_empty();
+    let learned = DVector::from_vec(learned);
+    let given = at.start.unwrap_or(problem.start());
+    let start = if is_learned { &learned } else { given };
     let lengths = [Some(start.len()), at.linear.as_ref().map(|v| v.len())];
     for (len, what) in lengths.into_iter().zip(["start", "guess"]) {
         assert!(
@@ -138,7 +147,8 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     let mut hypergradient = DVector::zeros(problem.dim_x());
     let mut y = start.clone();
     // Of the caller once they are made, and counted until then.
-    let made = (hypergradient.len() + y.len()) * size_of::<T>();
+    let of_x = problem.start_of_x().map_or(0, |_| y.len());
+    let made = (hypergradient.len() + y.len() + of_x) * size_of::<T>();
     let _made = Claim::new(made, Category::Solver, &work.meter);
     let mut linear = at.linear;
     let undefined = work
@@ -161,6 +171,7 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
             hypergradient: hypergradient.as_mut_slice(),
             y: y.as_mut_slice(),
             part: work.part.as_mut(),
+            learned: work.start.as_mut().filter(|_| is_learned),
             loops: &mut work.loops,
         })
     };

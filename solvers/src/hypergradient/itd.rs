@@ -3,6 +3,7 @@
 mod entry;
 mod tolerance;
 
+use autodiff::kernels::add;
 use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Point, Real};
 
@@ -204,6 +205,13 @@ impl<T: Real> Strategy<T> for Itd {
         if let Some(reason) = self.steps.inner.misfit(problem) {
             return Some(reason);
         }
+        if problem.start_of_x().is_some() && self.memory == Memory::Forward {
+            return Some(
+                "the lower level starts from a function of x, whose derivative forward mode does not \
+                 carry: expected itd, or itd-checkpointed:SLOTS"
+                    .to_owned(),
+            );
+        }
         problem.step()?;
         let Steps { inner, length } = &self.steps;
         let given = if *inner != InnerStep::default() {
@@ -245,6 +253,7 @@ impl<T: Real> Strategy<T> for Itd {
             y,
             hypergradient,
             part,
+            learned,
             ..
         } = call;
         let (x, start, dim_y) = (*x, *start, y.len());
@@ -288,7 +297,7 @@ impl<T: Real> Strategy<T> for Itd {
             let left = pull_back(&mut walk.steps, inner, upper, pulled, hypergradient);
             let residuals = [walk.before, after];
             let mut seen = Seen {
-                own,
+                own: own || learned.is_some(),
                 ..Seen::of(&walk.steps, [start, y], residuals, left)
             };
             if inner.is_plain() && !own {
@@ -313,6 +322,11 @@ impl<T: Real> Strategy<T> for Itd {
                 Some(steps) => least = steps,
             }
         };
+        if let (Some(learned), true) = (learned, seen.left > 0.0) {
+            // The cotangent of the start, as the last pass left it.
+            learned.pull_back(pulled, Inputs::one(0));
+            add(hypergradient, learned.gradient(0));
+        }
         let mut answer = seen.answer(&walk.steps, value);
         answer.step = (!own).then(|| inner.shown(walk.length));
         answer.linear_iterations = self.memory.differentiated_steps(seen.depth);

@@ -248,7 +248,8 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
     /// # Panics
     /// If the settings are not valid.
     fn predicted_peak_bytes(&self, problem: &Bilevel<T>) -> usize {
-        let vectors = self.scratch(problem) + problem.dim_x() + problem.dim_y();
+        let start = problem.start_of_x().map_or(0, |_| problem.dim_y());
+        let vectors = self.scratch(problem) + problem.dim_x() + problem.dim_y() + start;
         self.footprint(problem)
             .bytes(problem)
             .saturating_add(vectors * size_of::<T>())

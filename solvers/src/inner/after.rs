@@ -5,6 +5,7 @@ use autodiff::kernels::norm;
 use autodiff::{Inputs, Point, Real};
 
 use super::{InnerStep, Proximal, Weak};
+use crate::accuracy::solved;
 use crate::part::PartPoint;
 
 /// What follows a gradient step on the lower level, in numbers.
@@ -86,8 +87,14 @@ impl<'a, T: Real> After<'a, T> {
             After::Step(proximal) => return (None, weak.entry(*proximal, y, gradient)),
             After::Part(part) => part,
         };
-        let margin = part.margin([x, y], gradient, weak.length);
-        let near = margin.of_size <= weak.nothing();
+        let margin = {
+            // The rounding of what the gradients at the start were made of.
+            let rounding = 16.0 * T::EPSILON * weak.length * weak.scale;
+            let least = rounding / solved::<T>();
+            part.margin([x, y], gradient, weak.length, least)
+        };
+        // It is measured to a third, from a z that is known no better than y.
+        let near = margin.of_size <= 4.0 * weak.nothing();
         let remark = near.then(|| {
             format!(
                 "entry {} of y is within {:.1e} of another active set of the part beside g: the \

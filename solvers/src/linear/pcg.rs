@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use autodiff::Real;
 use autodiff::bytes::{Category, Claim};
-use autodiff::{Meter, Real};
 
 use crate::default_tolerance;
 use crate::hypergradient::Room;
@@ -76,7 +76,7 @@ pub trait Preconditioner<T: Real>: Debug + Send + Sync {
         0
     }
 
-    /// The most bytes that it counts on the meter beside its scratch, for `n` unknowns.
+    /// Bytes that it allocates beside its scratch, for `n` unknowns: [`Pcg`] counts them.
     fn bytes(&self, n: usize) -> usize {
         let _ = n;
         0
@@ -170,7 +170,7 @@ impl<T: Real, P: Preconditioner<T>> LinearSolver<T> for Pcg<P> {
         5 * n + self.preconditioner.scratch(n)
     }
 
-    /// What the preconditioner counts too.
+    /// The preconditioner's too.
     fn bytes(&self, n: usize) -> usize {
         LinearSolver::<T>::scratch(self, n) * size_of::<T>() + self.preconditioner.bytes(n)
     }
@@ -195,6 +195,8 @@ impl<T: Real, P: Preconditioner<T>> LinearSolver<T> for Pcg<P> {
         scratch: &mut Scratch<'_, T>,
     ) -> Report {
         let n = b.len();
+        let bytes = self.preconditioner.bytes(n);
+        let _bytes = Claim::new(bytes, Category::Solver, scratch.meter());
         let ([r, z, p, hp, best], rest) = scratch.split(n);
         let Some(scale) = scaled_residual(h, b, v, r) else {
             return Report {
@@ -261,16 +263,13 @@ impl<T: Real> Preconditioner<T> for Sketched {
         &'s self,
         h: &mut dyn Operator<T>,
         n: usize,
-        scratch: Scratch<'s, T>,
+        _: Scratch<'s, T>,
     ) -> Result<impl Operator<T> + 's, Outcome> {
-        let (k, meter): (_, &Meter) = (self.rank.min(n), scratch.meter());
-        let bytes = Claim::new(LowRank::<T>::bytes(n, k), Category::Solver, meter);
-        let sketch = LowRank::new(h, n, k, Sketch::Gaussian, 0);
+        let sketch = LowRank::new(h, n, self.rank.min(n), Sketch::Gaussian, 0);
         match sketch.flaw {
             // No inner product can be made of it.
             Some(outcome @ (Outcome::Negative { .. } | Outcome::NonFinite)) => Err(outcome),
             _ => Ok(move |r: &[T], z: &mut [T]| {
-                let _held = &bytes;
                 let elsewhere = sketch.least().unwrap_or(T::one());
                 z.fill(T::zero());
                 sketch.add_inverse(T::zero(), elsewhere, r, z);

@@ -165,9 +165,12 @@ impl LowerSolve {
             };
             if has_part || matches!(self, LowerSolve::Accelerated { .. }) {
                 let [spare] = scratch.vectors(StepLength::Auto.spare(y.len()));
-                let after = After::of(&InnerStep::GradientDescent, part.as_deref_mut());
-                let length = StepLength::Auto.resolve_after(after, lower, x, y, spare);
+                let mut after = After::of(&InnerStep::GradientDescent, part.as_deref_mut());
+                let length = StepLength::Auto.resolve_after(after.again(), lower, x, y, spare);
                 start.step = Some(length);
+                if has_part {
+                    start.before = after.residual(lower, x, y, length, spare);
+                }
             }
             let (tolerance, limit) = self.until(has_part);
             let until = (tolerance.unwrap_or(least), limit);

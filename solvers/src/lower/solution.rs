@@ -94,7 +94,7 @@ pub fn solve_lower<T: Real>(
         .max(newton_scratch::<T>(dim_y, false));
     let mut room = Buffer::zeros(room, Category::Solver, &meter);
     let mut scratch = Scratch::new(&mut room, &meter);
-    let (x, start) = (x.as_slice(), problem.start());
+    let (x, start) = (x.as_slice(), &problem.start_at(x.as_slice()));
     let [spare] = scratch.vectors(StepLength::Auto.spare(dim_y));
     let mut step = StepLength::Auto.resolve(&mut point, x, start.as_slice(), spare);
     let mut best = LowerSolution {
@@ -137,7 +137,7 @@ fn beside<T: Real>(
     tolerance: f64,
     meter: &Meter,
 ) -> LowerSolution<T> {
-    let (n, start) = (problem.dim_y(), problem.start());
+    let (n, start) = (problem.dim_y(), &problem.start_at(x));
     let mut best = LowerSolution {
         y: start.clone(),
         residual: f64::NAN,

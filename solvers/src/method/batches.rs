@@ -9,7 +9,7 @@ use crate::ledger::Ledger;
 use crate::sampling::{Level, Sampling};
 
 use super::growth::joint_norm;
-use super::rule::{Advance, Ground, Update};
+use super::rule::{Advance, Ground};
 use super::state::State;
 use super::{iterate_status, value_status};
 
@@ -234,27 +234,4 @@ impl<T: Real> Ground for Batches<T> {
         self.lower.visit(ledger);
         ledger.peak(&self.meter);
     }
-}
-
-/// An update made of [measured](Batches::measured) steps that keeps nothing: whatever the closure
-/// owns is overwritten before it is read.
-pub fn memoryless<'p, T: Real>(
-    batches: Batches<T>,
-    step: impl FnMut(&mut State<'_, T>, &mut Batches<T>) + 'p,
-) -> Box<dyn Update<T> + 'p> {
-    struct Memoryless<T: Real, F>(Batches<T>, F);
-
-    impl<T: Real, F: FnMut(&mut State<'_, T>, &mut Batches<T>)> Update<T> for Memoryless<T, F> {
-        fn step(&mut self, s: &mut State<'_, T>) -> Advance {
-            self.0.measured(s, &mut self.1)
-        }
-
-        fn ground(&mut self) -> &mut dyn Ground {
-            &mut self.0
-        }
-
-        fn visit(&mut self, _: &mut Ledger) {}
-    }
-
-    Box::new(Memoryless(batches, step))
 }

@@ -48,8 +48,8 @@ use super::{Method, Progress, Run};
 /// let problem = Bilevel::sampled(upper, lower, 1, 1)?;
 /// let rule = StochasticAid {
 ///     inner: 10,
-///     x: Schedule::Harmonic { a: 1.0, c: 5.0 },
-///     y: Schedule::Constant(0.5),
+///     x: Schedule::Harmonic { a: 1.0, c: 5.0 }.into(),
+///     y: 0.5.into(),
 ///     z: 0.5,
 ///     averaging: 0.5,
 /// };
@@ -157,8 +157,8 @@ impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R
         self.constraint.project(x.as_mut_slice());
         let mut state = State {
             problem,
+            y: problem.start_at(x.as_slice()),
             x,
-            y: problem.start().clone(),
             warnings: Vec::new(),
             sampling: self.sampling,
             iteration: 0,
@@ -258,7 +258,7 @@ impl<T: Real> Run<T> for OuterRun<'_, T> {
 /// What the saved state of a method of this name begins with: FNV-1a of it. It changes with the
 /// order in which the state is written down.
 fn mark(name: &str) -> u64 {
-    const LAYOUT: u64 = 0xcbf2_9ce4_8422_2325;
+    const LAYOUT: u64 = 0xcbf2_9ce4_8422_2326;
     let next = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     name.bytes().fold(LAYOUT, next)
 }

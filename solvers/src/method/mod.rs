@@ -8,23 +8,26 @@ mod growth;
 mod hoag;
 mod implicit;
 mod isgd;
+mod keep;
 mod maid;
+mod motion;
 mod project;
 mod rule;
 mod state;
-mod stepwise;
+pub(crate) mod stepwise;
 
-pub use batches::{Batches, memoryless};
+pub use batches::Batches;
 pub use descent::Descent;
 pub use driver::Outer;
 pub use gda::Gda;
 pub use hoag::Hoag;
 pub use isgd::Isgd;
+pub use keep::{Keep, keeping};
 pub use maid::Maid;
+pub use motion::Motion;
 pub use project::Project;
 pub use rule::{Advance, Begun, Ground, Rule, Update};
 pub use state::State;
-pub use stepwise::{Amigo, Bome, Bsa, F2sa, Fsla, Pbgd, Saba, Soba, StocBio, StochasticAid};
 
 use std::fmt::{self, Debug};
 

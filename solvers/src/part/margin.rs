@@ -27,14 +27,24 @@ impl<T: Real> PartPoint<T> {
     /// The margin of strict complementarity at (x, y): how far `z = y − s ∇_y g` may move, by some
     /// directions up and down, until the derivative of the proximal map jumps there. For the ℓ₁ norm
     /// that is the least of `|y_i|` on the support and of `s (w − |∂_i g|)` off it, as a part of the
-    /// largest entry of y and s ∇_y g.
-    pub(crate) fn margin(&mut self, [x, y]: [&[T]; 2], gradient: &[T], s: f64) -> Margin {
+    /// largest entry of y and s ∇_y g, or of `least`, which tells what is no more than rounding.
+    pub(crate) fn margin(
+        &mut self,
+        [x, y]: [&[T]; 2],
+        gradient: &[T],
+        s: f64,
+        least: f64,
+    ) -> Margin {
         let (prox, [z, moved, probe, here, ..]) = self.split();
-        let mut scale = 0.0f64;
+        let mut scale = if least.is_finite() { least } else { 0.0 };
         for i in 0..z.len() {
             let step = T::of(s) * gradient[i];
             z[i] = y[i] - step;
             scale = scale.max(y[i].f64().abs()).max(step.f64().abs());
+        }
+        if scale == 0.0 {
+            // Nothing has a size: any way off is one.
+            scale = 1.0;
         }
         // Along z too, which turns the derivative of what a norm of y holds.
         along_all(probe);

@@ -18,7 +18,7 @@ use autodiff::{Real, Var};
 
 pub(crate) use face::{Face, OnFace};
 pub use needs::{Need, Parameter};
-pub(crate) use point::{PartPoint, Recorded};
+pub(crate) use point::{PartPoint, Recorded, ready};
 
 /// A recorded function of x: a parameter of a [`Part`].
 pub(crate) type OfX<T> = Arc<dyn for<'r> Fn(Var<'r, T>) -> Var<'r, T> + Send + Sync>;

@@ -98,20 +98,12 @@ pub(crate) struct PartPoint<T: Real> {
 impl<T: Real> PartPoint<T> {
     pub(crate) fn new(recorded: &Arc<Recorded<T>>, meter: &Meter) -> Self {
         let dim_y = recorded.prox.input_shape(1).len();
-        let point = |of: &Arc<Program<T>>| {
-            let mut point = Point::new(of.clone(), meter);
-            // All buffers are made here, whoever asks for which.
-            let ones = |k: usize| vec![T::one(); of.input_shape(k).len()];
-            let inputs: Vec<Vec<T>> = (0..of.inputs()).map(ones).collect();
-            let inputs: Vec<&[T]> = inputs.iter().map(Vec::as_slice).collect();
-            point.linearise_vector(&inputs);
-            let cotangent = vec![T::zero(); of.output_shape().len()];
-            point.pull_back(&cotangent, Inputs::ALL);
-            point
-        };
         PartPoint {
-            prox: Prox(point(&recorded.prox)),
-            needs: recorded.needs.as_ref().map(|needs| point(&needs.program)),
+            prox: Prox(ready(&recorded.prox, meter)),
+            needs: recorded
+                .needs
+                .as_ref()
+                .map(|needs| ready(&needs.program, meter)),
             room: Buffer::zeros(VECTORS * dim_y, Category::Solver, meter),
             recorded: recorded.clone(),
         }
@@ -142,4 +134,17 @@ impl<T: Real> PartPoint<T> {
         });
         (&mut self.prox, vectors)
     }
+}
+
+/// A point of a function of any shape with all buffers of its value and its pullback, whoever asks
+/// for which: what it holds is then `Point::gradient_bytes`.
+pub(crate) fn ready<T: Real>(of: &Arc<Program<T>>, meter: &Meter) -> Point<T> {
+    let mut point = Point::new(of.clone(), meter);
+    let ones = |k: usize| vec![T::one(); of.input_shape(k).len()];
+    let inputs: Vec<Vec<T>> = (0..of.inputs()).map(ones).collect();
+    let inputs: Vec<&[T]> = inputs.iter().map(Vec::as_slice).collect();
+    point.linearise_vector(&inputs);
+    let cotangent = vec![T::zero(); of.output_shape().len()];
+    point.pull_back(&cotangent, Inputs::ALL);
+    point
 }

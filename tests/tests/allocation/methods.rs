@@ -4,8 +4,9 @@ use autodiff::{Batch, Table, Var, batched, objective};
 use nalgebra::{DMatrix, DVector};
 use solvers::sampling::Sampling;
 use solvers::{
-    Aid, Amigo, Bilevel, Bome, Bsa, Constants, Descent, F2sa, Fsla, Gda, Hoag, Isgd, Itd, Maid,
-    Method, Optimiser, Outer, Pbgd, Saba, Schedule, Soba, StocBio, StochasticAid, Strategy,
+    Acceleration, Aid, Amigo, Bilevel, Bome, Bsa, Constants, Descent, Estimator, F2sa, Gda, Hoag,
+    InnerLoops, Isgd, Itd, Maid, Method, Motion, Optimiser, Outer, Pbgd, Pzobo, Rule, Schedule,
+    Series, Soba, StocBio, StochasticAid, Strategy, Sustain, Tfbo, Vrbo,
 };
 
 use super::ALLOCATIONS;
@@ -78,79 +79,155 @@ fn estimates(strategy: &dyn Strategy<f64>) -> usize {
 
 #[test]
 fn an_iteration_of_a_method_allocates_nothing() {
-    let (n, short) = (60, Schedule::Constant(0.02));
-    let (inner, ratio, averaging) = (2, 2.0, 0.5);
+    let (n, inner) = (60, 2);
     let plain = Optimiser::GradientDescent { rate: 0.02 };
-    let (x, y, v) = (short, Schedule::Constant(0.5), 0.5);
-    let (inner_step, step, penalty) = (0.1, 0.02, 1.0);
+    // What each keeps is of one length, however it moves.
+    let (x, y) = (
+        Motion::from(Optimiser::Adam { rate: 0.02 }),
+        Motion::from(0.1),
+    );
+    let soba = |estimator| Soba {
+        x,
+        ..Soba::new(estimator, Schedule::Constant(0.02), 2.0)
+    };
+    let constant = Schedule::Constant(0.5);
+    let storm = Estimator::Storm {
+        x: constant,
+        y: constant,
+        v: constant,
+    };
+    let averaged = Soba {
+        averaging: 0.5,
+        ..soba(Estimator::Plain)
+    };
     let pbgd = Pbgd {
         first: 1.0,
         last: 2.0,
         ramp: 5,
         inner,
-        inner_step,
-        step,
+        u: y,
+        y,
+        x,
     };
     let f2sa = F2sa {
-        penalty,
+        order: 3,
+        penalty: 20.0,
         growth: 0.1,
         inner,
-        inner_step,
-        step,
+        y,
+        x,
+        acceleration: None,
+    };
+    let accf2ba = F2sa {
+        order: 1,
+        growth: 0.0,
+        acceleration: Some(Acceleration::default()),
+        ..f2sa
     };
     let bome = Bome {
         inner,
-        inner_step,
+        inner_step: 0.1,
         fall: 0.5,
-        step,
+        y,
+        x,
     };
     let aid = StochasticAid {
         inner,
         x,
         y,
-        z: v,
-        averaging,
-    };
-    let fsla = Fsla {
-        step: short,
-        ratio,
-        averaging,
+        z: 0.5,
+        averaging: 0.5,
     };
     let amigo = Amigo {
         inner,
         linear: inner,
         y,
-        v,
+        v: y,
         x,
     };
     let stocbio = StocBio {
         inner,
         factors: inner,
         y,
-        v,
+        v: 0.5,
         x,
     };
     let bsa = Bsa {
         inner,
         terms: 3,
         y,
-        v,
+        v: 0.5,
         x,
     };
-    let methods: [&dyn Method<f64>; 14] = [
+    let sustain = |cut| Sustain {
+        series: Series {
+            terms: 3,
+            step: 0.5,
+            cut,
+        },
+        weight: constant,
+        y,
+        x,
+    };
+    let vrbo = Vrbo {
+        period: 3,
+        inner,
+        series: sustain(false).series,
+        y,
+        x,
+    };
+    let pzobo = Pzobo {
+        inner,
+        directions: 4,
+        smoothing: 0.1,
+        y: Schedule::Constant(0.1),
+        x,
+    };
+    let tfbo = |inner| Tfbo { start: 1.0, inner };
+    let loops = InnerLoops {
+        limit: 3,
+        tolerance: 1e-3,
+    };
+    let sarah = Estimator::Sarah { period: 3 };
+    let page = Estimator::Page { chance: 0.3 };
+    fn rule<R: Rule<f64> + Clone + 'static>(rule: R, n: usize) -> [Box<dyn Method<f64>>; 2] {
+        let batches = Sampling::new(1).batches(4, 3);
+        let drawn = Outer::new(rule.clone(), n).sampling(batches);
+        [Box::new(Outer::new(rule, n)), Box::new(drawn)]
+    }
+    let rules = [
+        rule(pbgd, n),
+        rule(f2sa, n),
+        rule(accf2ba, n),
+        rule(bome, n),
+        rule(aid, n),
+        rule(soba(Estimator::Plain), n),
+        rule(averaged, n),
+        rule(soba(Estimator::Saga), n),
+        rule(soba(storm), n),
+        rule(soba(sarah), n),
+        rule(soba(page), n),
+        rule(amigo, n),
+        rule(stocbio, n),
+        rule(bsa, n),
+        rule(sustain(true), n),
+        rule(sustain(false), n),
+        rule(vrbo, n),
+        rule(pzobo, n),
+        rule(tfbo(None), n),
+        rule(tfbo(Some(loops)), n),
+    ];
+    for [whole, drawn] in &rules {
+        let made = iterations(&**whole);
+        assert_eq!(made, (0, 0), "{}: allocations", whole.name());
+        let made = iterations_on(&means(), &**drawn);
+        assert_eq!(made, (0, 0), "{} on batches: allocations", drawn.name());
+    }
+    let methods: [&dyn Method<f64>; 5] = [
         &Hoag::new(n),
         &Maid::new(n).tolerance(1e-300),
         &Isgd::new(n, 0.02),
         &Gda::new(60, plain).stage_iterations(20),
-        &Outer::new(pbgd, n),
-        &Outer::new(f2sa, n),
-        &Outer::new(bome, n),
-        &Outer::new(aid, n),
-        &Outer::new(Soba { step: short, ratio }, n),
-        &Outer::new(Saba { step, ratio }, n),
-        &Outer::new(fsla, n),
-        &Outer::new(amigo, n),
-        &Outer::new(stocbio, n),
         &Outer::new(bsa, n).bounds(-2.0, 2.0),
     ];
     for method in methods {
@@ -158,19 +235,6 @@ fn an_iteration_of_a_method_allocates_nothing() {
         // HOAG says that a step was taken back: a line, and the list it is returned in.
         assert_eq!(made, 2 * remarks, "{}: allocations", method.name());
         assert!(remarks == 0 || method.name() == "hoag");
-    }
-    let batches = Sampling::new(1).batches(4, 3);
-    let drawn: [&dyn Method<f64>; 6] = [
-        &Outer::new(Soba { step: short, ratio }, n).sampling(batches),
-        &Outer::new(Saba { step, ratio }, n).sampling(batches.batches(1, 1)),
-        &Outer::new(fsla, n).sampling(batches),
-        &Outer::new(amigo, n).sampling(batches),
-        &Outer::new(stocbio, n).sampling(batches),
-        &Outer::new(f2sa, n).sampling(batches),
-    ];
-    for method in drawn {
-        let made = iterations_on(&means(), method);
-        assert_eq!(made, (0, 0), "{} on batches: allocations", method.name());
     }
     let adam = Optimiser::Adam { rate: 0.02 };
     let strategies: [(&dyn Strategy<f64>, &dyn Method<f64>); 2] = [

@@ -21,7 +21,7 @@ fn samples(n: usize, d: usize, classes: usize) -> Samples {
 }
 
 /// Value, gradients and products of two programs agree.
-fn agree<T: Real>(fused: &Arc<Program<T>>, plain: &Arc<Program<T>>, tolerance: f64) {
+pub(crate) fn agree<T: Real>(fused: &Arc<Program<T>>, plain: &Arc<Program<T>>, tolerance: f64) {
     let vector = |k: usize, shift: f64| -> Vec<T> {
         let len = fused.input_shape(k).len();
         (0..len)

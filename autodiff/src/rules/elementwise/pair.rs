@@ -86,8 +86,13 @@ impl Binary {
         out: &mut [T],
         fresh: bool,
     ) {
+        if !fresh {
+            return spread(out.len(), [a, b, t], |at, a| {
+                T::pair_first(self, by, a, &mut out[at.0..at.1]);
+            });
+        }
         spread(out.len(), [a, b, t], |at, a| {
-            cleared(&mut out[at.0..at.1], fresh, |at, out| {
+            cleared(&mut out[at.0..at.1], |at, out| {
                 T::pair_first(self, by, a.map(|a| &a[at.clone()]), out);
             });
         });
@@ -103,8 +108,13 @@ impl Binary {
         out: &mut [T],
         fresh: bool,
     ) {
+        if !fresh {
+            return spread(out.len(), [a, b, s, t], |at, a| {
+                T::pair_second(self, by, a, &mut out[at.0..at.1]);
+            });
+        }
         spread(out.len(), [a, b, s, t], |at, a| {
-            cleared(&mut out[at.0..at.1], fresh, |at, out| {
+            cleared(&mut out[at.0..at.1], |at, out| {
                 T::pair_second(self, by, a.map(|a| &a[at.clone()]), out);
             });
         });
@@ -112,19 +122,11 @@ impl Binary {
 }
 
 /// Entries that are zeroed at a time: they stay in a first-level cache until they are added to.
-const CLEARED: usize = 1024;
+pub(crate) const CLEARED: usize = 1024;
 
-/// Calls `f`, which adds to `out`, with all entries; or if they are `fresh` part by part, each zeroed
-/// before. (A flag in the formulas would make each call of a kernel dearer.)
-#[inline(always)]
-pub(super) fn cleared<T: Real>(
-    out: &mut [T],
-    fresh: bool,
-    mut f: impl FnMut(Range<usize>, &mut [T]),
-) {
-    if !fresh {
-        return f(0..out.len(), out);
-    }
+/// Calls `f`, which adds to `out`, part by part, each zeroed before. (A flag in the formulas would make
+/// each call of a kernel dearer.)
+pub(super) fn cleared<T: Real>(out: &mut [T], mut f: impl FnMut(Range<usize>, &mut [T])) {
     for (k, out) in out.chunks_mut(CLEARED).enumerate() {
         out.fill(T::zero());
         let first = k * CLEARED;

@@ -264,7 +264,7 @@ fn pairs_tables_and_folders() {
         (
             on("logistic", "big.libsvm"),
             &[
-                "big.libsvm: 4 rows of 4294967295 features",
+                "big.libsvm: 4294967295 features, as the largest index says",
                 "expected at most",
             ],
         ),

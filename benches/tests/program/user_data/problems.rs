@@ -163,8 +163,11 @@ fn lists_and_help_say_which_data_a_problem_takes() {
     let help = folder.run("compare --help").code(0).out;
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        help.contains("a table of targets: ridge, ridge-prior"),
+        help.contains("a table of targets: ridge, gaussian-process, "),
         "{help}"
     );
-    assert!(help.contains("a table of two classes: logistic;"), "{help}");
+    assert!(
+        help.contains("a table of two classes: logistic, sparse-logistic, svm;"),
+        "{help}"
+    );
 }

@@ -195,8 +195,9 @@ fn files_that_cannot_be_read_are_refused_with_a_way_out() {
             "line 4, column 2: `` is not a finite number: fill the cell in, for one with its \
              column's mean, or leave the line out",
         ),
+        // With its zeros, which this problem needs.
         (
-            "logistic",
+            "hyper-cleaning",
             "wide_sparse.libsvm",
             "20 rows of 100000 features, as the largest index says, are kept with their zeros, and \
              60 of their numbers are written, expected at most 1048576 numbers in all, so many \
@@ -217,6 +218,10 @@ fn files_that_cannot_be_read_are_refused_with_a_way_out() {
             format!("bilevel: {data}: {line}\n").replace("mixed_sizes: icon", "mixed_sizes/icon");
         assert_eq!((&*run.out, run.err), ("", line));
     }
+    // Without them, where that will do.
+    let run = folder.run("compare --problem logistic --data wide_sparse.libsvm --depth 5");
+    let run = run.code(0);
+    assert!(run.out.contains("sparse: 60 entries"), "{}", run.out);
 }
 
 /// Raw scales are told, with what helps.

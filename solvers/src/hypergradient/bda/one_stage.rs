@@ -66,7 +66,12 @@ impl<T: Real> Strategy<T> for OneStage {
     }
 
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
-        problem.not_smooth()
+        let start = problem.start_of_x().map(|_| {
+            "the lower level starts from a function of x, and the last step alone is differentiated: \
+             expected bda"
+                .to_owned()
+        });
+        problem.not_smooth().or(start)
     }
 
     /// y_{K−1}, the point moved to, ∇_yF, the cotangent before the last step, what finding the lengths

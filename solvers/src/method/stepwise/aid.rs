@@ -4,11 +4,9 @@ use autodiff::Real;
 use autodiff::kernels::axpy;
 
 use crate::expect;
-use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
-use crate::schedule::Schedule;
+use crate::method::{Batches, Begun, MethodEntry, Motion, Rule, State, keeping};
 
-use super::{average, averaging};
-use super::{drawn, entry as named, length};
+use super::{Named, average, averaging, length, outward, plain};
 
 /// The stochastic AID loop whose uniform stability is studied.
 ///
@@ -33,10 +31,10 @@ use super::{drawn, entry as named, length};
 pub struct StochasticAid {
     /// K, steps on the linear system.
     pub inner: usize,
-    /// η_x.
-    pub x: Schedule,
-    /// η_y.
-    pub y: Schedule,
+    /// How x moves, by η_x.
+    pub x: Motion,
+    /// How y moves, by η_y.
+    pub y: Motion,
     /// η_z.
     pub z: f64,
     /// η_m in (0, 1]; 1 keeps nothing of the last direction.
@@ -48,15 +46,18 @@ impl<T: Real> Rule<T> for StochasticAid {
 
     fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
         expect::at_least_1("steps on the linear system", self.inner)?;
-        self.x.check("step of x")?;
-        self.y.check("step of y")?;
         expect::positive("step of z", self.z)?;
         averaging(self.averaging)?;
         let (rule, length, batches) = (*self, T::of(self.z), Batches::new(s)?);
-        let mut in_x = batches.buffer(s.x.len());
-        let mut in_y = batches.buffer(s.y.len());
-        let mut descent = batches.buffer(s.y.len());
-        Ok(memoryless(batches, move |s, b| {
+        let (dim_x, dim_y) = (s.x.len(), s.y.len());
+        let movers = [
+            self.y.begin("y", dim_y, &batches.meter)?,
+            self.x.begin("x", dim_x, &batches.meter)?,
+        ];
+        let mut in_x = batches.buffer(dim_x);
+        let mut in_y = batches.buffer(dim_y);
+        let mut descent = batches.buffer(dim_y);
+        Ok(keeping(batches, movers, move |s, b, [y, x]| {
             b.upper_gradients(s, &mut in_x, &mut in_y);
             b.v.fill(T::zero());
             for _ in 0..rule.inner {
@@ -68,8 +69,8 @@ impl<T: Real> Rule<T> for StochasticAid {
             axpy(&mut in_x, -T::one(), b.cross_product(s));
             average(&mut b.direction, rule.averaging, &in_x);
             let t = s.iteration();
-            axpy(s.y.as_mut_slice(), T::of(-rule.y.at(t)), &descent);
-            axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &b.direction);
+            y.step(t, s.y.as_mut_slice(), &descent);
+            x.step(t, s.x.as_mut_slice(), &b.direction);
         }))
     }
 }
@@ -77,16 +78,15 @@ impl<T: Real> Rule<T> for StochasticAid {
 /// The name `stochastic-aid`.
 pub(super) fn entry<T: Real>() -> MethodEntry<T> {
     let about = "the stochastic AID loop: mini-batches, K steps on the linear system";
-    named(
-        ["stochastic-aid", about],
-        &["rate", "inner_steps"],
-        drawn,
-        |settings| StochasticAid {
-            inner: settings.inner_steps(),
-            x: Schedule::Constant(settings.rate()),
-            y: Schedule::Constant(length(settings)),
-            z: length(settings),
-            averaging: 0.9,
-        },
-    )
+    Named::new("stochastic-aid", about)
+        .taking(&["inner_steps"])
+        .entry(|call| {
+            Ok(StochasticAid {
+                inner: call.settings.inner_steps(),
+                x: outward(call.settings),
+                y: plain(call.settings),
+                z: length(call.settings),
+                averaging: 0.9,
+            })
+        })
 }

@@ -4,10 +4,10 @@ use autodiff::Real;
 use autodiff::kernels::axpy;
 
 use crate::expect;
-use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
-use crate::schedule::Schedule;
+use crate::method::motion::Mover;
+use crate::method::{Batches, Begun, MethodEntry, Motion, Rule, State, keeping};
 
-use super::{drawn, entry as named, length};
+use super::{Named, outward, plain};
 
 /// AmIGO: M stochastic gradient steps on y, then N on the linear system, both warm, then one on x.
 ///
@@ -29,12 +29,12 @@ pub struct Amigo {
     pub inner: usize,
     /// N.
     pub linear: usize,
-    /// ρ.
-    pub y: Schedule,
-    /// ρ_v.
-    pub v: f64,
-    /// γ.
-    pub x: Schedule,
+    /// How y moves, by ρ.
+    pub y: Motion,
+    /// How v moves, by ρ_v.
+    pub v: Motion,
+    /// How x moves, by γ.
+    pub x: Motion,
 }
 
 impl<T: Real> Rule<T> for Amigo {
@@ -43,56 +43,58 @@ impl<T: Real> Rule<T> for Amigo {
     fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
         expect::at_least_1("steps on y", self.inner)?;
         expect::at_least_1("steps on the linear system", self.linear)?;
-        self.y.check("step of y")?;
-        expect::positive("step of v", self.v)?;
-        self.x.check("step of x")?;
-        let (rule, length, batches) = (*self, T::of(self.v), Batches::new(s)?);
-        let mut in_y = batches.buffer(s.y.len());
-        let mut in_x = batches.buffer(s.x.len());
-        let mut descent = batches.buffer(s.y.len());
-        Ok(memoryless(batches, move |s, b| {
+        let (rule, batches) = (*self, Batches::new(s)?);
+        let (dim_x, dim_y) = (s.x.len(), s.y.len());
+        let movers = [
+            self.y.begin("y", dim_y, &batches.meter)?,
+            self.v.begin("v", dim_y, &batches.meter)?,
+            self.x.begin("x", dim_x, &batches.meter)?,
+        ];
+        let mut in_y = batches.buffer(dim_y);
+        let mut in_x = batches.buffer(dim_x);
+        let mut descent = batches.buffer(dim_y);
+        Ok(keeping(batches, movers, move |s, b, [y, v, x]| {
             let t = s.iteration();
-            descend(s, b, rule.inner, rule.y.at(t), &mut descent);
+            descend(s, b, rule.inner, y, &mut descent);
             b.upper_gradients(s, &mut in_x, &mut in_y);
             for _ in 0..rule.linear {
                 descent.copy_from_slice(b.hessian_product(s));
                 axpy(&mut descent, -T::one(), &in_y);
-                axpy(&mut b.v, -length, &descent);
+                v.step(t, &mut b.v, &descent);
             }
             axpy(&mut in_x, -T::one(), b.cross_product(s));
             b.direction.copy_from_slice(&in_x);
-            axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &in_x);
+            x.step(t, s.x.as_mut_slice(), &in_x);
         }))
     }
 }
 
-/// Gradient steps on y, a fresh batch each.
+/// Steps on y along gradients, a fresh batch each.
 pub(super) fn descend<T: Real>(
     s: &mut State<'_, T>,
     b: &mut Batches<T>,
     steps: usize,
-    length: f64,
+    y: &mut Mover<T>,
     spare: &mut [T],
 ) {
     for _ in 0..steps {
         spare.copy_from_slice(b.lower_gradient(s));
-        axpy(s.y.as_mut_slice(), T::of(-length), spare);
+        y.step(s.iteration(), s.y.as_mut_slice(), spare);
     }
 }
 
 /// The name `amigo`.
 pub(super) fn entry<T: Real>() -> MethodEntry<T> {
     let about = "mini-batches: several warm steps on y, then on the linear system";
-    named(
-        ["amigo", about],
-        &["rate", "inner_steps"],
-        drawn,
-        |settings| Amigo {
-            inner: settings.inner_steps(),
-            linear: settings.inner_steps(),
-            y: Schedule::Constant(length(settings)),
-            v: length(settings),
-            x: Schedule::Constant(settings.rate()),
-        },
-    )
+    Named::new("amigo", about)
+        .taking(&["inner_steps"])
+        .entry(|call| {
+            Ok(Amigo {
+                inner: call.settings.inner_steps(),
+                linear: call.settings.inner_steps(),
+                y: plain(call.settings),
+                v: plain(call.settings),
+                x: outward(call.settings),
+            })
+        })
 }

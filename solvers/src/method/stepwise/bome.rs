@@ -4,15 +4,15 @@ use autodiff::kernels::{axpy, dot};
 use autodiff::{Inputs, Real};
 
 use crate::expect;
-use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
+use crate::method::{Batches, Begun, MethodEntry, Motion, Rule, State, keeping};
 
-use super::{entry as named, length, whole};
+use super::{Named, length, outward, whole};
 
 /// BOME: descent on F that keeps the value function gap `q(x, y) = g(x, y) − g(x, ŷ)` falling.
 ///
 /// Each step takes `inner` gradient steps on g(x, ·) from y to ŷ; with `∇q = (∇_x g(x, y) − ∇_x g(x,
 /// ŷ), ∇_y g(x, y))`, ŷ held fixed, and `λ = max(η ‖∇q‖² − ⟨∇F, ∇q⟩, 0) / ‖∇q‖²` (0 where ∇q is),
-/// x and y move at once by `−ξ (∇F + λ ∇q)`.
+/// x and y move at once along `∇F + λ ∇q`, by plain steps of one length ξ in the paper.
 ///
 /// # Requirements on the problem
 /// F and g once differentiable; the lower level need not have a single solution. As ∇q vanishes at a
@@ -32,8 +32,10 @@ pub struct Bome {
     pub inner_step: f64,
     /// η: how fast q has to fall.
     pub fall: f64,
-    /// ξ.
-    pub step: f64,
+    /// How y moves.
+    pub y: Motion,
+    /// How x moves.
+    pub x: Motion,
 }
 
 impl<T: Real> Rule<T> for Bome {
@@ -43,12 +45,15 @@ impl<T: Real> Rule<T> for Bome {
         expect::at_least_1("steps to ŷ", self.inner)?;
         expect::positive("step to ŷ", self.inner_step)?;
         expect::positive("fall η", self.fall)?;
-        expect::positive("step", self.step)?;
         let (rule, batches) = (*self, Batches::new(s)?);
         let gradient = || (batches.buffer(s.x.len()), batches.buffer(s.y.len()));
         let (mut f_x, mut f_y) = gradient();
         let (mut q_x, mut q_y) = gradient();
-        Ok(memoryless(batches, move |s, b| {
+        let movers = [
+            self.y.begin("y", s.y.len(), &batches.meter)?,
+            self.x.begin("x", s.x.len(), &batches.meter)?,
+        ];
+        Ok(keeping(batches, movers, move |s, b, [y_mover, x_mover]| {
             b.upper_gradients(s, &mut f_x, &mut f_y);
             let (x, y) = (s.x.as_slice(), s.y.as_slice());
             // One batch throughout, so that q is a difference of one function.
@@ -78,8 +83,9 @@ impl<T: Real> Rule<T> for Bome {
             axpy(&mut f_x, weight, &q_x);
             axpy(&mut f_y, weight, &q_y);
             b.direction.copy_from_slice(&f_x);
-            axpy(s.y.as_mut_slice(), T::of(-rule.step), &f_y);
-            axpy(s.x.as_mut_slice(), T::of(-rule.step), &f_x);
+            let t = s.iteration();
+            y_mover.step(t, s.y.as_mut_slice(), &f_y);
+            x_mover.step(t, s.x.as_mut_slice(), &f_x);
         }))
     }
 }
@@ -87,15 +93,16 @@ impl<T: Real> Rule<T> for Bome {
 /// The name `bome`.
 pub(super) fn entry<T: Real>() -> MethodEntry<T> {
     let about = "descent that keeps the value-function gap falling; first-order only";
-    named(
-        ["bome", about],
-        &["rate", "inner_steps"],
-        whole,
-        |settings| Bome {
-            inner: settings.inner_steps(),
-            inner_step: length(settings),
-            fall: 0.5,
-            step: settings.rate(),
-        },
-    )
+    Named::new("bome", about)
+        .taking(&["inner_steps"])
+        .drawing(whole)
+        .entry(|call| {
+            Ok(Bome {
+                inner: call.settings.inner_steps(),
+                inner_step: length(call.settings),
+                fall: 0.5,
+                y: call.settings.rate().into(),
+                x: outward(call.settings),
+            })
+        })
 }

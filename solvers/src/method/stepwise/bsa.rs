@@ -1,21 +1,15 @@
 //! BSA and TTSA.
 
 use autodiff::Real;
-use autodiff::bytes::Buffer;
 use autodiff::kernels::axpy;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 use crate::catalogue::Settings;
 use crate::expect;
-use crate::ledger::Ledger;
-use crate::method::{Advance, Batches, Begun, Ground, MethodEntry, Rule, State, Update};
-use crate::sampling::{Draws, below};
-use crate::schedule::Schedule;
+use crate::method::{Batches, Begun, MethodEntry, Motion, Rule, State, keeping};
 
 use super::amigo::descend;
-use super::length;
-use super::{drawn, entry as named};
+use super::choices::Choices;
+use super::{Named, length, outward, plain};
 
 /// BSA, and with one step on y TTSA: a Neumann series cut at random.
 ///
@@ -41,12 +35,12 @@ pub struct Bsa {
     pub inner: usize,
     /// K, terms of the Neumann series.
     pub terms: usize,
-    /// η_y.
-    pub y: Schedule,
+    /// How y moves, by η_y.
+    pub y: Motion,
     /// α.
     pub v: f64,
-    /// η_x.
-    pub x: Schedule,
+    /// How x moves, by η_x.
+    pub x: Motion,
 }
 
 impl<T: Real> Rule<T> for Bsa {
@@ -59,100 +53,58 @@ impl<T: Real> Rule<T> for Bsa {
     fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
         expect::at_least_1("steps on y", self.inner)?;
         expect::at_least_1("terms of the Neumann series", self.terms)?;
-        self.y.check("step of y")?;
         expect::positive("step of the Neumann series", self.v)?;
-        self.x.check("step of x")?;
-        let batches = Batches::new(s)?;
-        let mut choices = ChaCha8Rng::seed_from_u64(s.sampling().seed());
-        choices.set_stream(Draws::CHOICES);
-        Ok(Box::new(Series {
-            rule: *self,
-            choices,
-            in_x: batches.buffer(s.x.len()),
-            spare: batches.buffer(s.y.len()),
-            batches,
-        }))
-    }
-}
-
-/// A step, with the stream of lengths of the series.
-struct Series<T: Real> {
-    rule: Bsa,
-    batches: Batches<T>,
-    choices: ChaCha8Rng,
-    in_x: Buffer<T>,
-    spare: Buffer<T>,
-}
-
-impl<T: Real> Update<T> for Series<T> {
-    fn step(&mut self, s: &mut State<'_, T>) -> Advance {
-        let (rule, choices) = (self.rule, &mut self.choices);
-        let (in_x, spare) = (&mut self.in_x, &mut self.spare);
-        self.batches.measured(s, |s, b| {
-            let t = s.iteration();
-            descend(s, b, rule.inner, rule.y.at(t), spare);
-            b.upper_gradients(s, in_x, spare);
-            b.v.copy_from_slice(spare);
-            for _ in 0..below(choices, rule.terms) {
+        let (rule, batches) = (*self, Batches::new(s)?);
+        let (dim_x, dim_y) = (s.x.len(), s.y.len());
+        let movers = [
+            self.y.begin("y", dim_y, &batches.meter)?,
+            self.x.begin("x", dim_x, &batches.meter)?,
+        ];
+        let (mut in_x, mut spare) = (batches.buffer(dim_x), batches.buffer(dim_y));
+        let kept = (Choices::new(s), movers);
+        Ok(keeping(batches, kept, move |s, b, (choices, [y, x])| {
+            descend(s, b, rule.inner, y, &mut spare);
+            b.upper_gradients(s, &mut in_x, &mut spare);
+            b.v.copy_from_slice(&spare);
+            for _ in 0..choices.below(rule.terms) {
                 spare.copy_from_slice(b.hessian_product(s));
-                axpy(&mut b.v, T::of(-rule.v), spare);
+                axpy(&mut b.v, T::of(-rule.v), &spare);
             }
             let scale = T::of(rule.terms as f64 * rule.v);
             b.v.iter_mut().for_each(|v| *v *= scale);
-            axpy(in_x, -T::one(), b.cross_product(s));
-            b.direction.copy_from_slice(in_x);
-            axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), in_x);
-        })
-    }
-
-    fn ground(&mut self) -> &mut dyn Ground {
-        &mut self.batches
-    }
-
-    fn visit(&mut self, ledger: &mut Ledger) {
-        let place = self.choices.get_word_pos();
-        let (mut low, mut high) = (place as u64, (place >> 64) as u64);
-        ledger.word("choices made", &mut low);
-        ledger.word("choices made, beyond 64 bits", &mut high);
-        let place = u128::from(high) << 64 | u128::from(low);
-        self.choices.set_word_pos(place);
+            axpy(&mut in_x, -T::one(), b.cross_product(s));
+            b.direction.copy_from_slice(&in_x);
+            x.step(s.iteration(), s.x.as_mut_slice(), &in_x);
+        }))
     }
 }
 
 /// The name `bsa`.
 pub(super) fn entry<T: Real>() -> MethodEntry<T> {
     let about = "mini-batches: warm steps on y, then a Neumann series cut at random";
-    named(
-        ["bsa", about],
-        &["rate", "inner_steps"],
-        drawn,
-        |settings| Bsa {
-            inner: settings.inner_steps(),
-            ..bsa(settings)
-        },
-    )
+    Named::new("bsa", about)
+        .taking(&["inner_steps"])
+        .entry(|call| Ok(bsa(call.settings)))
 }
 
 /// The name `ttsa`.
 pub(super) fn of_one_step<T: Real>() -> MethodEntry<T> {
-    let about = "bsa with one step on y";
-    named(
-        ["ttsa", about],
-        &["rate", "inner_steps"],
-        drawn,
-        |settings| Bsa {
-            inner: 1,
-            ..bsa(settings)
-        },
-    )
+    Named::new("ttsa", "bsa with one step on y")
+        .taking(&["inner_steps"])
+        .entry(|call| {
+            Ok(Bsa {
+                inner: 1,
+                ..bsa(call.settings)
+            })
+        })
 }
 
 fn bsa(settings: &Settings) -> Bsa {
     Bsa {
         inner: settings.inner_steps(),
         terms: settings.inner_steps(),
-        y: Schedule::Constant(length(settings)),
+        y: plain(settings),
         v: length(settings),
-        x: Schedule::Constant(settings.rate()),
+        x: outward(settings),
     }
 }

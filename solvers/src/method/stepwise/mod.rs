@@ -1,37 +1,52 @@
 //! Methods made of small steps, on whole objectives or on mini-batches.
 
+mod accelerated;
 mod aid;
 mod amigo;
 mod bome;
 mod bsa;
+mod choices;
+mod differences;
+mod directions;
+mod estimator;
 mod f2sa;
-mod fsla;
 mod pbgd;
 mod penalty;
-mod saba;
+mod pzobo;
+mod recursive;
+mod saga;
+mod series;
 mod soba;
 mod stocbio;
+mod sustain;
+mod tfbo;
+mod vrbo;
 
+pub use accelerated::Acceleration;
 pub use aid::StochasticAid;
 pub use amigo::Amigo;
 pub use bome::Bome;
 pub use bsa::Bsa;
+pub use estimator::Estimator;
 pub use f2sa::F2sa;
-pub use fsla::Fsla;
 pub use pbgd::Pbgd;
 pub(super) use penalty::Penalised;
-pub use saba::Saba;
+pub use pzobo::Pzobo;
+pub use series::Series;
 pub use soba::Soba;
 pub use stocbio::StocBio;
+pub use sustain::Sustain;
+pub use tfbo::{InnerLoops, Tfbo};
+pub use vrbo::Vrbo;
 
 use std::sync::Arc;
 
 use autodiff::Real;
 
-use crate::catalogue::{Family, Place, Settings};
+use crate::catalogue::{Call, Family, Place, Settings};
 use crate::expect;
 
-use super::{MethodEntry, Outer, Rule};
+use super::{MethodEntry, Motion, Outer, Rule};
 
 /// A weight of a running mean.
 fn averaging(weight: f64) -> Result<(), String> {
@@ -48,19 +63,32 @@ fn average<T: Real>(mean: &mut [T], weight: f64, new: &[T]) {
 }
 
 /// Every method of small steps by name.
-pub(super) fn entries<T: Real>() -> [MethodEntry<T>; 11] {
-    [
+pub(super) fn entries<T: Real>() -> Vec<MethodEntry<T>> {
+    vec![
         pbgd::entry(),
         f2sa::entry(),
+        f2sa::fixed(),
+        f2sa::accelerated(),
         bome::entry(),
         aid::entry(),
-        soba::entry(),
-        saba::entry(),
-        fsla::entry(),
+        soba::plain(),
+        soba::averaged(),
+        soba::saga(),
+        soba::averaged_saga(),
+        soba::momentum(),
+        soba::storm(),
+        soba::sarah(),
+        soba::page(),
         amigo::entry(),
         stocbio::entry(),
         bsa::entry(),
         bsa::of_one_step(),
+        sustain::entry(),
+        sustain::of_whole_series(),
+        vrbo::entry(),
+        tfbo::entry(),
+        tfbo::of_loops(),
+        pzobo::entry(),
     ]
 }
 
@@ -84,22 +112,79 @@ fn length(settings: &Settings) -> f64 {
     settings.step.unwrap_or(0.3)
 }
 
-/// The name of a rule, which takes `own` settings beside those of every method of small steps, and
-/// batches of this size unless they are given.
-fn entry<T: Real, R: Rule<T> + Clone + 'static>(
-    [name, about]: [&'static str; 2],
-    own: &[&'static str],
+/// Plain steps of that length.
+fn plain(settings: &Settings) -> Motion {
+    length(settings).into()
+}
+
+/// How x moves.
+fn outward(settings: &Settings) -> Motion {
+    settings.mover().into()
+}
+
+/// The whole number in the place of a name's capitals, or what it is unless given.
+fn count_of(call: &Call<'_>, otherwise: usize) -> Result<usize, String> {
+    match (call.rest, call.rest.parse()) {
+        ("", _) => Ok(otherwise),
+        (_, Ok(count)) if count > 0 => Ok(count),
+        _ => Err(format!(
+            "method `{}`: expected a whole number from 1 on after the colon",
+            call.name
+        )),
+    }
+}
+
+/// The name of a rule on its way to an entry.
+struct Named {
+    pattern: &'static str,
+    about: &'static str,
+    accepts: Vec<&'static str>,
     batch: fn(&Place) -> Option<usize>,
-    rule: fn(&Settings) -> R,
-) -> MethodEntry<T> {
-    let accepts = [&["iterations", "report_every", "step", "batch"], own].concat();
-    MethodEntry::new(name, about, &accepts, move |call| {
-        let (settings, place) = (call.settings, call.place);
-        let method = Outer::new(rule(settings), settings.iterations())
-            .sampling(place.sampling(settings, batch(place)))
-            .report_every(settings.report_every())
-            .constraint(place.constraint);
-        Ok(Arc::new(method))
-    })
-    .of(Family::SmallSteps)
+}
+
+impl Named {
+    /// The name of a rule that draws mini-batches where there are samples, whose x moves by any
+    /// optimiser and whose inner steps have one length.
+    fn new(pattern: &'static str, about: &'static str) -> Self {
+        let lengths = ["step", "optimiser", "rate", "adam_eps", "adam_eps_root"];
+        Named::bare(pattern, about).taking(&lengths)
+    }
+
+    /// The name of one that takes no lengths of steps.
+    fn bare(pattern: &'static str, about: &'static str) -> Self {
+        Named {
+            pattern,
+            about,
+            accepts: vec!["iterations", "report_every", "batch"],
+            batch: drawn,
+        }
+    }
+
+    /// Takes these settings too.
+    fn taking(mut self, own: &[&'static str]) -> Self {
+        self.accepts.extend(own);
+        self
+    }
+
+    /// Draws batches of this size unless they are given.
+    fn drawing(self, batch: fn(&Place) -> Option<usize>) -> Self {
+        Named { batch, ..self }
+    }
+
+    /// The entry of what makes the rule.
+    fn entry<T: Real, R: Rule<T> + Clone + 'static>(
+        self,
+        rule: fn(&Call<'_>) -> Result<R, String>,
+    ) -> MethodEntry<T> {
+        let batch = self.batch;
+        MethodEntry::new(self.pattern, self.about, &self.accepts, move |call| {
+            let (settings, place) = (call.settings, call.place);
+            let method = Outer::new(rule(call)?, settings.iterations())
+                .sampling(place.sampling(settings, batch(place)))
+                .report_every(settings.report_every())
+                .constraint(place.constraint);
+            Ok(Arc::new(method))
+        })
+        .of(Family::SmallSteps)
+    }
 }

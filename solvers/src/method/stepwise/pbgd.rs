@@ -1,20 +1,19 @@
 //! PBGD.
 
-use autodiff::kernels::axpy;
 use autodiff::{Inputs, Real};
 
 use crate::expect;
-use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
+use crate::method::{Batches, Begun, MethodEntry, Motion, Rule, State, keeping};
 
 use super::penalty::Penalised;
-use super::{entry as named, length, whole};
+use super::{Named, outward, plain, whole};
 
 /// PBGD (as PGDO): gradient descent on `F(x, y) + γ (g(x, y) − g(x, ŷ))`, ŷ near a minimiser of
 /// g(x, ·), the penalty γ growing from step to step.
 ///
 /// Each step moves ŷ by `inner` gradient steps on g from where it was, then x and y at once. γ grows
-/// linearly over `ramp` steps, and the step of x and y is `step / (1 + γ)`: the curvature grows with
-/// γ.
+/// linearly over `ramp` steps, and x and y move along the gradients over 1 + γ: the curvature grows
+/// with γ.
 ///
 /// # Requirements on the problem
 /// F and g once differentiable. For a fixed γ the solution is biased by O(1/γ).
@@ -34,10 +33,12 @@ pub struct Pbgd {
     pub ramp: usize,
     /// Steps of ŷ.
     pub inner: usize,
-    /// Length of the steps of ŷ.
-    pub inner_step: f64,
-    /// Length of the steps of x and y, before it is divided by 1 + γ.
-    pub step: f64,
+    /// How ŷ moves.
+    pub u: Motion,
+    /// How y moves.
+    pub y: Motion,
+    /// How x moves.
+    pub x: Motion,
 }
 
 impl Pbgd {
@@ -59,52 +60,53 @@ impl<T: Real> Rule<T> for Pbgd {
         expect::at_least_1("steps of ŷ", self.inner)?;
         expect::positive("first penalty", self.first)?;
         expect::positive("last penalty", self.last)?;
-        expect::positive("step of ŷ", self.inner_step)?;
-        expect::positive("step", self.step)?;
         let (rule, mut batches) = (*self, Batches::new(s)?);
         let mut gradients = Penalised::new(s, &batches);
         batches.v.copy_from_slice(s.y.as_slice());
-        Ok(memoryless(batches, move |s, b| {
-            solve_alone(s, b, rule.inner, rule.inner_step);
-            let penalty = rule.penalty(s.iteration());
+        let (dim_x, dim_y) = (s.x.len(), s.y.len());
+        let movers = [
+            self.u.begin("ŷ", dim_y, &batches.meter)?,
+            self.y.begin("y", dim_y, &batches.meter)?,
+            self.x.begin("x", dim_x, &batches.meter)?,
+        ];
+        Ok(keeping(batches, movers, move |s, b, [u, y, x]| {
+            let t = s.iteration();
+            for _ in 0..rule.inner {
+                let lower = b.lower.draw();
+                lower.differentiate(&[s.x.as_slice(), &b.v], Inputs::one(1));
+                u.step(t, &mut b.v, lower.gradient(1));
+            }
+            let penalty = rule.penalty(t);
             gradients.draw(s, b, penalty);
-            let step = T::of(-rule.step / (1.0 + penalty));
             b.direction.copy_from_slice(&gradients.x);
-            axpy(s.y.as_mut_slice(), step, &gradients.y);
-            axpy(s.x.as_mut_slice(), step, &gradients.x);
+            let share = T::of(1.0 / (1.0 + penalty));
+            for d in [&mut gradients.x, &mut gradients.y] {
+                d.iter_mut().for_each(|d| *d *= share);
+            }
+            y.step(t, s.y.as_mut_slice(), &gradients.y);
+            x.step(t, s.x.as_mut_slice(), &gradients.x);
         }))
-    }
-}
-
-/// Gradient steps of the second vector on g(x, ·).
-pub(super) fn solve_alone<T: Real>(
-    s: &State<'_, T>,
-    b: &mut Batches<T>,
-    steps: usize,
-    length: f64,
-) {
-    for _ in 0..steps {
-        let lower = b.lower.draw();
-        lower.differentiate(&[s.x.as_slice(), &b.v], Inputs::one(1));
-        axpy(&mut b.v, T::of(-length), lower.gradient(1));
     }
 }
 
 /// The name `pbgd`.
 pub(super) fn entry<T: Real>() -> MethodEntry<T> {
     let about = "descent on the value-function penalty, which grows; first-order only";
-    named(
-        ["pbgd", about],
-        &["ramp", "stages", "penalty", "growth", "inner_steps"],
-        whole,
-        |settings| Pbgd {
-            first: settings.penalty(),
-            last: settings.penalty() * settings.growth().powi(settings.stages().min(1000) as i32),
-            ramp: settings.ramp.unwrap_or(settings.iterations() / 2),
-            inner: settings.inner_steps(),
-            inner_step: length(settings),
-            step: length(settings),
-        },
-    )
-    .over_the_run("ramp")
+    Named::new("pbgd", about)
+        .taking(&["ramp", "stages", "penalty", "growth", "inner_steps"])
+        .drawing(whole)
+        .entry(|call| {
+            let settings = call.settings;
+            let (first, stages) = (settings.penalty(), settings.stages().min(1000));
+            Ok(Pbgd {
+                first,
+                last: first * settings.growth().powi(stages as i32),
+                ramp: settings.ramp.unwrap_or(settings.iterations() / 2),
+                inner: settings.inner_steps(),
+                u: plain(settings),
+                y: plain(settings),
+                x: outward(settings),
+            })
+        })
+        .over_the_run("ramp")
 }

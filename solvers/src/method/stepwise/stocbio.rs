@@ -4,11 +4,10 @@ use autodiff::Real;
 use autodiff::kernels::{add, axpy};
 
 use crate::expect;
-use crate::method::{Batches, Begun, MethodEntry, Rule, State, memoryless};
-use crate::schedule::Schedule;
+use crate::method::{Batches, Begun, MethodEntry, Motion, Rule, State, keeping};
 
 use super::amigo::descend;
-use super::{drawn, entry as named, length};
+use super::{Named, length, outward, plain};
 
 /// stocBiO: D warm stochastic gradient steps on y, then a Neumann series with a fresh batch for each
 /// factor.
@@ -31,12 +30,12 @@ pub struct StocBio {
     pub inner: usize,
     /// Q, factors of the last term.
     pub factors: usize,
-    /// The step of y.
-    pub y: Schedule,
+    /// How y moves.
+    pub y: Motion,
     /// η.
     pub v: f64,
-    /// γ.
-    pub x: Schedule,
+    /// How x moves, by γ.
+    pub x: Motion,
 }
 
 impl<T: Real> Rule<T> for StocBio {
@@ -44,16 +43,18 @@ impl<T: Real> Rule<T> for StocBio {
 
     fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
         expect::at_least_1("steps on y", self.inner)?;
-        self.y.check("step of y")?;
         expect::positive("step of the Neumann series", self.v)?;
-        self.x.check("step of x")?;
         let (rule, length, batches) = (*self, T::of(self.v), Batches::new(s)?);
-        let mut in_y = batches.buffer(s.y.len());
-        let mut in_x = batches.buffer(s.x.len());
-        let mut sum = batches.buffer(s.y.len());
-        Ok(memoryless(batches, move |s, b| {
-            let t = s.iteration();
-            descend(s, b, rule.inner, rule.y.at(t), &mut sum);
+        let (dim_x, dim_y) = (s.x.len(), s.y.len());
+        let movers = [
+            self.y.begin("y", dim_y, &batches.meter)?,
+            self.x.begin("x", dim_x, &batches.meter)?,
+        ];
+        let mut in_y = batches.buffer(dim_y);
+        let mut in_x = batches.buffer(dim_x);
+        let mut sum = batches.buffer(dim_y);
+        Ok(keeping(batches, movers, move |s, b, [y, x]| {
+            descend(s, b, rule.inner, y, &mut sum);
             b.upper_gradients(s, &mut in_x, &mut in_y);
             // v holds the term, which the products are taken of, until the sum is complete.
             b.v.copy_from_slice(&in_y);
@@ -67,7 +68,7 @@ impl<T: Real> Rule<T> for StocBio {
             b.v.iter_mut().for_each(|v| *v *= length);
             axpy(&mut in_x, -T::one(), b.cross_product(s));
             b.direction.copy_from_slice(&in_x);
-            axpy(s.x.as_mut_slice(), T::of(-rule.x.at(t)), &in_x);
+            x.step(s.iteration(), s.x.as_mut_slice(), &in_x);
         }))
     }
 }
@@ -75,16 +76,15 @@ impl<T: Real> Rule<T> for StocBio {
 /// The name `stocbio`.
 pub(super) fn entry<T: Real>() -> MethodEntry<T> {
     let about = "mini-batches: warm steps on y, then a Neumann series";
-    named(
-        ["stocbio", about],
-        &["rate", "inner_steps"],
-        drawn,
-        |settings| StocBio {
-            inner: settings.inner_steps(),
-            factors: settings.inner_steps(),
-            y: Schedule::Constant(length(settings)),
-            v: length(settings),
-            x: Schedule::Constant(settings.rate()),
-        },
-    )
+    Named::new("stocbio", about)
+        .taking(&["inner_steps"])
+        .entry(|call| {
+            Ok(StocBio {
+                inner: call.settings.inner_steps(),
+                factors: call.settings.inner_steps(),
+                y: plain(call.settings),
+                v: length(call.settings),
+                x: outward(call.settings),
+            })
+        })
 }

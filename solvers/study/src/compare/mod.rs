@@ -91,6 +91,9 @@ pub struct Record {
     pub moving: Option<f64>,
     /// The share of the cotangent ∇_yF that is left at the start of an unrolled loop.
     pub left: Option<f64>,
+    /// Where the lower level has a part beside g, how far it is to another active set, as a part of y.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
     /// ‖Hv − b‖ / ‖b‖, recomputed.
     pub linear_residual: Option<f64>,
     /// Bound on the error's norm, certified or not.
@@ -343,6 +346,7 @@ pub fn record<T: Real>(
         distance: estimate.distance,
         moving: estimate.moving,
         left: estimate.left,
+        margin: estimate.margin,
         linear_residual: estimate.linear_residual,
         certificate: bound.map(|c| c.bound),
         certified: bound.map(|c| c.certified),

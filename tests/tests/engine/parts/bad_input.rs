@@ -3,8 +3,8 @@
 use autodiff::{Var, objective};
 use nalgebra::{DMatrix, DVector, dvector};
 use solvers::{
-    Aid, AidStep, Bilevel, Descent, Exact, Gda, Hoag, InnerStep, Itd, Method, Optimiser, Outer,
-    Part, Schedule, Soba, Strategy,
+    Aid, AidStep, Bilevel, Descent, Estimator, Exact, Gda, Hoag, InnerStep, Itd, Method, Optimiser,
+    Outer, Part, Schedule, Soba, Strategy,
 };
 
 use super::{DIMS, Quadratic};
@@ -144,13 +144,7 @@ fn what_solves_another_problem_is_refused_in_a_line_that_names_what_does() {
         }
     }
     let rate = Optimiser::GradientDescent { rate: 0.1 };
-    let soba = Outer::new(
-        Soba {
-            step: Schedule::Constant(0.1),
-            ratio: 1.0,
-        },
-        3,
-    );
+    let soba = Outer::new(Soba::new(Estimator::Plain, Schedule::Constant(0.1), 1.0), 3);
     let gda = Gda::new(3, rate);
     let hoag = Hoag::new(3);
     for error in [
@@ -165,4 +159,46 @@ fn what_solves_another_problem_is_refused_in_a_line_that_names_what_does() {
     // Descent takes the strategies that do.
     let descent = Descent::new(Aid::cg(), rate, 5);
     assert!(descent.begin(&problem, x.clone()).is_ok());
+}
+
+#[test]
+fn what_holds_with_nothing_to_spare_is_told_and_what_does_not_is_not() {
+    let problem = |part: Part<f64>| {
+        let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+        let upper = objective(|_: Var, y: Var| 0.5 * (y - 2.0).norm_squared());
+        let problem = Bilevel::new(upper, lower, 1, 1).expect("a valid problem");
+        problem.with_part(part).expect("a part of this y")
+    };
+    let cases: [(Part<f64>, f64, f64); 4] = [
+        // At the edge, and off it: y = max(x, 0), the threshold 1 of x, |x| ≤ 1, ‖y‖ ≤ 1.
+        (Part::above(|x: Var| x.scalar(0.0)), 0.0, -0.3),
+        (Part::l1(|x: Var| x.scalar(1.0)), 1.0, 0.7),
+        (Part::linf_ball(|x: Var| x.scalar(1.0)), -1.0, -1.2),
+        (Part::ball(|x: Var| x.scalar(1.0)), 1.0, 1.2),
+    ];
+    let gd = InnerStep::GradientDescent;
+    let strategies: [&dyn Strategy<f64>; 4] =
+        [&Exact, &Aid::cg(), &AidStep::new(gd), &Itd::reverse(100)];
+    for (part, edge, off) in cases {
+        let problem = problem(part);
+        for strategy in strategies {
+            for start in [0.0, 5.0, edge] {
+                let problem = problem.clone().starting_from(dvector![start]);
+                let mut work = problem.workspace();
+                let mut told = |x: f64| {
+                    let estimate = strategy.hypergradient(&problem, &dvector![x], &mut work);
+                    let estimate = estimate.expect("it suits");
+                    assert!(estimate.status.is_success(), "{estimate}");
+                    let margin = estimate.margin.expect("measured");
+                    let told = estimate
+                        .warnings
+                        .iter()
+                        .any(|w| w.contains("another active set"));
+                    assert_eq!(told, margin <= 4.01e-7, "{estimate}");
+                    told
+                };
+                assert!(told(edge) && !told(off), "{} from {start}", strategy.name());
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod alone;
 mod bad_input;
 mod faces;
 mod kinds;
+mod starts;
 
 use autodiff::{Var, objective};
 use nalgebra::{DMatrix, DVector};

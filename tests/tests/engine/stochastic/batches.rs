@@ -8,7 +8,7 @@ use models::data::Samples;
 use models::{Activation, Dataset, Mlp};
 use nalgebra::{DMatrix, DVector};
 use solvers::sampling::Sampling;
-use solvers::{Bilevel, Method, Outer, Saba, Schedule, Soba};
+use solvers::{Bilevel, Estimator, Method, Outer, Schedule, Soba};
 
 const N: usize = 700;
 const D: usize = 5;
@@ -217,16 +217,16 @@ fn problem(inputs: bool) -> Bilevel<f64> {
 
 #[test]
 fn runs_have_the_bits_of_runs_that_record_each_batch_and_are_resumed() {
-    let step = 0.1;
     let sampling = |upper, lower| Sampling::new(4).batches(upper, lower);
-    let soba = Soba {
-        step: Schedule::Constant(step),
-        ratio: 2.0,
-    };
+    let of = |estimator| Soba::new(estimator, Schedule::Constant(0.1), 2.0);
     for (upper, lower) in [(1, 1), (2, 3), (3, 5), (5, 5)] {
-        let soba = Outer::new(soba, 40).sampling(sampling(upper, lower));
-        let saba = Outer::new(Saba { step, ratio: 2.0 }, 40).sampling(sampling(1, 1));
-        for method in [&soba as &dyn Method<f64>, &saba] {
+        for estimator in [
+            Estimator::Plain,
+            Estimator::Saga,
+            Estimator::Sarah { period: 4 },
+            Estimator::Page { chance: 0.3 },
+        ] {
+            let method = Outer::new(of(estimator), 40).sampling(sampling(upper, lower));
             let (input, recorded) = (problem(true), problem(false));
             let begin = |problem| method.begin(problem, DVector::zeros(1)).expect("it suits");
             let (mut a, mut b) = (begin(&input), begin(&recorded));

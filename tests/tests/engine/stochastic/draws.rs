@@ -4,7 +4,9 @@ use autodiff::{Var, objective, sampled};
 use models::{closed_form, data, hyper_cleaning, logistic};
 use nalgebra::dvector;
 use solvers::sampling::{DrawRule, Draws, Sampling};
-use solvers::{Aid, Bilevel, Itd, Method, Outer, ProblemError, Schedule, Soba, Strategy};
+use solvers::{
+    Aid, Bilevel, Estimator, Itd, Method, Outer, ProblemError, Schedule, Soba, Strategy,
+};
 
 use super::{exact, noisy};
 
@@ -70,10 +72,7 @@ fn the_stream_is_the_documented_one() {
 
 #[test]
 fn batches_that_cannot_be_drawn_are_refused_before_any_work() {
-    let rule = Soba {
-        step: Schedule::Constant(0.1),
-        ratio: 1.0,
-    };
+    let rule = Soba::new(Estimator::Plain, Schedule::Constant(0.1), 1.0);
     let refusal = |problem: &Bilevel<f64>, sampling: Sampling| {
         let method = Outer::new(rule, 5).sampling(sampling);
         let refused = method.begin(problem, dvector![0.0]).err();

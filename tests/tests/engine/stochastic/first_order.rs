@@ -3,7 +3,9 @@
 use autodiff::{Var, objective, sampled};
 use models::closed_form;
 use solvers::sampling::Sampling;
-use solvers::{Bilevel, Bome, F2sa, Gda, Method, Optimiser, Outer, Pbgd, Schedule};
+use solvers::{
+    Acceleration, Bilevel, Bome, F2sa, Gda, Method, Optimiser, Outer, Pbgd, Pzobo, Schedule,
+};
 
 use super::{close, exact, noisy, run};
 
@@ -13,18 +15,21 @@ fn pbgd(penalty: f64) -> Pbgd {
         last: penalty,
         ramp: 0,
         inner: 3,
-        inner_step: 0.5,
-        step: 0.5,
+        u: 0.5.into(),
+        y: 0.5.into(),
+        x: 0.5.into(),
     }
 }
 
 fn f2sa(penalty: f64) -> F2sa {
     F2sa {
+        order: 1,
         penalty,
         growth: 0.0,
         inner: 20,
-        inner_step: 0.8,
-        step: 0.2,
+        y: 0.8.into(),
+        x: 0.2.into(),
+        acceleration: None,
     }
 }
 
@@ -120,7 +125,8 @@ fn bome_converges_on_closed_forms() {
         inner: 10,
         inner_step: 0.5,
         fall: 0.05,
-        step: 0.05,
+        y: 0.05.into(),
+        x: 0.05.into(),
     };
     for (problem, want) in [
         (closed_form::penalty_bias().bilevel, 0.5),
@@ -146,7 +152,8 @@ fn oracles_per_step() {
         inner: 4,
         inner_step: 0.5,
         fall: 0.5,
-        step: 0.1,
+        y: 0.1.into(),
+        x: 0.1.into(),
     };
     assert_eq!(
         count(&Outer::new(pbgd(1.0), 7).sampling(sampling)),
@@ -157,6 +164,21 @@ fn oracles_per_step() {
         (7 * 21, 7 * 42)
     );
     assert_eq!(count(&Outer::new(bome, 7).sampling(sampling)), (7, 7 * 5));
+    // Of order 3 at −1, 0, 1 and 2, of order 2 at ±1.
+    for (order, upper, lower) in [(3, 3, 4), (2, 2, 2), (10, 10, 10)] {
+        let f2sa = F2sa {
+            order,
+            ..f2sa(100.0)
+        };
+        assert_eq!(
+            count(&Outer::new(f2sa, 7).sampling(sampling)),
+            (7 * 21 * upper, 7 * 21 * lower)
+        );
+    }
+    assert_eq!(
+        count(&Outer::new(pzobo(3, 5), 7).sampling(sampling)),
+        (7, 7 * 6 * 3)
+    );
     let gda = Gda::new(7, Optimiser::GradientDescent { rate: 0.1 })
         .steps(0.1, 0.1)
         .sampling(sampling);
@@ -274,4 +296,151 @@ fn adagrad_and_adamw_by_hand() {
     let adamw = end(Optimiser::AdamW { rate, decay });
     let keep = 1.0 - rate * decay;
     close(adamw, (keep - rate) * keep - rate, 1e-8);
+}
+
+/// The direction of F2SA of this order and penalty on the scalar problem with g = (y − x)², at
+/// x = 0.3, where the hypergradient is −0.4.
+fn direction(order: usize, penalty: f64) -> f64 {
+    let rule = F2sa {
+        order,
+        penalty,
+        growth: 0.0,
+        inner: 400,
+        y: 0.45.into(),
+        x: 1.0.into(),
+        acceleration: None,
+    };
+    let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.5 * x.norm_squared());
+    let lower = objective(|x: Var, y: Var| (y - x).norm_squared());
+    let problem = Bilevel::new(upper, lower, 1, 1).expect("a valid problem");
+    let (reports, x, _) = run(&Outer::new(rule, 1), &problem, &[0.3]);
+    close(reports[0].hypergradient_norm, (0.3 - x[0]).abs(), 1e-14);
+    0.3 - x[0]
+}
+
+/// x + a (x − 1)/(a + ν) of order 1, and x + a² (x − 1)/(a² − ν²) of order 2.
+#[test]
+fn directions_of_orders_1_and_2_are_those_of_the_closed_form() {
+    for nu in [0.1, 0.05, 0.4] {
+        let (a, x) = (2.0, 0.3);
+        let want = x + a * (x - 1.0) / (a + nu);
+        close(direction(1, 1.0 / nu), want, 1e-13);
+        let want = x + a * a * (x - 1.0) / (a * a - nu * nu);
+        close(direction(2, 1.0 / nu), want, 1e-13);
+    }
+    close(direction(1, 10.0), -0.366_666_666_666_666_7, 1e-13);
+    close(direction(2, 10.0), -0.401_754_385_964_912_3, 1e-13);
+}
+
+/// Half of ν divides the bias by 2^p.
+#[test]
+fn the_bias_of_f2sa_is_of_its_order() {
+    for order in [1, 2, 3, 4, 5, 8, 10] {
+        let bias = |nu: f64| direction(order, 1.0 / nu) + 0.4;
+        let (one, half) = (bias(0.1), bias(0.05));
+        let slope = (one / half).log2();
+        assert!(
+            (slope - order as f64).abs() < 0.2,
+            "{order}: {one:e} {half:e}, slope {slope}"
+        );
+        assert!(one.abs() < 0.04 * 0.2_f64.powi(order as i32 - 1));
+    }
+}
+
+/// At penalty 0.4, g − 2.5 F has no minimiser: y_−1 goes to where nothing is.
+#[test]
+fn a_penalty_too_small_for_its_order_is_a_failure() {
+    let method = |order| {
+        let rule = F2sa { order, ..f2sa(0.4) };
+        Outer::new(rule, 400)
+    };
+    let problem = exact();
+    let finish = |order| {
+        let run = method(order).begin(&problem, nalgebra::dvector![0.0]);
+        run.expect("valid settings").finish()
+    };
+    assert!(finish(1).is_success());
+    for order in [2, 3, 8] {
+        assert!(!finish(order).is_success(), "{order}");
+    }
+    let refused = Method::<f64>::begin(&method(11), &problem, nalgebra::dvector![0.0]);
+    let refused = refused.err().expect("refused").to_string();
+    assert_eq!(refused, "f2ba:11: order 11: expected 1 to 10");
+}
+
+/// Short steps of x: momentum is faster, without it F2BA is as it was, and a small radius restarts it.
+#[test]
+fn acceleration_is_faster_and_restarts() {
+    let rule = F2sa {
+        x: 0.005.into(),
+        ..f2sa(50.0)
+    };
+    let end = 50.0 / 101.0;
+    let error = |acceleration| {
+        let rule = F2sa {
+            acceleration,
+            ..rule
+        };
+        let (_, x, _) = run(&Outer::new(rule, 150), &exact(), &[2.0]);
+        (x[0] - end).abs()
+    };
+    let with = |theta, radius| {
+        Some(Acceleration {
+            theta,
+            radius,
+            least: 1e-9,
+            ..Acceleration::default()
+        })
+    };
+    let plain = error(None);
+    assert_eq!(error(with(1.0, 10.0)), plain);
+    let accelerated = error(with(0.2, 10.0));
+    assert!(accelerated < 0.1 * plain, "{accelerated:e} {plain:e}");
+    // A radius that every step leaves: no momentum is left.
+    assert_eq!(error(with(0.2, 1e-9)), plain);
+}
+
+fn pzobo(inner: usize, directions: usize) -> Pzobo {
+    Pzobo {
+        inner,
+        directions,
+        smoothing: 0.1,
+        y: Schedule::Constant(0.5),
+        x: 0.2.into(),
+    }
+}
+
+/// y_K is linear in x, so that the mean of the estimates is its derivative, whatever the smoothing:
+/// over seeds within five deviations, and no direction is left out.
+#[test]
+fn directions_of_pzobo_have_the_hypergradient_of_their_steps_as_their_mean() {
+    let (steps, q, x) = (3, 4, 2.0);
+    let reach = 1.0 - 0.5_f64.powi(steps);
+    let y = reach * x;
+    // Times Q / (Q + dim_x + 1).
+    let want = (x + reach * (y - 1.0)) * q as f64 / (q + 2) as f64;
+    for smoothing in [0.1, 1e-4] {
+        let rule = Pzobo {
+            smoothing,
+            ..pzobo(steps as usize, q)
+        };
+        let moved: Vec<f64> = (0..4000)
+            .map(|seed| {
+                let method = Outer::new(rule, 1).sampling(Sampling::whole().seeded(seed));
+                let (_, end, reached) = run(&method, &exact(), &[x]);
+                close(reached[0], y, 1e-14);
+                (x - end[0]) / 0.2
+            })
+            .collect();
+        let n = moved.len() as f64;
+        let mean = moved.iter().sum::<f64>() / n;
+        let square = moved.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / n;
+        let deviation = (square / n).sqrt();
+        assert!((mean - want).abs() < 5.0 * deviation, "{mean} {want}");
+        // ⟨δ, ∇F⟩u is reach (y − 1) u², of variance 2 (reach (y − 1))².
+        let spread = reach * (y - 1.0) * q as f64 / (q + 2) as f64 * (2.0 / q as f64).sqrt();
+        close(square.sqrt(), spread, 0.1 * spread);
+    }
+    let (_, end, _) = run(&Outer::new(pzobo(20, 200), 400), &exact(), &[2.0]);
+    close(end[0], 0.5, 0.05);
 }

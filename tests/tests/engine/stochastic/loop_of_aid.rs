@@ -5,22 +5,24 @@ use solvers::{Outer, Schedule, StochasticAid};
 
 use super::{close, exact, noisy, run};
 
-const RULE: StochasticAid = StochasticAid {
-    inner: 3,
-    x: Schedule::Harmonic { a: 0.6, c: 2.0 },
-    y: Schedule::Constant(0.4),
-    z: 0.3,
-    averaging: 0.7,
-};
+fn rule() -> StochasticAid {
+    StochasticAid {
+        inner: 3,
+        x: Schedule::Harmonic { a: 0.6, c: 2.0 }.into(),
+        y: 0.4.into(),
+        z: 0.3,
+        averaging: 0.7,
+    }
+}
 
 /// The listing on scalars, written out: z from ∇_yf = y − bᵢ and curvatures aⱼ; y and m at the old
 /// point; the batches in the order of the listing.
 #[test]
 fn the_listing_is_followed_to_the_letter() {
     let (b, a) = ([0.5, 1.0, 1.5, 0.0, 2.0], [0.8, 1.2, 0.9, 1.1]);
-    for rule in [DrawRule::WithReplacement, DrawRule::Epochs] {
-        let mut upper = Draws::new(rule, 5, 1, 11, Draws::UPPER);
-        let mut lower = Draws::new(rule, 4, 1, 11, Draws::LOWER);
+    for draws in [DrawRule::WithReplacement, DrawRule::Epochs] {
+        let mut upper = Draws::new(draws, 5, 1, 11, Draws::UPPER);
+        let mut lower = Draws::new(draws, 4, 1, 11, Draws::LOWER);
         let (mut x, mut y, mut m) = (2.0, 0.0, 0.0);
         for t in 0..25 {
             let f_y = y - b[upper.next_batch()[0]];
@@ -34,7 +36,7 @@ fn the_listing_is_followed_to_the_letter() {
             y -= 0.4 * g_y;
             x -= 0.6 / (t as f64 + 2.0) * m;
         }
-        let method = Outer::new(RULE, 25).sampling(Sampling::new(11).rule(rule));
+        let method = Outer::new(rule(), 25).sampling(Sampling::new(11).rule(draws));
         let (_, got_x, got_y) = run(&method, &noisy(), &[2.0]);
         close(got_x[0], x, 1e-13);
         close(got_y[0], y, 1e-13);
@@ -47,8 +49,8 @@ fn the_listing_is_followed_to_the_letter() {
 fn whole_batches_end_at_the_fixed_point_of_the_truncated_system() {
     let r = 1.0 - 0.7_f64.powi(3);
     let rule = StochasticAid {
-        x: Schedule::Constant(0.2),
-        ..RULE
+        x: 0.2.into(),
+        ..rule()
     };
     for problem in [exact(), noisy()] {
         let (_, x, y) = run(&Outer::new(rule, 600), &problem, &[2.0]);
@@ -60,7 +62,7 @@ fn whole_batches_end_at_the_fixed_point_of_the_truncated_system() {
 #[test]
 fn a_run_is_a_function_of_the_seed() {
     let end = |seed, report| {
-        let method = Outer::new(RULE, 40)
+        let method = Outer::new(rule(), 40)
             .sampling(Sampling::new(seed).batches(2, 3))
             .report_every(report);
         run(&method, &noisy(), &[1.0]).1
@@ -71,7 +73,7 @@ fn a_run_is_a_function_of_the_seed() {
 
 #[test]
 fn oracles_per_step() {
-    let method = Outer::new(RULE, 10).sampling(Sampling::new(0).batches(2, 2));
+    let method = Outer::new(rule(), 10).sampling(Sampling::new(0).batches(2, 2));
     let (reports, ..) = run(&method, &noisy(), &[1.0]);
     let oracles = reports.last().unwrap().oracles;
     assert_eq!((oracles.upper.gradients, oracles.upper.hvps), (10, 0));

@@ -2,9 +2,11 @@
 
 mod batches;
 mod draws;
+mod estimators;
 mod family;
 mod first_order;
 mod loop_of_aid;
+mod official_errors;
 mod own;
 
 use autodiff::{Sampled, Var, objective, sampled};

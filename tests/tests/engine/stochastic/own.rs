@@ -5,9 +5,9 @@ use autodiff::{Inputs, Meter, Var, objective};
 use nalgebra::{DVector, dvector};
 use solvers::sampling::Sampling;
 use solvers::{
-    Advance, Aid, Batches, Begun, Bilevel, Constants, Constraint, Descent, Gda, Ground, Hoag, Isgd,
-    Ledger, Maid, Method, Moving, Optimise, Optimiser, Outer, Project, Rule, Run, Schedule, Soba,
-    State, Update,
+    Advance, Aid, Batches, Begun, Bilevel, Constants, Constraint, Descent, Estimator, Gda, Ground,
+    Hoag, Isgd, Ledger, Maid, Method, Moving, Optimise, Optimiser, Outer, Project, Rule, Run,
+    Schedule, Soba, State, Update,
 };
 
 use super::{exact, noisy};
@@ -200,10 +200,7 @@ fn a_method_of_ones_own_is_saved_counted_and_driven_like_any() {
     assert_eq!(last.oracles.upper.gradients, 24);
     assert_eq!(last.oracles.lower.gradients, 0);
     // Two vectors of the batches, two indices of each, and its own.
-    let soba = Soba {
-        step: Schedule::Constant(0.1),
-        ratio: 1.0,
-    };
+    let soba = Soba::new(Estimator::Plain, Schedule::Constant(0.1), 1.0);
     assert!(last.peak_bytes < peak(&Outer::new(soba, 24)), "{last:?}");
     assert_eq!(
         refusal(&method(0.0), dvector![0.0]),
@@ -264,7 +261,7 @@ fn a_set_of_ones_own_holds_x_in_every_method_as_those_of_the_crate_do() {
     let plain = Optimiser::GradientDescent { rate: 0.4 };
     let soba = || {
         let step = Schedule::Constant(0.3);
-        Outer::new(Soba { step, ratio: 1.0 }, 40)
+        Outer::new(Soba::new(Estimator::Plain, step, 1.0), 40)
     };
     fn both<R: Rule<f64> + Clone + 'static>(of: Outer<R>) -> [Box<dyn Method<f64>>; 2] {
         let ours = Constraint::Box {

@@ -1,6 +1,7 @@
 //! The lower levels: one family a file. Each is a function of u and z with a known solution
 //! z*(u), in units of order one; the [frame](super::frame) gives it other ones.
 
+mod algebra;
 mod cancelling;
 mod degenerate;
 mod domains;
@@ -39,11 +40,13 @@ pub enum Family {
     Domains,
     /// Quadratics in coordinates of very different units.
     Columns,
+    /// Factors, systems and determinants of matrices, some of which have none.
+    Algebra,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Family; 9] = [
+    pub const ALL: [Family; 10] = [
         Family::Cancelling,
         Family::Quadratic,
         Family::Kinks,
@@ -53,6 +56,7 @@ impl Family {
         Family::Sets,
         Family::Domains,
         Family::Columns,
+        Family::Algebra,
     ];
 
     /// Its name in tables.
@@ -67,6 +71,7 @@ impl Family {
             Family::Sets => "sets",
             Family::Domains => "domains",
             Family::Columns => "columns",
+            Family::Algebra => "algebra",
         }
     }
 
@@ -85,6 +90,7 @@ impl Family {
                 mixing: Mixing::Columns,
                 ..quadratic::draw_mild(dice, dims)
             },
+            Family::Algebra => algebra::draw(dice, dims),
         }
     }
 }
@@ -163,6 +169,7 @@ lowers! {
     Degenerate(degenerate::Degenerate);
     Held(sets::Held);
     Domain(domains::Domain);
+    Algebra(algebra::Algebra);
 }
 
 /// A matrix in another precision.

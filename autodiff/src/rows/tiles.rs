@@ -1,0 +1,245 @@
+//! Products of samples and rows of weights, and sums of samples: in tiles that fill the registers.
+//!
+//! A product is summed in the lanes of one line, from the first line of the sample to the last, then
+//! over the lanes; a sum goes over the samples in their order. Neither depends on the tile, so tiles
+//! may be as the registers suit.
+
+use std::array::from_fn;
+
+use pulp::{Simd, WithSimd};
+
+use super::Group;
+use crate::real::Real;
+use crate::simd::{line, vectorize};
+use crate::vector::Lanes;
+
+/// Whether there are 32 registers of a line, and not eight.
+const fn many_registers<S: Simd>() -> bool {
+    S::REGISTER_COUNT >= 32
+}
+
+/// Calls `run` for tiles of 1 to 6 of `rows` rows, as even as can be: with the first row, and the
+/// number of rows as a constant.
+macro_rules! tiles {
+    ($S:ident, $rows:expr, $run:ident $args:tt) => {
+        let rows: usize = $rows;
+        let most = if many_registers::<$S>() { 6 } else { 3 };
+        let (mut first, count) = (0, rows.div_ceil(most));
+        for tile in 0..count {
+            let height = (rows - first).div_ceil(count - tile);
+            match height {
+                1 => tiles!(@ $run 1 first $args),
+                2 => tiles!(@ $run 2 first $args),
+                3 => tiles!(@ $run 3 first $args),
+                4 => tiles!(@ $run 4 first $args),
+                5 => tiles!(@ $run 5 first $args),
+                _ => tiles!(@ $run 6 first $args),
+            }
+            first += height;
+        }
+    };
+    (@ $run:ident $K:literal $first:ident ($($arg:expr),*)) => {
+        $run::<_, _, $K>($($arg,)* $first)
+    };
+}
+
+/// Overwrites `z` with the products of the rows of all weights and the samples of a group, row after
+/// row, each with `size` entries of which the first are used.
+///
+/// Kernels of their own, so that they are compiled once and not for every rule.
+#[inline(never)]
+pub(super) fn products<T: Real, S: Simd>(
+    simd: S,
+    group: &Group<'_, T>,
+    weights: &[&[T]],
+    z: &mut [T],
+    size: usize,
+) {
+    let kernel = Products {
+        group,
+        weights,
+        z,
+        size,
+    };
+    vectorize(simd, kernel);
+}
+
+struct Products<'a, T> {
+    group: &'a Group<'a, T>,
+    weights: &'a [&'a [T]],
+    z: &'a mut [T],
+    size: usize,
+}
+
+impl<T: Real> WithSimd for Products<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let of_one = self.weights[0].len() / self.group.len;
+        let rows = of_one * self.weights.len();
+        tiles!(S, rows, products_tile(simd, &mut self));
+    }
+}
+
+#[inline(always)]
+fn products_tile<T: Real, S: Simd, const K: usize>(
+    simd: S,
+    of: &mut Products<'_, T>,
+    first: usize,
+) {
+    let len = of.group.len;
+    let of_one = of.weights[0].len() / len;
+    let rows: [&[T]; K] = from_fn(|k| {
+        let row = first + k;
+        &of.weights[row / of_one][row % of_one * len..][..len]
+    });
+    let z = &mut of.z[first * of.size..];
+    let mut done = 0;
+    match (many_registers::<S>(), K) {
+        (true, 1..=3) => samples::<T, S, K, 8>(simd, of.group, rows, z, of.size, &mut done),
+        (true, _) => samples::<T, S, K, 4>(simd, of.group, rows, z, of.size, &mut done),
+        (false, 1) => samples::<T, S, K, 4>(simd, of.group, rows, z, of.size, &mut done),
+        (false, _) => samples::<T, S, K, 2>(simd, of.group, rows, z, of.size, &mut done),
+    }
+    samples::<T, S, K, 1>(simd, of.group, rows, z, of.size, &mut done);
+}
+
+/// The products of K rows with as many of the samples as go in tiles of I.
+#[inline(always)]
+fn samples<T: Real, S: Simd, const K: usize, const I: usize>(
+    simd: S,
+    group: &Group<'_, T>,
+    rows: [&[T]; K],
+    z: &mut [T],
+    size: usize,
+    done: &mut usize,
+) {
+    let entries = T::registers::<S>(group.entries);
+    let lines = group.len / line::<T>();
+    let rows = rows.map(|row| &T::registers::<S>(row)[..lines]);
+    while let Some(starts) = group.starts[*done..].first_chunk::<I>() {
+        let samples = starts.map(|start| &entries[start..][..lines]);
+        let zero = T::fill(simd, T::zero());
+        let mut sums = [[zero; I]; K];
+        for j in 0..lines {
+            let a: [_; I] = from_fn(|i| T::pack(simd, samples[i][j]));
+            for k in 0..K {
+                let w = T::pack(simd, rows[k][j]);
+                for i in 0..I {
+                    sums[k][i] = a[i].mul_add(w, sums[k][i]);
+                }
+            }
+        }
+        for k in 0..K {
+            let z = &mut z[k * size + *done..][..I];
+            for i in 0..I {
+                z[i] = T::total(sums[k][i]);
+            }
+        }
+        *done += I;
+    }
+}
+
+/// Adds the samples of a group, times the coefficients `z` that stand as [`products`] leaves them, to
+/// the rows of `sums`; overwrites these if they are `fresh`.
+#[inline(never)]
+pub(super) fn add<T: Real, S: Simd>(
+    simd: S,
+    group: &Group<'_, T>,
+    z: &[T],
+    size: usize,
+    sums: &mut [T],
+    fresh: bool,
+) {
+    let kernel = Add {
+        group,
+        z,
+        size,
+        sums,
+        fresh,
+    };
+    vectorize(simd, kernel);
+}
+
+struct Add<'a, T> {
+    group: &'a Group<'a, T>,
+    z: &'a [T],
+    size: usize,
+    sums: &'a mut [T],
+    fresh: bool,
+}
+
+impl<T: Real> WithSimd for Add<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let rows = self.sums.len() / self.group.len;
+        tiles!(S, rows, add_tile(simd, &mut self));
+    }
+}
+
+#[inline(always)]
+fn add_tile<T: Real, S: Simd, const K: usize>(simd: S, of: &mut Add<'_, T>, first: usize) {
+    let len = of.group.len;
+    let (count, lines) = (of.group.starts.len(), len / line::<T>());
+    let z: [&[T]; K] = from_fn(|k| &of.z[(first + k) * of.size..][..count]);
+    let mut rows = of.sums[first * len..].chunks_exact_mut(len);
+    let mut rows: [_; K] = from_fn(|_| {
+        let row = rows.next().expect("a row of sums");
+        &mut T::registers_mut::<S>(row)[..lines]
+    });
+    let (group, fresh) = (of.group, of.fresh);
+    let mut at = 0;
+    match (many_registers::<S>(), K) {
+        (true, 1..=3) => strips::<T, S, K, 8>(simd, group, z, &mut rows, fresh, &mut at),
+        (true, _) | (false, 1) => strips::<T, S, K, 4>(simd, group, z, &mut rows, fresh, &mut at),
+        (false, 2) => strips::<T, S, K, 2>(simd, group, z, &mut rows, fresh, &mut at),
+        (false, _) => {}
+    }
+    if many_registers::<S>() {
+        strips::<T, S, K, 4>(simd, group, z, &mut rows, fresh, &mut at);
+    }
+    strips::<T, S, K, 1>(simd, group, z, &mut rows, fresh, &mut at);
+}
+
+/// Adds to V lines of K rows at once, and so on as far as that goes.
+#[inline(always)]
+fn strips<T: Real, S: Simd, const K: usize, const V: usize>(
+    simd: S,
+    group: &Group<'_, T>,
+    z: [&[T]; K],
+    rows: &mut [&mut [T::Register<S>]; K],
+    fresh: bool,
+    at: &mut usize,
+) {
+    let entries = T::registers::<S>(group.entries);
+    while *at + V <= rows[0].len() {
+        let zero = T::fill(simd, T::zero());
+        let mut sums = [[zero; V]; K];
+        if !fresh {
+            for k in 0..K {
+                let row = &rows[k][*at..][..V];
+                sums[k] = from_fn(|v| T::pack(simd, row[v]));
+            }
+        }
+        for (i, start) in group.starts.iter().enumerate() {
+            let sample = &entries[start + *at..][..V];
+            let z: [_; K] = from_fn(|k| T::fill(simd, z[k][i]));
+            for v in 0..V {
+                let a = T::pack(simd, sample[v]);
+                for k in 0..K {
+                    sums[k][v] = a.mul_add(z[k], sums[k][v]);
+                }
+            }
+        }
+        for k in 0..K {
+            let row = &mut rows[k][*at..][..V];
+            for v in 0..V {
+                row[v] = T::register(sums[k][v]);
+            }
+        }
+        *at += V;
+    }
+}

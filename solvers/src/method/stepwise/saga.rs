@@ -1,0 +1,148 @@
+//! SAGA's tables.
+
+use autodiff::bytes::Buffer;
+use autodiff::kernels::axpy;
+use autodiff::{Inputs, Point, Real};
+
+use crate::ledger::Ledger;
+use crate::method::{Batches, Keep, State};
+
+use super::directions::Directions;
+
+/// What each sample of both levels gave when it was last drawn.
+///
+/// A direction is the mean of the tables, plus the mean over the batch of what a sample gives now
+/// less what it gave then.
+pub(super) struct Tables<T: Real> {
+    upper: Table<T>,
+    lower: Table<T>,
+    /// The samples of a batch, in the order of draws.
+    batch: Vec<usize>,
+}
+
+impl<T: Real> Tables<T> {
+    /// Filled by one pass over all samples.
+    pub(super) fn new(s: &State<'_, T>, b: &mut Batches<T>) -> Self {
+        let (dim_x, dim_y) = (s.x.len(), s.y.len());
+        let samples = (b.upper.samples(), b.lower.samples());
+        let mut upper = Table::new(b, samples.0, dim_x + dim_y);
+        let mut lower = Table::new(b, samples.1, dim_x + 2 * dim_y);
+        let at = [s.x.as_slice(), s.y.as_slice()];
+        for sample in 0..samples.0 {
+            let point = b.upper.sample(sample);
+            point.differentiate(&at, Inputs::ALL);
+            upper.reduce(sample, T::one(), &of_upper(point));
+        }
+        for sample in 0..samples.1 {
+            let point = b.lower.sample(sample);
+            point.linearise_along(&at, &[None, Some(&b.v)]);
+            lower.reduce(sample, T::one(), &of_lower(point));
+        }
+        let (upper_batch, lower_batch) = s.sampling().batch(s.problem);
+        Tables {
+            upper,
+            lower,
+            batch: Vec::with_capacity(upper_batch.max(lower_batch)),
+        }
+    }
+
+    /// The directions by the next batch of each level, whose rows are set to what it gives.
+    pub(super) fn draw(&mut self, s: &State<'_, T>, b: &mut Batches<T>, into: &mut Directions<T>) {
+        let at = [s.x.as_slice(), s.y.as_slice()];
+        let Tables {
+            upper,
+            lower,
+            batch,
+        } = self;
+        b.upper.skip();
+        upper.begin(batch, b.upper.batch());
+        for_each(batch, |sample, share| {
+            let point = b.upper.sample(sample);
+            point.differentiate(&at, Inputs::ALL);
+            upper.reduce(sample, share, &of_upper(point));
+        });
+        b.lower.skip();
+        lower.begin(batch, b.lower.batch());
+        for_each(batch, |sample, share| {
+            let point = b.lower.sample(sample);
+            point.linearise_along(&at, &[None, Some(&b.v)]);
+            lower.reduce(sample, share, &of_lower(point));
+        });
+        let (upper_x, upper_y) = upper.reduced.split_at(s.x.len());
+        let (lower_x, lower_y) = lower.reduced.split_at(s.x.len());
+        let (product, gradient) = lower_y.split_at(s.y.len());
+        into.x.copy_from_slice(upper_x);
+        axpy(&mut into.x, T::one(), lower_x);
+        into.v.copy_from_slice(upper_y);
+        axpy(&mut into.v, T::one(), product);
+        into.y.copy_from_slice(gradient);
+    }
+}
+
+impl<T: Real> Keep for Tables<T> {
+    fn visit(&mut self, ledger: &mut Ledger) {
+        for table in [&mut self.upper, &mut self.lower] {
+            ledger.entries("the table of the samples", &mut table.rows);
+            ledger.entries("the table's mean", &mut table.mean);
+        }
+    }
+}
+
+/// Each sample of a batch once, with its share of the batch: the batch is ascending, and one with
+/// replacement may hold a sample several times.
+fn for_each<T: Real>(batch: &[usize], mut each: impl FnMut(usize, T)) {
+    let share = 1.0 / batch.len() as f64;
+    for same in batch.chunk_by(|a, b| a == b) {
+        each(same[0], T::of(same.len() as f64 * share));
+    }
+}
+
+/// ∇_xF and ∇_yF.
+fn of_upper<T: Real>(point: &Point<T>) -> [&[T]; 2] {
+    [point.gradient(0), point.gradient(1)]
+}
+
+/// ∇²_xy g · v, ∇²_yy g · v and ∇_y g.
+fn of_lower<T: Real>(point: &Point<T>) -> [&[T]; 3] {
+    [point.product(0), point.product(1), point.gradient(1)]
+}
+
+/// What each sample gave when it was last drawn, 0 before, and the mean of that.
+struct Table<T: Real> {
+    /// One over the number of samples.
+    share: T,
+    rows: Buffer<T>,
+    mean: Buffer<T>,
+    /// The direction.
+    reduced: Buffer<T>,
+}
+
+impl<T: Real> Table<T> {
+    fn new(batches: &Batches<T>, samples: usize, width: usize) -> Self {
+        Table {
+            share: T::of(1.0 / samples as f64),
+            rows: batches.buffer(samples * width),
+            mean: batches.buffer(width),
+            reduced: batches.buffer(width),
+        }
+    }
+
+    /// Begins a direction, and keeps what is `drawn`.
+    fn begin(&mut self, batch: &mut Vec<usize>, drawn: &[usize]) {
+        self.reduced.copy_from_slice(&self.mean);
+        batch.clear();
+        batch.extend_from_slice(drawn);
+    }
+
+    /// Adds what a sample gives now, in parts, less what it gave then, times its share of the batch;
+    /// its row is set to what it gives now.
+    fn reduce(&mut self, sample: usize, share: T, parts: &[&[T]]) {
+        let first = sample * self.mean.len();
+        for (i, new) in parts.iter().copied().flatten().enumerate() {
+            let change = *new - self.rows[first + i];
+            self.reduced[i] += share * change;
+            self.mean[i] += change * self.share;
+            self.rows[first + i] = *new;
+        }
+    }
+}
