@@ -65,6 +65,8 @@ struct Counters {
     total: AtomicUsize,
     peak: AtomicUsize,
     at_peak: [AtomicUsize; 6],
+    disk: AtomicUsize,
+    disk_peak: AtomicUsize,
     /// Recordings by address, with the number of their owners.
     shared: Mutex<Vec<(usize, usize)>>,
 }
@@ -86,6 +88,7 @@ impl Meter {
             live: load(&self.0.live),
             at_peak: load(&self.0.at_peak),
             peak: self.0.peak.load(Relaxed),
+            disk: self.0.disk_peak.load(Relaxed),
         }
     }
 
@@ -93,6 +96,8 @@ impl Meter {
     pub fn reset_peak(&self) {
         self.0.peak.store(0, Relaxed);
         self.note_peak();
+        let disk = self.0.disk.load(Relaxed);
+        self.0.disk_peak.store(disk, Relaxed);
     }
 
     /// Continues from the peak of another meter, given by category in the order of
@@ -165,6 +170,14 @@ pub struct Bytes {
     at_peak: [usize; 6],
     /// The most bytes held at one time, over all categories.
     pub peak: usize,
+    /// The most bytes on disk at one time, which are in no category and no part of `peak`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_zero"))]
+    pub disk: usize,
+}
+
+#[cfg(feature = "serde")]
+fn is_zero(bytes: &usize) -> bool {
+    *bytes == 0
 }
 
 impl Bytes {
@@ -197,6 +210,42 @@ impl fmt::Display for Bytes {
         } else {
             write!(f, " ({})", parts.join(", "))
         }
+    }
+}
+
+/// Bytes of a file, on a [`Meter`] for as long as this lives.
+pub(crate) struct OnDisk {
+    bytes: usize,
+    meter: Meter,
+}
+
+impl OnDisk {
+    /// No bytes yet.
+    pub(crate) fn new(meter: &Meter) -> Self {
+        OnDisk {
+            bytes: 0,
+            meter: meter.clone(),
+        }
+    }
+
+    /// Counts `bytes` from now on.
+    pub(crate) fn set(&mut self, bytes: usize) {
+        let counters = &self.meter.0;
+        counters.disk.fetch_sub(self.bytes, Relaxed);
+        let all = counters.disk.fetch_add(bytes, Relaxed) + bytes;
+        counters.disk_peak.fetch_max(all, Relaxed);
+        self.bytes = bytes;
+    }
+
+    /// The bytes that are counted.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for OnDisk {
+    fn drop(&mut self) {
+        self.set(0);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use autodiff::bytes::Bytes;
-use autodiff::unroll::Irreversible;
+use autodiff::unroll::{DiskError, Irreversible};
 use autodiff::{Real, Sweeps};
 use nalgebra::DVector;
 
@@ -110,6 +110,8 @@ pub enum Status {
     /// A loop under [`Memory::Reversible`](autodiff::unroll::Memory::Reversible) could not be run,
     /// or not undone.
     Irreversible(Irreversible),
+    /// A loop under [`Memory::Disk`](autodiff::unroll::Memory::Disk) could not keep its states.
+    Disk(DiskError),
 }
 
 impl Status {
@@ -140,6 +142,7 @@ impl Status {
             Status::NonFinite { .. } => "non-finite",
             Status::Undefined { .. } => "undefined",
             Status::Irreversible(_) => "irreversible",
+            Status::Disk(_) => "disk-failed",
         }
     }
 
@@ -250,6 +253,10 @@ impl fmt::Display for Status {
             Status::Irreversible(reason) => write!(
                 f,
                 "{reason}: take a shorter step, scale y, or use another memory policy"
+            ),
+            Status::Disk(reason) => write!(
+                f,
+                "{reason}: make room there, name another folder by TMPDIR, or take more slots"
             ),
         }
     }

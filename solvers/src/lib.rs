@@ -54,8 +54,8 @@ mod workspace;
 pub use certificate::{Certificate, Constants, certify};
 pub use estimate::{Estimate, Oracles, Status};
 pub use hypergradient::{
-    ANY_DEPTH, Aid, AidStep, Answer, At, Bda, BudgetError, Call, ConfigError, Exact, Footprint,
-    Itd, OneStage, Plan, Room, StepSystem, Strategy,
+    ANY_DEPTH, Aid, AidStep, Answer, At, Bda, Budget, BudgetError, Call, ConfigError, Exact,
+    Footprint, Itd, OneStage, Plan, Room, StepSystem, Strategy,
 };
 pub use inner::{
     Constraint, InnerStep, Numbers, OwnStep, ParseInnerStepError, Proximal, Recorded, RmsProp,

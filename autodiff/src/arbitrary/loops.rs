@@ -132,12 +132,13 @@ impl Loop {
     }
 
     /// The policies that give the derivatives of all steps from the same iterates.
-    pub fn policies(&self) -> [Memory; 5] {
+    pub fn policies(&self) -> [Memory; 6] {
         [
             Memory::Taped,
             Memory::Stored,
             Memory::Checkpointed { slots: self.slots },
             Memory::Online { slots: self.slots },
+            Memory::Disk { slots: self.slots },
             Memory::Truncated {
                 steps: self.depth + self.slots - 1,
             },

@@ -6,6 +6,7 @@ use crate::sweep::{primal_bytes, reverse_bytes, scratch_bytes, tangent_bytes};
 use crate::workspace::Workspace;
 
 use super::checkpointed::Checkpointed;
+use super::disk::Disk;
 use super::driver::{Driver, INPUTS};
 use super::forward::width;
 use super::reversible::Reversible;
@@ -56,7 +57,7 @@ impl<T: Real> Step<T> {
     /// derivative by x of [`Memory::Forward`] and a block of its directions; and
     /// [`Category::Solver`] the schedule of [`Memory::Checkpointed`] and [`Memory::Online`] and the
     /// state they walk with on the way back, or the state on the grid of [`Memory::Reversible`] and
-    /// the last one. For a loop that may stop
+    /// the last one; under [`Memory::Disk`] the last one alone. For a loop that may stop
     /// early `depth` is its limit, except under [`Memory::Taped`], where it is the depth.
     ///
     /// # Panics
@@ -83,6 +84,9 @@ impl<T: Real> Step<T> {
             }
             (Memory::Checkpointed { .. } | Memory::Online { .. }, Category::Solver) => {
                 Checkpointed::<T>::walking_bytes(dim_state, memory.states(depth))
+            }
+            (Memory::Disk { slots }, Category::Solver) => {
+                Disk::<T>::walking_bytes(dim_state, depth, slots)
             }
             (Memory::Forward, Category::Tangents) => {
                 (dim_state + width(self.dim_x())) * self.dim_x() * scalar

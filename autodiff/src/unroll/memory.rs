@@ -16,8 +16,9 @@ use super::binomial;
 /// | [`Truncated`](Memory::Truncated) | `steps` states | 0 |
 /// | [`Reversible`](Memory::Reversible) | the bits that the decay loses | 0 |
 /// | [`Forward`](Memory::Forward) | the derivative of the state by x | 0 |
+/// | [`Disk`](Memory::Disk) | `slots` states, and every `slots`-th on disk | [`recomputed_steps`](Memory::recomputed_steps), less than K |
 ///
-/// The first four give the same derivatives bit for bit.
+/// The first four and the last give the same derivatives bit for bit.
 ///
 /// Each has a name, which [`Display`](fmt::Display) writes and [`FromStr`] reads:
 /// ```
@@ -82,6 +83,20 @@ pub enum Memory {
     /// grows with K. The way back is one product with it, and gives no derivative by the first
     /// state.
     Forward,
+    /// Every `slots`-th state on disk, all of them in memory between: less than two sweeps forward,
+    /// whatever the depth. Loops of at most `slots` steps write nothing.
+    ///
+    /// The states go to an unlinked temporary file in [`std::env::temp_dir`]: where that is a file
+    /// system in memory, `TMPDIR` has to name another one. A disk that is full, or fails, ends the
+    /// loop: it gives NaN and says so, [`Unrolled::disk_failure`](super::Unrolled::disk_failure).
+    ///
+    /// # Reference
+    /// G. Aupy and J. Herrmann, Periodicity in optimal hierarchical checkpointing schedules for
+    /// adjoint computations, Optimization Methods and Software 32(3), 2017.
+    Disk {
+        /// States held in memory at one time; at least 1.
+        slots: usize,
+    },
 }
 
 impl Memory {
@@ -93,7 +108,7 @@ impl Memory {
         }
     }
 
-    /// How many states a loop of `depth` steps keeps.
+    /// How many states a loop of `depth` steps keeps in memory.
     pub fn states(self, depth: usize) -> usize {
         match self {
             Memory::Taped | Memory::Reversible | Memory::Forward => 0,
@@ -102,6 +117,7 @@ impl Memory {
             Memory::Checkpointed { slots } | Memory::Online { slots } => {
                 slots.min(depth.saturating_sub(1)).max(1).min(depth)
             }
+            Memory::Disk { slots } => slots.min(depth),
         }
     }
 
@@ -114,6 +130,21 @@ impl Memory {
         self.states(depth).saturating_mul(state)
     }
 
+    /// The bytes a loop of `depth` steps has on disk at its end, for states of `dim_state` scalars
+    /// of `scalar` bytes: 0 but for [`Memory::Disk`].
+    ///
+    /// # Panics
+    /// If there are no slots.
+    pub fn disk_bytes(self, depth: usize, dim_state: usize, scalar: usize) -> usize {
+        match self {
+            Memory::Disk { slots } if depth > slots => {
+                let state = dim_state.saturating_mul(scalar);
+                depth.div_ceil(slots).saturating_mul(state)
+            }
+            _ => 0,
+        }
+    }
+
     /// How many steps the reverse pass after a forward pass of `depth` steps runs again: calls of
     /// the step for its value alone, beyond the `depth` of the forward pass. Linearising a step on
     /// the way back, once each under every policy but [`Memory::Taped`], is not counted.
@@ -124,7 +155,8 @@ impl Memory {
     /// It holds the first traverse up to the state before the last step, l − 1 steps, but not
     /// the last step, which they evaluate as they reverse it. So this number is
     /// `t(depth, slots) − (depth − 1)`, and 0 for depths up to slots + 1. For [`Memory::Online`] it
-    /// is found by playing the schedule, in O(depth · slots).
+    /// is found by playing the schedule, in O(depth · slots). For [`Memory::Disk`] it is every step
+    /// but the last of each segment, and none of the last segment.
     ///
     /// # Panics
     /// If there are no slots.
@@ -134,6 +166,9 @@ impl Memory {
                 binomial::forward_steps(depth, slots) - (depth - 1)
             }
             Memory::Online { slots } if depth > 0 => binomial::online_recomputed(depth, slots),
+            Memory::Disk { slots } if depth > 0 => {
+                (depth.div_ceil(slots) - 1).saturating_mul(slots - 1)
+            }
             _ => 0,
         }
     }
@@ -159,9 +194,9 @@ impl Memory {
     /// What is wrong with the policy's numbers, in words, or `None`.
     pub fn complaint(self) -> Option<String> {
         match self {
-            Memory::Checkpointed { slots: 0 } | Memory::Online { slots: 0 } => {
-                Some("0 slots: expected at least 1".to_owned())
-            }
+            Memory::Checkpointed { slots: 0 }
+            | Memory::Online { slots: 0 }
+            | Memory::Disk { slots: 0 } => Some("0 slots: expected at least 1".to_owned()),
             _ => None,
         }
     }
@@ -177,6 +212,7 @@ impl fmt::Display for Memory {
             Memory::Truncated { steps } => f.pad(&format!("truncated:{steps}")),
             Memory::Reversible => f.pad("reversible"),
             Memory::Forward => f.pad("forward"),
+            Memory::Disk { slots } => f.pad(&format!("disk:{slots}")),
         }
     }
 }
@@ -212,14 +248,16 @@ impl FromStr for Memory {
             ("checkpointed", _) => Err(expected("checkpointed:SLOTS with SLOTS at least 1")),
             ("online", Some(Some(slots))) if slots > 0 => Ok(Memory::Online { slots }),
             ("online", _) => Err(expected("online:SLOTS with SLOTS at least 1")),
+            ("disk", Some(Some(slots))) if slots > 0 => Ok(Memory::Disk { slots }),
+            ("disk", _) => Err(expected("disk:SLOTS with SLOTS at least 1")),
             ("truncated", Some(Some(steps))) => Ok(Memory::Truncated { steps }),
             ("truncated", _) => Err(expected("truncated:STEPS with a number of STEPS")),
             ("taped" | "stored" | "reversible" | "forward", Some(_)) => Err(expected(
                 "taped, stored, reversible and forward without a number",
             )),
             _ => Err(expected(
-                "taped, stored, checkpointed:SLOTS, online:SLOTS, truncated:STEPS, reversible or \
-                 forward",
+                "taped, stored, checkpointed:SLOTS, online:SLOTS, disk:SLOTS, truncated:STEPS, \
+                 reversible or forward",
             )),
         }
     }
@@ -241,6 +279,7 @@ mod tests {
             Memory::Truncated { steps: 20 },
             Memory::Reversible,
             Memory::Forward,
+            Memory::Disk { slots: 100 },
         ] {
             assert_eq!(memory.to_string().parse(), Ok(memory));
         }
@@ -253,7 +292,7 @@ mod tests {
         assert_eq!(
             message("revolve"),
             "memory policy \"revolve\": expected taped, stored, checkpointed:SLOTS, \
-             online:SLOTS, truncated:STEPS, reversible or forward"
+             online:SLOTS, disk:SLOTS, truncated:STEPS, reversible or forward"
         );
         for bad in [
             "checkpointed",
@@ -268,6 +307,8 @@ mod tests {
         for (bad, expected) in [
             ("online", "online:SLOTS with SLOTS at least 1"),
             ("online:0", "online:SLOTS with SLOTS at least 1"),
+            ("disk", "disk:SLOTS with SLOTS at least 1"),
+            ("disk:0", "disk:SLOTS with SLOTS at least 1"),
             ("truncated", "truncated:STEPS with a number of STEPS"),
             ("truncated:-1", "truncated:STEPS with a number of STEPS"),
             ("truncated:1e3", "truncated:STEPS with a number of STEPS"),
@@ -302,6 +343,9 @@ mod tests {
         // With one slot step k of the way back goes k steps again, except for the last, which stands.
         assert_eq!(of(Memory::Checkpointed { slots: 1 }), [0, 3, 30 + 36]);
         assert_eq!(of(Memory::Online { slots: 1 })[..2], [0, 3]);
+        // Ten steps in segments of four: three steps of each of the first two go again.
+        assert_eq!(of(Memory::Disk { slots: 4 }), [0, 3, 30 + 6]);
+        assert_eq!(of(Memory::Disk { slots: 1 }), of(Memory::Stored));
     }
 
     #[test]
@@ -315,6 +359,11 @@ mod tests {
             Memory::Truncated { steps: 5 }.checkpoint_bytes(3, 10, 4),
             120
         );
+        let disk = Memory::Disk { slots: 4 };
+        assert_eq!([0, 3, 9].map(|depth| disk.states(depth)), [0, 3, 4]);
+        let on_disk = [0, 4, 5, 8, 9].map(|depth| disk.disk_bytes(depth, 10, 8));
+        assert_eq!(on_disk, [0, 0, 160, 160, 240]);
+        assert_eq!(Memory::Stored.disk_bytes(9, 10, 8), 0);
         assert_eq!(
             Memory::Stored.checkpoint_bytes(usize::MAX, 10, 8),
             usize::MAX

@@ -8,6 +8,7 @@ mod binomial;
 mod bit_store;
 mod checkpointed;
 mod decay;
+mod disk;
 mod driver;
 mod fall;
 mod footprint;
@@ -20,6 +21,7 @@ mod stored;
 mod taped;
 
 pub use decay::{Decay, DecayError};
+pub use disk::DiskError;
 pub use memory::{Memory, ParseMemoryError};
 pub use non_finite::NonFiniteStep;
 pub use reversible::{Grid, Irreversible};
@@ -28,6 +30,7 @@ pub use step::Step;
 use std::fmt;
 
 use checkpointed::Checkpointed;
+use disk::Disk;
 use driver::Driver;
 use forward::Forward;
 use reversible::Reversible;
@@ -90,6 +93,7 @@ enum Kept<T: Real> {
     Checkpointed(Checkpointed<T>),
     Reversible(Reversible<T>),
     Forward(Forward<T>),
+    Disk(Disk<T>),
 }
 
 impl<T: Real> Kept<T> {
@@ -101,7 +105,8 @@ impl<T: Real> Kept<T> {
             | (M::Taped, Kept::Taped(_))
             | (M::Checkpointed { .. } | M::Online { .. }, Kept::Checkpointed(_))
             | (M::Reversible, Kept::Reversible(_))
-            | (M::Forward, Kept::Forward(_)) => {}
+            | (M::Forward, Kept::Forward(_))
+            | (M::Disk { .. }, Kept::Disk(_)) => {}
             (M::Stored | M::Truncated { .. }, _) => *self = Kept::Stored(Stored::new(meter)),
             (M::Taped, _) => *self = Kept::Taped(Taped::new()),
             (M::Checkpointed { .. } | M::Online { .. }, _) => {
@@ -109,6 +114,7 @@ impl<T: Real> Kept<T> {
             }
             (M::Reversible, _) => *self = Kept::Reversible(Reversible::new(meter)),
             (M::Forward, _) => *self = Kept::Forward(Forward::new(meter)),
+            (M::Disk { .. }, _) => *self = Kept::Disk(Disk::new(meter)),
         }
     }
 }
@@ -184,6 +190,12 @@ impl<T: Real> Unrolled<T> {
                 kept.forward(driver, limit, decay, stop)
             }
             Kept::Forward(kept) => kept.forward(driver, limit, stop),
+            Kept::Disk(kept) => {
+                let Memory::Disk { slots } = memory else {
+                    unreachable!("what is kept suits the policy")
+                };
+                kept.forward(driver, limit, slots, stop)
+            }
         };
         self.depth = Some(depth);
         self.moved = match &self.kept {
@@ -273,6 +285,7 @@ impl<T: Real> Unrolled<T> {
             Kept::Taped(kept) => kept.reverse(driver),
             Kept::Checkpointed(kept) => self.recomputed = kept.reverse(driver),
             Kept::Reversible(kept) => self.recomputed = kept.reverse(driver),
+            Kept::Disk(kept) => self.recomputed = kept.reverse(driver),
             Kept::Forward(kept) => {
                 driver.pull_back_tangents(kept.by_x());
                 return (self.driver.cotangents().0, &[]);
@@ -302,8 +315,8 @@ impl<T: Real> Unrolled<T> {
 
     /// How many steps the latest reverse pass ran again; see [`Memory::recomputed_steps`], which
     /// predicts it for the first reverse pass after a forward pass. A further one starts over from
-    /// the first state, and so runs the steps of the first traverse as well: depth − 1 of them, and
-    /// all under [`Memory::Reversible`].
+    /// the first state, and so runs the steps of the first traverse as well: depth − 1 of them,
+    /// all under [`Memory::Reversible`], and those of the last segment under [`Memory::Disk`].
     pub fn recomputed_steps(&self) -> usize {
         self.recomputed
     }
@@ -312,6 +325,14 @@ impl<T: Real> Unrolled<T> {
     pub fn irreversible(&self) -> Option<Irreversible> {
         match &self.kept {
             Kept::Reversible(kept) => kept.trouble(),
+            _ => None,
+        }
+    }
+
+    /// Why the latest pass under [`Memory::Disk`] gave NaN, if it did.
+    pub fn disk_failure(&self) -> Option<&DiskError> {
+        match &self.kept {
+            Kept::Disk(kept) => kept.trouble(),
             _ => None,
         }
     }

@@ -287,7 +287,8 @@ pub(super) struct Memory {
     )]
     pub(super) depths: Vec<usize>,
     /// Policies, separated by commas: taped, stored, checkpointed[:SLOTS], online[:SLOTS],
-    /// truncated:STEPS, reversible, forward. Without SLOTS they take as many as fit --budget, or 10
+    /// disk[:SLOTS], truncated:STEPS, reversible, forward. Without SLOTS they take as many as fit
+    /// --budget, or 10
     #[arg(long, value_name = "POLICY,…", value_delimiter = ',')]
     pub(super) policy: Vec<String>,
     /// Bytes that no estimate may go over, such as 64MiB, 1GB or 4096; what would is not run
@@ -307,6 +308,9 @@ pub(super) struct Plan {
     /// Bytes that the estimate may hold, such as 64MiB, 1GB or 4096
     #[arg(long, value_name = "BYTES")]
     pub(super) budget: String,
+    /// Bytes that it may have on disk besides: states go to a temporary file, see TMPDIR
+    #[arg(long, value_name = "BYTES")]
+    pub(super) disk: Option<String>,
     #[command(flatten)]
     pub(super) unroll: Given<Loops>,
 }

@@ -6,9 +6,9 @@ use solvers::Itd;
 use super::failure::Failure;
 use super::given::{Given, Loops};
 
-/// The budget that `--budget` gives.
-pub(super) fn budget(text: &str) -> Result<usize, Failure> {
-    parse_bytes(text).map_err(|e| Failure::Input(format!("--budget {e}")))
+/// The bytes that a flag gives.
+pub(super) fn bytes(flag: &str, text: &str) -> Result<usize, Failure> {
+    parse_bytes(text).map_err(|e| Failure::Input(format!("{flag} {e}")))
 }
 
 /// What is unrolled, for each depth.

@@ -7,7 +7,7 @@ use study::memory::{Policy, measure, table};
 
 use super::args::{Common, Memory};
 use super::failure::{Failure, input};
-use super::loops::{budget, unrolled};
+use super::loops::{bytes, unrolled};
 use super::out_folder;
 use super::output::{OfData, bar, leave, line, say, trusted};
 use super::pages;
@@ -22,7 +22,8 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
         .iter()
         .map(|p| policy(p))
         .collect::<Result<_, _>>()?;
-    let budget = args.budget.as_deref().map(budget).transpose()?;
+    let budget = args.budget.as_deref().map(|text| bytes("--budget", text));
+    let budget = budget.transpose()?;
     let unrolled = unrolled(&args.unroll);
     for policy in &given {
         let check = policy.check::<T>(&unrolled(1));

@@ -2,19 +2,23 @@
 
 use autodiff::Real;
 use autodiff::bytes::human_bytes;
-use solvers::Strategy;
+use solvers::{Budget, Strategy};
 use study::plan::{deepest, fastest, table};
 
 use super::args::{Common, Plan};
 use super::failure::{Failure, input};
-use super::loops::{budget, unrolled};
+use super::loops::{bytes, unrolled};
 use super::out_folder;
 use super::output::{OfData, leave, line, say};
 use crate::catalogue::{reading, subject};
 
 pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> {
     let unrolled = unrolled(&args.unroll);
-    let budget = budget(&args.budget)?;
+    let disk = args.disk.as_deref().map(|text| bytes("--disk", text));
+    let budget = Budget {
+        memory: bytes("--budget", &args.budget)?,
+        disk: disk.transpose()?.unwrap_or(0),
+    };
     let problem = super::problem::<T>(&args.problem, common)?;
     unrolled(1).suits(&problem.bilevel).map_err(input)?;
     out_folder::for_records(common)?;
@@ -42,11 +46,16 @@ pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> 
     if common.json {
         written.iter().for_each(|r| say(&line(r)));
     } else if refused.is_none() {
+        let disk = match budget.disk {
+            0 => String::new(),
+            disk => format!(", and of {disk} on disk ({})", human_bytes(disk)),
+        };
         say(&format!(
-            "{}: {}, a budget of {budget} bytes ({})",
+            "{}: {}, a budget of {} bytes ({}){disk}",
             problem.name,
             T::NAME,
-            human_bytes(budget)
+            budget.memory,
+            human_bytes(budget.memory)
         ));
         say(&table(&records));
     }

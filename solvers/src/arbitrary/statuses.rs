@@ -1,6 +1,6 @@
 //! Every status.
 
-use autodiff::unroll::Irreversible;
+use autodiff::unroll::{DiskError, Irreversible};
 
 use crate::Status;
 
@@ -46,6 +46,7 @@ pub fn statuses() -> Vec<Status> {
             reason: String::new(),
         },
         Status::Irreversible(Irreversible::Strayed),
+        Status::Disk(DiskError::new(0, 0, "full")),
     ];
     for status in &all {
         match status {
@@ -65,7 +66,8 @@ pub fn statuses() -> Vec<Status> {
             | Status::NegativeCurvature { .. }
             | Status::NonFinite { .. }
             | Status::Undefined { .. }
-            | Status::Irreversible(_) => {}
+            | Status::Irreversible(_)
+            | Status::Disk(_) => {}
         }
     }
     all

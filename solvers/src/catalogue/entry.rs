@@ -277,11 +277,12 @@ impl Call<'_> {
 }
 
 /// The kinds of memory policy.
-const MEMORY: [&str; 7] = [
+const MEMORY: [&str; 8] = [
     "taped",
     "stored",
     "checkpointed",
     "online",
+    "disk",
     "truncated",
     "reversible",
     "forward",

@@ -297,6 +297,12 @@ impl<T: Real> Strategy<T> for Bda {
             .beside(loop_bytes(&step, self.depth, self.memory))
     }
 
+    fn predicted_disk_bytes(&self, problem: &Bilevel<T>) -> usize {
+        let dim_state = self.inner.dim_state(problem.dim_y());
+        self.memory
+            .disk_bytes(self.depth, dim_state, size_of::<T>())
+    }
+
     fn room(&self, dim_y: usize) -> Room {
         Room::of_loop::<T>(self.memory, self.depth, dim_y, "bda-checkpointed")
     }

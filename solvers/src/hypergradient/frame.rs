@@ -224,7 +224,7 @@ fn is_bad<T: Real>(estimate: &Estimate<T>) -> bool {
     let numbers = [estimate.upper, estimate.lower_residual];
     let bad = entries.any(|v| !v.is_finite()) || numbers.iter().any(|v| !v.is_finite());
     match estimate.status {
-        Status::Irreversible(_) | Status::Undefined { .. } => false,
+        Status::Irreversible(_) | Status::Disk(_) | Status::Undefined { .. } => false,
         Status::NonFinite { .. } => true,
         _ => bad,
     }

@@ -238,6 +238,12 @@ impl<T: Real> Strategy<T> for Itd {
             .beside(loop_bytes(&step, self.depth, self.memory))
     }
 
+    fn predicted_disk_bytes(&self, problem: &Bilevel<T>) -> usize {
+        let dim_state = self.steps.dim_state(problem);
+        self.memory
+            .disk_bytes(self.depth, dim_state, size_of::<T>())
+    }
+
     fn room(&self, dim_y: usize) -> Room {
         Room::of_loop::<T>(self.memory, self.depth, dim_y, "itd-checkpointed")
     }

@@ -19,7 +19,7 @@ pub use exact::Exact;
 pub use footprint::Footprint;
 pub use frame::{Answer, Call};
 pub use itd::Itd;
-pub use planner::{ANY_DEPTH, BudgetError, Plan};
+pub use planner::{ANY_DEPTH, Budget, BudgetError, Plan};
 pub use room::Room;
 
 use std::fmt::Debug;
@@ -253,6 +253,15 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
         self.footprint(problem)
             .bytes(problem)
             .saturating_add(vectors * size_of::<T>())
+    }
+
+    /// The bytes that the estimate puts on disk, without running anything: those of
+    /// [`Memory::Disk`](autodiff::unroll::Memory::Disk). [`Estimate::bytes`] has exactly this.
+    ///
+    /// # Panics
+    /// If the settings are not valid.
+    fn predicted_disk_bytes(&self, _problem: &Bilevel<T>) -> usize {
+        0
     }
 
     /// The hypergradient at `x`, started where the [problem](Bilevel::start) says.

@@ -9,6 +9,21 @@ use crate::Bilevel;
 use super::Itd;
 use super::footprint::loop_bytes;
 
+/// What a loop may hold. A number alone is bytes of memory, and no disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes of memory.
+    pub memory: usize,
+    /// Bytes on disk.
+    pub disk: usize,
+}
+
+impl From<usize> for Budget {
+    fn from(memory: usize) -> Self {
+        Budget { memory, disk: 0 }
+    }
+}
+
 /// A memory policy chosen for a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -19,24 +34,26 @@ pub struct Plan {
     pub depth: usize,
     /// The peak of the estimate's workspace, in bytes.
     pub predicted_bytes: usize,
+    /// Bytes on disk.
+    pub predicted_disk_bytes: usize,
     /// Steps that the reverse pass runs again.
     pub recomputed_steps: usize,
-    /// The budget, in bytes.
-    pub budget: usize,
+    /// The budget.
+    pub budget: Budget,
 }
 
 /// No memory policy fits a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a budget of {budget} bytes holds no {depth} steps under any memory policy: the smallest that could is {} bytes ({}), with {}",
-    smallest.predicted_bytes, human_bytes(smallest.predicted_bytes), smallest.memory
+    "a budget of {} bytes holds no {depth} steps under any memory policy: the smallest that could is {} bytes ({}), with {}",
+    budget.memory, smallest.predicted_bytes, human_bytes(smallest.predicted_bytes), smallest.memory
 )]
 #[non_exhaustive]
 pub struct BudgetError {
     /// Unroll depth K.
     pub depth: usize,
-    /// The budget, in bytes.
-    pub budget: usize,
+    /// The budget.
+    pub budget: Budget,
     /// What the smallest budget that could would be used for; its bytes are that budget.
     pub smallest: Plan,
 }
@@ -82,11 +99,16 @@ impl<T: Real> Unrolling<T> {
         outside.saturating_add(loop_bytes(&self.step, depth, memory))
     }
 
-    fn plan(&self, depth: usize, memory: Memory, budget: usize) -> Plan {
+    fn disk(&self, depth: usize, memory: Memory) -> usize {
+        memory.disk_bytes(depth, self.step.dim_state(), size_of::<T>())
+    }
+
+    fn plan(&self, depth: usize, memory: Memory, budget: Budget) -> Plan {
         Plan {
             memory,
             depth,
             predicted_bytes: self.peak(depth, memory),
+            predicted_disk_bytes: self.disk(depth, memory),
             recomputed_steps: memory.recomputed_steps(depth),
             budget,
         }
@@ -106,10 +128,14 @@ impl<T: Real> Unrolling<T> {
 
     /// The fastest plan that fits among the policies that are the same bit for bit, and those that
     /// are not if they may be.
-    fn cheapest(&self, depth: usize, budget: usize, any_bits: bool) -> Result<Plan, BudgetError> {
+    fn cheapest(&self, depth: usize, budget: Budget, any_bits: bool) -> Result<Plan, BudgetError> {
         let checkpointed = |slots| Memory::Checkpointed { slots };
-        let slots = self.slots(depth, budget, checkpointed).unwrap_or(1);
+        let slots = self.slots(depth, budget.memory, checkpointed).unwrap_or(1);
         let mut candidates = vec![Memory::Taped, Memory::Stored, checkpointed(slots)];
+        // As few states in memory as the disk allows: the more are on it, the fewer steps go again.
+        let state = (self.step.dim_state() * size_of::<T>()).max(1);
+        let slots = depth.div_ceil((budget.disk / state).max(1));
+        candidates.extend((budget.disk >= state).then_some(Memory::Disk { slots }));
         if any_bits {
             let others = [Memory::Reversible, Memory::Forward].into_iter();
             candidates.extend(others.filter(|m| self.step.complaint(*m).is_none()));
@@ -117,12 +143,13 @@ impl<T: Real> Unrolling<T> {
         let plans = || candidates.iter().map(|m| self.plan(depth, *m, budget));
         let dim_x = self.step.dim_x();
         plans()
-            .filter(|p| p.predicted_bytes <= budget)
-            // A loop on a grid has a range, so it gives way to one in floating point.
+            .filter(|p| p.predicted_bytes <= budget.memory)
+            // A loop on a grid has a range, so it gives way to one in floating point; and a disk
+            // takes time of its own.
             .min_by_key(|p| {
                 let on_grid = p.memory == Memory::Reversible;
                 let sweeps = p.memory.sweeps(depth, dim_x);
-                (sweeps, on_grid, p.predicted_bytes)
+                (sweeps, on_grid, p.predicted_disk_bytes, p.predicted_bytes)
             })
             .ok_or_else(|| BudgetError {
                 depth,
@@ -135,18 +162,24 @@ impl<T: Real> Unrolling<T> {
 }
 
 impl Itd {
-    /// The fastest memory policy whose peak is within `budget` bytes: taped, stored, checkpointed
-    /// with the most slots that fit, reversible if the steps can be undone, or forward mode, by the
-    /// number of sweeps and then by bytes. Reversible comes after another one with as many sweeps.
+    /// The fastest memory policy whose peak is within `budget`, bytes or a [`Budget`] with a disk:
+    /// taped, stored, checkpointed with the most slots that fit, on disk with as few as fit it,
+    /// reversible if the steps can be undone, or forward mode, by the number of sweeps and then by
+    /// bytes. Reversible comes after another one with as many sweeps. What a disk takes to write
+    /// and to read is not known, and not counted.
     ///
     /// # Errors
     /// If none is, with the smallest budget that could.
-    pub fn plan<T: Real>(&self, problem: &Bilevel<T>, budget: usize) -> Result<Plan, BudgetError> {
-        Unrolling::of(self, problem).cheapest(self.depth, budget, true)
+    pub fn plan<T: Real>(
+        &self,
+        problem: &Bilevel<T>,
+        budget: impl Into<Budget>,
+    ) -> Result<Plan, BudgetError> {
+        Unrolling::of(self, problem).cheapest(self.depth, budget.into(), true)
     }
 
     /// Takes the fastest memory policy whose peak for `problem` is within
-    /// `budget` bytes.
+    /// `budget`, bytes or a [`Budget`] with a disk.
     ///
     /// Neither forward mode nor reversible is among them: the numbers are the same, bit for bit, for every budget.
     ///
@@ -171,8 +204,12 @@ impl Itd {
     /// assert!(Itd::reverse(10_000).budget(&problem, error.smallest.predicted_bytes).is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn budget<T: Real>(self, problem: &Bilevel<T>, budget: usize) -> Result<Self, BudgetError> {
-        let plan = Unrolling::of(&self, problem).cheapest(self.depth, budget, false)?;
+    pub fn budget<T: Real>(
+        self,
+        problem: &Bilevel<T>,
+        budget: impl Into<Budget>,
+    ) -> Result<Self, BudgetError> {
+        let plan = Unrolling::of(&self, problem).cheapest(self.depth, budget.into(), false)?;
         Ok(self.memory(plan.memory))
     }
 
@@ -187,12 +224,17 @@ impl Itd {
         Unrolling::of(self, problem).slots(self.depth, budget, policy)
     }
 
-    /// The deepest loop whose peak under this strategy's memory policy is within `budget` bytes:
-    /// `None` if there is none, [`ANY_DEPTH`] if the peak does not grow.
-    pub fn deepest<T: Real>(&self, problem: &Bilevel<T>, budget: usize) -> Option<usize> {
-        let footprint = Unrolling::of(self, problem);
+    /// The deepest loop whose peak under this strategy's memory policy is within `budget`, bytes or
+    /// a [`Budget`] with a disk: `None` if there is none, [`ANY_DEPTH`] if the peak does not grow.
+    pub fn deepest<T: Real>(
+        &self,
+        problem: &Bilevel<T>,
+        budget: impl Into<Budget>,
+    ) -> Option<usize> {
+        let (footprint, budget) = (Unrolling::of(self, problem), budget.into());
         largest(ANY_DEPTH, |depth| {
-            footprint.peak(depth, self.memory) <= budget
+            footprint.peak(depth, self.memory) <= budget.memory
+                && footprint.disk(depth, self.memory) <= budget.disk
         })
     }
 }

@@ -22,13 +22,15 @@ fn run<T: Real>(problem: &Bilevel<T>, itd: &Itd) -> Estimate<T> {
         .expect("valid settings")
 }
 
-fn policies() -> [Memory; 8] {
+fn policies() -> [Memory; 10] {
     [
         Memory::Taped,
         Memory::Stored,
         Memory::Checkpointed { slots: 1 },
         Memory::Checkpointed { slots: 5 },
         Memory::Online { slots: 5 },
+        Memory::Disk { slots: 1 },
+        Memory::Disk { slots: 5 },
         Memory::Truncated { steps: 5 },
         Memory::Reversible,
         Memory::Forward,
@@ -55,6 +57,8 @@ fn peaks<T: Real>() {
                     let estimate = run(&problem, &itd);
                     let predicted = itd.predicted_peak_bytes(&problem);
                     assert_eq!(estimate.bytes.peak, predicted, "{n} entries, {itd:?}");
+                    let on_disk = itd.predicted_disk_bytes(&problem);
+                    assert_eq!(estimate.bytes.disk, on_disk, "{n} entries, {itd:?}");
                     let again = memory.recomputed_steps(depth);
                     assert_eq!(estimate.recomputed_steps, again, "{itd:?}");
                 }

@@ -124,9 +124,10 @@ impl Seen {
 
     /// The answer of a loop of `steps`, whose derivative this tells the worth of.
     pub(super) fn answer<T: Real>(&self, steps: &Unrolled<T>, upper: f64) -> Answer {
-        let status = match steps.irreversible() {
-            Some(reason) => Status::Irreversible(reason),
-            None => self.status(),
+        let status = match (steps.irreversible(), steps.disk_failure()) {
+            (Some(reason), _) => Status::Irreversible(reason),
+            (_, Some(reason)) => Status::Disk(reason.clone()),
+            _ => self.status(),
         };
         Answer {
             recomputed_steps: steps.recomputed_steps(),

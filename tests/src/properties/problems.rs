@@ -218,6 +218,7 @@ pub fn memory_policies_give_the_same_hypergradient(problem: Problem) -> TestCase
         Memory::Taped,
         Memory::Checkpointed { slots: 3 },
         Memory::Online { slots: 3 },
+        Memory::Disk { slots: 3 },
         Memory::Truncated { steps: depth },
     ];
     let of = |strategy: &dyn Strategy<f64>| {

@@ -53,6 +53,7 @@ fn the_meter_grows_as_the_allocator_does() {
             Memory::Stored,
             Memory::Checkpointed { slots: n / 2 },
             Memory::Online { slots: n / 2 },
+            Memory::Disk { slots: n / 2 },
             Memory::Truncated { steps: n / 2 },
             Memory::Reversible,
             Memory::Forward,

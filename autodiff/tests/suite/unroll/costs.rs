@@ -16,6 +16,8 @@ fn bytes_are_predicted<T: Real>() {
                 Memory::Checkpointed { slots: 1 },
                 Memory::Checkpointed { slots: 6 },
                 Memory::Online { slots: 6 },
+                Memory::Disk { slots: 1 },
+                Memory::Disk { slots: 6 },
                 Memory::Truncated { steps: 5 },
                 Memory::Reversible,
                 Memory::Forward,
@@ -76,6 +78,8 @@ fn peaks_are_predicted<T: Real>() {
                 Memory::Checkpointed { slots: 1 },
                 Memory::Checkpointed { slots: 6 },
                 Memory::Online { slots: 6 },
+                Memory::Disk { slots: 1 },
+                Memory::Disk { slots: 6 },
                 Memory::Truncated { steps: 0 },
                 Memory::Truncated { steps: 5 },
                 Memory::Reversible,
@@ -90,6 +94,8 @@ fn peaks_are_predicted<T: Real>() {
                 let predicted = case.step.peak_bytes(depth, memory);
                 let place = format!("{}, {depth} steps, {memory}", case.name);
                 assert_eq!(meter.read().peak, predicted, "{place}");
+                let on_disk = memory.disk_bytes(depth, case.step.dim_state(), size_of::<T>());
+                assert_eq!(meter.read().disk, on_disk, "{place}");
             }
         }
     }
@@ -114,6 +120,8 @@ fn a_policy_lets_go_what_another_kept() {
         (Memory::Taped, 10),
         (Memory::Checkpointed { slots: 4 }, 60),
         (Memory::Online { slots: 5 }, 60),
+        (Memory::Disk { slots: 7 }, 60),
+        (Memory::Disk { slots: 7 }, 5),
         (Memory::Reversible, 60),
         (Memory::Reversible, 6000),
         (Memory::Stored, 60),
@@ -150,6 +158,7 @@ fn the_tape_sweeps_nothing_on_the_way_back_but_products() {
     let checkpointed = Memory::Checkpointed { slots: 3 };
     let again = checkpointed.recomputed_steps(10);
     assert_eq!(counts(checkpointed, 10), (20 + again, 10));
+    assert_eq!(counts(Memory::Disk { slots: 4 }, 10), (20 + 6, 10));
     assert_eq!(counts(Memory::Forward, 10), (10, 10 * DIM));
 }
 

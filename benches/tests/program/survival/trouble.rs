@@ -137,3 +137,49 @@ fn a_folder_that_became_read_only_is_one_line() {
         good
     );
 }
+
+#[test]
+fn a_disk_that_fails_is_a_status_and_a_line() {
+    let folder = Folder::new();
+    let solve = "solve --problem quadratic --method itd-disk:5 --depth 4000 --iterations 3";
+    let run = folder.run(&format!("{solve} --out whole")).code(0);
+    assert!(run.err.contains("wrote"), "{run:?}");
+    // A limit of file sizes fails a write as a full disk does: 4000 steps have 800 states there.
+    for (line, part) in [
+        (
+            format!("ulimit -f 32; $BILEVEL {solve} --out full"),
+            "File too large",
+        ),
+        (
+            format!("TMPDIR=$PWD/none $BILEVEL {solve} --out none"),
+            "none, with 0 bytes",
+        ),
+    ] {
+        let run = folder.shell(&line).code(1);
+        let last = run.err.lines().last().expect("a line");
+        assert!(last.contains("could not be kept in"), "{run:?}");
+        assert!(
+            last.contains(part) && !run.err.contains("panicked"),
+            "{run:?}"
+        );
+    }
+    // The bits are those of all states in memory.
+    let norm = |policy: &str| {
+        let words = format!("memory --problem quadratic --depths 999 --policy {policy} --json");
+        let record = folder.run(&words).code(0).records().remove(0);
+        assert_eq!(
+            record["disk_bytes"], record["predicted_disk_bytes"],
+            "{record}"
+        );
+        record["hypergradient_norm"].clone()
+    };
+    assert_eq!(norm("disk:7"), norm("stored"));
+    let plan = "plan --problem quadratic --depth 100000 --budget 64KiB --disk 1MiB --json";
+    let record = folder.run(plan).code(0).records().remove(0);
+    let policy = record["policy"].as_str().expect("a name");
+    let on_disk = record["predicted_disk_bytes"].as_u64().expect("bytes");
+    assert!(
+        policy.starts_with("disk:") && on_disk <= 1 << 20,
+        "{record}"
+    );
+}

@@ -24,6 +24,10 @@ const ROWS: &[Row] = &[
         about: "the same, for a depth that is not known in advance",
     },
     Row {
+        name: "itd-disk:SLOTS",
+        about: "the same, every SLOTS-th state on disk: less than two sweeps forward at any depth",
+    },
+    Row {
         name: "itd-reversible",
         about: "momentum run backwards: only the bits that its decay loses kept (--inner momentum:BETA)",
     },

@@ -20,12 +20,13 @@ use crate::{Refused, Subject};
 pub use page::{count, table};
 
 /// Strategies, each checked against differences of the outer function that it differentiates.
-pub const STRATEGIES: [(&str, Way); 20] = [
+pub const STRATEGIES: [(&str, Way); 21] = [
     ("exact", Way::Solved),
     ("itd", Way::Unrolled),
     ("itd-taped", Way::Unrolled),
     ("itd-checkpointed:3", Way::Unrolled),
     ("itd-online:3", Way::Unrolled),
+    ("itd-disk:3", Way::Unrolled),
     ("itd-reversible", Way::Backwards),
     ("itd-forward", Way::Unrolled),
     ("itd-truncated:3", Way::Truncated),

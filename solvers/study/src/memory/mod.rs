@@ -25,6 +25,7 @@ use serde::Serialize;
 use solvers::{ConfigError, Itd, Strategy};
 
 use crate::Subject;
+use crate::plan::is_zero;
 use crate::timing::Timing;
 
 pub use page::table;
@@ -45,6 +46,8 @@ pub enum Policy {
     Checkpointed,
     /// Online checkpointing with as many slots as fit.
     Online,
+    /// On disk, with as many slots in memory as fit.
+    Disk,
 }
 
 impl Policy {
@@ -77,6 +80,7 @@ impl Policy {
             Policy::Fixed(memory) => return memory,
             Policy::Checkpointed => |slots| Memory::Checkpointed { slots },
             Policy::Online => |slots| Memory::Online { slots },
+            Policy::Disk => |slots| Memory::Disk { slots },
         };
         policy(match budget {
             Some(bytes) => itd
@@ -93,7 +97,7 @@ impl Policy {
     pub fn check<T: Real>(self, itd: &Itd) -> Result<(), ConfigError> {
         match self {
             Policy::Fixed(memory) => can_run::<T>(itd, memory),
-            Policy::Checkpointed | Policy::Online => Ok(()),
+            Policy::Checkpointed | Policy::Online | Policy::Disk => Ok(()),
         }
     }
 
@@ -103,6 +107,7 @@ impl Policy {
             Policy::Fixed(memory) => memory.to_string(),
             Policy::Checkpointed => "checkpointed".into(),
             Policy::Online => "online".into(),
+            Policy::Disk => "disk".into(),
         }
     }
 }
@@ -118,6 +123,7 @@ impl std::str::FromStr for Policy {
         match text {
             "checkpointed" => Ok(Policy::Checkpointed),
             "online" => Ok(Policy::Online),
+            "disk" => Ok(Policy::Disk),
             _ => text.parse().map(Policy::Fixed),
         }
     }
@@ -141,6 +147,12 @@ pub struct Record {
     pub peak_bytes: Option<usize>,
     /// The peak in bytes, predicted without running anything.
     pub predicted_bytes: usize,
+    /// The most bytes on disk at one time; not written where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub disk_bytes: usize,
+    /// The bytes on disk, predicted without running anything.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub predicted_disk_bytes: usize,
     /// Steps that the reverse pass ran, or would run, again.
     pub recomputed_steps: usize,
     /// Wall-clock time, the median of up to five runs; `None` if it was not run.
@@ -211,6 +223,8 @@ pub fn measure<T: Real>(
         status: OVER_BUDGET,
         peak_bytes: None,
         predicted_bytes: predicted,
+        disk_bytes: 0,
+        predicted_disk_bytes: itd.predicted_disk_bytes(subject.problem()),
         recomputed_steps: 0,
         seconds: None,
         seconds_range: None,
@@ -239,6 +253,7 @@ pub fn measure<T: Real>(
     Ok(Record {
         status: estimate.status.code(),
         peak_bytes: Some(estimate.bytes.peak),
+        disk_bytes: estimate.bytes.disk,
         recomputed_steps: estimate.recomputed_steps,
         seconds: Some(timing.seconds),
         seconds_range: Some(timing.range),
@@ -265,13 +280,16 @@ mod tests {
             let itd = Itd::reverse(depth).inner(InnerStep::Momentum(0.5));
             let policies = Policy::default_for::<f64>(1, &itd);
             assert!(policies.contains(&Policy::Fixed(Memory::Reversible)));
-            for policy in policies {
+            for policy in policies.into_iter().chain([Policy::Disk]) {
                 let record = measure(&subject, &itd, depth, policy, None).expect("a loop");
                 assert_eq!(
                     record.peak_bytes,
                     Some(record.predicted_bytes),
                     "{record:?}"
                 );
+                assert_eq!(record.disk_bytes, record.predicted_disk_bytes, "{record:?}");
+                let writes = policy == Policy::Disk && depth > SLOTS;
+                assert_eq!(record.disk_bytes > 0, writes, "{record:?}");
                 assert!(record.success, "{record:?}");
             }
         }

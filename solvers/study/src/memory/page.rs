@@ -7,7 +7,7 @@ use crate::report::{Claim, Page, Plot, Section, Series, Style, Table, Unit};
 
 /// The table of policies: a row for each at each depth.
 pub fn table(records: &[Record]) -> Table {
-    let columns = [
+    let mut columns = vec![
         Column::words("policy", |r: &Record| r.policy.clone()),
         Column::count("depth", |r: &Record| r.depth),
         Column::words("status", |r: &Record| r.status.to_owned()),
@@ -19,6 +19,10 @@ pub fn table(records: &[Record]) -> Table {
             .with("largest", |r: &Record| Some(r.seconds_range?.1)),
         Column::number("‖hypergradient‖", |r: &Record| r.hypergradient_norm, short),
     ];
+    if records.iter().any(|r| r.predicted_disk_bytes > 0) {
+        let disk = Column::bytes("on disk", |r: &Record| Some(r.disk_bytes));
+        columns.insert(5, disk);
+    }
     of_columns("Each policy at each depth", &columns, records)
 }
 
@@ -75,6 +79,7 @@ fn claims(records: &[Record]) -> Vec<Claim> {
     let right = ran
         .iter()
         .filter(|r| r.peak_bytes == Some(r.predicted_bytes))
+        .filter(|r| r.disk_bytes == r.predicted_disk_bytes)
         .count();
     let mut claims = vec![Claim {
         text: "The predicted peak is the measured one, to the byte".into(),

@@ -5,7 +5,7 @@ mod page;
 use autodiff::Real;
 use autodiff::unroll::Memory;
 use serde::Serialize;
-use solvers::{ANY_DEPTH, BudgetError, ConfigError, Itd, Plan, Strategy};
+use solvers::{ANY_DEPTH, Budget, BudgetError, ConfigError, Itd, Plan, Strategy};
 
 use crate::Subject;
 
@@ -22,12 +22,22 @@ pub struct Record {
     pub depth: Option<usize>,
     /// The peak in bytes.
     pub predicted_bytes: usize,
+    /// Bytes on disk; not written where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub predicted_disk_bytes: usize,
     /// Steps that the reverse pass runs again; `None` if they depend on the depth.
     pub recomputed_steps: Option<usize>,
     /// The budget in bytes.
     pub budget: usize,
+    /// The budget on disk in bytes; not written where there is none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub disk_budget: usize,
     /// Whether the peak is within it.
     pub fits: bool,
+}
+
+pub(crate) fn is_zero(bytes: &usize) -> bool {
+    *bytes == 0
 }
 
 impl Record {
@@ -37,9 +47,11 @@ impl Record {
             policy: plan.memory.to_string(),
             depth: Some(plan.depth),
             predicted_bytes: plan.predicted_bytes,
+            predicted_disk_bytes: plan.predicted_disk_bytes,
             recomputed_steps: Some(plan.recomputed_steps),
-            budget: plan.budget,
-            fits: plan.predicted_bytes <= plan.budget,
+            budget: plan.budget.memory,
+            disk_budget: plan.budget.disk,
+            fits: plan.predicted_bytes <= plan.budget.memory,
         }
     }
 }
@@ -51,7 +63,7 @@ impl Record {
 pub fn fastest<T: Real>(
     subject: &Subject<'_, T>,
     itd: &Itd,
-    budget: usize,
+    budget: impl Into<Budget>,
 ) -> Result<(Record, Option<BudgetError>), ConfigError> {
     Strategy::<T>::validate(itd)?;
     itd.suits(subject.problem())?;
@@ -69,19 +81,24 @@ pub fn fastest<T: Real>(
 pub fn deepest<T: Real>(
     subject: &Subject<'_, T>,
     at: impl Fn(usize) -> Itd,
-    budget: usize,
+    budget: impl Into<Budget>,
 ) -> Result<Vec<Record>, ConfigError> {
     Strategy::<T>::validate(&at(1))?;
     at(1).suits(subject.problem())?;
-    let checkpointed = |slots| Memory::Checkpointed { slots };
-    let slots = at(ANY_DEPTH).most_slots(subject.problem(), budget, checkpointed);
+    let budget = budget.into();
+    let most = |policy: fn(usize) -> Memory| {
+        let slots = at(ANY_DEPTH).most_slots(subject.problem(), budget.memory, policy);
+        policy(slots.unwrap_or(1))
+    };
+    let disk = (budget.disk > 0).then(|| most(|slots| Memory::Disk { slots }));
     let policies = [
         Memory::Taped,
         Memory::Stored,
-        checkpointed(slots.unwrap_or(1)),
+        most(|slots| Memory::Checkpointed { slots }),
         Memory::Reversible,
         Memory::Forward,
     ];
+    let policies = policies.into_iter().chain(disk);
     let can_run = |m: &Memory| Strategy::<T>::validate(&at(1).memory(*m)).is_ok();
     let record = |memory: Memory| {
         let deepest = at(1).memory(memory).deepest(subject.problem(), budget);
@@ -96,12 +113,19 @@ pub fn deepest<T: Real>(
             predicted_bytes: at(depth)
                 .memory(memory)
                 .predicted_peak_bytes(subject.problem()),
-            recomputed_steps: (!repeats).then_some(0),
-            budget,
+            recomputed_steps: (!repeats).then(|| match memory {
+                Memory::Disk { .. } => memory.recomputed_steps(depth),
+                _ => 0,
+            }),
+            predicted_disk_bytes: at(depth)
+                .memory(memory)
+                .predicted_disk_bytes(subject.problem()),
+            budget: budget.memory,
+            disk_budget: budget.disk,
             fits: deepest.is_some(),
         }
     };
-    Ok(policies.into_iter().filter(can_run).map(record).collect())
+    Ok(policies.filter(can_run).map(record).collect())
 }
 
 #[cfg(test)]
@@ -142,6 +166,16 @@ mod tests {
         assert_eq!((depth(2), depth(3)), (None, None));
         let none = deepest(&subject, Itd::reverse, 10).expect("a loop");
         assert!(none.iter().all(|r| !r.fits));
+        // On a disk of 1 MiB, states of five numbers: as many segments as it has room for.
+        let disk = Budget {
+            memory: 1 << 20,
+            disk: 1 << 20,
+        };
+        let records = deepest(&subject, Itd::reverse, disk).expect("a loop");
+        let last = records.last().expect("a policy on disk");
+        assert!(last.policy.starts_with("disk:") && last.fits, "{last:?}");
+        assert!(last.depth > depth(1).map(|d| 1000 * d) && last.predicted_disk_bytes <= 1 << 20);
+        assert!(last.predicted_disk_bytes > (1 << 20) - 40);
         let ball = |depth| Itd::reverse(depth).inner(InnerStep::Momentum(0.9));
         let records = deepest(&subject, ball, 1 << 20).expect("a loop");
         let depth = |i: usize| records[i].depth;

@@ -16,7 +16,7 @@ pub fn table(records: &[Record]) -> Table {
         )
     };
     let again = |n: Option<usize>| n.map_or("grows with depth".into(), |n| n.to_string());
-    let columns = [
+    let mut columns = vec![
         Column::words("policy", |r: &Record| r.policy.clone()),
         Column::words("depth", |r: &Record| {
             r.depth.map_or("any".into(), |d| d.to_string())
@@ -27,6 +27,10 @@ pub fn table(records: &[Record]) -> Table {
             if r.fits { "yes" } else { "no" }.into()
         }),
     ];
+    if records.iter().any(|r| r.disk_budget > 0) {
+        let disk = Column::bytes("on disk", |r: &Record| Some(r.predicted_disk_bytes));
+        columns.insert(3, disk);
+    }
     of_columns("Each schedule", &columns, records)
 }
 
