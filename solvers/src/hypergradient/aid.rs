@@ -5,12 +5,12 @@ mod entry;
 use autodiff::kernels::{add, axpy, norm};
 use autodiff::{Inputs, Real};
 
-use crate::accuracy::{self, TOLD, degenerate, part};
+use crate::accuracy::{self, Curvature, TOLD, degenerate, part};
 use crate::inner::{After, InnerStep, StepLength, Weak};
 use crate::linear::dense::{BLOCK, Factor};
 use crate::linear::system::{self, Solution};
 use crate::linear::{Cg, Direct, LinearSolver};
-use crate::lower::{Lower, LowerSolve, NOTHING};
+use crate::lower::{Lower, LowerSolve, NOTHING, Working};
 use crate::part::{Face, PartPoint};
 use crate::{Bilevel, Certificate, Status, default_tolerance};
 
@@ -209,7 +209,13 @@ impl<T: Real> Parts<'_, T> {
             self.linear.block(n)
         };
         let basis = part.map_or(0, |part| Face::bytes(part, n));
-        let footprint = Footprint::new().second(0, block).beside(beside + basis);
+        let sets = match self.lower.works_on_sets(problem) {
+            true => Working::<T>::bytes(n),
+            false => 0,
+        };
+        let footprint = Footprint::new()
+            .second(0, block)
+            .beside(beside + basis + sets);
         let Some((depth, steps)) = self.lower.steps() else {
             return footprint;
         };
@@ -247,10 +253,13 @@ impl<T: Real> Parts<'_, T> {
             false => default_tolerance::<T>(),
         };
         let levels = [&mut **upper, &mut **lower];
+        let on_sets = self.lower.works_on_sets(problem);
+        let mut working = on_sets.then(|| Working::new(y.len(), scratch.meter()));
         let mut solved = self.lower.solve(
             problem,
             levels,
             beside.as_deref_mut(),
+            working.as_mut(),
             x,
             y,
             (least, self.factors(problem)),
@@ -262,7 +271,10 @@ impl<T: Real> Parts<'_, T> {
         let mut asymmetry = 0.0;
         let (value, solution, distance) = loop {
             let value = upper.differentiate(&[x, y], Inputs::ALL);
-            lower.linearise(&[x, y]);
+            if !solved.here {
+                lower.linearise(&[x, y]);
+            }
+            let mut met = Curvature::new();
             let b = upper.gradient(1);
             let meter = scratch.meter().clone();
             let (_, room) = scratch.split::<0>(0);
@@ -275,6 +287,11 @@ impl<T: Real> Parts<'_, T> {
                     asymmetry = face.asymmetry();
                     on_face.copy_from_slice(b);
                     face.project(on_face);
+                    if let Some(working) = &mut working
+                        && let Some(least) = face.guess(lower, on_face, v, working)
+                    {
+                        met = least;
+                    }
                     let on = Some(&mut face);
                     let solution = system::solve(self.linear, lower, on, on_face, v, room, true);
                     hypergradient.fill(T::zero());
@@ -282,7 +299,7 @@ impl<T: Real> Parts<'_, T> {
                     solution
                 }
             };
-            let curvature = solved.curvature.and(solution.curvature);
+            let curvature = solved.curvature.and(solution.curvature).and(met);
             let distance = part(curvature.distance(solved.residual), y, start);
             if solution.flawed {
                 break (value, solution, distance);
@@ -290,6 +307,7 @@ impl<T: Real> Parts<'_, T> {
             let more = self.lower.go_on(
                 lower,
                 beside.as_deref_mut(),
+                working.as_mut(),
                 x,
                 y,
                 &mut solved,

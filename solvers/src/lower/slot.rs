@@ -12,15 +12,19 @@ use crate::part::PartPoint;
 use crate::{Bilevel, Status, default_tolerance};
 
 use super::{
-    NEWTON_LIMIT, Steps, Trend, Walk, accelerated, newton, newton_scratch, proximal,
-    proximal_scratch,
+    NEWTON_LIMIT, Steps, Trend, Walk, Working, accelerated, coordinates, coordinates_scratch,
+    newton, newton_scratch, proximal, proximal_scratch,
 };
 
 /// How the lower level is solved before it is differentiated implicitly.
 ///
 /// A level with a [part beside g](Bilevel::with_part) is solved by accelerated proximal steps, with
 /// [`Newton`](LowerSolve::Newton) followed by Newton's method on the face that they come to; residuals
-/// are then `‖y − P_s(y − s ∇_y g)‖ / s`.
+/// are then `‖y − P_s(y − s ∇_y g)‖ / s`. Where g is one fused loss of y (the logistic and the squared
+/// one of `models`) beside an h of entries ([`entrywise`](crate::ProximalMap::entrywise)), and no more
+/// than 1024 entries are free, `Newton` is instead Newton's method on working sets, by coordinate
+/// descent and the linear system of the free entries; the residual is then that of s → 0, the length of
+/// the least subgradient, which is no smaller.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LowerSolve {
@@ -81,6 +85,8 @@ pub(crate) struct Lower {
     factors: bool,
     /// Whether going on has come to its end.
     stalled: bool,
+    /// Whether g was left linearised at y.
+    pub(crate) here: bool,
 }
 
 /// Steps on the lower level that are not differentiated.
@@ -109,10 +115,16 @@ impl LowerSolve {
             (_, Some((_, steps))) => steps.inner.dim_state(dim_y) + steps.spare(problem),
             _ if problem.part().is_some() => StepLength::Auto
                 .spare(dim_y)
-                .max(proximal_scratch::<T>(dim_y)),
+                .max(proximal_scratch::<T>(dim_y))
+                .max(coordinates_scratch(dim_y)),
             (LowerSolve::Accelerated { .. }, _) => StepLength::Auto.spare(dim_y).max(2 * dim_y),
             _ => newton_scratch::<T>(dim_y, factors),
         }
+    }
+
+    /// Whether a problem is solved by working sets.
+    pub(crate) fn works_on_sets<T: Real>(&self, problem: &Bilevel<T>) -> bool {
+        matches!(self, LowerSolve::Newton { .. }) && Working::suits(problem)
     }
 
     /// The reason why these settings solve no smooth lower level, if they do not.
@@ -143,7 +155,8 @@ impl LowerSolve {
         &self,
         problem: &Bilevel<T>,
         [upper, lower]: [&mut Point<T>; 2],
-        mut part: Option<&mut PartPoint<T>>,
+        part: Option<&mut PartPoint<T>>,
+        working: Option<&mut Working<T>>,
         x: &[T],
         y: &mut [T],
         (least, factors): (f64, bool),
@@ -162,19 +175,11 @@ impl LowerSolve {
                 curvature: Curvature::new(),
                 trend: Trend::default(),
                 stalled: false,
+                here: false,
             };
-            if has_part || matches!(self, LowerSolve::Accelerated { .. }) {
-                let [spare] = scratch.vectors(StepLength::Auto.spare(y.len()));
-                let mut after = After::of(&InnerStep::GradientDescent, part.as_deref_mut());
-                let length = StepLength::Auto.resolve_after(after.again(), lower, x, y, spare);
-                start.step = Some(length);
-                if has_part {
-                    start.before = after.residual(lower, x, y, length, spare);
-                }
-            }
             let (tolerance, limit) = self.until(has_part);
             let until = (tolerance.unwrap_or(least), limit);
-            self.advance(lower, part, x, y, until, &mut start, scratch);
+            self.advance(lower, part, working, x, y, until, &mut start, scratch);
             return start;
         };
         let ([state], mut scratch) = scratch.split(steps.inner.dim_state(y.len()));
@@ -201,6 +206,7 @@ impl LowerSolve {
             curvature: Curvature::new(),
             trend: Trend::default(),
             stalled: false,
+            here: false,
         }
     }
 
@@ -223,6 +229,7 @@ impl LowerSolve {
         &self,
         point: &mut Point<T>,
         part: Option<&mut PartPoint<T>>,
+        working: Option<&mut Working<T>>,
         x: &[T],
         y: &mut [T],
         lower: &mut Lower,
@@ -240,7 +247,7 @@ impl LowerSolve {
         }
         let wanted = lower.residual * (0.1 * solved::<T>() / distance);
         let before = lower.residual;
-        let now = self.advance(point, part, x, y, (wanted, left), lower, scratch);
+        let now = self.advance(point, part, working, x, y, (wanted, left), lower, scratch);
         lower.stalled = !(now < 0.5 * before);
         // Accelerated steps leave y where they end, nearer or not.
         Some(now < before || by_steps)
@@ -299,13 +306,14 @@ impl LowerSolve {
         }
     }
 
-    /// Goes on from `y` until the tolerance or the limit: by proximal steps, by steps of the length
-    /// that was found, or else by Newton's method. The residual there.
+    /// Goes on from `y` until the tolerance or the limit: by working sets, by proximal steps, by steps of
+    /// the length that is found, or else by Newton's method. The residual there.
     #[allow(clippy::too_many_arguments)]
     fn advance<T: Real>(
         &self,
         point: &mut Point<T>,
-        part: Option<&mut PartPoint<T>>,
+        mut part: Option<&mut PartPoint<T>>,
+        working: Option<&mut Working<T>>,
         x: &[T],
         y: &mut [T],
         (tolerance, limit): (f64, usize),
@@ -314,6 +322,30 @@ impl LowerSolve {
     ) -> f64 {
         let until = (tolerance, limit);
         let newtons = matches!(self, LowerSolve::Newton { .. });
+        lower.here = false;
+        if let (Some(part), Some(working)) = (part.as_deref_mut(), working) {
+            let step = &mut lower.step;
+            let found = coordinates(point, part, x, y, step, until, working, scratch);
+            if let Some((minimum, before)) = found {
+                if lower.before.is_infinite() {
+                    lower.before = before;
+                }
+                lower.residual = minimum.residual;
+                lower.iterations += minimum.iterations;
+                lower.here = true;
+                return minimum.residual;
+            }
+            lower.step = None;
+        }
+        if lower.step.is_none() && (part.is_some() || !newtons) {
+            let [spare] = scratch.vectors(StepLength::Auto.spare(y.len()));
+            let mut after = After::of(&InnerStep::GradientDescent, part.as_deref_mut());
+            let length = StepLength::Auto.resolve_after(after.again(), point, x, y, spare);
+            lower.step = Some(length);
+            if lower.has_part && lower.before.is_infinite() {
+                lower.before = after.residual(point, x, y, length, spare);
+            }
+        }
         let minimum = match (part, &mut lower.step) {
             (Some(part), Some(step)) => proximal(point, part, x, y, step, until, newtons, scratch),
             (None, Some(step)) => accelerated(point, x, y, *step, tolerance, limit, scratch),

@@ -2,13 +2,14 @@
 
 use autodiff::bytes::{Category, Claim};
 use autodiff::kernels::{axpy, dot, norm};
-use autodiff::{Inputs, Meter, Point, Real};
+use autodiff::{Inputs, Meter, Point, Real, cholesky};
 use nalgebra::{DMatrix, SymmetricEigen};
 
 use super::{PartPoint, Recorded};
 use crate::accuracy::Curvature;
 use crate::linear::Operator;
 use crate::linear::system::along_all;
+use crate::lower::Working;
 
 /// The smooth piece of a part near a solution, where its proximal map P is differentiable: with
 /// `D = ∂_zP` at `z = y − s ∇_y g`, the range T of D is tangent to the piece, and `C = (D⁺ − I)/s` is
@@ -152,6 +153,58 @@ impl<'a, T: Real> Face<'a, T> {
             q[i] = v[i] * over_s + b[i] - lower.product(1)[i];
         }
         axpy(by_x, T::one(), prox.by_x(q));
+    }
+
+    /// Overwrites `v` with the solution of `M v = b`, of a part of entries with no more of them free than
+    /// `working` has room for: by the factor of the free entries' own block. The least curvature of that
+    /// block; `None`, and `v` as it was, if there is none or it is not definite.
+    pub(crate) fn guess(
+        &mut self,
+        lower: &mut Point<T>,
+        b: &[T],
+        v: &mut [T],
+        working: &mut Working<T>,
+    ) -> Option<Curvature> {
+        let over_s = T::of(1.0 / self.s);
+        let (prox, [d, ..]) = self.part.split();
+        d.fill(T::one());
+        d.copy_from_slice(prox.tangent(d));
+        let free = |d: &T| *d != T::zero();
+        let count = d.iter().filter(|d| free(d)).count();
+        if count == 0 || count > Working::<T>::most(d.len()) {
+            return None;
+        }
+        working.of.clear();
+        working.of.extend((0..d.len()).filter(|i| free(&d[*i])));
+        working.form(lower);
+        let all: Vec<usize> = (0..count).collect();
+        let kept: Vec<T> = working.of.iter().map(|i| d[*i]).collect();
+        let definite = working.factor(&all, |entry, i, j| {
+            let on = kept[i] * entry * kept[j];
+            match i == j {
+                true => on + kept[i] * (T::one() - kept[i]) * over_s,
+                false => on,
+            }
+        });
+        if !definite {
+            return None;
+        }
+        let mut u: Vec<T> = working.of.iter().map(|i| b[*i]).collect();
+        cholesky::solve(&working.factor, &mut u);
+        v.fill(T::zero());
+        for (i, u) in working.of.iter().zip(&u) {
+            v[*i] = *u;
+        }
+        // Inverse iteration.
+        along_all(&mut u);
+        let mut least = f64::INFINITY;
+        for _ in 0..6 {
+            let size = norm(&u);
+            u.iter_mut().for_each(|u| *u /= size);
+            cholesky::solve(&working.factor, &mut u);
+            least = (T::one() / norm(&u)).f64();
+        }
+        Some(Curvature::met(least))
     }
 
     /// How far D is from symmetric along two unit vectors.

@@ -6,7 +6,7 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::{Inputs, Meter, Point, Program, Real, Shape};
 
 use super::needs::Needs;
-use super::{Part, ProximalMap};
+use super::{Entries, Part, ProximalMap};
 
 /// A part of a problem of x and y of these many entries, recorded once.
 #[derive(Clone, Debug)]
@@ -115,6 +115,20 @@ impl<T: Real> PartPoint<T> {
         let values = self.needs.as_mut()?.evaluate(&[x]);
         let reason = needs.complaint(values)?;
         Some(format!("{}: {reason}", self.recorded.part.name()))
+    }
+
+    /// The h of each entry at this x, if it is a sum over entries.
+    pub(crate) fn entries(&mut self, x: &[T]) -> Option<Entries<'_, T>> {
+        let of = self.recorded.map().entrywise()?;
+        let needs = self.recorded.needs.as_ref()?;
+        let values = self.needs.as_mut()?.evaluate(&[x]);
+        let place = |k: Option<usize>| k.map(|k| &values[needs.place(k)]);
+        Some(Entries {
+            weight: place(of.weight),
+            square: place(of.square),
+            low: place(of.low),
+            high: place(of.high),
+        })
     }
 
     /// Replaces `z` by `P_s(x, z)`.
