@@ -8,18 +8,18 @@ use super::newton::Minimum;
 use super::working::Working;
 use crate::accuracy::Curvature;
 use crate::linear::Scratch;
-use crate::part::{Entries, PartPoint};
+use crate::part::{Entries, PartPoint, Prox};
 
 /// The fewest entries that a working set is filled up to, and the growth of it.
 const FEW: usize = 16;
 /// Rounds of the quadratic model, each of some epochs of coordinate descent and a step of Newton's.
 const ROUNDS: usize = 200;
-/// Epochs before the free entries are solved for at once.
-const EPOCHS: usize = 2;
+/// Epochs before the free entries are solved for at once: until they stay, and at most so many.
+const EPOCHS: usize = 10;
 /// Iterations without a new least residual after which rounding is what is left.
 const PATIENCE: usize = 8;
 /// The part of the residual that the quadratic model leaves, where another one follows.
-const FORCING: f64 = 1e-3;
+const FORCING: f64 = 0.05;
 
 /// Entries of scratch for `n` variables.
 pub(crate) fn coordinates_scratch(n: usize) -> usize {
@@ -52,15 +52,16 @@ pub(crate) fn coordinates<T: Real>(
     scratch: &mut Scratch<'_, T>,
 ) -> Option<(Minimum, f64)> {
     let n = y.len();
-    let h = part.entries(x)?;
     let [sizes, order] = scratch.vectors(n);
+    let (h, prox, _) = part.with_entries(x)?;
     for (i, y) in y.iter_mut().enumerate() {
         *y = h.at(i).allowed(*y);
     }
+    working.factored.clear();
     let mut model = Model::default();
     let mut value = point.linearise(&[x, y]).f64() + h.value(y);
     let (mut least, mut least_at, mut iterations) = (f64::INFINITY, 0, 0);
-    let mut before = None;
+    let (mut before, mut formed, mut stands) = (None, false, false);
     let minimum = |residual, iterations| Minimum {
         residual,
         iterations,
@@ -72,34 +73,62 @@ pub(crate) fn coordinates<T: Real>(
         if residual < least {
             (least, least_at) = (residual, iterations);
         }
-        let stuck = iterations - least_at >= PATIENCE || !residual.is_finite();
+        let stuck = stands || iterations - least_at >= PATIENCE || !residual.is_finite();
         let ends = residual <= tolerance || iterations >= limit || stuck;
-        if ends && step.is_some() {
-            return Some((minimum(residual, iterations), before));
+        if ends && formed {
+            let largest = working.largest();
+            *step = Some(if largest > 0.0 { 1.0 / largest } else { 1.0 });
+            return agrees(prox, x, y, point.gradient(1), *step, residual, sizes)
+                .then(|| (minimum(residual, iterations), before));
         }
         if free > Working::<T>::most(n) {
             return None;
         }
-        choose(&h, y, sizes, order, free, &mut working.of);
+        let covers = choose(&h, y, sizes, order, free, &mut working.of);
         working.form(point);
-        let largest = working.largest();
-        *step = Some(if largest > 0.0 { 1.0 / largest } else { 1.0 });
+        formed = true;
         if ends {
             continue;
         }
         model.start(&working.of, y, point.gradient(1));
-        model.minimise(
-            &h,
-            working,
-            (0.1 * tolerance).max(FORCING * residual * T::EPSILON.sqrt()),
-        );
+        // Where others are left out that are no solution either, all of it is for nothing.
+        let forcing = if covers { T::EPSILON.sqrt() } else { 1.0 };
+        let until = (0.1 * tolerance).max(FORCING * forcing * residual);
+        model.minimise(&h, working, until);
         let taken = model.step(point, &h, x, y, &working.of, (value, residual));
         iterations += 1;
         match taken {
             Some(now) => value = now,
-            None => return Some((minimum(residual, iterations), before)),
+            None => stands = true,
         }
     }
+}
+
+/// Whether the recorded proximal map knows of the same h: with it y is as near to a solution.
+fn agrees<T: Real>(
+    prox: &mut Prox<T>,
+    x: &[T],
+    y: &[T],
+    gradient: &[T],
+    step: Option<f64>,
+    residual: f64,
+    next: &mut [T],
+) -> bool {
+    let s = step.unwrap_or(1.0);
+    let mut size = 0.0f64;
+    for (i, next) in next.iter_mut().enumerate() {
+        let way = T::of(s) * gradient[i];
+        *next = y[i] - way;
+        size = size.max(y[i].f64().abs()).max(way.f64().abs());
+    }
+    let squares = prox
+        .value(x, next, s)
+        .iter()
+        .zip(y)
+        .map(|(a, b)| (*a - *b).f64().powi(2));
+    let rounding = 1e3 * T::EPSILON * size * (y.len() as f64).sqrt();
+    // Written so that a NaN agrees: what is not finite is told elsewhere.
+    !(squares.sum::<f64>().sqrt() > 2.0 * s * residual + rounding)
 }
 
 /// The length of the least subgradient, and the number of free entries. `sizes` becomes each entry's
@@ -124,7 +153,8 @@ fn subgradients<T: Real>(
     (squares.sqrt(), free)
 }
 
-/// The working set: the free entries, and those of the largest sizes.
+/// The working set: the free entries, and those of the largest sizes; whether these are all that are
+/// not 0.
 fn choose<T: Real>(
     h: &Entries<'_, T>,
     y: &[T],
@@ -132,13 +162,13 @@ fn choose<T: Real>(
     order: &mut [T],
     free: usize,
     of: &mut Vec<usize>,
-) {
+) -> bool {
     let n = y.len();
     let count = (2 * free).max(FEW).min(Working::<T>::most(n));
     order.copy_from_slice(sizes);
     let bound = match count < n {
         true => {
-            let descending = |a: &T, b: &T| b.partial_cmp(a).expect("no NaN");
+            let descending = |a: &T, b: &T| b.f64().total_cmp(&a.f64());
             *order.select_nth_unstable_by(count - 1, descending).1
         }
         false => T::zero(),
@@ -154,6 +184,7 @@ fn choose<T: Real>(
         of.push(0);
     }
     of.truncate(Working::<T>::most(n));
+    of.len() == sizes.iter().filter(|size| **size > T::zero()).count()
 }
 
 /// The quadratic model of g with h among the entries of a working set.
@@ -168,6 +199,8 @@ struct Model<T> {
     first: Vec<T>,
     free: Vec<usize>,
     way: Vec<T>,
+    /// The entries and the gradient before a step of Newton's.
+    kept: [Vec<T>; 2],
 }
 
 impl<T: Real> Model<T> {
@@ -187,14 +220,14 @@ impl<T: Real> Model<T> {
         let (mut least, mut since) = (f64::INFINITY, 0);
         for _ in 0..ROUNDS {
             for _ in 0..EPOCHS {
-                self.epoch(h, working);
+                if self.epoch(h, working) == 0 {
+                    break;
+                }
             }
-            self.newton(h, working);
-            let squares = working.of.iter().enumerate().map(|(p, i)| {
-                let subgradient = h.at(*i).least(self.t[p], self.gradient[p]);
-                subgradient.f64().powi(2)
-            });
-            let residual = squares.sum::<f64>().sqrt();
+            if self.residual(h, &working.of) > tolerance {
+                self.newton(h, working);
+            }
+            let residual = self.residual(h, &working.of);
             since = if residual < 0.5 * least { 0 } else { since + 1 };
             least = least.min(residual);
             // Written so that a NaN ends it.
@@ -204,26 +237,51 @@ impl<T: Real> Model<T> {
         }
     }
 
-    /// Coordinate descent once around.
-    fn epoch(&mut self, h: &Entries<'_, T>, working: &Working<T>) {
-        let m = working.of.len();
+    /// The length of the least subgradient of the model.
+    fn residual(&self, h: &Entries<'_, T>, of: &[usize]) -> f64 {
+        let squares = of.iter().enumerate().map(|(p, i)| {
+            let subgradient = h.at(*i).least(self.t[p], self.gradient[p]);
+            subgradient.f64().powi(2)
+        });
+        squares.sum::<f64>().sqrt()
+    }
+
+    /// The value of the model, but for a constant.
+    fn value(&self, h: &Entries<'_, T>, of: &[usize]) -> f64 {
+        let mut value = 0.0;
+        for (p, i) in of.iter().enumerate() {
+            let mean = 0.5 * (self.first[p] + self.gradient[p]).f64();
+            value += mean * (self.t[p] - self.start[p]).f64() + h.at(*i).value(self.t[p]);
+        }
+        value
+    }
+
+    /// Coordinate descent once around: how many entries became free or are no longer.
+    fn epoch(&mut self, h: &Entries<'_, T>, working: &Working<T>) -> usize {
+        let (m, mut changed) = (working.of.len(), 0);
         for (p, column) in working.block.chunks_exact(m).enumerate() {
             let a = column[p];
             if !(a > T::zero()) {
                 continue;
             }
-            let next = h
-                .at(working.of[p])
-                .prox(self.t[p] - self.gradient[p] / a, a);
-            let moved = next - self.t[p];
-            if moved != T::zero() {
-                self.t[p] = next;
-                axpy(&mut self.gradient, moved, column);
+            let h = h.at(working.of[p]);
+            let next = h.prox(self.t[p] - self.gradient[p] / a, a);
+            if next != self.t[p] {
+                changed += usize::from(h.is_free(next) != h.is_free(self.t[p]));
+                self.move_to(p, next, column);
             }
         }
+        changed
     }
 
-    /// A step of Newton's method among the free entries, as far as they stay free.
+    fn move_to(&mut self, p: usize, end: T, column: &[T]) {
+        let moved = end - self.t[p];
+        self.t[p] = end;
+        axpy(&mut self.gradient, moved, column);
+    }
+
+    /// A step of Newton's method among the free entries: all the way, each as far as it stays free, or
+    /// if that does not lower the model all as far as they stay free.
     fn newton(&mut self, h: &Entries<'_, T>, working: &mut Working<T>) {
         let m = working.of.len();
         self.free.clear();
@@ -245,21 +303,29 @@ impl<T: Real> Model<T> {
                 *way = -of(working, *p).least(self.t[*p], self.gradient[*p]);
             }
             cholesky::solve(&working.factor, &mut self.way);
+            let before = self.value(h, &working.of);
+            for (kept, of) in self.kept.iter_mut().zip([&self.t, &self.gradient]) {
+                kept.clone_from(of);
+            }
             let (mut part, mut first) = (T::one(), None);
             for (k, p) in free.iter().enumerate() {
                 let (reach, end) = of(working, *p).reach(self.t[*p], self.way[k]);
                 if reach < part {
                     (part, first) = (reach, Some((k, end)));
                 }
+                // All the way, each up to where it is no longer free.
+                self.move_to(*p, end, &working.block[p * m..][..m]);
             }
-            for (k, p) in free.iter().enumerate() {
-                let end = match first {
-                    Some((first, end)) if first == k => end,
-                    _ => of(working, *p).allowed(self.t[*p] + part * self.way[k]),
-                };
-                let moved = end - self.t[*p];
-                self.t[*p] = end;
-                axpy(&mut self.gradient, moved, &working.block[p * m..][..m]);
+            if first.is_some() && !(self.value(h, &working.of) < before) {
+                std::mem::swap(&mut self.t, &mut self.kept[0]);
+                std::mem::swap(&mut self.gradient, &mut self.kept[1]);
+                for (k, p) in free.iter().enumerate() {
+                    let end = match first {
+                        Some((first, end)) if first == k => end,
+                        _ => of(working, *p).allowed(self.t[*p] + part * self.way[k]),
+                    };
+                    self.move_to(*p, end, &working.block[p * m..][..m]);
+                }
             }
         }
         self.free = free;
@@ -301,6 +367,9 @@ impl<T: Real> Model<T> {
                 let squares = gradient.map(|(i, g)| h.at(i).least(y[i], *g).f64().powi(2));
                 if squares.sum::<f64>().sqrt() < residual {
                     return Some(reached);
+                }
+                if length.f64() < 1e-3 {
+                    break;
                 }
             }
             length *= T::of(0.5);

@@ -2,6 +2,7 @@
 
 mod accelerated;
 mod coordinates;
+mod lbfgs;
 mod newton;
 mod proximal;
 mod slot;
@@ -11,6 +12,7 @@ mod working;
 
 pub(crate) use accelerated::accelerated;
 pub(crate) use coordinates::{coordinates, coordinates_scratch};
+pub(crate) use lbfgs::{lbfgs, lbfgs_scratch};
 pub(crate) use newton::{NEWTON_LIMIT, Trend, newton, newton_scratch};
 pub(crate) use proximal::{proximal, proximal_scratch};
 pub use slot::LowerSolve;

@@ -13,7 +13,7 @@ use crate::{Bilevel, Status, default_tolerance};
 
 use super::{
     NEWTON_LIMIT, Steps, Trend, Walk, Working, accelerated, coordinates, coordinates_scratch,
-    newton, newton_scratch, proximal, proximal_scratch,
+    lbfgs, lbfgs_scratch, newton, newton_scratch, proximal, proximal_scratch,
 };
 
 /// How the lower level is solved before it is differentiated implicitly.
@@ -46,6 +46,19 @@ pub enum LowerSolve {
         /// As for Newton's method.
         tolerance: Option<f64>,
         /// The most steps; 20 000 if `None`.
+        limit: Option<usize>,
+    },
+    /// By L-BFGS with sixteen pairs and a line search for Wolfe's conditions, for a smooth level whose
+    /// Hessian-vector products are dear or that is not convex, such as a network: it goes down to a
+    /// stationary point, one gradient or two an iteration, and the linear system after it tells by the
+    /// curvature that it meets whether that is a minimiser.
+    ///
+    /// Reference: D. Liu and J. Nocedal, On the limited memory BFGS method for large scale
+    /// optimization, Mathematical Programming 45, 1989.
+    Lbfgs {
+        /// As for Newton's method.
+        tolerance: Option<f64>,
+        /// The most iterations; 20 000 if `None`.
         limit: Option<usize>,
     },
     /// By exactly the steps that [`Itd`](crate::Itd) unrolls, so that the two can be compared at
@@ -96,7 +109,9 @@ impl LowerSolve {
     /// Number, kind and length of the steps, if it takes steps.
     pub(crate) fn steps(&self) -> Option<(usize, Steps)> {
         match self {
-            LowerSolve::Newton { .. } | LowerSolve::Accelerated { .. } => None,
+            LowerSolve::Newton { .. }
+            | LowerSolve::Accelerated { .. }
+            | LowerSolve::Lbfgs { .. } => None,
             LowerSolve::Steps {
                 depth,
                 inner,
@@ -117,9 +132,22 @@ impl LowerSolve {
                 .spare(dim_y)
                 .max(proximal_scratch::<T>(dim_y))
                 .max(coordinates_scratch(dim_y)),
+            (LowerSolve::Lbfgs { .. }, _) => lbfgs_scratch(dim_y),
             (LowerSolve::Accelerated { .. }, _) => StepLength::Auto.spare(dim_y).max(2 * dim_y),
             _ => newton_scratch::<T>(dim_y, factors),
         }
+    }
+
+    /// The reason why a problem is not solved by it, with what does, if it is not.
+    pub(crate) fn misfit<T: Real>(&self, problem: &Bilevel<T>) -> Option<String> {
+        let part = problem
+            .part()
+            .filter(|_| matches!(self, LowerSolve::Lbfgs { .. }))?;
+        Some(format!(
+            "L-BFGS solves ∇_y g = 0, and the lower level has a part beside g ({}): expected Newton's \
+             method or accelerated steps",
+            part.name()
+        ))
     }
 
     /// Whether a problem is solved by working sets.
@@ -131,6 +159,7 @@ impl LowerSolve {
     pub(crate) fn complaint(&self) -> Option<String> {
         match self {
             LowerSolve::Newton { tolerance, limit }
+            | LowerSolve::Lbfgs { tolerance, limit }
             | LowerSolve::Accelerated { tolerance, limit } => {
                 if *limit == Some(0) {
                     return Some("at most 0 iterations: expected at least 1".to_owned());
@@ -217,6 +246,7 @@ impl LowerSolve {
                 (*tolerance, limit.unwrap_or(NEWTON_LIMIT))
             }
             LowerSolve::Newton { tolerance, limit }
+            | LowerSolve::Lbfgs { tolerance, limit }
             | LowerSolve::Accelerated { tolerance, limit } => (*tolerance, limit.unwrap_or(20_000)),
             LowerSolve::Steps { .. } => (None, 0),
         }
@@ -337,7 +367,8 @@ impl LowerSolve {
             }
             lower.step = None;
         }
-        if lower.step.is_none() && (part.is_some() || !newtons) {
+        let by_steps = matches!(self, LowerSolve::Accelerated { .. });
+        if lower.step.is_none() && (part.is_some() || by_steps) {
             let [spare] = scratch.vectors(StepLength::Auto.spare(y.len()));
             let mut after = After::of(&InnerStep::GradientDescent, part.as_deref_mut());
             let length = StepLength::Auto.resolve_after(after.again(), point, x, y, spare);
@@ -349,6 +380,9 @@ impl LowerSolve {
         let minimum = match (part, &mut lower.step) {
             (Some(part), Some(step)) => proximal(point, part, x, y, step, until, newtons, scratch),
             (None, Some(step)) => accelerated(point, x, y, *step, tolerance, limit, scratch),
+            (_, None) if matches!(self, LowerSolve::Lbfgs { .. }) => {
+                lbfgs(point, x, y, until, scratch)
+            }
             (_, None) => {
                 let (factors, trend) = (lower.factors, &mut lower.trend);
                 newton(point, x, y, until, factors, scratch, trend)
@@ -388,6 +422,10 @@ mod tests {
         for lower in [
             LowerSolve::default(),
             LowerSolve::Accelerated {
+                tolerance: None,
+                limit: None,
+            },
+            LowerSolve::Lbfgs {
                 tolerance: None,
                 limit: None,
             },

@@ -11,13 +11,15 @@ use crate::part::Recorded;
 const MOST: usize = 1024;
 
 /// Room for blocks of the Hessian of g among few entries of y.
+#[derive(Debug)]
 pub(crate) struct Working<T> {
     /// The entries, ascending.
     pub(crate) of: Vec<usize>,
     /// The block among them.
     pub(crate) block: Vec<T>,
-    /// A factor of a part of it.
+    /// A factor of a part of it, or of an earlier one, and the entries of y of that.
     pub(crate) factor: Vec<T>,
+    pub(crate) factored: Vec<usize>,
     room: Vec<T>,
     dim_y: usize,
     _bytes: Claim,
@@ -39,8 +41,8 @@ impl<T: Real> Working<T> {
     pub(crate) fn bytes(n: usize) -> usize {
         let most = Self::most(n);
         // With the vectors of a model of coordinate descent.
-        let numbers = 2 * most * most + (HESSIAN_ROOM + 5) * most + n;
-        numbers * size_of::<T>() + 2 * most * size_of::<usize>()
+        let numbers = 2 * most * most + (HESSIAN_ROOM + 7) * most + n;
+        numbers * size_of::<T>() + 3 * most * size_of::<usize>()
     }
 
     /// Room for `n` entries of y. What is not used is reserved alone.
@@ -50,6 +52,7 @@ impl<T: Real> Working<T> {
             of: Vec::with_capacity(most),
             block: Vec::with_capacity(most * most),
             factor: Vec::with_capacity(most * most),
+            factored: Vec::with_capacity(most),
             room: Vec::with_capacity(HESSIAN_ROOM * most + n),
             dim_y: n,
             _bytes: Claim::new(Self::bytes(n), Category::Solver, meter),
@@ -74,13 +77,18 @@ impl<T: Real> Working<T> {
                 column[i] = entry(self.block[some[j] * m + some[i]], i, j);
             }
         }
+        self.factored.clear();
         if cholesky::factor(&mut self.factor, k).is_err() {
             return false;
         }
         let pivots = || self.factor.iter().step_by(k + 1).map(|p| p.f64());
         let least = pivots().fold(f64::INFINITY, f64::min);
         let largest = pivots().fold(0.0, f64::max);
-        (least / largest).powi(2) > k as f64 * T::EPSILON
+        let definite = (least / largest).powi(2) > k as f64 * T::EPSILON;
+        if definite {
+            self.factored.extend(some.iter().map(|p| self.of[*p]));
+        }
+        definite
     }
 
     /// The largest curvature of the block, by some steps of the power method.

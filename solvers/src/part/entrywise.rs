@@ -115,6 +115,19 @@ impl<T: Real> OneEntry<T> {
         if held { T::zero() } else { least }
     }
 
+    /// How far z is from where the proximal map of step s bends.
+    pub(crate) fn off_bends(&self, z: f64, s: f64) -> f64 {
+        let (w, v) = (s * self.weight.f64(), 1.0 + s * self.square.f64());
+        let (low, high) = (self.low.f64(), self.high.f64());
+        let at = |bound: f64, shift: f64| (z - (bound * v + shift)).abs();
+        let least = at(low, if low < 0.0 { -w } else { w });
+        let least = least.min(at(high, if high > 0.0 { w } else { -w }));
+        match w > 0.0 && low < 0.0 && high > 0.0 {
+            true => least.min((z.abs() - w).abs()),
+            false => least,
+        }
+    }
+
     /// Whether h is smooth around t.
     #[inline(always)]
     pub(crate) fn is_free(&self, t: T) -> bool {
@@ -163,6 +176,10 @@ mod tests {
                     assert!(value(moved) >= value(t) - 1e-15);
                 }
             }
+        }
+        // Of 0.2 h the map bends at ±0.1 and where it meets −1 and 2.
+        for (z, off) in [(0.15, 0.05), (-0.08, 0.02), (-1.2, 0.04), (2.3, 0.08)] {
+            assert!((of.off_bends(z, 0.2) - off).abs() < 1e-14, "{z}");
         }
         assert!(of.is_free(0.1) && !of.is_free(0.0) && !of.is_free(2.0));
         assert_eq!(of.reach(1.0, 4.0), (0.25, 2.0));

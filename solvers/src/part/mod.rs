@@ -6,6 +6,7 @@ mod bounds;
 mod entrywise;
 mod face;
 mod groups;
+mod kernel;
 mod l1;
 mod linear;
 mod margin;
@@ -21,7 +22,7 @@ pub(crate) use entrywise::Entries;
 pub use entrywise::Entrywise;
 pub(crate) use face::{Face, OnFace};
 pub use needs::{Need, Parameter};
-pub(crate) use point::{PartPoint, Recorded, ready};
+pub(crate) use point::{PartPoint, Prox, Recorded, ready};
 
 /// A recorded function of x: a parameter of a [`Part`].
 pub(crate) type OfX<T> = Arc<dyn for<'r> Fn(Var<'r, T>) -> Var<'r, T> + Send + Sync>;
