@@ -269,7 +269,8 @@ impl LowerSolve {
         let (None, limit) = self.until(part.is_some()) else {
             return None;
         };
-        let by_steps = lower.step.is_some() && part.is_none();
+        let first_order = lower.step.is_some() || matches!(self, LowerSolve::Lbfgs { .. });
+        let by_steps = first_order && part.is_none();
         let left = limit.saturating_sub(lower.iterations);
         // Written so that a NaN, or no curvature, ends it.
         if !(distance > solved::<T>() && distance.is_finite()) || left == 0 || lower.stalled {
@@ -279,7 +280,7 @@ impl LowerSolve {
         let before = lower.residual;
         let now = self.advance(point, part, working, x, y, (wanted, left), lower, scratch);
         lower.stalled = !(now < 0.5 * before);
-        // Accelerated steps leave y where they end, nearer or not.
+        // Accelerated steps and L-BFGS leave g elsewhere, nearer or not.
         Some(now < before || by_steps)
     }
 
