@@ -89,17 +89,14 @@ fn few<T: Real>(
             }
         }
         for a in 0..count {
-            let column = (found[a].f64() as usize - 1) * m;
-            let scaled = values[a] * *c;
-            // The lower half: places ascend, as the columns of a row do.
-            for b in a..count {
-                out[column + found[b].f64() as usize - 1] += scaled * values[b];
+            let (i, scaled) = (found[a].f64() as usize - 1, values[a] * *c);
+            out[i * m + i] += scaled * values[a];
+            for b in a + 1..count {
+                let (k, product) = (found[b].f64() as usize - 1, scaled * values[b]);
+                // Both halves: few are found in a row, and the block may be large.
+                out[i * m + k] += product;
+                out[k * m + i] += product;
             }
-        }
-    }
-    for j in 0..m {
-        for i in 0..j {
-            out[j * m + i] = out[i * m + j];
         }
     }
 }

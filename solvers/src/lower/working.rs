@@ -98,7 +98,7 @@ impl<T: Real> Working<T> {
             .map(|i| T::of(1.0 + 0.3 * (i as f64).sin()))
             .collect();
         let mut largest = 0.0;
-        for _ in 0..8 {
+        for _ in 0..4 {
             let product: Vec<T> = self.block.chunks_exact(m).map(|c| dot(c, &v)).collect();
             let size = dot(&product, &product).sqrt();
             let before = dot(&v, &v).sqrt();
