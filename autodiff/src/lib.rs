@@ -78,7 +78,7 @@ pub use non_finite::{NonFinite, Quantity};
 pub use objective::{Closure, Objective, objective};
 pub use operands::{OperandAdjoints, OperandTangents, Operands, Stash};
 pub use point::Point;
-pub use primitive::{Asked, Primitive};
+pub use primitive::{Asked, HESSIAN_ROOM, Primitive};
 pub use program::Program;
 pub use real::Real;
 pub use rerecord::Rerecord;

@@ -257,6 +257,28 @@ impl<T: Real> Program<T> {
         self.nodes[self.output].reads.meets(Inputs::one(k))
     }
 
+    /// Whether [`Point::hessian_among`](crate::Point::hessian_among) gives blocks of the Hessian by
+    /// input `k`: whether the program is one fused loss of that input, which knows them.
+    pub fn knows_hessian(&self, k: usize) -> bool {
+        self.hessian_node(k).is_some()
+    }
+
+    pub(crate) fn hessian_node(&self, k: usize) -> Option<(&Node<T>, &dyn Primitive<T>)> {
+        let node = &self.nodes[self.output];
+        match &node.op {
+            Op::Fused(f)
+                if node.args[0] as usize == k
+                    && k < self.inputs
+                    && node.shape.is_scalar()
+                    && node.depends == Inputs::one(k)
+                    && f.knows_hessian() =>
+            {
+                Some((node, &**f))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the program takes a gradient inside, so that it cannot be differentiated twice.
     pub fn has_gradients(&self) -> bool {
         self.nodes

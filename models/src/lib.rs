@@ -17,6 +17,7 @@
 //! assert!((value - 2f64.ln()).abs() < 1e-12);
 //! ```
 
+mod among;
 pub mod catalogue;
 pub mod closed_form;
 mod curvatures;

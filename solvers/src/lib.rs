@@ -70,7 +70,7 @@ pub use method::{
     Outer, Progress, Project, Rule, Run, State, Update, keep_warnings, keeping,
 };
 pub use optimiser::{Moving, Optimise, Optimiser};
-pub use part::{Need, Parameter, Part, ProximalMap};
+pub use part::{Entrywise, Need, Parameter, Part, ProximalMap};
 pub use problem::{Bilevel, ProblemError};
 pub use schedule::Schedule;
 pub use workspace::Workspace;

@@ -8,6 +8,7 @@ use autodiff::{Point, Real};
 use nalgebra::DVector;
 
 use crate::loops::Loops;
+use crate::lower::Working;
 use crate::part::{PartPoint, ready};
 use crate::{Bilevel, Ledger, Oracles};
 
@@ -20,6 +21,8 @@ pub struct Workspace<T: Real> {
     /// The start of the lower level as a function of x.
     pub(crate) start: Option<Point<T>>,
     pub(crate) loops: Loops<T>,
+    /// Room for working sets, once they were used.
+    pub(crate) working: Option<Working<T>>,
     /// Room for the vectors of a call; that of the call which took most.
     pub(crate) room: Buffer<T>,
     pub(crate) meter: Meter,
@@ -36,6 +39,7 @@ impl<T: Real> Workspace<T> {
                 .map(|part| PartPoint::new(part, &meter)),
             start: problem.start_of_x().map(|start| ready(start, &meter)),
             loops: Loops::new(&meter),
+            working: None,
             room: Buffer::zeros(0, Category::Solver, &meter),
             meter,
         }

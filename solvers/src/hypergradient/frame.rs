@@ -10,6 +10,7 @@ use nalgebra::DVector;
 use crate::inner::InnerStep;
 use crate::linear::Scratch;
 use crate::loops::Loops;
+use crate::lower::Working;
 use crate::part::PartPoint;
 use crate::{Bilevel, Certificate, Estimate, Status, Workspace};
 
@@ -43,6 +44,7 @@ pub struct Call<'a, T: Real> {
     /// The function of x that the start is the value of, linearised there.
     pub(crate) learned: Option<&'a mut Point<T>>,
     pub(crate) loops: &'a mut Loops<T>,
+    pub(crate) working: &'a mut Option<Working<T>>,
 }
 
 /// What a strategy found beside the hypergradient and y. None can be made without a status.
@@ -173,6 +175,7 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
             part: work.part.as_mut(),
             learned: work.start.as_mut().filter(|_| is_learned),
             loops: &mut work.loops,
+            working: &mut work.working,
         })
     };
     // One that is not finite would spoil all later calls.

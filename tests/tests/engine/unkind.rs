@@ -32,7 +32,14 @@ fn lower(case: &Case, problem: &Bilevel<f64>, y: &DVector<f64>) -> f64 {
 
 fn into_the_set(case: &Case, y: &mut DVector<f64>) {
     if let Some(Proximal::Constraint(constraint)) = case.set {
+        // The simplex of a part has a sum of its own.
+        let sum = match constraint {
+            Constraint::Simplex => case.truth.solutions[0].y.sum(),
+            _ => 1.0,
+        };
+        *y /= sum;
         Constraint::project(constraint, y.as_mut_slice());
+        *y *= sum;
     }
 }
 

@@ -9,7 +9,7 @@ mod kinks;
 mod nowhere;
 mod quadratic;
 mod separable;
-mod sets;
+pub(super) mod sets;
 
 use autodiff::{Real, Var};
 use nalgebra::{DMatrix, DVector};
@@ -42,11 +42,13 @@ pub enum Family {
     Columns,
     /// Factors, systems and determinants of matrices, some of which have none.
     Algebra,
+    /// As [`Sets`](Family::Sets), but the problem's own, with parameters of x.
+    Parts,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Family; 10] = [
+    pub const ALL: [Family; 11] = [
         Family::Cancelling,
         Family::Quadratic,
         Family::Kinks,
@@ -57,6 +59,7 @@ impl Family {
         Family::Domains,
         Family::Columns,
         Family::Algebra,
+        Family::Parts,
     ];
 
     /// Its name in tables.
@@ -72,6 +75,7 @@ impl Family {
             Family::Domains => "domains",
             Family::Columns => "columns",
             Family::Algebra => "algebra",
+            Family::Parts => "parts",
         }
     }
 
@@ -84,7 +88,11 @@ impl Family {
             Family::Nowhere => nowhere::draw(dice, dims),
             Family::Separable => separable::draw(dice, dims),
             Family::Degenerate => degenerate::draw(dice, dims),
-            Family::Sets => sets::draw(dice, dims),
+            Family::Sets => sets::draw(dice, dims, None),
+            Family::Parts => {
+                let rate = dice.between(-0.5, 0.5);
+                sets::draw(dice, dims, Some(rate))
+            }
             Family::Domains => domains::draw(dice, dims),
             Family::Columns => Recipe {
                 mixing: Mixing::Columns,
@@ -120,8 +128,10 @@ pub(super) struct Recipe {
     pub(super) mixing: Mixing,
     /// Where it starts, if that is not for the case to choose.
     pub(super) start: Option<DVector<f64>>,
-    /// The set or threshold that belongs to it.
+    /// The set or threshold that belongs to it, at u = 0.
     pub(super) set: Option<Proximal>,
+    /// If it is the problem's own, by which rate its parameters grow with u₀.
+    pub(super) grows: Option<f64>,
     pub(super) fault: Option<Fault>,
 }
 
@@ -135,6 +145,7 @@ impl Recipe {
             mixing: Mixing::Any,
             start: None,
             set: None,
+            grows: None,
             fault: None,
         }
     }
