@@ -2,23 +2,30 @@
 //! guard that lets no panic out. `python/bilevel` wraps it, and has all that users read.
 
 mod arrays;
+mod data;
 mod errors;
 mod guard;
 mod losses;
+mod point;
 mod problem;
 mod program;
 mod recording;
 mod records;
 mod run;
+mod saved;
 mod settings;
 
 /// The module `bilevel._bilevel`.
 #[pyo3::pymodule]
 mod _bilevel {
     #[pymodule_export]
+    use crate::data::load;
+    #[pymodule_export]
     use crate::guard::panics;
     #[pymodule_export]
     use crate::losses::Samples;
+    #[pymodule_export]
+    use crate::point::Point;
     #[pymodule_export]
     use crate::problem::Problem;
     #[pymodule_export]

@@ -2,6 +2,7 @@
 
 from ._bilevel import __version__
 from ._var import Var
+from .data import Samples, Splits, load, sweep
 from .errors import (
     BilevelError,
     ConfigError,
@@ -13,6 +14,7 @@ from .errors import (
     StatusError,
     TraceError,
 )
+from .function import Function, Linearised, record
 from .functions import (
     conv2d,
     cross_entropy,
@@ -46,7 +48,9 @@ __all__ = [
     "ConfigError",
     "DataError",
     "Estimate",
+    "Function",
     "InternalError",
+    "Linearised",
     "MemoryTable",
     "Named",
     "NumericalWarning",
@@ -55,7 +59,9 @@ __all__ = [
     "ProblemError",
     "RestoreError",
     "Run",
+    "Samples",
     "Solution",
+    "Splits",
     "StatusError",
     "Table",
     "Trace",
@@ -68,6 +74,7 @@ __all__ = [
     "gelu",
     "huber",
     "leaky_relu",
+    "load",
     "log_cosh",
     "log_softmax",
     "logistic_loss",
@@ -75,6 +82,7 @@ __all__ = [
     "methods",
     "problem",
     "problems",
+    "record",
     "relu",
     "sigmoid",
     "silu",
@@ -84,6 +92,7 @@ __all__ = [
     "squared_loss",
     "stop_gradient",
     "strategies",
+    "sweep",
     "threads",
     "xlogx",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -30,8 +31,10 @@ def _plain(name: str, **options: Any) -> None:
 # ---- reductions
 
 
-def _axis(v: Var, axis: Any) -> int | None:
+def _axis(v: Any, axis: Any) -> int | None:
     """The one axis, or ``None`` for all."""
+    if not isinstance(v, Var) or isinstance(axis, Var):
+        raise TraceError("an axis or an option may not depend on a value")
     if axis is None:
         return None
     axes = normalize_axis_tuple(axis, max(v.ndim, 1))
@@ -66,11 +69,11 @@ def _row(v: Var, name: str) -> Var:
     return v._step(name, (v.shape[0], 1))._as((v.shape[0],))
 
 
-def _sum(v: Var, axis: Any = None, keepdims: Any = False) -> Var:
+def _sum(v: Any, axis: Any = None, keepdims: Any = False) -> Var:
     return _reduce(v, axis, keepdims, lambda a: a._step("sum", ()), _sum_of)
 
 
-def _fold(name: str) -> Callable[[Var, Any, Any], Var]:
+def _fold(name: str) -> Callable[..., Var]:
     """A fold that the engine has of columns: of NumPy's rows."""
 
     def all_(v: Var) -> Var:
@@ -79,7 +82,10 @@ def _fold(name: str) -> Callable[[Var, Any, Any], Var]:
     def one(v: Var, axis: int) -> Var:
         return _row(v if axis == 1 else v.T, name)
 
-    return lambda v, axis=None, keepdims=False: _reduce(v, axis, keepdims, all_, one)
+    def fold(v: Any, axis: Any = None, keepdims: Any = False) -> Var:
+        return _reduce(v, axis, keepdims, all_, one)
+
+    return fold
 
 
 _max, _min = _fold("max_rows"), _fold("min_rows")
@@ -151,6 +157,8 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
+    if not isinstance(x, Var):
+        raise TraceError("np.linalg.norm: an option may not depend on a value")
     if axis is None and (ord is None or (ord == 2 and x.ndim == 1) or (ord == "fro" and x.ndim == 2)):
         return _kept(x, x._step("norm", ()), None, keepdims)
     if axis is None and x.ndim == 1:
@@ -171,7 +179,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> An
 def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     _plain("cumsum", dtype=dtype, out=out)
     where = _axis(a, axis)
-    if axis is None or a.ndim == 1:
+    if axis is None or a.ndim < 2:
         return a._as((a.size,))._step("cumsum", (a.size,))
     return a._step("cumsum", a.shape) if where == 1 else a.T._step("cumsum", a.shape[::-1]).T
 
@@ -227,6 +235,13 @@ def outer(a: Any, b: Any, out: Any = None) -> Any:
     return a._as((a.size, 1)) * b._as((1, b.size))
 
 
+def _outer_of_vectors(x1: Any, x2: Any, /) -> Any:
+    if np.ndim(x1) != 1 or np.ndim(x2) != 1:
+        raise ValueError("Input arrays must be one-dimensional, "
+                         f"but they are {np.ndim(x1)}-d and {np.ndim(x2)}-d")
+    return outer(x1, x2)
+
+
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None,
           out: Any = None) -> Any:
     _plain("trace", dtype=dtype, out=out)
@@ -276,18 +291,16 @@ def where(condition: Any, x: Any = _UNSET, y: Any = _UNSET, /) -> Any:
 
 
 def _same(a: Any, *_: Any, **__: Any) -> Any:
-    return a
+    return a if isinstance(a, Var) else np.copy(a)
 
 
 def _filled(function: Any) -> Callable[..., Any]:
     def filled(a: Any, *args: Any, **kwargs: Any) -> Any:
-        return function(np.broadcast_to(np.zeros((), a.dtype), a.shape), *args, **kwargs)
+        if any(isinstance(v, Var) for v in (*args, *kwargs.values())):
+            raise TraceError(f"np.{function.__name__}: a shape or a filling may not depend on a value")
+        return function(_zeros(a), *args, **kwargs)
 
     return filled
-
-
-def _shaped(function: Any) -> Callable[..., Any]:
-    return lambda a, *args: function(np.broadcast_to(0.0, a.shape), *args)
 
 
 # ---- functions that only move entries
@@ -305,6 +318,15 @@ def _moves(func: Any) -> Callable[..., Any]:
         return moved(func, [a], lambda p: func(p[0], *args, **kwargs))
 
     return move
+
+
+def _chooses(func: Any) -> Callable[..., Any]:
+    """The same of the second argument, after a condition."""
+
+    def choose(condition: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
+        return _moves(lambda p, *rest, **named: func(condition, p, *rest, **named))(a, *args, **kwargs)
+
+    return choose
 
 
 def _turns(func: Any) -> Callable[..., Any]:
@@ -349,20 +371,20 @@ def _table() -> dict[Any, Callable[..., Any]]:
         np.max: _extreme("max", _max), np.min: _extreme("min", _min), np.cumsum: cumsum,
         np.dot: dot, np.vdot: vdot, np.inner: inner, np.outer: outer, np.trace: trace,
         np.trapezoid: trapezoid, np.diff: diff, np.clip: clip, np.where: where,
-        linalg.norm: norm, linalg.matmul: matmul, linalg.outer: outer, linalg.trace: trace,
+        linalg.norm: norm, linalg.matmul: matmul, linalg.outer: _outer_of_vectors, linalg.trace: trace,
         linalg.vector_norm: lambda x, *, axis=None, keepdims=False, ord=2: norm(
             x if axis is not None else x._as((x.size,)), ord, axis, keepdims),
         linalg.vecdot: lambda a, b, *, axis=-1: np.sum(a * b, axis=axis),
         np.copy: _same, np.real: _same, np.real_if_close: _same,
         np.zeros_like: _filled(np.zeros_like), np.ones_like: _filled(np.ones_like),
         np.full_like: _filled(np.full_like), np.empty_like: _filled(np.empty_like),
-        np.shape: _shaped(np.shape), np.ndim: _shaped(np.ndim), np.size: _shaped(np.size),
-        np.iscomplexobj: _shaped(np.iscomplexobj), np.isrealobj: _shaped(np.isrealobj),
+        np.shape: _filled(np.shape), np.ndim: _filled(np.ndim), np.size: _filled(np.size),
+        np.iscomplexobj: _filled(np.iscomplexobj), np.isrealobj: _filled(np.isrealobj),
         np.append: append, np.pad: pad, np.broadcast_arrays: lambda *a: tuple(
             np.broadcast_to(v, np.broadcast_shapes(*(np.shape(u) for u in a))) for v in a),
     }
     for name in (
-        "array_split atleast_1d atleast_2d broadcast_to compress delete diag diagflat diagonal dsplit "
+        "array_split atleast_1d atleast_2d broadcast_to delete diag diagflat diagonal dsplit "
         "expand_dims flip fliplr flipud hsplit ravel repeat reshape resize roll rollaxis rot90 split "
         "squeeze take take_along_axis tile tril triu vsplit unstack"
     ).split():
@@ -374,12 +396,15 @@ def _table() -> dict[Any, Callable[..., Any]]:
         table[getattr(np, name)] = _gathers(getattr(np, name))
     table[linalg.diagonal] = _moves(linalg.diagonal)
     table[linalg.matrix_transpose] = _turns(linalg.matrix_transpose)
-    table[np.extract] = lambda condition, arr: moved(
-        np.extract, [arr], lambda p: np.extract(condition, p[0]))
+    for chooses in (np.extract, np.compress):
+        table[chooses] = _chooses(chooses)
     return table
 
 
 _TABLE = _table()
+
+#: What looks at shapes itself, and would take its time on zeros.
+_PRODUCTS = {np.dot, np.vdot, np.inner, np.outer, np.linalg.matmul, np.linalg.outer, np.where}
 
 _INSTEAD: dict[str, str] = {
     **dict.fromkeys("prod nanprod cumprod".split(), "use np.exp(np.sum(np.log(…)))"),
@@ -398,6 +423,15 @@ _INSTEAD: dict[str, str] = {
 }
 
 
+def _zeros(value: Any) -> Any:
+    """Zeros in the place of ``Var`` s, in arguments as they are given."""
+    if isinstance(value, Var):
+        return np.broadcast_to(np.zeros((), value.dtype), value.shape)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_zeros(v) for v in value)
+    return value
+
+
 def function_call(func: Any, args: Any, kwargs: Any) -> Any:
     """What a function does of whose arguments one is a ``Var``."""
     step = _TABLE.get(func)
@@ -405,4 +439,18 @@ def function_call(func: Any, args: Any, kwargs: Any) -> Any:
         module = func.__module__.replace("numpy", "np", 1)
         instead = _INSTEAD.get(func.__name__, _ORACLE)
         raise TraceError(f"{module}.{func.__name__} is not recorded: {instead}")
-    return step(*args, **kwargs)
+    if kwargs.get("out") is not None:
+        raise TraceError(f"np.{func.__name__} with out=: write a = …")
+    if func in _PRODUCTS:
+        return step(*args, **kwargs)
+    # What NumPy refuses is refused in its words, and its shapes are what comes out.
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        like = func(*_zeros(args), **{k: _zeros(v) for k, v in kwargs.items()})
+    made = step(*args, **kwargs)
+    if isinstance(made, Var) and made.shape != np.shape(like):
+        raise TraceError(
+            f"np.{func.__name__} with these options is not recorded: it has shape {np.shape(like)} in "
+            f"NumPy, and {made.shape} here"
+        )
+    return made
