@@ -44,7 +44,7 @@ pub(super) fn derivative<T: Real>(
             operation: Operation {
                 name: node.op.name().to_owned(),
                 position,
-                site: node.site,
+                site: node.site.clone(),
             },
         };
         let value: Vec<C> = match &node.op {

@@ -62,7 +62,7 @@ impl<T: Real> Sweep<'_, T> {
                 f.eval(&a, plan.asked(node), out, stash);
             }
             Op::Gradient { of, wrt } => {
-                let inner = &mut work.nested[node.nested];
+                let inner = &mut work.nested[node.nested as usize];
                 for (k, arg) in node.args.iter().enumerate() {
                     if plan.renews(program.nodes[*arg as usize].reads, node) {
                         inner.set_input(of, k, a.get(k));

@@ -158,7 +158,7 @@ impl<'a, T: Real> Sweep<'a, T> {
                 }
             }
             Op::Gradient { of, wrt } => {
-                let mut within = Sweep::of(of, &mut work.nested[node.nested]);
+                let mut within = Sweep::of(of, &mut work.nested[node.nested as usize]);
                 let mut moving = Inputs::NONE;
                 for k in 0..a.len() {
                     if let Some(t) = tangents.get(k) {
