@@ -4,14 +4,15 @@
 //! of scalars that tells its meter when it is made and when it is dropped. The counts are sums of
 //! lengths times scalar sizes: deterministic, and independent of the allocator and of the process.
 
+mod interrupt;
 mod units;
 
+pub use interrupt::{Interrupt, Interrupted};
 pub use units::{ParseBytesError, human_bytes, parse_bytes};
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::real::Real;
@@ -66,19 +67,23 @@ struct Counters {
     total: AtomicUsize,
     peak: AtomicUsize,
     at_peak: [AtomicUsize; 6],
-    /// Whether sweeps are to stop.
-    interrupted: AtomicBool,
+    interrupt: Interrupt,
     /// Recordings by address, with the number of their owners.
     shared: Mutex<Vec<(usize, usize)>>,
 }
 
-/// What a sweep unwinds with when its [`Meter`] is [interrupted](Meter::interrupt).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interrupted;
-
 /// A shared counter of live and peak bytes. Cloning it shares the count.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Meter(Arc<Counters>);
+
+impl Default for Meter {
+    fn default() -> Self {
+        Meter(Arc::new(Counters {
+            interrupt: Interrupt::of_a_meter(),
+            ..Counters::default()
+        }))
+    }
+}
 
 impl Meter {
     /// A meter at zero.
@@ -112,48 +117,10 @@ impl Meter {
         self.note_peak();
     }
 
-    /// Interrupts what works with this meter's buffers, or lets it go on; any thread may do so.
-    ///
-    /// The next sweep that begins does not: it unwinds with [`Interrupted`] as its payload, without a
-    /// message. A loop is interrupted at its next step, and whatever takes products at the next of
-    /// them. What was being computed is lost, and what was there before is not: inputs that are set
-    /// again give what they always gave. Until this is called with `false`, every sweep stops.
-    ///
-    /// ```
-    /// use autodiff::bytes::Interrupted;
-    /// use autodiff::unroll::{Memory, Step, Unrolled};
-    /// use autodiff::{Meter, Objective, Var, objective};
-    /// use std::panic::{AssertUnwindSafe, catch_unwind};
-    ///
-    /// let g = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared()).record(1, 1);
-    /// let step = Step::new(1, 1, |x, y, _| y - 0.5 * Var::gradient(&g, 1, &[x, y]));
-    /// let meter = Meter::new();
-    /// let mut descent = Unrolled::new(step, &meter);
-    /// let endless = || descent.forward_until(&[1.0], &[0.0], usize::MAX, Memory::Forward, |k, _| {
-    ///     meter.interrupt(k == 1000); // another thread might
-    ///     false
-    /// }).len();
-    /// let payload = catch_unwind(AssertUnwindSafe(endless)).expect_err("interrupted");
-    /// assert!(payload.is::<Interrupted>());
-    /// meter.interrupt(false);
-    /// assert_eq!(descent.forward(&[1.0], &[0.0], 3, Memory::Stored), [0.875]);
-    /// ```
-    pub fn interrupt(&self, stop: bool) {
-        self.0.interrupted.store(stop, Relaxed);
-    }
-
-    /// Whether [`interrupt`](Meter::interrupt) holds.
-    pub fn is_interrupted(&self) -> bool {
-        self.0.interrupted.load(Relaxed)
-    }
-
-    /// Unwinds if [`interrupt`](Meter::interrupt) holds.
-    #[inline]
-    pub(crate) fn stop_if_interrupted(&self) {
-        if self.is_interrupted() {
-            // Not a panic: no hook is to print it.
-            resume_unwind(Box::new(Interrupted));
-        }
+    /// What stops the sweeps whose buffers are counted here: its own, unless the meter was made
+    /// [under](Interrupt::over) another.
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.0.interrupt
     }
 
     fn add(&self, category: Category, bytes: usize) {

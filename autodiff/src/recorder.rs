@@ -183,9 +183,9 @@ impl<T: Real> Recorder<T> {
                     node.scratch = (scratch_len, primitive.scratch_len(&operands));
                     scratch_len += node.scratch.1;
                 }
-                Op::Gradient { .. } => {
+                Op::Gradient { .. } | Op::Leaves(_) => {
                     node.nested = nested;
-                    nested += 1;
+                    nested += node.op.inner().count() as u32;
                 }
                 _ => {}
             }

@@ -110,7 +110,7 @@ pub enum Status {
     /// A loop under [`Memory::Reversible`](autodiff::unroll::Memory::Reversible) could not be run,
     /// or not undone.
     Irreversible(Irreversible),
-    /// Somebody [interrupted](autodiff::Meter::interrupt) the computation.
+    /// Somebody [interrupted](autodiff::bytes::Interrupt) the computation.
     Interrupted,
 }
 
@@ -256,8 +256,8 @@ impl fmt::Display for Status {
             ),
             Status::Interrupted => write!(
                 f,
-                "interrupted before its end, so nothing of it is a result: let the meter go on, and \
-                 call again"
+                "interrupted before its end, so nothing of it is a result: lift the interrupt, and call \
+                 again"
             ),
         }
     }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 use smallvec::SmallVec;
 
+use crate::leaves::Leaves;
 use crate::primitive::Primitive;
 use crate::program::{Op, Program};
 use crate::real::Real;
@@ -232,6 +233,11 @@ impl<'r, T: Real> Var<'r, T> {
         let shape = arguments[wrt].shape;
         let of = of.clone();
         arguments[wrt].apply(Op::Gradient { of, wrt }, arguments, shape)
+    }
+
+    #[track_caller]
+    pub(crate) fn leaves(self, leaves: Leaves<T>, operands: &[Self], shape: Shape) -> Self {
+        self.apply(Op::Leaves(leaves), operands, shape)
     }
 
     #[track_caller]

@@ -212,7 +212,7 @@ impl<T: Real> OuterRun<'_, T> {
             interrupted.clone()
         });
         // A rule may have been told so by a strategy, and have made something of it.
-        if said.status == Status::Interrupted || self.update.ground().meter().is_interrupted() {
+        if said.status == Status::Interrupted || self.update.ground().meter().interrupt().is_set() {
             self.state.end();
             return interrupted;
         }

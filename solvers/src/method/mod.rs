@@ -139,7 +139,7 @@ pub trait Run<T: Real> {
         finish
     }
 
-    /// The meter of the run's buffers. Another thread may [interrupt](Meter::interrupt) it: then the
+    /// The meter of the run's buffers. Another thread may [interrupt](autodiff::bytes::Interrupt) what it counts: then the
     /// iteration on its way ends the run with a report of the status `interrupted`, and is not counted.
     /// x and y may stand half way through it; a run that is to go on is
     /// [restored](Run::restore) from what was saved before.

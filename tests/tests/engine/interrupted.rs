@@ -26,7 +26,7 @@ fn problem() -> Bilevel<f64> {
 fn soon(meter: Meter) -> thread::JoinHandle<Instant> {
     thread::spawn(move || {
         thread::sleep(Duration::from_millis(60));
-        meter.interrupt(true);
+        meter.interrupt().set(true);
         Instant::now()
     })
 }
@@ -91,7 +91,7 @@ fn a_workspace_that_was_interrupted_anywhere_answers_as_a_fresh_one() {
             let meter = work.meter().clone();
             let alarm = thread::spawn(move || {
                 thread::sleep(Duration::from_micros(150 * after));
-                meter.interrupt(true);
+                meter.interrupt().set(true);
             });
             let other = DVector::from_element(N, 0.3 + 0.01 * after as f64);
             let call = strategy.hypergradient(&problem, &other, &mut work);
@@ -100,7 +100,7 @@ fn a_workspace_that_was_interrupted_anywhere_answers_as_a_fresh_one() {
             alarm.join().expect("no panic");
             let at_once = strategy.hypergradient(&problem, &x, &mut work);
             assert_eq!(at_once.expect("valid").status, Status::Interrupted);
-            work.meter().interrupt(false);
+            work.meter().interrupt().set(false);
             let again = strategy
                 .hypergradient(&problem, &x, &mut work)
                 .expect("valid settings");
@@ -116,7 +116,7 @@ fn a_guess_and_a_start_outlive_an_interrupt() {
     let problem = problem();
     let (x, y) = (DVector::from_element(N, 0.3), DVector::from_element(N, 0.2));
     let mut work = problem.workspace();
-    work.meter().interrupt(true);
+    work.meter().interrupt().set(true);
     let mut guess = DVector::from_element(N, 0.1);
     let at = solvers::At::new(&x).start(&y).linear(&mut guess);
     let estimate = Aid::cg().hypergradient_at(&problem, at, &mut work);
@@ -163,7 +163,7 @@ fn a_run_goes_on_from_what_was_saved_before_the_interrupt() {
     let mut run = method.begin(&problem, x.clone()).expect("valid");
     (0..3).for_each(|_| drop(run.step()));
     let saved = run.save();
-    run.meter().interrupt(true);
+    run.meter().interrupt().set(true);
     let stopped = run.step().expect("a report");
     assert_eq!(
         (stopped.status, stopped.iteration),

@@ -6,6 +6,7 @@ mod bytes;
 mod checked;
 mod gradients_inside;
 mod joint;
+mod leaves;
 mod replays;
 mod rules;
 mod shrinking;
