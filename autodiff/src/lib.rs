@@ -27,6 +27,7 @@ mod algebra;
 pub mod arbitrary;
 mod batch;
 mod block;
+mod builder;
 pub mod bytes;
 pub mod check;
 pub mod cholesky;
@@ -68,6 +69,7 @@ pub use nalgebra;
 
 pub use algebra::Matrices;
 pub use batch::{Batch, index_of};
+pub use builder::{Builder, Value};
 pub use bytes::Meter;
 pub use inputs::Inputs;
 pub use kinks::Kink;

@@ -114,6 +114,11 @@ impl<T: Real> Recorder<T> {
         self.site.replace(site)
     }
 
+    /// The number of recorded nodes.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.borrow().len()
+    }
+
     /// A recorded node, to be looked at while nothing is recorded.
     pub(crate) fn node(&self, id: u32) -> Ref<'_, Node<T>> {
         Ref::map(self.nodes.borrow(), |nodes| &nodes[id as usize])
