@@ -14,8 +14,8 @@ use crate::arrays::{Of, Scalar, array, each, numbers};
 use crate::errors::{Raised, config};
 use crate::guard::{computed, guarded};
 use crate::problem::Given;
-use crate::records::plain;
 use crate::recording::Program;
+use crate::records::plain;
 use crate::settings::settings;
 
 /// A layer with the workspaces that wait for rows.
@@ -34,8 +34,12 @@ pub(crate) struct Layer {
 }
 
 /// The solutions, the cotangents of x, the solutions of the linear systems, and what is said of each row.
-type Called<'py> =
-    (Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyList>);
+type Called<'py> = (
+    Bound<'py, PyAny>,
+    Bound<'py, PyAny>,
+    Bound<'py, PyAny>,
+    Bound<'py, PyList>,
+);
 
 #[pymethods]
 impl Layer {
@@ -47,7 +51,10 @@ impl Layer {
                 Of::F32(lower) => Of::F32(kept(lower, dim_x, numbers(start)?)?),
                 Of::F64(lower) => Of::F64(kept(lower, dim_x, numbers(start)?)?),
             };
-            Ok(Layer { of, calls: lower.calls })
+            Ok(Layer {
+                of,
+                calls: lower.calls,
+            })
         })
     }
 
@@ -85,7 +92,10 @@ fn kept<T: Scalar>(
     // The upper objective is not looked at.
     let problem = Bilevel::new(lower.clone(), lower, dim_x, dim_y).map_err(Raised::raised)?;
     let layer = Rows::of(&problem.starting_from(DVector::from_vec(start)));
-    Ok(Arc::new(Kept { layer, works: Mutex::default() }))
+    Ok(Arc::new(Kept {
+        layer,
+        works: Mutex::default(),
+    }))
 }
 
 fn rows<T: Scalar>(
@@ -111,7 +121,9 @@ fn rows<T: Scalar>(
             return Err(PyValueError::new_err(reason));
         }
         let each = rows.into_iter().zip(given.chunks_exact(dim_y));
-        rows = each.map(|(row, v)| set(row, DVector::from_column_slice(v))).collect();
+        rows = each
+            .map(|(row, v)| set(row, DVector::from_column_slice(v)))
+            .collect();
     }
     Ok(rows)
 }
@@ -125,7 +137,11 @@ fn called<'py, T: Scalar>(
 ) -> PyResult<Called<'py>> {
     let kept = kept.clone();
     let job = move || {
-        let threads = if calls { 1 } else { rayon::current_num_threads() };
+        let threads = if calls {
+            1
+        } else {
+            rayon::current_num_threads()
+        };
         let wanted = threads.min(rows.len()).max(1);
         let free = || kept.works.lock().unwrap_or_else(PoisonError::into_inner);
         let mut works: Vec<Workspace<T>> = {
@@ -138,8 +154,7 @@ fn called<'py, T: Scalar>(
         free().extend(works);
         Ok((batch.map_err(Raised::raised)?, rows))
     };
-    // What calls Python does so where it was called.
-    let (batch, rows) = if calls { job()? } else { computed(py, job)? };
+    let (batch, rows) = computed(py, calls, job)?;
     let all = |of: &dyn Fn(usize) -> Option<Vec<T>>| {
         let each: Vec<T> = (0..batch.len()).filter_map(of).flatten().collect();
         array(py, &each)

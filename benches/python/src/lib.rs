@@ -2,9 +2,12 @@
 //! guard that lets no panic out. `python/bilevel` wraps it, and has all that users read.
 
 mod arrays;
+mod check;
 mod errors;
 mod guard;
+mod layer;
 mod losses;
+mod oracle;
 mod problem;
 mod program;
 mod recording;
@@ -16,9 +19,15 @@ mod settings;
 #[pyo3::pymodule]
 mod _bilevel {
     #[pymodule_export]
+    use crate::check::check_functions;
+    #[pymodule_export]
     use crate::guard::panics;
     #[pymodule_export]
+    use crate::layer::Layer;
+    #[pymodule_export]
     use crate::losses::Samples;
+    #[pymodule_export]
+    use crate::oracle::oracle;
     #[pymodule_export]
     use crate::problem::Problem;
     #[pymodule_export]

@@ -55,7 +55,9 @@ impl<T: Scalar> Oracle<T> {
             return Ok(hessian.clone_ref(py));
         }
         let functions = self.functions.bind(py);
-        let hessian = functions.call_method1("linearise", (array(py, x), array(py, y)))?.unbind();
+        let hessian = functions
+            .call_method1("linearise", (array(py, x), array(py, y)))?
+            .unbind();
         let kept = (x.iter().chain(y).copied().collect(), hessian.clone_ref(py));
         let before = last().replace(kept);
         drop(before);
@@ -103,7 +105,8 @@ impl<T: Scalar> Primitive<T> for Oracle<T> {
         out: &mut [T],
     ) {
         let (gx, gy) = stash.split().0.split_at(a.get(0).len());
-        let along = |k: usize, g: &[T]| t.get(k).map_or(T::zero(), |t| autodiff::kernels::dot(g, t));
+        let along =
+            |k: usize, g: &[T]| t.get(k).map_or(T::zero(), |t| autodiff::kernels::dot(g, t));
         out[0] = along(0, gx) + along(1, gy);
     }
 
@@ -164,7 +167,11 @@ fn program<T: Scalar>(
     [dim_x, dim_y]: [usize; 2],
     site: &str,
 ) -> Arc<autodiff::Program<T>> {
-    let oracle = Oracle { name, functions, last: Mutex::new(None) };
+    let oracle = Oracle {
+        name,
+        functions,
+        last: Mutex::new(None),
+    };
     let shapes = [dim_x, dim_y].map(Shape::vector);
     autodiff::Program::record(&shapes, |v| {
         let y = v[1];

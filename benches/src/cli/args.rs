@@ -11,6 +11,7 @@ use models::catalogue::{Data, Entry, names};
 
 use super::checkpoint_every::CheckpointEvery;
 use super::given::{Given, Loops, Methods, Strategies};
+use super::sweep::{Batch, Shard};
 use super::values::{count, seed, threads};
 use crate::catalogue::reading::GivenReading;
 use crate::runs::stability::Toy;
@@ -169,6 +170,26 @@ pub(super) struct SweepArgs {
     /// more is held the youngest stops and goes on later
     #[arg(long, value_name = "BYTES")]
     pub(super) memory: Option<String>,
+    /// The runs K, K + N, K + 2N, … alone, K from 0 to N − 1: parts may run side by side on several
+    /// machines, in any order, and again after a kill. --collect then says what came of all
+    #[arg(long, value_name = "K/N", allow_hyphen_values = true)]
+    pub(super) shard: Option<Shard>,
+    /// Run nothing: the summary and the page of what there is in --out
+    #[arg(long, conflicts_with_all = ["shard", "jobs", "memory"])]
+    pub(super) collect: bool,
+    /// Print a script that makes the sweep in parts, and do nothing else: a job array of SLURM whose
+    /// tasks are saved and queued again at their end, or a line of GNU parallel or HyperQueue
+    #[arg(long, value_name = "BATCH", value_enum, conflicts_with_all = ["shard", "collect"])]
+    pub(super) emit: Option<Batch>,
+    /// Parts that the script makes; as many as runs unless given, at most 1000
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "emit",
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) shards: Option<usize>,
 }
 
 /// The folder of a page.

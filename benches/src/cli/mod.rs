@@ -11,6 +11,7 @@ mod demo;
 mod demo_page;
 mod failure;
 mod given;
+mod launcher;
 mod list;
 mod loops;
 mod memory;
@@ -26,7 +27,6 @@ mod signals;
 mod solve;
 mod stability;
 mod sweep;
-mod sweep_page;
 mod table;
 mod usage;
 mod useless;
@@ -74,6 +74,7 @@ pub fn called(arguments: impl IntoIterator<Item = OsString>, itself: Vec<OsStrin
 fn run(cli: Cli) -> Result<(), Failure> {
     let common = cli.common;
     let command = cli.command.unwrap_or(Command::Demo);
+    launcher::refuse()?;
     useless::refuse(&command, &common)?;
     if let Some(threads) = common.threads {
         rayon::ThreadPoolBuilder::new()
