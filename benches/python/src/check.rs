@@ -9,6 +9,10 @@ use crate::arrays::{array, numbers};
 use crate::guard::guarded;
 use crate::records::{Kind, Records};
 
+/// The records, whether the report passed, the derivatives that could not be told from wrong ones
+/// anywhere, and the control: in words, and whether it found every wrong derivative out.
+type Checked = (Records, bool, Vec<&'static str>, String, bool);
+
 /// Checks a gradient, and a Hessian's products if there are some, at `x`. `epsilon` is the distance from
 /// 1 to the next number that the functions compute with.
 #[pyfunction]
@@ -23,12 +27,12 @@ pub(crate) fn check_functions(
     seed: u64,
     epsilon: f64,
     entries: usize,
-) -> PyResult<Records> {
+) -> PyResult<Checked> {
     guarded(|| {
         let py = x.py();
         let x: Vec<f64> = numbers(x)?;
         let check = Check::new().seed(seed).epsilon(epsilon).entries(entries);
-        let value = |x: &[f64]| or_raise(f.call1((array(py, x),)).and_then(|v| v.extract()));
+        let value = |x: &[f64]| or_raise(f.call1((array(py, x),)).and_then(|v| v.extract::<f64>()));
         let gradient = |x: &[f64]| or_raise(grad.call1((array(py, x),)).and_then(|v| numbers(&v)));
         let report = match hvp {
             None => check.gradient(value, gradient, &x),
@@ -41,7 +45,10 @@ pub(crate) fn check_functions(
             }
         };
         let report = report.named(name);
-        Ok(Kind::Check(study::check::records(&report)).into())
+        let records = Kind::Check(study::check::records(&report)).into();
+        let control = report.control();
+        let (said, power) = (control.to_string(), control.has_power());
+        Ok((records, report.passed(), report.undecided(), said, power))
     })
 }
 

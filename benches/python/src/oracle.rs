@@ -83,18 +83,18 @@ impl<T: Scalar> Primitive<T> for Oracle<T> {
 
     fn eval(&self, a: &Operands<'_, T>, asked: Asked, out: &mut [T], mut stash: Stash<'_, T>) {
         let (gradient, _) = stash.split();
-        out[0] = called(|py| {
+        let value = called(|py| {
             let functions = self.functions.bind(py);
             let at = (array(py, a.get(0)), array(py, a.get(1)));
             if !asked.first {
-                return functions.call_method1("value", at)?.extract();
+                return functions.call_method1("value", at)?.extract::<f64>();
             }
             let found = functions.call_method1("value_and_gradient", at)?;
             let (value, gx, gy): (f64, Bound<'_, PyAny>, Bound<'_, PyAny>) = found.extract()?;
             gradient.copy_from_slice(&[numbers::<T>(&gx)?, numbers(&gy)?].concat());
             Ok(value)
-        })
-        .into_scalar();
+        });
+        out[0] = T::of(value);
     }
 
     fn jvp(
@@ -147,17 +147,6 @@ impl<T: Scalar> Primitive<T> for Oracle<T> {
                 autodiff::kernels::axpy(out, u[0], &product[k]);
             }
         }
-    }
-}
-
-/// A number of Python's as a scalar.
-trait IntoScalar<T> {
-    fn into_scalar(self) -> T;
-}
-
-impl<T: Scalar> IntoScalar<T> for f64 {
-    fn into_scalar(self) -> T {
-        T::of(self)
     }
 }
 
