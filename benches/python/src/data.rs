@@ -39,7 +39,7 @@ pub(crate) fn load<'py>(
             seed,
             ..read_as(reading)?.reading()
         };
-        let loaded = computed(py, move || {
+        let loaded = computed(py, false, move || {
             reading
                 .load(&path)
                 .map_err(|e| DataError::new_err(e.to_string()))

@@ -32,6 +32,8 @@ pub(crate) struct Held<T: Scalar> {
     x: DVector<T>,
     bounds: Option<(f64, f64)>,
     task: Option<Task<T>>,
+    /// Whether an objective calls Python: it is then run where it was asked for.
+    calls: bool,
     source: GivenSource,
 }
 
@@ -71,6 +73,11 @@ impl<T: Scalar> Held<T> {
                 })
             }
         }
+    }
+
+    /// Whether an objective calls Python.
+    pub(crate) fn calls(&self) -> bool {
+        self.calls
     }
 
     /// Its name.
@@ -135,13 +142,14 @@ impl Problem {
         bounds: Option<(f64, f64)>,
     ) -> PyResult<Self> {
         guarded(|| {
+            let calls = upper.calls || lower.calls;
             Ok(Problem {
                 of: match (&upper.of, &lower.of) {
                     (Of::F32(upper), Of::F32(lower)) => {
-                        Of::F32(own(name, upper, lower, (x, y), bounds)?)
+                        Of::F32(own(name, upper, lower, (x, y), bounds, calls)?)
                     }
                     (Of::F64(upper), Of::F64(lower)) => {
-                        Of::F64(own(name, upper, lower, (x, y), bounds)?)
+                        Of::F64(own(name, upper, lower, (x, y), bounds, calls)?)
                     }
                     _ => return Err(ProblemError::new_err("recordings of two precisions")),
                 },
@@ -173,8 +181,8 @@ impl Problem {
             };
             // Reading may take a while.
             let of = match single {
-                true => Of::F32(computed(py, move || catalogued(&name, source))?),
-                false => Of::F64(computed(py, move || catalogued(&name, source))?),
+                true => Of::F32(computed(py, false, move || catalogued(&name, source))?),
+                false => Of::F64(computed(py, false, move || catalogued(&name, source))?),
             };
             Ok(Problem { of })
         })
@@ -217,17 +225,21 @@ impl Problem {
             Of::F32(held) => (
                 Program {
                     of: Of::F32(held.bilevel.upper().clone()),
+                    calls: held.calls,
                 },
                 Program {
                     of: Of::F32(held.bilevel.lower().clone()),
+                    calls: held.calls,
                 },
             ),
             Of::F64(held) => (
                 Program {
                     of: Of::F64(held.bilevel.upper().clone()),
+                    calls: held.calls,
                 },
                 Program {
                     of: Of::F64(held.bilevel.lower().clone()),
+                    calls: held.calls,
                 },
             ),
         }
@@ -271,7 +283,7 @@ impl Problem {
             let settings = settings(&given)?;
             each!(&self.of, held => {
                 let (held, x) = (held.clone(), held.point(x.as_ref())?);
-                computed(py, move || compared(&held, x, names, &settings))
+                computed(py, held.calls, move || compared(&held, x, names, &settings))
             })
         })
     }
@@ -295,7 +307,7 @@ impl Problem {
                 .transpose()?;
             each!(&self.of, held => {
                 let (held, x) = (held.clone(), held.point(x.as_ref())?);
-                computed(py, move || held.at(x, |subject| {
+                computed(py, held.calls, move || held.at(x, |subject| {
                     remembered(subject, &depths, policies, unrolled, budget)
                 }))
             })
@@ -317,7 +329,7 @@ impl Problem {
             let budget = bytes(&budget)?;
             each!(&self.of, held => {
                 let held = held.clone();
-                computed(py, move || held.at(None, |subject| {
+                computed(py, held.calls, move || held.at(None, |subject| {
                     Ok(match depth {
                         Some(depth) => {
                             let planned = plan::fastest(subject, &unrolled(depth), budget);
@@ -345,7 +357,7 @@ impl Problem {
         guarded(|| {
             each!(&self.of, held => {
                 let (held, x) = (held.clone(), held.point(x.as_ref())?);
-                computed(py, move || held.at(x, |subject| {
+                computed(py, held.calls, move || held.at(x, |subject| {
                     let records = match strategies {
                         true => check::run(subject, seed),
                         false => {
@@ -366,6 +378,7 @@ fn own<T: Scalar>(
     lower: &Arc<autodiff::Program<T>>,
     (x, y): (&Bound<'_, PyAny>, &Bound<'_, PyAny>),
     bounds: Option<(f64, f64)>,
+    calls: bool,
 ) -> PyResult<Arc<Held<T>>> {
     let (x, y): (DVector<T>, DVector<T>) = (vector(x)?, vector(y)?);
     let bilevel = Bilevel::new(upper.clone(), lower.clone(), x.len(), y.len());
@@ -376,6 +389,7 @@ fn own<T: Scalar>(
         x,
         bounds,
         task: None,
+        calls,
         source: GivenSource::default(),
     }))
 }
@@ -389,6 +403,7 @@ fn catalogued<T: Scalar>(name: &str, source: GivenSource) -> PyResult<Arc<Held<T
         x: task.x.clone(),
         bounds: task.bounds,
         task: Some(task),
+        calls: false,
         source,
     }))
 }
@@ -465,7 +480,7 @@ fn hypergradient<'py, T: Scalar>(
     let room = chosen.room(dim_y).check(&name, dim_y, usize::MAX);
     room.map_err(ConfigError::new_err)?;
     let held = held.clone();
-    let (record, mut estimate) = computed(py, move || {
+    let (record, mut estimate) = computed(py, held.calls, move || {
         held.at(x, |subject| {
             let problem = subject.problem();
             let at = At::new(subject.x());

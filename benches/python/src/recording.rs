@@ -127,6 +127,7 @@ impl Recording {
                     Of::F32(builder) => Of::F32(finish(builder, output)?),
                     Of::F64(builder) => Of::F64(finish(builder, output)?),
                 },
+                calls: false,
             })
         })
     }
@@ -275,6 +276,8 @@ fn operation<'r, T: Scalar>(
 #[pyclass(frozen)]
 pub(crate) struct Program {
     pub(crate) of: Of<Arc<autodiff::Program<f32>>, Arc<autodiff::Program<f64>>>,
+    /// Whether its rules call functions of Python.
+    pub(crate) calls: bool,
 }
 
 /// The value, gradients and products of a scalar program.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use autodiff::bytes::Interrupt;
 use bilevel_benches::catalogue::methods;
 use bilevel_benches::catalogue::settings::SolveSettings;
 use nalgebra::DVector;
@@ -67,6 +68,16 @@ pub(crate) struct Run {
     about: About,
     of: Of<Arc<Held<f32>>, Arc<Held<f64>>>,
     records: Mutex<Vec<Record>>,
+    _over: Over,
+}
+
+/// Stops the thread of a run that nobody has any more.
+struct Over(Interrupt);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.set(true);
+    }
 }
 
 /// The settings of a method, the seed left out.
@@ -150,24 +161,35 @@ fn begin<T: Scalar>(
     let (tell, told) = answers();
     let (ready, begun) = answers();
     let (of_thread, called) = (settings.clone(), name.clone());
-    guard::begin(move || {
+    let interrupt = Interrupt::new();
+    let over = interrupt.clone();
+    let calls = held.calls();
+    let run = move || {
         let refused = guarded(|| {
             guard::in_own_pool(|| {
-                let (ready, asked) = (ready.clone(), asked);
-                held.at(x, |subject| {
-                    let method = method(&held, subject, &called, &of_thread)?;
-                    let mut session =
-                        Session::begin(subject, &called, &*method).map_err(Raised::raised)?;
-                    let _ = ready.send(Ok(session.iterations()));
-                    answer(&mut session, &asked, &tell);
-                    Ok(())
+                over.over(|| {
+                    let (ready, asked) = (ready.clone(), asked);
+                    held.at(x, |subject| {
+                        let method = method(&held, subject, &called, &of_thread)?;
+                        let mut session =
+                            Session::begin(subject, &called, &*method).map_err(Raised::raised)?;
+                        let _ = ready.send(Ok(session.iterations()));
+                        answer(&mut session, &asked, &tell);
+                        Ok(())
+                    })
                 })
             })
         });
         if let Err(error) = refused {
             let _ = ready.send(Err(error));
         }
+    };
+    guard::begin(move || match calls {
+        // The thread is one of Python's until it ends: what its callbacks keep by thread stays.
+        true => Python::attach(|py| py.detach(run)),
+        false => run(),
     })?;
+    let over = Over(interrupt);
     let iterations = begun.wait(py)?;
     Ok(Run {
         asks: Mutex::new(asks),
@@ -179,6 +201,7 @@ fn begin<T: Scalar>(
         },
         of,
         records: Mutex::default(),
+        _over: over,
     })
 }
 

@@ -164,6 +164,32 @@ class Run:
     def resume(problem: Problem, folder: str) -> Run: ...
     def save(self, folder: str) -> None: ...
 
+@final
+class Layer:
+    def __new__(cls, lower: Program, dim_x: int, start: _Vector) -> Layer: ...
+    def call(
+        self,
+        strategy: str,
+        given: _Given,
+        x: _Vector,
+        starts: _Vector | None = None,
+        cotangents: _Vector | None = None,
+        guesses: _Vector | None = None,
+    ) -> tuple[_Vector, _Vector, _Vector, list[dict[str, Any]]]: ...
+
+def oracle(
+    single: bool, name: str, functions: object, dims: tuple[int, int], site: str
+) -> Program: ...
+def check_functions(
+    name: str,
+    f: object,
+    grad: object,
+    hvp: object | None,
+    x: npt.NDArray[np.float64],
+    seed: int,
+    epsilon: float,
+    entries: int,
+) -> tuple[Records, bool, list[str], str, bool]: ...
 def command_line(arguments: list[str], itself: list[str]) -> int: ...
 def load(
     path: str, seed: int, labels: str, reading: dict[str, Any]

@@ -146,6 +146,12 @@ class Problem:
     def _point(self, x: Any) -> Array | None:
         return None if x is None else self.x_blocks.pack(x, self.dtype, "x")
 
+    def _asks(self, what: str) -> None:
+        """Hears what is asked for next."""
+
+    #: What is to be said beneath every table.
+    _notes: tuple[str, ...] = ()
+
     # ---- what is asked of it
 
     def hypergradient(
@@ -156,11 +162,13 @@ class Problem:
         ``settings`` are those of the command line (``depth``, ``tolerance``, …); see
         :func:`bilevel.strategies`.
         """
+        self._asks(strategy)
         begin = None if start is None else self.y_blocks.pack(start, self.dtype, "start")
         record, estimate, h, y = self._inner.hypergradient(
             strategy, given(settings), self._point(x), begin
         )
-        return Estimate._of(record, estimate, self.x_blocks.unpack(h), self.y_blocks.unpack(y))
+        vectors = self.x_blocks.unpack(h), self.y_blocks.unpack(y)
+        return Estimate._of(record, estimate, *vectors, self._notes)
 
     def compare(
         self, strategies: Iterable[str] | None = None, *, x: Any = None, **settings: Any
@@ -168,10 +176,12 @@ class Problem:
         """Strategies side by side: error, residuals, oracle calls, time and bytes. Without names, those
         that suit."""
         names = None if strategies is None else _names(strategies, "strategies")
-        return Comparison(self._inner.compare(names, given(settings), self._point(x)))
+        self._asks("compare")
+        return Comparison(self._inner.compare(names, given(settings), self._point(x)), self._notes)
 
     def run(self, method: str, *, x: Any = None, seed: int = 0, **settings: Any) -> Run:
         """A method's run, to be iterated over: each step gives the record of its iterations."""
+        self._asks(method)
         begun = _bilevel.Run(self._inner, method, given(settings), int(seed), self._point(x))
         return Run(self, begun)
 
@@ -210,8 +220,9 @@ class Problem:
         """Bytes and time of the memory policies of an unrolled loop, against its depth."""
         names = None if policies is None else _names(policies, "policies")
         limit = None if budget is None else str(budget)
+        self._asks("memory")
         records = self._inner.memory(_counts(depths), names, given(settings), limit, self._point(x))
-        return MemoryTable(records)
+        return MemoryTable(records, self._notes)
 
     def plan(
         self, depth: int | None = None, *, budget: str | int, **settings: Any
@@ -224,6 +235,7 @@ class Problem:
     def check(self, *, x: Any = None, seed: int = 0, strategies: bool = False) -> Check:
         """Gradients, products and cross products of both objectives against other ways to them, with a
         control; with ``strategies`` every strategy's hypergradient too."""
+        self._asks("check")
         return Check(self._inner.check(seed, strategies, self._point(x)))
 
 
