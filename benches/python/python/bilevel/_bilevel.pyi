@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "Layer",
     "Point",
     "Problem",
     "Program",
@@ -16,10 +17,12 @@ __all__ = [
     "Value",
     "__version__",
     "_panics",
+    "check_functions",
     "command_line",
     "load",
     "methods",
     "operations",
+    "oracle",
     "problems",
     "set_threads",
     "strategies",

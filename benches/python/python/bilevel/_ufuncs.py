@@ -25,13 +25,13 @@ def unary(name: str, a: Var, parameter: float = 0.0) -> Var:
 def elementwise(name: str, a: Any, b: Any) -> Var:
     """An elementwise operation of two values, which are broadcast as in NumPy."""
     tape = of_one_tape([a, b])
-    a, b = lift(tape, a), lift(tape, b)
+    left, right = lift(tape, a), lift(tape, b)
     try:
-        shape = np.broadcast_shapes(a.shape, b.shape)
+        shape = np.broadcast_shapes(left.shape, right.shape)
     except ValueError:
-        text = f"operands could not be broadcast together with shapes {_text(a)} {_text(b)}"
+        text = f"operands could not be broadcast together with shapes {_text(left)} {_text(right)}"
         raise ValueError(text) from None
-    return a._step(name, shape, b)
+    return left._step(name, shape, right)
 
 
 def _text(v: Var) -> str:
@@ -293,7 +293,7 @@ def _shown(ufunc: np.ufunc) -> str:
 
 def ufunc_call(ufunc: np.ufunc, method: str, args: Any, kwargs: Any) -> Any:
     """What a ufunc does with operands of which one is a ``Var``."""
-    from ._functions import reduced
+    from ._reductions import reduced
 
     shown = _shown(ufunc)
     out = kwargs.pop("out", None)
