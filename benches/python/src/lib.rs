@@ -3,16 +3,19 @@
 
 mod arrays;
 mod check;
+mod data;
 mod errors;
 mod guard;
 mod layer;
 mod losses;
 mod oracle;
+mod point;
 mod problem;
 mod program;
 mod recording;
 mod records;
 mod run;
+mod saved;
 mod settings;
 
 /// The module `bilevel._bilevel`.
@@ -21,6 +24,8 @@ mod _bilevel {
     #[pymodule_export]
     use crate::check::check_functions;
     #[pymodule_export]
+    use crate::data::load;
+    #[pymodule_export]
     use crate::guard::panics;
     #[pymodule_export]
     use crate::layer::Layer;
@@ -28,6 +33,8 @@ mod _bilevel {
     use crate::losses::Samples;
     #[pymodule_export]
     use crate::oracle::oracle;
+    #[pymodule_export]
+    use crate::point::Point;
     #[pymodule_export]
     use crate::problem::Problem;
     #[pymodule_export]

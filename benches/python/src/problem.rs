@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use autodiff::bytes::parse_bytes;
+use bilevel_benches::catalogue::reading::GivenReading;
 use bilevel_benches::catalogue::subject;
 use models::Task;
 use models::catalogue::{Source, named};
-use models::data::{Format, Reading};
 use nalgebra::DVector;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use solvers::catalogue::{Settings, strategy};
+use pythonize::depythonize;
+use solvers::catalogue::{Row, Settings, strategy, unknown};
 use solvers::{At, Bilevel, Itd, Strategy};
 use study::compare::{self, AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Reference};
 use study::{Subject, check, memory, plan};
@@ -33,6 +34,29 @@ pub(crate) struct Held<T: Scalar> {
     task: Option<Task<T>>,
     /// Whether an objective calls Python: it is then run where it was asked for.
     calls: bool,
+    source: GivenSource,
+}
+
+/// What a problem of the catalogue was made of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GivenSource {
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) reading: GivenReading,
+    pub(crate) seed: u64,
+    pub(crate) bias: bool,
+    pub(crate) large: bool,
+}
+
+impl GivenSource {
+    fn source(&self) -> Source {
+        Source {
+            data: self.data.clone(),
+            reading: self.reading.reading(),
+            seed: self.seed,
+            bias: self.bias,
+            large: self.large,
+        }
+    }
 }
 
 impl<T: Scalar> Held<T> {
@@ -59,6 +83,11 @@ impl<T: Scalar> Held<T> {
     /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What it was made of.
+    pub(crate) fn source(&self) -> &GivenSource {
+        &self.source
     }
 
     /// The task of the catalogue that it is.
@@ -143,7 +172,7 @@ impl Problem {
     ) -> PyResult<Self> {
         guarded(|| {
             let reading = read_as(reading)?;
-            let source = Source {
+            let source = GivenSource {
                 data,
                 reading,
                 seed,
@@ -152,8 +181,8 @@ impl Problem {
             };
             // Reading may take a while.
             let of = match single {
-                true => Of::F32(computed(py, false, move || catalogued(&name, &source))?),
-                false => Of::F64(computed(py, false, move || catalogued(&name, &source))?),
+                true => Of::F32(computed(py, false, move || catalogued(&name, source))?),
+                false => Of::F64(computed(py, false, move || catalogued(&name, source))?),
             };
             Ok(Problem { of })
         })
@@ -360,11 +389,13 @@ fn own<T: Scalar>(
         x,
         bounds,
         task: None,
+        calls,
+        source: GivenSource::default(),
     }))
 }
 
-fn catalogued<T: Scalar>(name: &str, source: &Source) -> PyResult<Arc<Held<T>>> {
-    let task = named(name).and_then(|entry| entry.task(source));
+fn catalogued<T: Scalar>(name: &str, source: GivenSource) -> PyResult<Arc<Held<T>>> {
+    let task = named(name).and_then(|entry| entry.task(&source.source()));
     let task: Task<T> = task.map_err(Raised::raised)?;
     Ok(Arc::new(Held {
         name: task.name.to_owned(),
@@ -373,48 +404,21 @@ fn catalogued<T: Scalar>(name: &str, source: &Source) -> PyResult<Arc<Held<T>>> 
         bounds: task.bounds,
         task: Some(task),
         calls: false,
+        source,
     }))
 }
 
-/// How a table is read: the keys of `--header`, `--first-index`, `--format`, … that are given.
-fn read_as(given: &Bound<'_, PyDict>) -> PyResult<Reading> {
-    let mut reading = Reading::default();
-    for (key, value) in given {
+/// How a table is read.
+pub(crate) fn read_as(given: &Bound<'_, PyDict>) -> PyResult<GivenReading> {
+    for key in given.keys() {
         let key: String = key.extract()?;
-        let wrong = |expected: &str| config(format!("{key} {value}: expected {expected}"));
-        match key.as_str() {
-            "header" => reading.header = Some(value.extract().map_err(|_| wrong("True or False"))?),
-            "first_index" => {
-                let index: u8 = value.extract().map_err(|_| wrong("0 or 1"))?;
-                reading.first_index = Some(index).filter(|i| *i < 2);
-                reading.first_index.ok_or_else(|| wrong("0 or 1"))?;
-            }
-            "format" => {
-                let formats = "\"npz\", \"csv\" or \"libsvm\"";
-                let format: String = value.extract().map_err(|_| wrong(formats))?;
-                let known = [
-                    ("npz", Format::Npz),
-                    ("csv", Format::Csv),
-                    ("libsvm", Format::Libsvm),
-                ];
-                let known = known.into_iter().find(|(name, _)| *name == format);
-                reading.format = Some(known.ok_or_else(|| wrong(formats))?.1);
-            }
-            "keep_index" => {
-                reading.keep_index = value.extract().map_err(|_| wrong("True or False"))?;
-            }
-            "standardise" => {
-                reading.standardise = value.extract().map_err(|_| wrong("True or False"))?;
-            }
-            _ => {
-                return Err(config(format!(
-                    "unknown setting `{key}` of a reader: expected one of header, first_index, \
-                     format, keep_index, standardise"
-                )));
-            }
+        let known = GivenReading::KEYS;
+        if !known.contains(&&*key) {
+            let rows = known.map(|name| Row { name, about: "" });
+            return Err(config(unknown("setting", &key, &rows)));
         }
     }
-    Ok(reading)
+    depythonize(given).map_err(|e| config(format!("reading: {e}")))
 }
 
 fn bytes(text: &str) -> PyResult<usize> {

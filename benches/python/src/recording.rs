@@ -11,6 +11,7 @@ use crate::arrays::{Of, Scalar, array, each, numbers};
 use crate::errors::{InternalError, TraceError};
 use crate::guard::guarded;
 use crate::losses::{Samples, loss};
+use crate::point::Point;
 
 type Open<T> = Mutex<Option<Builder<T>>>;
 
@@ -291,6 +292,11 @@ impl Program {
         (shape.rows, shape.cols)
     }
 
+    /// The program with its buffers.
+    fn point(&self) -> PyResult<Point> {
+        guarded(|| Ok(Point::of(self)))
+    }
+
     /// Entries of the output, column by column.
     fn evaluate<'py>(
         &self,
@@ -343,7 +349,7 @@ impl Program {
 }
 
 /// Arrays as the inputs of a program, looked at.
-fn inputs_of<T: Scalar>(
+pub(crate) fn inputs_of<T: Scalar>(
     program: &autodiff::Program<T>,
     arrays: &[Bound<'_, PyAny>],
 ) -> PyResult<Vec<Vec<T>>> {

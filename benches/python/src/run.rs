@@ -1,11 +1,13 @@
 //! Runs of methods: each lives in a thread of its own, which is asked for one record at a time.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use autodiff::bytes::Interrupt;
 use bilevel_benches::catalogue::methods;
 use bilevel_benches::catalogue::settings::SolveSettings;
+use nalgebra::DVector;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use solvers::Method;
@@ -13,11 +15,12 @@ use solvers::catalogue;
 use study::Subject;
 use study::solve::{Outcome, Record, Session, SoFar};
 
-use crate::arrays::{Scalar, array, each};
-use crate::errors::{InternalError, Raised, config};
+use crate::arrays::{Of, Scalar, array, each};
+use crate::errors::{InternalError, Raised, RestoreError, config};
 use crate::guard::{self, Answers, answers, guarded};
 use crate::problem::{Given, Held, Problem};
 use crate::records::{Kind, Records, plain};
+use crate::saved;
 use crate::settings::{keyed, settings};
 
 /// What a run is asked for.
@@ -26,6 +29,8 @@ enum Ask {
     Step,
     /// The state between two iterations.
     Save,
+    /// To go on from such a state.
+    Restore(SoFar, Vec<u64>),
     /// The run as it ends here, with these records.
     Outcome(Vec<Record>),
 }
@@ -35,6 +40,7 @@ enum Answer {
     /// A record, and whether there may be more.
     Stepped(Option<Record>),
     Saved(SoFar, Vec<u64>),
+    Restored,
     Outcome(Box<Outcome>),
 }
 
@@ -60,6 +66,7 @@ pub(crate) struct Run {
     asks: Mutex<Sender<Ask>>,
     answers: Answers<Answer>,
     about: About,
+    of: Of<Arc<Held<f32>>, Arc<Held<f64>>>,
     records: Mutex<Vec<Record>>,
     _over: Over,
 }
@@ -127,6 +134,11 @@ fn answer<T: Scalar>(
                     let state = session.save();
                     Answer::Saved(session.so_far().clone(), state)
                 }
+                Ask::Restore(so_far, state) => {
+                    let restored = session.restore(so_far, &state);
+                    restored.map_err(|e| RestoreError::new_err(e.to_string()))?;
+                    Answer::Restored
+                }
                 Ask::Outcome(records) => Answer::Outcome(Box::new(session.outcome(records))),
             })
         });
@@ -140,12 +152,11 @@ fn begin<T: Scalar>(
     py: Python<'_>,
     held: &Arc<Held<T>>,
     name: String,
-    given: &Given,
-    seed: u64,
-    x: Option<Bound<'_, PyAny>>,
+    settings: SolveSettings,
+    x: Option<DVector<T>>,
+    of: &Problem,
 ) -> PyResult<Run> {
-    let (x, held) = (held.point(x.as_ref())?, held.clone());
-    let settings = chosen(&held, &name, given, seed)?;
+    let (held, of) = (held.clone(), of.of.clone());
     let (asks, asked) = channel();
     let (tell, told) = answers();
     let (ready, begun) = answers();
@@ -188,6 +199,7 @@ fn begin<T: Scalar>(
             method: name,
             iterations,
         },
+        of,
         records: Mutex::default(),
         _over: over,
     })
@@ -219,7 +231,43 @@ impl Run {
         seed: u64,
         x: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        guarded(|| each!(&problem.of, held => begin(py, held, method, &given, seed, x)))
+        guarded(|| {
+            each!(&problem.of, held => {
+                let settings = chosen(held, &method, &given, seed)?;
+                let x = held.point(x.as_ref())?;
+                begin(py, held, method, settings, x, problem)
+            })
+        })
+    }
+
+    /// A run that goes on from where it was saved.
+    #[staticmethod]
+    fn resume(py: Python<'_>, problem: &Problem, folder: PathBuf) -> PyResult<Self> {
+        guarded(|| {
+            let (saved, records) = saved::read(&folder)?;
+            let (method, settings) = (saved.origin.method.clone(), saved.origin.settings.clone());
+            let run = each!(&problem.of, held => {
+                saved::same(held, &saved.origin)?;
+                begin(py, held, method, settings, None, problem)?
+            });
+            run.ask(py, Ask::Restore(saved.so_far, saved.state))?;
+            *run.records() = records;
+            Ok(run)
+        })
+    }
+
+    /// Leaves the run in a folder, as it is between two iterations.
+    fn save(&self, py: Python<'_>, folder: PathBuf) -> PyResult<()> {
+        guarded(|| {
+            let Answer::Saved(so_far, state) = self.ask(py, Ask::Save)? else {
+                return Err(InternalError::new_err("a run answers something else"));
+            };
+            let records = self.records().clone();
+            each!(&self.of, held => {
+                let origin = saved::origin(held, &self.about.method, &self.about.settings)?;
+                saved::save(&folder, held, origin, (so_far, state), &records)
+            })
+        })
     }
 
     /// The method's name.
@@ -262,14 +310,6 @@ impl Run {
             let (x, y) = (array(py, &outcome.x), array(py, &outcome.y));
             let so_far = plain(py, &outcome.so_far)?;
             Ok((x, y, so_far, Kind::Solve(outcome).into()))
-        })
-    }
-
-    /// The state between two iterations.
-    fn save<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, Vec<u64>)> {
-        guarded(|| match self.ask(py, Ask::Save)? {
-            Answer::Saved(so_far, state) => Ok((plain(py, &so_far)?, state)),
-            _ => Err(InternalError::new_err("a run answers something else")),
         })
     }
 }

@@ -97,9 +97,9 @@ def test_a_pickle_computes_the_same_to_the_bit(expression, seed):
     first = recorded(f, shapes)
     again = pickle.loads(pickle.dumps(first))
     at, along = flat(point(shapes, seed)), flat(point(shapes, seed + 1))
-    for one, other in zip(first.program.derivatives(at, along), again.program.derivatives(at, along),
-                          strict=True):
-        np.testing.assert_array_equal(one, other)
+    numbers = [r.program.derivatives(at, along) for r in (first, again)]
+    for one, other in zip(*([np.r_[n[0], *n[1], *n[2]] for n in numbers]), strict=True):
+        assert one == other or np.isnan([one, other]).all()
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "negative", "read-only", "big-endian", "subarray"])
@@ -141,9 +141,9 @@ def test_natural_code_moves_no_matrix():
         r = np.tanh(a @ y)
         return np.sum((a.T @ r) ** 2) + np.mean(np.logaddexp(0.0, -r))
 
-    steps = [s.name for s in recorded(f, [(3,)]).steps]
-    assert "transpose" not in steps and "gather" not in steps
-    assert steps.count("constant") == 3  # The matrix once, and numbers.
+    steps = recorded(f, [(3,)]).steps
+    assert not {"transpose", "gather"} & {s.name for s in steps}
+    assert [s.name for s in steps if s.name == "constant" and s.data.size == a.size] == ["constant"]
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -172,9 +172,9 @@ def test_fused_losses_are_their_formulas():
     ]:
         one, other = (recorded(f, [at.shape]).program for f in (fused, plain))
         along = rng.normal(size=at.size)
-        for got, want in zip(one.derivatives([at.reshape(-1)], [along]),
-                             other.derivatives([at.reshape(-1)], [along]), strict=True):
-            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
+        numbers = [r.derivatives([at.reshape(-1)], [along]) for r in (one, other)]
+        got, want = (np.r_[n[0], *n[1], *n[2]] for n in numbers)
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
         assert fused(at) == pytest.approx(plain(at), rel=1e-13)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from ._bilevel import __version__
 from ._var import Var
 from .checks import FunctionCheck, check
+from .data import Samples, Splits, load, sweep
 from .errors import (
     BilevelError,
     ConfigError,
@@ -17,6 +18,7 @@ from .errors import (
     StatusError,
     TraceError,
 )
+from .function import Function, Linearised, record
 from .functions import (
     conv2d,
     cross_entropy,
@@ -52,10 +54,12 @@ __all__ = [
     "ConfigError",
     "DataError",
     "Estimate",
+    "Function",
     "FunctionCheck",
     "Functions",
     "InternalError",
     "Layer",
+    "Linearised",
     "Lower",
     "MemoryTable",
     "Named",
@@ -66,7 +70,9 @@ __all__ = [
     "RestoreError",
     "Rows",
     "Run",
+    "Samples",
     "Solution",
+    "Splits",
     "StatusError",
     "Table",
     "Trace",
@@ -83,6 +89,7 @@ __all__ = [
     "gelu",
     "huber",
     "leaky_relu",
+    "load",
     "log_cosh",
     "log_softmax",
     "logistic_loss",
@@ -90,6 +97,7 @@ __all__ = [
     "methods",
     "problem",
     "problems",
+    "record",
     "relu",
     "sigmoid",
     "silu",
@@ -99,6 +107,7 @@ __all__ = [
     "squared_loss",
     "stop_gradient",
     "strategies",
+    "sweep",
     "threads",
     "xlogx",
 ]

@@ -5,6 +5,30 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "Layer",
+    "Point",
+    "Problem",
+    "Program",
+    "Recording",
+    "Records",
+    "Run",
+    "Samples",
+    "Value",
+    "__version__",
+    "_panics",
+    "check_functions",
+    "command_line",
+    "load",
+    "methods",
+    "operations",
+    "oracle",
+    "problems",
+    "set_threads",
+    "strategies",
+    "threads",
+]
+
 __version__: str
 
 _Vector = npt.NDArray[np.float64] | npt.NDArray[np.float32]
@@ -49,9 +73,17 @@ class Program:
     @property
     def shape(self) -> tuple[int, int]: ...
     def evaluate(self, inputs: list[_Vector]) -> _Vector: ...
+    def point(self) -> Point: ...
     def derivatives(
         self, inputs: list[_Vector], directions: list[_Vector] | None = None
     ) -> tuple[float, list[_Vector], list[_Vector]]: ...
+
+@final
+class Point:
+    def linearise(self, inputs: list[_Vector]) -> tuple[float, list[_Vector]]: ...
+    def product(
+        self, directions: list[_Vector | None], by: list[int]
+    ) -> list[_Vector]: ...
 
 @final
 class Records:
@@ -131,7 +163,9 @@ class Run:
     def settings(self) -> dict[str, Any]: ...
     def step(self) -> dict[str, Any] | None: ...
     def outcome(self) -> tuple[_Vector, _Vector, dict[str, Any], Records]: ...
-    def save(self) -> tuple[dict[str, Any], list[int]]: ...
+    @staticmethod
+    def resume(problem: Problem, folder: str) -> Run: ...
+    def save(self, folder: str) -> None: ...
 
 @final
 class Layer:
@@ -160,6 +194,9 @@ def check_functions(
     entries: int,
 ) -> tuple[Records, bool, list[str], str, bool]: ...
 def command_line(arguments: list[str], itself: list[str]) -> int: ...
+def load(
+    path: str, seed: int, labels: str, reading: dict[str, Any]
+) -> tuple[list[tuple[_Vector, int, _Vector]], str]: ...
 def operations() -> list[str]: ...
 def strategies() -> list[_Named]: ...
 def methods() -> list[_Named]: ...

@@ -13,7 +13,8 @@ from . import _bilevel
 from ._arrays import Array, Blocks, precision
 from .errors import NumericalWarning, StatusError
 from .oracle import Asked, Functions, Oracle, site_of
-from .problem import given, record
+from .function import recorded
+from .problem import given
 
 __all__ = ["Failure", "Layer", "Lower", "Rows"]
 
@@ -46,7 +47,9 @@ class Lower:
             oracle = Oracle(lower, self.x_blocks, self.y_blocks, self.dtype, "lower", self._asked)
             program = oracle.program(site_of(lower.value_and_grad))
         else:
-            program = record(lower, self.x_blocks, self.y_blocks, self.dtype, "lower").program
+            program = recorded(
+                lower, (self.x_blocks, self.y_blocks), self.dtype, "the lower objective"
+            ).program
         if start is not None:
             initial = self.y_blocks.pack(start, self.dtype, "start")
         self.start = np.zeros(self.y_blocks.size) if initial is None else initial
