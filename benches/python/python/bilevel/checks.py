@@ -76,7 +76,7 @@ def check(
     how = _framework(x)
     flat, value, gradient, product = how(f, grad, hvp, x, np.random.default_rng(seed))
     found = _bilevel.check_functions(
-        name or getattr(f, "__name__", type(f).__name__),
+        name or str(getattr(f, "__name__", type(f).__name__)),
         value,
         gradient,
         product,

@@ -140,8 +140,8 @@ class Argmin:
 
         def backward(x: Any, y: Any, cotangent: Any) -> Any:
             x, y, cotangent = (np.asarray(a) for a in (x, y, cotangent))
-            rows = (a.reshape(-1, a.shape[-1]) for a in (x, y, cotangent))
-            return layer.backward(*rows).by_x.reshape(x.shape)
+            rows = [a.reshape(-1, a.shape[-1]) for a in (x, y, cotangent)]
+            return layer.backward(rows[0], rows[1], rows[2]).by_x.reshape(x.shape)
 
         def solved(x: Any) -> Any:
             if x.dtype != dtype:
@@ -151,7 +151,7 @@ class Argmin:
             out = jax.ShapeDtypeStruct((*x.shape[:-1], dim_y), dtype)
             return jax.pure_callback(forward, out, x, vmap_method="broadcast_all")
 
-        @jax.custom_vjp
+        @jax.custom_vjp  # type: ignore[untyped-decorator]
         def call(x: Any) -> Any:
             return solved(x)
 

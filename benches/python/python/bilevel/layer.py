@@ -80,16 +80,13 @@ class Lower:
         """Solves the rows of ``x``, of shape ``(rows, dim_x)``, and pulls ``cotangents`` of shape
         ``(rows, dim_y)`` back; side by side on several threads, with the bits of one after the other."""
         self._asked.by = strategy
-        flat = [
-            None if v is None else self._rows(v, n, what)
-            for v, n, what in (
-                (x, self.dim_x, "x"),
-                (starts, self.dim_y, "starts"),
-                (cotangents, self.dim_y, "cotangents"),
-                (guesses, self.dim_y, "guesses"),
-            )
-        ]
-        y, by_x, linear, said = self._inner.call(strategy, given(settings), *flat)
+        others = {"starts": starts, "cotangents": cotangents, "guesses": guesses}
+        y, by_x, linear, said = self._inner.call(
+            strategy,
+            given(settings),
+            self._rows(x, self.dim_x, "x"),
+            **{k: self._rows(v, self.dim_y, k) for k, v in others.items() if v is not None},
+        )
         return Rows(
             y=y.reshape(-1, self.dim_y),
             by_x=by_x.reshape(-1, self.dim_x),

@@ -229,7 +229,7 @@ def _forward_bdim(tensor: torch.Tensor, bdim: int | None, size: int) -> torch.Te
     return tensor.movedim(bdim, 0)
 
 
-class _Solution(torch.autograd.Function):
+class _Solution(torch.autograd.Function):  # type: ignore[misc]
     """x to y, and to where the rows started."""
 
     @staticmethod
@@ -256,15 +256,15 @@ class _Solution(torch.autograd.Function):
         return _Solution.apply(front, layer), (0, 0)
 
 
-class _PulledBack(torch.autograd.Function):
+class _PulledBack(torch.autograd.Function):  # type: ignore[misc]
     """A cotangent of y to that of x."""
 
     @staticmethod
     def forward(
         x: torch.Tensor, y: torch.Tensor, starts: torch.Tensor, cotangent: torch.Tensor, layer: Layer
     ) -> torch.Tensor:
-        given = (_rows(t) for t in (x, y, cotangent))
-        return _like(layer.backward(*given, starts=_rows(starts)).by_x, x)
+        rows = layer.backward(_rows(x), _rows(y), _rows(cotangent), _rows(starts))
+        return _like(rows.by_x, x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
