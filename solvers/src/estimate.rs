@@ -112,6 +112,8 @@ pub enum Status {
     Irreversible(Irreversible),
     /// A loop under [`Memory::Disk`](autodiff::unroll::Memory::Disk) could not keep its states.
     Disk(DiskError),
+    /// Somebody [interrupted](autodiff::bytes::Interrupt) the computation.
+    Interrupted,
 }
 
 impl Status {
@@ -143,6 +145,7 @@ impl Status {
             Status::Undefined { .. } => "undefined",
             Status::Irreversible(_) => "irreversible",
             Status::Disk(_) => "disk-failed",
+            Status::Interrupted => "interrupted",
         }
     }
 
@@ -257,6 +260,11 @@ impl fmt::Display for Status {
             Status::Disk(reason) => write!(
                 f,
                 "{reason}: make room there, name another folder by TMPDIR, or take more slots"
+            ),
+            Status::Interrupted => write!(
+                f,
+                "interrupted before its end, so nothing of it is a result: lift the interrupt, and call \
+                 again"
             ),
         }
     }

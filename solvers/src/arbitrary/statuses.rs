@@ -47,6 +47,7 @@ pub fn statuses() -> Vec<Status> {
         },
         Status::Irreversible(Irreversible::Strayed),
         Status::Disk(DiskError::new(0, 0, "full")),
+        Status::Interrupted,
     ];
     for status in &all {
         match status {
@@ -67,7 +68,8 @@ pub fn statuses() -> Vec<Status> {
             | Status::NonFinite { .. }
             | Status::Undefined { .. }
             | Status::Irreversible(_)
-            | Status::Disk(_) => {}
+            | Status::Disk(_)
+            | Status::Interrupted => {}
         }
     }
     all
