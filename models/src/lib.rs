@@ -19,6 +19,7 @@
 
 pub mod catalogue;
 pub mod closed_form;
+mod constrained;
 mod curvatures;
 pub mod data;
 mod dataset;
@@ -52,6 +53,7 @@ use catalogue::Entry;
 use closed_form::{BDA_COUNTEREXAMPLE, BDA_DISCRIMINATING, PENALTY_BIAS, QUADRATIC, SCALAR};
 use stability::{ORTHOGONAL_MAP, RIDGE_PRIOR};
 
+pub use constrained::{CONSTRAINED, constrained};
 pub use dataset::Dataset;
 pub use few_shot::{FEW_SHOT, FewShot, few_shot, few_shot_on};
 pub use gaussian_process::{
@@ -95,6 +97,7 @@ pub static PROBLEMS: &[&Entry] = &[
     &PENALTY_BIAS,
     &SCALAR,
     &QUADRATIC,
+    &CONSTRAINED,
     &RIDGE,
     &LEAST_SQUARES,
     &RANDOM_QUADRATICS,

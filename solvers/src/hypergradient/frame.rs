@@ -7,6 +7,7 @@ use autodiff::unroll::Memory;
 use autodiff::{Inputs, Point, Real};
 use nalgebra::DVector;
 
+use crate::constraints::ConstraintPoint;
 use crate::inner::InnerStep;
 use crate::linear::Scratch;
 use crate::loops::Loops;
@@ -40,6 +41,7 @@ pub struct Call<'a, T: Real> {
     /// The start, to be replaced by the inner variable that the lower level was brought to.
     pub y: &'a mut [T],
     pub(crate) part: Option<&'a mut PartPoint<T>>,
+    pub(crate) constraints: Option<&'a mut ConstraintPoint<T>>,
     /// The function of x that the start is the value of, linearised there.
     pub(crate) learned: Option<&'a mut Point<T>>,
     pub(crate) loops: &'a mut Loops<T>,
@@ -68,6 +70,8 @@ pub struct Answer {
     pub left: Option<f64>,
     /// See [`Estimate::margin`].
     pub margin: Option<f64>,
+    /// See [`Estimate::multipliers`].
+    pub multipliers: Vec<f64>,
     /// See [`Estimate::certificate`].
     pub certificate: Option<Certificate>,
     /// See [`Estimate::recomputed_steps`].
@@ -103,6 +107,7 @@ impl Answer {
             moving: None,
             left: None,
             margin: None,
+            multipliers: Vec::new(),
             certificate: None,
             recomputed_steps: 0,
             step: None,
@@ -171,6 +176,7 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
             hypergradient: hypergradient.as_mut_slice(),
             y: y.as_mut_slice(),
             part: work.part.as_mut(),
+            constraints: work.constraints.as_mut(),
             learned: work.start.as_mut().filter(|_| is_learned),
             loops: &mut work.loops,
         })
@@ -191,6 +197,7 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
         moving: answer.moving,
         left: answer.left,
         margin: answer.margin,
+        multipliers: answer.multipliers,
         certificate: answer.certificate,
         lower_iterations: answer.lower_iterations,
         linear_iterations: answer.linear_iterations,

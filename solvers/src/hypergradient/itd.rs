@@ -202,8 +202,11 @@ impl<T: Real> Strategy<T> for Itd {
     }
 
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
-        if let Some(reason) = self.steps.inner.misfit(problem) {
-            return Some(reason);
+        let reason = problem
+            .constrained()
+            .or_else(|| self.steps.inner.misfit(problem));
+        if reason.is_some() {
+            return reason;
         }
         if problem.start_of_x().is_some() && self.memory == Memory::Forward {
             return Some(

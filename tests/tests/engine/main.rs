@@ -3,6 +3,7 @@
 mod campaign;
 mod check;
 mod closed_forms;
+mod constraints;
 mod fused;
 mod hypergradients;
 mod inexact;

@@ -5,7 +5,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::dice::Dice;
 use super::frame::Frame;
-use super::lower::{Family, Lower};
+use super::lower::{Constrained, Family, Lower};
 use super::truth::{Solution, Truth};
 use super::upper::Upper;
 use crate::{Bilevel, Proximal};
@@ -35,6 +35,7 @@ pub struct Case {
     pub set: Option<Proximal>,
     /// The answer.
     pub truth: Truth,
+    constraints: Option<Constrained>,
     frame: Frame,
     lower: Lower,
     upper: Upper,
@@ -96,6 +97,7 @@ impl Case {
             start,
             set,
             truth: frame.truth(own),
+            constraints: recipe.constraints,
             frame,
             lower,
             upper,
@@ -105,7 +107,7 @@ impl Case {
     /// The problem, in a precision.
     pub fn bilevel<T: Real>(&self) -> Bilevel<T> {
         let frame = &self.frame;
-        Bilevel::new(
+        let problem = Bilevel::new(
             objective(|x: Var<'_, T>, y: Var<'_, T>| {
                 let (u, z) = (frame.record_u(x), frame.record_z(y));
                 scaled(self.upper.record(u, z), frame.of_f)
@@ -118,7 +120,18 @@ impl Case {
             self.start.len(),
         )
         .expect("a valid problem")
-        .starting_from(self.start.map(T::of))
+        .starting_from(self.start.map(T::of));
+        match &self.constraints {
+            Some(held) => problem
+                .with_constraints(held.constraints(frame))
+                .expect("constraints of z"),
+            None => problem,
+        }
+    }
+
+    /// Whether its lower level is under constraints.
+    pub(super) fn is_constrained(&self) -> bool {
+        self.constraints.is_some()
     }
 
     /// The solutions of the lower level at another x.

@@ -9,7 +9,7 @@ use super::dice::Dice;
 use super::{Case, Promise};
 use crate::linear::{FixedPoint, Gmres, Minres, Neumann, Nystrom, OneStep, Pcg};
 use crate::{
-    Aid, AidStep, Bda, Exact, InnerStep, Itd, LowerSolve, Proximal, StepLength, StepSystem,
+    Aid, AidStep, Bda, Exact, InnerStep, Itd, Kkt, LowerSolve, Proximal, StepLength, StepSystem,
     Strategy,
 };
 
@@ -72,6 +72,9 @@ const HELD: [&str; 7] = [
     "bda",
 ];
 
+/// Strategies that know constraints between the levels.
+const CONSTRAINED: [&str; 3] = ["kkt", "kkt", "exact"];
+
 /// Parts of 1/L that a fixed step may be long; most are sensible.
 const LENGTHS: [f64; 10] = [1.0, 1.0, 0.5, 1.9, 2.5, 5.0, 1e-3, 1e-5, 1e-7, 1e-9];
 
@@ -80,7 +83,11 @@ impl<T: Real> Setting<T> {
     pub fn draw(case: &Case) -> Self {
         // Another stream than the case's own.
         let mut dice = Dice::new(!case.seed, case.number);
-        let kinds: &[&'static str] = if case.set.is_some() { &HELD } else { &SMOOTH };
+        let kinds: &[&'static str] = match case.set {
+            _ if case.is_constrained() => &CONSTRAINED,
+            Some(_) => &HELD,
+            None => &SMOOTH,
+        };
         let kind = match (dice.pick(kinds), case.set) {
             // A threshold belongs to one level alone.
             ("bda", Some(Proximal::SoftThreshold { .. })) => "itd",
@@ -127,6 +134,7 @@ impl<T: Real> Setting<T> {
         };
         match kind {
             "exact" => Setting::new(kind, Exact),
+            "kkt" => Setting::new(kind, Kkt::new()),
             "aid-cg" => Setting::new(kind, Aid::cg()),
             "aid-direct" => Setting::new(kind, Aid::direct()),
             "aid-minres" => Setting::new(kind, Aid::with(Minres::new())),

@@ -3,6 +3,7 @@
 
 mod algebra;
 mod cancelling;
+mod constrained;
 mod degenerate;
 mod domains;
 mod kinks;
@@ -18,6 +19,8 @@ use super::dice::Dice;
 use super::truth::Truth;
 use super::upper::Fault;
 use crate::Proximal;
+
+pub(super) use constrained::Constrained;
 
 /// The kinds of lower level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,11 +45,13 @@ pub enum Family {
     Columns,
     /// Factors, systems and determinants of matrices, some of which have none.
     Algebra,
+    /// Constraints between the levels: active, free, weakly active, dependent, without room.
+    Constraints,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Family; 10] = [
+    pub const ALL: [Family; 11] = [
         Family::Cancelling,
         Family::Quadratic,
         Family::Kinks,
@@ -57,6 +62,7 @@ impl Family {
         Family::Domains,
         Family::Columns,
         Family::Algebra,
+        Family::Constraints,
     ];
 
     /// Its name in tables.
@@ -72,6 +78,7 @@ impl Family {
             Family::Domains => "domains",
             Family::Columns => "columns",
             Family::Algebra => "algebra",
+            Family::Constraints => "constraints",
         }
     }
 
@@ -91,6 +98,7 @@ impl Family {
                 ..quadratic::draw_mild(dice, dims)
             },
             Family::Algebra => algebra::draw(dice, dims),
+            Family::Constraints => constrained::draw(dice, dims),
         }
     }
 }
@@ -122,6 +130,8 @@ pub(super) struct Recipe {
     pub(super) start: Option<DVector<f64>>,
     /// The set or threshold that belongs to it.
     pub(super) set: Option<Proximal>,
+    /// The constraints that it is under.
+    pub(super) constraints: Option<Constrained>,
     pub(super) fault: Option<Fault>,
 }
 
@@ -135,6 +145,7 @@ impl Recipe {
             mixing: Mixing::Any,
             start: None,
             set: None,
+            constraints: None,
             fault: None,
         }
     }
@@ -170,6 +181,7 @@ lowers! {
     Held(sets::Held);
     Domain(domains::Domain);
     Algebra(algebra::Algebra);
+    Constrained(Constrained);
 }
 
 /// A matrix in another precision.
