@@ -31,6 +31,7 @@ pub mod argmin;
 pub mod catalogue;
 mod certificate;
 mod constraints;
+mod criteria;
 mod estimate;
 mod expect;
 // Documentation alone: an edit of a page builds nothing else anew.
@@ -54,6 +55,7 @@ mod workspace;
 
 pub use certificate::{Certificate, Constants, certify};
 pub use constraints::Constraints;
+pub use criteria::{Envelope, Folds, Sure};
 pub use estimate::{Estimate, Oracles, Status};
 pub use hypergradient::{
     ANY_DEPTH, Aid, AidStep, Answer, At, Bda, BudgetError, Call, ConfigError, Exact, Footprint,

@@ -299,9 +299,9 @@ impl<T: Real> Bilevel<T> {
     /// Makes y what the steps make of the start: x is then part of the steps, as learning rates are,
     /// and not of g alone.
     ///
-    /// [`Itd`](crate::Itd) differentiates through these steps, in place of steps of its own. No
-    /// equation says where they end, so whatever differentiates the solution of the lower level, or
-    /// takes its steps itself, refuses the problem.
+    /// [`Itd`](crate::Itd) differentiates through these steps, in place of steps of its own, and
+    /// [`AidStep`](crate::AidStep) their fixed point, unless they change from one to the next. What
+    /// differentiates `∇_y g = 0`, or takes steps on g itself, refuses the problem.
     ///
     /// # Panics
     /// If the step is not one of x of `dim_x` and a state of `dim_y` entries.
@@ -351,6 +351,53 @@ impl<T: Real> Bilevel<T> {
         );
         self.step = Some(step);
         self
+    }
+
+    /// The problem whose lower level is the equation `y = Φ(x, y)` of a map: an equilibrium.
+    ///
+    /// Φ is the problem's [step](Bilevel::with_step): [`AidStep`](crate::AidStep) solves and
+    /// differentiates the equation, [`Itd`](crate::Itd) unrolls it from the start. g is
+    /// `½‖Φ(x, y) − y‖²`, for who wants its value.
+    ///
+    /// # Errors
+    /// As [`new`](Bilevel::new).
+    ///
+    /// # Panics
+    /// If Φ does not give `dim_y` entries.
+    ///
+    /// # Reference
+    /// S. Bai, J. Z. Kolter and V. Koltun, Deep equilibrium models, NeurIPS 2019.
+    ///
+    /// # Example
+    /// `y = ½y + x` has y = 2x:
+    /// ```
+    /// use autodiff::{Var, objective};
+    /// use nalgebra::dvector;
+    /// use solvers::{AidStep, Bilevel, InnerStep, Strategy};
+    ///
+    /// let upper = objective(|_: Var, y: Var| 0.5 * (y - 1.0).norm_squared());
+    /// let problem = Bilevel::fixed_point(upper, |x: Var, y: Var| 0.5 * y + x, 1, 1)?;
+    /// let strategy = AidStep::new(InnerStep::GradientDescent);
+    /// let estimate = strategy.hypergradient(&problem, &dvector![0.2], &mut problem.workspace())?;
+    /// assert!((estimate.hypergradient[0] - 2.0 * (0.4 - 1.0)).abs() < 1e-9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn fixed_point<M>(
+        upper: impl Objective<T>,
+        map: M,
+        dim_x: usize,
+        dim_y: usize,
+    ) -> Result<Self, ProblemError>
+    where
+        M: for<'r> Fn(Var<'r, T>, Var<'r, T>) -> Var<'r, T>,
+    {
+        not_empty(dim_x, dim_y)?;
+        let step = Step::new(dim_x, dim_y, |x, y, _| map(x, y));
+        let half = T::of(0.5);
+        let shapes = [dim_x, dim_y].map(Shape::vector);
+        let lower = Program::record(&shapes, |v| (map(v[0], v[1]) - v[1]).norm_squared() * half);
+        Ok(Self::new(upper, lower, dim_x, dim_y)?.with_step(step))
     }
 
     /// The problem whose lower level is `min_y g(x, y) + h(x, y)` with this part h of the lower level,
@@ -448,7 +495,7 @@ impl<T: Real> Bilevel<T> {
         }
         self.step.as_ref().map(|_| {
             "the problem has steps of its own, which x is part of, and no solution of a lower level \
-             to differentiate: expected itd"
+             to differentiate: expected aid-step or itd"
                 .to_owned()
         })
     }

@@ -111,6 +111,19 @@ impl Active {
         (least < -10.0 * self.flat()).then(|| least / self.largest)
     }
 
+    /// Whether L has negative curvature off the active set, with the first `equal` rows held: y is then a
+    /// local solution.
+    pub(crate) fn is_local(&self, equal: usize) -> bool {
+        let n = self.hessian.nrows();
+        let mut raised = self.hessian.clone();
+        (0..n).for_each(|i| raised[(i, i)] += 10.0 * self.flat());
+        let held = self.set.iter().take_while(|i| **i < equal).count();
+        let a = &self.left.rows_range(..held) * DMatrix::from_diagonal(&self.singular);
+        let a = a * self.range.transpose();
+        raised += a.tr_mul(&a) * (1e3 * self.largest);
+        self.largest > 0.0 && raised.cholesky().is_none()
+    }
+
     /// The least curvature on what is free, in units of the largest, if it is none to the precision.
     pub(crate) fn singular(&self) -> Option<f64> {
         let least = self.curvatures.iter().map(|c| c.abs());

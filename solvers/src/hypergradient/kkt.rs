@@ -33,6 +33,7 @@ use super::{Answer, Call, Footprint, Room, Strategy, StrategyEntry};
 /// | gradients of active constraints depend on each other, so that λ is not unique | [`DependentConstraints`](Status::DependentConstraints) |
 /// | L has negative curvature along the active set | [`NegativeCurvature`](Status::NegativeCurvature) |
 /// | L is flat along it | [`SingularHessian`](Status::SingularHessian), unless F chooses among the solutions: see below |
+/// | L has negative curvature off the active set | a warning: y may be a local solution |
 /// | an inequality holds with nothing that presses on it | a warning, by [`margin`](crate::Estimate::margin) |
 ///
 /// Where g and the constraints are flat along some directions on a whole neighbourhood, as those of a
@@ -213,6 +214,11 @@ impl<T: Real> Strategy<T> for Kkt {
                     constraints.recorded.name(i)
                 )
             }));
+            if active.is_local(constraints.recorded.equal) {
+                let local = "the Lagrangian has negative curvature off the active set, so that y may be a \
+                             local solution alone: expected g and inequalities that are convex in y";
+                answer.warnings.push(local.to_owned());
+            }
             answer.warnings.extend(choice.remark());
             answer
                 .warnings

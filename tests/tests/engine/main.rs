@@ -10,6 +10,7 @@ mod inexact;
 mod inner;
 mod known_bugs;
 mod linear;
+mod maps;
 mod mistakes;
 mod non_finite;
 mod parts;

@@ -129,6 +129,13 @@ impl Case {
         }
     }
 
+    /// By how much y violates the constraints at x; 0 without constraints.
+    pub fn violation(&self, y: &DVector<f64>) -> f64 {
+        let (u, z) = (self.frame.u(&self.x), self.frame.z(y));
+        let held = self.constraints.as_ref();
+        held.map_or(0.0, |held| held.violation(&u, &z))
+    }
+
     /// Whether its lower level is under constraints.
     pub(super) fn is_constrained(&self) -> bool {
         self.constraints.is_some()

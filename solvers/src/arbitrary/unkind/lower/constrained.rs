@@ -249,6 +249,17 @@ impl Constrained {
         held
     }
 
+    /// By how much (u, z) violates them.
+    pub(in super::super) fn violation(&self, u: &DVector<f64>, z: &DVector<f64>) -> f64 {
+        let c = &self.g * z - &self.e * u - &self.d;
+        let over = c.iter().enumerate().map(|(i, c)| match i < self.equal {
+            true => c.abs(),
+            false => c.max(0.0),
+        });
+        let disc = self.radius.map(|r| (z.norm() - r).max(0.0));
+        over.chain(disc).fold(0.0, f64::max)
+    }
+
     pub(super) fn truth(&self, u: &DVector<f64>) -> Truth {
         if !self.solvable {
             return Truth::nowhere();
