@@ -65,7 +65,11 @@ fn what_is_read<T: Real>(nodes: &mut [Node<T>]) {
                     let other = before[node.args[1 - k] as usize].depends;
                     (other, other != Inputs::NONE)
                 }
-                Op::Unary(..) | Op::Binary(_) | Op::Fused(_) | Op::Gradient { .. } => (all, true),
+                Op::Unary(..)
+                | Op::Binary(_)
+                | Op::Fused(_)
+                | Op::Gradient { .. }
+                | Op::Leaves(_) => (all, true),
             };
             let read = read && differentiable;
             let arg = &mut before[node.args[k] as usize].activity;

@@ -54,6 +54,7 @@ impl<T: Real> Node<T> {
             Op::Unary(f, p) => f.corners(p.f64()).next().is_some(),
             Op::Binary(f) => f.has_corners() && !self.is_of_one_value(),
             Op::Fused(f) => f.has_kinks(),
+            Op::Leaves(_) => self.op.leaves().any(Program::has_kinks),
             Op::Input | Op::Constant | Op::Linear(_) | Op::Bilinear(_) | Op::Gradient { .. } => {
                 false
             }
@@ -106,10 +107,15 @@ impl<T: Real> Program<T> {
 
     /// The kinks that the values of the last primal sweep are at.
     pub(crate) fn kinks(&self, work: &Workspace<T>) -> Vec<Kink> {
-        let mut found: Vec<Kink> = Vec::new();
+        let (mut found, mut leaves): (Vec<Kink>, Vec<Kink>) = Default::default();
         for (position, node) in self.nodes.iter().enumerate() {
             if node.depends == Inputs::NONE || !node.has_kinks() {
                 continue;
+            }
+            let passed = |id: usize| self.passed()[id];
+            if matches!(node.op, Op::Leaves(_)) && passed(position) {
+                let inside = node.op.leaves().zip(&work.nested[node.nested..]);
+                leaves.extend(inside.flat_map(|(leaf, work)| leaf.kinks(work)));
             }
             self.corners(node, &work.values, &mut |entry, corner| {
                 found.push(Kink {
@@ -126,6 +132,7 @@ impl<T: Real> Program<T> {
             let passed = self.passed();
             found.retain(|k| passed[k.position] && self.counts(k, work));
         }
+        found.append(&mut leaves);
         found
     }
 

@@ -78,6 +78,11 @@ impl<T: Real> Program<T> {
                     return Some(found);
                 }
             }
+            let mut leaves = node.op.leaves().zip(&work.nested[node.nested..]);
+            let found = leaves.find_map(|(leaf, work)| leaf.first_non_finite(work));
+            if found.is_some() {
+                return found;
+            }
             let values = match node.op {
                 Op::Constant => &self.constants[..],
                 _ => &work.values[..],
@@ -218,6 +223,14 @@ impl<T: Real> Program<T> {
                         if self.elementwise_hands_back(work, node, k, quantity) {
                             return Some(here());
                         }
+                    }
+                    Op::Leaves(_) => {
+                        let mut leaves = node.op.leaves().zip(&work.nested[node.nested..]);
+                        let inside = leaves.find_map(|(leaf, work)| match quantity {
+                            Quantity::Adjoint => leaf.first_non_finite_adjoint(work),
+                            _ => leaf.first_non_finite_second(work),
+                        });
+                        return Some(inside.unwrap_or_else(here));
                     }
                     _ => likely = likely.or_else(|| Some(here())),
                 }

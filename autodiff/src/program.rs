@@ -8,6 +8,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::inputs::Inputs;
+use crate::leaves::Leaves;
 use crate::plan::{Piece, Place, Plan};
 use crate::primitive::Primitive;
 use crate::real::Real;
@@ -29,6 +30,8 @@ pub(crate) enum Op<T: Real> {
         of: Arc<Program<T>>,
         wrt: usize,
     },
+    /// A sum of functions, each swept in a workspace of its own.
+    Leaves(Leaves<T>),
 }
 
 impl<T: Real> Op<T> {
@@ -43,6 +46,7 @@ impl<T: Real> Op<T> {
             Op::Bilinear(f) => f.name(),
             Op::Fused(f) => f.name(),
             Op::Gradient { .. } => "gradient",
+            Op::Leaves(_) => "sum of leaves",
         }
     }
 
@@ -52,6 +56,20 @@ impl<T: Real> Op<T> {
             Op::Gradient { of, .. } => Some(of),
             _ => None,
         }
+    }
+
+    /// The functions this is a sum of.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = &Program<T>> {
+        let leaves = match self {
+            Op::Leaves(leaves) => &leaves.all[..],
+            _ => &[],
+        };
+        leaves.iter().map(|leaf| &*leaf.of)
+    }
+
+    /// The functions that are swept in workspaces inside this one's.
+    pub(crate) fn inner(&self) -> impl Iterator<Item = &Program<T>> {
+        self.gradient_of().into_iter().chain(self.leaves())
     }
 }
 
@@ -107,7 +125,7 @@ pub(crate) struct Node<T: Real> {
     pub(crate) scratch: (usize, usize),
     /// What sweeps may leave out here.
     pub(crate) activity: Activity,
-    /// Index among the workspace's nested workspaces, for a gradient.
+    /// The first of its workspaces among the nested ones, if it has functions inside.
     pub(crate) nested: usize,
     /// The user's source line.
     pub(crate) site: &'static Location<'static>,
@@ -149,6 +167,7 @@ impl<T: Real> Clone for Op<T> {
             Op::Linear(f) => Op::Linear(f.clone()),
             Op::Bilinear(f) => Op::Bilinear(*f),
             Op::Fused(f) => Op::Fused(f.clone()),
+            Op::Leaves(leaves) => Op::Leaves(leaves.clone()),
             Op::Gradient { of, wrt } => Op::Gradient {
                 of: of.clone(),
                 wrt: *wrt,

@@ -101,6 +101,11 @@ impl<T: Real> Recorder<T> {
         id
     }
 
+    /// The number of recorded nodes.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.borrow().len()
+    }
+
     /// A recorded node, to be looked at while nothing is recorded.
     pub(crate) fn node(&self, id: u32) -> Ref<'_, Node<T>> {
         Ref::map(self.nodes.borrow(), |nodes| &nodes[id as usize])
@@ -170,9 +175,9 @@ impl<T: Real> Recorder<T> {
                     node.scratch = (scratch_len, primitive.scratch_len(&operands));
                     scratch_len += node.scratch.1;
                 }
-                Op::Gradient { .. } => {
+                Op::Gradient { .. } | Op::Leaves(_) => {
                     node.nested = nested;
-                    nested += 1;
+                    nested += node.op.inner().count();
                 }
                 _ => {}
             }

@@ -62,7 +62,7 @@ fn distinct<'a, T: Real>(
     while let Some(program) = left.pop() {
         if !found.iter().any(|p| std::ptr::eq(*p, program)) {
             found.push(program);
-            left.extend(program.nodes.iter().filter_map(|n| n.op.gradient_of()));
+            left.extend(program.nodes.iter().flat_map(|n| n.op.inner()));
         }
     }
     found

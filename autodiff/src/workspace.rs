@@ -81,7 +81,7 @@ pub(crate) struct Workspace<T: Real> {
 
 impl<T: Real> Workspace<T> {
     pub(crate) fn new(program: &Program<T>, meter: &Meter) -> Self {
-        let inner = || program.nodes.iter().filter_map(|n| n.op.gradient_of());
+        let inner = || program.nodes.iter().flat_map(|n| n.op.inner());
         let mut nested = Vec::with_capacity(inner().count());
         nested.extend(inner().map(|of| Workspace::new(of, meter)));
         Workspace {
@@ -130,6 +130,18 @@ impl<T: Real> Workspace<T> {
     /// The program's value, after a primal sweep.
     pub(crate) fn output<'a>(&'a self, program: &'a Program<T>) -> &'a [T] {
         program.value(program.output as u32, &self.values)
+    }
+
+    /// The tangents of the value along `width` directions of the inputs in `moving`, after a tangent
+    /// sweep; `None` where they are zero.
+    pub(crate) fn output_tangent(
+        &self,
+        program: &Program<T>,
+        moving: Inputs,
+        width: usize,
+    ) -> Option<&[T]> {
+        let output = program.reached(program.output as u32, moving)?;
+        Some(&self.tangents[Columns::all(width).of(output)])
     }
 
     /// The adjoint of input `k`, after a reverse sweep.
@@ -225,7 +237,7 @@ impl<T: Real> Workspace<T> {
             }
             _ => 0,
         };
-        let nested = program.nodes.iter().filter_map(|n| n.op.gradient_of());
+        let nested = program.nodes.iter().flat_map(|n| n.op.inner());
         let nested = nested.map(|of| {
             let adjoints = match category {
                 Category::Adjoints => Adjoints::bytes(of, 1),

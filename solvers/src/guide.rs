@@ -21,6 +21,7 @@
 //! | [`stochastic`] | What if the objectives are means over many samples? |
 //! | [`command_line`] | Which command answers which question? |
 //! | [`runs`] | How does a run survive, and how are many made? |
+//! | [`scale`] | How is more than one machine put to use? |
 //! | [`data`] | Which files are read, and what becomes of them? |
 //! | [`problems`] | What are F and g of each problem of the catalogue? |
 //!
@@ -79,6 +80,9 @@ pub mod command_line {}
 
 #[doc = include_str!("guide/runs.md")]
 pub mod runs {}
+
+#[doc = include_str!("guide/scale.md")]
+pub mod scale {}
 
 #[cfg_attr(not(doctest), doc = include_str!("guide/data.md"))]
 #[cfg_attr(doctest, doc = "Run by the package of tests.")]

@@ -34,8 +34,20 @@ pub(super) fn derivative<T: Real>(
     at: &[f64],
     v: &[f64],
 ) -> Result<Vec<f64>, Barred> {
-    let mut values: Vec<Vec<C>> = Vec::with_capacity(program.nodes.len());
     let mut start = 0;
+    let inputs = (0..program.inputs()).map(|k| {
+        let own = start..start + program.input_shape(k).len();
+        start = own.end;
+        own.map(|i| C::new(at[i], STEP * v[i])).collect()
+    });
+    let value = evaluate(program, inputs.collect())?;
+    Ok(value.iter().map(|z| z.im / STEP).collect())
+}
+
+/// The output's value at complex inputs.
+fn evaluate<T: Real>(program: &Program<T>, inputs: Vec<Vec<C>>) -> Result<Vec<C>, Barred> {
+    let mut values: Vec<Vec<C>> = Vec::with_capacity(program.nodes.len());
+    let mut inputs = inputs.into_iter();
     for (position, node) in program.nodes.iter().enumerate() {
         let n = node.shape.len();
         let arg = |k: usize| &values[node.args[k] as usize];
@@ -48,11 +60,7 @@ pub(super) fn derivative<T: Real>(
             },
         };
         let value: Vec<C> = match &node.op {
-            Op::Input => {
-                let own = start..start + n;
-                start += n;
-                own.map(|i| C::new(at[i], STEP * v[i])).collect()
-            }
+            Op::Input => inputs.next().expect("one for each"),
             Op::Constant => {
                 let data = &program.constants[node.place()];
                 data.iter().map(|c| C::new(c.f64(), 0.0)).collect()
@@ -89,11 +97,19 @@ pub(super) fn derivative<T: Real>(
                 joined(re, im)
             }
             Op::Fused(_) => return Err(barred("a primitive has no complex form")),
+            Op::Leaves(leaves) => {
+                let mut sum = C::new(0.0, 0.0);
+                for leaf in &leaves.all {
+                    let operands = leaf.operands().map(|k| arg(k).clone());
+                    sum += evaluate(&leaf.of, operands.collect())?[0] * leaf.weight.f64();
+                }
+                vec![sum]
+            }
             Op::Gradient { .. } => return Err(barred("a gradient inside has no complex form")),
         };
         values.push(value);
     }
-    Ok(values[program.output].iter().map(|z| z.im / STEP).collect())
+    Ok(values.swap_remove(program.output))
 }
 
 fn parts(v: &[C]) -> (Vec<f64>, Vec<f64>) {

@@ -51,6 +51,8 @@ pub(super) struct Jets<'p, T: Real> {
     operations: Vec<f64>,
     fused: Vec<Option<Fused<T>>>,
     inner: Vec<Option<Inner<T>>>,
+    /// Of each sum of leaves, those.
+    leaves: Vec<Vec<Jets<'p, T>>>,
     /// Whether `b` carries the rounding errors of the values, in units of roundoff.
     drifting: bool,
 }
@@ -70,6 +72,22 @@ pub(super) struct Bounded {
     pub(super) size: f64,
 }
 
+impl<T> Along<T> {
+    /// All of it, buffer by buffer.
+    fn buffers(&mut self) -> [&mut Vec<T>; 7] {
+        let [a, b, ab] = &mut self.sizes;
+        [
+            &mut self.a,
+            &mut self.b,
+            &mut self.ab,
+            a,
+            b,
+            ab,
+            &mut self.error,
+        ]
+    }
+}
+
 impl<'p, T: Real> Jets<'p, T> {
     /// The values at a point, all inputs' entries in one row.
     pub(super) fn new(program: &'p Program<T>, at: &[T]) -> Self {
@@ -80,6 +98,14 @@ impl<'p, T: Real> Jets<'p, T> {
                 of: of.clone(),
             }),
             _ => None,
+        };
+        let leaves = |node: &'p Node<T>| {
+            let zeros = |of: &Program<T>| {
+                let lens = (0..of.inputs()).map(|k| of.input_shape(k).len());
+                vec![T::zero(); lens.sum()]
+            };
+            let leaves = node.op.leaves();
+            leaves.map(|of| Jets::new(of, &zeros(of))).collect()
         };
         let mut jets = Jets {
             program,
@@ -96,6 +122,7 @@ impl<'p, T: Real> Jets<'p, T> {
             operations: vec![0.0; program.nodes.len()],
             fused: program.nodes.iter().map(|_| None).collect(),
             inner: program.nodes.iter().map(inner).collect(),
+            leaves: program.nodes.iter().map(leaves).collect(),
             drifting: false,
         };
         jets.move_to(at);
@@ -105,8 +132,10 @@ impl<'p, T: Real> Jets<'p, T> {
     /// The same with the rounding errors of the values along `b`, so that the size of `ab` is that
     /// of what they make of the derivative along `a`.
     pub(super) fn drifting(self) -> Self {
+        let drifting = |leaves: Vec<Self>| leaves.into_iter().map(Self::drifting).collect();
         Jets {
             drifting: true,
+            leaves: self.leaves.into_iter().map(drifting).collect(),
             ..self
         }
     }
@@ -129,6 +158,16 @@ impl<'p, T: Real> Jets<'p, T> {
                     node.args.iter().map(|a| program.value(*a, done)).collect();
                 inner.point.differentiate(&arguments, Inputs::one(*wrt));
                 out.copy_from_slice(inner.point.gradient(*wrt));
+                continue;
+            }
+            if let Op::Leaves(leaves) = &node.op {
+                out[0] = T::zero();
+                for (leaf, jets) in leaves.all.iter().zip(&mut self.leaves[id]) {
+                    let operands = leaf.operands();
+                    let operands = operands.map(|k| program.value(node.args[k], done));
+                    jets.move_to(&operands.collect::<Vec<_>>().concat());
+                    out[0] += leaf.weight * jets.value()[0];
+                }
                 continue;
             }
             evaluate(
@@ -167,7 +206,6 @@ impl<'p, T: Real> Jets<'p, T> {
         size: &[T],
         b: Option<&[T]>,
     ) -> Result<(), String> {
-        let program = self.program;
         let mut along = std::mem::take(&mut self.along);
         let zero = T::zero();
         let n = a.len();
@@ -185,13 +223,21 @@ impl<'p, T: Real> Jets<'p, T> {
             along.sizes[2][i] = zero;
             along.error[i] = zero;
         }
+        self.along = along;
+        self.carry(b.is_some())
+    }
+
+    /// Carries what stands along the inputs to the output.
+    fn carry(&mut self, twice: bool) -> Result<(), String> {
+        let program = self.program;
+        let mut along = std::mem::take(&mut self.along);
         let mut result = Ok(());
         for (id, node) in program.nodes.iter().enumerate() {
             let given = matches!(node.op, Op::Input | Op::Constant) || node.view;
             if given || node.depends == Inputs::NONE {
                 continue;
             }
-            result = result.and(self.step(id, node, &mut along, b.is_some()));
+            result = result.and(self.step(id, node, &mut along, twice));
             if self.drifting {
                 for i in node.place() {
                     along.sizes[1][i] += T::of(operations(program, node)) * self.values[i].abs();
@@ -270,6 +316,14 @@ fn operations<T: Real>(program: &Program<T>, node: &Node<T>) -> f64 {
         Op::Input | Op::Constant => 0.0,
         Op::Unary(..) | Op::Binary(_) => ELEMENTWISE + longest,
         Op::Linear(_) | Op::Bilinear(_) => longest + 2.0,
+        Op::Leaves(leaves) => {
+            let count = leaves.all.len() as f64;
+            let all = leaves.all.iter().flat_map(|leaf| {
+                let of = &leaf.of;
+                of.nodes.iter().map(|n| 1.0 + operations(of, n))
+            });
+            count + all.sum::<f64>()
+        }
         // Its adjoint is a second sweep of the function.
         Op::Gradient { of, .. } => {
             let inner = of.nodes.iter().map(|n| 1.0 + operations(of, n));
@@ -292,7 +346,7 @@ fn evaluate<T: Real>(
 ) {
     let a = at.operands(done);
     match &at.node.op {
-        Op::Input | Op::Constant | Op::Gradient { .. } => {}
+        Op::Input | Op::Constant | Op::Gradient { .. } | Op::Leaves(_) => {}
         Op::Unary(f, p) => f.eval(*p, a.get(0), out),
         Op::Binary(f) => f.eval(a.get(0), a.get(1), out),
         Op::Bilinear(f) => {

@@ -8,6 +8,7 @@
 
 mod columns;
 mod joint;
+mod leaves;
 mod primal;
 mod products;
 mod reverse;

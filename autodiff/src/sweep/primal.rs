@@ -8,7 +8,7 @@ use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::workspace::Workspace;
 
-use super::{Sweep, reverse_bytes, split};
+use super::{Sweep, leaves, reverse_bytes, split};
 
 impl<T: Real> Sweep<'_, T> {
     /// Computes the values that depend on the inputs that were set since the last primal sweep, and
@@ -30,7 +30,7 @@ impl<T: Real> Sweep<'_, T> {
         self.run(plan);
     }
 
-    fn run(&mut self, plan: Plan) {
+    pub(super) fn run(&mut self, plan: Plan) {
         self.work.make_scratch();
         for node in &self.program.nodes {
             if plan.takes(node) {
@@ -60,6 +60,9 @@ impl<T: Real> Sweep<'_, T> {
             Op::Fused(f) => {
                 let stash = at.stash(&mut work.stash, &mut work.scratch);
                 f.eval(&a, plan.asked(node), out, stash);
+            }
+            Op::Leaves(all) => {
+                leaves::evaluate(all, at, &a, &mut work.nested, (plan.need, plan), out);
             }
             Op::Gradient { of, wrt } => {
                 let inner = &mut work.nested[node.nested];
@@ -123,7 +126,7 @@ impl Plan {
         if matches!(node.op, Op::Input | Op::Constant) || node.view {
             return false;
         }
-        let keeps = matches!(node.op, Op::Fused(_) | Op::Gradient { .. });
+        let keeps = matches!(node.op, Op::Fused(_) | Op::Gradient { .. } | Op::Leaves(_));
         let kept_for_derivatives = keeps && node.depends != Inputs::NONE;
         if !(self.whole || node.activity.value || kept_for_derivatives) {
             return false;
@@ -132,7 +135,7 @@ impl Plan {
     }
 
     /// Whether a value that reads these inputs is newer than what was computed of a node.
-    fn renews<T: Real>(self, reads: Inputs, node: &Node<T>) -> bool {
+    pub(super) fn renews<T: Real>(self, reads: Inputs, node: &Node<T>) -> bool {
         let waits = self.whole && !node.activity.value;
         self.first
             || reads.meets(self.changed)
@@ -166,14 +169,15 @@ impl Plan {
 
 /// Bytes that the first primal sweep makes: the adjoints of the gradients inside.
 pub(crate) fn primal_bytes<T: Real>(program: &Program<T>) -> usize {
-    let inner = program.nodes.iter().filter_map(|n| n.op.gradient_of());
-    inner
-        .map(|of| primal_bytes(of) + reverse_bytes(of, Inputs::ALL))
-        .sum()
+    let nodes = || program.nodes.iter();
+    let gradients = nodes().filter_map(|n| n.op.gradient_of());
+    let gradients = gradients.map(|of| primal_bytes(of) + reverse_bytes(of, Inputs::ALL));
+    let leaves = nodes().flat_map(|n| n.op.leaves());
+    gradients.sum::<usize>() + leaves.map(primal_bytes).sum::<usize>()
 }
 
 /// Bytes of the scratch that the first primal sweep makes, in the gradients inside as well.
 pub(crate) fn scratch_bytes<T: Real>(program: &Program<T>) -> usize {
-    let inner = program.nodes.iter().filter_map(|n| n.op.gradient_of());
+    let inner = program.nodes.iter().flat_map(|n| n.op.inner());
     program.scratch_len * size_of::<T>() + inner.map(scratch_bytes).sum::<usize>()
 }

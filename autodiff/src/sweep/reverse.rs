@@ -10,7 +10,7 @@ use crate::real::Real;
 use crate::rules::elementwise::Side;
 
 use super::columns::{Pair, binary_first};
-use super::{Sweep, second_bytes};
+use super::{Sweep, leaves, second_bytes};
 
 impl<T: Real> Sweep<'_, T> {
     /// Computes the adjoints of the `wanted` inputs for a cotangent of the output.
@@ -94,6 +94,10 @@ impl<T: Real> Sweep<'_, T> {
                         f.vjp(&a, stash, u, &mut adjoints);
                     }
                 }
+                Op::Leaves(all) => {
+                    let nested = &mut work.nested;
+                    leaves::pull(all, at, nested, targets.wanted, u[0], &mut adjoints);
+                }
                 Op::Gradient { of, wrt } => {
                     // The Hessian is symmetric: the pullback of a gradient is its derivative along u.
                     let reached = at.reached_by(targets.wanted);
@@ -126,10 +130,13 @@ pub(crate) fn reverse_bytes<T: Real>(program: &Program<T>, wanted: Inputs) -> us
     if program.nodes[program.output].depends.meets(wanted) {
         let nodes = program.nodes[..=program.output].iter();
         let swept = nodes.filter(|n| n.depends.meets(wanted));
-        bytes += swept
-            .filter_map(|n| n.op.gradient_of())
-            .map(|of| second_bytes(of, 1))
-            .sum::<usize>();
+        for node in swept {
+            bytes += node.op.gradient_of().map_or(0, |of| second_bytes(of, 1));
+            let leaves = node.op.leaves();
+            bytes += leaves
+                .map(|of| reverse_bytes(of, Inputs::ALL))
+                .sum::<usize>();
+        }
     }
     bytes
 }

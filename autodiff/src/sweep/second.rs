@@ -10,6 +10,7 @@ use crate::rules::elementwise::Side;
 
 use super::Sweep;
 use super::columns::{Pair, binary_first, binary_second, each, unary_first, unary_second};
+use super::leaves;
 use super::products::Product;
 
 impl<T: Real> Sweep<'_, T> {
@@ -164,6 +165,10 @@ impl<T: Real> Sweep<'_, T> {
                         _ => f.vjp_tangent_block(&a, &tangents, stash, adjoint, du, adjoints),
                     }
                 }
+                Op::Leaves(all) => {
+                    let (nested, own) = (&mut work.nested, (adjoint[0], du));
+                    leaves::pull_tangents(all, at, nested, wanted, &tangents, own, &mut adjoints);
+                }
                 Op::Gradient { .. } => panic!(
                     "second derivatives of a program that takes a gradient inside would be third \
                      derivatives of the function within: not supported"
@@ -177,5 +182,8 @@ impl<T: Real> Sweep<'_, T> {
 /// Bytes that the first second sweep along `width` directions makes: the tangents, and those of the
 /// adjoints.
 pub(crate) fn second_bytes<T: Real>(program: &Program<T>, width: usize) -> usize {
-    program.tangents_len(width) * size_of::<T>() + Adjoints::bytes(program, width)
+    let leaves = program.nodes.iter().flat_map(|n| n.op.leaves());
+    let leaves: usize = leaves.map(|of| second_bytes(of, width)).sum();
+    let own = program.tangents_len(width) * size_of::<T>() + Adjoints::bytes(program, width);
+    own + leaves
 }

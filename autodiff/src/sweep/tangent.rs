@@ -11,7 +11,7 @@ use crate::rules::elementwise::{CLEARED, Side};
 
 use super::columns::{Pair, binary_first, each, unary_first};
 use super::products::Product;
-use super::{Sweep, second_bytes, split};
+use super::{Sweep, leaves, second_bytes, split};
 
 impl<'a, T: Real> Sweep<'a, T> {
     /// Computes the tangent of every value along `width` directions of the inputs at once, `None`
@@ -35,12 +35,16 @@ impl<'a, T: Real> Sweep<'a, T> {
             "a tangent sweep needs a primal sweep with curvature before it"
         );
         let block = self.seed(width, directions);
+        self.push_along(block);
+        let (work, program) = (self.work, self.program);
+        work.output_tangent(program, block.moving, width)
+    }
+
+    /// The tangents of all nodes along those of the inputs.
+    pub(super) fn push_along(&mut self, block: Block) {
         for node in &self.program.nodes {
             self.push(node, block);
         }
-        let output = self.program.output as u32;
-        let output = self.program.reached(output, block.moving)?;
-        Some(&self.work.tangents[Columns::all(width).of(output)])
     }
 
     /// Copies a block of directions to the inputs' tangents and says what moves.
@@ -157,6 +161,7 @@ impl<'a, T: Real> Sweep<'a, T> {
                     _ => f.jvp_block(&a, &tangents, stash, out),
                 }
             }
+            Op::Leaves(all) => leaves::push(all, at, &mut work.nested, &tangents, out),
             Op::Gradient { of, wrt } => {
                 let mut within = Sweep::of(of, &mut work.nested[node.nested]);
                 let mut moving = Inputs::NONE;
@@ -176,7 +181,12 @@ impl<'a, T: Real> Sweep<'a, T> {
 /// tangents, and what the second sweeps of the gradients inside make.
 pub(crate) fn tangent_bytes<T: Real>(program: &Program<T>, moving: Inputs, width: usize) -> usize {
     let swept = program.nodes.iter().filter(|n| n.depends.meets(moving));
-    let inner = swept.filter_map(|n| n.op.gradient_of());
-    let inner = inner.map(|of| second_bytes(of, width));
+    let inner = swept.map(|n| {
+        let leaves =
+            n.op.leaves()
+                .map(|of| tangent_bytes(of, Inputs::ALL, width));
+        let gradient = n.op.gradient_of().map_or(0, |of| second_bytes(of, width));
+        gradient + leaves.sum::<usize>()
+    });
     program.tangents_len(width) * size_of::<T>() + inner.sum::<usize>()
 }

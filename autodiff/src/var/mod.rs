@@ -13,6 +13,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 use smallvec::SmallVec;
 
+use crate::leaves::Leaves;
 use crate::primitive::Primitive;
 use crate::program::{Op, Program};
 use crate::real::Real;
@@ -51,13 +52,30 @@ impl<T: Real> fmt::Debug for Var<'_, T> {
 
 impl<'r, T: Real> Var<'r, T> {
     /// The handle of a recorded value.
-    fn of(recorder: &'r Recorder<T>, id: u32) -> Self {
+    pub(crate) fn of(recorder: &'r Recorder<T>, id: u32) -> Self {
         Var {
             recorder,
             id,
             shape: recorder.node(id).shape,
             brand: PhantomData,
         }
+    }
+
+    /// The handles of inputs of these shapes, with which a recording begins.
+    #[track_caller]
+    pub(crate) fn inputs(recorder: &'r Recorder<T>, shapes: &[Shape]) -> Vec<Self> {
+        assert!(
+            (1..=64).contains(&shapes.len()),
+            "a program has 1 to 64 inputs, not {}",
+            shapes.len()
+        );
+        let input = |shape: &Shape| Var::of(recorder, recorder.input(*shape));
+        shapes.iter().map(input).collect()
+    }
+
+    /// The number of its node.
+    pub(crate) fn id(self) -> u32 {
+        self.id
     }
 
     #[track_caller]
@@ -215,6 +233,11 @@ impl<'r, T: Real> Var<'r, T> {
     }
 
     #[track_caller]
+    pub(crate) fn leaves(self, leaves: Leaves<T>, operands: &[Self], shape: Shape) -> Self {
+        self.apply(Op::Leaves(leaves), operands, shape)
+    }
+
+    #[track_caller]
     fn linear(self, f: Linear, operands: &[Self], shape: Shape) -> Self {
         self.apply(Op::Linear(f), operands, shape)
     }
@@ -245,14 +268,8 @@ impl<T: Real> Program<T> {
     where
         F: for<'r> FnOnce(&[Var<'r, T>]) -> Var<'r, T>,
     {
-        assert!(
-            (1..=64).contains(&inputs.len()),
-            "a program has 1 to 64 inputs, not {}",
-            inputs.len()
-        );
         let recorder = Recorder::new();
-        let input = |shape: &Shape| Var::of(&recorder, recorder.input(*shape));
-        let vars: Vec<Var<'_, T>> = inputs.iter().map(input).collect();
+        let vars = Var::inputs(&recorder, inputs);
         let output = f(&vars).id;
         Arc::new(recorder.finish(inputs.len(), output))
     }

@@ -1,5 +1,6 @@
 //! The arguments.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::ArgPredicate;
@@ -10,6 +11,7 @@ use models::catalogue::{Data, Entry, names};
 
 use super::checkpoint_every::CheckpointEvery;
 use super::given::{Given, Loops, Methods, Strategies};
+use super::sweep::{Batch, Shard};
 use super::values::{count, seed, threads};
 use crate::catalogue::reading::GivenReading;
 use crate::runs::stability::Toy;
@@ -48,8 +50,8 @@ impl Cli {
     ///
     /// # Errors
     /// If they are no usage of the program, or ask for help.
-    pub(super) fn read() -> Result<Self, clap::Error> {
-        let matches = Self::program().try_get_matches()?;
+    pub(super) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let matches = Self::program().try_get_matches_from(arguments)?;
         let mut cli = Cli::from_arg_matches(&matches)?;
         let of_command = matches.subcommand().map_or(&matches, |(_, of)| of);
         let given = |id: &&str| of_command.value_source(id) == Some(ValueSource::CommandLine);
@@ -132,6 +134,9 @@ pub(super) struct Common {
     /// Which arguments were given, also of those that have defaults.
     #[arg(skip)]
     pub(super) given: Vec<String>,
+    /// The command that starts the program, with its first arguments.
+    #[arg(skip)]
+    pub(super) itself: Vec<OsString>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -165,6 +170,26 @@ pub(super) struct SweepArgs {
     /// more is held the youngest stops and goes on later
     #[arg(long, value_name = "BYTES")]
     pub(super) memory: Option<String>,
+    /// The runs K, K + N, K + 2N, … alone, K from 0 to N − 1: parts may run side by side on several
+    /// machines, in any order, and again after a kill. --collect then says what came of all
+    #[arg(long, value_name = "K/N", allow_hyphen_values = true)]
+    pub(super) shard: Option<Shard>,
+    /// Run nothing: the summary and the page of what there is in --out
+    #[arg(long, conflicts_with_all = ["shard", "jobs", "memory"])]
+    pub(super) collect: bool,
+    /// Print a script that makes the sweep in parts, and do nothing else: a job array of SLURM whose
+    /// tasks are saved and queued again at their end, or a line of GNU parallel or HyperQueue
+    #[arg(long, value_name = "BATCH", value_enum, conflicts_with_all = ["shard", "collect"])]
+    pub(super) emit: Option<Batch>,
+    /// Parts that the script makes; as many as runs unless given, at most 1000
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "emit",
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) shards: Option<usize>,
 }
 
 /// The folder of a page.

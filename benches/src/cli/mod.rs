@@ -11,6 +11,7 @@ mod demo;
 mod demo_page;
 mod failure;
 mod given;
+mod launcher;
 mod list;
 mod loops;
 mod memory;
@@ -26,12 +27,12 @@ mod signals;
 mod solve;
 mod stability;
 mod sweep;
-mod sweep_page;
 mod table;
 mod usage;
 mod useless;
 mod values;
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -48,15 +49,24 @@ use models::data::DataError;
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    let cli = match Cli::read() {
+    let itself = std::env::current_exe().map(|file| vec![file.into_os_string()]);
+    ExitCode::from(called(std::env::args_os(), itself.unwrap_or_default()))
+}
+
+/// Runs the program on arguments, of which the first is its own name; its exit code. A sweep starts
+/// `itself`, a command with its first arguments, for each run.
+pub fn called(arguments: impl IntoIterator<Item = OsString>, itself: Vec<OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut cli = match Cli::read(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return refused(&error),
+        Err(error) => return refused(&error, &arguments),
     };
+    cli.common.itself = itself;
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(failure) => {
             complain(&failure.to_string());
-            ExitCode::from(failure.code())
+            failure.code()
         }
     }
 }
@@ -64,6 +74,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let common = cli.common;
     let command = cli.command.unwrap_or(Command::Demo);
+    launcher::refuse()?;
     useless::refuse(&command, &common)?;
     if let Some(threads) = common.threads {
         rayon::ThreadPoolBuilder::new()
@@ -94,17 +105,16 @@ fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 /// Help and versions as they are; a usage error as one line.
-fn refused(error: &clap::Error) -> ExitCode {
+fn refused(error: &clap::Error, arguments: &[OsString]) -> u8 {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
         let _ = error.print();
-        return ExitCode::SUCCESS;
+        return 0;
     }
-    let arguments: Vec<_> = std::env::args_os().collect();
-    complain(&usage::line(error, &Cli::program(), &arguments));
-    ExitCode::from(2)
+    complain(&usage::line(error, &Cli::program(), arguments));
+    2
 }
 
 /// One line on standard error, whatever is in the names it quotes.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::args::Common;
+use super::escaped;
 use super::failure::{Failure, input};
 use super::output::prepare;
 use crate::runs::run_folder::{CHECKPOINT, RunFolder, TRACE};
@@ -35,7 +36,7 @@ pub(super) fn for_a_run(dir: &Path, common: &Common) -> Result<RunFolder, Failur
     let another = "expected another folder, or --force to write into it all the same";
     refuse(dir, common, sweep(dir), another)?;
     prepare(dir)?;
-    let folder = RunFolder::take(dir).map_err(input)?;
+    let folder = take(dir)?;
     let again = format!(
         "expected another folder, --resume {} to go on with it, or --force to overwrite it",
         dir.display()
@@ -45,11 +46,19 @@ pub(super) fn for_a_run(dir: &Path, common: &Common) -> Result<RunFolder, Failur
 }
 
 /// A folder for a sweep, or of one that goes on: not that of a run.
-pub(super) fn for_a_sweep(dir: &Path, common: &Common) -> Result<RunFolder, Failure> {
+pub(super) fn for_a_sweep(dir: &Path, common: &Common) -> Result<(), Failure> {
     let another = "expected another folder, or --force to write into it all the same";
     refuse(dir, common, run(dir), another)?;
-    prepare(dir)?;
-    RunFolder::take(dir).map_err(input)
+    prepare(dir)
+}
+
+/// Takes a folder, and says so where no lock can keep others out of it.
+pub(super) fn take(dir: &Path) -> Result<RunFolder, Failure> {
+    let folder = RunFolder::take(dir).map_err(input)?;
+    if let Some(unlocked) = folder.unlocked() {
+        eprintln!("warning: {}", escaped(&unlocked));
+    }
+    Ok(folder)
 }
 
 fn refuse(

@@ -86,23 +86,26 @@ pub(super) fn write_lines<R: Serialize>(
     records: &[R],
 ) -> Result<PathBuf, Failure> {
     let path = dir.join(name);
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        for record in records {
-            writeln!(file, "{}", line(record))?;
-        }
-        file.as_file().sync_all()?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let readable = std::fs::Permissions::from_mode(0o644);
-            file.as_file().set_permissions(readable)?;
-        }
-        file.persist(&path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().map_err(|e| Failure::Input(format!("{}: cannot be written: {e}", path.display())))?;
+    let text: String = records.iter().map(|r| line(r) + "\n").collect();
+    write_whole(&path, text.as_bytes())
+        .map_err(|e| Failure::Input(format!("{}: cannot be written: {e}", path.display())))?;
     Ok(path)
+}
+
+/// Writes a file whole or not at all: beside the one that is there, whose place it takes.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let dir = path.parent().expect("a file in a folder");
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let readable = std::fs::Permissions::from_mode(0o644);
+        file.as_file().set_permissions(readable)?;
+    }
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
 }
 
 /// A record with how the user's data was read, if it is made of such.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child as Process, Command, ExitStatus};
 
 /// A process whose messages go to a file.
@@ -87,10 +87,7 @@ impl Child {
 
     /// The last line it wrote to standard error, without the program's name.
     pub(super) fn last_words(&self) -> String {
-        let text = std::fs::read_to_string(&self.messages).unwrap_or_default();
-        let last = text.lines().rfind(|l| !l.trim().is_empty());
-        let last = last.unwrap_or("no message").trim();
-        last.strip_prefix("bilevel: ").unwrap_or(last).to_owned()
+        last_words(&self.messages).unwrap_or_else(|| "no message".into())
     }
 
     fn status(&self, key: &str) -> Option<usize> {
@@ -100,6 +97,13 @@ impl Child {
         let kib: usize = value.trim().strip_suffix(" kB")?.parse().ok()?;
         Some(kib * 1024)
     }
+}
+
+/// The last line of a file of messages, without the program's name; `None` if there is none.
+pub(super) fn last_words(messages: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(messages).ok()?;
+    let last = text.lines().rfind(|l| !l.trim().is_empty())?.trim();
+    Some(last.strip_prefix("bilevel: ").unwrap_or(last).to_owned())
 }
 
 impl Drop for Child {

@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::args::{Common, Dtype, ProblemArgs, Solve};
 use super::failure::{Failure, input};
-use super::out_folder::same_folder;
+use super::out_folder::{same_folder, take};
 use crate::catalogue::methods;
 use crate::catalogue::settings::{Given, SolveSettings};
 use crate::runs::checkpoint::{Checkpoint, FileMark, Origin};
@@ -83,7 +81,7 @@ pub(super) fn from_folder(
     if !dir.join(CHECKPOINT).exists() {
         return Err(input(FolderError::Empty(dir.to_owned())));
     }
-    let folder = RunFolder::take(dir).map_err(input)?;
+    let folder = take(dir)?;
     let empty = || input(FolderError::Empty(dir.to_owned()));
     let checkpoint = folder.checkpoint().map_err(input)?.ok_or_else(empty)?;
     let origin = &checkpoint.origin;
@@ -170,14 +168,6 @@ fn disagreement(args: &Solve, common: &Common, given: &Given, origin: &Origin) -
     let given_here = |flag: &str| common.given.iter().any(|given| given == flag);
     let (seed, there) = (common.seed.to_string(), origin.seed.to_string());
     let dtype = common.dtype.name();
-    let settings = |what: Value| match what {
-        Value::Object(settings) => settings,
-        _ => unreachable!("settings are a struct"),
-    };
-    let plain = "settings are plain data";
-    let here = settings(serde_json::to_value(given).expect(plain));
-    let there_settings = settings(serde_json::to_value(&origin.settings).expect(plain));
-    let mut of_settings = here.iter().filter(|(_, value)| !value.is_null());
     word("version", env!("CARGO_PKG_VERSION"), &origin.version)
         .or(word("problem", &args.problem.problem, &origin.problem))
         .or(word("method", &args.method, &origin.method))
@@ -186,17 +176,28 @@ fn disagreement(args: &Solve, common: &Common, given: &Given, origin: &Origin) -
         .or((args.problem.bias && !origin.bias).then(|| "the run has no --bias".into()))
         .or((args.problem.large && !origin.large).then(|| "the run has no --large".into()))
         .or_else(|| {
-            of_settings.find_map(|(key, value)| {
-                let there = &there_settings[key];
-                let differ = differ(key, &value.to_string(), &there.to_string());
-                match key == "iterations" {
-                    false => differ,
-                    // It is made longer.
-                    true if value.as_u64() > there.as_u64() => None,
-                    true => differ.map(|differ| format!("{differ}: expected none, or more")),
-                }
-            })
+            let asked = given.settings.iterations;
+            // It is made longer.
+            let longer = asked.is_some_and(|asked| asked > origin.settings.method.iterations());
+            let mut rest = given.clone();
+            rest.settings.iterations = asked.filter(|_| !longer);
+            let differs = differing_setting(&rest, origin)?;
+            let less = differs.starts_with("iterations");
+            let expected = if less { ": expected none, or more" } else { "" };
+            Some(format!("the run has {differs}{expected}"))
         })
+}
+
+/// The first setting that is given and not as in the run, in words.
+pub(super) fn differing_setting(given: &Given, origin: &Origin) -> Option<String> {
+    let plain = "settings are plain data";
+    let here = serde_json::to_value(given).expect(plain);
+    let there = serde_json::to_value(&origin.settings).expect(plain);
+    let here = here.as_object().expect("settings are a struct");
+    here.iter()
+        .filter(|(key, value)| !value.is_null() && **value != there[key.as_str()])
+        .map(|(key, value)| format!("{key} {}, not {value}", there[key.as_str()]))
+        .next()
 }
 
 /// Where a file of the run is: where the arguments say, or where it was; with the same contents.

@@ -60,6 +60,15 @@ fn complaint(command: &Command, common: &Common) -> Option<String> {
         Command::Compare(args) if args.full && !common.json && common.out.is_none() => {
             Some("--full: without effect: expected with --json or --out DIR".into())
         }
+        Command::Sweep(sweep) if sweep.shard.is_some() && common.json => Some(
+            "--json: a part has no summary: expected without --shard, or with --collect".into(),
+        ),
+        Command::Sweep(sweep) if (sweep.collect || sweep.emit.is_some()) && common.force => {
+            Some("--force: nothing is run: expected without --collect and --emit".into())
+        }
+        Command::Sweep(sweep) if sweep.emit.is_some() && common.json => {
+            Some("--json: without effect beside --emit: expected one of the two".into())
+        }
         Command::Table(args) if given("budgets") => {
             let imaging = [Table::Denoising, Table::Deblurring];
             let [a, b] = imaging.map(Table::name);

@@ -68,12 +68,13 @@ pub enum FolderError {
 #[derive(Debug)]
 pub struct RunFolder {
     dir: PathBuf,
-    /// Its lock ends with the process, however that ends.
-    _lock: File,
+    /// Its lock ends with the process, however that ends; `None` where the file system has none.
+    lock: Option<File>,
 }
 
 impl RunFolder {
-    /// Takes a folder that is there.
+    /// Takes a folder that is there. Where the file system has no locks, as Lustre and NFS may be
+    /// mounted, it is taken all the same, and [`unlocked`](Self::unlocked) says so.
     ///
     /// # Errors
     /// If another process has it, or it cannot be written into.
@@ -86,14 +87,27 @@ impl RunFolder {
         let mut options = OpenOptions::new();
         let lock = options.create(true).truncate(false).write(true).open(&path);
         let lock = lock.map_err(refused)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(RunFolder {
-                dir: dir.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(FolderError::Busy(dir.to_owned())),
-            Err(TryLockError::Error(reason)) => Err(refused(reason)),
-        }
+        let lock = match lock.try_lock() {
+            Ok(()) => Some(lock),
+            Err(TryLockError::WouldBlock) => return Err(FolderError::Busy(dir.to_owned())),
+            Err(TryLockError::Error(reason)) if has_no_locks(&reason) => None,
+            Err(TryLockError::Error(reason)) => return Err(refused(reason)),
+        };
+        Ok(RunFolder {
+            dir: dir.to_owned(),
+            lock,
+        })
+    }
+
+    /// What is to be said of a folder that no lock keeps others out of.
+    pub fn unlocked(&self) -> Option<String> {
+        self.lock.is_none().then(|| {
+            format!(
+                "{}: this file system has no locks, so nothing keeps a second run out: expected \
+                 that none is started here",
+                self.dir.display()
+            )
+        })
     }
 
     /// The folder.
@@ -266,6 +280,13 @@ impl RunFolder {
     }
 }
 
+/// Whether a lock failed because the file system has none: ENOSYS or EOPNOTSUPP, as from Lustre
+/// without `flock`, or ENOLCK, as from NFS without its lock service.
+fn has_no_locks(reason: &io::Error) -> bool {
+    const ENOLCK: i32 = if cfg!(target_os = "linux") { 37 } else { 77 };
+    reason.kind() == ErrorKind::Unsupported || (cfg!(unix) && reason.raw_os_error() == Some(ENOLCK))
+}
+
 /// The part of a trace that belongs to a checkpoint.
 #[derive(Clone, Debug)]
 pub struct TraceSoFar {
@@ -355,5 +376,14 @@ mod tests {
         let folder = RunFolder::take(dir.path()).expect("a folder of its own");
         folder.new_trace("{}").expect("a writable folder");
         assert!(old.iter().all(|path| !path.exists()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_lock_that_the_system_does_not_know_is_told_from_one_that_fails() {
+        let known = |code| has_no_locks(&io::Error::from_raw_os_error(code));
+        // ENOSYS, EOPNOTSUPP, ENOLCK; EIO, EACCES, ENOSPC.
+        assert!([38, 95, 37].into_iter().all(known));
+        assert!(![5, 13, 28].into_iter().any(known));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use autodiff::{Real, Sampled, Var};
+use autodiff::{Real, Sampled, Var, Weighted};
 
 use crate::{Bilevel, ProblemError};
 
@@ -28,12 +28,38 @@ impl<T: Real> Sampled<T> for OfAllBlocks<T> {
     }
 
     fn record<'r>(&self, x: Var<'r, T>, y: Var<'r, T>, batch: &[usize]) -> Var<'r, T> {
-        if batch.iter().copied().eq(0..self.own.samples()) {
-            return self.own.record(x, y, batch);
+        let samples = self.own.samples();
+        if batch.iter().copied().eq(0..samples) {
+            return self.record_all(x, y);
         }
         let blocks = batch.iter().map(|i| y.slice(i * self.block, self.block));
         let blocks: Vec<Var<'r, T>> = blocks.collect();
         self.own.record(x, blocks[0].concat(&blocks[1..]), batch)
+    }
+}
+
+/// At most this many leaves, whatever the machine.
+const LEAVES: usize = 64;
+
+impl<T: Real> OfAllBlocks<T> {
+    /// The mean over all samples as a sum of leaves of consecutive samples, which depend on their number
+    /// alone.
+    fn record_all<'r>(&self, x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {
+        let (samples, block) = (self.own.samples(), self.block);
+        let all: Vec<usize> = (0..samples).collect();
+        let leaves = all.chunks(samples.div_ceil(LEAVES)).map(|batch| {
+            let entries = batch.len() * block;
+            let leaf = self.own.program(x.len(), entries, batch);
+            let weight = T::of(batch.len() as f64 / samples as f64);
+            (leaf, weight, vec![x, y.slice(batch[0] * block, entries)])
+        });
+        let leaves: Vec<_> = leaves.collect();
+        // What is no objective is told by who records it.
+        let are = |(of, ..): &Weighted<'r, T>| of.output_shape().is_scalar() && !of.has_gradients();
+        match samples > 1 && leaves.iter().all(are) {
+            true => Var::sum_of_leaves(&leaves),
+            false => self.own.record(x, y, &all),
+        }
     }
 }
 

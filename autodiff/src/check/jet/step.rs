@@ -1,6 +1,7 @@
 //! The rules of hyper-dual numbers: how the jet of one operation comes from those of its operands.
 
 use crate::inputs::Inputs;
+use crate::leaves::Leaves;
 use crate::operands::Operation;
 use crate::program::{Node, Op};
 use crate::real::Real;
@@ -31,6 +32,7 @@ impl<T: Real> Jets<'_, T> {
                 };
                 return fused.push(&**f, &self.values, program, node, along, !self.drifting);
             }
+            Op::Leaves(leaves) => return self.push_leaves(id, node, leaves, along, twice),
             Op::Gradient { wrt, .. } => {
                 if twice {
                     return Err("it takes a gradient inside".into());
@@ -143,9 +145,55 @@ impl<T: Real> Jets<'_, T> {
                     start += shape(k).len();
                 }
             }
-            Op::Input | Op::Constant | Op::Fused(_) | Op::Gradient { .. } => {
+            Op::Input | Op::Constant | Op::Fused(_) | Op::Gradient { .. } | Op::Leaves(_) => {
                 unreachable!("dealt with before")
             }
+        }
+        Ok(())
+    }
+
+    /// The jet of a sum of leaves: that of each, carried through it alone.
+    fn push_leaves(
+        &mut self,
+        id: usize,
+        node: &Node<T>,
+        leaves: &Leaves<T>,
+        along: &mut Along<T>,
+        twice: bool,
+    ) -> Result<(), String> {
+        let program = self.program;
+        let mut sums = [T::zero(); 7];
+        for (leaf, jets) in leaves.all.iter().zip(&mut self.leaves[id]) {
+            let mut start = 0;
+            for k in leaf.operands() {
+                let (arg, own) = (node.args[k], jets.along.buffers());
+                let len = program.nodes[arg as usize].shape.len();
+                for (own, outer) in own.into_iter().zip(along.buffers()) {
+                    let own = &mut own[start..start + len];
+                    match program.slot(arg, Inputs::ALL) {
+                        Some(place) => own.copy_from_slice(&outer[place]),
+                        None => own.fill(T::zero()),
+                    }
+                }
+                start += len;
+            }
+            jets.carry(twice)?;
+            let output = &jets.program.nodes[jets.program.output];
+            if output.depends == Inputs::NONE {
+                continue;
+            }
+            let at = output.start;
+            for (k, (sum, own)) in sums.iter_mut().zip(jets.along.buffers()).enumerate() {
+                let weight = if k < 3 {
+                    leaf.weight
+                } else {
+                    leaf.weight.abs()
+                };
+                *sum += weight * own[at];
+            }
+        }
+        for (out, sum) in along.buffers().into_iter().zip(sums) {
+            out[node.start] = sum;
         }
         Ok(())
     }

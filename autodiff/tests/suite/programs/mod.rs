@@ -2,10 +2,12 @@
 
 mod blocks;
 mod branches;
+mod builder;
 mod bytes;
 mod checked;
 mod gradients_inside;
 mod joint;
+mod leaves;
 mod replays;
 mod rules;
 mod shrinking;

@@ -17,6 +17,9 @@ pub struct Summary {
     pub runs: usize,
     /// The seeds of runs that failed or were refused.
     pub failed: Vec<u64>,
+    /// The seeds of runs that are not at their end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<u64>,
     /// Medians and ranges of what the last records hold.
     #[serde(flatten)]
     pub last: Map<String, Value>,
@@ -54,7 +57,12 @@ pub fn read_percent(dir: &Path) -> Vec<String> {
 }
 
 /// Puts the traces of a configuration's runs together.
-pub fn summarise(configuration: &str, traces: &[Vec<Record>], failed: Vec<u64>) -> Summary {
+pub fn summarise(
+    configuration: &str,
+    traces: &[Vec<Record>],
+    failed: Vec<u64>,
+    missing: Vec<u64>,
+) -> Summary {
     let ends: Vec<&Record> = traces.iter().filter_map(|t| t.last()).collect();
     let metrics = ends.first().map_or_else(Vec::new, |r| names(r));
     let mut last = Map::new();
@@ -80,6 +88,7 @@ pub fn summarise(configuration: &str, traces: &[Vec<Record>], failed: Vec<u64>) 
         configuration: configuration.to_owned(),
         runs: ends.len(),
         failed,
+        missing,
         last,
         curves,
     }
@@ -158,7 +167,7 @@ mod tests {
             trace(&[4.0, 2.0]),
             trace(&[9.0, 7.0, 1.0]),
         ];
-        let summary = summarise("c", &traces, vec![4]);
+        let summary = summarise("c", &traces, vec![4], vec![]);
         assert_eq!((summary.runs, &summary.failed[..]), (3, &[4][..]));
         assert_eq!(summary.last["upper"]["median"], 2.0);
         assert_eq!(summary.last["upper"]["low"], 1.0);

@@ -103,6 +103,205 @@ fn a_sweep_that_was_killed_goes_on_and_one_that_is_over_stays() {
     assert_eq!(summary(&folder, "part"), summary(&folder, "whole"));
 }
 
+#[test]
+fn parts_in_any_order_two_at_a_time_and_one_killed_are_the_whole_sweep() {
+    let folder = Folder::new();
+    // The last configuration fails in every run, and is told in the same way.
+    let file = FILE.replace("iterations = 8", "iterations = 400\ndepth = 200")
+        + "[[run]]\nmethod = \"itd\"\nstep = 1e9\niterations = 3\n";
+    folder.write("sweep.toml", file);
+    let whole = folder.run("sweep sweep.toml --out whole --json").code(1);
+    let part = |k: usize| format!("sweep sweep.toml --out parts --jobs 1 --shard {k}/4");
+    let begun = |dir: &str| {
+        let dir = folder.path("parts").join(dir);
+        std::fs::read(dir.join("checkpoint")).is_ok()
+    };
+    // Shard 2 has the runs 2, 6 and 10 of twelve.
+    let mut killed = folder.start(&part(2));
+    while !begun("method=itd,rate=0.01/seed-0") && killed.try_wait().expect("a process").is_none() {
+        std::thread::yield_now();
+    }
+    killed.kill().expect("a process of this test");
+    killed.wait().expect("a process of this test");
+    assert!(
+        !begun("method=itd,rate=0.01/seed-2"),
+        "it was too fast to be killed"
+    );
+    let early = folder
+        .run("sweep sweep.toml --out parts --collect --json")
+        .code(2);
+    assert!(
+        early.err.contains("method=aid-cg, seed 1: not begun"),
+        "{}",
+        early.err
+    );
+    assert_eq!(early.records()[1]["missing"], serde_json::json!([0, 1, 2]));
+    let mut beside = folder.start(&part(3));
+    // The killed one again, and while it goes on a second time: one waits for the other's runs.
+    let mut twice = folder.start(&part(2));
+    folder.run(&part(2)).code(0);
+    assert!(twice.wait().expect("a process").success());
+    folder.run(&part(1)).code(0);
+    folder.run(&part(0)).code(0);
+    assert_eq!(beside.wait().expect("a process").code(), Some(1));
+    let collected = folder
+        .run("sweep sweep.toml --out parts --collect --json")
+        .code(1);
+    for name in NAMES {
+        for seed in 0..3 {
+            let of = |dir: &str| trace(&folder, &format!("{dir}/{name}/seed-{seed}"));
+            assert_eq!(of("parts"), of("whole"), "{name}, seed {seed}");
+        }
+    }
+    assert_eq!(summary(&folder, "parts"), summary(&folder, "whole"));
+    assert_eq!(collected.err.lines().next(), whole.err.lines().next());
+    let page = std::fs::read_to_string(folder.path("parts/report.html")).expect("a page");
+    assert!(page.contains("4 configurations, 3 seeds"));
+    // All again, by more parts than there are runs, changes nothing.
+    let before = summary(&folder, "parts");
+    folder
+        .run("sweep sweep.toml --out parts --shard 20/40")
+        .code(0);
+    folder
+        .run("sweep sweep.toml --out parts --shard 0/40")
+        .code(0);
+    folder.run("sweep sweep.toml --out parts --collect").code(1);
+    assert_eq!(summary(&folder, "parts"), before);
+}
+
+#[test]
+fn runs_of_another_file_are_not_collected() {
+    let folder = Folder::new();
+    folder.write("sweep.toml", FILE);
+    folder.run("sweep sweep.toml --out all --shard 0/2").code(0);
+    folder.write(
+        "other.toml",
+        FILE.replace("iterations = 8", "iterations = 9"),
+    );
+    refused(
+        &folder,
+        "sweep other.toml --out all --collect",
+        &["method=itd/seed-0", "iterations 8, not 9"],
+    );
+    refused(
+        &folder,
+        "sweep sweep.toml --out all --collect --dtype f32",
+        &["dtype f64, not f32"],
+    );
+    refused(
+        &folder,
+        "sweep sweep.toml --out none --collect",
+        &["--out none", "the folder of a sweep"],
+    );
+}
+
+#[test]
+fn parts_and_scripts_are_asked_for_one_at_a_time() {
+    let folder = Folder::new();
+    folder.write("sweep.toml", FILE);
+    for (words, part) in [
+        ("--shard 4/4", "K from 0 to 3"),
+        ("--shard 1", "K/N"),
+        ("--shard -1/4", "K/N"),
+        ("--shard 0/4 --collect", "not together"),
+        ("--shard 0/4 --json", "--collect"),
+        ("--collect --jobs 2", "not together"),
+        ("--collect --force", "nothing is run"),
+        ("--emit slurm --collect", "not together"),
+        ("--emit slurm --json", "--emit"),
+        ("--emit pbs", "slurm, parallel, hyperqueue"),
+        ("--shards 4", "--emit"),
+    ] {
+        refused(
+            &folder,
+            &format!("sweep sweep.toml --out all {words}"),
+            &[part],
+        );
+    }
+    assert!(!folder.path("all").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn emitted_scripts_are_scripts_and_have_what_was_asked_for() {
+    let folder = Folder::new();
+    folder.write("a sweep.toml", FILE);
+    for batch in ["slurm", "parallel", "hyperqueue"] {
+        let line = format!(
+            "$BILEVEL sweep 'a sweep.toml' --out 'all of it' --emit {batch} --shards 4 --jobs 2 \
+             --memory 1GiB > script && bash -n script && cat script"
+        );
+        let script = folder.shell(&line).code(0).out;
+        for part in [
+            "sweep 'a sweep.toml' --out 'all of it'",
+            "--jobs 2 --memory 1GiB --shard",
+            "/4",
+        ] {
+            // Within a word, HyperQueue's line has each quote as four characters.
+            let script = script.replace(r"'\''", "'");
+            assert!(script.contains(part), "{batch}: {script}");
+        }
+    }
+    let script = folder.run("sweep none.toml --out all --emit slurm");
+    assert!(script.code(2).out.is_empty());
+}
+
+#[test]
+fn a_program_that_was_started_as_several_ranks_says_so() {
+    let folder = Folder::new();
+    let words = "solve --problem scalar --method itd --iterations 2 --json";
+    let run = |name: &str, size: &str| {
+        let mut command = folder.command(words);
+        command
+            .env(name, size)
+            .output()
+            .expect("the program starts")
+    };
+    for name in ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"] {
+        let four = run(name, "4");
+        let said = String::from_utf8_lossy(&four.stderr);
+        assert_eq!(four.status.code(), Some(2));
+        assert!(
+            said.lines().count() == 1 && said.contains("4 times over"),
+            "{said}"
+        );
+        assert!(run(name, "1").status.success());
+    }
+}
+
+/// A library that has every lock fail as a file system without locks does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_system_without_locks_is_warned_of_and_used() {
+    let folder = Folder::new();
+    folder.write(
+        "none.c",
+        "#include <errno.h>\nint flock(int f, int how) { errno = CODE; return -1; }\n",
+    );
+    folder.write(
+        "sweep.toml",
+        "seeds = [0, 1]\n[base]\nproblem = \"scalar\"\nmethod = \"itd\"\niterations = 3",
+    );
+    for code in ["ENOSYS", "ENOLCK", "EOPNOTSUPP"] {
+        let built = format!("cc -shared -fPIC -DCODE={code} none.c -o none.so");
+        folder.shell(&built).code(0);
+        let with = |words: &str| folder.shell(&format!("LD_PRELOAD=$PWD/none.so $BILEVEL {words}"));
+        let solve = "solve --problem scalar --method itd --iterations 3 --json --out";
+        let warned =
+            |err: &str| err.matches("warning: ").count() == 1 && err.contains("has no locks");
+        let run = with(&format!("{solve} run-{code}")).code(0);
+        assert!(warned(&run.err), "{code}: {}", run.err);
+        let sweep = with(&format!("sweep sweep.toml --out sweep-{code} --shard 0/1")).code(0);
+        assert!(warned(&sweep.err), "{code}: {}", sweep.err);
+    }
+    folder
+        .shell("cc -shared -fPIC -DCODE=EIO none.c -o none.so")
+        .code(0);
+    let run = "LD_PRELOAD=$PWD/none.so $BILEVEL solve --problem scalar --method itd --out broken";
+    let run = folder.shell(run).code(2);
+    assert!(run.err.contains("cannot be written"), "{}", run.err);
+}
+
 #[cfg(unix)]
 #[test]
 fn sigint_stops_the_runs_under_way_with_checkpoints() {

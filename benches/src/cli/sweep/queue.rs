@@ -1,89 +1,35 @@
-//! `bilevel sweep`.
+//! The runs of a sweep as processes: as many at a time as there are cores, within a budget of memory.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use autodiff::bytes::{human_bytes, parse_bytes};
+use autodiff::bytes::human_bytes;
 
-use super::args::{Common, SweepArgs};
-use super::failure::{Failure, input};
-use super::out_folder::{self, SWEEP};
-use super::output::{bar, leave, line, say};
-use super::processes::{Child, Ended};
-use super::signals::Signals;
-use super::sweep_page::{Swept, page, terminal};
+use super::CONFIG;
+use super::jobs::{Job, Outcome};
+use crate::cli::args::Common;
+use crate::cli::escaped;
+use crate::cli::failure::{Failure, input};
+use crate::cli::output::bar;
+use crate::cli::processes::{Child, Ended};
+use crate::cli::signals::Signals;
 use crate::runs::run_folder::{CHECKPOINT, FolderError, RunFolder};
-use crate::runs::sweep::{Configuration, Summary, Sweep, read_percent, read_trace, summarise};
 
 /// How often processes are looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A run of a configuration with a seed.
-struct Job<'s> {
-    configuration: usize,
-    of: &'s Configuration,
-    seed: u64,
-    dir: PathBuf,
-}
+/// The exit codes of a run that was stopped by a signal and can go on.
+const SIGINT: i32 = 128 + signal_hook::consts::SIGINT;
+const SIGTERM: i32 = 128 + signal_hook::consts::SIGTERM;
 
-/// How a run came out.
-#[derive(Clone, Debug, PartialEq)]
-enum Outcome {
-    Done,
-    /// A numerical failure, which its records report.
-    Failed(String),
-    /// It could not be run to its end.
-    Refused(String),
-}
-
-pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<(), Failure> {
-    let name = args.file.display();
-    let text = std::fs::read_to_string(&args.file)
-        .map_err(|e| Failure::Input(format!("{name}: cannot be read: {e}")))?;
-    let sweep = Sweep::parse(&text).map_err(|e| Failure::Input(format!("{name}: {e}")))?;
-    let Some(dir) = &common.out else {
-        let reason = "sweep: expected --out DIR, where every run has a folder";
-        return Err(Failure::Input(reason.into()));
-    };
-    let budget = args.memory.as_deref().map(parse_bytes).transpose();
-    let budget = budget.map_err(|e| Failure::Input(format!("--memory: {e}")))?;
-    if budget.is_some() && !Path::new("/proc/self/status").exists() {
-        let reason = "--memory: this system does not tell what a process holds";
-        return Err(Failure::Input(reason.into()));
-    }
-    let jobs = match args.jobs {
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-        Some(jobs) => jobs,
-    };
-    // Its lock keeps a second sweep out.
-    let _folder = out_folder::for_a_sweep(dir, common)?;
-    std::fs::write(dir.join(SWEEP), &text)
-        .map_err(|e| Failure::Input(format!("--out {}: cannot be written: {e}", dir.display())))?;
-    write_configs(&sweep, dir)?;
-    let mut queue = Queue::new(&sweep, dir, common, jobs, budget);
-    if common.force {
-        queue.begin_anew()?;
-    }
-    queue.run()?;
-    finish(&args.file, &sweep, &queue.outcomes(), common)
-}
-
-/// The settings of every configuration as a file for its runs.
-fn write_configs(sweep: &Sweep, dir: &Path) -> Result<(), Failure> {
-    for configuration in &sweep.configurations {
-        let own = dir.join(&configuration.name);
-        let text = toml::to_string(&configuration.settings).expect("a table of settings");
-        std::fs::create_dir_all(&own)
-            .and_then(|()| std::fs::write(own.join("config.toml"), text))
-            .map_err(|e| Failure::Input(format!("{}: cannot be written: {e}", own.display())))?;
-    }
-    Ok(())
+/// What a run says whose folder is another process's.
+fn busy(dir: &Path) -> String {
+    FolderError::Busy(dir.to_owned()).to_string()
 }
 
 /// The runs, those that wait and those under way.
-struct Queue<'s> {
+pub(super) struct Queue<'s> {
     all: Vec<Job<'s>>,
     outcomes: Vec<Option<Outcome>>,
     waiting: Vec<usize>,
@@ -93,42 +39,34 @@ struct Queue<'s> {
     common: &'s Common,
     jobs: usize,
     budget: Option<usize>,
+    /// Whether it was said that the file system has no locks.
+    warned: bool,
 }
 
 impl<'s> Queue<'s> {
-    fn new(
-        sweep: &'s Sweep,
-        dir: &Path,
+    /// A queue of these runs of a sweep of `configurations`.
+    pub(super) fn new(
+        all: Vec<Job<'s>>,
+        configurations: usize,
         common: &'s Common,
         jobs: usize,
         budget: Option<usize>,
     ) -> Self {
-        let mut all = Vec::new();
-        // Seed by seed, so that every configuration has something to show early.
-        for seed in &sweep.seeds {
-            for (configuration, of) in sweep.configurations.iter().enumerate() {
-                all.push(Job {
-                    configuration,
-                    of,
-                    seed: *seed,
-                    dir: dir.join(&of.name).join(format!("seed-{seed}")),
-                });
-            }
-        }
         Queue {
             outcomes: vec![None; all.len()],
             waiting: (0..all.len()).rev().collect(),
             running: Vec::new(),
-            seen: vec![None; sweep.configurations.len()],
+            seen: vec![None; configurations],
             all,
             common,
             jobs,
             budget,
+            warned: false,
         }
     }
 
     /// Forgets the runs that were made before.
-    fn begin_anew(&self) -> Result<(), Failure> {
+    pub(super) fn begin_anew(&self) -> Result<(), Failure> {
         for Job { dir, .. } in &self.all {
             let path = dir.join(CHECKPOINT);
             if path.exists() {
@@ -141,7 +79,7 @@ impl<'s> Queue<'s> {
     }
 
     /// Runs everything, or stops all at a signal.
-    fn run(&mut self) -> Result<(), Failure> {
+    pub(super) fn run(&mut self) -> Result<(), Failure> {
         let signals = Signals::catch().map_err(input)?;
         let progress = bar(self.all.len());
         progress.set_message("sweep");
@@ -172,13 +110,11 @@ impl<'s> Queue<'s> {
         self.outcomes.iter().flatten().count()
     }
 
-    fn outcomes(self) -> Vec<(usize, u64, PathBuf, Outcome)> {
-        let all = self.all.into_iter().zip(self.outcomes);
-        all.map(|(job, outcome)| {
-            let outcome = outcome.expect("every run has come to an end");
-            (job.configuration, job.seed, job.dir, outcome)
-        })
-        .collect()
+    /// How each run came out.
+    pub(super) fn outcomes(self) -> Vec<(Job<'s>, Outcome)> {
+        let ended = |outcome: Option<Outcome>| outcome.expect("every run has come to an end");
+        let outcomes = self.outcomes.into_iter().map(ended);
+        self.all.into_iter().zip(outcomes).collect()
     }
 
     /// Takes note of the processes that have ended.
@@ -191,6 +127,13 @@ impl<'s> Queue<'s> {
                 None => still.push((job, child)),
                 // Stopped to make room: it goes on later.
                 Some(Ended::Stopped) => self.waiting.push(job),
+                // A batch system signals all processes of a task, so a run may have stopped before
+                // the signal is noted here. Where none was meant for the sweep, it goes on.
+                Some(Ended::Code(SIGINT | SIGTERM)) => self.waiting.insert(0, job),
+                // Another process took the folder since it was looked at.
+                Some(Ended::Code(2)) if child.last_words() == busy(&self.all[job].dir) => {
+                    self.waiting.insert(0, job);
+                }
                 Some(Ended::Code(0)) => self.outcomes[job] = Some(Outcome::Done),
                 Some(Ended::Code(1)) => {
                     self.outcomes[job] = Some(Outcome::Failed(child.last_words()));
@@ -267,18 +210,28 @@ impl<'s> Queue<'s> {
     }
 
     /// Starts a run, or lets it go on; `None` if its folder is busy.
-    fn spawn(&self, job: usize) -> Result<Option<Child>, Failure> {
-        let Job { of, seed, dir, .. } = &self.all[job];
+    fn spawn(&mut self, job: usize) -> Result<Option<Child>, Failure> {
+        let run = &self.all[job];
+        let Job { of, seed, dir, .. } = run;
         std::fs::create_dir_all(dir)
             .map_err(|e| Failure::Input(format!("{}: cannot be written: {e}", dir.display())))?;
         match RunFolder::take(dir) {
-            Ok(_) => {}
+            Ok(folder) => {
+                let unlocked = folder.unlocked().filter(|_| !self.warned);
+                self.warned |= unlocked.is_some();
+                unlocked
+                    .into_iter()
+                    .for_each(|u| eprintln!("warning: {}", escaped(&u)));
+            }
             Err(FolderError::Busy(_)) => return Ok(None),
             Err(e) => return Err(input(e)),
         }
-        let program = std::env::current_exe().map_err(input)?;
+        let Some((program, first)) = self.common.itself.split_first() else {
+            let reason = "the program does not know where it is, and starts itself for each run";
+            return Err(Failure::Input(reason.into()));
+        };
         let mut command = Command::new(program);
-        command.arg("solve");
+        command.args(first).arg("solve");
         command.args(["--problem", &of.problem, "--method", &of.method]);
         command.args(["--seed", &seed.to_string()]);
         command.args(["--dtype", self.common.dtype.name()]);
@@ -289,8 +242,8 @@ impl<'s> Queue<'s> {
         for (flag, given) in [("--bias", of.bias), ("--large", of.large)] {
             command.args(given.then_some(flag));
         }
-        let config = dir.parent().expect("of a configuration");
-        command.arg("--config").arg(config.join("config.toml"));
+        let config = run.of_configuration().join(CONFIG);
+        command.arg("--config").arg(config);
         let begun = dir.join(CHECKPOINT).exists();
         match begun {
             true => command.arg("--resume"),
@@ -299,7 +252,7 @@ impl<'s> Queue<'s> {
         };
         command.arg(dir);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        Child::spawn(command, dir.join("stderr.txt"))
+        Child::spawn(command, run.messages())
             .map(Some)
             .map_err(input)
     }
@@ -309,64 +262,5 @@ impl<'s> Queue<'s> {
         self.running.iter_mut().for_each(|(_, child)| child.stop());
         self.running.iter_mut().for_each(|(_, child)| child.wait());
         self.running.len()
-    }
-}
-
-/// Prints and writes what came of it.
-fn finish(
-    file: &Path,
-    sweep: &Sweep,
-    outcomes: &[(usize, u64, PathBuf, Outcome)],
-    common: &Common,
-) -> Result<(), Failure> {
-    let summaries: Vec<Summary> = (0..)
-        .zip(&sweep.configurations)
-        .map(|(k, configuration)| {
-            let own = outcomes.iter().filter(|(of, ..)| *of == k);
-            let (done, failed): (Vec<_>, Vec<_>) =
-                own.partition(|(.., outcome)| *outcome == Outcome::Done);
-            let traces: Vec<_> = done.iter().map(|(_, _, dir, _)| read_trace(dir)).collect();
-            let failed = failed.iter().map(|(_, seed, ..)| *seed).collect();
-            summarise(&configuration.name, &traces, failed)
-        })
-        .collect();
-    let percent: BTreeSet<String> = outcomes
-        .iter()
-        .flat_map(|(_, _, dir, _)| read_percent(dir))
-        .collect();
-    if common.json {
-        summaries.iter().for_each(|s| say(&line(s)));
-    } else {
-        say(&terminal(&summaries, &percent));
-    }
-    let mut failures = Vec::new();
-    for (of, seed, _, outcome) in outcomes {
-        if let Outcome::Failed(reason) | Outcome::Refused(reason) = outcome {
-            let name = &sweep.configurations[*of].name;
-            failures.push(format!("{name}, seed {seed}: {reason}"));
-        }
-    }
-    failures.iter().for_each(|failure| eprintln!("{failure}"));
-    let swept = Swept {
-        file,
-        sweep,
-        summaries: &summaries,
-        percent: &percent,
-        failures: &failures,
-    };
-    let page = || page(&swept, common);
-    leave(common, "summary.jsonl", &summaries, Some(&page))?;
-    let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|(.., o)| wanted(o)).count();
-    let refused = count(|o| matches!(o, Outcome::Refused(_)));
-    let failed = count(|o| matches!(o, Outcome::Failed(_)));
-    let all = outcomes.len();
-    match (refused, failed) {
-        (0, 0) => Ok(()),
-        (0, failed) => Err(Failure::Numerical(format!(
-            "{failed} of {all} runs reported a failure"
-        ))),
-        (refused, _) => Err(Failure::Input(format!(
-            "{refused} of {all} runs could not be run to their end"
-        ))),
     }
 }

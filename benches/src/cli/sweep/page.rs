@@ -7,7 +7,7 @@ use study::columns::{Column, table};
 use study::format::{bytes, dash, percent as of_hundred, short, time};
 use study::report::{Page, Plot, Section, Series, Style, Table, Unit};
 
-use super::args::Common;
+use crate::cli::args::Common;
 use crate::runs::sweep::{Configuration, Summary, Sweep, texts};
 
 /// The most settings that have a column each; of more, a configuration has one with its name.
@@ -31,21 +31,24 @@ pub(super) struct Swept<'a> {
 pub(super) fn terminal(summaries: &[Summary], percent: &BTreeSet<String>) -> String {
     let note = "median over the seeds, and in brackets the least and the largest value";
     let name = Column::words("configuration", |s: &Summary| s.configuration.clone());
-    let columns = columns(vec![name], quantities(summaries), percent);
+    let columns = columns(vec![name], summaries, percent);
     format!("{note}\n{}", table("", &columns, summaries))
 }
 
 /// Columns of what the last records hold, after those of what the configurations are.
 fn columns<'a>(
     mut columns: Vec<Column<'a, Summary>>,
-    quantities: Vec<String>,
+    summaries: &[Summary],
     percent: &BTreeSet<String>,
 ) -> Vec<Column<'a, Summary>> {
     columns.extend([
         Column::count("runs", |s: &Summary| s.runs),
         Column::count("failed", |s: &Summary| s.failed.len()),
     ]);
-    for name in quantities {
+    if summaries.iter().any(|s| !s.missing.is_empty()) {
+        columns.push(Column::count("missing", |s: &Summary| s.missing.len()));
+    }
+    for name in quantities(summaries) {
         let unit = unit(&name, percent);
         let title = title(&name);
         let value = move |s: &Summary, key: &str| s.last.get(&name)?.get(key)?.as_f64();
@@ -225,7 +228,7 @@ fn ends(swept: &Swept<'_>) -> Table {
             s.configuration.clone()
         })],
     };
-    let columns = columns(named, quantities(swept.summaries), swept.percent);
+    let columns = columns(named, swept.summaries, swept.percent);
     table("Where the runs ended", &columns, swept.summaries)
 }
 
