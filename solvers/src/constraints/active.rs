@@ -118,7 +118,7 @@ impl Active {
         let mut raised = self.hessian.clone();
         (0..n).for_each(|i| raised[(i, i)] += 10.0 * self.flat());
         let held = self.set.iter().take_while(|i| **i < equal).count();
-        let a = &self.left.rows_range(..held) * DMatrix::from_diagonal(&self.singular);
+        let a = self.left.rows_range(..held) * DMatrix::from_diagonal(&self.singular);
         let a = a * self.range.transpose();
         raised += a.tr_mul(&a) * (1e3 * self.largest);
         self.largest > 0.0 && raised.cholesky().is_none()

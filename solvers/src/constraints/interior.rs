@@ -213,7 +213,7 @@ impl<'a> Newton<'a> {
         for mut column in across.column_iter_mut() {
             cholesky::solve(w.as_slice(), column.as_mut_slice());
         }
-        let mut schur = &e * &across;
+        let mut schur = e * &across;
         // Dependent equalities leave it singular.
         let least = 1e-13 * schur.diagonal().amax().max(f64::MIN_POSITIVE);
         (0..equal).for_each(|i| schur[(i, i)] += least);
@@ -235,10 +235,10 @@ impl<'a> Newton<'a> {
         let off = here.c.rows_range(..equal);
         let mut y = -&here.gradient - inequalities.tr_mul(&pulled) - e.tr_mul(&off) * self.weight;
         cholesky::solve(factor.w.as_slice(), y.as_mut_slice());
-        let mut equalities = &e * &y + off;
+        let mut equalities = e * &y + off;
         cholesky::solve(factor.schur.as_slice(), equalities.as_mut_slice());
         y -= &factor.across * &equalities;
-        let moved = &inequalities * &y;
+        let moved = inequalities * &y;
         let slacks = -left - &moved;
         let mut multipliers = DVector::zeros(at.multipliers.len());
         multipliers.rows_range_mut(..equal).copy_from(&equalities);

@@ -4,6 +4,7 @@ mod campaign;
 mod check;
 mod closed_forms;
 mod constraints;
+mod criteria;
 mod fused;
 mod hypergradients;
 mod inexact;
