@@ -30,6 +30,8 @@ pub mod arbitrary;
 pub mod argmin;
 pub mod catalogue;
 mod certificate;
+mod constraints;
+mod criteria;
 mod estimate;
 mod expect;
 // Documentation alone: an edit of a page builds nothing else anew.
@@ -53,10 +55,12 @@ mod scratch;
 mod workspace;
 
 pub use certificate::{Certificate, Constants, certify};
+pub use constraints::Constraints;
+pub use criteria::{Envelope, Folds, Sure};
 pub use estimate::{Estimate, Oracles, Status};
 pub use hypergradient::{
     ANY_DEPTH, Aid, AidStep, Answer, At, Bda, Budget, BudgetError, Call, ConfigError, Exact,
-    Footprint, Itd, OneStage, Plan, Room, StepSystem, Strategy,
+    Footprint, Itd, Kkt, OneStage, Plan, Room, StepSystem, Strategy,
 };
 pub use inner::{
     Constraint, InnerStep, Numbers, OwnStep, ParseInnerStepError, Proximal, Recorded, RmsProp,

@@ -39,6 +39,8 @@ pub fn statuses() -> Vec<Status> {
         Status::InconsistentSystem { residual },
         Status::SingularHessian { relative_curvature },
         Status::NegativeCurvature { relative_curvature },
+        Status::Infeasible { violation: 1.0 },
+        Status::DependentConstraints { relative: 0.0 },
         Status::NonFinite {
             place: String::new(),
         },
@@ -65,6 +67,8 @@ pub fn statuses() -> Vec<Status> {
             | Status::InconsistentSystem { .. }
             | Status::SingularHessian { .. }
             | Status::NegativeCurvature { .. }
+            | Status::Infeasible { .. }
+            | Status::DependentConstraints { .. }
             | Status::NonFinite { .. }
             | Status::Undefined { .. }
             | Status::Irreversible(_)

@@ -8,6 +8,7 @@ use autodiff::unroll::Memory;
 use autodiff::{Inputs, Point, Real};
 use nalgebra::DVector;
 
+use crate::constraints::ConstraintPoint;
 use crate::inner::InnerStep;
 use crate::linear::Scratch;
 use crate::loops::Loops;
@@ -42,6 +43,7 @@ pub struct Call<'a, T: Real> {
     /// The start, to be replaced by the inner variable that the lower level was brought to.
     pub y: &'a mut [T],
     pub(crate) part: Option<&'a mut PartPoint<T>>,
+    pub(crate) constraints: Option<&'a mut ConstraintPoint<T>>,
     /// The function of x that the start is the value of, linearised there.
     pub(crate) learned: Option<&'a mut Point<T>>,
     pub(crate) loops: &'a mut Loops<T>,
@@ -71,6 +73,8 @@ pub struct Answer {
     pub left: Option<f64>,
     /// See [`Estimate::margin`].
     pub margin: Option<f64>,
+    /// See [`Estimate::multipliers`].
+    pub multipliers: Vec<f64>,
     /// See [`Estimate::certificate`].
     pub certificate: Option<Certificate>,
     /// See [`Estimate::recomputed_steps`].
@@ -106,6 +110,7 @@ impl Answer {
             moving: None,
             left: None,
             margin: None,
+            multipliers: Vec::new(),
             certificate: None,
             recomputed_steps: 0,
             step: None,
@@ -133,6 +138,7 @@ impl Answer {
             moving: self.moving,
             left: self.left,
             margin: self.margin,
+            multipliers: self.multipliers,
             certificate: self.certificate,
             lower_iterations: self.lower_iterations,
             linear_iterations: self.linear_iterations,
@@ -237,6 +243,7 @@ fn estimate<T: Real, S: Strategy<T> + ?Sized>(
             hypergradient: hypergradient.as_mut_slice(),
             y: y.as_mut_slice(),
             part: work.part.as_mut(),
+            constraints: work.constraints.as_mut(),
             learned: work.start.as_mut().filter(|_| is_learned),
             loops: &mut work.loops,
             working: &mut work.working,

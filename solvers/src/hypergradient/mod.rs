@@ -7,6 +7,7 @@ mod exact;
 mod footprint;
 mod frame;
 mod itd;
+mod kkt;
 mod planner;
 mod room;
 mod slowest;
@@ -19,6 +20,7 @@ pub use exact::Exact;
 pub use footprint::Footprint;
 pub use frame::{Answer, Call};
 pub use itd::Itd;
+pub use kkt::Kkt;
 pub use planner::{ANY_DEPTH, Budget, BudgetError, Plan};
 pub use room::Room;
 
@@ -41,6 +43,7 @@ pub(crate) fn entries<T: Real>() -> Vec<StrategyEntry<T>> {
     entries.extend(aid::entries());
     entries.extend(aid_step::entries());
     entries.extend(bda::entries());
+    entries.push(kkt::entry());
     entries
 }
 

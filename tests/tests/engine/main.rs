@@ -3,6 +3,8 @@
 mod campaign;
 mod check;
 mod closed_forms;
+mod constraints;
+mod criteria;
 mod fused;
 mod hypergradients;
 mod inexact;
@@ -11,6 +13,7 @@ mod interrupted;
 mod known_bugs;
 mod layers;
 mod linear;
+mod maps;
 mod mistakes;
 mod non_finite;
 mod parts;

@@ -6,7 +6,7 @@ use nalgebra::{DMatrix, DVector};
 use super::dice::Dice;
 use super::frame::Frame;
 use super::lower::sets::scaled as scaled_set;
-use super::lower::{Family, Lower};
+use super::lower::{Constrained, Family, Lower};
 use super::truth::{Solution, Truth};
 use super::upper::Upper;
 use crate::{Bilevel, Constraint, Part, Proximal};
@@ -39,6 +39,7 @@ pub struct Case {
     pub is_part: bool,
     /// The answer.
     pub truth: Truth,
+    constraints: Option<Constrained>,
     frame: Frame,
     lower: Lower,
     upper: Upper,
@@ -107,6 +108,7 @@ impl Case {
             set,
             is_part: part.is_some(),
             truth: frame.truth(own),
+            constraints: recipe.constraints,
             frame,
             lower,
             upper,
@@ -117,7 +119,7 @@ impl Case {
     /// The problem, in a precision.
     pub fn bilevel<T: Real>(&self) -> Bilevel<T> {
         let frame = &self.frame;
-        Bilevel::new(
+        let problem = Bilevel::new(
             objective(|x: Var<'_, T>, y: Var<'_, T>| {
                 let (u, z) = (frame.record_u(x), frame.record_z(y));
                 scaled(self.upper.record(u, z), frame.of_f)
@@ -134,7 +136,25 @@ impl Case {
             None => Ok(problem),
         })
         .expect("a valid problem")
-        .starting_from(self.start.map(T::of))
+        .starting_from(self.start.map(T::of));
+        match &self.constraints {
+            Some(held) => problem
+                .with_constraints(held.constraints(frame))
+                .expect("constraints of z"),
+            None => problem,
+        }
+    }
+
+    /// By how much y violates the constraints at x; 0 without constraints.
+    pub fn violation(&self, y: &DVector<f64>) -> f64 {
+        let (u, z) = (self.frame.u(&self.x), self.frame.z(y));
+        let held = self.constraints.as_ref();
+        held.map_or(0.0, |held| held.violation(&u, &z))
+    }
+
+    /// Whether its lower level is under constraints.
+    pub(super) fn is_constrained(&self) -> bool {
+        self.constraints.is_some()
     }
 
     /// `by` times exp(rate · u₀).

@@ -9,7 +9,7 @@ use super::dice::Dice;
 use super::{Case, Promise};
 use crate::linear::{FixedPoint, Gmres, Minres, Neumann, Nystrom, OneStep, Pcg};
 use crate::{
-    Aid, AidStep, Bda, Exact, InnerStep, Itd, LowerSolve, Proximal, StepLength, StepSystem,
+    Aid, AidStep, Bda, Exact, InnerStep, Itd, Kkt, LowerSolve, Proximal, StepLength, StepSystem,
     Strategy,
 };
 
@@ -91,6 +91,8 @@ const BESIDE: [&str; 15] = [
     "itd-tolerance",
     "bda",
 ];
+/// Strategies that know constraints between the levels.
+const CONSTRAINED: [&str; 3] = ["kkt", "kkt", "exact"];
 
 /// Parts of 1/L that a fixed step may be long; most are sensible.
 const LENGTHS: [f64; 10] = [1.0, 1.0, 0.5, 1.9, 2.5, 5.0, 1e-3, 1e-5, 1e-7, 1e-9];
@@ -102,6 +104,7 @@ impl<T: Real> Setting<T> {
         let mut dice = Dice::new(!case.seed, case.number);
         let kinds: &[&'static str] = match case.set {
             Some(_) if case.is_part => &BESIDE,
+            _ if case.is_constrained() => &CONSTRAINED,
             Some(_) => &HELD,
             None => &SMOOTH,
         };
@@ -151,6 +154,7 @@ impl<T: Real> Setting<T> {
         };
         match kind {
             "exact" => Setting::new(kind, Exact),
+            "kkt" => Setting::new(kind, Kkt::new()),
             "aid-cg" => Setting::new(kind, Aid::cg()),
             "aid-direct" => Setting::new(kind, Aid::direct()),
             "aid-minres" => Setting::new(kind, Aid::with(Minres::new())),

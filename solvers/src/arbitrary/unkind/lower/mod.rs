@@ -3,6 +3,7 @@
 
 mod algebra;
 mod cancelling;
+mod constrained;
 mod degenerate;
 mod domains;
 mod kinks;
@@ -18,6 +19,8 @@ use super::dice::Dice;
 use super::truth::Truth;
 use super::upper::Fault;
 use crate::Proximal;
+
+pub(super) use constrained::Constrained;
 
 /// The kinds of lower level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +47,8 @@ pub enum Family {
     Algebra,
     /// As [`Sets`](Family::Sets), but the problem's own, with parameters of x.
     Parts,
+    /// Constraints between the levels: active, free, weakly active, dependent, without room.
+    Constraints,
 }
 
 impl Family {
@@ -60,6 +65,7 @@ impl Family {
         Family::Columns,
         Family::Algebra,
         Family::Parts,
+        Family::Constraints,
     ];
 
     /// Its name in tables.
@@ -76,6 +82,7 @@ impl Family {
             Family::Columns => "columns",
             Family::Algebra => "algebra",
             Family::Parts => "parts",
+            Family::Constraints => "constraints",
         }
     }
 
@@ -99,6 +106,7 @@ impl Family {
                 ..quadratic::draw_mild(dice, dims)
             },
             Family::Algebra => algebra::draw(dice, dims),
+            Family::Constraints => constrained::draw(dice, dims),
         }
     }
 }
@@ -132,6 +140,8 @@ pub(super) struct Recipe {
     pub(super) set: Option<Proximal>,
     /// If it is the problem's own, by which rate its parameters grow with u₀.
     pub(super) grows: Option<f64>,
+    /// The constraints that it is under.
+    pub(super) constraints: Option<Constrained>,
     pub(super) fault: Option<Fault>,
 }
 
@@ -146,6 +156,7 @@ impl Recipe {
             start: None,
             set: None,
             grows: None,
+            constraints: None,
             fault: None,
         }
     }
@@ -181,6 +192,7 @@ lowers! {
     Held(sets::Held);
     Domain(domains::Domain);
     Algebra(algebra::Algebra);
+    Constrained(Constrained);
 }
 
 /// A matrix in another precision.
