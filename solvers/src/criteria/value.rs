@@ -122,12 +122,12 @@ impl<T: Real> Strategy<T> for Envelope {
         let loops: &mut Loops<T> = loops;
         let mut solved = self
             .lower
-            .solve(problem, levels, None, x, y, least, loops, scratch);
+            .solve(problem, levels, None, None, x, y, least, loops, scratch);
         let distance = loop {
             let distance = part(solved.curvature.distance(solved.residual), y, start);
             let more = self
                 .lower
-                .go_on(lower, None, x, y, &mut solved, distance, scratch);
+                .go_on(lower, None, None, x, y, &mut solved, distance, scratch);
             if more != Some(true) {
                 break distance;
             }

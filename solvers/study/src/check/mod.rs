@@ -20,7 +20,7 @@ use crate::{Refused, Subject};
 pub use page::{count, table};
 
 /// Strategies, each checked against differences of the outer function that it differentiates.
-pub const STRATEGIES: [(&str, Way); 21] = [
+pub const STRATEGIES: [(&str, Way); 22] = [
     ("exact", Way::Solved),
     ("itd", Way::Unrolled),
     ("itd-taped", Way::Unrolled),

@@ -53,7 +53,7 @@ pub enum Family {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Family; 11] = [
+    pub const ALL: [Family; 12] = [
         Family::Cancelling,
         Family::Quadratic,
         Family::Kinks,
