@@ -15,13 +15,14 @@ C = rng.standard_normal((6, D))
 X = rng.standard_normal((7, D))
 
 
-def g(x, y):
-    r = A @ y - C @ x
+def g(x, y, a=A, c=C):
+    r = a @ y - c @ x
     return 0.5 * (r @ r) + 0.25 * np.sum(y**4) + 0.5 * (y @ y)
 
 
 def lower(dtype="float64"):
-    return bl.Lower(g, x=D, y=M, dtype=dtype)
+    a, c = A.astype(dtype), C.astype(dtype)
+    return bl.Lower(lambda x, y: g(x, y, a, c), x=D, y=M, dtype=dtype)
 
 
 def jacobian(x, y):

@@ -28,7 +28,7 @@ class Solver(BaseSolver):  # type: ignore[misc]
 
     name = "bilevel"
     requirements = ["jax"]
-    #: Any method and its outer rate; ``settings`` are further keys and values, as of ``solve``.
+    #: Any method, its outer rate (None where it has none) and its ``settings``, pairs of a key and a value.
     parameters = {"method": ["aid-cg", "itd"], "rate": [0.1], "settings": [()]}
     stopping_criterion = SufficientProgressCriterion(patience=100, strategy="callback")
 

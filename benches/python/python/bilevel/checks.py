@@ -74,7 +74,7 @@ def check(
     if x is None:
         raise TypeError("a check needs a point: expected x=")
     how = _framework(x)
-    flat, value, gradient, product = how(f, grad, hvp, x, np.random.default_rng(seed))
+    flat, value, gradient, product = how(f, grad, hvp or None, x, np.random.default_rng(seed))
     found = _bilevel.check_functions(
         name or str(getattr(f, "__name__", type(f).__name__)),
         value,
@@ -140,7 +140,7 @@ def _numpy(f: Any, grad: Any, hvp: Any, x: Any, rng: np.random.Generator) -> Mad
         return _as_long(grad(shaped(v)), at, "the gradient")
 
     product = None
-    if hvp:
+    if hvp is not None:
 
         def product(v: Array, d: Array) -> Array:
             return _as_long(hvp(shaped(v), shaped(d)), at, "the Hessian's product")
@@ -185,7 +185,7 @@ def _jax(f: Any, grad: Any, hvp: Any, x: Any, rng: np.random.Generator) -> Made:
             along = vector(d)
             return _as_long(jax.grad(lambda u: of(u) @ along)(vector(v)), at, "the Hessian's product")
 
-    elif hvp:
+    elif hvp is not None:
 
         def product(v: Array, d: Array) -> Array:
             found = hvp(back(vector(v)), back(vector(d)))
@@ -251,7 +251,7 @@ def _torch(f: Any, grad: Any, hvp: Any, x: Any, rng: np.random.Generator) -> Mad
                 (h,) = torch.autograd.grad(g, leaf, along, materialize_grads=True)
             return _as_long(host(h), at, "the Hessian's product")
 
-    elif hvp:
+    elif hvp is not None:
 
         def product(v: Array, d: Array) -> Array:
             found = hvp(of.back(vector(v).detach()), of.back(vector(d).detach()))
