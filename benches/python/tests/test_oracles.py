@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import resource
+import signal
 import threading
+import time
 import weakref
 
 import bilevel as bl
@@ -378,6 +380,22 @@ def test_another_thread_goes_on_and_may_ask_as_well():
     assert len(done) == 4
     for h in done:
         np.testing.assert_array_equal(h, done[0])
+
+
+@pytest.mark.parametrize("asked", ["hypergradient", "run"])
+def test_ctrl_c_in_a_callback_is_obeyed_at_any_depth(asked):
+    p = Counting().problem()
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    began = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        if asked == "hypergradient":
+            p.hypergradient("itd-online:9", depth=10**7)
+        else:
+            next(p.run("itd", depth=10**6, iterations=3, rate=0.1))
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    assert time.perf_counter() - began < 0.3 + 0.3
+    assert p.hypergradient("aid-cg").ok
 
 
 def test_nothing_is_left_over_ten_thousand_calls():

@@ -9,6 +9,8 @@ They are taken whole: the methods that draw batches are run on all samples here,
 the deterministic solvers of that benchmark, and not beside its stochastic ones.
 """
 
+# Types are looked at with benchopt installed and without.
+# mypy: disallow-subclassing-any=False
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from .jax import from_jax
 __all__ = ["Solver"]
 
 
-class Solver(BaseSolver):  # type: ignore[misc]
+class Solver(BaseSolver):
     """A method of :func:`bilevel.methods` on the whole objectives."""
 
     name = "bilevel"

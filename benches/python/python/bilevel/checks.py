@@ -211,10 +211,10 @@ def _torch(f: Any, grad: Any, hvp: Any, x: Any, rng: np.random.Generator) -> Mad
     weights = rng.standard_normal(size)
 
     def scalar(v: torch.Tensor) -> torch.Tensor:
-        out = called(v)
+        out: torch.Tensor = called(v)
         if size == 1:
-            return out.reshape(())
-        return out.reshape(-1) @ torch.tensor(weights, dtype=out.dtype, device=out.device)
+            return torch.reshape(out, ())
+        return torch.reshape(out, (-1,)) @ torch.tensor(weights, dtype=out.dtype, device=out.device)
 
     if size != 1 and (grad is not None or hvp not in (None, True)):
         raise ValueError(f"f gives {size} values and a derivative of one: expected a scalar function")
