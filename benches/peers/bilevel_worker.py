@@ -4,17 +4,12 @@ What is written with `Var`s in Rust is plain NumPy here; the other groups call t
 take one pass over the samples. A product of the package has one direction: a block is as many products.
 """
 
-import os
-
+import bilevel as bl
 import numpy as np
 
 from protocol import Inputs, arguments, block, serve
 
 args = arguments()
-os.environ["RAYON_NUM_THREADS"] = str(args.threads)
-
-import bilevel as bl  # noqa: E402
-
 inputs = Inputs(args.folder, args.dtype)
 
 

@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 use crate::arrays::array;
 use crate::errors::{DataError, config};
 use crate::guard::{computed, guarded};
-use crate::problem::read_as;
+use crate::held::read_as;
 
 /// Features sample by sample, the number of samples, and the labels.
 type Part<'py> = (Bound<'py, PyAny>, usize, Bound<'py, PyAny>);

@@ -6,6 +6,7 @@ mod check;
 mod data;
 mod errors;
 mod guard;
+mod held;
 mod layer;
 mod losses;
 mod oracle;
@@ -17,6 +18,7 @@ mod records;
 mod run;
 mod saved;
 mod settings;
+mod studies;
 
 /// The module `bilevel._bilevel`.
 #[pyo3::pymodule]

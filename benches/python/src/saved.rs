@@ -12,7 +12,7 @@ use study::solve::{Record, SoFar};
 
 use crate::arrays::Scalar;
 use crate::errors::{InternalError, RestoreError};
-use crate::problem::Held;
+use crate::held::Held;
 use crate::settings::threads;
 
 /// What a run follows from.
