@@ -256,6 +256,23 @@ def test_a_jax_layer_under_jit_grad_and_vmap(jax):
     assert all(r["verdict"] != "mismatch" for r in report)
 
 
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_a_short_loop_is_pulled_back_through_its_own_steps(framework):
+    lib = pytest.importorskip(framework)
+    level, u = lower(), rng.standard_normal((7, M))
+    want = level.call(X, "itd", cotangents=u, depth=3).by_x
+    if framework == "torch":
+        layer = bl.torch.Argmin(level, "itd", on_failure="nan", depth=3)
+        x = lib.tensor(X, requires_grad=True)
+        layer(x).backward(lib.tensor(u))
+        got = x.grad.numpy()
+    else:
+        lib.config.update("jax_enable_x64", True)
+        layer = bl.jax.Argmin(level, "itd", on_failure="nan", depth=3)
+        got = lib.vjp(layer, lib.numpy.asarray(X))[1](lib.numpy.asarray(u))[0]
+    np.testing.assert_array_equal(got, want)
+
+
 def test_a_thousand_calls_of_a_jax_layer_do_not_hang(jax):
     jnp = jax.numpy
     layer = bl.jax.Argmin(lower())
