@@ -11,7 +11,7 @@ import torch
 
 rng = np.random.default_rng(0)
 torch.manual_seed(0)
-basis = rng.standard_normal((12, 4))
+basis = rng.standard_normal((12, 4)).astype(np.float32)
 
 
 # %% [markdown]
@@ -30,7 +30,7 @@ layer = bl.torch.Argmin(bl.Lower(fit, x=12, y=4, dtype="float32"), warm_start=Tr
 
 # %%
 truth = rng.standard_normal((64, 4)).astype(np.float32)
-data = truth @ basis.T.astype(np.float32)
+data = truth @ basis.T
 data[np.arange(64), rng.integers(0, 12, 64)] += 8.0
 inputs, wanted = torch.tensor(data), torch.tensor(truth)
 

@@ -25,12 +25,12 @@ def samples(seed, n=12, inner=4, outer=3):
     return f
 
 
-@pytest.mark.parametrize("method", ["aid-cg", "itd", "hoag"])
-def test_a_solver_of_benchopt_comes_to_the_solution(method):
+@pytest.mark.parametrize(("method", "rate"), [("aid-cg", 0.3), ("itd", 0.3), ("hoag", None)])
+def test_a_solver_of_benchopt_comes_to_the_solution(method, rate):
     from bilevel.benchopt import Solver
 
     f_inner, f_outer = samples(0), samples(1)
-    solver = Solver.get_instance(method=method, rate=0.3, settings=())
+    solver = Solver.get_instance(method=method, rate=rate, settings=())
     solver.set_objective(
         f_inner=f_inner,
         f_outer=f_outer,

@@ -15,13 +15,14 @@ C = rng.standard_normal((6, D))
 X = rng.standard_normal((7, D))
 
 
-def g(x, y):
-    r = A @ y - C @ x
+def g(x, y, a=A, c=C):
+    r = a @ y - c @ x
     return 0.5 * (r @ r) + 0.25 * np.sum(y**4) + 0.5 * (y @ y)
 
 
 def lower(dtype="float64"):
-    return bl.Lower(g, x=D, y=M, dtype=dtype)
+    a, c = A.astype(dtype), C.astype(dtype)
+    return bl.Lower(lambda x, y: g(x, y, a, c), x=D, y=M, dtype=dtype)
 
 
 def jacobian(x, y):
@@ -253,6 +254,23 @@ def test_a_jax_layer_under_jit_grad_and_vmap(jax):
     np.testing.assert_allclose(each, together, rtol=1e-9)
     report = bl.check(layer, x=x[0])
     assert all(r["verdict"] != "mismatch" for r in report)
+
+
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_a_short_loop_is_pulled_back_through_its_own_steps(framework):
+    lib = pytest.importorskip(framework)
+    level, u = lower(), rng.standard_normal((7, M))
+    want = level.call(X, "itd", cotangents=u, depth=3).by_x
+    if framework == "torch":
+        layer = bl.torch.Argmin(level, "itd", on_failure="nan", depth=3)
+        x = lib.tensor(X, requires_grad=True)
+        layer(x).backward(lib.tensor(u))
+        got = x.grad.numpy()
+    else:
+        lib.config.update("jax_enable_x64", True)
+        layer = bl.jax.Argmin(level, "itd", on_failure="nan", depth=3)
+        got = lib.vjp(layer, lib.numpy.asarray(X))[1](lib.numpy.asarray(u))[0]
+    np.testing.assert_array_equal(got, want)
 
 
 def test_a_thousand_calls_of_a_jax_layer_do_not_hang(jax):

@@ -9,6 +9,8 @@ They are taken whole: the methods that draw batches are run on all samples here,
 the deterministic solvers of that benchmark, and not beside its stochastic ones.
 """
 
+# Types are looked at with benchopt installed and without.
+# mypy: disallow-subclassing-any=False
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -23,12 +25,12 @@ from .jax import from_jax
 __all__ = ["Solver"]
 
 
-class Solver(BaseSolver):  # type: ignore[misc]
+class Solver(BaseSolver):
     """A method of :func:`bilevel.methods` on the whole objectives."""
 
     name = "bilevel"
     requirements = ["jax"]
-    #: Any method and its outer rate; ``settings`` are further keys and values, as of ``solve``.
+    #: Any method, its outer rate (None where it has none) and its ``settings``, pairs of a key and a value.
     parameters = {"method": ["aid-cg", "itd"], "rate": [0.1], "settings": [()]}
     stopping_criterion = SufficientProgressCriterion(patience=100, strategy="callback")
 

@@ -74,7 +74,7 @@ def check(
     if x is None:
         raise TypeError("a check needs a point: expected x=")
     how = _framework(x)
-    flat, value, gradient, product = how(f, grad, hvp, x, np.random.default_rng(seed))
+    flat, value, gradient, product = how(f, grad, hvp or None, x, np.random.default_rng(seed))
     found = _bilevel.check_functions(
         name or str(getattr(f, "__name__", type(f).__name__)),
         value,
@@ -140,7 +140,7 @@ def _numpy(f: Any, grad: Any, hvp: Any, x: Any, rng: np.random.Generator) -> Mad
         return _as_long(grad(shaped(v)), at, "the gradient")
 
     product = None
-    if hvp:
+    if hvp is not None:
 
         def product(v: Array, d: Array) -> Array:
             return _as_long(hvp(shaped(v), shaped(d)), at, "the Hessian's product")
@@ -185,7 +185,7 @@ def _jax(f: Any, grad: Any, hvp: Any, x: Any, rng: np.random.Generator) -> Made:
             along = vector(d)
             return _as_long(jax.grad(lambda u: of(u) @ along)(vector(v)), at, "the Hessian's product")
 
-    elif hvp:
+    elif hvp is not None:
 
         def product(v: Array, d: Array) -> Array:
             found = hvp(back(vector(v)), back(vector(d)))
@@ -211,10 +211,10 @@ def _torch(f: Any, grad: Any, hvp: Any, x: Any, rng: np.random.Generator) -> Mad
     weights = rng.standard_normal(size)
 
     def scalar(v: torch.Tensor) -> torch.Tensor:
-        out = called(v)
+        out: torch.Tensor = called(v)
         if size == 1:
-            return out.reshape(())
-        return out.reshape(-1) @ torch.tensor(weights, dtype=out.dtype, device=out.device)
+            return torch.reshape(out, ())
+        return torch.reshape(out, (-1,)) @ torch.tensor(weights, dtype=out.dtype, device=out.device)
 
     if size != 1 and (grad is not None or hvp not in (None, True)):
         raise ValueError(f"f gives {size} values and a derivative of one: expected a scalar function")
@@ -251,7 +251,7 @@ def _torch(f: Any, grad: Any, hvp: Any, x: Any, rng: np.random.Generator) -> Mad
                 (h,) = torch.autograd.grad(g, leaf, along, materialize_grads=True)
             return _as_long(host(h), at, "the Hessian's product")
 
-    elif hvp:
+    elif hvp is not None:
 
         def product(v: Array, d: Array) -> Array:
             found = hvp(of.back(vector(v).detach()), of.back(vector(d).detach()))

@@ -1,5 +1,7 @@
 """JAX: objectives that are JAX functions, and lower levels as layers of a JAX program."""
 
+# Types are looked at with JAX installed and without.
+# mypy: disable-error-code="attr-defined,no-untyped-call,untyped-decorator"
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -151,7 +153,7 @@ class Argmin:
             out = jax.ShapeDtypeStruct((*x.shape[:-1], dim_y), dtype)
             return jax.pure_callback(forward, out, x, vmap_method="broadcast_all")
 
-        @jax.custom_vjp  # type: ignore[untyped-decorator]
+        @jax.custom_vjp
         def call(x: Any) -> Any:
             return solved(x)
 

@@ -164,6 +164,8 @@ class Layer:
         self.warm_start, self.on_failure = warm_start, on_failure
         #: The rows of the last call.
         self.last: Rows | None = None
+        #: Whether y is what steps make of a start, and not a solution: as the rows of a call say.
+        self.unrolls = False
         self._y: Array | None = None
         self._linear: Array | None = None
         # Names and settings are looked at now, and not in the middle of a training.
@@ -177,15 +179,18 @@ class Layer:
             # A row that failed starts anew.
             starts = np.where(np.isfinite(self._y).all(axis=1, keepdims=True), self._y, starts)
         rows = lower.call(x, self.strategy, starts=starts, **self.settings)
+        self.unrolls = any(r["moving"] is not None for r in rows.records)
         self._y = np.where(rows.ok[:, None], rows.y, np.nan).astype(lower.dtype)
         self._note(rows, rows.y)
         return rows, starts
 
     def backward(self, x: Array, y: Array, cotangents: Array, starts: Array | None = None) -> Rows:
-        """The cotangents of x. A loop is run again from where it ``start`` ed; a solution is gone on
-        from."""
+        """The cotangents of x. A loop is run again from where it started, which is the level's own start
+        unless ``starts`` are given; a solution is gone on from."""
         lower, warm = self.lower, self.warm_start
-        begin = y if starts is None or not self.unrolls else starts
+        begin = y
+        if self.unrolls:
+            begin = np.tile(lower.start, (len(x), 1)) if starts is None else starts
         guesses = np.zeros_like(y)
         if warm and self._linear is not None and self._linear.shape == y.shape:
             guesses = self._linear
@@ -195,11 +200,6 @@ class Layer:
         self._linear = rows.linear
         self._note(rows, rows.by_x)
         return rows
-
-    @property
-    def unrolls(self) -> bool:
-        """Whether y is what steps make of a start, and not a solution."""
-        return self.strategy.startswith("itd")
 
     def _note(self, rows: Rows, result: Array) -> None:
         self.last = rows

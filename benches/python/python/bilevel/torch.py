@@ -1,5 +1,7 @@
 """PyTorch: objectives that are PyTorch functions or modules, and lower levels as layers of a network."""
 
+# Types are looked at with PyTorch installed and without.
+# mypy: disallow-subclassing-any=False, disable-error-code="no-untyped-call"
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
@@ -229,7 +231,7 @@ def _forward_bdim(tensor: torch.Tensor, bdim: int | None, size: int) -> torch.Te
     return tensor.movedim(bdim, 0)
 
 
-class _Solution(torch.autograd.Function):  # type: ignore[misc]
+class _Solution(torch.autograd.Function):
     """x to y, and to where the rows started."""
 
     @staticmethod
@@ -256,7 +258,7 @@ class _Solution(torch.autograd.Function):  # type: ignore[misc]
         return _Solution.apply(front, layer), (0, 0)
 
 
-class _PulledBack(torch.autograd.Function):  # type: ignore[misc]
+class _PulledBack(torch.autograd.Function):
     """A cotangent of y to that of x."""
 
     @staticmethod
