@@ -48,6 +48,7 @@ pub fn statuses() -> Vec<Status> {
             reason: String::new(),
         },
         Status::Irreversible(Irreversible::Strayed),
+        Status::Interrupted,
     ];
     for status in &all {
         match status {
@@ -69,7 +70,8 @@ pub fn statuses() -> Vec<Status> {
             | Status::DependentConstraints { .. }
             | Status::NonFinite { .. }
             | Status::Undefined { .. }
-            | Status::Irreversible(_) => {}
+            | Status::Irreversible(_)
+            | Status::Interrupted => {}
         }
     }
     all
