@@ -174,8 +174,7 @@ impl<T: Real> Disk<T> {
 
     /// Writes the first state of the segment in memory, which is this one; whether it could be.
     fn write(&mut self, driver: &mut Driver<T>, segment: usize) -> bool {
-        let dim = driver.state().len();
-        let bytes = dim * size_of::<T>();
+        let (dim, bytes) = (driver.state().len(), size_of_val(driver.state()));
         let mut write = || -> io::Result<()> {
             let file = match &mut self.file {
                 Some(file) => file,

@@ -141,27 +141,20 @@ fn a_folder_that_became_read_only_is_one_line() {
 #[test]
 fn a_disk_that_fails_is_a_status_and_a_line() {
     let folder = Folder::new();
-    let solve = "solve --problem quadratic --method itd-disk:5 --depth 4000 --iterations 3";
-    let run = folder.run(&format!("{solve} --out whole")).code(0);
-    assert!(run.err.contains("wrote"), "{run:?}");
+    let words = "compare --problem quadratic --strategy itd-disk:5 --depth 4000 --json";
+    let whole = folder.run(words).code(0).records().remove(0);
+    assert_eq!(whole["status"], "unrolled", "{whole}");
     // A limit of file sizes fails a write as a full disk does: 4000 steps have 800 states there.
-    for (line, part) in [
-        (
-            format!("ulimit -f 32; $BILEVEL {solve} --out full"),
-            "File too large",
-        ),
-        (
-            format!("TMPDIR=$PWD/none $BILEVEL {solve} --out none"),
-            "none, with 0 bytes",
-        ),
+    for line in [
+        format!("trap '' XFSZ; ulimit -f 2; $BILEVEL {words}"),
+        format!("TMPDIR=$PWD/none $BILEVEL {words}"),
     ] {
         let run = folder.shell(&line).code(1);
-        let last = run.err.lines().last().expect("a line");
-        assert!(last.contains("could not be kept in"), "{run:?}");
-        assert!(
-            last.contains(part) && !run.err.contains("panicked"),
-            "{run:?}"
-        );
+        let record = run.records().remove(0);
+        assert_eq!(record["status"], "disk-failed", "{record}");
+        let message = record["message"].as_str().expect("a sentence");
+        assert!(message.contains("could not be kept in"), "{message}");
+        assert_eq!(run.err.lines().count(), 1, "{run:?}");
     }
     // The bits are those of all states in memory.
     let norm = |policy: &str| {
