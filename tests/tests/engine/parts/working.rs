@@ -230,16 +230,18 @@ fn large_sets_that_couple_entries_have_a_dense_system_too() {
     }
 }
 
+/// The mean squared error of a network with a hidden layer of five.
+fn net<'r>(y: Var<'r>, a: &DMatrix<f64>, t: &DVector<f64>) -> Var<'r> {
+    let (w, v) = (y.slice(0, 10).reshape(2, 5), y.slice(10, 5));
+    ((a * w).tanh() * v - t).norm_squared() / 20.0
+}
+
 /// A network of a hidden layer with a little decay: L-BFGS comes to a minimiser, from which conjugate
 /// gradients meet positive curvature alone, and the hypergradient by the decay is that of differences.
 #[test]
 fn a_small_network_is_brought_to_a_minimiser_by_l_bfgs() {
     let a = DMatrix::from_fn(20, 2, |i, j| ((i * 7 + j * 3) as f64).sin());
     let t = DVector::from_fn(20, |i, _| (a[(i, 0)] * 2.0).sin() + 0.3 * a[(i, 1)]);
-    let net = move |y: Var<'_>, a: &DMatrix<f64>, t: &DVector<f64>| {
-        let (w, v) = (y.slice(0, 10).reshape(2, 5), y.slice(10, 5));
-        ((a * w).tanh() * v - t).norm_squared() / 20.0
-    };
     let (of_a, of_t) = (a.clone(), t.clone());
     let lower = objective(move |x: Var<'_>, y: Var<'_>| {
         net(y, &of_a, &of_t) + 0.5 * x.exp() * y.norm_squared()
