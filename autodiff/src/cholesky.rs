@@ -42,26 +42,34 @@ const BLOCK: usize = 64;
 /// F. Gustavson, Recursion leads to automatic variable blocking for dense linear-algebra algorithms,
 /// 1997.
 pub fn factor<T: Real>(a: &mut [T], n: usize) -> Result<(), usize> {
+    factor_if(a, n, &|_, _| true)
+}
+
+/// Whether the pivot of a row is more than rounding.
+type Sound<'a, T> = &'a (dyn Fn(usize, T) -> bool + Sync);
+
+/// [`factor`] where a pivot must also be `sound`, besides positive.
+pub(crate) fn factor_if<T: Real>(a: &mut [T], n: usize, sound: Sound<'_, T>) -> Result<(), usize> {
     assert_eq!(a.len(), n * n, "a matrix of {n} × {n}");
     match n {
         0 => Ok(()),
-        _ => columns(a, n, 0),
+        _ => columns(a, n, 0, sound),
     }
 }
 
 /// Factors the columns from `first` on that `a` holds, each of `n` entries: what the ones before them
 /// contribute was taken off.
-fn columns<T: Real>(a: &mut [T], n: usize, first: usize) -> Result<(), usize> {
+fn columns<T: Real>(a: &mut [T], n: usize, first: usize, sound: Sound<'_, T>) -> Result<(), usize> {
     let width = a.len() / n;
     if width <= NARROW {
-        return narrow(a, n, first);
+        return narrow(a, n, first, sound);
     }
     let half = (width / 2).next_multiple_of(NARROW);
     let (left, right) = a.split_at_mut(half * n);
-    columns(left, n, first)?;
+    columns(left, n, first, sound)?;
     let middle = first + half;
     take_off(left, right, n, middle);
-    columns(right, n, middle)
+    columns(right, n, middle, sound)
 }
 
 /// Takes the products of the factored columns `left` off those from `first` on, `right`.
@@ -78,7 +86,7 @@ fn take_off<T: Real>(left: &[T], right: &mut [T], n: usize, first: usize) {
 }
 
 /// [`columns`], one by one.
-fn narrow<T: Real>(a: &mut [T], n: usize, first: usize) -> Result<(), usize> {
+fn narrow<T: Real>(a: &mut [T], n: usize, first: usize, sound: Sound<'_, T>) -> Result<(), usize> {
     for j in 0..a.len() / n {
         let row = first + j;
         let (done, rest) = a.split_at_mut(j * n);
@@ -88,7 +96,7 @@ fn narrow<T: Real>(a: &mut [T], n: usize, first: usize) -> Result<(), usize> {
         }
         let pivot = column[0].sqrt();
         // Written so that a NaN is none.
-        if !(pivot > T::zero() && pivot.is_finite()) {
+        if !(pivot > T::zero() && pivot.is_finite() && sound(row, column[0])) {
             return Err(row);
         }
         let inverse = T::one() / pivot;

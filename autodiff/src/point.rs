@@ -8,6 +8,8 @@ use crate::inputs::Inputs;
 use crate::kinks::Kink;
 use crate::linearised::Need;
 use crate::non_finite::NonFinite;
+use crate::operands::Operation;
+use crate::primitive::HESSIAN_ROOM;
 use crate::program::Program;
 use crate::real::Real;
 use crate::recordings::Share;
@@ -278,6 +280,45 @@ impl<T: Real> Point<T> {
     #[track_caller]
     pub fn product(&self, k: usize) -> &[T] {
         self.work.adjoint_tangent(&self.program, k)
+    }
+
+    /// Overwrites `out`, column by column, with the second derivatives by the entries `of` of input
+    /// `k`, which ascend: a block of the Hessian, which a fused loss makes of the columns of its samples
+    /// alone. It counts as a Hessian-vector product for each of these entries.
+    ///
+    /// `room` has [`HESSIAN_ROOM`](crate::HESSIAN_ROOM) entries for each of them and one for each entry
+    /// of the input.
+    ///
+    /// # Panics
+    /// If the program does not [know](Program::knows_hessian) such blocks, was not linearised, or a
+    /// length does not fit.
+    #[track_caller]
+    pub fn hessian_among(&mut self, k: usize, of: &[usize], room: &mut [T], out: &mut [T]) {
+        let (node, f) = self
+            .program
+            .hessian_node(k)
+            .expect("a program that knows blocks of its Hessian");
+        let len = self.program.input_shape(k).len();
+        assert!(
+            out.len() == of.len() * of.len() && of.iter().all(|i| *i < len),
+            "{} second derivatives among {} of {len} entries",
+            out.len(),
+            of.len()
+        );
+        let needed = HESSIAN_ROOM * of.len() + len;
+        assert!(room.len() >= needed, "room of {needed} entries");
+        let work = &mut self.work;
+        assert!(
+            work.state.bends_by(Inputs::one(k)),
+            "a block of the Hessian needs a linearisation with curvature before it"
+        );
+        work.sweeps.hvps += of.len();
+        let at = Operation {
+            program: &self.program,
+            node,
+        };
+        let stash = at.stash(&mut work.stash, &mut work.scratch);
+        f.hessian_among(&at.operands(&work.values), stash, of, room, out);
     }
 
     /// The derivative of the value along a direction of each input, after

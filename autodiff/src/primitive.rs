@@ -17,6 +17,9 @@ pub struct Asked {
     pub second: bool,
 }
 
+/// Entries of room for each entry that [`Primitive::hessian_among`] is asked for.
+pub const HESSIAN_ROOM: usize = 64;
+
 /// An operation with hand-written rules for every sweep.
 ///
 /// The engine calls `eval` once per linearisation and the other rules any number of times after
@@ -105,6 +108,29 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
     fn scratch_len(&self, operands: &[Shape]) -> usize {
         let _ = operands;
         0
+    }
+
+    /// Whether [`hessian_among`](Primitive::hessian_among) gives a block of its Hessian for less than
+    /// the products with as many vectors.
+    fn knows_hessian(&self) -> bool {
+        false
+    }
+
+    /// Overwrites `out`, column by column, with the second derivatives of a scalar value by the
+    /// entries `of` of its first operand, which ascend, at the operands that were evaluated last. A
+    /// `room` of [`HESSIAN_ROOM`] entries for each of `of`, and of the operand's own length, is given.
+    ///
+    /// Asked for where [`knows_hessian`](Primitive::knows_hessian) says so.
+    fn hessian_among(
+        &self,
+        operands: &Operands<'_, T>,
+        stash: Stash<'_, T>,
+        of: &[usize],
+        room: &mut [T],
+        out: &mut [T],
+    ) {
+        let _ = (operands, stash, of, room, out);
+        unreachable!("{} knows no block of its Hessian", self.name());
     }
 
     /// Overwrites `out` with the value, and the stash with what is asked for.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::panic::Location;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -16,6 +15,7 @@ use crate::rules::bilinear::Bilinear;
 use crate::rules::elementwise::{Binary, Unary};
 use crate::rules::linear::Linear;
 use crate::shape::Shape;
+use crate::site::Site;
 
 pub(crate) enum Op<T: Real> {
     Input,
@@ -126,9 +126,9 @@ pub(crate) struct Node<T: Real> {
     /// What sweeps may leave out here.
     pub(crate) activity: Activity,
     /// The first of its workspaces among the nested ones, if it has functions inside.
-    pub(crate) nested: usize,
-    /// The user's source line.
-    pub(crate) site: &'static Location<'static>,
+    pub(crate) nested: u32,
+    /// Where the user recorded it.
+    pub(crate) site: Site,
 }
 
 impl<T: Real> Node<T> {
@@ -255,6 +255,28 @@ impl<T: Real> Program<T> {
     /// Whether the output's value depends on input `k`.
     pub fn reads(&self, k: usize) -> bool {
         self.nodes[self.output].reads.meets(Inputs::one(k))
+    }
+
+    /// Whether [`Point::hessian_among`](crate::Point::hessian_among) gives blocks of the Hessian by
+    /// input `k`: whether the program is one fused loss of that input, which knows them.
+    pub fn knows_hessian(&self, k: usize) -> bool {
+        self.hessian_node(k).is_some()
+    }
+
+    pub(crate) fn hessian_node(&self, k: usize) -> Option<(&Node<T>, &dyn Primitive<T>)> {
+        let node = &self.nodes[self.output];
+        match &node.op {
+            Op::Fused(f)
+                if node.args[0] as usize == k
+                    && k < self.inputs
+                    && node.shape.is_scalar()
+                    && node.depends == Inputs::one(k)
+                    && f.knows_hessian() =>
+            {
+                Some((node, &**f))
+            }
+            _ => None,
+        }
     }
 
     /// Whether the program takes a gradient inside, so that it cannot be differentiated twice.

@@ -1,70 +1,112 @@
-//! A path of Lassos from a file of numbers, each started from the solution before, with its
+//! A path of sparse regressions from a file of numbers, each started from the solution before, with its
 //! hypergradient: what `benches/peers/lasso.py` runs beside other programs.
 //!
-//! `cargo run --release -p bilevel-models --example lasso_path -- FILE N D N_VALID TOLERANCE POINTS RATIO`
+//! `cargo run --release -p bilevel-models --example lasso_path -- FILE KIND N D N_VALID ENTRIES
+//! ENTRIES_VALID TOLERANCE POINTS RATIO`
 //!
-//! FILE holds little-endian `f64`: N×D training rows, N targets, N_VALID×D validation rows and N_VALID
-//! targets. The weights go from a RATIO-th of the largest to RATIO, in POINTS equal steps of their
-//! logarithm. One line of JSON a point: `weight`, `seconds`, `hypergradient`, `residual`, `iterations`,
-//! `status` and `y`.
+//! FILE holds little-endian `f64`: of the training samples and then of the validation samples the rows,
+//! and a target or a label ±1 for each. ENTRIES of 0 say that rows are dense; if not, a matrix is given
+//! by its starts of rows, the columns of its entries and their values. KIND is `lasso`, `elastic-net`
+//! with as large a weight of the squares, `weighted-lasso`, whose weights are 0.5 to 1.5 times that of
+//! the path in turn, or `sparse-logistic`. The weights go from a RATIO-th of the largest to RATIO, in
+//! POINTS equal steps of their logarithm. One line of JSON a point: `weight`, `seconds`,
+//! `hypergradient`, `residual`, `iterations`, `status` and `y`.
 
 use std::error::Error;
 use std::time::Instant;
 
-use models::data::{Samples, Splits};
-use models::lasso_on;
+use autodiff::Sparse;
+use models::data::{Features, Samples, Splits};
+use models::{Task, elastic_net_on, lasso_on, sparse_logistic, weighted_lasso_on};
 use nalgebra::{DMatrix, DVector};
 use solvers::{Aid, At, Strategy};
 
+/// What is left of the numbers.
+struct Numbers(std::vec::IntoIter<f64>);
+
+impl Numbers {
+    fn take(&mut self, count: usize) -> Vec<f64> {
+        self.0.by_ref().take(count).collect()
+    }
+
+    fn samples(
+        &mut self,
+        rows: usize,
+        d: usize,
+        entries: usize,
+    ) -> Result<Samples, Box<dyn Error>> {
+        let features: Features = if entries == 0 {
+            DMatrix::from_vec(d, rows, self.take(rows * d)).into()
+        } else {
+            let starts = self.take(rows + 1).iter().map(|v| *v as usize).collect();
+            let places = self.take(entries).iter().map(|v| *v as u32).collect();
+            Sparse::new(rows, d, starts, places, self.take(entries))?.into()
+        };
+        let labels = self.take(rows);
+        Ok(Samples { features, labels })
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [file, n, d, valid, tolerance, points, ratio] = &args[..] else {
-        return Err("expected FILE N D N_VALID TOLERANCE POINTS RATIO".into());
+    let [
+        file,
+        kind,
+        n,
+        d,
+        valid,
+        entries,
+        entries_valid,
+        tolerance,
+        points,
+        ratio,
+    ] = &args[..]
+    else {
+        return Err(
+            "expected FILE KIND N D N_VALID ENTRIES ENTRIES_VALID TOLERANCE POINTS RATIO".into(),
+        );
     };
-    let (n, d, valid): (usize, usize, usize) = (n.parse()?, d.parse()?, valid.parse()?);
-    let (points, ratio): (usize, f64) = (points.parse()?, ratio.parse()?);
+    let (d, points, ratio): (usize, usize, f64) = (d.parse()?, points.parse()?, ratio.parse()?);
     let bytes = std::fs::read(file)?;
-    let numbers = bytes
+    let all = bytes
         .chunks_exact(8)
         .map(|b| f64::from_le_bytes(b.try_into().expect("eight")));
-    let numbers: Vec<f64> = numbers.collect();
-    if numbers.len() != (n + valid) * (d + 1) {
-        return Err(format!("{file}: {} numbers", numbers.len()).into());
-    }
-    let mut rest = &numbers[..];
-    let mut take = |count: usize| {
-        let (taken, left) = rest.split_at(count);
-        rest = left;
-        taken.to_vec()
-    };
-    let mut samples = |rows: usize| Samples {
-        features: DMatrix::from_vec(d, rows, take(rows * d)).into(),
-        labels: take(rows),
-    };
+    let mut numbers = Numbers(all.collect::<Vec<f64>>().into_iter());
     let splits = Splits {
-        train: samples(n),
-        valid: samples(valid),
+        train: numbers.samples(n.parse()?, d, entries.parse()?)?,
+        valid: numbers.samples(valid.parse()?, d, entries_valid.parse()?)?,
         test: None,
         source: file.clone(),
     };
-    let problem = lasso_on::<f64>(splits);
+    let task: Task<f64> = match &kind[..] {
+        "lasso" => lasso_on(splits),
+        "elastic-net" => elastic_net_on(splits),
+        "weighted-lasso" => weighted_lasso_on(splits),
+        "sparse-logistic" => sparse_logistic(splits)?,
+        _ => return Err(format!("kind {kind}").into()),
+    };
+    let share = |j: usize| match &kind[..] {
+        "weighted-lasso" => (0.5 + (j % 5) as f64 / 4.0).ln(),
+        _ => 0.0,
+    };
     // The task starts at a tenth of the largest weight.
-    let largest = problem.x[0] + 10f64.ln();
-    let bilevel = &problem.bilevel;
+    let largest = task.x[0] + 10f64.ln();
+    let problem = &task.bilevel;
     let aid = Aid::cg().lower_tolerance(tolerance.parse()?);
-    let mut work = bilevel.workspace();
-    let mut y = bilevel.start().clone();
+    let mut work = problem.workspace();
+    let mut y = problem.start().clone();
     for k in 1..=points {
-        let x = DVector::from_element(1, largest + ratio.ln() * k as f64 / points as f64);
+        let weight = largest + ratio.ln() * k as f64 / points as f64;
+        let x = DVector::from_fn(task.x.len(), |j, _| weight + share(j));
         let began = Instant::now();
-        let estimate = aid.hypergradient_at(bilevel, At::new(&x).start(&y), &mut work)?;
+        let estimate = aid.hypergradient_at(problem, At::new(&x).start(&y), &mut work)?;
         let seconds = began.elapsed().as_secs_f64();
         y.copy_from(&estimate.y);
         println!(
-            "{{\"weight\": {:e}, \"seconds\": {seconds:e}, \"hypergradient\": {:e}, \"residual\": {:e}, \
+            "{{\"weight\": {:e}, \"seconds\": {seconds:e}, \"hypergradient\": {:?}, \"residual\": {:e}, \
              \"iterations\": {}, \"status\": \"{}\", \"y\": {:?}}}",
-            x[0].exp(),
-            estimate.hypergradient[0],
+            weight.exp(),
+            estimate.hypergradient.as_slice(),
             estimate.lower_residual,
             estimate.lower_iterations,
             estimate.status.code(),

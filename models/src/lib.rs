@@ -17,11 +17,14 @@
 //! assert!((value - 2f64.ln()).abs() < 1e-12);
 //! ```
 
+mod among;
 pub mod catalogue;
 pub mod closed_form;
+mod constrained;
 mod curvatures;
 pub mod data;
 mod dataset;
+mod deep_equilibrium;
 mod design;
 mod few_shot;
 mod gaussian;
@@ -30,10 +33,12 @@ mod group_ridge;
 mod held_out;
 mod hyper_cleaning;
 mod imaging;
+mod kalman;
 mod learning_rates;
 mod least_squares;
 mod logistic;
 mod logistic_loss;
+mod maml;
 mod mlp;
 mod mlp_loss;
 mod mlp_tasks;
@@ -52,7 +57,9 @@ use catalogue::Entry;
 use closed_form::{BDA_COUNTEREXAMPLE, BDA_DISCRIMINATING, PENALTY_BIAS, QUADRATIC, SCALAR};
 use stability::{ORTHOGONAL_MAP, RIDGE_PRIOR};
 
+pub use constrained::{CONSTRAINED, constrained};
 pub use dataset::Dataset;
+pub use deep_equilibrium::{DEEP_EQUILIBRIUM, deep_equilibrium};
 pub use few_shot::{FEW_SHOT, FewShot, few_shot, few_shot_on};
 pub use gaussian_process::{
     Evidence, GAUSSIAN_PROCESS, GAUSSIAN_PROCESS_LIKELIHOOD, gaussian_process,
@@ -64,11 +71,13 @@ pub use imaging::{
     Convex, FOE_DENOISING, Filters, ICNN_DENOISING, Images, Photographs, TV_DEBLURRING,
     TV_DENOISING, foe_denoising, icnn_denoising, tv_deblurring, tv_denoising, tv_denoising_on,
 };
+pub use kalman::{KALMAN, kalman};
 pub use learning_rates::{LEARNING_RATES, Stages, learning_rates};
 pub use least_squares::{
     LEAST_SQUARES, RIDGE, least_squares, ridge, ridge_hypergradient, ridge_on,
 };
 pub use logistic::{LOGISTIC, logistic};
+pub use maml::{MAML, Sines, maml};
 pub use mlp::{Activation, Mlp};
 pub use mlp_tasks::{MLP, MLP_CLEANING, mlp, mlp_cleaning};
 pub use nonconvex::{SHIFTED_SINES, SINE_PRODUCT, shifted_sines, sine_product};
@@ -90,11 +99,14 @@ pub static PROBLEMS: &[&Entry] = &[
     &MLP_CLEANING,
     &LEARNING_RATES,
     &FEW_SHOT,
+    &MAML,
+    &DEEP_EQUILIBRIUM,
     &BDA_COUNTEREXAMPLE,
     &BDA_DISCRIMINATING,
     &PENALTY_BIAS,
     &SCALAR,
     &QUADRATIC,
+    &CONSTRAINED,
     &RIDGE,
     &LEAST_SQUARES,
     &RANDOM_QUADRATICS,
@@ -103,6 +115,7 @@ pub static PROBLEMS: &[&Entry] = &[
     &GROUP_RIDGE,
     &GAUSSIAN_PROCESS,
     &GAUSSIAN_PROCESS_LIKELIHOOD,
+    &KALMAN,
     &LASSO,
     &ELASTIC_NET,
     &WEIGHTED_LASSO,

@@ -279,6 +279,23 @@ impl<T: Real> Primitive<T> for ScoreLoss<T> {
         self.over.d() + self.over.n + self.gathered() + self.over.room_len(1)
     }
 
+    fn knows_hessian(&self) -> bool {
+        true
+    }
+
+    fn hessian_among(
+        &self,
+        a: &Operands<'_, T>,
+        mut stash: Stash<'_, T>,
+        of: &[usize],
+        room: &mut [T],
+        out: &mut [T],
+    ) {
+        let curvatures = self.split(&mut stash).curvatures;
+        self.over
+            .curvature_among(self.over.at(a), curvatures, of, room, out);
+    }
+
     fn eval(&self, a: &Operands<'_, T>, asked: Asked, out: &mut [T], mut stash: Stash<'_, T>) {
         self.evaluate(a, None, asked, out, &mut stash);
     }

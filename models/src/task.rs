@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use autodiff::{Objective, Program, Real, Sampled};
 use nalgebra::DVector;
-use solvers::{Bilevel, Constants, Part, ProblemError};
+use solvers::{Bilevel, Constants, Constraints, Part, ProblemError};
 
 use crate::data::ReadData;
 use crate::held_out::HeldOut;
@@ -179,6 +179,19 @@ impl<T: Real> Task<T> {
     #[track_caller]
     pub(crate) fn with_part(self, part: Part<T>) -> Self {
         match self.bilevel.with_part(part) {
+            Ok(bilevel) => Task { bilevel, ..self },
+            Err(error) => panic!("problem `{}`: {error}", self.name),
+        }
+    }
+
+    /// Puts the lower level under these constraints.
+    ///
+    /// # Panics
+    /// If they are none of this x and y.
+    #[must_use]
+    #[track_caller]
+    pub(crate) fn with_constraints(self, constraints: Constraints<T>) -> Self {
+        match self.bilevel.with_constraints(constraints) {
             Ok(bilevel) => Task { bilevel, ..self },
             Err(error) => panic!("problem `{}`: {error}", self.name),
         }

@@ -58,6 +58,14 @@ impl Curvature {
         }
     }
 
+    /// A curvature that was found otherwise.
+    pub(crate) fn met(curvature: f64) -> Self {
+        Curvature {
+            least: curvature,
+            largest: curvature,
+        }
+    }
+
     /// The product `hp` of H and `p`, or of several vectors one after the other.
     pub(crate) fn see<T: Real>(&mut self, n: usize, p: &[T], hp: &[T]) {
         for (p, hp) in p.chunks_exact(n).zip(hp.chunks_exact(n)) {

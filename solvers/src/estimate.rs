@@ -96,6 +96,17 @@ pub enum Status {
         /// The most negative curvature met, in units of the largest magnitude.
         relative_curvature: f64,
     },
+    /// No y satisfies the constraints of the lower level at this x.
+    Infeasible {
+        /// The least violation, as a distance in y.
+        violation: f64,
+    },
+    /// The gradients by y of the constraints that hold with equality depend on each other, so their
+    /// multipliers are not unique.
+    DependentConstraints {
+        /// The least singular value of the gradients, each of length one, in units of the largest.
+        relative: f64,
+    },
     /// A value is NaN or infinite.
     NonFinite {
         /// Where it first arose.
@@ -112,6 +123,8 @@ pub enum Status {
     Irreversible(Irreversible),
     /// A loop under [`Memory::Disk`](autodiff::unroll::Memory::Disk) could not keep its states.
     Disk(DiskError),
+    /// Somebody [interrupted](autodiff::bytes::Interrupt) the computation.
+    Interrupted,
 }
 
 impl Status {
@@ -139,10 +152,13 @@ impl Status {
             Status::InconsistentSystem { .. } => "inconsistent-system",
             Status::SingularHessian { .. } => "singular-hessian",
             Status::NegativeCurvature { .. } => "negative-curvature",
+            Status::Infeasible { .. } => "infeasible",
+            Status::DependentConstraints { .. } => "dependent-constraints",
             Status::NonFinite { .. } => "non-finite",
             Status::Undefined { .. } => "undefined",
             Status::Irreversible(_) => "irreversible",
             Status::Disk(_) => "disk-failed",
+            Status::Interrupted => "interrupted",
         }
     }
 
@@ -240,6 +256,19 @@ impl fmt::Display for Status {
                  {relative_curvature:.1e}), so y is no minimiser: start it elsewhere, or solve it \
                  further; where a saddle is meant, start at it and use minres"
             ),
+            Status::Infeasible { violation } => write!(
+                f,
+                "no y satisfies the constraints of the lower level at this x (the least violation is a \
+                 distance of {violation:.1e}): keep x where they have a solution, by bounds, or \
+                 penalise what they ask for"
+            ),
+            Status::DependentConstraints { relative } => write!(
+                f,
+                "the gradients of the constraints that hold with equality depend on each other (least \
+                 singular value {relative:.1e}), so their multipliers are not unique and y may have \
+                 no derivative: state each constraint once, and a pair of opposite inequalities as \
+                 one equality"
+            ),
             Status::NonFinite { place } => write!(
                 f,
                 "not a finite number: {place}; check that x, the start and the data are where this is \
@@ -257,6 +286,11 @@ impl fmt::Display for Status {
             Status::Disk(reason) => write!(
                 f,
                 "{reason}: make room there, name another folder by TMPDIR, or take more slots"
+            ),
+            Status::Interrupted => write!(
+                f,
+                "interrupted before its end, so nothing of it is a result: lift the interrupt, and call \
+                 again"
             ),
         }
     }
@@ -352,9 +386,15 @@ pub struct Estimate<T: Real> {
     /// Of an unrolled loop: the share of the cotangent ∇_yF that is left at its start; in forward
     /// mode an upper estimate of what the derivative still lacks.
     pub left: Option<f64>,
+    /// The multipliers λ of [constraints](crate::Bilevel::with_constraints) between the levels, in the
+    /// units of g by those of the constraints: of the equalities, then of the inequalities, where 0
+    /// is one that does not hold with equality. Empty without constraints.
+    pub multipliers: Vec<f64>,
     /// Where the lower level has a [part beside g](crate::Bilevel::with_part), the margin of strict
     /// complementarity at y: how far `y − s ∇_y g` may move, as a part of its size and at most 0.1,
-    /// until another set of entries is active, and the derivative of the solution another one.
+    /// until another set of entries is active, and the derivative of the solution another one. With
+    /// [constraints](crate::Bilevel::with_constraints) likewise the least distance of an inequality
+    /// that does not hold with equality, or pressure on one that does over the largest curvature.
     pub margin: Option<f64>,
     /// A bound on the error; `None` where the problem's constants are unknown, or there is no linear
     /// system.

@@ -30,6 +30,8 @@ pub mod arbitrary;
 pub mod argmin;
 pub mod catalogue;
 mod certificate;
+mod constraints;
+mod criteria;
 mod estimate;
 mod expect;
 // Documentation alone: an edit of a page builds nothing else anew.
@@ -38,6 +40,7 @@ pub mod guide;
 mod hessian;
 mod hypergradient;
 mod inner;
+mod layer;
 mod ledger;
 pub mod linear;
 mod loops;
@@ -52,15 +55,18 @@ mod scratch;
 mod workspace;
 
 pub use certificate::{Certificate, Constants, certify};
+pub use constraints::Constraints;
+pub use criteria::{Envelope, Folds, Sure};
 pub use estimate::{Estimate, Oracles, Status};
 pub use hypergradient::{
     ANY_DEPTH, Aid, AidStep, Answer, At, Bda, Budget, BudgetError, Call, ConfigError, Exact,
-    Footprint, Itd, OneStage, Plan, Room, StepSystem, Strategy,
+    Footprint, Itd, Kkt, OneStage, Plan, Room, StepSystem, Strategy,
 };
 pub use inner::{
     Constraint, InnerStep, Numbers, OwnStep, ParseInnerStepError, Proximal, Recorded, RmsProp,
     StepAt, StepEntry, StepLength, StepRule,
 };
+pub use layer::{Layer, Row};
 pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, LowerSolve, solve_lower};
 // Its list of methods is its own.
@@ -70,7 +76,7 @@ pub use method::{
     Outer, Progress, Project, Rule, Run, State, Update, keep_warnings, keeping,
 };
 pub use optimiser::{Moving, Optimise, Optimiser};
-pub use part::{Need, Parameter, Part, ProximalMap};
+pub use part::{Entrywise, Need, Parameter, Part, ProximalMap};
 pub use problem::{Bilevel, ProblemError};
 pub use schedule::Schedule;
 pub use workspace::Workspace;

@@ -7,6 +7,7 @@ use autodiff::{Objective, Program, Real, Sampled, Shape, Var};
 use nalgebra::DVector;
 
 use crate::certificate::Stated;
+use crate::constraints::{self, Constraints};
 use crate::part::{Part, Recorded};
 use crate::sampling::Levels;
 use crate::{ConfigError, Workspace};
@@ -39,6 +40,7 @@ pub struct Bilevel<T: Real> {
     start_of_x: Option<Arc<Program<T>>>,
     step: Option<Step<T>>,
     part: Option<Arc<Recorded<T>>>,
+    constraints: Option<Arc<constraints::Recorded<T>>>,
     pub(crate) samples: Levels<T>,
     pub(crate) constants: Stated<T>,
 }
@@ -102,6 +104,12 @@ pub enum ProblemError {
         /// What is wrong and what was expected.
         reason: String,
     },
+    /// Constraints of the lower level are none for these x and y.
+    #[error("the constraints: {reason}")]
+    Constraints {
+        /// What is wrong and what was expected.
+        reason: String,
+    },
     /// An objective takes a gradient inside, so it has no second derivatives here.
     #[error(
         "the {level} objective takes a gradient inside: its second derivatives are not available"
@@ -141,6 +149,7 @@ impl<T: Real> Bilevel<T> {
             start_of_x: None,
             step: None,
             part: None,
+            constraints: None,
             samples: Levels::default(),
             constants: Stated::default(),
         })
@@ -290,9 +299,9 @@ impl<T: Real> Bilevel<T> {
     /// Makes y what the steps make of the start: x is then part of the steps, as learning rates are,
     /// and not of g alone.
     ///
-    /// [`Itd`](crate::Itd) differentiates through these steps, in place of steps of its own. No
-    /// equation says where they end, so whatever differentiates the solution of the lower level, or
-    /// takes its steps itself, refuses the problem.
+    /// [`Itd`](crate::Itd) differentiates through these steps, in place of steps of its own, and
+    /// [`AidStep`](crate::AidStep) their fixed point, unless they change from one to the next. What
+    /// differentiates `∇_y g = 0`, or takes steps on g itself, refuses the problem.
     ///
     /// # Panics
     /// If the step is not one of x of `dim_x` and a state of `dim_y` entries.
@@ -327,6 +336,10 @@ impl<T: Real> Bilevel<T> {
             "steps of a problem with a part beside g: expected steps that end in its proximal map, \
              and no part"
         );
+        assert!(
+            self.constraints.is_none(),
+            "steps of a problem with constraints: expected none of its own"
+        );
         let (found, expected) = ((step.dim_x(), step.dim_state()), (self.dim_x, self.dim_y));
         assert!(
             found == expected,
@@ -338,6 +351,53 @@ impl<T: Real> Bilevel<T> {
         );
         self.step = Some(step);
         self
+    }
+
+    /// The problem whose lower level is the equation `y = Φ(x, y)` of a map: an equilibrium.
+    ///
+    /// Φ is the problem's [step](Bilevel::with_step): [`AidStep`](crate::AidStep) solves and
+    /// differentiates the equation, [`Itd`](crate::Itd) unrolls it from the start. g is
+    /// `½‖Φ(x, y) − y‖²`, for who wants its value.
+    ///
+    /// # Errors
+    /// As [`new`](Bilevel::new).
+    ///
+    /// # Panics
+    /// If Φ does not give `dim_y` entries.
+    ///
+    /// # Reference
+    /// S. Bai, J. Z. Kolter and V. Koltun, Deep equilibrium models, NeurIPS 2019.
+    ///
+    /// # Example
+    /// `y = ½y + x` has y = 2x:
+    /// ```
+    /// use autodiff::{Var, objective};
+    /// use nalgebra::dvector;
+    /// use solvers::{AidStep, Bilevel, InnerStep, Strategy};
+    ///
+    /// let upper = objective(|_: Var, y: Var| 0.5 * (y - 1.0).norm_squared());
+    /// let problem = Bilevel::fixed_point(upper, |x: Var, y: Var| 0.5 * y + x, 1, 1)?;
+    /// let strategy = AidStep::new(InnerStep::GradientDescent);
+    /// let estimate = strategy.hypergradient(&problem, &dvector![0.2], &mut problem.workspace())?;
+    /// assert!((estimate.hypergradient[0] - 2.0 * (0.4 - 1.0)).abs() < 1e-9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn fixed_point<M>(
+        upper: impl Objective<T>,
+        map: M,
+        dim_x: usize,
+        dim_y: usize,
+    ) -> Result<Self, ProblemError>
+    where
+        M: for<'r> Fn(Var<'r, T>, Var<'r, T>) -> Var<'r, T>,
+    {
+        not_empty(dim_x, dim_y)?;
+        let step = Step::new(dim_x, dim_y, |x, y, _| map(x, y));
+        let half = T::of(0.5);
+        let shapes = [dim_x, dim_y].map(Shape::vector);
+        let lower = Program::record(&shapes, |v| (map(v[0], v[1]) - v[1]).norm_squared() * half);
+        Ok(Self::new(upper, lower, dim_x, dim_y)?.with_step(step))
     }
 
     /// The problem whose lower level is `min_y g(x, y) + h(x, y)` with this part h of the lower level,
@@ -358,6 +418,10 @@ impl<T: Real> Bilevel<T> {
             let reason = "the problem has steps of its own: expected none beside a part";
             return Err(wrong(reason.to_owned()));
         }
+        if self.constraints.is_some() {
+            let reason = "the problem has constraints: expected none beside a part";
+            return Err(wrong(reason.to_owned()));
+        }
         let recorded = Recorded::new(part, self.dim_x, self.dim_y).map_err(wrong)?;
         self.part = Some(Arc::new(recorded));
         Ok(self)
@@ -372,16 +436,66 @@ impl<T: Real> Bilevel<T> {
         self.part.as_ref()
     }
 
+    /// The problem whose lower level is `min_y g(x, y)` under these constraints.
+    ///
+    /// [`Kkt`](crate::Kkt) and [`Exact`](crate::Exact) solve and differentiate it, and every method
+    /// that descends along their hypergradients. What solves `∇_y g = 0` refuses it; with a
+    /// [barrier](Constraints::barrier) in g it need not.
+    ///
+    /// # Errors
+    /// If there are none, one does not depend on y, or the problem has a part or steps of its own.
+    pub fn with_constraints(mut self, constraints: Constraints<T>) -> Result<Self, ProblemError> {
+        let beside = match (&self.part, &self.step) {
+            (Some(part), _) => Some(format!("a part beside g ({})", part.part.name())),
+            (_, Some(_)) => Some("steps of its own".to_owned()),
+            _ => None,
+        };
+        let recorded = match beside {
+            Some(beside) => Err(format!(
+                "the problem has {beside}: expected none beside constraints"
+            )),
+            None => constraints::Recorded::new(constraints, self.dim_x, self.dim_y),
+        };
+        let recorded = recorded.map_err(|reason| ProblemError::Constraints { reason })?;
+        self.constraints = Some(Arc::new(recorded));
+        Ok(self)
+    }
+
+    /// The [constraints](Bilevel::with_constraints) of the lower level.
+    pub fn constraints(&self) -> Option<&Constraints<T>> {
+        self.constraints.as_ref().map(|recorded| &recorded.given)
+    }
+
+    pub(crate) fn recorded_constraints(&self) -> Option<&Arc<constraints::Recorded<T>>> {
+        self.constraints.as_ref()
+    }
+
+    /// The reason why what knows no constraints between the levels cannot be run on it, if it has
+    /// some.
+    pub(crate) fn constrained(&self) -> Option<String> {
+        self.constraints.as_ref().map(|recorded| {
+            format!(
+                "the lower level has constraints ({} of them): expected kkt or exact, or descent by \
+                 one of them; or a barrier in g",
+                recorded.count()
+            )
+        })
+    }
+
     /// The steps that y moves by, where the problem [brings its own](Bilevel::with_step).
     pub fn step(&self) -> Option<&Step<T>> {
         self.step.as_ref()
     }
 
-    /// The reason why nothing but unrolling its own steps can be run on it, if it brings some.
+    /// The reason why nothing but unrolling its own steps can be run on it, if it brings some, or
+    /// nothing but what solves its constraints.
     pub(crate) fn own_step(&self) -> Option<String> {
+        if self.constraints.is_some() {
+            return self.constrained();
+        }
         self.step.as_ref().map(|_| {
             "the problem has steps of its own, which x is part of, and no solution of a lower level \
-             to differentiate: expected itd"
+             to differentiate: expected aid-step or itd"
                 .to_owned()
         })
     }
@@ -420,6 +534,11 @@ impl<T: Real> Bilevel<T> {
     /// The upper objective F(x, y).
     pub fn upper(&self) -> &Arc<Program<T>> {
         &self.upper
+    }
+
+    /// Puts another function of x, y and what a workspace holds beside them in F's place.
+    pub(crate) fn replace_upper(&mut self, upper: Arc<Program<T>>) {
+        self.upper = upper;
     }
 
     /// The lower objective g(x, y).

@@ -7,7 +7,9 @@ use autodiff::bytes::{Buffer, Bytes, Category, Meter};
 use autodiff::{Point, Real};
 use nalgebra::DVector;
 
+use crate::constraints::ConstraintPoint;
 use crate::loops::Loops;
+use crate::lower::Working;
 use crate::part::{PartPoint, ready};
 use crate::{Bilevel, Ledger, Oracles};
 
@@ -17,9 +19,12 @@ pub struct Workspace<T: Real> {
     pub(crate) upper: Point<T>,
     pub(crate) lower: Point<T>,
     pub(crate) part: Option<PartPoint<T>>,
+    pub(crate) constraints: Option<ConstraintPoint<T>>,
     /// The start of the lower level as a function of x.
     pub(crate) start: Option<Point<T>>,
     pub(crate) loops: Loops<T>,
+    /// Room for working sets, once they were used.
+    pub(crate) working: Option<Working<T>>,
     /// Room for the vectors of a call; that of the call which took most.
     pub(crate) room: Buffer<T>,
     pub(crate) meter: Meter,
@@ -34,8 +39,12 @@ impl<T: Real> Workspace<T> {
             part: problem
                 .recorded_part()
                 .map(|part| PartPoint::new(part, &meter)),
+            constraints: problem
+                .recorded_constraints()
+                .map(|of| ConstraintPoint::new(of, &meter)),
             start: problem.start_of_x().map(|start| ready(start, &meter)),
             loops: Loops::new(&meter),
+            working: None,
             room: Buffer::zeros(0, Category::Solver, &meter),
             meter,
         }
@@ -86,6 +95,10 @@ impl<T: Real> Workspace<T> {
             (Some(mine), Some(of)) => Arc::ptr_eq(&mine.recorded, of),
             (mine, of) => mine.is_none() && of.is_none(),
         };
+        let same_constraints = match (&self.constraints, problem.recorded_constraints()) {
+            (Some(mine), Some(of)) => Arc::ptr_eq(&mine.recorded, of),
+            (mine, of) => mine.is_none() && of.is_none(),
+        };
         let same_start = match (&self.start, problem.start_of_x()) {
             (Some(mine), Some(of)) => Arc::ptr_eq(mine.program(), of),
             (mine, of) => mine.is_none() && of.is_none(),
@@ -94,6 +107,7 @@ impl<T: Real> Workspace<T> {
             Arc::ptr_eq(self.upper.program(), problem.upper())
                 && Arc::ptr_eq(self.lower.program(), problem.lower())
                 && same_part
+                && same_constraints
                 && same_start,
             "this workspace was made by another problem"
         );

@@ -13,6 +13,7 @@ use bilevel_tests::campaign;
 use bilevel_tests::kills::Kills;
 use bilevel_tests::progress::watched;
 use bilevel_tests::silent;
+use solvers::arbitrary::unkind::Family;
 
 /// A campaign, by its name on the command line.
 struct Entry {
@@ -35,13 +36,13 @@ alone. --program looks at program I of the campaign with seed S alone.",
     },
     Entry {
         name: "silent",
-        flags: &["--estimates N", "--seed S", "--only I"],
+        flags: &["--estimates N", "--seed S", "--family F", "--only I"],
         about: "Makes N estimates (10000) of hypergradients at random lower levels with known solutions, on
 all cores (RAYON_NUM_THREADS says how many), and judges each: right; told, where a failure or a
 warning says that it is not; a false alarm, where one does beside a right estimate; silent, where it
 is wrong under a success without a warning. The table depends on N and S (1) alone. It is a failure
 where one is silent, where a strategy panics, or where more than 2 % are false alarms.
---only shows estimate I of the campaign with seed S.",
+--family takes lower levels of one family alone, --only shows estimate I of the campaign.",
         run: silent_errors,
     },
     Entry {
@@ -119,12 +120,19 @@ fn programs(flags: &Flags) -> Result<bool, String> {
 fn silent_errors(flags: &Flags) -> Result<bool, String> {
     let seed = flags.number("--seed")?.unwrap_or(1);
     let count = flags.number("--estimates")?.unwrap_or(10_000);
+    let mut campaign = silent::Campaign::new(count, seed);
+    if let Some(name) = flags.text("--family") {
+        let found = Family::ALL.into_iter().find(|family| family.name() == name);
+        campaign.family = Some(found.ok_or_else(|| {
+            let names = Family::ALL.map(Family::name).join(", ");
+            format!("--family {name:?}: expected one of {names}")
+        })?);
+    }
     if let Some(number) = flags.number("--only")? {
-        let seen = silent::look(seed, number);
+        let seen = campaign.look(number);
         println!("{seen}\n{}", seen.shown);
         return Ok(true);
     }
-    let campaign = silent::Campaign::new(count, seed);
     let table = watched("estimates", count, |done| campaign.run(done));
     print!("{table}");
     if !table.holds() {

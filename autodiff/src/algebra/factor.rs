@@ -1,13 +1,13 @@
 //! Where a matrix is factored: the one place for every operation that needs a factor.
 //!
-//! Both factorisations halve the matrix until it is small, so that nearly all of the work is in
-//! matrix products. A pivot that may be all rounding becomes NaN, and so does what is made of it: a
+//! Both factorisations halve the matrix until it is small ([`crate::cholesky`] that of a symmetric one),
+//! so that nearly all of the work is in matrix products. A pivot that may be all rounding becomes NaN, and so does what is made of it: a
 //! matrix without a factor is told as everything is that is not finite.
 
 use nalgebra::{DMatrixView, DMatrixViewMut};
 
-use super::triangular::{Half, SMALL, solve, subtract};
-use crate::kernels::dot;
+use super::triangular::{Half, solve, subtract};
+use crate::cholesky::factor_if;
 use crate::real::Real;
 
 /// Overwrites `u` with the upper triangular factor of the symmetric part of `a`, `S = UᵀU`, with
@@ -16,56 +16,21 @@ use crate::real::Real;
 pub(super) fn cholesky<T: Real>(a: &[T], n: usize, u: &mut [T]) {
     let half = T::of(0.5);
     for j in 0..n {
-        for i in 0..n {
-            u[i + j * n] = match i <= j {
-                true => (a[i + j * n] + a[j + i * n]) * half,
-                false => T::zero(),
-            };
+        for i in j..n {
+            u[i + j * n] = (a[i + j * n] + a[j + i * n]) * half;
         }
     }
-    upper(DMatrixViewMut::from_slice(u, n, n), 0, &|j| a[j * (n + 1)]);
-}
-
-/// Factors the block whose first row is `first` of the whole, what is above it being done.
-fn upper<T: Real>(mut u: DMatrixViewMut<'_, T>, first: usize, diagonal: &dyn Fn(usize) -> T) {
-    let n = u.nrows();
-    if n <= SMALL {
-        return small(u, first, diagonal);
-    }
-    let k = n / 2;
-    let (mut left, mut right) = u.columns_range_pair_mut(0..k, k..n);
-    let mut corner = left.rows_range_mut(0..k);
-    upper(corner.as_view_mut(), first, diagonal);
-    let (mut above, mut below) = right.rows_range_pair_mut(0..k, k..n);
-    solve(corner.as_view(), above.as_view_mut(), Half::Upper, true);
-    // What is below the diagonal stays 0: columns in groups, each down to its last row.
-    let width = (n / 8).next_multiple_of(SMALL);
-    for start in (0..n - k).step_by(width) {
-        let end = (n - k).min(start + width);
-        let (of, by) = (above.columns_range(0..end), above.columns_range(start..end));
-        let out = below.view_range_mut(0..end, start..end);
-        subtract(out, of, true, by);
-    }
-    for j in 0..n - k {
-        below.view_range_mut(j + 1.., j..=j).fill(T::zero());
-    }
-    upper(below, first + k, diagonal);
-}
-
-fn small<T: Real>(mut u: DMatrixViewMut<'_, T>, first: usize, diagonal: &dyn Fn(usize) -> T) {
-    for j in 0..u.nrows() {
-        let (done, mut rest) = u.columns_range_pair_mut(0..j, j..=j);
-        let mut column = rest.column_mut(0);
-        let column = &mut column.as_mut_slice()[..=j];
+    let sound = |j: usize, pivot: T| pivot > noise(j, a[j * (n + 1)] - pivot);
+    let failed = factor_if(u, n, &sound).err();
+    // U = Lᵀ.
+    for j in 0..n {
         for i in 0..j {
-            let of = done.column(i);
-            let of = of.as_slice();
-            column[i] = (column[i] - dot(&of[..i], &column[..i])) / of[i];
+            u[i + j * n] = u[j + i * n];
+            u[j + i * n] = T::zero();
         }
-        let pivot = column[j] - dot(&column[..j], &column[..j]);
-        let taken = diagonal(first + j) - pivot;
-        let sound = pivot > T::zero() && pivot > noise(first + j, taken);
-        column[j] = if sound { pivot.sqrt() } else { nan() };
+        for i in failed.unwrap_or(n)..=j {
+            u[i + j * n] = nan();
+        }
     }
 }
 

@@ -286,6 +286,38 @@ impl<T: Real> Table<T> {
         }
     }
 
+    /// Overwrites `out` with the entries `of` of sample `i`.
+    ///
+    /// # Panics
+    /// If there is no such sample or entry, or `out` does not have as many entries as `of`.
+    #[track_caller]
+    pub fn pick(&self, i: usize, of: &[usize], out: &mut [T]) {
+        assert!(i < self.len, "sample {i} of {}", self.len);
+        assert!(out.len() == of.len(), "room for {} entries", of.len());
+        let place = |stride: usize| i * stride..i * stride + self.width;
+        match &self.rows {
+            Rows::Bytes(rows, grid) => {
+                let all = &rows.all()[place(rows.stride)];
+                let value = |j: &usize| grid.value(T::of(all[*j].into()));
+                out.iter_mut().zip(of).for_each(|(o, j)| *o = value(j));
+            }
+            Rows::Words(rows, grid) => {
+                let all = &rows.all()[place(rows.stride)];
+                let value = |j: &usize| grid.value(T::of(all[*j].into()));
+                out.iter_mut().zip(of).for_each(|(o, j)| *o = value(j));
+            }
+            Rows::Single(rows) => {
+                let all = &rows.all()[place(rows.stride)];
+                let value = |j: &usize| T::of(all[*j].into());
+                out.iter_mut().zip(of).for_each(|(o, j)| *o = value(j));
+            }
+            Rows::Whole(rows) => {
+                let all = &rows.all()[place(rows.stride)];
+                out.iter_mut().zip(of).for_each(|(o, j)| *o = all[*j]);
+            }
+        }
+    }
+
     /// Some of the samples, kept in the same way.
     ///
     /// # Panics

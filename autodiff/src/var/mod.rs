@@ -21,6 +21,7 @@ use crate::recorder::Recorder;
 use crate::rules::elementwise::{Binary, Unary};
 use crate::rules::linear::Linear;
 use crate::shape::Shape;
+use crate::site::Site;
 
 /// A value of a recording: a `Copy` handle with a shape and no number.
 ///
@@ -52,13 +53,30 @@ impl<T: Real> fmt::Debug for Var<'_, T> {
 
 impl<'r, T: Real> Var<'r, T> {
     /// The handle of a recorded value.
-    fn of(recorder: &'r Recorder<T>, id: u32) -> Self {
+    pub(crate) fn of(recorder: &'r Recorder<T>, id: u32) -> Self {
         Var {
             recorder,
             id,
             shape: recorder.node(id).shape,
             brand: PhantomData,
         }
+    }
+
+    /// The handles of inputs of these shapes, with which a recording begins.
+    #[track_caller]
+    pub(crate) fn inputs(recorder: &'r Recorder<T>, shapes: &[Shape]) -> Vec<Self> {
+        assert!(
+            (1..=64).contains(&shapes.len()),
+            "a program has 1 to 64 inputs, not {}",
+            shapes.len()
+        );
+        let input = |shape: &Shape| Var::of(recorder, recorder.input(*shape));
+        shapes.iter().map(input).collect()
+    }
+
+    /// The number of its node.
+    pub(crate) fn id(self) -> u32 {
+        self.id
     }
 
     #[track_caller]
@@ -79,6 +97,25 @@ impl<'r, T: Real> Var<'r, T> {
     /// Whether there are no entries.
     pub fn is_empty(self) -> bool {
         self.shape.is_empty()
+    }
+
+    /// Records what `f` makes of this value under this site: messages then name it, and not a line of
+    /// Rust.
+    ///
+    /// ```
+    /// use autodiff::{Program, Shape};
+    ///
+    /// let program = Program::<f64>::record(&[Shape::SCALAR], |v| {
+    ///     v[0].recorded_at("objective.py:12", |x| x.ln())
+    /// });
+    /// let found = program.find_non_finite(&[&[-1.0]], &[None]).expect("ln(−1)");
+    /// assert!(found.to_string().ends_with("recorded at objective.py:12)"));
+    /// ```
+    pub fn recorded_at<R>(self, site: impl Into<Site>, f: impl FnOnce(Self) -> R) -> R {
+        let before = self.recorder.set_site(Some(site.into()));
+        let made = f(self);
+        self.recorder.set_site(before);
+        made
     }
 
     // ---- constants
@@ -251,14 +288,8 @@ impl<T: Real> Program<T> {
     where
         F: for<'r> FnOnce(&[Var<'r, T>]) -> Var<'r, T>,
     {
-        assert!(
-            (1..=64).contains(&inputs.len()),
-            "a program has 1 to 64 inputs, not {}",
-            inputs.len()
-        );
         let recorder = Recorder::new();
-        let input = |shape: &Shape| Var::of(&recorder, recorder.input(*shape));
-        let vars: Vec<Var<'_, T>> = inputs.iter().map(input).collect();
+        let vars = Var::inputs(&recorder, inputs);
         let output = f(&vars).id;
         Arc::new(recorder.finish(inputs.len(), output))
     }

@@ -1,5 +1,6 @@
 //! The arguments.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::ArgPredicate;
@@ -49,8 +50,8 @@ impl Cli {
     ///
     /// # Errors
     /// If they are no usage of the program, or ask for help.
-    pub(super) fn read() -> Result<Self, clap::Error> {
-        let matches = Self::program().try_get_matches()?;
+    pub(super) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let matches = Self::program().try_get_matches_from(arguments)?;
         let mut cli = Cli::from_arg_matches(&matches)?;
         let of_command = matches.subcommand().map_or(&matches, |(_, of)| of);
         let given = |id: &&str| of_command.value_source(id) == Some(ValueSource::CommandLine);
@@ -133,6 +134,9 @@ pub(super) struct Common {
     /// Which arguments were given, also of those that have defaults.
     #[arg(skip)]
     pub(super) given: Vec<String>,
+    /// The command that starts the program, with its first arguments.
+    #[arg(skip)]
+    pub(super) itself: Vec<OsString>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

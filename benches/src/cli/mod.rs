@@ -32,6 +32,7 @@ mod usage;
 mod useless;
 mod values;
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -48,15 +49,24 @@ use models::data::DataError;
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    let cli = match Cli::read() {
+    let itself = std::env::current_exe().map(|file| vec![file.into_os_string()]);
+    ExitCode::from(called(std::env::args_os(), itself.unwrap_or_default()))
+}
+
+/// Runs the program on arguments, of which the first is its own name; its exit code. A sweep starts
+/// `itself`, a command with its first arguments, for each run.
+pub fn called(arguments: impl IntoIterator<Item = OsString>, itself: Vec<OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut cli = match Cli::read(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return refused(&error),
+        Err(error) => return refused(&error, &arguments),
     };
+    cli.common.itself = itself;
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(failure) => {
             complain(&failure.to_string());
-            ExitCode::from(failure.code())
+            failure.code()
         }
     }
 }
@@ -95,17 +105,16 @@ fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 /// Help and versions as they are; a usage error as one line.
-fn refused(error: &clap::Error) -> ExitCode {
+fn refused(error: &clap::Error, arguments: &[OsString]) -> u8 {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
         let _ = error.print();
-        return ExitCode::SUCCESS;
+        return 0;
     }
-    let arguments: Vec<_> = std::env::args_os().collect();
-    complain(&usage::line(error, &Cli::program(), &arguments));
-    ExitCode::from(2)
+    complain(&usage::line(error, &Cli::program(), arguments));
+    2
 }
 
 /// One line on standard error, whatever is in the names it quotes.

@@ -1,7 +1,7 @@
 //! Features of samples, with their zeros or without.
 
 use autodiff::Sparse;
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
 /// A table of fewer entries than one in this many is kept sparse, where a format leaves out zeros and
 /// the task can do with it: below, a product over the entries is the quicker one.
@@ -88,6 +88,23 @@ impl Features {
         match self {
             Features::Dense(dense) => dense.select_columns(indices).into(),
             Features::Sparse(sparse) => sparse.select(indices).into(),
+        }
+    }
+
+    /// The sum of the samples, each times its weight: an entry for each feature.
+    pub(crate) fn weighted(&self, weights: &[f64]) -> DVector<f64> {
+        match self {
+            Features::Dense(dense) => dense * DVector::from_column_slice(weights),
+            Features::Sparse(sparse) => {
+                let mut sum = DVector::zeros(sparse.columns());
+                for (i, weight) in weights.iter().enumerate() {
+                    let (places, values) = sparse.row(i);
+                    for (j, v) in places.iter().zip(values) {
+                        sum[*j as usize] += weight * v;
+                    }
+                }
+                sum
+            }
         }
     }
 

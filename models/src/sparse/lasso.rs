@@ -218,7 +218,7 @@ pub fn weighted_lasso_on<T: Real>(splits: Splits) -> Task<T> {
 }
 
 fn of_each_weight<T: Real>(design: Design) -> Task<T> {
-    let dim = design.train.0.ncols();
+    let dim = design.dim();
     let start = DVector::from_element(dim, T::of(tenth(&design)));
     design.task("weighted-lasso", start, Part::l1(|x: Var<'_, T>| x.exp()))
 }
@@ -234,6 +234,7 @@ pub static LASSO: Entry = Entry::new(
     })),
 )
 .takes(Data::Table(Labels::Targets))
+.with_sparse()
 .defaults(Defaults::adam(0.05, 0.005));
 
 /// The entry of [`elastic_net`].
@@ -250,6 +251,7 @@ pub static ELASTIC_NET: Entry = Entry::new(
     })),
 )
 .takes(Data::Table(Labels::Targets))
+.with_sparse()
 .defaults(Defaults::adam(0.05, 0.005));
 
 /// The entry of [`weighted_lasso`].
@@ -266,4 +268,5 @@ pub static WEIGHTED_LASSO: Entry = Entry::new(
     })),
 )
 .takes(Data::Table(Labels::Targets))
+.with_sparse()
 .defaults(Defaults::adam(0.05, 0.005));

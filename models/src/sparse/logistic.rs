@@ -23,9 +23,9 @@ use crate::task::{Metric, Task};
 #[track_caller]
 pub fn sparse_logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let splits = splits.into_binary()?;
-    let labels = DVector::from_column_slice(&splits.train.labels);
+    let labels = &splits.train.labels;
     // The gradient at y = 0.
-    let largest = (splits.train.features.dense() * &labels).amax() * 0.5 / labels.len() as f64;
+    let largest = splits.train.features.weighted(labels).amax() * 0.5 / labels.len() as f64;
     let train = Dataset::<T>::binary(&splits.train);
     let valid = Dataset::<T>::binary(&splits.valid);
     let d = train.dim();
@@ -55,4 +55,5 @@ pub static SPARSE_LOGISTIC: Entry = Entry::new(
     make!(|given| sparse_logistic(given.splits(data::digits_parity))),
 )
 .takes(Data::Table(Labels::Signs))
+.with_sparse()
 .defaults(Defaults::adam(0.1, 0.005));

@@ -39,6 +39,8 @@ pub fn statuses() -> Vec<Status> {
         Status::InconsistentSystem { residual },
         Status::SingularHessian { relative_curvature },
         Status::NegativeCurvature { relative_curvature },
+        Status::Infeasible { violation: 1.0 },
+        Status::DependentConstraints { relative: 0.0 },
         Status::NonFinite {
             place: String::new(),
         },
@@ -47,6 +49,7 @@ pub fn statuses() -> Vec<Status> {
         },
         Status::Irreversible(Irreversible::Strayed),
         Status::Disk(DiskError::new(0, 0, "full")),
+        Status::Interrupted,
     ];
     for status in &all {
         match status {
@@ -64,10 +67,13 @@ pub fn statuses() -> Vec<Status> {
             | Status::InconsistentSystem { .. }
             | Status::SingularHessian { .. }
             | Status::NegativeCurvature { .. }
+            | Status::Infeasible { .. }
+            | Status::DependentConstraints { .. }
             | Status::NonFinite { .. }
             | Status::Undefined { .. }
             | Status::Irreversible(_)
-            | Status::Disk(_) => {}
+            | Status::Disk(_)
+            | Status::Interrupted => {}
         }
     }
     all

@@ -46,7 +46,7 @@ pub fn certify<T: Real>(
     if estimate.certificate.is_some() {
         return estimate.certificate;
     }
-    if problem.step().is_some() || problem.part().is_some() {
+    if problem.not_smooth().is_some() {
         return None;
     }
     let (y, h) = (estimate.y.as_slice(), &estimate.hypergradient);

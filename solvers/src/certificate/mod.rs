@@ -177,7 +177,7 @@ impl Certificate {
         let constants = |y: &[T]| problem.constants(x, y).expect("stated");
         let samples = problem.blocks();
         // Beside a part the derivative of y jumps with the active set, which no constant bounds.
-        (problem.states_constants() && problem.part().is_none())
+        (problem.states_constants() && problem.not_smooth().is_none())
             .then(|| Self::at(constants, samples, y, size, upper, lower))?
     }
 

@@ -5,12 +5,12 @@ mod entry;
 use autodiff::kernels::{add, axpy, norm};
 use autodiff::{Inputs, Real};
 
-use crate::accuracy::{self, TOLD, degenerate, part};
+use crate::accuracy::{self, Curvature, TOLD, degenerate, part};
 use crate::inner::{After, InnerStep, StepLength, Weak};
 use crate::linear::dense::{BLOCK, Factor};
 use crate::linear::system::{self, Solution};
 use crate::linear::{Cg, Direct, LinearSolver};
-use crate::lower::{Lower, LowerSolve, NOTHING};
+use crate::lower::{Lower, LowerSolve, NOTHING, Working};
 use crate::part::{Face, PartPoint};
 use crate::{Bilevel, Certificate, Status, default_tolerance};
 
@@ -104,7 +104,7 @@ impl<L> Aid<L> {
     fn newton(&self) -> (Option<f64>, Option<usize>) {
         match self.lower {
             LowerSolve::Newton { tolerance, limit } => (tolerance, limit),
-            LowerSolve::Accelerated { .. } | LowerSolve::Steps { .. } => (None, None),
+            _ => (None, None),
         }
     }
 
@@ -131,7 +131,8 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
         let inner = self.lower.steps().map(|(_, steps)| steps.inner);
         let steps = inner.and_then(|inner| inner.misfit(problem));
-        problem.own_step().or(steps)
+        let lower = || self.lower.misfit(problem);
+        problem.own_step().or(steps).or_else(lower)
     }
 
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
@@ -164,6 +165,9 @@ impl<L> Aid<L> {
     }
 }
 
+/// Entries of y up to which a basis of what a part's map loses costs next to nothing.
+const FEW: usize = 256;
+
 /// The settings, with a linear solver of any kind: what follows is compiled once.
 struct Parts<'a, T> {
     lower: &'a LowerSolve,
@@ -187,6 +191,12 @@ impl<T: Real> Parts<'_, T> {
             && self.beside(n) >= Factor::<T>::bytes(n)
     }
 
+    /// Whether all that a part's map loses is looked for: what stays among the products with its
+    /// derivative never meets it, but a factorisation and a few other solvers do.
+    fn all_lost(&self, n: usize) -> bool {
+        n <= FEW || self.linear.room(n).dense
+    }
+
     /// The solution of the linear system, beside what the lower level or that system takes.
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let n = problem.dim_y();
@@ -208,8 +218,14 @@ impl<T: Real> Parts<'_, T> {
         } else {
             self.linear.block(n)
         };
-        let basis = part.map_or(0, |part| Face::bytes(part, n));
-        let footprint = Footprint::new().second(0, block).beside(beside + basis);
+        let basis = part.map_or(0, |part| Face::bytes(part, n, self.all_lost(n)));
+        let sets = match self.lower.works_on_sets(problem) {
+            true => Working::<T>::bytes(n),
+            false => 0,
+        };
+        let footprint = Footprint::new()
+            .second(0, block)
+            .beside(beside + basis + sets);
         let Some((depth, steps)) = self.lower.steps() else {
             return footprint;
         };
@@ -231,6 +247,7 @@ impl<T: Real> Parts<'_, T> {
             y,
             hypergradient,
             part: beside,
+            working,
             ..
         } = call;
         let (x, start) = (*x, *start);
@@ -247,10 +264,15 @@ impl<T: Real> Parts<'_, T> {
             false => default_tolerance::<T>(),
         };
         let levels = [&mut **upper, &mut **lower];
+        let all_lost = self.all_lost(y.len());
+        let on_sets = self.lower.works_on_sets(problem);
+        let make = || Working::new(y.len(), scratch.meter());
+        let mut working = on_sets.then(|| &mut *working.get_or_insert_with(make));
         let mut solved = self.lower.solve(
             problem,
             levels,
             beside.as_deref_mut(),
+            working.as_deref_mut(),
             x,
             y,
             (least, self.factors(problem)),
@@ -262,7 +284,10 @@ impl<T: Real> Parts<'_, T> {
         let mut asymmetry = 0.0;
         let (value, solution, distance) = loop {
             let value = upper.differentiate(&[x, y], Inputs::ALL);
-            lower.linearise(&[x, y]);
+            if !solved.here {
+                lower.linearise(&[x, y]);
+            }
+            let mut met = Curvature::new();
             let b = upper.gradient(1);
             let meter = scratch.meter().clone();
             let (_, room) = scratch.split::<0>(0);
@@ -271,10 +296,15 @@ impl<T: Real> Parts<'_, T> {
                 Some(beside) => {
                     let length = solved.step.expect("proximal steps have a length");
                     on_face.copy_from_slice(lower.gradient(1));
-                    let mut face = Face::at(beside, [x, y], on_face, length, true, &meter);
+                    let mut face = Face::at(beside, [x, y], on_face, length, all_lost, &meter);
                     asymmetry = face.asymmetry();
                     on_face.copy_from_slice(b);
                     face.project(on_face);
+                    if let Some(working) = working.as_deref_mut()
+                        && let Some(least) = face.guess(lower, b, v, working)
+                    {
+                        met = least;
+                    }
                     let on = Some(&mut face);
                     let solution = system::solve(self.linear, lower, on, on_face, v, room, true);
                     hypergradient.fill(T::zero());
@@ -282,7 +312,7 @@ impl<T: Real> Parts<'_, T> {
                     solution
                 }
             };
-            let curvature = solved.curvature.and(solution.curvature);
+            let curvature = solved.curvature.and(solution.curvature).and(met);
             let distance = part(curvature.distance(solved.residual), y, start);
             if solution.flawed {
                 break (value, solution, distance);
@@ -290,6 +320,7 @@ impl<T: Real> Parts<'_, T> {
             let more = self.lower.go_on(
                 lower,
                 beside.as_deref_mut(),
+                working.as_deref_mut(),
                 x,
                 y,
                 &mut solved,

@@ -1,6 +1,8 @@
 //! Implicit differentiation of the fixed point of a step.
 
+mod anderson;
 mod entry;
+mod map;
 mod system;
 
 use autodiff::bytes::Category;
@@ -30,6 +32,12 @@ use system::{Linearised, Solution, solve};
 /// a part that is not smooth. With plain gradient steps the equation is that of [`Aid`](crate::Aid),
 /// with `p = v/s`. Steps that keep more than y (momentum, FISTA) are differentiated as the first of
 /// them is, a step without momentum.
+///
+/// On a problem with [steps of its own](Bilevel::with_step), or of a [map](Bilevel::fixed_point), Φ is
+/// that map: it is solved by Anderson's acceleration, and the linear system by conjugate gradients
+/// where ∂_yΦ is symmetric, as that of a gradient step is, and by GMRES otherwise.
+/// [`lower_residual`](crate::Estimate::lower_residual) is then `‖Φ(x, y) − y‖`, tolerances are parts of
+/// y's size, and a map that does not contract at its fixed point has a warning.
 ///
 /// # Requirements on the problem
 /// g twice differentiable, the solution unique, and Φ differentiable there: no constraint that holds
@@ -218,6 +226,7 @@ impl<T: Real> Strategy<T> for AidStep {
     fn name(&self) -> String {
         match self.system {
             StepSystem::Iteration => "aid-step".into(),
+            StepSystem::Cg => "aid-step-cg".into(),
             StepSystem::Gmres { .. } => "aid-step-gmres".into(),
         }
     }
@@ -240,15 +249,21 @@ impl<T: Real> Strategy<T> for AidStep {
     }
 
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
-        problem
-            .own_step()
-            .or_else(|| self.steps.inner.misfit(problem))
+        match problem.step() {
+            Some(_) => map::misfit(self, problem),
+            None => problem
+                .constrained()
+                .or_else(|| self.steps.inner.misfit(problem)),
+        }
     }
 
     /// A state, what finding the length and stopping need, p and a pulled cotangent, and the linear
     /// system's.
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let (steps, n) = (&self.steps, problem.dim_y());
+        if problem.step().is_some() {
+            return map::scratch::<T>(self.system, n);
+        }
         let previous = Stop::<T>::previous(&steps.inner, n);
         let look = match n <= PROBED {
             true => Slowest::<T>::scratch(n),
@@ -262,6 +277,7 @@ impl<T: Real> Strategy<T> for AidStep {
         // The length is one number in the recording, whichever it is.
         let step = self.steps.recorded(problem, 0.5);
         let twice = self.steps.is_found() || problem.dim_y() <= PROBED;
+        let twice = twice && problem.step().is_none();
         Footprint::new()
             .second(0, usize::from(twice))
             .recorded(&step)
@@ -269,6 +285,9 @@ impl<T: Real> Strategy<T> for AidStep {
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
+        if call.problem.step().is_some() {
+            return map::differentiate(self, call);
+        }
         let Call {
             problem,
             x,

@@ -8,10 +8,11 @@ use crate::Bilevel;
 use crate::linear::Direct;
 
 use super::aid::{Aid, expect_smooth};
-use super::{Answer, Call, Footprint, Room, Strategy, StrategyEntry};
+use super::{Answer, Call, Footprint, Kkt, Room, Strategy, StrategyEntry};
 
 /// The hypergradient at the lower level's solution, found to rounding by Newton's method, through
-/// the dense Hessian: what the other strategies are measured against.
+/// the dense Hessian: what the other strategies are measured against. With
+/// [constraints](Bilevel::with_constraints) between the levels it is [`Kkt`].
 ///
 /// # Requirements on the problem
 /// As [`Aid`], and `dim_y` small enough for a dense matrix.
@@ -34,15 +35,24 @@ impl<T: Real> Strategy<T> for Exact {
     }
 
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
-        Self::aid().misfit(problem)
+        match problem.constraints() {
+            Some(_) => None,
+            None => Self::aid().misfit(problem),
+        }
     }
 
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
-        Self::aid().scratch(problem)
+        match problem.constraints() {
+            Some(_) => Kkt::new().scratch(problem),
+            None => Self::aid().scratch(problem),
+        }
     }
 
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
-        Self::aid().footprint(problem)
+        match problem.constraints() {
+            Some(_) => Kkt::new().footprint(problem),
+            None => Self::aid().footprint(problem),
+        }
     }
 
     fn room(&self, dim_y: usize) -> Room {
@@ -50,7 +60,10 @@ impl<T: Real> Strategy<T> for Exact {
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
-        Self::aid().differentiate(call)
+        match call.problem.constraints() {
+            Some(_) => Kkt::new().differentiate(call),
+            None => Self::aid().differentiate(call),
+        }
     }
 }
 

@@ -68,10 +68,14 @@ impl<T: Real> Footprint<T> {
         let part = problem.recorded_part();
         bytes = bytes.saturating_add(part.map_or(0, |part| part.bytes()));
         let part = part.into_iter().flat_map(|part| part.programs());
+        let constraints = problem.recorded_constraints();
+        bytes = bytes.saturating_add(constraints.map_or(0, |of| of.bytes()));
+        let constraints = constraints.map(|of| &*of.program);
         let start = problem.start_of_x().map(|start| &**start);
         let of_start = start.map_or(0, |start| Point::gradient_bytes(start) - start.bytes());
         bytes = bytes.saturating_add(of_start);
-        let programs = levels.into_iter().chain(step).chain(part).chain(start);
+        let programs = levels.into_iter().chain(step).chain(part);
+        let programs = programs.chain(constraints).chain(start);
         bytes.saturating_add(Program::bytes_together(programs))
     }
 }

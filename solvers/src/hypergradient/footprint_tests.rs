@@ -64,6 +64,10 @@ fn peaks<T: Real>() {
                 tolerance: None,
                 limit: None,
             },
+            LowerSolve::Lbfgs {
+                tolerance: None,
+                limit: None,
+            },
             steps(InnerStep::GradientDescent, StepLength::Auto),
             steps(InnerStep::GradientDescent, StepLength::Fixed(0.1)),
             steps(InnerStep::Momentum(0.5), StepLength::Auto),

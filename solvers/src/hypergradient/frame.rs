@@ -1,17 +1,20 @@
 //! What every call of a strategy shares: checks, measurements, and a look for what is not finite.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
-use autodiff::bytes::{Category, Claim};
+use autodiff::bytes::{Bytes, Category, Claim, Interrupted};
 use autodiff::unroll::Memory;
 use autodiff::{Inputs, Point, Real};
 use nalgebra::DVector;
 
+use crate::constraints::ConstraintPoint;
 use crate::inner::InnerStep;
 use crate::linear::Scratch;
 use crate::loops::Loops;
+use crate::lower::Working;
 use crate::part::PartPoint;
-use crate::{Bilevel, Certificate, Estimate, Status, Workspace};
+use crate::{Bilevel, Certificate, Estimate, Oracles, Status, Workspace};
 
 use super::{At, ConfigError, Strategy};
 
@@ -40,9 +43,11 @@ pub struct Call<'a, T: Real> {
     /// The start, to be replaced by the inner variable that the lower level was brought to.
     pub y: &'a mut [T],
     pub(crate) part: Option<&'a mut PartPoint<T>>,
+    pub(crate) constraints: Option<&'a mut ConstraintPoint<T>>,
     /// The function of x that the start is the value of, linearised there.
     pub(crate) learned: Option<&'a mut Point<T>>,
     pub(crate) loops: &'a mut Loops<T>,
+    pub(crate) working: &'a mut Option<Working<T>>,
 }
 
 /// What a strategy found beside the hypergradient and y. None can be made without a status.
@@ -68,6 +73,8 @@ pub struct Answer {
     pub left: Option<f64>,
     /// See [`Estimate::margin`].
     pub margin: Option<f64>,
+    /// See [`Estimate::multipliers`].
+    pub multipliers: Vec<f64>,
     /// See [`Estimate::certificate`].
     pub certificate: Option<Certificate>,
     /// See [`Estimate::recomputed_steps`].
@@ -103,6 +110,7 @@ impl Answer {
             moving: None,
             left: None,
             margin: None,
+            multipliers: Vec::new(),
             certificate: None,
             recomputed_steps: 0,
             step: None,
@@ -110,28 +118,54 @@ impl Answer {
             walked: None,
         }
     }
+
+    /// The answer with the vectors, as an estimate whose counts are not there yet.
+    fn estimate<T: Real>(
+        self,
+        strategy: String,
+        hypergradient: DVector<T>,
+        y: DVector<T>,
+    ) -> Estimate<T> {
+        Estimate {
+            strategy,
+            hypergradient,
+            y,
+            upper: self.upper,
+            status: self.status,
+            lower_residual: self.lower_residual,
+            linear_residual: self.linear_residual,
+            distance: self.distance,
+            moving: self.moving,
+            left: self.left,
+            margin: self.margin,
+            multipliers: self.multipliers,
+            certificate: self.certificate,
+            lower_iterations: self.lower_iterations,
+            linear_iterations: self.linear_iterations,
+            recomputed_steps: self.recomputed_steps,
+            step: self.step,
+            oracles: Oracles::default(),
+            bytes: Bytes::default(),
+            seconds: 0.0,
+            warnings: self.warnings,
+        }
+    }
 }
 
-/// Checks, calls, measures, and looks for values that are not finite.
+/// Checks, calls, measures, and looks for values that are not finite; of a call that is interrupted on
+/// the way nothing is left but its status, what it took and where y starts.
 #[track_caller]
 pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     strategy: &S,
     problem: &Bilevel<T>,
-    at: At<'_, T>,
+    mut at: At<'_, T>,
     work: &mut Workspace<T>,
 ) -> Result<Estimate<T>, ConfigError> {
     strategy.validate()?;
     strategy.suits(problem)?;
     work.check(problem, at.x);
-    let learned = match (at.start, &mut work.start) {
-        (None, Some(of_x)) => of_x.linearise_vector(&[at.x.as_slice()]).to_vec(),
-        _ => Vec::new(),
-    };
-    let is_learned = !learned.is_empty();
-    let learned = DVector::from_vec(learned);
     let given = at.start.unwrap_or(problem.start());
-    let start = if is_learned { &learned } else { given };
-    let lengths = [Some(start.len()), at.linear.as_ref().map(|v| v.len())];
+    let lengths = [Some(given.len()), at.linear.as_ref().map(|v| v.len())];
     for (len, what) in lengths.into_iter().zip(["start", "guess"]) {
         assert!(
             len.is_none_or(|len| len == problem.dim_y()),
@@ -143,6 +177,44 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     work.meter.reset_peak();
     let started = Instant::now();
     let before = work.oracles();
+    let whole = AssertUnwindSafe(|| estimate(strategy, problem, &mut at, work, before));
+    let mut estimate = catch_unwind(whole).unwrap_or_else(|payload| {
+        if !payload.is::<Interrupted>() {
+            resume_unwind(payload);
+        }
+        let nan = DVector::from_element(problem.dim_x(), T::of(f64::NAN));
+        let answer = Answer::new(Status::Interrupted, f64::NAN, f64::NAN);
+        Estimate {
+            // A loop that was interrupted is gone, with its counts.
+            oracles: work.oracles().saturating_sub(before),
+            bytes: work.bytes(),
+            ..answer.estimate(strategy.name(), nan, given.clone())
+        }
+    });
+    // One that is not finite would spoil all later calls.
+    if let Some(v) = at.linear.filter(|v| !v.iter().all(|v| v.is_finite())) {
+        v.fill(T::zero());
+    }
+    estimate.seconds = started.elapsed().as_secs_f64();
+    Ok(estimate)
+}
+
+/// The estimate, but for its seconds, with the sweeps since `before`.
+fn estimate<T: Real, S: Strategy<T> + ?Sized>(
+    strategy: &S,
+    problem: &Bilevel<T>,
+    at: &mut At<'_, T>,
+    work: &mut Workspace<T>,
+    before: Oracles,
+) -> Estimate<T> {
+    let learned = match (at.start, &mut work.start) {
+        (None, Some(of_x)) => of_x.linearise_vector(&[at.x.as_slice()]).to_vec(),
+        _ => Vec::new(),
+    };
+    let is_learned = !learned.is_empty();
+    let learned = DVector::from_vec(learned);
+    let given = at.start.unwrap_or(problem.start());
+    let start = if is_learned { &learned } else { given };
     work.reserve(strategy.scratch(problem));
     let mut hypergradient = DVector::zeros(problem.dim_x());
     let mut y = start.clone();
@@ -150,7 +222,7 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     let of_x = problem.start_of_x().map_or(0, |_| y.len());
     let made = (hypergradient.len() + y.len() + of_x) * size_of::<T>();
     let _made = Claim::new(made, Category::Solver, &work.meter);
-    let mut linear = at.linear;
+    let linear = at.linear.as_mut();
     let undefined = work
         .part
         .as_mut()
@@ -164,48 +236,28 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
             x: at.x.as_slice(),
             start: start.as_slice(),
             iteration: at.iteration,
-            linear: linear.as_mut().map(|v| v.as_mut_slice()),
+            linear: linear.map(|v| v.as_mut_slice()),
             upper: &mut work.upper,
             lower: &mut work.lower,
             scratch: Scratch::new(&mut work.room, &work.meter),
             hypergradient: hypergradient.as_mut_slice(),
             y: y.as_mut_slice(),
             part: work.part.as_mut(),
+            constraints: work.constraints.as_mut(),
             learned: work.start.as_mut().filter(|_| is_learned),
             loops: &mut work.loops,
+            working: &mut work.working,
         })
     };
-    // One that is not finite would spoil all later calls.
-    if let Some(v) = linear.filter(|v| !v.iter().all(|v| v.is_finite())) {
-        v.fill(T::zero());
-    }
+    let walked = answer.walked.clone();
     let mut estimate = Estimate {
-        strategy: strategy.name(),
-        hypergradient,
-        y,
-        upper: answer.upper,
-        status: answer.status,
-        lower_residual: answer.lower_residual,
-        linear_residual: answer.linear_residual,
-        distance: answer.distance,
-        moving: answer.moving,
-        left: answer.left,
-        margin: answer.margin,
-        certificate: answer.certificate,
-        lower_iterations: answer.lower_iterations,
-        linear_iterations: answer.linear_iterations,
-        recomputed_steps: answer.recomputed_steps,
-        step: answer.step,
         oracles: work.oracles() - before,
         bytes: work.bytes(),
-        seconds: 0.0,
-        warnings: answer.warnings,
+        ..answer.estimate(strategy.name(), hypergradient, y)
     };
     if is_bad(&estimate) {
         let x = at.x.as_slice();
-        let step = answer
-            .walked
-            .and_then(|w| w.find(work, x, start.as_slice()));
+        let step = walked.and_then(|w| w.find(work, x, start.as_slice()));
         let place = step.unwrap_or_else(|| locate(work, x, estimate.y.as_slice()));
         estimate.status = Status::NonFinite { place };
     }
@@ -213,8 +265,7 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     for (name, point) in [("g", &mut work.lower), ("F", &mut work.upper)] {
         estimate.warnings.extend(kink(name, point, at));
     }
-    estimate.seconds = started.elapsed().as_secs_f64();
-    Ok(estimate)
+    estimate
 }
 
 /// Whether something is not finite, and not said to be NaN because a loop could not be undone or

@@ -202,8 +202,11 @@ impl<T: Real> Strategy<T> for Itd {
     }
 
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
-        if let Some(reason) = self.steps.inner.misfit(problem) {
-            return Some(reason);
+        let reason = problem
+            .constrained()
+            .or_else(|| self.steps.inner.misfit(problem));
+        if reason.is_some() {
+            return reason;
         }
         if problem.start_of_x().is_some() && self.memory == Memory::Forward {
             return Some(
@@ -213,17 +216,12 @@ impl<T: Real> Strategy<T> for Itd {
             );
         }
         problem.step()?;
-        let Steps { inner, length } = &self.steps;
-        let given = if *inner != InnerStep::default() {
-            format!("steps of {inner}")
-        } else if let StepLength::Fixed(length) = length {
-            format!("step length {length}")
-        } else {
-            format!("tolerance {}", self.tolerance?)
-        };
-        Some(format!(
-            "{given}: expected none, as the problem has steps of its own"
-        ))
+        self.steps.beside_own().or_else(|| {
+            let tolerance = self.tolerance?;
+            Some(format!(
+                "tolerance {tolerance}: expected none, as the problem has steps of its own"
+            ))
+        })
     }
 
     fn scratch(&self, problem: &Bilevel<T>) -> usize {

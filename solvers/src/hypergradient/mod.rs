@@ -7,6 +7,7 @@ mod exact;
 mod footprint;
 mod frame;
 mod itd;
+mod kkt;
 mod planner;
 mod room;
 mod slowest;
@@ -19,6 +20,7 @@ pub use exact::Exact;
 pub use footprint::Footprint;
 pub use frame::{Answer, Call};
 pub use itd::Itd;
+pub use kkt::Kkt;
 pub use planner::{ANY_DEPTH, Budget, BudgetError, Plan};
 pub use room::Room;
 
@@ -41,6 +43,7 @@ pub(crate) fn entries<T: Real>() -> Vec<StrategyEntry<T>> {
     entries.extend(aid::entries());
     entries.extend(aid_step::entries());
     entries.extend(bda::entries());
+    entries.push(kkt::entry());
     entries
 }
 
@@ -217,6 +220,12 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
     /// [`Call::y`], and says how that went. The settings were looked at, and lengths.
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer;
 
+    /// Whether the y that the strategy answers depends on F: it then makes no
+    /// [layer](crate::Layer). It does not unless the strategy says so.
+    fn follows_upper(&self) -> bool {
+        false
+    }
+
     /// Checks the settings, before any work.
     ///
     /// # Errors
@@ -324,6 +333,10 @@ impl<T: Real, S: Strategy<T> + ?Sized> Strategy<T> for Arc<S> {
 
     fn room(&self, dim_y: usize) -> Room {
         (**self).room(dim_y)
+    }
+
+    fn follows_upper(&self) -> bool {
+        (**self).follows_upper()
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {

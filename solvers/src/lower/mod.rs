@@ -1,16 +1,22 @@
 //! Solvers of the lower level, each a value of one slot, and the walk along recorded steps.
 
 mod accelerated;
+mod coordinates;
+mod lbfgs;
 mod newton;
 mod proximal;
 mod slot;
 mod solution;
 mod steps;
+mod working;
 
 pub(crate) use accelerated::accelerated;
+pub(crate) use coordinates::{coordinates, coordinates_scratch};
+pub(crate) use lbfgs::{lbfgs, lbfgs_scratch};
 pub(crate) use newton::{NEWTON_LIMIT, Trend, newton, newton_scratch};
 pub(crate) use proximal::{proximal, proximal_scratch};
 pub use slot::LowerSolve;
 pub(crate) use slot::{Lower, NOTHING};
 pub use solution::{LowerSolution, solve_lower};
 pub(crate) use steps::{Steps, Walk};
+pub(crate) use working::Working;

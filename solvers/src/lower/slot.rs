@@ -12,15 +12,19 @@ use crate::part::PartPoint;
 use crate::{Bilevel, Status, default_tolerance};
 
 use super::{
-    NEWTON_LIMIT, Steps, Trend, Walk, accelerated, newton, newton_scratch, proximal,
-    proximal_scratch,
+    NEWTON_LIMIT, Steps, Trend, Walk, Working, accelerated, coordinates, coordinates_scratch,
+    lbfgs, lbfgs_scratch, newton, newton_scratch, proximal, proximal_scratch,
 };
 
 /// How the lower level is solved before it is differentiated implicitly.
 ///
 /// A level with a [part beside g](Bilevel::with_part) is solved by accelerated proximal steps, with
 /// [`Newton`](LowerSolve::Newton) followed by Newton's method on the face that they come to; residuals
-/// are then `‖y − P_s(y − s ∇_y g)‖ / s`.
+/// are then `‖y − P_s(y − s ∇_y g)‖ / s`. Where g is one fused loss of y (the logistic and the squared
+/// one of `models`) beside an h of entries ([`entrywise`](crate::ProximalMap::entrywise)), and no more
+/// than 1024 entries are free, `Newton` is instead Newton's method on working sets, by coordinate
+/// descent and the linear system of the free entries; the residual is then that of s → 0, the length of
+/// the least subgradient, which is no smaller.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LowerSolve {
@@ -42,6 +46,19 @@ pub enum LowerSolve {
         /// As for Newton's method.
         tolerance: Option<f64>,
         /// The most steps; 20 000 if `None`.
+        limit: Option<usize>,
+    },
+    /// By L-BFGS with sixteen pairs and a line search for Wolfe's conditions, for a smooth level whose
+    /// Hessian-vector products are dear or that is not convex, such as a network: it goes down to a
+    /// stationary point, one gradient or two an iteration, and the linear system after it tells by the
+    /// curvature that it meets whether that is a minimiser.
+    ///
+    /// Reference: D. Liu and J. Nocedal, On the limited memory BFGS method for large scale
+    /// optimization, Mathematical Programming 45, 1989.
+    Lbfgs {
+        /// As for Newton's method.
+        tolerance: Option<f64>,
+        /// The most iterations; 20 000 if `None`.
         limit: Option<usize>,
     },
     /// By exactly the steps that [`Itd`](crate::Itd) unrolls, so that the two can be compared at
@@ -81,6 +98,8 @@ pub(crate) struct Lower {
     factors: bool,
     /// Whether going on has come to its end.
     stalled: bool,
+    /// Whether g was left linearised at y.
+    pub(crate) here: bool,
 }
 
 /// Steps on the lower level that are not differentiated.
@@ -90,7 +109,9 @@ impl LowerSolve {
     /// Number, kind and length of the steps, if it takes steps.
     pub(crate) fn steps(&self) -> Option<(usize, Steps)> {
         match self {
-            LowerSolve::Newton { .. } | LowerSolve::Accelerated { .. } => None,
+            LowerSolve::Newton { .. }
+            | LowerSolve::Accelerated { .. }
+            | LowerSolve::Lbfgs { .. } => None,
             LowerSolve::Steps {
                 depth,
                 inner,
@@ -109,16 +130,36 @@ impl LowerSolve {
             (_, Some((_, steps))) => steps.inner.dim_state(dim_y) + steps.spare(problem),
             _ if problem.part().is_some() => StepLength::Auto
                 .spare(dim_y)
-                .max(proximal_scratch::<T>(dim_y)),
+                .max(proximal_scratch::<T>(dim_y))
+                .max(coordinates_scratch(dim_y)),
+            (LowerSolve::Lbfgs { .. }, _) => lbfgs_scratch(dim_y),
             (LowerSolve::Accelerated { .. }, _) => StepLength::Auto.spare(dim_y).max(2 * dim_y),
             _ => newton_scratch::<T>(dim_y, factors),
         }
+    }
+
+    /// The reason why a problem is not solved by it, with what does, if it is not.
+    pub(crate) fn misfit<T: Real>(&self, problem: &Bilevel<T>) -> Option<String> {
+        let part = problem
+            .part()
+            .filter(|_| matches!(self, LowerSolve::Lbfgs { .. }))?;
+        Some(format!(
+            "L-BFGS solves ∇_y g = 0, and the lower level has a part beside g ({}): expected Newton's \
+             method or accelerated steps",
+            part.name()
+        ))
+    }
+
+    /// Whether a problem is solved by working sets.
+    pub(crate) fn works_on_sets<T: Real>(&self, problem: &Bilevel<T>) -> bool {
+        matches!(self, LowerSolve::Newton { .. }) && Working::suits(problem)
     }
 
     /// The reason why these settings solve no smooth lower level, if they do not.
     pub(crate) fn complaint(&self) -> Option<String> {
         match self {
             LowerSolve::Newton { tolerance, limit }
+            | LowerSolve::Lbfgs { tolerance, limit }
             | LowerSolve::Accelerated { tolerance, limit } => {
                 if *limit == Some(0) {
                     return Some("at most 0 iterations: expected at least 1".to_owned());
@@ -143,7 +184,8 @@ impl LowerSolve {
         &self,
         problem: &Bilevel<T>,
         [upper, lower]: [&mut Point<T>; 2],
-        mut part: Option<&mut PartPoint<T>>,
+        part: Option<&mut PartPoint<T>>,
+        working: Option<&mut Working<T>>,
         x: &[T],
         y: &mut [T],
         (least, factors): (f64, bool),
@@ -162,19 +204,11 @@ impl LowerSolve {
                 curvature: Curvature::new(),
                 trend: Trend::default(),
                 stalled: false,
+                here: false,
             };
-            if has_part || matches!(self, LowerSolve::Accelerated { .. }) {
-                let [spare] = scratch.vectors(StepLength::Auto.spare(y.len()));
-                let mut after = After::of(&InnerStep::GradientDescent, part.as_deref_mut());
-                let length = StepLength::Auto.resolve_after(after.again(), lower, x, y, spare);
-                start.step = Some(length);
-                if has_part {
-                    start.before = after.residual(lower, x, y, length, spare);
-                }
-            }
             let (tolerance, limit) = self.until(has_part);
             let until = (tolerance.unwrap_or(least), limit);
-            self.advance(lower, part, x, y, until, &mut start, scratch);
+            self.advance(lower, part, working, x, y, until, &mut start, scratch);
             return start;
         };
         let ([state], mut scratch) = scratch.split(steps.inner.dim_state(y.len()));
@@ -201,6 +235,7 @@ impl LowerSolve {
             curvature: Curvature::new(),
             trend: Trend::default(),
             stalled: false,
+            here: false,
         }
     }
 
@@ -211,6 +246,7 @@ impl LowerSolve {
                 (*tolerance, limit.unwrap_or(NEWTON_LIMIT))
             }
             LowerSolve::Newton { tolerance, limit }
+            | LowerSolve::Lbfgs { tolerance, limit }
             | LowerSolve::Accelerated { tolerance, limit } => (*tolerance, limit.unwrap_or(20_000)),
             LowerSolve::Steps { .. } => (None, 0),
         }
@@ -223,6 +259,7 @@ impl LowerSolve {
         &self,
         point: &mut Point<T>,
         part: Option<&mut PartPoint<T>>,
+        working: Option<&mut Working<T>>,
         x: &[T],
         y: &mut [T],
         lower: &mut Lower,
@@ -232,7 +269,8 @@ impl LowerSolve {
         let (None, limit) = self.until(part.is_some()) else {
             return None;
         };
-        let by_steps = lower.step.is_some() && part.is_none();
+        let first_order = lower.step.is_some() || matches!(self, LowerSolve::Lbfgs { .. });
+        let by_steps = first_order && part.is_none();
         let left = limit.saturating_sub(lower.iterations);
         // Written so that a NaN, or no curvature, ends it.
         if !(distance > solved::<T>() && distance.is_finite()) || left == 0 || lower.stalled {
@@ -240,9 +278,9 @@ impl LowerSolve {
         }
         let wanted = lower.residual * (0.1 * solved::<T>() / distance);
         let before = lower.residual;
-        let now = self.advance(point, part, x, y, (wanted, left), lower, scratch);
+        let now = self.advance(point, part, working, x, y, (wanted, left), lower, scratch);
         lower.stalled = !(now < 0.5 * before);
-        // Accelerated steps leave y where they end, nearer or not.
+        // Accelerated steps and L-BFGS leave g elsewhere, nearer or not.
         Some(now < before || by_steps)
     }
 
@@ -299,13 +337,14 @@ impl LowerSolve {
         }
     }
 
-    /// Goes on from `y` until the tolerance or the limit: by proximal steps, by steps of the length
-    /// that was found, or else by Newton's method. The residual there.
+    /// Goes on from `y` until the tolerance or the limit: by working sets, by proximal steps, by steps of
+    /// the length that is found, or else by Newton's method. The residual there.
     #[allow(clippy::too_many_arguments)]
     fn advance<T: Real>(
         &self,
         point: &mut Point<T>,
-        part: Option<&mut PartPoint<T>>,
+        mut part: Option<&mut PartPoint<T>>,
+        working: Option<&mut Working<T>>,
         x: &[T],
         y: &mut [T],
         (tolerance, limit): (f64, usize),
@@ -314,9 +353,37 @@ impl LowerSolve {
     ) -> f64 {
         let until = (tolerance, limit);
         let newtons = matches!(self, LowerSolve::Newton { .. });
+        lower.here = false;
+        if let (Some(part), Some(working)) = (part.as_deref_mut(), working) {
+            let step = &mut lower.step;
+            let found = coordinates(point, part, x, y, step, until, working, scratch);
+            if let Some((minimum, before)) = found {
+                if lower.before.is_infinite() {
+                    lower.before = before;
+                }
+                lower.residual = minimum.residual;
+                lower.iterations += minimum.iterations;
+                lower.here = true;
+                return minimum.residual;
+            }
+            lower.step = None;
+        }
+        let by_steps = matches!(self, LowerSolve::Accelerated { .. });
+        if lower.step.is_none() && (part.is_some() || by_steps) {
+            let [spare] = scratch.vectors(StepLength::Auto.spare(y.len()));
+            let mut after = After::of(&InnerStep::GradientDescent, part.as_deref_mut());
+            let length = StepLength::Auto.resolve_after(after.again(), point, x, y, spare);
+            lower.step = Some(length);
+            if lower.has_part && lower.before.is_infinite() {
+                lower.before = after.residual(point, x, y, length, spare);
+            }
+        }
         let minimum = match (part, &mut lower.step) {
             (Some(part), Some(step)) => proximal(point, part, x, y, step, until, newtons, scratch),
             (None, Some(step)) => accelerated(point, x, y, *step, tolerance, limit, scratch),
+            (_, None) if matches!(self, LowerSolve::Lbfgs { .. }) => {
+                lbfgs(point, x, y, until, scratch)
+            }
             (_, None) => {
                 let (factors, trend) = (lower.factors, &mut lower.trend);
                 newton(point, x, y, until, factors, scratch, trend)
@@ -356,6 +423,10 @@ mod tests {
         for lower in [
             LowerSolve::default(),
             LowerSolve::Accelerated {
+                tolerance: None,
+                limit: None,
+            },
+            LowerSolve::Lbfgs {
                 tolerance: None,
                 limit: None,
             },

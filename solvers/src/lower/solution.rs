@@ -5,6 +5,7 @@ use autodiff::{Meter, Point, Real};
 use nalgebra::DVector;
 
 use crate::accuracy::{Curvature, part as part_of_size, solved};
+use crate::constraints::{self, ConstraintPoint, Level, Trouble};
 use crate::hessian::Hessian;
 use crate::inner::{After, StepLength};
 use crate::linear::{Cg, LinearSolver, Scratch, system::along_all};
@@ -47,7 +48,7 @@ pub struct LowerSolution<T: Real> {
 /// large.
 ///
 /// With a [part beside g](Bilevel::with_part) by accelerated proximal steps and Newton's on the face
-/// that they come to.
+/// that they come to; under [constraints](Bilevel::with_constraints) as [`Kkt`](crate::Kkt).
 ///
 /// # Requirements on the problem
 /// g convex and twice differentiable in y.
@@ -88,6 +89,16 @@ pub fn solve_lower<T: Real>(
     if let Some(part) = problem.recorded_part() {
         let part = PartPoint::new(part, &meter);
         return beside(problem, point, part, x.as_slice(), tolerance, &meter);
+    }
+    if let Some(of) = problem.recorded_constraints() {
+        let mut constraints = ConstraintPoint::new(of, &meter);
+        return constrained(
+            problem,
+            &mut point,
+            &mut constraints,
+            x.as_slice(),
+            tolerance,
+        );
     }
     let room = StepLength::Auto
         .spare(dim_y)
@@ -180,6 +191,37 @@ fn beside<T: Real>(
         until = 0.1 * best.residual * allowed / best.distance;
     }
     best.judge(tolerance, allowed);
+    best
+}
+
+/// [`solve_lower`] under constraints.
+fn constrained<T: Real>(
+    problem: &Bilevel<T>,
+    lower: &mut Point<T>,
+    constraints: &mut ConstraintPoint<T>,
+    x: &[T],
+    tolerance: f64,
+) -> LowerSolution<T> {
+    let start = problem.start_at(x);
+    let mut level = Level {
+        x,
+        lower,
+        constraints,
+    };
+    let begin = start.map(|v| v.f64());
+    let found = constraints::solve(&mut level, &begin, TRIALS * NEWTON_LIMIT);
+    let y = found.y.map(T::of);
+    let mut best = LowerSolution {
+        distance: part_of_size(found.off, y.as_slice(), start.as_slice()),
+        residual: found.residual,
+        iterations: found.iterations,
+        status: Status::Converged,
+        y,
+    };
+    best.judge(tolerance, tolerance.max(solved::<T>()));
+    if let Some(Trouble::Infeasible(violation)) = found.trouble {
+        best.status = Status::Infeasible { violation };
+    }
     best
 }
 

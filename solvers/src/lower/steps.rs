@@ -45,6 +45,20 @@ impl Steps {
         self.inner.spare(problem, self.given())
     }
 
+    /// The reason why they cannot be given beside a problem's own steps, if they were.
+    pub(crate) fn beside_own(&self) -> Option<String> {
+        let given = if self.inner != InnerStep::default() {
+            format!("steps of {}", self.inner)
+        } else if let StepLength::Fixed(length) = self.length {
+            format!("step length {length}")
+        } else {
+            return None;
+        };
+        Some(format!(
+            "{given}: expected none, as the problem has steps of its own"
+        ))
+    }
+
     pub(crate) fn complaint(&self) -> Option<String> {
         self.inner.complaint(self.length)
     }

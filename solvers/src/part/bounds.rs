@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use autodiff::{Real, Var};
 
-use super::{Need, OfX, Parameter, Part, ProximalMap};
+use super::{Entrywise, Need, OfX, Parameter, Part, ProximalMap};
 
 /// `low ≤ y ≤ high`, either of which may be missing.
 struct Bounds<T: Real> {
@@ -91,6 +91,14 @@ impl<T: Real> ProximalMap<T> for Bounds<T> {
             all.push(Parameter::new("high − low", gap, Need::Gap, &lengths));
         }
         all
+    }
+
+    fn entrywise(&self) -> Option<Entrywise> {
+        Some(Entrywise {
+            low: self.low.as_ref().map(|_| 0),
+            high: self.high.as_ref().map(|_| usize::from(self.low.is_some())),
+            ..Entrywise::default()
+        })
     }
 
     fn couples(&self) -> bool {

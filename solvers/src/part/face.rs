@@ -2,13 +2,15 @@
 
 use autodiff::bytes::{Category, Claim};
 use autodiff::kernels::{axpy, dot, norm};
-use autodiff::{Inputs, Meter, Point, Real};
-use nalgebra::{DMatrix, SymmetricEigen};
+use autodiff::{Inputs, Meter, Point, Real, cholesky};
+use nalgebra::DMatrix;
 
+use super::kernel::kernel;
 use super::{PartPoint, Recorded};
 use crate::accuracy::Curvature;
 use crate::linear::Operator;
 use crate::linear::system::along_all;
+use crate::lower::Working;
 
 /// The smooth piece of a part near a solution, where its proximal map P is differentiable: with
 /// `D = ∂_zP` at `z = y − s ∇_y g`, the range T of D is tangent to the piece, and `C = (D⁺ − I)/s` is
@@ -34,14 +36,10 @@ pub(crate) struct Face<'a, T: Real> {
     _bytes: Claim,
 }
 
-/// The most entries of y for which a basis of what D loses is looked for.
-const BASIS: usize = 256;
-/// An eigenvalue of D below this is 0.
-const ZERO: f64 = 1e-8;
-
 impl<'a, T: Real> Face<'a, T> {
     /// The face at (x, y), for steps of length `s`; `gradient` is ∇_y g there. With `all` of what D
-    /// loses as curvature 1/s, as factorisations need it; without, only whole entries.
+    /// loses as curvature 1/s, as factorisations need it; without, only whole entries, as is enough for
+    /// what stays among the products with D.
     pub(crate) fn at(
         part: &'a mut PartPoint<T>,
         [x, y]: [&[T]; 2],
@@ -51,11 +49,7 @@ impl<'a, T: Real> Face<'a, T> {
         meter: &Meter,
     ) -> Self {
         let n = y.len();
-        let bytes = if all {
-            Self::bytes(&part.recorded, n)
-        } else {
-            0
-        };
+        let bytes = Self::bytes(&part.recorded, n, all);
         let claim = Claim::new(bytes, Category::Solver, meter);
         let (prox, [z, gone, ..]) = part.split();
         for ((z, y), g) in z.iter_mut().zip(y).zip(gradient) {
@@ -79,9 +73,9 @@ impl<'a, T: Real> Face<'a, T> {
         face
     }
 
-    /// Bytes that [`at`](Face::at) holds for all of what D loses.
-    pub(crate) fn bytes(recorded: &Recorded<T>, n: usize) -> usize {
-        match recorded.map().couples() && n <= BASIS {
+    /// Bytes that [`at`](Face::at) holds, for `all` of what D loses or without.
+    pub(crate) fn bytes(recorded: &Recorded<T>, n: usize, all: bool) -> usize {
+        match all && recorded.map().couples() {
             true => 3 * n * n * size_of::<T>(),
             false => 0,
         }
@@ -102,10 +96,7 @@ impl<'a, T: Real> Face<'a, T> {
         if d.iter().any(|v| !v.is_finite()) {
             return None;
         }
-        let eigen = SymmetricEigen::new(d);
-        let zeros = (0..n).filter(|i| eigen.eigenvalues[*i].f64() < ZERO);
-        let columns: Vec<_> = zeros.map(|i| eigen.eigenvectors.column(i)).collect();
-        (!columns.is_empty()).then(|| DMatrix::from_columns(&columns))
+        kernel(d)
     }
 
     /// Overwrites `out` with `M u`; the point is left with its product with `v = D u`, by y, or by x
@@ -154,12 +145,66 @@ impl<'a, T: Real> Face<'a, T> {
         axpy(by_x, T::one(), prox.by_x(q));
     }
 
+    /// Overwrites `u` with the solution of `M u = D b`, of a part of entries with no more of them free
+    /// than `working` has room for: `D⁻¹ (H + C)⁻¹ b` among these, by the factor of `H + C` that stands
+    /// there, which may be of a y nearby, or a new one. The least curvature of that; `None`, and `u` as
+    /// it was, if there is no such factor.
+    pub(crate) fn guess(
+        &mut self,
+        lower: &mut Point<T>,
+        b: &[T],
+        u: &mut [T],
+        working: &mut Working<T>,
+    ) -> Option<Curvature> {
+        let over_s = T::of(1.0 / self.s);
+        let (prox, [d, ..]) = self.part.split();
+        d.fill(T::one());
+        d.copy_from_slice(prox.tangent(d));
+        let free = |d: &T| *d != T::zero();
+        let count = d.iter().filter(|d| free(d)).count();
+        if count == 0 || count > Working::<T>::most(d.len()) {
+            return None;
+        }
+        working.of.clear();
+        working.of.extend((0..d.len()).filter(|i| free(&d[*i])));
+        if working.of != working.factored {
+            working.form(lower);
+            let all: Vec<usize> = (0..count).collect();
+            let c: Vec<T> = (working.of.iter())
+                .map(|i| (T::one() / d[*i] - T::one()) * over_s)
+                .collect();
+            let definite = working.factor(&all, |entry, i, j| match i == j {
+                true => entry + c[i],
+                false => entry,
+            });
+            if !definite {
+                return None;
+            }
+        }
+        let mut v: Vec<T> = working.of.iter().map(|i| b[*i]).collect();
+        cholesky::solve(&working.factor, &mut v);
+        u.fill(T::zero());
+        for (i, v) in working.of.iter().zip(&v) {
+            u[*i] = *v / d[*i];
+        }
+        // Inverse iteration.
+        along_all(&mut v);
+        let mut least = f64::INFINITY;
+        for _ in 0..6 {
+            let size = norm(&v);
+            v.iter_mut().for_each(|v| *v /= size);
+            cholesky::solve(&working.factor, &mut v);
+            least = (T::one() / norm(&v)).f64();
+        }
+        Some(Curvature::met(least))
+    }
+
     /// How far D is from symmetric along two unit vectors.
     pub(crate) fn asymmetry(&mut self) -> f64 {
         let (prox, [a, _, _, b, da, db]) = self.part.split();
         along_all(a);
-        for (i, b) in b.iter_mut().enumerate() {
-            *b = T::of((1.0 + i as f64 * 12.9898).sin());
+        for (b, a) in b.iter_mut().zip(&*a) {
+            *b = *a * *a;
         }
         da.copy_from_slice(prox.tangent(a));
         db.copy_from_slice(prox.tangent(b));

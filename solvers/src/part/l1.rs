@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use autodiff::{Real, Var};
 
-use super::{Need, OfX, Parameter, Part, ProximalMap, soft};
+use super::{Entrywise, Need, OfX, Parameter, Part, ProximalMap, soft};
 
 /// `Σ w_i |y_i| + ½ Σ v_i y_i²`, without v the ℓ₁ norm.
 struct ElasticNet<T: Real> {
@@ -80,6 +80,14 @@ impl<T: Real> ProximalMap<T> for ElasticNet<T> {
             .into_iter()
             .chain(square)
             .collect()
+    }
+
+    fn entrywise(&self) -> Option<Entrywise> {
+        Some(Entrywise {
+            weight: Some(0),
+            square: self.square.as_ref().map(|_| 1),
+            ..Entrywise::default()
+        })
     }
 
     fn couples(&self) -> bool {

@@ -35,7 +35,7 @@ impl<T: Real> PartPoint<T> {
         s: f64,
         least: f64,
     ) -> Margin {
-        let (prox, [z, moved, probe, here, ..]) = self.split();
+        let (_, [z, ..]) = self.split();
         let mut scale = if least.is_finite() { least } else { 0.0 };
         for i in 0..z.len() {
             let step = T::of(s) * gradient[i];
@@ -46,6 +46,10 @@ impl<T: Real> PartPoint<T> {
             // Nothing has a size: any way off is one.
             scale = 1.0;
         }
+        if let Some(margin) = self.margin_of_entries(x, scale, s) {
+            return margin;
+        }
+        let (prox, [z, moved, probe, here, ..]) = self.split();
         // Along z too, which turns the derivative of what a norm of y holds.
         along_all(probe);
         let size = norm(z).f64();
@@ -111,5 +115,23 @@ impl<T: Real> PartPoint<T> {
             }
         }
         found
+    }
+
+    /// The margin of a part of entries, whose bends are known, at the z of the first vector of room.
+    fn margin_of_entries(&mut self, x: &[T], scale: f64, s: f64) -> Option<Margin> {
+        let (h, _, z) = self.with_entries(x)?;
+        let mut margin = Margin {
+            of_size: FARTHEST,
+            entry: 0,
+        };
+        for (entry, z) in z.iter().enumerate() {
+            let of_size = h.at(entry).off_bends(z.f64(), s) / scale;
+            // Written so that a NaN is near.
+            if !(of_size >= margin.of_size) {
+                margin = Margin { of_size, entry };
+            }
+        }
+        margin.of_size = margin.of_size.max(0.0);
+        Some(margin)
     }
 }

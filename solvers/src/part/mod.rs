@@ -3,8 +3,10 @@
 mod balls;
 mod blocks;
 mod bounds;
+mod entrywise;
 mod face;
 mod groups;
+mod kernel;
 mod l1;
 mod linear;
 mod margin;
@@ -16,9 +18,11 @@ use std::sync::Arc;
 
 use autodiff::{Real, Var};
 
+pub(crate) use entrywise::Entries;
+pub use entrywise::Entrywise;
 pub(crate) use face::{Face, OnFace};
 pub use needs::{Need, Parameter};
-pub(crate) use point::{PartPoint, Recorded, ready};
+pub(crate) use point::{PartPoint, Prox, Recorded, ready};
 
 /// A recorded function of x: a parameter of a [`Part`].
 pub(crate) type OfX<T> = Arc<dyn for<'r> Fn(Var<'r, T>) -> Var<'r, T> + Send + Sync>;
@@ -145,6 +149,12 @@ pub trait ProximalMap<T: Real>: Send + Sync {
     /// The reason why it is none of y of `dim_y` entries, whatever x is, if it is none.
     fn complaint(&self, dim_y: usize) -> Option<String> {
         let _ = dim_y;
+        None
+    }
+
+    /// Which of its [parameters](ProximalMap::parameters) say what it is, if it is a sum over entries:
+    /// a lower level that is a fused loss beside it is then solved by working sets.
+    fn entrywise(&self) -> Option<Entrywise> {
         None
     }
 

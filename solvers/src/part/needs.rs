@@ -104,6 +104,11 @@ impl<T: Real> Needs<T> {
         }
     }
 
+    /// Where the values of parameter `k` stand.
+    pub(super) fn place(&self, k: usize) -> Range<usize> {
+        self.entries[k].2.clone()
+    }
+
     /// Why these values of the parameters make no part, if they make none.
     pub(super) fn complaint(&self, values: &[T]) -> Option<String> {
         self.entries.iter().find_map(|(what, need, range)| {

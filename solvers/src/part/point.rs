@@ -6,7 +6,7 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::{Inputs, Meter, Point, Program, Real, Shape};
 
 use super::needs::Needs;
-use super::{Part, ProximalMap};
+use super::{Entries, Part, ProximalMap};
 
 /// A part of a problem of x and y of these many entries, recorded once.
 #[derive(Clone, Debug)]
@@ -60,11 +60,11 @@ const VECTORS: usize = 6;
 
 /// A point of a proximal map `P(x, z, s)`.
 #[derive(Debug)]
-pub(super) struct Prox<T: Real>(Point<T>);
+pub(crate) struct Prox<T: Real>(Point<T>);
 
 impl<T: Real> Prox<T> {
     /// P there.
-    pub(super) fn value(&mut self, x: &[T], z: &[T], s: f64) -> &[T] {
+    pub(crate) fn value(&mut self, x: &[T], z: &[T], s: f64) -> &[T] {
         self.0.evaluate(&[x, z, &[T::of(s)]])
     }
 
@@ -115,6 +115,26 @@ impl<T: Real> PartPoint<T> {
         let values = self.needs.as_mut()?.evaluate(&[x]);
         let reason = needs.complaint(values)?;
         Some(format!("{}: {reason}", self.recorded.part.name()))
+    }
+
+    /// The h of each entry at this x, if it is a sum over entries, the map, and the first of
+    /// the vectors to work in.
+    pub(crate) fn with_entries(
+        &mut self,
+        x: &[T],
+    ) -> Option<(Entries<'_, T>, &mut Prox<T>, &mut [T])> {
+        let of = self.recorded.map().entrywise()?;
+        let needs = self.recorded.needs.as_ref()?;
+        let values = self.needs.as_mut()?.evaluate(&[x]);
+        let place = |k: Option<usize>| k.map(|k| &values[needs.place(k)]);
+        let entries = Entries {
+            weight: place(of.weight),
+            square: place(of.square),
+            low: place(of.low),
+            high: place(of.high),
+        };
+        let n = self.room.len() / VECTORS;
+        Some((entries, &mut self.prox, &mut self.room[..n]))
     }
 
     /// Replaces `z` by `P_s(x, z)`.

@@ -52,7 +52,15 @@ impl Look {
 
 /// The estimate of this number, of a campaign with this seed.
 pub fn look(seed: u64, number: u64) -> Look {
-    let case = Case::draw(seed, number);
+    look_at(Case::draw(seed, number))
+}
+
+/// The same at a lower level of this family.
+pub fn look_within(family: Family, seed: u64, number: u64) -> Look {
+    look_at(Case::of_family(family, seed, number))
+}
+
+fn look_at(case: Case) -> Look {
     match case.single {
         true => looked::<f32>(&case),
         false => looked::<f64>(&case),

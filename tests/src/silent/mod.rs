@@ -7,8 +7,9 @@ mod table;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
+use solvers::arbitrary::unkind::Family;
 
-pub use look::{Look, Outcome, look};
+pub use look::{Look, Outcome, look, look_within};
 pub use table::{Count, Table};
 
 /// What a campaign is to look at.
@@ -18,6 +19,8 @@ pub struct Campaign {
     pub range: (u64, u64),
     /// Fixes all of them.
     pub seed: u64,
+    /// The family of the lower levels; all of them if `None`.
+    pub family: Option<Family>,
 }
 
 impl Campaign {
@@ -26,6 +29,15 @@ impl Campaign {
         Campaign {
             range: (0, estimates),
             seed,
+            family: None,
+        }
+    }
+
+    /// The estimate of this number.
+    pub fn look(&self, number: u64) -> Look {
+        match self.family {
+            Some(family) => look_within(family, self.seed, number),
+            None => look(self.seed, number),
         }
     }
 
@@ -35,7 +47,7 @@ impl Campaign {
         let looks: Vec<Look> = (self.range.0..self.range.1)
             .into_par_iter()
             .map(|number| {
-                let mut seen = look(self.seed, number);
+                let mut seen = self.look(number);
                 if !seen.is_bad() {
                     // Of a hundred thousand estimates these are most of the memory.
                     (seen.line, seen.shown) = (String::new(), String::new());

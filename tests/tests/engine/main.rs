@@ -3,12 +3,17 @@
 mod campaign;
 mod check;
 mod closed_forms;
+mod constraints;
+mod criteria;
 mod fused;
 mod hypergradients;
 mod inexact;
 mod inner;
+mod interrupted;
 mod known_bugs;
+mod layers;
 mod linear;
+mod maps;
 mod mistakes;
 mod non_finite;
 mod parts;

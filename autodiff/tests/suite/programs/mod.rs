@@ -2,6 +2,7 @@
 
 mod blocks;
 mod branches;
+mod builder;
 mod bytes;
 mod checked;
 mod gradients_inside;

@@ -226,9 +226,12 @@ impl<'s> Queue<'s> {
             Err(FolderError::Busy(_)) => return Ok(None),
             Err(e) => return Err(input(e)),
         }
-        let program = std::env::current_exe().map_err(input)?;
+        let Some((program, first)) = self.common.itself.split_first() else {
+            let reason = "the program does not know where it is, and starts itself for each run";
+            return Err(Failure::Input(reason.into()));
+        };
         let mut command = Command::new(program);
-        command.arg("solve");
+        command.args(first).arg("solve");
         command.args(["--problem", &of.problem, "--method", &of.method]);
         command.args(["--seed", &seed.to_string()]);
         command.args(["--dtype", self.common.dtype.name()]);

@@ -5,10 +5,11 @@ use nalgebra::{DMatrix, DVector};
 
 use super::dice::Dice;
 use super::frame::Frame;
-use super::lower::{Family, Lower};
+use super::lower::sets::scaled as scaled_set;
+use super::lower::{Constrained, Family, Lower};
 use super::truth::{Solution, Truth};
 use super::upper::Upper;
-use crate::{Bilevel, Proximal};
+use crate::{Bilevel, Constraint, Part, Proximal};
 
 /// A bilevel problem with its point x, its start, and all solutions of its lower level at x.
 ///
@@ -31,13 +32,19 @@ pub struct Case {
     pub x: DVector<f64>,
     /// The start of the lower level.
     pub start: DVector<f64>,
-    /// The set that y is held in, or the threshold that belongs to the lower level.
+    /// The set that y is held in, or the threshold that belongs to the lower level, at x; its sum,
+    /// for the simplex of a part, is another.
     pub set: Option<Proximal>,
+    /// Whether it is the problem's own [part](crate::Part), and no setting of a step.
+    pub is_part: bool,
     /// The answer.
     pub truth: Truth,
+    constraints: Option<Constrained>,
     frame: Frame,
     lower: Lower,
     upper: Upper,
+    /// The set where u = 0, and the rate by which its size grows with u₀.
+    part: Option<(Proximal, f64)>,
 }
 
 impl Case {
@@ -84,7 +91,11 @@ impl Case {
             (Some(_), _) => (dice.vector(n) * dice.power(1.0, 6.0), "far"),
         };
         let start = frame.y(&z).map(|y| dice.round(y));
-        let set = recipe.set.map(|set| frame.set(set));
+        let part = recipe
+            .grows
+            .and_then(|rate| Some((frame.set(recipe.set?), rate)));
+        let size = part.map_or(1.0, |(_, rate)| (rate * u[0]).exp());
+        let set = recipe.set.map(|set| scaled_set(frame.set(set), size));
         Case {
             seed,
             number,
@@ -95,17 +106,20 @@ impl Case {
             x,
             start,
             set,
+            is_part: part.is_some(),
             truth: frame.truth(own),
+            constraints: recipe.constraints,
             frame,
             lower,
             upper,
+            part,
         }
     }
 
     /// The problem, in a precision.
     pub fn bilevel<T: Real>(&self) -> Bilevel<T> {
         let frame = &self.frame;
-        Bilevel::new(
+        let problem = Bilevel::new(
             objective(|x: Var<'_, T>, y: Var<'_, T>| {
                 let (u, z) = (frame.record_u(x), frame.record_z(y));
                 scaled(self.upper.record(u, z), frame.of_f)
@@ -117,8 +131,57 @@ impl Case {
             self.x.len(),
             self.start.len(),
         )
+        .and_then(|problem| match self.part {
+            Some((set, rate)) => problem.with_part(self.part_of(set, rate)),
+            None => Ok(problem),
+        })
         .expect("a valid problem")
-        .starting_from(self.start.map(T::of))
+        .starting_from(self.start.map(T::of));
+        match &self.constraints {
+            Some(held) => problem
+                .with_constraints(held.constraints(frame))
+                .expect("constraints of z"),
+            None => problem,
+        }
+    }
+
+    /// By how much y violates the constraints at x; 0 without constraints.
+    pub fn violation(&self, y: &DVector<f64>) -> f64 {
+        let (u, z) = (self.frame.u(&self.x), self.frame.z(y));
+        let held = self.constraints.as_ref();
+        held.map_or(0.0, |held| held.violation(&u, &z))
+    }
+
+    /// Whether its lower level is under constraints.
+    pub(super) fn is_constrained(&self) -> bool {
+        self.constraints.is_some()
+    }
+
+    /// `by` times exp(rate · u₀).
+    fn grown<T: Real>(
+        &self,
+        by: f64,
+        rate: f64,
+    ) -> impl for<'r> Fn(Var<'r, T>) -> Var<'r, T> + Send + Sync + use<T> {
+        let frame = self.frame.clone();
+        move |x| (frame.record_u(x).at(0) * T::of(rate)).exp() * T::of(by)
+    }
+
+    /// The part of a set, or of a threshold, whose size grows with u₀.
+    fn part_of<T: Real>(&self, set: Proximal, rate: f64) -> Part<T> {
+        let times = |by: f64| self.grown(by, rate);
+        match set {
+            Proximal::SoftThreshold { weight } => Part::l1(times(weight)),
+            Proximal::Constraint(Constraint::Simplex) => Part::simplex(times(1.0)),
+            Proximal::Constraint(Constraint::Ball { radius }) => Part::ball(times(radius)),
+            Proximal::Constraint(Constraint::Box { low, high }) if high.is_infinite() => {
+                Part::above(times(low))
+            }
+            Proximal::Constraint(Constraint::Box { low, high }) => {
+                Part::between(times(low), times(high))
+            }
+            Proximal::Constraint(Constraint::None) => unreachable!("every one is held"),
+        }
     }
 
     /// The solutions of the lower level at another x.

@@ -60,6 +60,10 @@ impl Frame {
             }
         };
         let z = z.map(|z| dice.rounded(z));
+        if let (Mixing::Unit, Some(z)) = (mixing, &z) {
+            // As it was rounded: a set has the units of the solutions in it.
+            unit_y = 1.0 / z[(0, 0)];
+        }
         let inverse = match &z {
             Some(z) => z.clone().try_inverse().expect("it has full rank"),
             None => DMatrix::identity(n, n),

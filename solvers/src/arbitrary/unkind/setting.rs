@@ -9,7 +9,7 @@ use super::dice::Dice;
 use super::{Case, Promise};
 use crate::linear::{FixedPoint, Gmres, Minres, Neumann, Nystrom, OneStep, Pcg};
 use crate::{
-    Aid, AidStep, Bda, Exact, InnerStep, Itd, LowerSolve, Proximal, StepLength, StepSystem,
+    Aid, AidStep, Bda, Exact, InnerStep, Itd, Kkt, LowerSolve, Proximal, StepLength, StepSystem,
     Strategy,
 };
 
@@ -27,7 +27,7 @@ pub struct Setting<T: Real> {
 }
 
 /// The kinds for a smooth lower level, as often as they are drawn.
-const SMOOTH: [&str; 31] = [
+const SMOOTH: [&str; 32] = [
     "exact",
     "aid-cg",
     "aid-cg",
@@ -41,6 +41,7 @@ const SMOOTH: [&str; 31] = [
     "aid-gmres",
     "aid-nystrom-cg",
     "aid-accelerated",
+    "aid-lbfgs",
     "aid-steps",
     "aid-steps",
     "aid-limit",
@@ -72,6 +73,27 @@ const HELD: [&str; 7] = [
     "bda",
 ];
 
+/// Strategies that know a part of the problem.
+const BESIDE: [&str; 15] = [
+    "exact",
+    "aid-cg",
+    "aid-cg",
+    "aid-direct",
+    "aid-minres",
+    "aid-gmres",
+    "aid-accelerated",
+    "aid-steps",
+    "aid-limit",
+    "aid-step",
+    "aid-step-gmres",
+    "itd",
+    "itd-memory",
+    "itd-tolerance",
+    "bda",
+];
+/// Strategies that know constraints between the levels.
+const CONSTRAINED: [&str; 3] = ["kkt", "kkt", "exact"];
+
 /// Parts of 1/L that a fixed step may be long; most are sensible.
 const LENGTHS: [f64; 10] = [1.0, 1.0, 0.5, 1.9, 2.5, 5.0, 1e-3, 1e-5, 1e-7, 1e-9];
 
@@ -80,7 +102,12 @@ impl<T: Real> Setting<T> {
     pub fn draw(case: &Case) -> Self {
         // Another stream than the case's own.
         let mut dice = Dice::new(!case.seed, case.number);
-        let kinds: &[&'static str] = if case.set.is_some() { &HELD } else { &SMOOTH };
+        let kinds: &[&'static str] = match case.set {
+            Some(_) if case.is_part => &BESIDE,
+            _ if case.is_constrained() => &CONSTRAINED,
+            Some(_) => &HELD,
+            None => &SMOOTH,
+        };
         let kind = match (dice.pick(kinds), case.set) {
             // A threshold belongs to one level alone.
             ("bda", Some(Proximal::SoftThreshold { .. })) => "itd",
@@ -127,6 +154,7 @@ impl<T: Real> Setting<T> {
         };
         match kind {
             "exact" => Setting::new(kind, Exact),
+            "kkt" => Setting::new(kind, Kkt::new()),
             "aid-cg" => Setting::new(kind, Aid::cg()),
             "aid-direct" => Setting::new(kind, Aid::direct()),
             "aid-minres" => Setting::new(kind, Aid::with(Minres::new())),
@@ -145,6 +173,11 @@ impl<T: Real> Setting<T> {
             "aid-accelerated" => {
                 let (tolerance, limit) = (None, None);
                 let lower = LowerSolve::Accelerated { tolerance, limit };
+                Setting::new(kind, Aid::cg().lower(lower))
+            }
+            "aid-lbfgs" => {
+                let (tolerance, limit) = (None, None);
+                let lower = LowerSolve::Lbfgs { tolerance, limit };
                 Setting::new(kind, Aid::cg().lower(lower))
             }
             "aid-steps" => Setting::steps(kind, dice, (depth, inner, length)),
@@ -248,6 +281,12 @@ impl<T: Real> Setting<T> {
 /// A kind of step for the case.
 fn step(case: &Case, dice: &mut Dice) -> InnerStep {
     let beta = dice.pick(&[0.5, 0.9]);
+    if case.is_part {
+        return match dice.chance(0.7) {
+            true => InnerStep::GradientDescent,
+            false => InnerStep::Fista(Proximal::Constraint(Default::default())),
+        };
+    }
     let Some(set) = case.set else {
         return match dice.below(10) {
             0..=4 => InnerStep::GradientDescent,

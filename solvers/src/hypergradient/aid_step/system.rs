@@ -6,7 +6,7 @@ use autodiff::unroll::Unrolled;
 
 use crate::accuracy::PROBED;
 use crate::inner::InnerStep;
-use crate::linear::{Gmres, LinearSolver, Operator, Scratch, system::along_all};
+use crate::linear::{Cg, Gmres, LinearSolver, Operator, Scratch, system::along_all};
 
 /// How `(I − ∂_yΦ)ᵀ p = ∇_yF` is solved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum StepSystem {
     /// `p ← ∇_yF + (∂_yΦ)ᵀ p`: contracts as fast as the steps themselves, with no vectors beside p.
     #[default]
     Iteration,
+    /// [`Cg`](crate::linear::Cg), where ∂_yΦ is symmetric.
+    Cg,
     /// [`Gmres`](crate::linear::Gmres).
     Gmres {
         /// Iterations between two starts; at least 1.
@@ -85,6 +87,7 @@ fn probe(n: usize) -> Gmres {
 pub(super) fn scratch<T: Real>(system: StepSystem, n: usize) -> usize {
     let own = match system {
         StepSystem::Iteration => n,
+        StepSystem::Cg => n + LinearSolver::<T>::scratch(&Cg::new(), n),
         StepSystem::Gmres { restart } => LinearSolver::<T>::scratch(&Gmres::new(restart), n),
     };
     let probed = match n <= PROBED {
@@ -133,6 +136,18 @@ pub(super) fn solve<T: Real>(
         StepSystem::Iteration => {
             let [residual] = scratch.vectors(n);
             iterate(linearised, right, p, residual, tolerance, limit)
+        }
+        StepSystem::Cg => {
+            let ([left], mut scratch) = scratch.split(n);
+            let cg = Cg::new().tolerance(tolerance).max_iterations(limit);
+            let report = cg.solve(linearised, right, p, &mut scratch);
+            Solution {
+                residual: linearised.residual(right, p, left),
+                iterations: report.iterations,
+                reach: norm(p).f64(),
+                repels: None,
+                error: f64::NAN,
+            }
         }
         StepSystem::Gmres { restart } => {
             let gmres = Gmres::new(restart)

@@ -49,8 +49,8 @@ use run::Adapting;
 ///
 /// # Cost in oracle calls
 /// In each iteration a gradient of g, a solve of the lower level to `‖∇_y g‖ ≤ ε_k min(1, r)` by
-/// Newton's method from the last y, r being the largest ‖∇_y g‖ that a solve has begun with, and a
-/// linear system to `‖Hq − ∇_yF‖ ≤ ε_k min(1, ‖∇_yF‖)` from the last q.
+/// Newton's method from the last y, r being the largest ‖∇_y g‖ that a solve has begun with at this
+/// point or at one that stayed, and a linear system to `‖Hq − ∇_yF‖ ≤ ε_k min(1, ‖∇_yF‖)` from the last q.
 ///
 /// # Reference
 /// F. Pedregosa, Hyperparameter optimization with approximate gradient, ICML 2016, and its code for

@@ -38,7 +38,7 @@ pub(super) struct Adapting<T: Real> {
     smoothness: Option<f64>,
     /// What accuracies are multiplied by.
     sharper: f64,
-    /// The largest ‖∇_y g‖ that a solve of the lower level began with.
+    /// The largest ‖∇_y g‖ that a solve of the lower level began with, of steps that stayed.
     steepest: f64,
     /// The largest |F| of a point that was kept.
     largest: f64,
@@ -150,11 +150,10 @@ impl<T: Real> Update<T> for Adapting<T> {
         let (x, y) = (s.x.as_slice(), s.y.as_mut_slice());
         lower.differentiate(&[x, y], Inputs::one(1));
         let start = norm(lower.gradient(1)).f64();
-        if start.is_finite() {
-            self.steepest = self.steepest.max(start);
-        }
+        let begun = if start.is_finite() { start } else { 0.0 };
+        let steepest = self.steepest.max(begun);
         // A lower level whose gradients are small is solved to a part of them.
-        let scale = Some(self.steepest).filter(|s| *s > 0.0 && *s < 1.0);
+        let scale = Some(steepest).filter(|s| *s > 0.0 && *s < 1.0);
         let until = (accuracy * scale.unwrap_or(1.0), self.settings.limit);
         let trend = &mut Trend::default();
         let minimum = newton(lower, x, y, until, false, scratch, trend);
@@ -183,6 +182,8 @@ impl<T: Real> Update<T> for Adapting<T> {
         s.warnings.extend(coarse);
         let stays = usable && self.judge(s.x.as_slice(), now, s.is_held());
         if stays {
+            // A step far too long, which is taken back, would make all later solves coarse.
+            self.steepest = steepest;
             self.kept = Some(now);
             self.largest = self.largest.max(now.value.abs());
             self.kept_x.copy_from_slice(s.x.as_slice());

@@ -20,7 +20,7 @@ use crate::{Refused, Subject};
 pub use page::{count, table};
 
 /// Strategies, each checked against differences of the outer function that it differentiates.
-pub const STRATEGIES: [(&str, Way); 21] = [
+pub const STRATEGIES: [(&str, Way); 22] = [
     ("exact", Way::Solved),
     ("itd", Way::Unrolled),
     ("itd-taped", Way::Unrolled),
@@ -40,6 +40,7 @@ pub const STRATEGIES: [(&str, Way); 21] = [
     ("aid-gmres", Way::Solved),
     ("aid-one-step", Way::Solved),
     ("aid-step", Way::Solved),
+    ("kkt", Way::Solved),
     ("bda", Way::Aggregated(Memory::Stored)),
     (
         "bda-checkpointed:3",
@@ -234,7 +235,12 @@ pub fn hypergradient<T: Real>(
         false => {
             let step = Some(length);
             let settings = Settings { step, ..settings };
-            strategy("aid-one-step", &settings).map_err(Refused::Name)?
+            let one_step = strategy("aid-one-step", &settings).map_err(Refused::Name)?;
+            match one_step.suits(bilevel) {
+                Ok(()) => one_step,
+                // Under constraints, or of a map, F at the solution is the strategy's own.
+                Err(_) => under_test.clone(),
+            }
         }
     };
     let mut work = bilevel.workspace();

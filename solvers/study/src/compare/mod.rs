@@ -163,22 +163,27 @@ impl<T: Real> Reference<T> {
         }
         let (problem, dim_y) = (subject.problem(), subject.problem().dim_y());
         let room = Strategy::<T>::room(&Exact, dim_y);
+        if problem.constraints().is_some() && room.is_too_dense(dim_y) {
+            return None;
+        }
         let mut work = problem.workspace();
-        let (estimate, origin) =
-            match room.is_too_dense(dim_y) || room.is_dear(dim_y, settings.depth()) {
-                false => (
-                    Exact.hypergradient(problem, subject.x(), &mut work),
-                    "exact",
-                ),
-                true => {
-                    let cg = Cg::new().tolerance(1e3 * T::EPSILON);
-                    let aid = Aid::with(cg).until_rounding();
-                    (
-                        aid.hypergradient(problem, subject.x(), &mut work),
-                        "implicit",
-                    )
-                }
-            };
+        let (estimate, origin) = match (room.is_too_dense(dim_y)
+            || room.is_dear(dim_y, settings.depth()))
+            && problem.constraints().is_none()
+        {
+            false => (
+                Exact.hypergradient(problem, subject.x(), &mut work),
+                "exact",
+            ),
+            true => {
+                let cg = Cg::new().tolerance(1e3 * T::EPSILON);
+                let aid = Aid::with(cg).until_rounding();
+                (
+                    aid.hypergradient(problem, subject.x(), &mut work),
+                    "implicit",
+                )
+            }
+        };
         let estimate = estimate.expect("settings that suit");
         estimate.status.is_success().then_some(Reference {
             hypergradient: estimate.hypergradient,
@@ -186,10 +191,11 @@ impl<T: Real> Reference<T> {
         })
     }
 
-    /// Forward mode through the problem's own steps, where x is small enough for it.
+    /// Forward mode through the problem's own steps, where x is small enough for it; else their fixed
+    /// point, if they have one.
     fn of_own_steps(subject: &Subject<'_, T>, settings: &Settings) -> Option<Self> {
         if subject.problem().dim_x() > FORWARD_LIMIT {
-            return None;
+            return Self::of_step(subject, &Settings::NONE);
         }
         let itd = Itd::reverse(settings.depth()).memory(Memory::Forward);
         let mut work = subject.problem().workspace();

@@ -6,6 +6,7 @@ mod bad_input;
 mod faces;
 mod kinds;
 mod starts;
+mod working;
 
 use autodiff::{Var, objective};
 use nalgebra::{DMatrix, DVector};

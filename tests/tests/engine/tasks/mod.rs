@@ -1,7 +1,10 @@
 //! The learned tasks: closed forms, invariances, and strategies against each other, at small sizes.
 
+mod deep_equilibrium;
 mod imaging;
+mod kalman;
 mod learning_rates;
+mod maml;
 mod networks;
 mod representation;
 mod softmax;

@@ -3,13 +3,14 @@
 
 mod algebra;
 mod cancelling;
+mod constrained;
 mod degenerate;
 mod domains;
 mod kinks;
 mod nowhere;
 mod quadratic;
 mod separable;
-mod sets;
+pub(super) mod sets;
 
 use autodiff::{Real, Var};
 use nalgebra::{DMatrix, DVector};
@@ -18,6 +19,8 @@ use super::dice::Dice;
 use super::truth::Truth;
 use super::upper::Fault;
 use crate::Proximal;
+
+pub(super) use constrained::Constrained;
 
 /// The kinds of lower level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,11 +45,15 @@ pub enum Family {
     Columns,
     /// Factors, systems and determinants of matrices, some of which have none.
     Algebra,
+    /// As [`Sets`](Family::Sets), but the problem's own, with parameters of x.
+    Parts,
+    /// Constraints between the levels: active, free, weakly active, dependent, without room.
+    Constraints,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Family; 10] = [
+    pub const ALL: [Family; 12] = [
         Family::Cancelling,
         Family::Quadratic,
         Family::Kinks,
@@ -57,6 +64,8 @@ impl Family {
         Family::Domains,
         Family::Columns,
         Family::Algebra,
+        Family::Parts,
+        Family::Constraints,
     ];
 
     /// Its name in tables.
@@ -72,6 +81,8 @@ impl Family {
             Family::Domains => "domains",
             Family::Columns => "columns",
             Family::Algebra => "algebra",
+            Family::Parts => "parts",
+            Family::Constraints => "constraints",
         }
     }
 
@@ -84,13 +95,18 @@ impl Family {
             Family::Nowhere => nowhere::draw(dice, dims),
             Family::Separable => separable::draw(dice, dims),
             Family::Degenerate => degenerate::draw(dice, dims),
-            Family::Sets => sets::draw(dice, dims),
+            Family::Sets => sets::draw(dice, dims, None),
+            Family::Parts => {
+                let rate = dice.between(-0.5, 0.5);
+                sets::draw(dice, dims, Some(rate))
+            }
             Family::Domains => domains::draw(dice, dims),
             Family::Columns => Recipe {
                 mixing: Mixing::Columns,
                 ..quadratic::draw_mild(dice, dims)
             },
             Family::Algebra => algebra::draw(dice, dims),
+            Family::Constraints => constrained::draw(dice, dims),
         }
     }
 }
@@ -120,8 +136,12 @@ pub(super) struct Recipe {
     pub(super) mixing: Mixing,
     /// Where it starts, if that is not for the case to choose.
     pub(super) start: Option<DVector<f64>>,
-    /// The set or threshold that belongs to it.
+    /// The set or threshold that belongs to it, at u = 0.
     pub(super) set: Option<Proximal>,
+    /// If it is the problem's own, by which rate its parameters grow with u₀.
+    pub(super) grows: Option<f64>,
+    /// The constraints that it is under.
+    pub(super) constraints: Option<Constrained>,
     pub(super) fault: Option<Fault>,
 }
 
@@ -135,6 +155,8 @@ impl Recipe {
             mixing: Mixing::Any,
             start: None,
             set: None,
+            grows: None,
+            constraints: None,
             fault: None,
         }
     }
@@ -170,6 +192,7 @@ lowers! {
     Held(sets::Held);
     Domain(domains::Domain);
     Algebra(algebra::Algebra);
+    Constrained(Constrained);
 }
 
 /// A matrix in another precision.

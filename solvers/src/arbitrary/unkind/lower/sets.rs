@@ -7,10 +7,12 @@ use super::{Dice, Lower, Mixing, Recipe, of};
 use crate::arbitrary::unkind::truth::{Danger, Solution, Truth};
 use crate::{Constraint, Proximal};
 
-/// ½ rᵀAr with r = z − Cu − b, over a set or with a weight on ‖z‖₁.
+/// ½ rᵀAr with r = z − Cu − b, over a set or with a weight on ‖z‖₁, the size of either times
+/// exp(rate · u₀).
 #[derive(Clone, Debug)]
 pub(in super::super) struct Held {
     set: Proximal,
+    rate: f64,
     a: DMatrix<f64>,
     c: DMatrix<f64>,
     b: DVector<f64>,
@@ -27,7 +29,8 @@ enum Place {
     High,
 }
 
-pub(super) fn draw(dice: &mut Dice, (m, n): (usize, usize)) -> Recipe {
+/// With parameters that grow with u₀ at the rate `grows`, or constant ones.
+pub(super) fn draw(dice: &mut Dice, (m, n): (usize, usize), grows: Option<f64>) -> Recipe {
     let (low, high) = (dice.between(-1.0, 0.0), dice.between(0.25, 1.0));
     let kinds = [
         ("a box", Proximal::Constraint(Constraint::Box { low, high })),
@@ -59,6 +62,7 @@ pub(super) fn draw(dice: &mut Dice, (m, n): (usize, usize)) -> Recipe {
     };
     let mut lower = Held {
         set,
+        rate: grows.unwrap_or(0.0),
         a: dice.definite(n, decades),
         c: dice.matrix(n, m),
         b: dice.vector(n),
@@ -83,7 +87,27 @@ pub(super) fn draw(dice: &mut Dice, (m, n): (usize, usize)) -> Recipe {
     Recipe {
         mixing,
         set: Some(set),
+        grows,
         ..Recipe::new(form, Lower::Held(lower), u, n)
+    }
+}
+
+/// The set with its size, or the weight, times `size`.
+pub(in super::super) fn scaled(set: Proximal, size: f64) -> Proximal {
+    match set {
+        Proximal::Constraint(Constraint::Box { low, high }) => Constraint::Box {
+            low: low * size,
+            high: high * size,
+        }
+        .into(),
+        Proximal::Constraint(Constraint::Ball { radius }) => Constraint::Ball {
+            radius: radius * size,
+        }
+        .into(),
+        Proximal::SoftThreshold { weight } => Proximal::SoftThreshold {
+            weight: weight * size,
+        },
+        other => other,
     }
 }
 
@@ -103,28 +127,35 @@ impl Held {
 
     pub(super) fn truth(&self, u: &DVector<f64>) -> Truth {
         let free = &self.c * u + &self.b;
-        match self.set {
-            Proximal::Constraint(Constraint::Simplex) => self.on_the_simplex(&free),
+        let size = (self.rate * u[0]).exp();
+        match scaled(self.set, size) {
+            Proximal::Constraint(Constraint::Simplex) => self.on_the_simplex(&free, size),
             Proximal::Constraint(Constraint::Ball { radius }) if free.norm() > radius => {
                 let out = free.norm();
                 let along = &free / out;
                 let inward = &self.c - &along * (along.transpose() * &self.c);
-                Truth::at(along * radius, inward * (radius / out))
+                let mut slope = inward * (radius / out);
+                slope.column_mut(0).axpy(self.rate * radius, &along, 1.0);
+                Truth::at(along * radius, slope)
             }
             Proximal::Constraint(Constraint::None | Constraint::Ball { .. }) => {
                 Truth::at(free, self.c.clone())
             }
-            _ => self.by_places(&free),
+            set => Held {
+                set,
+                ..self.clone()
+            }
+            .by_places(&free),
         }
     }
 
     /// Found by trying all supports: those of the largest entries.
-    fn on_the_simplex(&self, free: &DVector<f64>) -> Truth {
+    fn on_the_simplex(&self, free: &DVector<f64>, size: f64) -> Truth {
         let mut order: Vec<usize> = (0..free.len()).collect();
         order.sort_by(|i, j| free[*j].total_cmp(&free[*i]));
         let support = (1..=free.len()).rev().find(|k| {
             let sum: f64 = order[..*k].iter().map(|i| free[*i]).sum();
-            free[order[*k - 1]] > (sum - 1.0) / *k as f64
+            free[order[*k - 1]] > (sum - size) / *k as f64
         });
         let support = &order[..support.expect("one entry is always positive")];
         let share = 1.0 / support.len() as f64;
@@ -132,15 +163,16 @@ impl Held {
         let mut y = DVector::zeros(free.len());
         let mut slope = DMatrix::zeros(free.len(), self.c.ncols());
         for i in support {
-            y[*i] = free[*i] - (sum - 1.0) * share;
+            y[*i] = free[*i] - (sum - size) * share;
             let mean = support.iter().map(|j| self.c.row(*j) * share);
             let mean = mean.reduce(|a, b| a + b).expect("not empty");
             slope.set_row(*i, &(self.c.row(*i) - mean));
+            slope[(*i, 0)] += self.rate * size * share;
         }
         Truth::at(y, slope)
     }
 
-    /// The solutions of all assignments of places that the conditions of optimality allow: one, or
+    /// Of a set at its size: the solutions of all assignments of places that the conditions of optimality allow: one, or
     /// several where an entry is at an edge without a push.
     fn by_places(&self, free: &DVector<f64>) -> Truth {
         let n = free.len();
@@ -197,11 +229,14 @@ impl Held {
         let mut right = &self.a * free - DVector::from_vec(pull.clone());
         let mut slopes = &self.a * &self.c;
         for i in 0..n {
+            // What grows does so with u₀.
+            slopes[(i, 0)] -= self.rate * pull[i];
             if let Some(v) = held[i] {
                 system.row_mut(i).fill(0.0);
                 system[(i, i)] = 1.0;
                 right[i] = v;
                 slopes.row_mut(i).fill(0.0);
+                slopes[(i, 0)] = self.rate * v;
             }
         }
         let lu = system.lu();

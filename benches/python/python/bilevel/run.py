@@ -1,0 +1,192 @@
+"""Runs of methods: record by record, with a callback, or to the end."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _bilevel
+from .results import Table
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+__all__ = ["Run", "Solution", "Trace"]
+
+
+class Trace(Table):
+    """The records of a run."""
+
+    _shown = (
+        "iteration",
+        "seconds",
+        "upper",
+        "lower_residual",
+        "hypergradient_norm",
+        "hvps",
+        "gradients",
+        "status",
+    )
+    _axes = ("iteration", "upper")
+    _series = "method"
+
+
+class Solution:
+    """Where a run came to, with its trace and all that it followed from."""
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        trace: Trace,
+        so_far: Mapping[str, Any],
+        record: dict[str, Any],
+    ) -> None:
+        #: The outer and the inner variable, in the shapes of the problem.
+        self.x, self.y = x, y
+        #: Its records, one for each iteration that was reported.
+        self.trace = trace
+        #: Settings, seed, versions, platform and threads.
+        self.record = record
+        #: The first iteration that failed, in a sentence with a remedy.
+        self.failure: str | None = so_far["failure"]
+        self.warnings: tuple[str, ...] = tuple(so_far["warnings"])
+        self.iterations: int = so_far["iteration"]
+        self.seconds: float = so_far["seconds"]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every iteration was what was asked for."""
+        return self.failure is None
+
+    @property
+    def message(self) -> str:
+        return self.failure or f"{self.iterations} iterations"
+
+    @property
+    def status(self) -> str:
+        """How the last iteration ended, in a word."""
+        return str(self.trace[-1]["status"]) if len(self.trace) else "not begun"
+
+    def __repr__(self) -> str:
+        return str(self.trace)
+
+    def _repr_html_(self) -> str:
+        return self.trace._repr_html_()
+
+    def plot(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`Table.plot` of the trace."""
+        return self.trace.plot(*args, **kwargs)
+
+
+class Run(Iterator[dict[str, Any]]):
+    """A run that goes on as it is iterated over: a record at a time.
+
+    >>> for record in problem.run("aid-cg", iterations=20):  # doctest: +SKIP
+    ...     print(record["iteration"], record["upper"])
+    """
+
+    def __init__(self, problem: Problem, run: _bilevel.Run) -> None:
+        self._problem = problem
+        self._run = run
+
+    @property
+    def method(self) -> str:
+        return self._run.method
+
+    @property
+    def iterations(self) -> int:
+        """Iterations in all."""
+        return self._run.iterations
+
+    @property
+    def x(self) -> Any:
+        """The outer variable as it is now."""
+        return self._now()[0]
+
+    @property
+    def y(self) -> Any:
+        """The inner variable as it is now."""
+        return self._now()[1]
+
+    def _now(self) -> tuple[Any, Any, dict[str, Any], _bilevel.Records]:
+        x, y, so_far, records = self._run.outcome()
+        p = self._problem
+        return (
+            p.x_blocks.unpack(x.astype(p.dtype)),
+            p.y_blocks.unpack(y.astype(p.dtype)),
+            so_far,
+            records,
+        )
+
+    def __next__(self) -> dict[str, Any]:
+        record = self._run.step()
+        if record is None:
+            raise StopIteration
+        return record
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Leaves the run in a folder, as ``bilevel solve --out`` does: :func:`bilevel.resume`,
+        :meth:`Problem.resume` or ``bilevel solve --resume`` goes on from there, bit for bit."""
+        self._run.save(os.fspath(folder))
+
+    def solution(self) -> Solution:
+        """The run as it is now."""
+        x, y, so_far, records = self._now()
+        return Solution(x, y, Trace(records), so_far, self.record)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the run follows from."""
+        return {
+            "problem": self._problem.name,
+            "method": self.method,
+            "settings": self._run.settings,
+            "seed": self._run.settings["seed"],
+            "dtype": str(self._problem.dtype),
+            "threads": _bilevel.threads(),
+            "version": _bilevel.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "machine": f"{platform.machine()} {sys.platform}",
+        }
+
+
+def to_its_end(
+    run: Run, callback: Callable[[Run, dict[str, Any]], Any] | None, progress: bool
+) -> Solution:
+    """Iterates; a callback that returns False stops."""
+    bar = _bar(run) if progress else None
+    for record in run:
+        if bar is not None:
+            bar(record)
+        if callback is not None and callback(run, record) is False:
+            break
+    return run.solution()
+
+
+def _bar(run: Run) -> Callable[[dict[str, Any]], None]:
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+
+        def line(record: dict[str, Any]) -> None:
+            at = f"{run.method} {record['iteration']}/{run.iterations} F = {record['upper']:.6g}"
+            end = "\n" if record["iteration"] >= run.iterations else "\r"
+            print(at, end=end, file=sys.stderr, flush=True)
+
+        return line
+    bar = tqdm(total=run.iterations, desc=run.method)
+
+    def show(record: dict[str, Any]) -> None:
+        bar.update(record["iteration"] - bar.n)
+        bar.set_postfix(upper=f"{record['upper']:.4g}")
+        if record["iteration"] >= run.iterations:
+            bar.close()
+
+    return show

@@ -1,0 +1,5 @@
+"""What tests have in common."""
+
+import matplotlib
+
+matplotlib.use("Agg")

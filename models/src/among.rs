@@ -1,0 +1,160 @@
+//! The block of `Aᵀ C A` that some features make, with a curvature for each sample.
+
+use autodiff::{HESSIAN_ROOM, Real, Sparse, Table};
+use nalgebra::{DMatrixView, DMatrixViewMut, Dyn};
+
+use crate::pass::Going;
+use crate::store::Store;
+
+impl<T: Real> Going<T> {
+    /// Overwrites `out`, column by column, with `Σ_i c_i a_ij a_ik` over the samples, j and k from `of`,
+    /// which ascend. `room` is that of [`Primitive::hessian_among`](autodiff::Primitive::hessian_among).
+    pub(crate) fn curvature_among(
+        &self,
+        at: Option<&[T]>,
+        curvatures: &[T],
+        of: &[usize],
+        room: &mut [T],
+        out: &mut [T],
+    ) {
+        out.fill(T::zero());
+        let sample = |i: usize| Going::index(at, i);
+        match &self.samples {
+            Store::Dense(table) => dense(table, sample, curvatures, of, room, out),
+            Store::Sparse(sparse) => few(sparse, sample, curvatures, of, room, out),
+        }
+    }
+}
+
+/// Some samples at a time, as columns of the features asked for, each times the root of its curvature:
+/// the product with its transpose is the block.
+fn dense<T: Real>(
+    table: &Table<T>,
+    sample: impl Fn(usize) -> usize,
+    curvatures: &[T],
+    of: &[usize],
+    room: &mut [T],
+    out: &mut [T],
+) {
+    let m = of.len();
+    let mut block = DMatrixViewMut::from_slice(out, m, m);
+    for (k, curvatures) in curvatures.chunks(HESSIAN_ROOM).enumerate() {
+        let columns = &mut room[..m * curvatures.len()];
+        for (i, (column, c)) in columns
+            .chunks_exact_mut(m.max(1))
+            .zip(curvatures)
+            .enumerate()
+        {
+            table.pick(sample(k * HESSIAN_ROOM + i), of, column);
+            let root = c.sqrt();
+            column.iter_mut().for_each(|v| *v *= root);
+        }
+        let few = DMatrixView::from_slice(columns, m, curvatures.len());
+        let turned = DMatrixView::from_slice_with_strides_generic(
+            columns,
+            Dyn(curvatures.len()),
+            Dyn(m),
+            Dyn(m),
+            Dyn(1),
+        );
+        block.gemm(T::one(), &few, &turned, T::one());
+    }
+}
+
+/// Row after row, by a map from features to their places in `of`.
+fn few<T: Real>(
+    sparse: &Sparse<T>,
+    sample: impl Fn(usize) -> usize,
+    curvatures: &[T],
+    of: &[usize],
+    room: &mut [T],
+    out: &mut [T],
+) {
+    let m = of.len();
+    let (places, rest) = room.split_at_mut(sparse.columns());
+    let (found, values) = rest[..2 * m].split_at_mut(m);
+    // From 1 on, as 0 is none: whole numbers as far as any matrix goes.
+    places.fill(T::zero());
+    for (p, j) in of.iter().enumerate() {
+        places[*j] = T::of((p + 1) as f64);
+    }
+    for (i, c) in curvatures.iter().enumerate() {
+        let (columns, entries) = sparse.row(sample(i));
+        let mut count = 0;
+        for (j, v) in columns.iter().zip(entries) {
+            let p = places[*j as usize];
+            if p > T::zero() {
+                (found[count], values[count]) = (p, *v);
+                count += 1;
+            }
+        }
+        for a in 0..count {
+            let (i, scaled) = (found[a].f64() as usize - 1, values[a] * *c);
+            out[i * m + i] += scaled * values[a];
+            for b in a + 1..count {
+                let (k, product) = (found[b].f64() as usize - 1, scaled * values[b]);
+                // Both halves: few are found in a row, and the block may be large.
+                out[i * m + k] += product;
+                out[k * m + i] += product;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use autodiff::{HESSIAN_ROOM, Inputs, Objective, Var, objective};
+    use nalgebra::DMatrix;
+
+    use crate::Dataset;
+    use crate::data::{Features, Samples};
+
+    fn blocks_are_those_of_products(features: Features) {
+        let (d, n) = (features.dim(), features.len());
+        let samples = |labels: Vec<f64>| Samples {
+            features: features.clone(),
+            labels,
+        };
+        let signs = samples(
+            (0..n)
+                .map(|i| if i % 3 == 0 { 1.0 } else { -1.0 })
+                .collect(),
+        );
+        let targets = samples((0..n).map(|i| (i as f64).sin()).collect());
+        let (logistic, squared) = (Dataset::<f64>::binary(&signs), Dataset::targets(&targets));
+        let y: Vec<f64> = (0..d).map(|j| (0.7 * j as f64).cos()).collect();
+        let of: Vec<usize> = (0..d).filter(|j| j % 3 != 1).collect();
+        let programs = [
+            objective(move |_: Var, y: Var| logistic.logistic_loss(y)).record(1, d),
+            objective(move |_: Var, y: Var| squared.squared_loss(y)).record(1, d),
+        ];
+        for program in programs {
+            assert!(program.knows_hessian(1) && !program.knows_hessian(0));
+            let mut point = program.point();
+            point.linearise(&[&[0.0], &y]);
+            let mut block = vec![f64::NAN; of.len() * of.len()];
+            let mut room = vec![f64::NAN; HESSIAN_ROOM * of.len() + d];
+            point.hessian_among(1, &of, &mut room, &mut block);
+            for (k, j) in of.iter().enumerate() {
+                let mut unit = vec![0.0; d];
+                unit[*j] = 1.0;
+                point.second_by(&[None, Some(&unit)], Inputs::one(1));
+                for (i, row) in of.iter().enumerate() {
+                    let (found, want) = (block[k * of.len() + i], point.product(1)[*row]);
+                    assert!((found - want).abs() < 1e-14, "{i} {k}: {found} {want}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_of_the_hessian_are_those_of_its_products() {
+        for n in [1, 63, 64, 150] {
+            let dense = DMatrix::from_fn(7, n, |j, i| ((j * 13 + i * 7) as f64).sin());
+            let sparse = dense.map(|v| if v.abs() < 0.6 { 0.0 } else { v });
+            blocks_are_those_of_products(dense.into());
+            let rows = autodiff::Sparse::of_dense(&sparse.transpose());
+            blocks_are_those_of_products(rows.into());
+        }
+    }
+}
