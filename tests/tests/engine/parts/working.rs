@@ -57,7 +57,7 @@ fn problem(sparse: bool, signs: bool, part: Part<f64>, dim_x: usize) -> Bilevel<
 
 type Kind = (&'static str, fn() -> Part<f64>, DVector<f64>);
 
-fn kinds() -> [Kind; 5] {
+fn kinds() -> [Kind; 4] {
     [
         ("l1", || Part::l1(|x: Var| x.at(0).exp()), dvector![-3.5]),
         (
@@ -80,7 +80,6 @@ fn kinds() -> [Kind; 5] {
             || Part::between(|x: Var| -x.at(0).exp(), |x: Var| x.at(0).exp() * 0.5),
             dvector![-4.0],
         ),
-        ("half-line", || Part::above(|x: Var| x.at(0)), dvector![0.0]),
     ]
 }
 
@@ -223,7 +222,7 @@ fn large_sets_that_couple_entries_have_a_dense_system_too() {
             assert!(found.status.is_success(), "{name}: {found}");
             let off = (found.hypergradient[0] - wanted.hypergradient[0]).abs();
             assert!(
-                off < 1e-9 * wanted.hypergradient[0].abs(),
+                off < 1e-9 * wanted.hypergradient[0].abs().max(1e-3),
                 "{name}: {found}\n{wanted}"
             );
         }
@@ -233,7 +232,7 @@ fn large_sets_that_couple_entries_have_a_dense_system_too() {
 /// The mean squared error of a network with a hidden layer of five.
 fn net<'r>(y: Var<'r>, a: &DMatrix<f64>, t: &DVector<f64>) -> Var<'r> {
     let (w, v) = (y.slice(0, 10).reshape(2, 5), y.slice(10, 5));
-    ((a * w).tanh() * v - t).norm_squared() / 20.0
+    ((a * w).tanh().matmul(v) - t).norm_squared() / 20.0
 }
 
 /// A network of a hidden layer with a little decay: L-BFGS comes to a minimiser, from which conjugate
