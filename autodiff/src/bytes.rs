@@ -4,8 +4,10 @@
 //! of scalars that tells its meter when it is made and when it is dropped. The counts are sums of
 //! lengths times scalar sizes: deterministic, and independent of the allocator and of the process.
 
+mod interrupt;
 mod units;
 
+pub use interrupt::{Interrupt, Interrupted};
 pub use units::{ParseBytesError, human_bytes, parse_bytes};
 
 use std::fmt;
@@ -65,13 +67,23 @@ struct Counters {
     total: AtomicUsize,
     peak: AtomicUsize,
     at_peak: [AtomicUsize; 6],
+    interrupt: Interrupt,
     /// Recordings by address, with the number of their owners.
     shared: Mutex<Vec<(usize, usize)>>,
 }
 
 /// A shared counter of live and peak bytes. Cloning it shares the count.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Meter(Arc<Counters>);
+
+impl Default for Meter {
+    fn default() -> Self {
+        Meter(Arc::new(Counters {
+            interrupt: Interrupt::of_a_meter(),
+            ..Counters::default()
+        }))
+    }
+}
 
 impl Meter {
     /// A meter at zero.
@@ -103,6 +115,12 @@ impl Meter {
         }
         self.0.peak.store(at_peak.iter().sum(), Relaxed);
         self.note_peak();
+    }
+
+    /// What stops the sweeps whose buffers are counted here: its own, unless the meter was made
+    /// [under](Interrupt::over) another.
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.0.interrupt
     }
 
     fn add(&self, category: Category, bytes: usize) {

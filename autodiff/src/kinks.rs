@@ -1,13 +1,13 @@
 //! Kinks that a derivative was taken at: looked for in the values that the last sweep left.
 
 use std::fmt;
-use std::panic::Location;
 
 use crate::inputs::Inputs;
 use crate::operands::Operation;
 use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::rules::elementwise::{Binary, Corner};
+use crate::site::Site;
 use crate::workspace::Workspace;
 
 /// An entry of a value at a place where the operation's derivative jumps: what the sweeps give
@@ -27,13 +27,13 @@ pub struct Kink {
     /// That derivative on either side, by the first operand as it grows, where there are two such
     /// numbers.
     pub sides: Option<(f64, f64)>,
-    /// The source line that recorded the operation.
-    pub site: &'static Location<'static>,
+    /// Where the operation was recorded.
+    pub site: Site,
 }
 
 impl fmt::Display for Kink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (operation, entry, site) = (&self.operation, self.entry, self.site);
+        let (operation, entry, site) = (&self.operation, self.entry, &self.site);
         let what = match self.order {
             0 => "value",
             1 => "derivative",
@@ -114,7 +114,7 @@ impl<T: Real> Program<T> {
             }
             let passed = |id: usize| self.passed()[id];
             if matches!(node.op, Op::Leaves(_)) && passed(position) {
-                let inside = node.op.leaves().zip(&work.nested[node.nested..]);
+                let inside = node.op.leaves().zip(&work.nested[node.nested as usize..]);
                 leaves.extend(inside.flat_map(|(leaf, work)| leaf.kinks(work)));
             }
             self.corners(node, &work.values, &mut |entry, corner| {
@@ -124,7 +124,7 @@ impl<T: Real> Program<T> {
                     entry,
                     order: corner.order,
                     sides: corner.sides,
-                    site: node.site,
+                    site: node.site.clone(),
                 });
             });
         }

@@ -1,7 +1,6 @@
 //! Where a number that is not finite first arises: looked for only after one was met.
 
 use std::fmt;
-use std::panic::Location;
 
 use crate::adjoints::Adjoints;
 use crate::bytes::Meter;
@@ -10,6 +9,7 @@ use crate::linearised::Need;
 use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::shape::Shape;
+use crate::site::Site;
 use crate::sweep::Sweep;
 use crate::var::Var;
 use crate::workspace::Workspace;
@@ -41,8 +41,8 @@ pub struct NonFinite {
     pub entry: usize,
     /// That entry: NaN or an infinity.
     pub value: f64,
-    /// The source line that recorded the operation.
-    pub site: &'static Location<'static>,
+    /// Where the operation was recorded.
+    pub site: Site,
     /// What was not finite.
     pub quantity: Quantity,
 }
@@ -72,13 +72,13 @@ impl<T: Real> Program<T> {
                 continue; // not computed, as nobody reads it
             }
             if let Op::Gradient { of, .. } = &node.op {
-                let inner = &work.nested[node.nested];
+                let inner = &work.nested[node.nested as usize];
                 let found = of.first_non_finite(inner);
                 if let Some(found) = found.or_else(|| of.first_non_finite_adjoint(inner)) {
                     return Some(found);
                 }
             }
-            let mut leaves = node.op.leaves().zip(&work.nested[node.nested..]);
+            let mut leaves = node.op.leaves().zip(&work.nested[node.nested as usize..]);
             let found = leaves.find_map(|(leaf, work)| leaf.first_non_finite(work));
             if found.is_some() {
                 return found;
@@ -165,7 +165,9 @@ impl<T: Real> Program<T> {
             let tangent = of(&work.tangents, node);
             let entry = first_bad(tangent)?;
             let inside = match &node.op {
-                Op::Gradient { of, .. } => of.first_non_finite_second(&work.nested[node.nested]),
+                Op::Gradient { of, .. } => {
+                    of.first_non_finite_second(&work.nested[node.nested as usize])
+                }
                 _ => None,
             };
             let here = node.trouble(position, Quantity::Tangent, entry, tangent[entry]);
@@ -210,7 +212,7 @@ impl<T: Real> Program<T> {
                 let here = || node.trouble(position, quantity, entry, value);
                 match &node.op {
                     Op::Gradient { of: inner, .. } => {
-                        let nested = &work.nested[node.nested];
+                        let nested = &work.nested[node.nested as usize];
                         let moved = nested.state.of().map_or(Inputs::NONE, |(of, _)| of);
                         if moved.contains(Inputs::one(k))
                             && first_bad(nested.adjoint_tangent(inner, k)).is_some()
@@ -225,7 +227,7 @@ impl<T: Real> Program<T> {
                         }
                     }
                     Op::Leaves(_) => {
-                        let mut leaves = node.op.leaves().zip(&work.nested[node.nested..]);
+                        let mut leaves = node.op.leaves().zip(&work.nested[node.nested as usize..]);
                         let inside = leaves.find_map(|(leaf, work)| match quantity {
                             Quantity::Adjoint => leaf.first_non_finite_adjoint(work),
                             _ => leaf.first_non_finite_second(work),
@@ -289,7 +291,7 @@ impl<T: Real> Node<T> {
             position,
             entry,
             value: value.f64(),
-            site: self.site,
+            site: self.site.clone(),
             quantity,
         }
     }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::panic::Location;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -16,6 +15,7 @@ use crate::rules::bilinear::Bilinear;
 use crate::rules::elementwise::{Binary, Unary};
 use crate::rules::linear::Linear;
 use crate::shape::Shape;
+use crate::site::Site;
 
 pub(crate) enum Op<T: Real> {
     Input,
@@ -126,9 +126,9 @@ pub(crate) struct Node<T: Real> {
     /// What sweeps may leave out here.
     pub(crate) activity: Activity,
     /// The first of its workspaces among the nested ones, if it has functions inside.
-    pub(crate) nested: usize,
-    /// The user's source line.
-    pub(crate) site: &'static Location<'static>,
+    pub(crate) nested: u32,
+    /// Where the user recorded it.
+    pub(crate) site: Site,
 }
 
 impl<T: Real> Node<T> {

@@ -1,7 +1,6 @@
 //! The memory of a recording while its closure runs.
 
 use std::cell::{Ref, RefCell};
-use std::panic::Location;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -13,6 +12,7 @@ use crate::program::{Activity, Node, Op, Program};
 use crate::real::Real;
 use crate::rules::linear::Linear;
 use crate::shape::Shape;
+use crate::site::Site;
 
 /// Nodes and constants, appended through `&self` while closures hold `Copy` handles to them;
 /// they are named by their numbers.
@@ -21,6 +21,8 @@ pub(crate) struct Recorder<T: Real> {
     constants: RefCell<Vec<T>>,
     /// Nodes that others were recorded instead of: they go if nobody else uses them.
     superseded: RefCell<Vec<u32>>,
+    /// Where nodes are said to be recorded, in place of the line that records them.
+    site: RefCell<Option<Site>>,
 }
 
 impl<T: Real> Recorder<T> {
@@ -29,6 +31,7 @@ impl<T: Real> Recorder<T> {
             nodes: RefCell::default(),
             constants: RefCell::default(),
             superseded: RefCell::default(),
+            site: RefCell::default(),
         }
     }
 
@@ -79,6 +82,10 @@ impl<T: Real> Recorder<T> {
         depends: Inputs,
         start: usize,
     ) -> u32 {
+        let site = match &*self.site.borrow() {
+            Some(site) => site.clone(),
+            None => Site::caller(),
+        };
         let mut nodes = self.nodes.borrow_mut();
         let id = u32::try_from(nodes.len()).expect("a program has fewer than 2³² operations");
         nodes.push(Node {
@@ -96,9 +103,15 @@ impl<T: Real> Recorder<T> {
             scratch: (0, 0),
             activity: Activity::NONE,
             nested: 0,
-            site: Location::caller(),
+            site,
         });
         id
+    }
+
+    /// Says where further nodes are recorded, `None` for the lines that record them; what was said
+    /// before.
+    pub(crate) fn set_site(&self, site: Option<Site>) -> Option<Site> {
+        self.site.replace(site)
     }
 
     /// The number of recorded nodes.
@@ -177,7 +190,7 @@ impl<T: Real> Recorder<T> {
                 }
                 Op::Gradient { .. } | Op::Leaves(_) => {
                     node.nested = nested;
-                    nested += node.op.inner().count();
+                    nested += node.op.inner().count() as u32;
                 }
                 _ => {}
             }

@@ -106,6 +106,12 @@ impl<T: Real> Workspace<T> {
         Self::linearisation_bytes(program, Category::Values)
     }
 
+    /// Unwinds if the meter says so.
+    #[inline]
+    pub(crate) fn stop_if_interrupted(&self) {
+        self.meter.interrupt().look();
+    }
+
     /// Sets input `k`.
     ///
     /// # Panics
@@ -189,7 +195,7 @@ impl<T: Real> Workspace<T> {
             if let Op::Gradient { of: inner, .. } = &node.op
                 && std::ptr::eq(&**inner, of)
             {
-                total += self.nested[node.nested].sweeps;
+                total += self.nested[node.nested as usize].sweeps;
             }
         }
         total

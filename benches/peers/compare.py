@@ -6,7 +6,7 @@ machine could do.
                                      [--rounds 7]
 
 Needs cargo and this Python (3.9 or later, its standard library); the peers that it can import are
-timed: JAX and PyTorch, for whole calls JAXopt, Optimistix, TorchOpt and higher, and for those through a
+timed: JAX and PyTorch, our own Python package (`bilevel`), for whole calls JAXopt, Optimistix, TorchOpt and higher, and for those through a
 dense Hessian NumPy with SciPy's Cholesky. For each precision and number of threads there is one process
 of ours and one of each peer, on the same cores. They take turns, one measuring at a time, in several
 rounds; a time is the median of the rounds, and they are taken once more where their spread, the middle

@@ -27,6 +27,8 @@ class Peer:
 PEERS = [
     Peer("jax", ["jax"], ("W", "aid", "itd", "iteration", "memory")),
     Peer("torch", ["torch"], ("W", "memory")),
+    # Our own Python package: recorded in NumPy, run in Rust.
+    Peer("bilevel", ["bilevel"], ("W1", "W2", "W3")),
     Peer("jaxopt", ["jax", "jaxopt"], ("aid", "itd")),
     Peer("optimistix", ["jax", "optimistix"], ("aid", "itd")),
     Peer("torchopt", ["torch", "torchopt"], ("aid", "itd")),

@@ -110,6 +110,8 @@ pub enum Status {
     /// A loop under [`Memory::Reversible`](autodiff::unroll::Memory::Reversible) could not be run,
     /// or not undone.
     Irreversible(Irreversible),
+    /// Somebody [interrupted](autodiff::bytes::Interrupt) the computation.
+    Interrupted,
 }
 
 impl Status {
@@ -140,6 +142,7 @@ impl Status {
             Status::NonFinite { .. } => "non-finite",
             Status::Undefined { .. } => "undefined",
             Status::Irreversible(_) => "irreversible",
+            Status::Interrupted => "interrupted",
         }
     }
 
@@ -250,6 +253,11 @@ impl fmt::Display for Status {
             Status::Irreversible(reason) => write!(
                 f,
                 "{reason}: take a shorter step, scale y, or use another memory policy"
+            ),
+            Status::Interrupted => write!(
+                f,
+                "interrupted before its end, so nothing of it is a result: lift the interrupt, and call \
+                 again"
             ),
         }
     }

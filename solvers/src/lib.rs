@@ -38,6 +38,7 @@ pub mod guide;
 mod hessian;
 mod hypergradient;
 mod inner;
+mod layer;
 mod ledger;
 pub mod linear;
 mod loops;
@@ -61,6 +62,7 @@ pub use inner::{
     Constraint, InnerStep, Numbers, OwnStep, ParseInnerStepError, Proximal, Recorded, RmsProp,
     StepAt, StepEntry, StepLength, StepRule,
 };
+pub use layer::{Layer, Row};
 pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, LowerSolve, solve_lower};
 // Its list of methods is its own.

@@ -422,6 +422,11 @@ impl<T: Real> Bilevel<T> {
         &self.upper
     }
 
+    /// Puts another function of x, y and what a workspace holds beside them in F's place.
+    pub(crate) fn replace_upper(&mut self, upper: Arc<Program<T>>) {
+        self.upper = upper;
+    }
+
     /// The lower objective g(x, y).
     pub fn lower(&self) -> &Arc<Program<T>> {
         &self.lower

@@ -23,7 +23,7 @@ pub(super) fn operation<T: Real>(program: &Program<T>, at: &[&[T]]) -> Option<Op
     Some(Operation {
         name: node.op.name().to_owned(),
         position,
-        site: node.site,
+        site: node.site.clone(),
     })
 }
 

@@ -56,7 +56,7 @@ fn evaluate<T: Real>(program: &Program<T>, inputs: Vec<Vec<C>>) -> Result<Vec<C>
             operation: Operation {
                 name: node.op.name().to_owned(),
                 position,
-                site: node.site,
+                site: node.site.clone(),
             },
         };
         let value: Vec<C> = match &node.op {

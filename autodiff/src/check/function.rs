@@ -36,6 +36,7 @@ pub(super) struct Closures<F, G, H> {
     pub(super) f: F,
     pub(super) grad: G,
     pub(super) hvp: Option<H>,
+    pub(super) epsilon: f64,
 }
 
 impl<F, G, H> Function for Closures<F, G, H>
@@ -57,6 +58,10 @@ where
     fn product(&mut self, x: &[f64], v: &[f64]) -> Option<Vec<f64>> {
         let hvp = self.hvp.as_mut()?;
         Some(fits("Hessian's product", hvp(x, v), x))
+    }
+
+    fn epsilon(&self) -> f64 {
+        self.epsilon
     }
 }
 

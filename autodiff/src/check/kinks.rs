@@ -50,7 +50,7 @@ pub(super) fn name(trials: &mut [Trial], kinks: &[Kink], differences: bool) {
                 trial.place.operation = Some(Operation {
                     name: kink.operation.clone(),
                     position: kink.position,
-                    site: kink.site,
+                    site: kink.site.clone(),
                 });
             }
         }

@@ -74,6 +74,7 @@ pub struct Check {
     rungs: Vec<Rung>,
     directions: usize,
     entries: usize,
+    epsilon: f64,
 }
 
 impl Default for Check {
@@ -84,6 +85,7 @@ impl Default for Check {
             rungs: Rung::ALL.to_vec(),
             directions: 2,
             entries: 256,
+            epsilon: f64::EPSILON,
         }
     }
 }
@@ -107,6 +109,27 @@ impl Check {
     pub fn factor(self, factor: f64) -> Self {
         assert!(factor > 0.0, "factor {factor}: expected a positive one");
         Check { factor, ..self }
+    }
+
+    /// The distance from 1 to the next number that functions of yours compute with; that of `f64` unless
+    /// said otherwise. A function that works in single precision inside says `f32::EPSILON`.
+    ///
+    /// ```
+    /// use autodiff::check::Check;
+    ///
+    /// let f = |x: &[f64]| f64::from((x[0] as f32).sin());
+    /// let grad = |x: &[f64]| vec![f64::from((x[0] as f32).cos())];
+    /// let single = Check::new().epsilon(f64::from(f32::EPSILON));
+    /// assert!(!Check::new().gradient(f, grad, &[0.7]).passed());
+    /// assert!(single.gradient(f, grad, &[0.7]).mismatches().next().is_none());
+    /// ```
+    ///
+    /// # Panics
+    /// If it is not positive.
+    #[track_caller]
+    pub fn epsilon(self, epsilon: f64) -> Self {
+        assert!(epsilon > 0.0, "epsilon {epsilon}: expected a positive one");
+        Check { epsilon, ..self }
     }
 
     /// The rungs to climb; all unless said otherwise.

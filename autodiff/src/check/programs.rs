@@ -25,7 +25,7 @@ pub(super) fn stopped<T: Real>(program: &Program<T>, by: Inputs) -> Option<Opera
     found.map(|position| Operation {
         name: program.nodes[position].op.name().to_owned(),
         position,
-        site: program.nodes[position].site,
+        site: program.nodes[position].site.clone(),
     })
 }
 

@@ -33,7 +33,10 @@ impl Check {
         x: &[f64],
     ) -> Report {
         let hvp = None::<fn(&[f64], &[f64]) -> Vec<f64>>;
-        self.report("gradient", self.function(&mut Closures { f, grad, hvp }, x))
+        self.report(
+            "gradient",
+            self.function(&mut self.closures(f, grad, hvp), x),
+        )
     }
 
     /// Checks the gradient and the Hessian's products `hvp(x, v)` of a function of yours at `x`.
@@ -62,7 +65,10 @@ impl Check {
         x: &[f64],
     ) -> Report {
         let hvp = Some(hvp);
-        self.report("hessian", self.function(&mut Closures { f, grad, hvp }, x))
+        self.report(
+            "hessian",
+            self.function(&mut self.closures(f, grad, hvp), x),
+        )
     }
 
     /// Checks a recorded scalar function at a point: gradients, products, and the sweeps against
@@ -209,6 +215,16 @@ impl Check {
 
     /// The rungs of a function that is nothing but its values and derivatives.
     #[track_caller]
+    fn closures<F, G, H>(&self, f: F, grad: G, hvp: Option<H>) -> Closures<F, G, H> {
+        let epsilon = self.epsilon;
+        Closures {
+            f,
+            grad,
+            hvp,
+            epsilon,
+        }
+    }
+
     fn function(&self, f: &mut impl Function, x: &[f64]) -> Vec<Trial> {
         let frame = Frame::new(self, x);
         let gradient = f.gradient(x);

@@ -1,7 +1,8 @@
 //! One comparison of a derivative with another way to it, and what it says.
 
 use std::fmt;
-use std::panic::Location;
+
+use crate::site::Site;
 
 /// The relative error that a check is made to see: nothing passes that would also have passed with
 /// a derivative this much off.
@@ -110,8 +111,8 @@ pub struct Operation {
     pub name: String,
     /// Its position in the program.
     pub position: usize,
-    /// The source line that recorded it.
-    pub site: &'static Location<'static>,
+    /// Where it was recorded.
+    pub site: Site,
 }
 
 impl fmt::Display for Operation {

@@ -31,7 +31,7 @@ fn each<T: Real>(
     width: usize,
     f: impl Fn(&Leaf<T>, &mut Workspace<T>) + Sync + Send,
 ) {
-    let nested = &mut nested[node.nested..][..leaves.all.len()];
+    let nested = &mut nested[node.nested as usize..][..leaves.all.len()];
     let mut parts: SmallVec<[Part<'_, T>; 64]> = leaves.all.iter().zip(nested).collect();
     for_each(&mut parts, leaves.work * width, |(leaf, work)| {
         f(leaf, work)
@@ -71,7 +71,7 @@ pub(super) fn evaluate<T: Real>(
         within.run(Plan::new(within.work, need, value));
     });
     if value {
-        let nested = &nested[at.node.nested..];
+        let nested = &nested[at.node.nested as usize..];
         let terms = leaves.all.iter().zip(nested);
         let terms = terms.map(|(leaf, work)| leaf.weight * work.output(&leaf.of)[0]);
         out[0] = terms.fold(T::zero(), |sum, term| sum + term);
@@ -91,7 +91,7 @@ pub(super) fn pull<T: Real>(
         let wanted = leaf.reached(at, wanted);
         Sweep::of(&leaf.of, work).reverse(&[leaf.weight], wanted);
     });
-    for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested..]) {
+    for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested as usize..]) {
         for (k, operand) in leaf.operands().enumerate() {
             if let Some(out) = adjoints.get(operand) {
                 axpy(out, u, work.adjoint(&leaf.of, k));
@@ -130,7 +130,7 @@ pub(super) fn push<T: Real>(
         within.push_along(block);
     });
     out.fill(T::zero());
-    for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested..]) {
+    for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested as usize..]) {
         let moving = leaf.moving(tangents);
         if let Some(moved) = work.output_tangent(&leaf.of, moving, out.len()) {
             axpy(out, leaf.weight, moved);
@@ -166,7 +166,7 @@ pub(super) fn pull_tangents<T: Real>(
             within.second_along(block, leaf.reached(at, wanted));
         }
     });
-    for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested..]) {
+    for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested as usize..]) {
         let moves = leaf.moving(tangents) != Inputs::NONE;
         for (k, operand) in leaf.operands().enumerate() {
             let Some(out) = adjoints.get(operand) else {

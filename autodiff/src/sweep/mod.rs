@@ -33,8 +33,11 @@ pub(crate) struct Sweep<'a, T: Real> {
 }
 
 impl<'a, T: Real> Sweep<'a, T> {
-    /// A sweep of `program`, whose workspace `work` is.
+    /// A sweep of `program`, whose workspace `work` is. This is the one place that looks whether it was
+    /// interrupted: before anything is written.
+    #[inline]
     pub(crate) fn of(program: &'a Program<T>, work: &'a mut Workspace<T>) -> Self {
+        work.stop_if_interrupted();
         Sweep { program, work }
     }
 }

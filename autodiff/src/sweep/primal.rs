@@ -65,7 +65,7 @@ impl<T: Real> Sweep<'_, T> {
                 leaves::evaluate(all, at, &a, &mut work.nested, (plan.need, plan), out);
             }
             Op::Gradient { of, wrt } => {
-                let inner = &mut work.nested[node.nested];
+                let inner = &mut work.nested[node.nested as usize];
                 for (k, arg) in node.args.iter().enumerate() {
                     if plan.renews(program.nodes[*arg as usize].reads, node) {
                         inner.set_input(of, k, a.get(k));

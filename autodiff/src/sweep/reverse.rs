@@ -101,7 +101,7 @@ impl<T: Real> Sweep<'_, T> {
                 Op::Gradient { of, wrt } => {
                     // The Hessian is symmetric: the pullback of a gradient is its derivative along u.
                     let reached = at.reached_by(targets.wanted);
-                    let mut within = Sweep::of(of, &mut work.nested[node.nested]);
+                    let mut within = Sweep::of(of, &mut work.nested[node.nested as usize]);
                     let block = within.seed_one(1, *wrt, u);
                     // A primal sweep may have left the function to this one.
                     if within.work.state.bends_by(reached) {

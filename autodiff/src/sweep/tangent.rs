@@ -163,7 +163,7 @@ impl<'a, T: Real> Sweep<'a, T> {
             }
             Op::Leaves(all) => leaves::push(all, at, &mut work.nested, &tangents, out),
             Op::Gradient { of, wrt } => {
-                let mut within = Sweep::of(of, &mut work.nested[node.nested]);
+                let mut within = Sweep::of(of, &mut work.nested[node.nested as usize]);
                 let mut moving = Inputs::NONE;
                 for k in 0..a.len() {
                     if let Some(t) = tangents.get(k) {

@@ -21,6 +21,7 @@ use crate::recorder::Recorder;
 use crate::rules::elementwise::{Binary, Unary};
 use crate::rules::linear::Linear;
 use crate::shape::Shape;
+use crate::site::Site;
 
 /// A value of a recording: a `Copy` handle with a shape and no number.
 ///
@@ -96,6 +97,25 @@ impl<'r, T: Real> Var<'r, T> {
     /// Whether there are no entries.
     pub fn is_empty(self) -> bool {
         self.shape.is_empty()
+    }
+
+    /// Records what `f` makes of this value under this site: messages then name it, and not a line of
+    /// Rust.
+    ///
+    /// ```
+    /// use autodiff::{Program, Shape};
+    ///
+    /// let program = Program::<f64>::record(&[Shape::SCALAR], |v| {
+    ///     v[0].recorded_at("objective.py:12", |x| x.ln())
+    /// });
+    /// let found = program.find_non_finite(&[&[-1.0]], &[None]).expect("ln(−1)");
+    /// assert!(found.to_string().ends_with("recorded at objective.py:12)"));
+    /// ```
+    pub fn recorded_at<R>(self, site: impl Into<Site>, f: impl FnOnce(Self) -> R) -> R {
+        let before = self.recorder.set_site(Some(site.into()));
+        let made = f(self);
+        self.recorder.set_site(before);
+        made
     }
 
     // ---- constants

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use autodiff::bytes::Interrupt;
 use pyo3::prelude::*;
 use rayon::ThreadPoolBuilder;
 
@@ -117,24 +118,32 @@ pub(crate) fn in_own_pool<R: Send>(job: impl FnOnce() -> R + Send) -> R {
     }
 }
 
-/// Computes in a thread of its own, and waits for it.
+/// Computes in a thread of its own, and waits for it; a signal that raises something stops it at its next
+/// sweep. What calls Python does so in the thread that it was called from, which has the settings of its
+/// user.
 pub(crate) fn computed<R: Send + 'static>(
     py: Python<'_>,
+    calls: bool,
     job: impl FnOnce() -> PyResult<R> + Send + 'static,
 ) -> PyResult<R> {
+    if calls {
+        return job();
+    }
     let (tell, told) = answers();
+    let interrupt = Interrupt::new();
+    let over = interrupt.clone();
     begin(move || {
         // Who waits may have gone.
-        let _ = tell.send(guarded(|| in_pool(job)));
+        let _ = tell.send(guarded(|| in_pool(|| over.over(job))));
     })?;
-    told.wait(py)
+    told.wait(py).inspect_err(|_| interrupt.set(true))
 }
 
 /// Panics, in a thread or in the caller's: how tests see what a panic of the engine becomes.
 #[pyfunction(name = "_panics")]
 pub(crate) fn panics(py: Python<'_>, text: String, in_a_thread: bool) -> PyResult<()> {
     match in_a_thread {
-        true => computed(py, move || panic!("{text}")),
+        true => computed(py, false, move || panic!("{text}")),
         false => guarded(|| panic!("{text}")),
     }
 }

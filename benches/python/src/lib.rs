@@ -2,23 +2,41 @@
 //! guard that lets no panic out. `python/bilevel` wraps it, and has all that users read.
 
 mod arrays;
+mod check;
+mod data;
 mod errors;
 mod guard;
+mod held;
+mod layer;
 mod losses;
+mod oracle;
+mod point;
 mod problem;
 mod program;
 mod recording;
 mod records;
 mod run;
+mod saved;
 mod settings;
+mod studies;
 
 /// The module `bilevel._bilevel`.
 #[pyo3::pymodule]
 mod _bilevel {
     #[pymodule_export]
+    use crate::check::check_functions;
+    #[pymodule_export]
+    use crate::data::load;
+    #[pymodule_export]
     use crate::guard::panics;
     #[pymodule_export]
+    use crate::layer::Layer;
+    #[pymodule_export]
     use crate::losses::Samples;
+    #[pymodule_export]
+    use crate::oracle::oracle;
+    #[pymodule_export]
+    use crate::point::Point;
     #[pymodule_export]
     use crate::problem::Problem;
     #[pymodule_export]

@@ -11,6 +11,7 @@ use crate::arrays::{Of, Scalar, array, each, numbers};
 use crate::errors::{InternalError, TraceError};
 use crate::guard::guarded;
 use crate::losses::{Samples, loss};
+use crate::point::Point;
 
 type Open<T> = Mutex<Option<Builder<T>>>;
 
@@ -82,9 +83,17 @@ impl Recording {
         each!(&self.of, builder => lock(builder).is_some())
     }
 
-    /// A constant of these numbers, column by column.
-    fn constant(&self, data: &Bound<'_, PyAny>, rows: usize, cols: usize) -> PyResult<Value> {
-        guarded(|| each!(&self.of, builder => constant(builder, self.inputs[0], data, rows, cols)))
+    /// A constant of these numbers, column by column. `site` is the user's line, here as below.
+    fn constant(
+        &self,
+        data: &Bound<'_, PyAny>,
+        rows: usize,
+        cols: usize,
+        site: &str,
+    ) -> PyResult<Value> {
+        guarded(
+            || each!(&self.of, builder => constant(builder, self.inputs[0], data, (rows, cols), site)),
+        )
     }
 
     /// An operation of [`operations`] on values.
@@ -94,9 +103,10 @@ impl Recording {
         operands: Vec<PyRef<'_, Value>>,
         counts: Vec<usize>,
         parameter: f64,
+        site: &str,
     ) -> PyResult<Value> {
         guarded(|| {
-            each!(&self.of, builder => step(builder, &operands, |v| {
+            each!(&self.of, builder => step(builder, &operands, site, |v| {
                 operation(name, v, &counts, parameter)
             }))
         })
@@ -108,10 +118,11 @@ impl Recording {
         name: &str,
         samples: &Samples,
         operands: Vec<PyRef<'_, Value>>,
+        site: &str,
     ) -> PyResult<Value> {
         guarded(|| match (&self.of, &samples.of) {
-            (Of::F32(to), Of::F32(data)) => step(to, &operands, |v| loss(name, data, v)),
-            (Of::F64(to), Of::F64(data)) => step(to, &operands, |v| loss(name, data, v)),
+            (Of::F32(to), Of::F32(data)) => step(to, &operands, site, |v| loss(name, data, v)),
+            (Of::F64(to), Of::F64(data)) => step(to, &operands, site, |v| loss(name, data, v)),
             _ => Err(TraceError::new_err(
                 "samples of another precision than the recording",
             )),
@@ -126,6 +137,7 @@ impl Recording {
                     Of::F32(builder) => Of::F32(finish(builder, output)?),
                     Of::F64(builder) => Of::F64(finish(builder, output)?),
                 },
+                calls: false,
             })
         })
     }
@@ -152,8 +164,8 @@ fn constant<T: Scalar>(
     builder: &Open<T>,
     at: Value,
     data: &Bound<'_, PyAny>,
-    rows: usize,
-    cols: usize,
+    (rows, cols): (usize, usize),
+    site: &str,
 ) -> PyResult<Value> {
     let data: Vec<T> = numbers(data)?;
     if data.len() != rows * cols {
@@ -162,15 +174,18 @@ fn constant<T: Scalar>(
     }
     let builder = lock(builder);
     let builder = builder.as_ref().ok_or_else(ended)?;
-    Ok(Value(builder.extend(&[at.0], |v| match (rows, cols) {
-        (1, 1) => v[0].scalar(data[0]),
-        _ => v[0].vector(&data).reshape(rows, cols),
+    Ok(Value(builder.extend(&[at.0], |v| {
+        v[0].recorded_at(site, |at| match (rows, cols) {
+            (1, 1) => at.scalar(data[0]),
+            _ => at.vector(&data).reshape(rows, cols),
+        })
     })))
 }
 
 fn step<T: Scalar>(
     builder: &Open<T>,
     operands: &[PyRef<'_, Value>],
+    site: &str,
     f: impl for<'r> FnOnce(&[Var<'r, T>]) -> Option<Var<'r, T>>,
 ) -> PyResult<Value> {
     let builder = lock(builder);
@@ -178,7 +193,7 @@ fn step<T: Scalar>(
     let operands: Vec<autodiff::Value> = operands.iter().map(|v| v.0).collect();
     let mut known = true;
     let value = builder.extend(&operands, |v| {
-        let made = f(v);
+        let made = v[0].recorded_at(site, |_| f(v));
         known = made.is_some();
         made.unwrap_or(v[0])
     });
@@ -274,6 +289,8 @@ fn operation<'r, T: Scalar>(
 #[pyclass(frozen)]
 pub(crate) struct Program {
     pub(crate) of: Of<Arc<autodiff::Program<f32>>, Arc<autodiff::Program<f64>>>,
+    /// Whether its rules call functions of Python.
+    pub(crate) calls: bool,
 }
 
 /// The value, gradients and products of a scalar program.
@@ -286,6 +303,11 @@ impl Program {
     fn shape(&self) -> (usize, usize) {
         let shape = each!(&self.of, program => program.output_shape());
         (shape.rows, shape.cols)
+    }
+
+    /// The program with its buffers.
+    fn point(&self) -> PyResult<Point> {
+        guarded(|| Ok(Point::of(self)))
     }
 
     /// Entries of the output, column by column.
@@ -340,7 +362,7 @@ impl Program {
 }
 
 /// Arrays as the inputs of a program, looked at.
-fn inputs_of<T: Scalar>(
+pub(crate) fn inputs_of<T: Scalar>(
     program: &autodiff::Program<T>,
     arrays: &[Bound<'_, PyAny>],
 ) -> PyResult<Vec<Vec<T>>> {

@@ -1,10 +1,13 @@
 //! Runs of methods: each lives in a thread of its own, which is asked for one record at a time.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use autodiff::bytes::Interrupt;
 use bilevel_benches::catalogue::methods;
 use bilevel_benches::catalogue::settings::SolveSettings;
+use nalgebra::DVector;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use solvers::Method;
@@ -12,11 +15,13 @@ use solvers::catalogue;
 use study::Subject;
 use study::solve::{Outcome, Record, Session, SoFar};
 
-use crate::arrays::{Scalar, array, each};
-use crate::errors::{InternalError, Raised, config};
+use crate::arrays::{Of, Scalar, array, each};
+use crate::errors::{InternalError, Raised, RestoreError, config};
 use crate::guard::{self, Answers, answers, guarded};
-use crate::problem::{Given, Held, Problem};
+use crate::held::Held;
+use crate::problem::{Given, Problem};
 use crate::records::{Kind, Records, plain};
+use crate::saved;
 use crate::settings::{keyed, settings};
 
 /// What a run is asked for.
@@ -25,6 +30,8 @@ enum Ask {
     Step,
     /// The state between two iterations.
     Save,
+    /// To go on from such a state.
+    Restore(SoFar, Vec<u64>),
     /// The run as it ends here, with these records.
     Outcome(Vec<Record>),
 }
@@ -34,6 +41,7 @@ enum Answer {
     /// A record, and whether there may be more.
     Stepped(Option<Record>),
     Saved(SoFar, Vec<u64>),
+    Restored,
     Outcome(Box<Outcome>),
 }
 
@@ -59,7 +67,18 @@ pub(crate) struct Run {
     asks: Mutex<Sender<Ask>>,
     answers: Answers<Answer>,
     about: About,
+    of: Of<Arc<Held<f32>>, Arc<Held<f64>>>,
     records: Mutex<Vec<Record>>,
+    _over: Over,
+}
+
+/// Stops the thread of a run that nobody has any more.
+struct Over(Interrupt);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.set(true);
+    }
 }
 
 /// The settings of a method, the seed left out.
@@ -116,6 +135,11 @@ fn answer<T: Scalar>(
                     let state = session.save();
                     Answer::Saved(session.so_far().clone(), state)
                 }
+                Ask::Restore(so_far, state) => {
+                    let restored = session.restore(so_far, &state);
+                    restored.map_err(|e| RestoreError::new_err(e.to_string()))?;
+                    Answer::Restored
+                }
                 Ask::Outcome(records) => Answer::Outcome(Box::new(session.outcome(records))),
             })
         });
@@ -129,34 +153,44 @@ fn begin<T: Scalar>(
     py: Python<'_>,
     held: &Arc<Held<T>>,
     name: String,
-    given: &Given,
-    seed: u64,
-    x: Option<Bound<'_, PyAny>>,
+    settings: SolveSettings,
+    x: Option<DVector<T>>,
+    of: &Problem,
 ) -> PyResult<Run> {
-    let (x, held) = (held.point(x.as_ref())?, held.clone());
-    let settings = chosen(&held, &name, given, seed)?;
+    let (held, of) = (held.clone(), of.of.clone());
     let (asks, asked) = channel();
     let (tell, told) = answers();
     let (ready, begun) = answers();
     let (of_thread, called) = (settings.clone(), name.clone());
-    guard::begin(move || {
+    let interrupt = Interrupt::new();
+    let over = interrupt.clone();
+    let calls = held.calls();
+    let run = move || {
         let refused = guarded(|| {
             guard::in_own_pool(|| {
-                let (ready, asked) = (ready.clone(), asked);
-                held.at(x, |subject| {
-                    let method = method(&held, subject, &called, &of_thread)?;
-                    let mut session =
-                        Session::begin(subject, &called, &*method).map_err(Raised::raised)?;
-                    let _ = ready.send(Ok(session.iterations()));
-                    answer(&mut session, &asked, &tell);
-                    Ok(())
+                over.over(|| {
+                    let (ready, asked) = (ready.clone(), asked);
+                    held.at(x, |subject| {
+                        let method = method(&held, subject, &called, &of_thread)?;
+                        let mut session =
+                            Session::begin(subject, &called, &*method).map_err(Raised::raised)?;
+                        let _ = ready.send(Ok(session.iterations()));
+                        answer(&mut session, &asked, &tell);
+                        Ok(())
+                    })
                 })
             })
         });
         if let Err(error) = refused {
             let _ = ready.send(Err(error));
         }
+    };
+    guard::begin(move || match calls {
+        // The thread is one of Python's until it ends: what its callbacks keep by thread stays.
+        true => Python::attach(|py| py.detach(run)),
+        false => run(),
     })?;
+    let over = Over(interrupt);
     let iterations = begun.wait(py)?;
     Ok(Run {
         asks: Mutex::new(asks),
@@ -166,7 +200,9 @@ fn begin<T: Scalar>(
             method: name,
             iterations,
         },
+        of,
         records: Mutex::default(),
+        _over: over,
     })
 }
 
@@ -196,7 +232,43 @@ impl Run {
         seed: u64,
         x: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        guarded(|| each!(&problem.of, held => begin(py, held, method, &given, seed, x)))
+        guarded(|| {
+            each!(&problem.of, held => {
+                let settings = chosen(held, &method, &given, seed)?;
+                let x = held.point(x.as_ref())?;
+                begin(py, held, method, settings, x, problem)
+            })
+        })
+    }
+
+    /// A run that goes on from where it was saved.
+    #[staticmethod]
+    fn resume(py: Python<'_>, problem: &Problem, folder: PathBuf) -> PyResult<Self> {
+        guarded(|| {
+            let (saved, records) = saved::read(&folder)?;
+            let (method, settings) = (saved.origin.method.clone(), saved.origin.settings.clone());
+            let run = each!(&problem.of, held => {
+                saved::same(held, &saved.origin)?;
+                begin(py, held, method, settings, None, problem)?
+            });
+            run.ask(py, Ask::Restore(saved.so_far, saved.state))?;
+            *run.records() = records;
+            Ok(run)
+        })
+    }
+
+    /// Leaves the run in a folder, as it is between two iterations.
+    fn save(&self, py: Python<'_>, folder: PathBuf) -> PyResult<()> {
+        guarded(|| {
+            let Answer::Saved(so_far, state) = self.ask(py, Ask::Save)? else {
+                return Err(InternalError::new_err("a run answers something else"));
+            };
+            let records = self.records().clone();
+            each!(&self.of, held => {
+                let origin = saved::origin(held, &self.about.method, &self.about.settings)?;
+                saved::save(&folder, held, origin, (so_far, state), &records)
+            })
+        })
     }
 
     /// The method's name.
@@ -239,14 +311,6 @@ impl Run {
             let (x, y) = (array(py, &outcome.x), array(py, &outcome.y));
             let so_far = plain(py, &outcome.so_far)?;
             Ok((x, y, so_far, Kind::Solve(outcome).into()))
-        })
-    }
-
-    /// The state between two iterations.
-    fn save<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, Vec<u64>)> {
-        guarded(|| match self.ask(py, Ask::Save)? {
-            Answer::Saved(so_far, state) => Ok((plain(py, &so_far)?, state)),
-            _ => Err(InternalError::new_err("a run answers something else")),
         })
     }
 }

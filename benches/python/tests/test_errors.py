@@ -191,3 +191,14 @@ def test_the_program_runs_in_this_process():
         text=True,
     )
     assert ran.returncode == 2 and "unknown problem `nothing`" in ran.stderr
+
+
+def test_a_number_that_is_not_finite_is_named_with_the_users_line():
+    def logarithm(x, y):
+        return np.sum((y - np.log(x)) ** 2)
+
+    p = bl.Problem(upper, logarithm, x=np.array([-1.0, 1.0, 1.0]), y=3)
+    with pytest.warns(bl.NumericalWarning):
+        estimate = p.hypergradient("aid-cg")
+    line = logarithm.__code__.co_firstlineno + 1
+    assert estimate.status == "non-finite" and f"test_errors.py:{line}" in estimate.message

@@ -97,9 +97,9 @@ def test_a_pickle_computes_the_same_to_the_bit(expression, seed):
     first = recorded(f, shapes)
     again = pickle.loads(pickle.dumps(first))
     at, along = flat(point(shapes, seed)), flat(point(shapes, seed + 1))
-    for one, other in zip(first.program.derivatives(at, along), again.program.derivatives(at, along),
-                          strict=True):
-        np.testing.assert_array_equal(one, other)
+    numbers = [r.program.derivatives(at, along) for r in (first, again)]
+    for one, other in zip(*([np.r_[n[0], *n[1], *n[2]] for n in numbers]), strict=True):
+        assert one == other or np.isnan([one, other]).all()
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "negative", "read-only", "big-endian", "subarray"])
@@ -141,9 +141,9 @@ def test_natural_code_moves_no_matrix():
         r = np.tanh(a @ y)
         return np.sum((a.T @ r) ** 2) + np.mean(np.logaddexp(0.0, -r))
 
-    steps = [s.name for s in recorded(f, [(3,)]).steps]
-    assert "transpose" not in steps and "gather" not in steps
-    assert steps.count("constant") == 3  # The matrix once, and numbers.
+    steps = recorded(f, [(3,)]).steps
+    assert not {"transpose", "gather"} & {s.name for s in steps}
+    assert [s.name for s in steps if s.name == "constant" and s.data.size == a.size] == ["constant"]
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -172,9 +172,9 @@ def test_fused_losses_are_their_formulas():
     ]:
         one, other = (recorded(f, [at.shape]).program for f in (fused, plain))
         along = rng.normal(size=at.size)
-        for got, want in zip(one.derivatives([at.reshape(-1)], [along]),
-                             other.derivatives([at.reshape(-1)], [along]), strict=True):
-            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
+        numbers = [r.derivatives([at.reshape(-1)], [along]) for r in (one, other)]
+        got, want = (np.r_[n[0], *n[1], *n[2]] for n in numbers)
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
         assert fused(at) == pytest.approx(plain(at), rel=1e-13)
 
 
@@ -198,3 +198,35 @@ def test_blocks_are_given_by_name_and_come_back_by_name():
 
     slope = (outer(h) - outer(-h)) / (2 * h)
     assert estimate.hypergradient["log"] == pytest.approx(slope, rel=1e-8)
+
+
+@pytest.mark.parametrize("name", ["logistic", "network", "images", "norms", "powers", "choices"])
+def test_gradients_and_products_are_those_of_jax(name):
+    """The same code on `jax.numpy`, in double precision."""
+    jax = pytest.importorskip("jax")
+    jnp = pytest.importorskip("jax.numpy")
+    rng = np.random.default_rng(7)
+    a, t, mask = rng.normal(size=(9, 4)), np.sign(rng.normal(size=9)), rng.normal(size=(4, 4)) > 0
+
+    def f(xp, v):
+        m = v.reshape(4, 4)
+        return {
+            "logistic": lambda: xp.mean(xp.logaddexp(0.0, -t * (a @ v[:4]))) + xp.sum(xp.exp(v) * v**2),
+            "network": lambda: xp.mean((xp.tanh(a @ m + v[:4]) @ m.T - v[4:8]) ** 2),
+            "images": lambda: xp.sum(xp.sqrt(xp.diff(m, axis=0)[:, :-1] ** 2 + xp.diff(m)[:-1] ** 2 + 0.1)),
+            "norms": lambda: xp.linalg.norm(m) + xp.sum(xp.linalg.norm(m, axis=1)) + xp.std(v),
+            "powers": lambda: xp.sum((v * v + 1.0) ** 1.5) + xp.sum(m[:, ::-1] ** 3) + xp.sum(2.0**v),
+            "choices": lambda: xp.sum(xp.where(mask, m, m.T) ** 2) + xp.max(v) ** 2 + xp.sum(xp.maximum(v, 0.1)),
+        }[name]()
+
+    at, along = rng.normal(size=16), rng.normal(size=16)
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        gradient = jax.grad(lambda v: f(jnp, v))
+        want = (f(jnp, jnp.asarray(at)), *jax.jvp(gradient, (at,), (along,)))
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    point = bl.record(lambda v: f(np, v), 16).linearise(at)
+    for got, expected in zip((point.value, point.gradient, point.product(along)), want, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-12)

@@ -105,7 +105,7 @@ impl GivenReading {
     }
 
     /// The same for a reader.
-    pub(crate) fn reading(&self) -> Reading {
+    pub fn reading(&self) -> Reading {
         Reading {
             format: self.format.map(|format| match format {
                 DataFormat::Npz => Format::Npz,

@@ -108,7 +108,7 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
 
     let origin = origin(&args, &common, &settings)?;
     let read = problem.read.as_ref().map(reading::record);
-    let header = header(&args, &common, &origin, read.as_ref(), subject.percent());
+    let header = header(&args, &origin, read.as_ref(), subject.percent());
     let mut records = Vec::new();
     let mut keeper = None;
     if let Some((folder, checkpoint)) = from {
@@ -355,30 +355,7 @@ impl Keeper {
     }
 }
 
-fn header(
-    args: &Solve,
-    common: &Common,
-    origin: &Origin,
-    read: Option<&Value>,
-    percent: &[String],
-) -> Value {
-    json!({
-        "header": {
-            "problem": args.problem.problem,
-            "method": args.method,
-            "data": args.problem.data,
-            "read": read,
-            "point": args.problem.point,
-            "bias": args.problem.bias,
-            "large": args.problem.large,
-            "fingerprints": { "data": origin.data, "point": origin.point },
-            "seed": common.seed,
-            "dtype": common.dtype.name(),
-            "threads": rayon::current_num_threads(),
-            "version": env!("CARGO_PKG_VERSION"),
-            "machine": format!("{} {}", std::env::consts::ARCH, std::env::consts::OS),
-            "settings": origin.settings,
-            "percent": percent,
-        }
-    })
+fn header(args: &Solve, origin: &Origin, read: Option<&Value>, percent: &[String]) -> Value {
+    let files = [&args.problem.data, &args.problem.point].map(|file| file.as_deref());
+    origin.header(files, read, percent, rayon::current_num_threads())
 }

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use study::solve::SoFar;
 
 use crate::catalogue::settings::SolveSettings;
@@ -40,6 +41,38 @@ pub struct Origin {
     pub settings: SolveSettings,
     /// The program's version.
     pub version: String,
+}
+
+impl Origin {
+    /// The first line of the run's trace: what it is of, where its files are, how they were read, which
+    /// metrics are parts of a hundred, and on how many threads.
+    pub fn header(
+        &self,
+        [data, point]: [Option<&Path>; 2],
+        read: Option<&Value>,
+        percent: &[String],
+        threads: usize,
+    ) -> Value {
+        json!({
+            "header": {
+                "problem": self.problem,
+                "method": self.method,
+                "data": data,
+                "read": read,
+                "point": point,
+                "bias": self.bias,
+                "large": self.large,
+                "fingerprints": { "data": self.data, "point": self.point },
+                "seed": self.seed,
+                "dtype": self.dtype,
+                "threads": threads,
+                "version": self.version,
+                "machine": format!("{} {}", std::env::consts::ARCH, std::env::consts::OS),
+                "settings": self.settings,
+                "percent": percent,
+            }
+        })
+    }
 }
 
 /// What tells the data of a run from others: a file, the two of a pair, or those of a folder.

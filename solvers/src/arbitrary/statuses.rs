@@ -46,6 +46,7 @@ pub fn statuses() -> Vec<Status> {
             reason: String::new(),
         },
         Status::Irreversible(Irreversible::Strayed),
+        Status::Interrupted,
     ];
     for status in &all {
         match status {
@@ -65,7 +66,8 @@ pub fn statuses() -> Vec<Status> {
             | Status::NegativeCurvature { .. }
             | Status::NonFinite { .. }
             | Status::Undefined { .. }
-            | Status::Irreversible(_) => {}
+            | Status::Irreversible(_)
+            | Status::Interrupted => {}
         }
     }
     all

@@ -284,6 +284,10 @@ impl<T: Real> Strategy<T> for Bda {
     }
 
     /// A state and its derivative by the start, what finding the lengths needs, and a look at the end.
+    fn follows_upper(&self) -> bool {
+        true
+    }
+
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let n = problem.dim_y();
         self.inner.dim_state(n) + n + self.spare(problem) + Slowest::<T>::scratch(n)

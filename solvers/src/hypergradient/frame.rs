@@ -1,8 +1,9 @@
 //! What every call of a strategy shares: checks, measurements, and a look for what is not finite.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
-use autodiff::bytes::{Category, Claim};
+use autodiff::bytes::{Bytes, Category, Claim, Interrupted};
 use autodiff::unroll::Memory;
 use autodiff::{Inputs, Point, Real};
 use nalgebra::DVector;
@@ -12,7 +13,7 @@ use crate::linear::Scratch;
 use crate::loops::Loops;
 use crate::lower::Working;
 use crate::part::PartPoint;
-use crate::{Bilevel, Certificate, Estimate, Status, Workspace};
+use crate::{Bilevel, Certificate, Estimate, Oracles, Status, Workspace};
 
 use super::{At, ConfigError, Strategy};
 
@@ -112,28 +113,53 @@ impl Answer {
             walked: None,
         }
     }
+
+    /// The answer with the vectors, as an estimate whose counts are not there yet.
+    fn estimate<T: Real>(
+        self,
+        strategy: String,
+        hypergradient: DVector<T>,
+        y: DVector<T>,
+    ) -> Estimate<T> {
+        Estimate {
+            strategy,
+            hypergradient,
+            y,
+            upper: self.upper,
+            status: self.status,
+            lower_residual: self.lower_residual,
+            linear_residual: self.linear_residual,
+            distance: self.distance,
+            moving: self.moving,
+            left: self.left,
+            margin: self.margin,
+            certificate: self.certificate,
+            lower_iterations: self.lower_iterations,
+            linear_iterations: self.linear_iterations,
+            recomputed_steps: self.recomputed_steps,
+            step: self.step,
+            oracles: Oracles::default(),
+            bytes: Bytes::default(),
+            seconds: 0.0,
+            warnings: self.warnings,
+        }
+    }
 }
 
-/// Checks, calls, measures, and looks for values that are not finite.
+/// Checks, calls, measures, and looks for values that are not finite; of a call that is interrupted on
+/// the way nothing is left but its status, what it took and where y starts.
 #[track_caller]
 pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     strategy: &S,
     problem: &Bilevel<T>,
-    at: At<'_, T>,
+    mut at: At<'_, T>,
     work: &mut Workspace<T>,
 ) -> Result<Estimate<T>, ConfigError> {
     strategy.validate()?;
     strategy.suits(problem)?;
     work.check(problem, at.x);
-    let learned = match (at.start, &mut work.start) {
-        (None, Some(of_x)) => of_x.linearise_vector(&[at.x.as_slice()]).to_vec(),
-        _ => Vec::new(),
-    };
-    let is_learned = !learned.is_empty();
-    let learned = DVector::from_vec(learned);
     let given = at.start.unwrap_or(problem.start());
-    let start = if is_learned { &learned } else { given };
-    let lengths = [Some(start.len()), at.linear.as_ref().map(|v| v.len())];
+    let lengths = [Some(given.len()), at.linear.as_ref().map(|v| v.len())];
     for (len, what) in lengths.into_iter().zip(["start", "guess"]) {
         assert!(
             len.is_none_or(|len| len == problem.dim_y()),
@@ -145,6 +171,44 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     work.meter.reset_peak();
     let started = Instant::now();
     let before = work.oracles();
+    let whole = AssertUnwindSafe(|| estimate(strategy, problem, &mut at, work, before));
+    let mut estimate = catch_unwind(whole).unwrap_or_else(|payload| {
+        if !payload.is::<Interrupted>() {
+            resume_unwind(payload);
+        }
+        let nan = DVector::from_element(problem.dim_x(), T::of(f64::NAN));
+        let answer = Answer::new(Status::Interrupted, f64::NAN, f64::NAN);
+        Estimate {
+            // A loop that was interrupted is gone, with its counts.
+            oracles: work.oracles().saturating_sub(before),
+            bytes: work.bytes(),
+            ..answer.estimate(strategy.name(), nan, given.clone())
+        }
+    });
+    // One that is not finite would spoil all later calls.
+    if let Some(v) = at.linear.filter(|v| !v.iter().all(|v| v.is_finite())) {
+        v.fill(T::zero());
+    }
+    estimate.seconds = started.elapsed().as_secs_f64();
+    Ok(estimate)
+}
+
+/// The estimate, but for its seconds, with the sweeps since `before`.
+fn estimate<T: Real, S: Strategy<T> + ?Sized>(
+    strategy: &S,
+    problem: &Bilevel<T>,
+    at: &mut At<'_, T>,
+    work: &mut Workspace<T>,
+    before: Oracles,
+) -> Estimate<T> {
+    let learned = match (at.start, &mut work.start) {
+        (None, Some(of_x)) => of_x.linearise_vector(&[at.x.as_slice()]).to_vec(),
+        _ => Vec::new(),
+    };
+    let is_learned = !learned.is_empty();
+    let learned = DVector::from_vec(learned);
+    let given = at.start.unwrap_or(problem.start());
+    let start = if is_learned { &learned } else { given };
     work.reserve(strategy.scratch(problem));
     let mut hypergradient = DVector::zeros(problem.dim_x());
     let mut y = start.clone();
@@ -152,7 +216,7 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     let of_x = problem.start_of_x().map_or(0, |_| y.len());
     let made = (hypergradient.len() + y.len() + of_x) * size_of::<T>();
     let _made = Claim::new(made, Category::Solver, &work.meter);
-    let mut linear = at.linear;
+    let linear = at.linear.as_mut();
     let undefined = work
         .part
         .as_mut()
@@ -166,7 +230,7 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
             x: at.x.as_slice(),
             start: start.as_slice(),
             iteration: at.iteration,
-            linear: linear.as_mut().map(|v| v.as_mut_slice()),
+            linear: linear.map(|v| v.as_mut_slice()),
             upper: &mut work.upper,
             lower: &mut work.lower,
             scratch: Scratch::new(&mut work.room, &work.meter),
@@ -178,37 +242,15 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
             working: &mut work.working,
         })
     };
-    // One that is not finite would spoil all later calls.
-    if let Some(v) = linear.filter(|v| !v.iter().all(|v| v.is_finite())) {
-        v.fill(T::zero());
-    }
+    let walked = answer.walked.clone();
     let mut estimate = Estimate {
-        strategy: strategy.name(),
-        hypergradient,
-        y,
-        upper: answer.upper,
-        status: answer.status,
-        lower_residual: answer.lower_residual,
-        linear_residual: answer.linear_residual,
-        distance: answer.distance,
-        moving: answer.moving,
-        left: answer.left,
-        margin: answer.margin,
-        certificate: answer.certificate,
-        lower_iterations: answer.lower_iterations,
-        linear_iterations: answer.linear_iterations,
-        recomputed_steps: answer.recomputed_steps,
-        step: answer.step,
         oracles: work.oracles() - before,
         bytes: work.bytes(),
-        seconds: 0.0,
-        warnings: answer.warnings,
+        ..answer.estimate(strategy.name(), hypergradient, y)
     };
     if is_bad(&estimate) {
         let x = at.x.as_slice();
-        let step = answer
-            .walked
-            .and_then(|w| w.find(work, x, start.as_slice()));
+        let step = walked.and_then(|w| w.find(work, x, start.as_slice()));
         let place = step.unwrap_or_else(|| locate(work, x, estimate.y.as_slice()));
         estimate.status = Status::NonFinite { place };
     }
@@ -216,8 +258,7 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     for (name, point) in [("g", &mut work.lower), ("F", &mut work.upper)] {
         estimate.warnings.extend(kink(name, point, at));
     }
-    estimate.seconds = started.elapsed().as_secs_f64();
-    Ok(estimate)
+    estimate
 }
 
 /// Whether something is not finite, and not said to be NaN because a loop could not be undone or

@@ -217,6 +217,12 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
     /// [`Call::y`], and says how that went. The settings were looked at, and lengths.
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer;
 
+    /// Whether the y that the strategy answers depends on F: it then makes no
+    /// [layer](crate::Layer). It does not unless the strategy says so.
+    fn follows_upper(&self) -> bool {
+        false
+    }
+
     /// Checks the settings, before any work.
     ///
     /// # Errors
@@ -315,6 +321,10 @@ impl<T: Real, S: Strategy<T> + ?Sized> Strategy<T> for Arc<S> {
 
     fn room(&self, dim_y: usize) -> Room {
         (**self).room(dim_y)
+    }
+
+    fn follows_upper(&self) -> bool {
+        (**self).follows_upper()
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {

@@ -1,9 +1,12 @@
 //! The one driver of outer runs.
 
-use autodiff::Real;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use autodiff::bytes::Interrupted;
+use autodiff::{Meter, Real};
 use nalgebra::DVector;
 
-use crate::estimate::Oracles;
+use crate::estimate::{Oracles, Status};
 use crate::expect;
 use crate::hypergradient::{ConfigError, Room};
 use crate::inner::Constraint;
@@ -190,8 +193,29 @@ struct OuterRun<'p, T: Real> {
 }
 
 impl<T: Real> OuterRun<'_, T> {
+    /// One iteration; one that is interrupted on the way ends the run.
     fn advance(&mut self) -> Advance {
-        let said = self.update.step(&mut self.state);
+        let (update, state) = (&mut self.update, &mut self.state);
+        let step = catch_unwind(AssertUnwindSafe(|| update.step(state)));
+        let interrupted = Advance {
+            upper: f64::NAN,
+            lower_residual: f64::NAN,
+            hypergradient_norm: f64::NAN,
+            status: Status::Interrupted,
+            accuracy: None,
+            certificate: None,
+        };
+        let said = step.unwrap_or_else(|payload| {
+            if !payload.is::<Interrupted>() {
+                resume_unwind(payload);
+            }
+            interrupted.clone()
+        });
+        // A rule may have been told so by a strategy, and have made something of it.
+        if said.status == Status::Interrupted || self.update.ground().meter().interrupt().is_set() {
+            self.state.end();
+            return interrupted;
+        }
         self.state.count();
         said
     }
@@ -222,10 +246,14 @@ impl<T: Real> Run<T> for OuterRun<'_, T> {
             status: said.status,
             accuracy: said.accuracy,
             certificate: said.certificate,
-            oracles: ground.oracles() - s.reports,
+            oracles: ground.oracles().saturating_sub(s.reports),
             peak_bytes: self.peak,
             warnings: std::mem::take(&mut s.warnings),
         })
+    }
+
+    fn meter(&mut self) -> Meter {
+        self.update.ground().meter().clone()
     }
 
     fn iterations(&self) -> usize {

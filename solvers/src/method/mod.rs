@@ -31,7 +31,7 @@ pub use state::State;
 
 use std::fmt::{self, Debug};
 
-use autodiff::{Point, Real};
+use autodiff::{Meter, Point, Real};
 use nalgebra::DVector;
 
 use crate::catalogue::Entry;
@@ -138,6 +138,12 @@ pub trait Run<T: Real> {
         }
         finish
     }
+
+    /// The meter of the run's buffers. Another thread may [interrupt](autodiff::bytes::Interrupt) what it counts: then the
+    /// iteration on its way ends the run with a report of the status `interrupted`, and is not counted.
+    /// x and y may stand half way through it; a run that is to go on is
+    /// [restored](Run::restore) from what was saved before.
+    fn meter(&mut self) -> Meter;
 
     /// Iterations in all: as many as were asked for, or as were made where the run has ended.
     fn iterations(&self) -> usize;

@@ -288,7 +288,7 @@ fn what_has_no_factor_is_named_with_its_place() {
         (&found.operation[..], found.entry, found.quantity),
         ("cholesky", 2 * N + 2, Quantity::Value)
     );
-    assert!(found.site.file().ends_with("algebra.rs"));
+    assert!(found.site.to_string().contains("algebra.rs:"));
 
     // Of rank two, to rounding: no pivot of it is 0, and none after the second means anything.
     let root = matrix(N, &noise(2 * N, 3));

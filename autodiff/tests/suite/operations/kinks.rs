@@ -65,7 +65,7 @@ fn rows<T: Real>() {
         assert_eq!(entries, [1, 3], "{}", f.name());
         for kink in found {
             assert_eq!((kink.operation.as_str(), kink.order), (f.name(), order));
-            assert!(kink.site.file().ends_with("kinks.rs"));
+            assert!(kink.site.to_string().contains("kinks.rs:"));
         }
     }
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 
 from . import _bilevel
 
@@ -16,7 +17,9 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.stdout.flush()
     sys.stderr.flush()
-    itself = [sys.executable, "-m", "bilevel"]
+    # A sweep starts it for each run: by its script, where that is installed beside the interpreter.
+    script = Path(sys.executable).with_name("bilevel")
+    itself = [str(script)] if script.exists() else [sys.executable, "-m", "bilevel"]
     return _bilevel.command_line(["bilevel", *sys.argv[1:]], itself)
 
 

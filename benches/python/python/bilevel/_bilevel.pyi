@@ -5,6 +5,30 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "Layer",
+    "Point",
+    "Problem",
+    "Program",
+    "Recording",
+    "Records",
+    "Run",
+    "Samples",
+    "Value",
+    "__version__",
+    "_panics",
+    "check_functions",
+    "command_line",
+    "load",
+    "methods",
+    "operations",
+    "oracle",
+    "problems",
+    "set_threads",
+    "strategies",
+    "threads",
+]
+
 __version__: str
 
 _Vector = npt.NDArray[np.float64] | npt.NDArray[np.float32]
@@ -37,11 +61,11 @@ class Recording:
     def inputs(self) -> list[Value]: ...
     @property
     def is_open(self) -> bool: ...
-    def constant(self, data: _Vector, rows: int, cols: int) -> Value: ...
+    def constant(self, data: _Vector, rows: int, cols: int, site: str) -> Value: ...
     def apply(
-        self, name: str, operands: list[Value], counts: list[int], parameter: float
+        self, name: str, operands: list[Value], counts: list[int], parameter: float, site: str
     ) -> Value: ...
-    def loss(self, name: str, samples: Samples, operands: list[Value]) -> Value: ...
+    def loss(self, name: str, samples: Samples, operands: list[Value], site: str) -> Value: ...
     def finish(self, output: Value) -> Program: ...
 
 @final
@@ -49,9 +73,17 @@ class Program:
     @property
     def shape(self) -> tuple[int, int]: ...
     def evaluate(self, inputs: list[_Vector]) -> _Vector: ...
+    def point(self) -> Point: ...
     def derivatives(
         self, inputs: list[_Vector], directions: list[_Vector] | None = None
     ) -> tuple[float, list[_Vector], list[_Vector]]: ...
+
+@final
+class Point:
+    def linearise(self, inputs: list[_Vector]) -> tuple[float, list[_Vector]]: ...
+    def product(
+        self, directions: list[_Vector | None], by: list[int]
+    ) -> list[_Vector]: ...
 
 @final
 class Records:
@@ -131,9 +163,40 @@ class Run:
     def settings(self) -> dict[str, Any]: ...
     def step(self) -> dict[str, Any] | None: ...
     def outcome(self) -> tuple[_Vector, _Vector, dict[str, Any], Records]: ...
-    def save(self) -> tuple[dict[str, Any], list[int]]: ...
+    @staticmethod
+    def resume(problem: Problem, folder: str) -> Run: ...
+    def save(self, folder: str) -> None: ...
 
+@final
+class Layer:
+    def __new__(cls, lower: Program, dim_x: int, start: _Vector) -> Layer: ...
+    def call(
+        self,
+        strategy: str,
+        given: _Given,
+        x: _Vector,
+        starts: _Vector | None = None,
+        cotangents: _Vector | None = None,
+        guesses: _Vector | None = None,
+    ) -> tuple[_Vector, _Vector, _Vector, list[dict[str, Any]]]: ...
+
+def oracle(
+    single: bool, name: str, functions: object, dims: tuple[int, int], site: str
+) -> Program: ...
+def check_functions(
+    name: str,
+    f: object,
+    grad: object,
+    hvp: object | None,
+    x: npt.NDArray[np.float64],
+    seed: int,
+    epsilon: float,
+    entries: int,
+) -> tuple[Records, bool, list[str], str, bool]: ...
 def command_line(arguments: list[str], itself: list[str]) -> int: ...
+def load(
+    path: str, seed: int, labels: str, reading: dict[str, Any]
+) -> tuple[list[tuple[_Vector, int, _Vector]], str]: ...
 def operations() -> list[str]: ...
 def strategies() -> list[_Named]: ...
 def methods() -> list[_Named]: ...

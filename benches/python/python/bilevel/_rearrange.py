@@ -73,7 +73,8 @@ def _made(tape: Tape, values: list[Var], positions: Array) -> Var:
 
 def _used(values: list[Var], order: Array) -> tuple[list[Var], Array]:
     """The values of which an entry is used, and the positions among these."""
-    used, start, end, shift = [], 1, 1, np.zeros_like(order)
+    used: list[Var] = []
+    start, end, shift = 1, 1, np.zeros_like(order)
     for v in values:
         end += v.size
         inside = (order >= start) & (order < end)

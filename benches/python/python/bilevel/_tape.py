@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -11,7 +15,21 @@ from . import _bilevel
 from ._arrays import Array
 from .errors import TraceError
 
-__all__ = ["Step", "Tape"]
+__all__ = ["Recorded", "Step", "Tape"]
+
+#: Where no line is the user's.
+_NOT_THE_USERS = tuple(str(Path(m.__file__ or "").parent) + os.sep for m in (np, _bilevel))
+
+
+def _line() -> str:
+    """The line of the user's that records."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith(_NOT_THE_USERS):
+            return f"{Path(file).name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return "?"
 
 
 @dataclass(frozen=True)
@@ -23,6 +41,8 @@ class Step:
     counts: tuple[int, ...] = ()
     parameter: float = 0.0
     data: Any = None
+    #: The user's line, which messages name.
+    site: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,14 +85,20 @@ class Tape:
 
     def push(self, step: Step) -> int:
         """Records a step and gives the number of its value."""
+        if not step.site:
+            step = replace(step, site=_line())
         operands = [self.values[k] for k in step.operands]
         if step.name == "constant":
             rows, cols = step.counts
-            value = self.recording.constant(step.data, rows, cols)
+            value = self.recording.constant(step.data, rows, cols, step.site)
         elif step.name.startswith("loss:"):
-            value = self.recording.loss(step.name[5:], self._kept(step.data), operands)
+            value = self.recording.loss(
+                step.name[5:], self._kept(step.data), operands, step.site
+            )
         else:
-            value = self.recording.apply(step.name, operands, list(step.counts), step.parameter)
+            value = self.recording.apply(
+                step.name, operands, list(step.counts), step.parameter, step.site
+            )
         self.steps.append(step)
         self.values.append(value)
         return len(self.values) - 1

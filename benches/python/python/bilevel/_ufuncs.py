@@ -14,7 +14,7 @@ from .errors import TraceError
 
 __all__ = ["BINARY", "UNARY", "elementwise", "matmul", "ufunc_call", "unary"]
 
-Step = Callable[..., Var]
+Step = Callable[..., Any]
 
 
 def unary(name: str, a: Var, parameter: float = 0.0) -> Var:
@@ -25,13 +25,13 @@ def unary(name: str, a: Var, parameter: float = 0.0) -> Var:
 def elementwise(name: str, a: Any, b: Any) -> Var:
     """An elementwise operation of two values, which are broadcast as in NumPy."""
     tape = of_one_tape([a, b])
-    a, b = lift(tape, a), lift(tape, b)
+    left, right = lift(tape, a), lift(tape, b)
     try:
-        shape = np.broadcast_shapes(a.shape, b.shape)
+        shape = np.broadcast_shapes(left.shape, right.shape)
     except ValueError:
-        text = f"operands could not be broadcast together with shapes {_text(a)} {_text(b)}"
+        text = f"operands could not be broadcast together with shapes {_text(left)} {_text(right)}"
         raise ValueError(text) from None
-    return a._step(name, shape, b)
+    return left._step(name, shape, right)
 
 
 def _text(v: Var) -> str:
@@ -199,7 +199,7 @@ def matmul(a: Any, b: Any, name: str = "matmul") -> Any:
     """``a @ b`` of one or two dimensions."""
     tape = of_one_tape([a, b])
     a, b = lift(tape, a), lift(tape, b)
-    if a.ndim == 0 or b.ndim == 0:
+    if 0 in (a.ndim, b.ndim):
         raise ValueError(
             f"{name}: Input operand {0 if a.ndim == 0 else 1} does not have enough dimensions "
             "(has 0, gufunc core needs 1)"
@@ -213,12 +213,12 @@ def matmul(a: Any, b: Any, name: str = "matmul") -> Any:
         return a._step("dot", (), b)
     # The engine's product is that of the transposes: (a b)ᵀ = bᵀ aᵀ.
     if a.ndim == 2 and b.ndim == 1:
-        shape = (a.shape[0],)
+        shape = a.shape[:1]
         return a._turned._step("matmul", shape, b) if _lazy(a) else a._step("tr_matmul", shape, b)
     if a.ndim == 1:
-        shape = (b.shape[1],)
+        shape = b.shape[1:]
         return b._turned._step("tr_matmul", shape, a) if _lazy(b) else b._step("matmul", shape, a)
-    shape = (a.shape[0], b.shape[1])
+    shape = a.shape[:1] + b.shape[1:]
     if _lazy(b):
         return b._turned._step("tr_matmul", shape, a)
     if _lazy(a):
@@ -293,7 +293,7 @@ def _shown(ufunc: np.ufunc) -> str:
 
 def ufunc_call(ufunc: np.ufunc, method: str, args: Any, kwargs: Any) -> Any:
     """What a ufunc does with operands of which one is a ``Var``."""
-    from ._functions import reduced
+    from ._reductions import reduced
 
     shown = _shown(ufunc)
     out = kwargs.pop("out", None)

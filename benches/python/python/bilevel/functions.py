@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, real
-from ._functions import log_sum_exp
+from ._reductions import log_sum_exp
 from ._tape import LossData
 from ._ufuncs import unary
 from ._var import Var, lift, of_one_tape

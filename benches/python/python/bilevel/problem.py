@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _bilevel
+from . import _bilevel, _fork
 from ._arrays import FLOATS, Array, Blocks, precision
-from ._tape import Recorded, Tape
-from ._var import Var, lift
-from .errors import ProblemError, TraceError
+from ._tape import Recorded
+from .data import reading_as
+from .function import recorded
 from .results import Check, Comparison, Estimate, MemoryTable, PlanTable
 from .run import Run, Solution, to_its_end
 
-__all__ = ["Problem", "problem", "record"]
+__all__ = ["Problem", "problem"]
 
 Objective = Callable[[Any, Any], Any]
 
@@ -33,30 +33,6 @@ def given(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         elif value is not None:
             texts.append((key, str(value)))
     return texts
-
-
-def record(function: Objective, x: Blocks, y: Blocks, dtype: np.dtype[Any], what: str) -> Recorded:
-    """Calls an objective once with ``Var`` s, and keeps what it did."""
-    tape = Tape(dtype, ((x.size, 1), (y.size, 1)))
-    arguments = []
-    for k, blocks in enumerate((x, y)):
-        whole = Var(tape, k, (blocks.size,))
-        parts = {n: whole[s : s + _size(sh)].reshape(sh) for n, sh, s in blocks.places()}
-        arguments.append(parts[None] if None in parts else parts)
-    out = function(*arguments)
-    if not isinstance(out, Var):
-        if out is None or isinstance(out, (str, bytes, list, tuple, dict)):
-            raise TraceError(f"the {what} objective returns {type(out).__name__}: expected its value")
-        out = lift(tape, out)
-    if out._tape is not tape:
-        raise TraceError(f"the {what} objective returns a Var of another recording")
-    if out.size != 1:
-        raise ProblemError(f"the {what} objective has shape {out.shape}: expected a scalar")
-    return tape.finish(out._as(()).at)
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape, dtype=int))
 
 
 class Problem:
@@ -97,27 +73,28 @@ class Problem:
         self.x_blocks, point, of_x = Blocks.of(x, "x")
         self.y_blocks, initial, of_y = Blocks.of(y, "y")
         kind = precision(dtype, *of_x, *of_y)
-        recorded = (
-            record(upper, self.x_blocks, self.y_blocks, kind, "upper"),
-            record(lower, self.x_blocks, self.y_blocks, kind, "lower"),
+        recordings = (
+            recorded(upper, (self.x_blocks, self.y_blocks), kind, "the upper objective"),
+            recorded(lower, (self.x_blocks, self.y_blocks), kind, "the lower objective"),
         )
         if start is not None:
             initial = self.y_blocks.pack(start, kind, "start")
         zeros = [np.zeros(b.size, kind) for b in (self.x_blocks, self.y_blocks)]
         points = [z if p is None else p.astype(kind) for p, z in zip((point, initial), zeros, strict=True)]
-        self._made_of(recorded, points[0], points[1], bounds, name)
+        self._made_of(recordings, points[0], points[1], bounds, name)
 
     def _made_of(
         self,
-        recorded: tuple[Recorded, Recorded],
+        recordings: tuple[Recorded, Recorded],
         x: Array,
         y: Array,
         bounds: tuple[float, float] | None,
         name: str,
     ) -> None:
-        self._recorded = recorded
+        self._recorded = recordings
         self._how = {"x": x, "y": y, "bounds": bounds, "name": name}
-        upper, lower = (r.program for r in recorded)
+        _fork.used()
+        upper, lower = (r.program for r in recordings)
         self._inner = _bilevel.Problem(name, upper, lower, x, y, bounds)
 
     # ---- what it is
@@ -169,6 +146,12 @@ class Problem:
     def _point(self, x: Any) -> Array | None:
         return None if x is None else self.x_blocks.pack(x, self.dtype, "x")
 
+    def _asks(self, what: str) -> None:
+        """Hears what is asked for next."""
+
+    #: What is to be said beneath every table.
+    _notes: tuple[str, ...] = ()
+
     # ---- what is asked of it
 
     def hypergradient(
@@ -179,11 +162,13 @@ class Problem:
         ``settings`` are those of the command line (``depth``, ``tolerance``, …); see
         :func:`bilevel.strategies`.
         """
+        self._asks(strategy)
         begin = None if start is None else self.y_blocks.pack(start, self.dtype, "start")
         record, estimate, h, y = self._inner.hypergradient(
             strategy, given(settings), self._point(x), begin
         )
-        return Estimate._of(record, estimate, self.x_blocks.unpack(h), self.y_blocks.unpack(y))
+        vectors = self.x_blocks.unpack(h), self.y_blocks.unpack(y)
+        return Estimate._of(record, estimate, *vectors, self._notes)
 
     def compare(
         self, strategies: Iterable[str] | None = None, *, x: Any = None, **settings: Any
@@ -191,11 +176,18 @@ class Problem:
         """Strategies side by side: error, residuals, oracle calls, time and bytes. Without names, those
         that suit."""
         names = None if strategies is None else _names(strategies, "strategies")
-        return Comparison(self._inner.compare(names, given(settings), self._point(x)))
+        self._asks("compare")
+        return Comparison(self._inner.compare(names, given(settings), self._point(x)), self._notes)
 
     def run(self, method: str, *, x: Any = None, seed: int = 0, **settings: Any) -> Run:
         """A method's run, to be iterated over: each step gives the record of its iterations."""
-        return Run(self, method, given(settings), int(seed), self._point(x))
+        self._asks(method)
+        begun = _bilevel.Run(self._inner, method, given(settings), int(seed), self._point(x))
+        return Run(self, begun)
+
+    def resume(self, folder: str | os.PathLike[str]) -> Run:
+        """The run that was left in a folder, which goes on from there to the bit."""
+        return Run(self, _bilevel.Run.resume(self._inner, os.fspath(folder)))
 
     def solve(
         self,
@@ -228,8 +220,9 @@ class Problem:
         """Bytes and time of the memory policies of an unrolled loop, against its depth."""
         names = None if policies is None else _names(policies, "policies")
         limit = None if budget is None else str(budget)
+        self._asks("memory")
         records = self._inner.memory(_counts(depths), names, given(settings), limit, self._point(x))
-        return MemoryTable(records)
+        return MemoryTable(records, self._notes)
 
     def plan(
         self, depth: int | None = None, *, budget: str | int, **settings: Any
@@ -242,6 +235,7 @@ class Problem:
     def check(self, *, x: Any = None, seed: int = 0, strategies: bool = False) -> Check:
         """Gradients, products and cross products of both objectives against other ways to them, with a
         control; with ``strategies`` every strategy's hypergradient too."""
+        self._asks("check")
         return Check(self._inner.check(seed, strategies, self._point(x)))
 
 
@@ -267,6 +261,7 @@ def _named(
     bias: bool,
     large: bool,
 ) -> _bilevel.Problem:
+    _fork.used()
     return _bilevel.Problem.named(name, dtype == "float32", seed, data, reading, bias, large)
 
 
@@ -286,12 +281,12 @@ def problem(
     ``standardise``.
     """
     kind = precision(dtype)
-    how = {
+    how: dict[str, Any] = {
         "name": name,
         "dtype": str(kind),
         "seed": int(seed),
         "data": None if data is None else os.fspath(data),
-        "reading": reading,
+        "reading": reading_as(reading),
         "bias": bias,
         "large": large,
     }

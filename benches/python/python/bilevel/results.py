@@ -72,9 +72,18 @@ class Estimate:
     warnings: tuple[str, ...]
     #: The record that ``bilevel compare`` writes.
     record: Mapping[str, Any] = field(compare=False)
+    #: What the numbers leave out.
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def _of(cls, record: dict[str, Any], estimate: dict[str, Any], h: Any, y: Any) -> Estimate:
+    def _of(
+        cls,
+        record: dict[str, Any],
+        estimate: dict[str, Any],
+        h: Any,
+        y: Any,
+        notes: tuple[str, ...] = (),
+    ) -> Estimate:
         status = estimate["status"]
         names = (
             "strategy upper lower_residual linear_residual distance moving left margin certificate "
@@ -91,6 +100,7 @@ class Estimate:
             peak_bytes=record["peak_bytes"],
             warnings=tuple(estimate["warnings"]),
             record=record,
+            notes=notes,
             **{name: estimate[name] for name in names},
         )
         if not made.ok:
@@ -111,7 +121,7 @@ class Estimate:
             lines.append(("certificate", ", ".join(f"{k} {v}" for k, v in self.certificate.items())))
         lines.append(("oracle calls", f"{self.hvps} products, {self.gradients} gradients"))
         lines.append(("peak bytes", f"{self.peak_bytes:,}"))
-        return lines + [("warning", w) for w in self.warnings]
+        return lines + [("warning", w) for w in self.warnings] + [("note", n) for n in self.notes]
 
     def __repr__(self) -> str:
         with np.printoptions(threshold=8, edgeitems=3):
@@ -156,10 +166,12 @@ class Table:
     _axes: tuple[str, str] = ("", "")
     _series: str = ""
 
-    def __init__(self, records: _bilevel.Records) -> None:
+    def __init__(self, records: _bilevel.Records, notes: tuple[str, ...] = ()) -> None:
+        #: What the numbers leave out.
+        self.notes = notes
         self._records: _bilevel.Records | None = records
         self.records: tuple[dict[str, Any], ...] = tuple(records.rows())
-        self._as_text = records.table()
+        self._as_text = "\n".join([records.table(), *notes])
         for record in self.records:
             if isinstance(record.get("hypergradient"), list):
                 record["hypergradient"] = np.array(record["hypergradient"])
@@ -186,7 +198,8 @@ class Table:
 
     def _repr_html_(self) -> str:
         titles = [t for t in self._shown if any(r.get(t) is not None for r in self.records)]
-        return _html(titles, [[r.get(t) for t in titles] for r in self.records])
+        table = _html(titles, [[r.get(t) for t in titles] for r in self.records])
+        return table + "".join(f"<p>{html.escape(n)}</p>" for n in self.notes)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_records": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _bilevel
-from ._arrays import Array
 from .results import Table
 
 if TYPE_CHECKING:
@@ -91,12 +91,9 @@ class Run(Iterator[dict[str, Any]]):
     ...     print(record["iteration"], record["upper"])
     """
 
-    def __init__(
-        self, problem: Problem, method: str, given: list[tuple[str, str]], seed: int, x: Array | None
-    ) -> None:
+    def __init__(self, problem: Problem, run: _bilevel.Run) -> None:
         self._problem = problem
-        self._seed = seed
-        self._run = _bilevel.Run(problem._inner, method, given, seed, x)
+        self._run = run
 
     @property
     def method(self) -> str:
@@ -133,6 +130,11 @@ class Run(Iterator[dict[str, Any]]):
             raise StopIteration
         return record
 
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Leaves the run in a folder, as ``bilevel solve --out`` does: :func:`bilevel.resume`,
+        :meth:`Problem.resume` or ``bilevel solve --resume`` goes on from there, bit for bit."""
+        self._run.save(os.fspath(folder))
+
     def solution(self) -> Solution:
         """The run as it is now."""
         x, y, so_far, records = self._now()
@@ -145,7 +147,7 @@ class Run(Iterator[dict[str, Any]]):
             "problem": self._problem.name,
             "method": self.method,
             "settings": self._run.settings,
-            "seed": self._seed,
+            "seed": self._run.settings["seed"],
             "dtype": str(self._problem.dtype),
             "threads": _bilevel.threads(),
             "version": _bilevel.__version__,

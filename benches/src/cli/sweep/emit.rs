@@ -36,10 +36,15 @@ pub(super) fn script(
              `scontrol show config` tells"
         );
     }
-    let program = std::env::current_exe().map_err(input)?;
+    let [program] = &common.itself[..] else {
+        let reason =
+            "--emit: the tasks start the program by its path: expected it to be called by that";
+        return Err(Failure::Input(reason.into()));
+    };
+    let program = Path::new(program);
     let messages = dir.join("messages");
     prepare(&messages)?;
-    let [program, file, out, messages] = [&*program, &args.file, dir, &messages].map(word);
+    let [program, file, out, messages] = [program, &args.file, dir, &messages].map(word);
     let (program, file, out, messages) = (program?, file?, out?, messages?);
     let (jobs, threads) = (args.jobs.unwrap_or(1), common.threads.unwrap_or(1));
     let mut settings = format!("--dtype {}", common.dtype.name());

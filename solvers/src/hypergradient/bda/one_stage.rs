@@ -76,6 +76,10 @@ impl<T: Real> Strategy<T> for OneStage {
 
     /// y_{K−1}, the point moved to, ∇_yF, the cotangent before the last step, what finding the lengths
     /// needs, and a look at the end.
+    fn follows_upper(&self) -> bool {
+        true
+    }
+
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let n = problem.dim_y();
         4 * n + self.bda.spare(problem) + Slowest::<T>::scratch(n)

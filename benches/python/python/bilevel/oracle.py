@@ -1,0 +1,252 @@
+"""Objectives that are functions of one's own: NumPy callbacks, called with arrays and never traced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _bilevel
+from ._arrays import Array, Blocks, precision
+from .errors import ConfigError
+from .problem import Problem
+
+__all__ = ["Functions", "OracleProblem", "from_functions"]
+
+
+@dataclass(frozen=True)
+class Functions:
+    """An objective of x and y by its value and derivatives.
+
+    Arrays come in, and are expected back, in the shapes and the precision of x and y; of a variable that
+    is a dictionary, dictionaries.
+
+    >>> import numpy as np, bilevel as bl
+    >>> lower = bl.Functions(
+    ...     lambda x, y: (0.5 * np.sum((y - x) ** 2), x - y, y - x),
+    ...     lambda x, y, dx, dy: (dx - dy, dy - dx),
+    ... )
+    >>> upper = bl.Functions(lambda x, y: (0.5 * np.sum(y**2), 0.0 * x, y))
+    >>> p = bl.from_functions(upper, lower, x=np.array([0.5]), y=np.zeros(1))
+    >>> p.hypergradient("aid-cg").hypergradient
+    array([0.5])
+    """
+
+    #: ``(x, y)`` to the value, the gradient by x and the gradient by y.
+    value_and_grad: Callable[[Any, Any], tuple[Any, Any, Any]]
+    #: ``(x, y, dx, dy)`` to the Hessian's product with the direction, by x and by y. Strategies take
+    #: those of the lower objective; of the upper one some methods do.
+    hvp: Callable[[Any, Any, Any, Any], tuple[Any, Any]] | None = None
+    #: ``(x, y)`` to the value alone, where that is cheaper.
+    value: Callable[[Any, Any], Any] | None = None
+    #: In the place of ``hvp``: ``(x, y)`` to the function ``(dx, dy)`` of the products there. It is
+    #: called once a point, however many products are taken.
+    linearise: Callable[[Any, Any], Callable[[Any, Any], tuple[Any, Any]]] | None = None
+
+
+class Asked:
+    """Who asked for what is called, for the notes of exceptions."""
+
+    by: str | None = None
+
+
+class Oracle:
+    """What the compiled part calls: vectors in, vectors out, every answer looked at."""
+
+    def __init__(
+        self, functions: Functions, x: Blocks, y: Blocks, dtype: np.dtype[Any], level: str, asked: Asked
+    ) -> None:
+        self._functions, self._x, self._y = functions, x, y
+        self._dtype, self._level, self._asked = dtype, level, asked
+
+    def _call(self, what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except BaseException as error:
+            by = f", asked for by {self._asked.by}" if self._asked.by else ""
+            error.add_note(f"in the {what} of the {self._level} objective{by}")
+            raise
+
+    def _packed(self, given: Any, blocks: Blocks, what: str) -> Array:
+        named = {name: shape for name, shape in blocks.shapes}
+        if None in named:
+            return _fits(given, named[None], self._dtype, what)
+        if not isinstance(given, Mapping):
+            raise TypeError(f"{what} is {type(given).__name__}: expected a dictionary of {list(named)}")
+        if set(given) != set(named):
+            raise ValueError(f"{what} has blocks {list(given)}: expected {list(named)}")
+        label = "{}[{!r}]".format
+        parts = [_fits(given[n], s, self._dtype, label(what, n)) for n, s in named.items()]
+        return np.concatenate(parts)
+
+    def _pair(self, given: Any, what: str) -> tuple[Array, Array]:
+        if not isinstance(given, (tuple, list)) or len(given) != 2:
+            raise TypeError(f"the {what} is {_kind(given)}: expected a pair, by x and by y")
+        of = f"the {what} of the {self._level} objective"
+        return (
+            self._packed(given[0], self._x, f"{of} by x"),
+            self._packed(given[1], self._y, f"{of} by y"),
+        )
+
+    def _number(self, given: Any) -> float:
+        what = f"the value of the {self._level} objective"
+        value = np.asarray(given)
+        if value.size != 1:
+            raise ValueError(f"{what} has shape {value.shape}: expected a scalar")
+        if value.dtype.kind not in "fiu":
+            raise TypeError(f"{what} is {_kind(given)}: expected a real number")
+        if value.dtype.kind == "f" and value.dtype.itemsize < self._dtype.itemsize:
+            raise TypeError(f"{what} is {value.dtype}: expected {self._dtype}, as x and y are")
+        return float(value.reshape(()))
+
+    def _at(self, x: Array, y: Array) -> tuple[Any, Any]:
+        return self._x.unpack(x), self._y.unpack(y)
+
+    def value(self, x: Array, y: Array) -> float:
+        function = self._functions.value
+        if function is None:
+            return self.value_and_gradient(x, y)[0]
+        return self._number(self._call("value", function, *self._at(x, y)))
+
+    def value_and_gradient(self, x: Array, y: Array) -> tuple[float, Array, Array]:
+        found = self._call("gradient", self._functions.value_and_grad, *self._at(x, y))
+        if not isinstance(found, (tuple, list)) or len(found) != 3:
+            raise TypeError(
+                f"value_and_grad of the {self._level} objective gives {_kind(found)}: expected the "
+                "value, the gradient by x and the gradient by y"
+            )
+        gx, gy = self._pair(found[1:], "gradient")
+        return self._number(found[0]), gx, gy
+
+    def linearise(self, x: Array, y: Array) -> Callable[[Array, Array], tuple[Array, Array]]:
+        at, functions = self._at(x, y), self._functions
+        product: Callable[[Any, Any], Any]
+        if functions.linearise is not None:
+            product = self._call("linearisation", functions.linearise, *at)
+        elif functions.hvp is not None:
+            hvp = functions.hvp
+
+            def product(dx: Any, dy: Any) -> Any:
+                return hvp(*at, dx, dy)
+
+        else:
+            by = f" by {self._asked.by}" if self._asked.by else ""
+            raise ConfigError(
+                f"a Hessian-vector product of the {self._level} objective was asked for{by}, and none "
+                "was given: expected hvp= or linearise=, or a strategy that takes none"
+            )
+        what = "Hessian-vector product"
+
+        def packed(dx: Array, dy: Array) -> tuple[Array, Array]:
+            return self._pair(self._call(what, product, *self._at(dx, dy)), what)
+
+        return packed
+
+    def program(self, site: str) -> _bilevel.Program:
+        dims = (self._x.size, self._y.size)
+        single = self._dtype == np.float32
+        return _bilevel.oracle(single, f"the {self._level} objective", self, dims, site)
+
+
+def _fits(given: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what: str) -> Array:
+    array = np.asarray(given)
+    if array.dtype != dtype:
+        raise TypeError(f"{what} has dtype {array.dtype}: expected {dtype}, as x and y have")
+    if array.shape != shape:
+        raise ValueError(f"{what} has shape {array.shape}: expected {shape}")
+    return np.ascontiguousarray(array).reshape(-1)
+
+
+def _kind(given: Any) -> str:
+    if isinstance(given, (tuple, list)):
+        return f"{type(given).__name__} of {len(given)}"
+    return f"{type(given).__name__}"
+
+
+def site_of(function: Any) -> str:
+    """Where a function stands: ``file:line``."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return f"a {type(function).__name__}"
+    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
+
+
+class OracleProblem(Problem):
+    """A problem whose objectives are functions of Python's.
+
+    They are called where the problem is asked, by the thread that asks; a run calls them in a thread of
+    its own. Numbers of bytes are of the engine alone: nobody here sees what a function holds.
+    """
+
+    _notes = ("bytes are of the engine alone: what the functions hold is not counted",)
+
+    def __init__(
+        self,
+        levels: tuple[Functions, Functions],
+        blocks: tuple[Blocks, Blocks],
+        points: tuple[Array, Array],
+        *,
+        sites: tuple[str, str],
+        bounds: tuple[float, float] | None,
+        name: str,
+    ) -> None:
+        self.x_blocks, self.y_blocks = blocks
+        self._asked = Asked()
+        x, y = points
+        named = zip(levels, ("upper", "lower"), sites, strict=True)
+        upper, lower = (
+            Oracle(functions, *blocks, x.dtype, level, self._asked).program(site)
+            for functions, level, site in named
+        )
+        self._recorded = None
+        self._inner = _bilevel.Problem(name, upper, lower, x, y, bounds)
+
+    def _asks(self, what: str) -> None:
+        self._asked.by = what
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise TypeError(
+            "a problem of Python's functions is not pickled: expected a recorded one, or a pickle of what "
+            "makes it"
+        )
+
+
+def from_functions(
+    upper: Functions,
+    lower: Functions,
+    x: Any,
+    y: Any,
+    *,
+    start: Any = None,
+    dtype: npt.DTypeLike | None = None,
+    bounds: tuple[float, float] | None = None,
+    name: str = "own",
+) -> Problem:
+    """A problem of two objectives that are given by NumPy functions; ``x``, ``y`` and the rest as for
+    :class:`~bilevel.Problem`.
+
+    Exceptions of the functions come through as they are, with a note of what was asked for; an answer of
+    another shape or precision is refused; what is not finite becomes a status.
+    """
+    for level, given in (("upper", upper), ("lower", lower)):
+        if not isinstance(given, Functions):
+            raise TypeError(f"the {level} objective is {_kind(given)}: expected bilevel.Functions")
+    x_blocks, point, of_x = Blocks.of(x, "x")
+    y_blocks, initial, of_y = Blocks.of(y, "y")
+    kind = precision(dtype, *of_x, *of_y)
+    if start is not None:
+        initial = y_blocks.pack(start, kind, "start")
+    at = tuple(
+        np.zeros(b.size, kind) if p is None else np.ascontiguousarray(p, kind)
+        for b, p in ((x_blocks, point), (y_blocks, initial))
+    )
+    sites = (site_of(upper.value_and_grad), site_of(lower.value_and_grad))
+    return OracleProblem(
+        (upper, lower), (x_blocks, y_blocks), (at[0], at[1]), sites=sites, bounds=bounds, name=name
+    )
