@@ -63,4 +63,4 @@ pub static CONSTRAINED: Entry = Entry::new(
         _ => 100,
     }))),
 )
-.defaults(Defaults::steps(0.1, 0.01).iterations(400));
+.defaults(Defaults::steps(0.1, 0.01).iterations(50));
