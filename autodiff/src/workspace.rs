@@ -311,7 +311,7 @@ impl<T: Real> Workspace<T> {
         if products > 0 {
             self.adjoint_tangents.make(products);
         }
-        let inner = program.nodes.iter().filter_map(|n| n.op.gradient_of());
+        let inner = program.nodes.iter().flat_map(|n| n.op.inner());
         let mut inner = self.nested.iter_mut().zip(inner);
         inner.all(|(work, of)| work.make_room(of, &mut *lengths))
     }

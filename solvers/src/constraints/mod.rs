@@ -107,12 +107,13 @@ impl<T: Real> Constraints<T> {
     /// use solvers::{Aid, Bilevel, Constraints, Strategy};
     ///
     /// let held = Constraints::new().at_most_zero(|x: Var, y: Var| y - x);
-    /// let upper = objective(|_: Var, y: Var| 0.5 * y.norm_squared());
     /// let y_of = |t: f64| -> Result<f64, Box<dyn std::error::Error>> {
-    ///     let lower = objective(|x: Var, y: Var| {
+    ///     let held = held.clone();
+    ///     let upper = objective(|_: Var, y: Var| 0.5 * y.norm_squared());
+    ///     let lower = objective(move |x: Var, y: Var| {
     ///         0.5 * (y - 1.0).norm_squared() + held.barrier(x, y, t)
     ///     });
-    ///     let problem = Bilevel::new(&upper, lower, 1, 1)?.starting_from(dvector![0.0]);
+    ///     let problem = Bilevel::new(upper, lower, 1, 1)?.starting_from(dvector![0.0]);
     ///     let x = dvector![0.3];
     ///     Ok(Aid::cg().hypergradient(&problem, &x, &mut problem.workspace())?.y[0])
     /// };

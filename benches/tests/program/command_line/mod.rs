@@ -137,7 +137,12 @@ fn everything_that_is_listed_can_be_run() {
         let name = name.replace("RADIUS", "0.5");
         let name = name.replace("EPS_ROOT", "1e-8").replace("EPS", "1e-8");
         let words = match kind {
+            // What differentiates under constraints knows no problem without.
+            "problem" if name == "constrained" => {
+                "compare --problem constrained --strategy kkt".into()
+            }
             "problem" => format!("compare --problem {name} --strategy itd --depth 3"),
+            "strategy" if name == "kkt" => "compare --problem constrained --strategy kkt".into(),
             // Only steps that can be undone run backwards.
             "strategy" if name == "itd-reversible" => {
                 let refused = run("compare --problem quadratic --strategy itd-reversible");
@@ -150,6 +155,7 @@ fn everything_that_is_listed_can_be_run() {
             "inner" => {
                 format!("compare --problem quadratic --strategy itd --inner {name} --depth 3")
             }
+            _ if name == "kkt" => "solve --problem constrained --method kkt --iterations 3".into(),
             _ => format!("solve --problem quadratic --method {name}"),
         };
         // Lengths that stay are too long for this one, as it says.

@@ -30,7 +30,13 @@ fn listed(folder: &Folder, kind: &str) -> Vec<String> {
 fn a_method_takes_the_settings_that_it_shows_and_refuses_the_others() {
     let folder = Folder::new();
     let methods = listed(&folder, "method");
-    let solve = |method: &str| format!("solve --problem scalar --method {method}");
+    let solve = |method: &str| {
+        let problem = match method {
+            "kkt" => "constrained",
+            _ => "scalar",
+        };
+        format!("solve --problem {problem} --method {method}")
+    };
     let show = |method: &str, more: &str| {
         let run = folder.run(&format!("{} --show-config {more}", solve(method)));
         run.code(0).out
