@@ -111,7 +111,8 @@ fn rows<T: Scalar>(
         .chunks_exact(dim_x)
         .map(|x| Row::new(DVector::from_column_slice(x)))
         .collect();
-    let set: [fn(Row<T>, DVector<T>) -> Row<T>; 3] = [Row::start, Row::cotangent, Row::guess];
+    type Set<T> = fn(Row<T>, DVector<T>) -> Row<T>;
+    let set: [Set<T>; 3] = [Row::start, Row::cotangent, Row::guess];
     for (given, set) in others.into_iter().zip(set) {
         let Some(given) = given else { continue };
         let given: Vec<T> = numbers(given)?;

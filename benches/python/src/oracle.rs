@@ -118,7 +118,7 @@ impl<T: Scalar> Primitive<T> for Oracle<T> {
         adjoints: &mut OperandAdjoints<'_, T>,
     ) {
         let (gx, gy) = stash.split().0.split_at(a.get(0).len());
-        for (k, g) in [&*gx, &*gy].into_iter().enumerate() {
+        for (k, g) in [gx, gy].into_iter().enumerate() {
             if let Some(out) = adjoints.get(k) {
                 autodiff::kernels::axpy(out, u[0], g);
             }
@@ -138,7 +138,7 @@ impl<T: Scalar> Primitive<T> for Oracle<T> {
         let directions = [t.get(0), t.get(1)];
         let moves = directions.iter().any(Option::is_some) && u[0] != T::zero();
         let product = moves.then(|| self.product([a.get(0), a.get(1)], directions));
-        for (k, g) in [&*gx, &*gy].into_iter().enumerate() {
+        for (k, g) in [gx, gy].into_iter().enumerate() {
             let Some(out) = adjoints.get(k) else { continue };
             if let Some(du) = du {
                 autodiff::kernels::axpy(out, du[0], g);

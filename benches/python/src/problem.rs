@@ -53,6 +53,8 @@ impl Problem {
     }
 
     /// A problem of the catalogue.
+    // One argument for each that Python gives.
+    #[allow(clippy::too_many_arguments)]
     #[staticmethod]
     #[pyo3(signature = (name, single, seed, data, reading, bias, large))]
     fn named(

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use autodiff::rules::elementwise::{Binary, Unary};
-use autodiff::{Builder, Inputs, Padding, Shape, Var};
+use autodiff::{Builder, Inputs, Padding, Real, Shape, Var};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -350,7 +350,7 @@ impl Program {
                     point.second(&directions);
                     products = all.map(|k| array(py, point.product(k))).collect();
                 }
-                Ok((f64::from(value), gradients, products))
+                Ok((value.f64(), gradients, products))
             })
         })
     }
