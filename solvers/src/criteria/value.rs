@@ -34,7 +34,8 @@ impl<T: Real> Bilevel<T> {
 /// system with a right-hand side that is rounding, and knows parts beside g.
 ///
 /// # Cost in oracle calls
-/// The lower level's, and one gradient of g.
+/// The lower level's, one gradient, and one product, without which a call that starts at the solution
+/// would hold less than is predicted.
 ///
 /// # Reference
 /// J. M. Danskin, The theory of max-min and its application to weapons allocation problems, 1967.
@@ -134,6 +135,7 @@ impl<T: Real> Strategy<T> for Envelope {
         };
         let value = upper.differentiate(&[x, y], Inputs::ALL);
         hypergradient.copy_from_slice(upper.gradient(0));
+        // A product is what solving takes, so that every call holds as much.
         lower.linearise(&[x, y]);
         lower.second(&[None, Some(start)]);
         let (status, warning) = self.lower.judge::<T>(&solved, distance);

@@ -29,8 +29,8 @@ pub(crate) fn coordinates_scratch(n: usize) -> usize {
 /// Replaces `y` by a minimiser of `g(x, ·) + h(x, ·)`, until the least subgradient there is no longer than
 /// `tolerance`, for `limit` iterations, or until the residual is down to rounding; `None` where more
 /// entries than a [`Working`] has room for are free, with y brought nearer. With it the residual that it
-/// began with. `step` becomes one over the
-/// largest curvature among the entries looked at. g is left linearised at y.
+/// began with. `step` becomes one over the largest curvature among the entries looked at. g is left
+/// linearised at y.
 ///
 /// Each iteration takes one gradient of g and the block of its Hessian among the free entries and those
 /// of the largest subgradients, as many again. That quadratic model with h is minimised by coordinate
