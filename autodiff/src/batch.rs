@@ -29,8 +29,10 @@ impl<'r, T: Real> Batch<'r, T> {
         }
     }
 
-    /// The samples whose indices are the entries of a vector.
-    pub(crate) fn picked(indices: Var<'r, T>) -> Self {
+    /// The samples whose indices are the entries of a vector, for a recording that is made step by
+    /// step. Nothing is differentiated by an index: an input of indices goes through
+    /// [`stop_gradient`](Var::stop_gradient) before.
+    pub fn picked(indices: Var<'r, T>) -> Self {
         Batch {
             at: indices,
             indices: Some(indices),

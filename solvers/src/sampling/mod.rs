@@ -73,10 +73,15 @@ impl Sampling {
         self
     }
 
-    /// Samples in a batch of the upper and of the lower objective of a problem.
+    /// Samples in a batch of the upper and of the lower objective of a problem. A level without samples
+    /// beside one that has some is whole, whatever the other draws.
     pub fn batch<T: Real>(&self, problem: &Bilevel<T>) -> (usize, usize) {
         let (upper, lower) = problem.samples();
-        (self.upper.unwrap_or(upper), self.lower.unwrap_or(lower))
+        let of = |asked: Option<usize>, samples: usize, other: usize| match asked {
+            Some(batch) if samples > 1 || other == 1 => batch,
+            _ => samples,
+        };
+        (of(self.upper, upper, lower), of(self.lower, lower, upper))
     }
 
     /// The seed.

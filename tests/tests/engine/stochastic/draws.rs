@@ -168,6 +168,20 @@ fn batches_of_the_models_average_to_the_whole() {
     assert!(closed_form::scalar::<f64>().bilevel.means().is_none());
 }
 
+#[test]
+fn a_level_without_samples_is_whole_beside_one_that_draws() {
+    let upper = objective(|_: Var, y: Var| y.norm_squared());
+    let lower = sampled(4, |x: Var, y: Var, batch: &[usize]| {
+        (y - x).norm_squared() * batch.iter().sum::<usize>() as f64 / batch.len() as f64
+    });
+    let problem = Bilevel::sampled(upper, lower, 1, 1).expect("a problem");
+    assert_eq!(Sampling::new(0).batches(3, 3).batch(&problem), (1, 3));
+    assert_eq!(Sampling::whole().batch(&problem), (1, 4));
+    let rule = Soba::new(Estimator::Plain, Schedule::Constant(0.1), 1.0);
+    let method = Outer::new(rule, 5).sampling(Sampling::new(0).batches(3, 3));
+    assert!(method.begin(&problem, dvector![0.0]).is_ok());
+}
+
 /// Swapping a sample changes that one alone.
 #[test]
 fn toys_differ_in_the_swapped_sample_alone() {
