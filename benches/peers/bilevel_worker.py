@@ -1,7 +1,7 @@
 """This project's Python package: objectives in NumPy, recorded once and run in Rust.
 
 What is written with `Var`s in Rust is plain NumPy here; the other groups call the package's losses, which
-take one pass over the samples. A product of the package has one direction: a block is as many products.
+take one pass over the samples.
 """
 
 import bilevel as bl
@@ -21,24 +21,23 @@ def prepared(f, at, along, kind):
     """The task of this kind on `f` at `at`, by its last argument or by all."""
     by = [len(at) - 1] if kind.startswith(("gradient", "hvp", "block16")) else list(range(len(at)))
     rows = [None] * (len(at) - 1)
-    last = [None]
+    last, many = [None], block(along)
     point = f.linearise(*at)
 
     def parts(out):
         return [out] if len(by) == 1 else list(out)
 
     def gradient():
-        out = f.linearise(*at).gradient
-        last[0] = [out if len(at) == 1 else out[-1]]
+        last[0] = [f.gradient(*at, by=by)]
 
     def linearised():
         last[0] = parts(point.product(*rows, along, by=by))
 
     def fresh():
-        last[0] = parts(f.linearise(*at).product(*rows, along, by=by))
+        last[0] = parts(f.hvp(*at, *rows, along, by=by))
 
     def blocks():
-        last[0] = [np.stack([point.product(*rows, v, by=by) for v in block(along)])]
+        last[0] = parts(point.product(*rows, many, by=by))
 
     calls = {
         "gradient": gradient,

@@ -42,6 +42,11 @@ pub(crate) fn vector<T: Scalar>(array: &Bound<'_, PyAny>) -> PyResult<DVector<T>
     numbers(array).map(DVector::from_vec)
 }
 
+/// An array that takes these numbers over.
+pub(crate) fn taken<T: Scalar>(py: Python<'_>, numbers: Vec<T>) -> Bound<'_, PyAny> {
+    PyArray1::from_vec(py, numbers).into_any()
+}
+
 /// An array of these numbers.
 pub(crate) fn array<'py, T: Scalar>(py: Python<'py>, numbers: &[T]) -> Bound<'py, PyAny> {
     PyArray1::from_slice(py, numbers).into_any()

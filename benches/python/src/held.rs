@@ -18,6 +18,7 @@ use study::Subject;
 
 use crate::arrays::{Scalar, vector};
 use crate::errors::{Raised, config};
+use crate::sampled::{Mean, Samples};
 
 /// A problem with its point: of the catalogue, or one's own.
 pub(crate) struct Held<T: Scalar> {
@@ -74,6 +75,11 @@ impl<T: Scalar> Held<T> {
         self.calls
     }
 
+    /// The recordings of the upper and of the lower objective.
+    pub(crate) fn programs(&self) -> [&Arc<autodiff::Program<T>>; 2] {
+        [self.bilevel.upper(), self.bilevel.lower()]
+    }
+
     /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -114,9 +120,16 @@ pub(crate) fn own<T: Scalar>(
     (x, y): (&Bound<'_, PyAny>, &Bound<'_, PyAny>),
     bounds: Option<(f64, f64)>,
     calls: bool,
+    samples: Option<(Samples, Samples)>,
 ) -> PyResult<Arc<Held<T>>> {
     let (x, y): (DVector<T>, DVector<T>) = (vector(x)?, vector(y)?);
-    let bilevel = Bilevel::new(upper.clone(), lower.clone(), x.len(), y.len());
+    let bilevel = match samples {
+        None => Bilevel::new(upper.clone(), lower.clone(), x.len(), y.len()),
+        Some((f, g)) => {
+            let (f, g) = (Mean::new(upper, f), Mean::new(lower, g));
+            Bilevel::sampled(f, g, x.len(), y.len())
+        }
+    };
     let bilevel = bilevel.map_err(Raised::raised)?.starting_from(y);
     Ok(Arc::new(Held {
         name,

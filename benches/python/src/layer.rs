@@ -14,8 +14,9 @@ use crate::arrays::{Of, Scalar, array, each, numbers};
 use crate::errors::{Raised, config};
 use crate::guard::{computed, guarded};
 use crate::problem::Given;
-use crate::recording::Program;
+use crate::program::Program;
 use crate::records::plain;
+use crate::room::fits;
 use crate::settings::settings;
 
 /// A layer with the workspaces that wait for rows.
@@ -76,7 +77,9 @@ impl Layer {
             each!(&self.of, kept => {
                 let others = [starts, cotangents, guesses];
                 let rows = rows(kept, x, others.each_ref().map(Option::as_ref))?;
-                let chosen = self::strategy(strategy, &settings(&given)?).map_err(config)?;
+                let chosen: AnyStrategy<_> =
+                    self::strategy(strategy, &settings(&given)?).map_err(config)?;
+                fits(strategy, &*chosen, kept.layer.problem())?;
                 called(py, kept, chosen, rows, self.calls)
             })
         })

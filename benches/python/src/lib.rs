@@ -3,6 +3,7 @@
 
 mod arrays;
 mod check;
+mod command_line;
 mod data;
 mod errors;
 mod guard;
@@ -15,7 +16,9 @@ mod problem;
 mod program;
 mod recording;
 mod records;
+mod room;
 mod run;
+mod sampled;
 mod saved;
 mod settings;
 mod studies;
@@ -25,6 +28,8 @@ mod studies;
 mod _bilevel {
     #[pymodule_export]
     use crate::check::check_functions;
+    #[pymodule_export]
+    use crate::command_line::command_line;
     #[pymodule_export]
     use crate::data::load;
     #[pymodule_export]
@@ -40,13 +45,15 @@ mod _bilevel {
     #[pymodule_export]
     use crate::problem::Problem;
     #[pymodule_export]
-    use crate::program::command_line;
+    use crate::program::Program;
     #[pymodule_export]
-    use crate::recording::{Program, Recording, Value, operations};
+    use crate::recording::{Recording, Value, operations};
     #[pymodule_export]
     use crate::records::Records;
     #[pymodule_export]
     use crate::run::Run;
+    #[pymodule_export]
+    use crate::sampled::Table;
     #[pymodule_export]
     use crate::settings::{methods, problems, set_threads, strategies, threads};
 

@@ -1,6 +1,6 @@
 //! Samples that fused losses go over: one pass, data as narrow as they are exact.
 
-use autodiff::Var;
+use autodiff::{Batch, Var};
 use models::Dataset;
 use models::data::Samples as Raw;
 use nalgebra::DMatrix;
@@ -62,17 +62,23 @@ fn dataset<T: Scalar>(raw: &Raw, classes: Option<usize>, signs: bool) -> Dataset
     }
 }
 
-/// A fused loss of weights, and of a weight for each sample where there is a second operand.
+/// A fused loss of weights, and of a weight for each sample where there is a second operand: over all
+/// samples, or over those of a batch.
 pub(crate) fn loss<'r, T: Scalar>(
     name: &str,
     data: &Dataset<T>,
+    batch: Option<Batch<'r, T>>,
     v: &[Var<'r, T>],
 ) -> Option<Var<'r, T>> {
-    Some(match (name, v) {
-        ("logistic_loss", [w]) => data.logistic_loss(*w),
-        ("squared_loss", [w]) => data.squared_loss(*w),
-        ("cross_entropy", [w]) => data.cross_entropy(*w),
-        ("cross_entropy", [w, weights]) => data.weighted_cross_entropy(*w, *weights),
+    Some(match (name, batch, v) {
+        ("logistic_loss", None, [w]) => data.logistic_loss(*w),
+        ("logistic_loss", Some(of), [w]) => data.logistic_loss_of(of, *w),
+        ("squared_loss", None, [w]) => data.squared_loss(*w),
+        ("squared_loss", Some(of), [w]) => data.squared_loss_of(of, *w),
+        ("cross_entropy", None, [w]) => data.cross_entropy(*w),
+        ("cross_entropy", Some(of), [w]) => data.cross_entropy_of(of, *w),
+        ("cross_entropy", None, [w, s]) => data.weighted_cross_entropy(*w, *s),
+        ("cross_entropy", Some(of), [w, s]) => data.weighted_cross_entropy_of(of, *w, *s),
         _ => return None,
     })
 }

@@ -1,20 +1,24 @@
-//! A program with its buffers, linearised once for many products.
+//! A program that is linearised once, for many products.
 
 use std::sync::{Mutex, PoisonError};
 
-use autodiff::Inputs;
+use autodiff::{Inputs, Real};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::arrays::{Of, Scalar, array, each, numbers};
+use crate::arrays::{Of, Scalar, each, numbers, taken};
 use crate::guard::guarded;
-use crate::recording::{Program, inputs_of};
+use crate::program::{Program, inputs_of, slices};
 
 /// A program with its buffers; two threads take turns.
 #[pyclass(frozen)]
 pub(crate) struct Point {
     of: Of<Mutex<autodiff::Point<f32>>, Mutex<autodiff::Point<f64>>>,
 }
+
+pub(crate) type Arrays<'py> = Vec<Bound<'py, PyAny>>;
+/// `None` is 0.
+pub(crate) type Directions<'py> = Vec<Option<Bound<'py, PyAny>>>;
 
 impl Point {
     pub(crate) fn of(program: &Program) -> Self {
@@ -27,29 +31,41 @@ impl Point {
     }
 }
 
-/// A value with the gradients by every input.
-type Linear<'py> = (f64, Vec<Bound<'py, PyAny>>);
-
 #[pymethods]
 impl Point {
-    /// The value at the inputs, and the gradients by all of them.
-    fn linearise<'py>(
-        &self,
-        py: Python<'py>,
-        inputs: Vec<Bound<'py, PyAny>>,
-    ) -> PyResult<Linear<'py>> {
-        guarded(|| each!(&self.of, point => linearise(py, point, &inputs)))
+    /// The value at the inputs, and the gradients by all of them: products may follow.
+    fn linearise<'py>(&self, py: Python<'py>, inputs: Arrays<'py>) -> PyResult<(f64, Arrays<'py>)> {
+        guarded(|| {
+            each!(&self.of, point => {
+                let program = py.detach(|| held(point, |point| point.program().clone()));
+                let inputs = inputs_of(&program, &inputs)?;
+                let inputs = slices(&inputs);
+                let (value, found) = py.detach(|| held(point, |point| {
+                    let value = point.linearise(&inputs);
+                    (value, gradients(point, &Vec::from_iter(0..inputs.len())))
+                }));
+                Ok((value.f64(), found.into_iter().map(|g| taken(py, g)).collect()))
+            })
+        })
     }
 
-    /// The Hessian times a direction in each input, of which `None` is 0: a vector for each of the
-    /// inputs `by`, at the point that was linearised last.
+    /// The Hessian times a direction in each input, or `width` of them one after the other, at the point
+    /// that was linearised last: for each of the inputs `by`.
     fn product<'py>(
         &self,
         py: Python<'py>,
-        directions: Vec<Option<Bound<'py, PyAny>>>,
+        directions: Directions<'py>,
+        width: usize,
         by: Vec<usize>,
-    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        guarded(|| each!(&self.of, point => product(py, point, &directions, &by)))
+    ) -> PyResult<Arrays<'py>> {
+        guarded(|| {
+            each!(&self.of, point => {
+                let program = py.detach(|| held(point, |point| point.program().clone()));
+                let along = Along::of(&program, &directions, width, &by)?;
+                let found = py.detach(|| held(point, |point| along.products(point)));
+                Ok(found.into_iter().map(|p| taken(py, p)).collect())
+            })
+        })
     }
 }
 
@@ -61,65 +77,88 @@ fn held<T: Scalar, R>(
     f(&mut point.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-fn linearise<'py, T: Scalar>(
-    py: Python<'py>,
-    point: &Mutex<autodiff::Point<T>>,
-    inputs: &[Bound<'py, PyAny>],
-) -> PyResult<Linear<'py>> {
-    let program = py.detach(|| held(point, |point| point.program().clone()));
-    let inputs = inputs_of(&program, inputs)?;
-    let (value, gradients) = py.detach(|| {
-        held(point, |point| {
-            let inputs: Vec<&[T]> = inputs.iter().map(|v| &v[..]).collect();
-            let value = point.linearise(&inputs);
-            let gradients = (0..inputs.len()).map(|k| point.gradient(k).to_vec());
-            (value, gradients.collect::<Vec<_>>())
-        })
-    });
-    Ok((
-        value.f64(),
-        gradients.iter().map(|g| array(py, g)).collect(),
-    ))
+/// The gradients by these inputs.
+pub(crate) fn gradients<T: Scalar>(point: &autodiff::Point<T>, by: &[usize]) -> Vec<Vec<T>> {
+    by.iter().map(|k| point.gradient(*k).to_vec()).collect()
 }
 
-fn product<'py, T: Scalar>(
-    py: Python<'py>,
-    point: &Mutex<autodiff::Point<T>>,
-    directions: &[Option<Bound<'py, PyAny>>],
-    by: &[usize],
-) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let program = py.detach(|| held(point, |point| point.program().clone()));
-    let (found, expected) = (directions.len(), program.inputs());
-    if found != expected || by.iter().any(|k| *k >= expected) {
-        let reason = format!("{found} directions, by inputs {by:?}: there are {expected} inputs");
-        return Err(PyValueError::new_err(reason));
+/// Looks whether there are these inputs.
+pub(crate) fn named(by: &[usize], inputs: usize) -> PyResult<()> {
+    match by.iter().find(|k| **k >= inputs) {
+        None => Ok(()),
+        Some(k) => Err(PyValueError::new_err(format!(
+            "by argument {k}: there are {inputs}, from 0 on"
+        ))),
     }
-    let mut along: Vec<Option<Vec<T>>> = Vec::new();
-    for (k, direction) in directions.iter().enumerate() {
-        let direction: Option<Vec<T>> = direction.as_ref().map(numbers).transpose()?;
-        let expected = program.input_shape(k).len();
-        if let Some(given) = &direction
-            && given.len() != expected
-        {
-            let reason = format!(
-                "direction {k} has {} entries: expected {expected}",
-                given.len()
-            );
+}
+
+/// These inputs as a set.
+pub(crate) fn wanted(by: &[usize]) -> Inputs {
+    let one = by.iter().map(|k| Inputs::one(*k));
+    one.fold(Inputs::NONE, Inputs::union)
+}
+
+/// Directions that were looked at, and the inputs whose products are asked for.
+pub(crate) struct Along<'a, T> {
+    directions: Vec<Option<Vec<T>>>,
+    width: usize,
+    by: &'a [usize],
+}
+
+impl<'a, T: Scalar> Along<'a, T> {
+    pub(crate) fn of(
+        program: &autodiff::Program<T>,
+        directions: &[Option<Bound<'_, PyAny>>],
+        width: usize,
+        by: &'a [usize],
+    ) -> PyResult<Self> {
+        let (found, expected) = (directions.len(), program.inputs());
+        named(by, expected)?;
+        if found != expected || width == 0 {
+            let reason =
+                format!("{width} times {found} directions: expected 1 for each of {expected}");
             return Err(PyValueError::new_err(reason));
         }
-        along.push(direction);
-    }
-    let products = py.detach(|| {
-        held(point, |point| {
-            let along: Vec<Option<&[T]>> = along.iter().map(Option::as_deref).collect();
-            let wanted = by
-                .iter()
-                .fold(Inputs::NONE, |all, k| all.union(Inputs::one(*k)));
-            point.second_by(&along, wanted);
-            by.iter()
-                .map(|k| point.product(*k).to_vec())
-                .collect::<Vec<_>>()
+        let mut along = Vec::new();
+        for (k, direction) in directions.iter().enumerate() {
+            let direction: Option<Vec<T>> = direction.as_ref().map(numbers).transpose()?;
+            let expected = width * program.input_shape(k).len();
+            if let Some(found) = direction.as_ref().map(Vec::len)
+                && found != expected
+            {
+                let reason = format!("direction {k} has {found} entries: expected {expected}");
+                return Err(PyValueError::new_err(reason));
+            }
+            along.push(direction);
+        }
+        Ok(Along {
+            directions: along,
+            width,
+            by,
         })
-    });
-    Ok(products.iter().map(|p| array(py, p)).collect())
+    }
+
+    /// The products where a point is linearised.
+    pub(crate) fn products(&self, point: &mut autodiff::Point<T>) -> Vec<Vec<T>> {
+        point.second_block(self.width, &self.slices(), wanted(self.by));
+        self.found(point)
+    }
+
+    /// The products elsewhere.
+    pub(crate) fn products_at(&self, point: &mut autodiff::Point<T>, at: &[&[T]]) -> Vec<Vec<T>> {
+        if self.width > 1 {
+            point.linearise(at);
+            return self.products(point);
+        }
+        point.second_at(at, &self.slices(), wanted(self.by));
+        self.found(point)
+    }
+
+    fn slices(&self) -> Vec<Option<&[T]>> {
+        self.directions.iter().map(Option::as_deref).collect()
+    }
+
+    fn found(&self, point: &autodiff::Point<T>) -> Vec<Vec<T>> {
+        self.by.iter().map(|k| point.product(*k).to_vec()).collect()
+    }
 }

@@ -11,8 +11,9 @@ use crate::arrays::{Of, array, each};
 use crate::errors::{ProblemError, Raised};
 use crate::guard::{computed, guarded};
 use crate::held::{GivenSource, Held, catalogued, own, read_as};
-use crate::recording::Program;
+use crate::program::Program;
 use crate::records::{Kind, Records};
+use crate::sampled::Samples;
 use crate::settings::{policy, settings};
 use crate::studies::{Estimated, bytes, compared, hypergradient, remembered, unrolled};
 
@@ -27,7 +28,11 @@ pub(crate) type Given = Vec<(String, String)>;
 #[pymethods]
 impl Problem {
     /// The problem of two recordings, at x, with the lower level started from y.
+    /// With `samples`, both are means over so many, of which batches are recorded.
     #[new]
+    #[pyo3(signature = (name, upper, lower, x, y, bounds, samples=None))]
+    // One argument for each that Python gives.
+    #[allow(clippy::too_many_arguments)]
     fn new(
         name: String,
         upper: &Program,
@@ -35,16 +40,17 @@ impl Problem {
         x: &Bound<'_, PyAny>,
         y: &Bound<'_, PyAny>,
         bounds: Option<(f64, f64)>,
+        samples: Option<(Samples, Samples)>,
     ) -> PyResult<Self> {
         guarded(|| {
             let calls = upper.calls || lower.calls;
             Ok(Problem {
                 of: match (&upper.of, &lower.of) {
                     (Of::F32(upper), Of::F32(lower)) => {
-                        Of::F32(own(name, upper, lower, (x, y), bounds, calls)?)
+                        Of::F32(own(name, upper, lower, (x, y), bounds, calls, samples)?)
                     }
                     (Of::F64(upper), Of::F64(lower)) => {
-                        Of::F64(own(name, upper, lower, (x, y), bounds, calls)?)
+                        Of::F64(own(name, upper, lower, (x, y), bounds, calls, samples)?)
                     }
                     _ => return Err(ProblemError::new_err("recordings of two precisions")),
                 },
@@ -119,27 +125,15 @@ impl Problem {
     #[getter]
     fn programs(&self) -> (Program, Program) {
         match &self.of {
-            Of::F32(held) => (
-                Program {
-                    of: Of::F32(held.bilevel.upper().clone()),
-                    calls: held.calls(),
-                },
-                Program {
-                    of: Of::F32(held.bilevel.lower().clone()),
-                    calls: held.calls(),
-                },
-            ),
-            Of::F64(held) => (
-                Program {
-                    of: Of::F64(held.bilevel.upper().clone()),
-                    calls: held.calls(),
-                },
-                Program {
-                    of: Of::F64(held.bilevel.lower().clone()),
-                    calls: held.calls(),
-                },
-            ),
+            Of::F32(held) => held
+                .programs()
+                .map(|p| (Of::F32(p.clone().into()), held.calls())),
+            Of::F64(held) => held
+                .programs()
+                .map(|p| (Of::F64(p.clone().into()), held.calls())),
         }
+        .map(|(of, calls)| Program { of, calls })
+        .into()
     }
 
     /// How the user's data was read, in words.

@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use autodiff::rules::elementwise::{Binary, Unary};
-use autodiff::{Builder, Inputs, Padding, Real, Shape, Var};
+use autodiff::{Batch, Builder, Padding, Shape, Var};
+use models::Dataset;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::arrays::{Of, Scalar, array, each, numbers};
+use crate::arrays::{Of, Scalar, each, numbers};
 use crate::errors::{InternalError, TraceError};
 use crate::guard::guarded;
 use crate::losses::{Samples, loss};
-use crate::point::Point;
+use crate::program::Program;
+use crate::sampled::Table;
 
 type Open<T> = Mutex<Option<Builder<T>>>;
 
@@ -112,33 +114,57 @@ impl Recording {
         })
     }
 
-    /// A fused loss over samples.
+    /// A fused loss over samples: all of them, or those whose indices are the first operand.
     fn loss(
         &self,
         name: &str,
         samples: &Samples,
         operands: Vec<PyRef<'_, Value>>,
+        picked: bool,
         site: &str,
     ) -> PyResult<Value> {
         guarded(|| match (&self.of, &samples.of) {
-            (Of::F32(to), Of::F32(data)) => step(to, &operands, site, |v| loss(name, data, v)),
-            (Of::F64(to), Of::F64(data)) => step(to, &operands, site, |v| loss(name, data, v)),
-            _ => Err(TraceError::new_err(
-                "samples of another precision than the recording",
-            )),
+            (Of::F32(to), Of::F32(data)) => {
+                step(to, &operands, site, |v| loss_over(name, data, v, picked))
+            }
+            (Of::F64(to), Of::F64(data)) => {
+                step(to, &operands, site, |v| loss_over(name, data, v, picked))
+            }
+            _ => Err(another_precision()),
+        })
+    }
+
+    /// The rows of a table whose indices are a vector: in NumPy's shape an array with a row for each, or
+    /// a vector if `flat`.
+    fn rows(
+        &self,
+        table: &Table,
+        indices: PyRef<'_, Value>,
+        flat: bool,
+        site: &str,
+    ) -> PyResult<Value> {
+        guarded(|| {
+            let operands = [indices];
+            match (&self.of, &table.of) {
+                (Of::F32(to), Of::F32(table)) => step(to, &operands, site, |v| {
+                    Some(picked_rows(v[0], table, flat))
+                }),
+                (Of::F64(to), Of::F64(table)) => step(to, &operands, site, |v| {
+                    Some(picked_rows(v[0], table, flat))
+                }),
+                _ => Err(another_precision()),
+            }
         })
     }
 
     /// Ends the recording.
     fn finish(&self, output: &Value) -> PyResult<Program> {
         guarded(|| {
-            Ok(Program {
-                of: match &self.of {
-                    Of::F32(builder) => Of::F32(finish(builder, output)?),
-                    Of::F64(builder) => Of::F64(finish(builder, output)?),
-                },
-                calls: false,
-            })
+            let of = match &self.of {
+                Of::F32(builder) => Of::F32(finish(builder, output)?.into()),
+                Of::F64(builder) => Of::F64(finish(builder, output)?.into()),
+            };
+            Ok(Program { of, calls: false })
         })
     }
 }
@@ -146,6 +172,34 @@ impl Recording {
 fn lock<T: Scalar>(builder: &Open<T>) -> std::sync::MutexGuard<'_, Option<Builder<T>>> {
     // A panic leaves the recording fit to go on.
     builder.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn another_precision() -> PyErr {
+    TraceError::new_err("samples of another precision than the recording")
+}
+
+fn loss_over<'r, T: Scalar>(
+    name: &str,
+    data: &Dataset<T>,
+    v: &[Var<'r, T>],
+    picked: bool,
+) -> Option<Var<'r, T>> {
+    match (picked, v) {
+        (true, [indices, rest @ ..]) => loss(name, data, Some(Batch::picked(*indices)), rest),
+        _ => loss(name, data, None, v),
+    }
+}
+
+fn picked_rows<'r, T: Scalar>(
+    indices: Var<'r, T>,
+    table: &autodiff::Table<T>,
+    flat: bool,
+) -> Var<'r, T> {
+    match flat {
+        true => Batch::picked(indices).rows(table),
+        // Kept transposed, as all that has two dimensions.
+        false => Batch::picked(indices).columns(table),
+    }
 }
 
 fn ended() -> PyErr {
@@ -264,6 +318,7 @@ structural! {
     "dx": |[a], []| a.dx();
     "dy": |[a], []| a.dy();
     "stop_gradient": |[a], []| a.stop_gradient();
+    "pick": |[a, at], []| a.pick(*at);
 }
 
 fn operation<'r, T: Scalar>(
@@ -283,103 +338,4 @@ fn operation<'r, T: Scalar>(
         return Some(a.elementwise_with(*f, *b));
     }
     structural(name, values, counts)
-}
-
-/// A finished recording.
-#[pyclass(frozen)]
-pub(crate) struct Program {
-    pub(crate) of: Of<Arc<autodiff::Program<f32>>, Arc<autodiff::Program<f64>>>,
-    /// Whether its rules call functions of Python.
-    pub(crate) calls: bool,
-}
-
-/// The value, gradients and products of a scalar program.
-type Derivatives<'py> = (f64, Vec<Bound<'py, PyAny>>, Vec<Bound<'py, PyAny>>);
-
-#[pymethods]
-impl Program {
-    /// Rows and columns of the output.
-    #[getter]
-    fn shape(&self) -> (usize, usize) {
-        let shape = each!(&self.of, program => program.output_shape());
-        (shape.rows, shape.cols)
-    }
-
-    /// The program with its buffers.
-    fn point(&self) -> PyResult<Point> {
-        guarded(|| Ok(Point::of(self)))
-    }
-
-    /// Entries of the output, column by column.
-    fn evaluate<'py>(
-        &self,
-        py: Python<'py>,
-        inputs: Vec<Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        guarded(|| {
-            each!(&self.of, program => {
-                let inputs = inputs_of(program, &inputs)?;
-                let inputs: Vec<_> = inputs.iter().map(|v| &v[..]).collect();
-                Ok(array(py, program.point().evaluate(&inputs)))
-            })
-        })
-    }
-
-    /// The value and the gradients by every input; with directions, the products of the Hessian with
-    /// them too.
-    #[pyo3(signature = (inputs, directions=None))]
-    fn derivatives<'py>(
-        &self,
-        py: Python<'py>,
-        inputs: Vec<Bound<'py, PyAny>>,
-        directions: Option<Vec<Bound<'py, PyAny>>>,
-    ) -> PyResult<Derivatives<'py>> {
-        guarded(|| {
-            each!(&self.of, program => {
-                let inputs = inputs_of(program, &inputs)?;
-                let inputs: Vec<_> = inputs.iter().map(|v| &v[..]).collect();
-                let mut point = program.point();
-                let value = point.differentiate(&inputs, Inputs::ALL);
-                let all = 0..program.inputs();
-                let gradients = all.clone().map(|k| array(py, point.gradient(k))).collect();
-                let mut products = Vec::new();
-                if let Some(directions) = directions {
-                    let directions = inputs_of(program, &directions)?;
-                    let directions: Vec<_> = directions.iter().map(|v| Some(&v[..])).collect();
-                    point.linearise(&inputs);
-                    point.second(&directions);
-                    products = all.map(|k| array(py, point.product(k))).collect();
-                }
-                Ok((value.f64(), gradients, products))
-            })
-        })
-    }
-
-    /// The recorded operations, one a line.
-    fn __repr__(&self) -> String {
-        each!(&self.of, program => format!("{program:?}"))
-    }
-}
-
-/// Arrays as the inputs of a program, looked at.
-pub(crate) fn inputs_of<T: Scalar>(
-    program: &autodiff::Program<T>,
-    arrays: &[Bound<'_, PyAny>],
-) -> PyResult<Vec<Vec<T>>> {
-    let (found, expected) = (arrays.len(), program.inputs());
-    if found != expected {
-        let reason = format!("{found} arrays for {expected} inputs");
-        return Err(PyValueError::new_err(reason));
-    }
-    let input = |(k, array): (usize, &Bound<'_, PyAny>)| {
-        let input: Vec<T> = numbers(array)?;
-        let (found, expected) = (input.len(), program.input_shape(k).len());
-        match found == expected {
-            true => Ok(input),
-            false => Err(PyValueError::new_err(format!(
-                "input {k} has {found} entries: expected {expected}"
-            ))),
-        }
-    };
-    arrays.iter().enumerate().map(input).collect()
 }

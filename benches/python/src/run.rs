@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use autodiff::bytes::Interrupt;
 use bilevel_benches::catalogue::methods;
 use bilevel_benches::catalogue::settings::SolveSettings;
+use bilevel_benches::cli::memory;
 use nalgebra::DVector;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -116,7 +117,7 @@ fn method<T: Scalar>(
     };
     let made = made.map_err(config)?;
     let dim_y = subject.problem().dim_y();
-    let room = made.room(dim_y).check(name, dim_y, usize::MAX);
+    let room = made.room(dim_y).check(name, dim_y, memory());
     room.map_err(config)?;
     Ok(made)
 }

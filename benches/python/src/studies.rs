@@ -12,10 +12,11 @@ use study::compare::{self, AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Reference};
 use study::{Subject, memory};
 
 use crate::arrays::{Scalar, array, vector};
-use crate::errors::{ConfigError, Raised, config};
+use crate::errors::{Raised, config};
 use crate::guard::computed;
 use crate::held::Held;
 use crate::records::{Kind, Records, plain};
+use crate::room::fits;
 use crate::settings::keyed;
 
 /// The record of an estimate, the estimate, its vector and the inner variable.
@@ -59,7 +60,15 @@ pub(crate) fn remembered<T: Scalar>(
     let each = policies
         .iter()
         .flat_map(|p| depths.iter().map(move |d| (*p, *d)));
+    let each: Vec<(memory::Policy, usize)> = each.collect();
+    for (policy, depth) in &each {
+        let itd = unrolled(*depth);
+        let kept = policy.resolve(subject, &itd, budget);
+        let name = kept.to_string();
+        fits(&name, &itd.memory(kept), subject.problem())?;
+    }
     let records = each
+        .into_iter()
         .map(|(policy, depth)| memory::measure(subject, &unrolled(depth), depth, policy, budget));
     let records = records.collect::<Result<Vec<_>, _>>();
     Ok(Kind::Memory(records.map_err(Raised::raised)?).into())
@@ -80,9 +89,7 @@ pub(crate) fn hypergradient<'py, T: Scalar>(
     }
     let chosen: AnyStrategy<T> = strategy(&name, &settings).map_err(config)?;
     compare::refuse_foreign(&[&name], &settings, keyed).map_err(config)?;
-    let dim_y = held.bilevel.dim_y();
-    let room = chosen.room(dim_y).check(&name, dim_y, usize::MAX);
-    room.map_err(ConfigError::new_err)?;
+    fits(&name, &*chosen, &held.bilevel)?;
     let held = held.clone();
     let (record, mut estimate) = computed(py, held.calls(), move || {
         held.at(x, |subject| {
@@ -145,11 +152,9 @@ pub(crate) fn compared<T: Scalar>(
         rooms.push((name, room));
         match unasked {
             true if dear || suits.is_err() => continue,
-            true => {}
-            false => {
+            _ => {
                 suits.map_err(Raised::raised)?;
-                let room = strategy.room(dim_y).check(name, dim_y, usize::MAX);
-                room.map_err(ConfigError::new_err)?;
+                fits(name, &*strategy, &held.bilevel)?;
             }
         }
         chosen.push((name, strategy));

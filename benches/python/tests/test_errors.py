@@ -55,6 +55,8 @@ def recorded(f):
         (lambda x, y: y, bl.ProblemError, "expected a scalar"),
         (lambda x, y: None, bl.TraceError, "returns NoneType"),
         (lambda x, y: np.sum(x), bl.ProblemError, "does not depend on y"),
+        (lambda x, y: f"{y[0]:.3f}", bl.TraceError, "written as"),
+        (lambda x, y: np.sum(y * np.ma.array(np.ones(3), mask=[0, 1, 0])), bl.TraceError, "masked"),
     ],
 )
 def test_what_cannot_be_recorded_is_refused_with_the_way_out(function, kind, words):
@@ -127,6 +129,19 @@ def test_a_var_that_leaks_out_of_its_recording_says_so():
         (lambda p: p.compare("itd"), TypeError, "list of names"),
         (lambda p: p.memory([0]), ValueError, "from 1 on"),
         (lambda p: p.plan(10, budget="many"), bl.ConfigError, "budget"),
+        (lambda p: p.plan(-3, budget="1MiB"), bl.ConfigError, "depth -3: expected a whole number"),
+        (lambda p: p.solve("aid-cg", seed=-1), bl.ConfigError, "seed -1: expected a whole number"),
+        (lambda p: p.check(seed=0.5), bl.ConfigError, "seed 0.5: expected a whole number"),
+        (lambda p: bl.threads(-1), bl.ConfigError, "threads -1: expected a whole number"),
+        (lambda p: p.compare([]), ValueError, "no strategies"),
+        (lambda p: p.hypergradient("itd", x=np.ones((3, 1))), ValueError, r"shape \(3, 1\): expected \(3,\)"),
+        (lambda p: p.hypergradient("itd", depth=10**12), bl.ConfigError, "`itd` would keep.*this machine has"),
+        (lambda p: p.compare(["itd"], depth=10**12), bl.ConfigError, "`itd` would keep.*this machine has"),
+        (lambda p: p.memory([10**12], ["stored"]), bl.ConfigError, "`stored` would keep"),
+        (lambda p: p.solve("itd", depth=10**12), bl.ConfigError, "`itd` would keep.*this machine has"),
+        (lambda p: bl.Lower(lower, x=3, y=3).call(np.ones((1, 3)), "itd", depth=10**12), bl.ConfigError, "`itd` would keep"),
+        (lambda p: bl.Layer(lower), TypeError, r"function: expected bilevel\.Lower"),
+        (lambda p: bl.Problem(None, lower, x=3, y=3), TypeError, "upper objective is NoneType"),
     ],
 )
 def test_a_slip_in_a_call_is_one_clear_line(call, kind, words):
@@ -144,6 +159,7 @@ def test_a_slip_in_a_call_is_one_clear_line(call, kind, words):
         (np.ones(3) * 1j, TypeError, "complex"),
         (np.ones(3, np.float16), TypeError, "float16"),
         (np.array(["a"]), TypeError, "real numbers"),
+        (np.ma.array(np.ones(3), mask=[0, 1, 0]), TypeError, "masked"),
         ({}, ValueError, "no blocks"),
     ],
 )
@@ -202,3 +218,26 @@ def test_a_number_that_is_not_finite_is_named_with_the_users_line():
         estimate = p.hypergradient("aid-cg")
     line = logarithm.__code__.co_firstlineno + 1
     assert estimate.status == "non-finite" and f"test_errors.py:{line}" in estimate.message
+
+
+def test_a_transposed_array_is_not_taken_for_the_other():
+    p = bl.Problem(lambda x, y: np.sum(y**2), lambda x, y: np.sum((y - x.ravel()) ** 2), x=(2, 3), y=6)
+    with pytest.raises(ValueError, match=r"shape \(3, 2\): expected \(2, 3\)"):
+        p.hypergradient(x=np.ones((3, 2)))
+    # A vector of all entries is as good, in C order.
+    h = p.hypergradient(x=np.arange(6.0)).hypergradient
+    np.testing.assert_allclose(h, 2 * np.arange(6.0).reshape(2, 3), atol=1e-12)
+
+
+def test_what_is_no_data_is_not_pickled_and_says_what_is():
+    import pickle
+
+    with pytest.raises(TypeError, match=r"expected \.save"):
+        pickle.dumps(recorded(lower).run("aid-cg", iterations=2))
+    called = bl.Functions(lambda x, y: (0.5 * y @ y, 0.0 * x, y), lambda x, y, dx, dy: (0.0 * dx, dy))
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(bl.Lower(called, x=2, y=2))
+    level = bl.Lower(lower, x=3, y=3)
+    again = pickle.loads(pickle.dumps(level))
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(again.call(x).y, level.call(x).y)

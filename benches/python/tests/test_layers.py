@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import resource
 import warnings
 
 import bilevel as bl
@@ -91,6 +93,24 @@ def test_what_does_not_fit_is_one_exception():
         bl.Layer(lower(), "aid-cgg")
     with pytest.raises(ValueError, match="on_failure"):
         bl.Layer(lower(), on_failure="ignore")
+
+
+def test_nothing_is_left_over_ten_thousand_calls():
+    level, u = lower(), rng.standard_normal((1, M))
+
+    def call():
+        return level.call(X[:1], cotangents=u, guesses=np.zeros((1, M)))
+
+    for _ in range(200):
+        call()
+    gc.collect()
+    objects, before = len(gc.get_objects()), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(10_000):
+        call()
+    gc.collect()
+    assert len(gc.get_objects()) <= objects + 50
+    # In KiB: a row that is kept for each call would be some MiB.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2048
 
 
 # ---- PyTorch

@@ -231,7 +231,7 @@ def parts(value=None, gx=None, gy=None, hvp=None, raises=None):
         return (dx - dy, dy - dx) if hvp is None else hvp
 
     g = bl.Functions(value_and_grad, product)
-    f = bl.Functions(lambda x, y: (0.5 * y @ y, 0.0 * x, y))
+    f = bl.Functions(lambda x, y: (0.5 * y @ y, 0.0 * x, y), lambda x, y, dx, dy: (0.0 * dx, dy))
     return bl.from_functions(f, g, np.ones(2), np.zeros(2))
 
 
@@ -295,9 +295,13 @@ def test_what_is_not_finite_is_a_status(wrong):
         estimate.check()
 
 
-def test_a_value_that_is_not_finite_beside_a_gradient_that_is_is_no_success():
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_where_there_is_no_value_a_gradient_is_not_believed(strategy, value):
     with pytest.warns(bl.NumericalWarning):
-        assert not parts(value=np.nan).hypergradient("aid-cg").ok
+        estimate = parts(value=value).hypergradient(strategy)
+    assert not estimate.ok and estimate.status == "non-finite", estimate
+    assert "test_oracles.py:" in estimate.message
 
 
 def test_what_is_not_finite_names_the_functions_line():
@@ -364,6 +368,34 @@ def test_a_jax_exception_comes_through():
     p = bl.from_jax(g, g, np.ones(2), np.ones(2))
     with pytest.raises(Own, match="while it is traced"):
         p.hypergradient("aid-cg")
+
+
+@pytest.mark.parametrize("asked", ["hypergradient", "compare", "run", "next", "upper"])
+def test_jax_functions_are_not_called_inside_of_a_callback_of_jax(asked):
+    """JAX may hang where a callback calls it again."""
+    jax = pytest.importorskip("jax")
+    p = of_jax()
+    begun = p.run("aid-cg", iterations=3, rate=0.1)
+    calls = {
+        "hypergradient": lambda: p.hypergradient("aid-cg"),
+        "compare": lambda: p.compare(["aid-cg"]),
+        "run": lambda: p.run("aid-cg", iterations=3),
+        "next": lambda: next(begun),
+        "upper": lambda: p.upper,
+    }
+    seen = []
+
+    def called(x):
+        with pytest.raises(bl.ConfigError, match="inside of a callback of JAX") as caught:
+            calls[asked]()
+        seen.append(caught)
+        # What is recorded calls nothing, and may be asked.
+        return recorded().hypergradient("aid-cg").hypergradient
+
+    shape = jax.ShapeDtypeStruct((N,), "float64")
+    h = jax.jit(lambda x: jax.pure_callback(called, shape, x))(jax.numpy.zeros(N))
+    np.testing.assert_allclose(h, p.hypergradient("aid-cg").hypergradient, rtol=1e-8)
+    assert seen
 
 
 def test_another_thread_goes_on_and_may_ask_as_well():

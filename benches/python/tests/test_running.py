@@ -1,6 +1,7 @@
 """Runs: callbacks, saving, pickles; and what a process may do meanwhile."""
 
 import gc
+import io
 import os
 import pickle
 import resource
@@ -105,13 +106,33 @@ def test_the_program_goes_on_with_a_run_of_python_and_python_with_one_of_the_pro
     np.testing.assert_array_equal(again.solution().x, whole.x)
 
 
+class Watched(pickle.Unpickler):
+    """Notes whose classes and functions a pickle asks for."""
+
+    def __init__(self, text):
+        super().__init__(io.BytesIO(text))
+        self.asked = set()
+
+    def find_class(self, module, name):
+        self.asked.add(module.partition(".")[0])
+        return super().find_class(module, name)
+
+
 def test_a_pickle_of_a_problem_gives_the_same_to_the_bit_and_runs_no_code():
-    p = own()
-    text = pickle.dumps(p)
-    assert b"upper" not in text.replace(b"the upper", b"") or b"test_running" not in text
-    again = pickle.loads(text)
+    calls = []
+
+    def counted(x, y):
+        calls.append(1)
+        return lower(x, y)
+
+    p = bl.Problem(upper, counted, x=np.linspace(0.1, 0.5, 3), y=3)
+    made = len(calls)
+    loading = Watched(pickle.dumps(p))
+    again = loading.load()
+    assert loading.asked <= {"bilevel", "numpy", "builtins"}, "nothing of this file"
     one, other = (q.hypergradient("aid-cg") for q in (p, again))
     np.testing.assert_array_equal(one.hypergradient, other.hypergradient)
+    assert len(calls) == made
     named = pickle.loads(pickle.dumps(bl.problem("ridge", seed=2)))
     np.testing.assert_array_equal(
         named.hypergradient("exact").hypergradient,
@@ -212,14 +233,26 @@ began_at = [0.0]
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
-@pytest.mark.parametrize("what", ["itd", "aid", "solve", "memory"])
-def test_a_signal_is_obeyed_within_a_third_of_a_second(what):
+@pytest.mark.parametrize(
+    "what",
+    ["itd", "aid", "compare", "memory", "check", "solve", "solve deep", "run", "callback", "saved", "sweep", "layer"],
+)
+def test_a_signal_is_obeyed_within_a_third_of_a_second(what, tmp_path):
     p = own(200)
+    deep = {"depth": 10_000_000}
     calls = {
-        "itd": lambda: p.hypergradient("itd-truncated:5", depth=10_000_000),
+        "itd": lambda: p.hypergradient("itd-truncated:5", **deep),
         "aid": lambda: p.hypergradient("aid-neumann:100000000", step=1e-12),
-        "solve": lambda: p.solve("itd", iterations=1_000_000),
+        "compare": lambda: p.compare(["itd-truncated:5"], **deep),
         "memory": lambda: p.memory([10_000_000], ["truncated:3"]),
+        "check": lambda: own(3000).check(strategies=True),
+        "solve": lambda: p.solve("itd", iterations=1_000_000),
+        "solve deep": lambda: p.solve("itd", iterations=3, depth=1_000_000),
+        "run": lambda: [record for record in p.run("aid-cg", iterations=1_000_000)],
+        "callback": lambda: p.solve("aid-cg", iterations=1_000_000, callback=lambda *_: None),
+        "saved": lambda: saved(p, tmp_path / "run"),
+        "sweep": lambda: bl.sweep(swept(tmp_path), tmp_path / "out"),
+        "layer": lambda: bl.Lower(lower, x=200, y=200).call(np.zeros((4, 200)), "itd-truncated:5", **deep),
     }
     began_at[0] = time.monotonic()
     assert interrupted_after(0.3, calls[what]) < 0.3
@@ -228,8 +261,51 @@ def test_a_signal_is_obeyed_within_a_third_of_a_second(what):
     used = time.process_time()
     time.sleep(0.3)
     assert time.process_time() - used < 0.2
-    if what == "solve":
+    if what in ("solve", "callback"):
         assert len(p.last_run.solution().trace) > 0
+
+
+def saved(p, folder):
+    """A run that is saved after each of its records."""
+    run = p.run("aid-cg", iterations=1_000_000)
+    for _ in run:
+        run.save(folder)
+
+
+SWEEP = """
+seeds = [0]
+[base]
+problem = "ridge"
+method = "aid-cg"
+iterations = 10000000
+"""
+
+
+def swept(folder):
+    """A file of a sweep whose runs take long."""
+    file = folder / "sweep.toml"
+    file.write_text(SWEEP)
+    return file
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no signals here")
+@pytest.mark.parametrize(
+    "command",
+    ["compare --problem ridge --strategy itd-truncated:5 --depth 10000000",
+     "solve --problem ridge --method itd --depth 1000000",
+     "memory --problem ridge --depths 10000000 --policy truncated:3"],
+)
+def test_a_signal_ends_the_program_within_a_third_of_a_second(command):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bilevel", *command.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    time.sleep(1.0)
+    assert process.poll() is None, process.communicate()
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert time.monotonic() - began < 0.3
+    assert process.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

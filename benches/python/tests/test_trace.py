@@ -29,6 +29,12 @@ def flat(arrays):
     return [np.ascontiguousarray(a).reshape(-1) for a in arrays]
 
 
+def derivatives(program, at, along):
+    """Value, gradients, and products of the Hessian with a direction."""
+    by = list(range(len(at)))
+    return *program.gradients(at, by), program.product(at, along, 1, by)
+
+
 @MANY
 @given(expressions(), st.integers(0, 1000))
 def test_random_expressions_have_numpys_value(expression, seed):
@@ -44,7 +50,8 @@ def test_random_expressions_have_numpys_value(expression, seed):
 def test_random_expressions_have_the_derivatives_that_differences_of_numpy_have(expression, seed):
     shapes, f = expression
     at, along, other = (point(shapes, seed + k) for k in range(3))
-    value, gradients, products = recorded(f, shapes).program.derivatives(flat(at), flat(along))
+    program = recorded(f, shapes).program
+    _, gradients, products = derivatives(program, flat(at), flat(along))
     h = 1e-5
 
     def moved(s):
@@ -56,8 +63,7 @@ def test_random_expressions_have_the_derivatives_that_differences_of_numpy_have(
     assert abs(got - slope) < 2e-6 * size
 
     # The product against differences of the gradient, along another direction.
-    program = recorded(f, shapes).program
-    forth, back = (program.derivatives(flat(moved(s)))[1] for s in (h, -h))
+    forth, back = (derivatives(program, flat(moved(s)), flat(along))[1] for s in (h, -h))
     want = sum((p - m) @ v for p, m, v in zip(forth, back, flat(other), strict=True)) / (2 * h)
     got = sum(p @ v for p, v in zip(products, flat(other), strict=True))
     size = 1.0 + abs(want) + sum(np.abs(p).max() for p in products)
@@ -97,7 +103,7 @@ def test_a_pickle_computes_the_same_to_the_bit(expression, seed):
     first = recorded(f, shapes)
     again = pickle.loads(pickle.dumps(first))
     at, along = flat(point(shapes, seed)), flat(point(shapes, seed + 1))
-    numbers = [r.program.derivatives(at, along) for r in (first, again)]
+    numbers = [derivatives(r.program, at, along) for r in (first, again)]
     for one, other in zip(*([np.r_[n[0], *n[1], *n[2]] for n in numbers]), strict=True):
         assert one == other or np.isnan([one, other]).all()
 
@@ -172,7 +178,7 @@ def test_fused_losses_are_their_formulas():
     ]:
         one, other = (recorded(f, [at.shape]).program for f in (fused, plain))
         along = rng.normal(size=at.size)
-        numbers = [r.derivatives([at.reshape(-1)], [along]) for r in (one, other)]
+        numbers = [derivatives(r, [at.reshape(-1)], [along]) for r in (one, other)]
         got, want = (np.r_[n[0], *n[1], *n[2]] for n in numbers)
         np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
         assert fused(at) == pytest.approx(plain(at), rel=1e-13)
@@ -230,3 +236,66 @@ def test_gradients_and_products_are_those_of_jax(name):
     point = bl.record(lambda v: f(np, v), 16).linearise(at)
     for got, expected in zip((point.value, point.gradient, point.product(along)), want, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-12)
+
+
+def test_one_call_and_a_linearisation_give_the_same_products():
+    rng = np.random.default_rng(2)
+    a = rng.normal(size=(7, 6))
+    f = bl.record(
+        lambda x, y: np.sum(np.tanh(a @ y["w"].ravel()) ** 2) * np.exp(x[0]) + np.sum(y["b"] ** 4),
+        2, {"w": (2, 3), "b": 2},
+    )
+    x, y = rng.normal(size=2), {"w": rng.normal(size=(2, 3)), "b": rng.normal(size=2)}
+    dx, dy = rng.normal(size=(5, 2)), {"w": rng.normal(size=(5, 2, 3)), "b": rng.normal(size=(5, 2))}
+    at = f.linearise(x, y)
+    value, (gx, gy) = f.value_and_grad(x, y)
+    assert value == at.value == f(x, y)
+    np.testing.assert_array_equal(gx, at.gradient[0])
+    np.testing.assert_array_equal(gy["w"], at.gradient[1]["w"])
+    blocks = f.hvp(x, y, dx, dy), at.product(dx, dy)
+    for k in range(5):
+        one = dx[k], {n: v[k] for n, v in dy.items()}
+        alone, linear = f.hvp(x, y, *one), at.product(*one)
+        np.testing.assert_array_equal(alone[0], linear[0])
+        np.testing.assert_array_equal(alone[1]["b"], linear[1]["b"])
+        for hx, hy in blocks:
+            assert hx.shape == (5, 2) and hy["w"].shape == (5, 2, 3)
+            np.testing.assert_allclose(hx[k], alone[0], rtol=1e-12, atol=1e-14)
+            np.testing.assert_allclose(hy["w"][k], alone[1]["w"], rtol=1e-12, atol=1e-14)
+    import pickle
+
+    again = pickle.loads(pickle.dumps(f))
+    np.testing.assert_array_equal(again.hvp(x, y, dx, dy)[0], blocks[0][0])
+    only = f.hvp(x, y, None, dy, by=0)
+    np.testing.assert_allclose(only[3], f.hvp(x, y, None, {n: v[3] for n, v in dy.items()})[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("directions", "kind", "words"),
+    [
+        ((np.ones(2),), TypeError, "expected 2 of the function and a direction for each"),
+        ((np.ones((3, 2)), np.ones((4, 2))), ValueError, "several numbers of directions"),
+        ((np.ones((3, 2)), np.ones(2)), ValueError, "several numbers of directions"),
+        ((np.ones(3), None), ValueError, "direction 0 has 3 entries: expected 2"),
+        ((np.ones((0, 2)), None), ValueError, "block of 0 directions"),
+        ((np.ones(2) * 1j, None), TypeError, "complex"),
+    ],
+)
+def test_directions_that_do_not_fit_are_refused(directions, kind, words):
+    f = bl.record(lambda x, y: np.sum(x * y**2), 2, 2)
+    with pytest.raises(kind, match=words):
+        f.hvp(np.ones(2), np.ones(2), *directions)
+
+
+def test_the_objectives_of_a_problem_are_functions():
+    p = bl.Problem(
+        lambda x, y: np.sum((y - 1.0) ** 2), lambda x, y: np.sum(np.exp(x) * y**2), x=2, y=2
+    )
+    x, y, v = np.array([0.1, 0.2]), np.array([1.0, -2.0]), np.array([1.0, 3.0])
+    assert p.upper(x, y) == pytest.approx(9.0)
+    np.testing.assert_allclose(p.lower.gradient(x, y)[1], 2 * np.exp(x) * y)
+    hx, hy = p.lower.hvp(x, y, None, v)
+    np.testing.assert_allclose(hx, 2 * np.exp(x) * y * v)
+    np.testing.assert_allclose(hy, 2 * np.exp(x) * v)
+    named = bl.problem("ridge")
+    assert named.lower.gradient(named.x, named.start)[1].shape == (named.dim_y,)

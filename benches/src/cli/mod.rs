@@ -145,7 +145,7 @@ fn say_data<T: Real>(problem: &Task<T>, common: &Common) {
 }
 
 /// The bytes of memory that this machine has, where that can be told.
-fn memory() -> usize {
+pub fn memory() -> usize {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|l| l.strip_prefix("MemTotal:"));
     let kib = total.and_then(|l| l.trim().strip_suffix(" kB")?.parse::<usize>().ok());

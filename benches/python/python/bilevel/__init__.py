@@ -3,114 +3,22 @@
 import importlib
 from typing import Any
 
-from ._bilevel import __version__
-from ._var import Var
-from .checks import FunctionCheck, check
-from .data import Samples, Splits, load, sweep
-from .errors import (
-    BilevelError,
-    ConfigError,
-    DataError,
-    InternalError,
-    NumericalWarning,
-    ProblemError,
-    RestoreError,
-    StatusError,
-    TraceError,
-)
-from .function import Function, Linearised, record
-from .functions import (
-    conv2d,
-    cross_entropy,
-    elu,
-    gelu,
-    huber,
-    leaky_relu,
-    log_cosh,
-    log_softmax,
-    logistic_loss,
-    logsumexp,
-    relu,
-    sigmoid,
-    silu,
-    smooth_abs,
-    softmax,
-    softplus,
-    squared_loss,
-    stop_gradient,
-    xlogx,
-)
-from .layer import Layer, Lower, Rows
-from .names import Named, methods, problems, strategies, threads
-from .oracle import Functions, from_functions
-from .problem import Problem, problem
-from .results import Check, Comparison, Estimate, MemoryTable, PlanTable, Table
-from .run import Run, Solution, Trace
+from ._bilevel import __version__ as __version__
+from ._var import Var as Var
 
-__all__ = [
-    "BilevelError",
-    "Check",
-    "Comparison",
-    "ConfigError",
-    "DataError",
-    "Estimate",
-    "Function",
-    "FunctionCheck",
-    "Functions",
-    "InternalError",
-    "Layer",
-    "Linearised",
-    "Lower",
-    "MemoryTable",
-    "Named",
-    "NumericalWarning",
-    "PlanTable",
-    "Problem",
-    "ProblemError",
-    "RestoreError",
-    "Rows",
-    "Run",
-    "Samples",
-    "Solution",
-    "Splits",
-    "StatusError",
-    "Table",
-    "Trace",
-    "TraceError",
-    "Var",
-    "__version__",
-    "check",
-    "conv2d",
-    "cross_entropy",
-    "elu",
-    "from_functions",
-    "from_jax",
-    "from_torch",
-    "gelu",
-    "huber",
-    "leaky_relu",
-    "load",
-    "log_cosh",
-    "log_softmax",
-    "logistic_loss",
-    "logsumexp",
-    "methods",
-    "problem",
-    "problems",
-    "record",
-    "relu",
-    "sigmoid",
-    "silu",
-    "smooth_abs",
-    "softmax",
-    "softplus",
-    "squared_loss",
-    "stop_gradient",
-    "strategies",
-    "sweep",
-    "threads",
-    "xlogx",
-]
+# Each module lists what it has for users.
+from .checks import *
+from .data import *
+from .errors import *
+from .function import *
+from .functions import *
+from .layer import *
+from .names import *
+from .oracle import *
+from .problem import *
+from .results import *
+from .run import *
+from .sampled import *
 
 
 def from_jax(*args: Any, **kwargs: Any) -> Problem:

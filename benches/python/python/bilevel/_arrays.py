@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Blocks", "FLOATS", "flat", "precision", "real"]
+__all__ = ["Array", "Blocks", "FLOATS", "flat", "precision", "real", "variables"]
 
 Array = npt.NDArray[Any]
 
@@ -20,6 +20,8 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 def real(value: Any, what: str) -> Array:
     """``value`` as an array of real numbers, in whatever precision it has."""
+    if np.ma.is_masked(value):
+        raise TypeError(f"{what} is an array with masked entries: expected .filled(…)")
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         kind = "complex numbers" if array.dtype.kind == "c" else f"dtype {array.dtype}"
@@ -46,11 +48,16 @@ def precision(dtype: npt.DTypeLike | None, *arrays: Array) -> np.dtype[Any]:
     return only
 
 
-def flat(value: Any, dtype: np.dtype[Any], size: int, what: str) -> Array:
-    """``value`` as a contiguous vector of ``size`` entries."""
-    array = real(value, what)
+def flat(value: Any, dtype: np.dtype[Any], shape: tuple[int, ...], what: str) -> Array:
+    """``value``, of this shape or a vector of all entries in C order, as a contiguous vector."""
+    if type(value) is np.ndarray and value.dtype == dtype and value.shape == shape:
+        # What is right is not looked at for long: calls may take microseconds.
+        return value.reshape(-1) if value.flags.c_contiguous else value.flatten()
+    array, size = real(value, what), math.prod(shape)
     if array.size != size:
         raise ValueError(f"{what} has {array.size} entries: expected {size}")
+    if array.shape not in (shape, (size,)) and size > 1:
+        raise ValueError(f"{what} has shape {array.shape}: expected {shape}")
     return np.ascontiguousarray(array, dtype=dtype).reshape(-1)
 
 
@@ -102,23 +109,64 @@ class Blocks:
     def pack(self, given: Any, dtype: np.dtype[Any], what: str) -> Array:
         """Arrays of these blocks as one contiguous vector."""
         if self.shapes[0][0] is None:
-            return flat(given, dtype, self.size, what)
+            return flat(given, dtype, self.shapes[0][1], what)
         if not isinstance(given, Mapping):
             # A vector of all entries is as good.
-            return flat(given, dtype, self.size, what)
+            return flat(given, dtype, (self.size,), what)
         names = [name for name, _ in self.shapes]
         if set(given) != set(names):
             raise ValueError(f"{what} has blocks {list(given)}: expected {names}")
         parts = [
-            flat(given[name], dtype, math.prod(shape), f"{what}[{name!r}]")
+            flat(given[name], dtype, shape, f"{what}[{name!r}]")
             for name, shape in self.shapes
         ]
         return np.concatenate(parts)
 
-    def unpack(self, vector: Array) -> Any:
-        """A vector as arrays of these blocks."""
-        parts = {n: vector[s : s + math.prod(sh)].reshape(sh) for n, sh, s in self.places()}
-        return parts[None] if None in parts else parts
+    def unpack(self, vector: Array, width: int | None = None) -> Any:
+        """A vector, or `width` of them one after the other, as arrays of these blocks."""
+        lead = () if width is None else (width,)
+        if self.shapes[0][0] is None:
+            return vector.reshape((*lead, *self.shapes[0][1]))
+        rows = vector.reshape((*lead, self.size))
+        return {n: rows[..., s : s + math.prod(sh)].reshape((*lead, *sh)) for n, sh, s in self.places()}
+
+    def width(self, given: Any, what: str) -> int | None:
+        """How many directions ``given`` has along a dimension in front; None without one."""
+        named = given if isinstance(given, Mapping) else {None: given}
+        ours = [(np.shape(named[n]), shape) for n, shape in self.shapes if n in named]
+        found = {given[0] if given and given[1:] == shape else None for given, shape in ours}
+        if len(found) > 1:
+            raise ValueError(f"{what} has blocks of several numbers of directions: expected one number")
+        return found.pop() if found else None
+
+    def pack_rows(self, given: Any, width: int | None, dtype: np.dtype[Any], what: str) -> Array:
+        """``width`` directions of these blocks, one after the other, as one contiguous vector."""
+        if width is None:
+            return self.pack(given, dtype, what)
+        named = given if isinstance(given, Mapping) else {None: given}
+        if set(named) != set(dict(self.shapes)):
+            return self.pack(given, dtype, what)
+        rows = [flat(named[n], dtype, (width, *sh), what).reshape(width, -1) for n, sh in self.shapes]
+        return np.concatenate(rows, axis=1).reshape(-1)
+
+
+Pair = tuple[Array, Array]
+
+
+def variables(
+    x: Any, y: Any, start: Any, dtype: npt.DTypeLike | None
+) -> tuple[tuple[Blocks, Blocks], Pair, np.dtype[Any]]:
+    """The blocks of x and y, where they are, y at ``start`` if there is one, and their precision."""
+    x_blocks, point, of_x = Blocks.of(x, "x")
+    y_blocks, initial, of_y = Blocks.of(y, "y")
+    kind = precision(dtype, *of_x, *of_y)
+    if start is not None:
+        initial = y_blocks.pack(start, kind, "start")
+    at = [
+        np.zeros(b.size, kind) if p is None else np.ascontiguousarray(p, kind)
+        for b, p in ((x_blocks, point), (y_blocks, initial))
+    ]
+    return (x_blocks, y_blocks), (at[0], at[1]), kind
 
 
 def _block(given: Any, what: str) -> Array | tuple[int, ...]:

@@ -1,5 +1,6 @@
 """The compiled part: recordings, problems and records of the engine. Nothing here is for users."""
 
+from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
@@ -14,6 +15,7 @@ __all__ = [
     "Records",
     "Run",
     "Samples",
+    "Table",
     "Value",
     "__version__",
     "_panics",
@@ -34,6 +36,7 @@ __version__: str
 _Vector = npt.NDArray[np.float64] | npt.NDArray[np.float32]
 _Named = tuple[str, str, list[str]]
 _Given = list[tuple[str, str]]
+_Samples = tuple[int, Callable[[int], Program] | None]
 
 @final
 class Value:
@@ -55,6 +58,10 @@ class Samples:
     def bytes(self) -> int: ...
 
 @final
+class Table:
+    def __new__(cls, single: bool, entries: _Vector, width: int) -> Table: ...
+
+@final
 class Recording:
     def __new__(cls, single: bool, inputs: list[tuple[int, int]]) -> Recording: ...
     @property
@@ -65,24 +72,30 @@ class Recording:
     def apply(
         self, name: str, operands: list[Value], counts: list[int], parameter: float, site: str
     ) -> Value: ...
-    def loss(self, name: str, samples: Samples, operands: list[Value], site: str) -> Value: ...
+    def loss(
+        self, name: str, samples: Samples, operands: list[Value], picked: bool, site: str
+    ) -> Value: ...
+    def rows(self, table: Table, indices: Value, flat: bool, site: str) -> Value: ...
     def finish(self, output: Value) -> Program: ...
 
 @final
 class Program:
     @property
-    def shape(self) -> tuple[int, int]: ...
-    def evaluate(self, inputs: list[_Vector]) -> _Vector: ...
+    def operations(self) -> int: ...
     def point(self) -> Point: ...
-    def derivatives(
-        self, inputs: list[_Vector], directions: list[_Vector] | None = None
-    ) -> tuple[float, list[_Vector], list[_Vector]]: ...
+    def evaluate(self, inputs: list[_Vector]) -> _Vector: ...
+    def gradients(
+        self, inputs: list[_Vector], by: list[int]
+    ) -> tuple[float, list[_Vector]]: ...
+    def product(
+        self, inputs: list[_Vector], directions: list[_Vector | None], width: int, by: list[int]
+    ) -> list[_Vector]: ...
 
 @final
 class Point:
     def linearise(self, inputs: list[_Vector]) -> tuple[float, list[_Vector]]: ...
     def product(
-        self, directions: list[_Vector | None], by: list[int]
+        self, directions: list[_Vector | None], width: int, by: list[int]
     ) -> list[_Vector]: ...
 
 @final
@@ -102,6 +115,7 @@ class Problem:
         x: _Vector,
         y: _Vector,
         bounds: tuple[float, float] | None,
+        samples: tuple[_Samples, _Samples] | None = None,
     ) -> Problem: ...
     @staticmethod
     def named(
@@ -181,7 +195,7 @@ class Layer:
     ) -> tuple[_Vector, _Vector, _Vector, list[dict[str, Any]]]: ...
 
 def oracle(
-    single: bool, name: str, functions: object, dims: tuple[int, int], site: str
+    single: bool, name: str, functions: object, dims: list[int], site: str
 ) -> Program: ...
 def check_functions(
     name: str,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ._arrays import Array
+from ._picked import Picked, entries
 from ._tape import Tape
 from ._var import Var, engine_shape, lift, of_one_tape
 from .errors import TraceError
@@ -23,9 +24,11 @@ __all__ = ["moved", "picked"]
 
 def picked(v: Var, key: Any) -> Var:
     """``v[key]``."""
-    for one in key if isinstance(key, tuple) else (key,):
-        if isinstance(one, Var):
-            raise TraceError("an index that is a Var: an index may not depend on a value")
+    keys = key if isinstance(key, tuple) else (key,)
+    if any(isinstance(one, Picked) for one in keys):
+        return entries(v, key)
+    if any(isinstance(one, Var) for one in keys):
+        raise TraceError("an index that is a Var: an index may not depend on a value")
     return _made(v._tape, [v], _positions(1, v.shape)[key])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -15,7 +16,7 @@ from . import _bilevel
 from ._arrays import Array
 from .errors import TraceError
 
-__all__ = ["Recorded", "Step", "Tape"]
+__all__ = ["Drawn", "LossData", "Made", "Recorded", "Step", "Tape"]
 
 #: Where no line is the user's.
 _NOT_THE_USERS = tuple(str(Path(m.__file__ or "").parent) + os.sep for m in (np, _bilevel))
@@ -45,7 +46,7 @@ class Step:
     site: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LossData:
     """The samples of a fused loss, as they are kept in a pickle."""
 
@@ -53,15 +54,57 @@ class LossData:
     labels: Array
     classes: int | None
     signs: bool
+    _made: dict[bool, _bilevel.Samples] = field(default_factory=dict, repr=False)
+
+    @staticmethod
+    def of(features: Array, labels: Array, classes: int | None, signs: bool) -> LossData:
+        """These samples, which are kept once, whatever recordings go over them."""
+        for data in list(_LOSSES):
+            same = (data.classes, data.signs) == (classes, signs)
+            if same and np.array_equal(data.features, features) and np.array_equal(data.labels, labels):
+                return data
+        data = LossData(np.array(features), np.array(labels), classes, signs)
+        _LOSSES.add(data)
+        return data
 
     def samples(self, single: bool) -> _bilevel.Samples:
-        return _bilevel.Samples(
-            single,
-            np.ascontiguousarray(self.features, np.float64).reshape(-1),
-            np.ascontiguousarray(self.labels, np.float64),
-            classes=self.classes,
-            signs=self.signs,
-        )
+        """Their numbers in a precision."""
+        if single not in self._made:
+            self._made[single] = _bilevel.Samples(
+                single,
+                np.ascontiguousarray(self.features, np.float64).reshape(-1),
+                np.ascontiguousarray(self.labels, np.float64),
+                classes=self.classes,
+                signs=self.signs,
+            )
+        return self._made[single]
+
+    def __reduce__(self) -> Any:
+        return LossData, (self.features, self.labels, self.classes, self.signs)
+
+
+#: The samples of losses that somebody has.
+_LOSSES: weakref.WeakSet[LossData] = weakref.WeakSet()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An array of samples, a row for each, that recordings pick batches from."""
+
+    #: Nobody writes to it.
+    array: Array
+    _tables: dict[bool, _bilevel.Table] = field(default_factory=dict, compare=False, repr=False)
+
+    def table(self, single: bool) -> _bilevel.Table:
+        """Its numbers in a precision, which all recordings share."""
+        if single not in self._tables:
+            numbers: Any = np.ascontiguousarray(self.array, np.float32 if single else np.float64)
+            width = numbers.size // len(numbers)
+            self._tables[single] = _bilevel.Table(single, numbers.reshape(-1), width)
+        return self._tables[single]
+
+    def __reduce__(self) -> Any:
+        return Drawn, (self.array,)
 
 
 @dataclass
@@ -73,7 +116,6 @@ class Tape:
     steps: list[Step] = field(default_factory=list)
     values: list[_bilevel.Value] = field(default_factory=list)
     _constants: dict[Any, tuple[Any, Array, int]] = field(default_factory=dict)
-    _samples: dict[Any, tuple[LossData, _bilevel.Samples]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.recording = _bilevel.Recording(self.dtype == np.float32, list(self.inputs))
@@ -91,10 +133,14 @@ class Tape:
         if step.name == "constant":
             rows, cols = step.counts
             value = self.recording.constant(step.data, rows, cols, step.site)
-        elif step.name.startswith("loss:"):
-            value = self.recording.loss(
-                step.name[5:], self._kept(step.data), operands, step.site
-            )
+        elif step.name == "rows":
+            flat = step.data.array.ndim == 1
+            table = step.data.table(self.single)
+            value = self.recording.rows(table, operands[0], flat, step.site)
+        elif step.name.startswith("loss"):
+            kind, name = step.name.split(":")
+            samples = step.data.samples(self.single)
+            value = self.recording.loss(name, samples, operands, kind == "loss_of", step.site)
         else:
             value = self.recording.apply(
                 step.name, operands, list(step.counts), step.parameter, step.site
@@ -124,13 +170,6 @@ class Tape:
             return at
         return self.push(Step("reshape", (at,), (rows, cols)))
 
-    def _kept(self, data: LossData) -> _bilevel.Samples:
-        known = self._samples.get(id(data))
-        if known is None:
-            known = (data, data.samples(self.single))
-            self._samples[id(data)] = known
-        return known[1]
-
     def finish(self, output: int) -> Recorded:
         """Ends the recording."""
         if not self.recording.is_open:
@@ -151,6 +190,13 @@ class Recorded:
 
     def __reduce__(self) -> Any:
         return _replayed, (self.dtype.str, self.inputs, self.steps, self.output)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A program that was not recorded here: it is not pickled."""
+
+    program: _bilevel.Program
 
 
 def _replayed(

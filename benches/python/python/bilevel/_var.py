@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._arrays import FLOATS, Array
-from ._tape import LossData, Step, Tape
+from ._tape import Drawn, LossData, Step, Tape
 from .errors import TraceError
 
 __all__ = ["Var", "constant", "engine_shape", "lift", "of_one_tape"]
@@ -109,7 +109,7 @@ class Var(np.lib.mixins.NDArrayOperatorsMixin):
         *others: Var,
         counts: tuple[int, ...] = (),
         parameter: float = 0.0,
-        data: LossData | None = None,
+        data: Drawn | LossData | None = None,
     ) -> Var:
         operands = (self.at, *(v.at for v in others))
         at = self._tape.push(Step(name, operands, counts, parameter, data))
@@ -138,8 +138,8 @@ class Var(np.lib.mixins.NDArrayOperatorsMixin):
 
     __array__ = _no(
         "it would be converted to an array here",
-        "use np.stack or np.concatenate for a list of Vars, and bilevel.logsumexp or bilevel.softmax "
-        "in the place of SciPy's",
+        "use np.stack or np.concatenate for a list of Vars, bilevel.logsumexp or bilevel.softmax in the "
+        "place of SciPy's, and give an array that is indexed by samples to bilevel.sampled",
     )
     __bool__ = _no(
         "it is branched on or compared here",
@@ -147,7 +147,15 @@ class Var(np.lib.mixins.NDArrayOperatorsMixin):
     )
     __float__ = _no("it is made a float here", "use NumPy's functions in the place of math's")
     __int__ = _no("it is made an integer here", "a count may not depend on a value")
-    __index__ = _no("it is an index here", "an index may not depend on a value")
+    __index__ = _no(
+        "it is an index here",
+        "an index may not depend on a value; of samples, give the array that is indexed to bilevel.sampled",
+    )
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise TraceError(f"it is written as {spec!r}: a Var has a shape and no numbers while it is recorded")
+        return repr(self)
+
     __complex__ = _no("it is made complex here", "recordings are real")
     __contains__ = _no("a value is looked for in it", "a recording may not depend on a value")
     item = _no("item()", "a recording may not depend on a value")
@@ -272,6 +280,8 @@ def constant(tape: Tape, value: Any) -> Array:
     """``value`` as an array that NumPy would combine with a Var in the Var's precision."""
     # A Python number takes the precision that it meets, as in NumPy.
     weak = isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)
+    if np.ma.is_masked(value):
+        raise TraceError("an array with masked entries beside a Var: expected .filled(…)")
     array = np.asarray(value, tape.dtype) if weak else np.asarray(value)
     kind = array.dtype.kind
     if kind not in "biuf":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from typing import Any, Literal
 from . import _bilevel
 from ._arrays import Array
 from .errors import ConfigError, NumericalWarning
+from .names import natural
 
 __all__ = ["Samples", "Splits", "load", "sweep"]
 
@@ -54,7 +57,7 @@ def load(
 
     ``reading`` says how: ``header``, ``first_index``, ``format``, ``keep_index``, ``standardise``.
     """
-    parts, read = _bilevel.load(os.fspath(path), seed, labels, reading_as(reading))
+    parts, read = _bilevel.load(os.fspath(path), natural(seed, "seed"), labels, reading_as(reading))
     made = [Samples(f.reshape(n, -1), t) for f, n, t in parts]
     return Splits(made[0], made[1], made[2] if len(made) > 2 else None, read)
 
@@ -74,10 +77,30 @@ def sweep(
     command = [sys.executable, "-m", "bilevel", "sweep", os.fspath(file), "--out", os.fspath(out), "--json"]
     if jobs is not None:
         command += ["--jobs", str(jobs)]
-    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    last = (ran.stderr.strip().splitlines() or [""])[-1].removeprefix("bilevel: ")
-    if ran.returncode == 1:
+    code, out, messages = _ran(command)
+    last = (messages.strip().splitlines() or [""])[-1].removeprefix("bilevel: ")
+    if code == 1:
         warnings.warn(last, NumericalWarning, stacklevel=2)
-    elif ran.returncode != 0:
+    elif code != 0:
         raise ConfigError(last)
-    return [json.loads(line) for line in ran.stdout.splitlines()]
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def _ran(command: list[str]) -> tuple[int, str, str]:
+    """The exit code, the output and the messages of a process, which is told to stop where this one is."""
+    pipe = subprocess.PIPE
+    # In a group of its own: a signal from the keyboard reaches it once, from here.
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    try:
+        while True:
+            try:
+                # In short waits, since one that is interrupted goes on for a while.
+                out, messages = process.communicate(timeout=0.05)
+            except subprocess.TimeoutExpired:
+                continue
+            return process.returncode, out, messages
+    except BaseException:
+        # It asks its own runs to stop after the iteration under way, and saves them.
+        process.send_signal(signal.SIGINT)
+        threading.Thread(target=process.communicate, daemon=True).start()
+        raise

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, real
+from ._picked import Picked
 from ._reductions import log_sum_exp
 from ._tape import LossData
 from ._ufuncs import unary
@@ -183,8 +184,26 @@ def _conv2d(image: Array, kernel: Array, padding: str) -> Array:
 # ---- losses over samples
 
 
-def _samples(tape: Any, features: Any, labels: Any, classes: int | None, signs: bool) -> LossData:
-    """The samples of a loss, kept once in a recording."""
+def _loss(
+    name: str, samples: tuple[Any, Any], classes: int | None, signs: bool, *operands: Var
+) -> Var:
+    """A loss over samples: all of them, or those of a batch."""
+    if not any(isinstance(one, Var) for one in samples):
+        data = _samples(*samples, classes, signs)
+        _weights(operands[0], data.features.shape[1] * (classes or 1), "w")
+        return operands[0]._step(f"loss:{name}", (), *operands[1:], data=data)
+    features, labels = samples
+    if not (isinstance(features, Picked) and isinstance(labels, Picked)):
+        raise TraceError(
+            f"bilevel.{name} of samples that are Vars: expected arrays, or both as bilevel.sampled gave them"
+        )
+    data = _samples(features.drawn.array, labels.drawn.array, classes, signs)
+    _weights(operands[0], data.features.shape[1] * (classes or 1), "w")
+    return features.indices._step(f"loss_of:{name}", (), *operands, data=data)
+
+
+def _samples(features: Any, labels: Any, classes: int | None, signs: bool) -> LossData:
+    """The samples of a loss."""
     a, t = real(features, "features"), real(labels, "labels")
     if a.ndim != 2 or t.shape != a.shape[:1] or a.size == 0:
         raise ValueError(
@@ -196,13 +215,7 @@ def _samples(tape: Any, features: Any, labels: Any, classes: int | None, signs: 
         raise ValueError("labels: expected -1 and 1")
     if classes is not None and not (np.isin(t, np.arange(classes)).all()):
         raise ValueError(f"labels: expected classes 0 to {classes - 1}")
-    for data, _ in tape._samples.values():
-        same = (data.classes, data.signs) == (classes, signs)
-        if same and np.array_equal(data.features, a) and np.array_equal(data.labels, t):
-            return data  # type: ignore[no-any-return]
-    data = LossData(np.array(a), np.array(t), classes, signs)
-    tape._kept(data)
-    return data
+    return LossData.of(a, t, classes, signs)
 
 
 def _weights(w: Any, size: int, what: str) -> None:
@@ -215,18 +228,14 @@ def logistic_loss(features: npt.ArrayLike, labels: npt.ArrayLike, w: Any) -> Any
     if not isinstance(w, Var):
         a, t = np.asarray(features), np.asarray(labels)
         return np.mean(np.logaddexp(0.0, -t * (a @ np.asarray(w))))
-    data = _samples(w._tape, features, labels, None, True)
-    _weights(w, data.features.shape[1], "w")
-    return w._step("loss:logistic_loss", (), data=data)
+    return _loss("logistic_loss", (features, labels), None, True, w)
 
 
 def squared_loss(features: npt.ArrayLike, targets: npt.ArrayLike, w: Any) -> Any:
     """``mean ½ (⟨a, w⟩ − t)²``, in one pass over the samples."""
     if not isinstance(w, Var):
         return np.mean(0.5 * np.square(np.asarray(features) @ np.asarray(w) - np.asarray(targets)))
-    data = _samples(w._tape, features, targets, None, False)
-    _weights(w, data.features.shape[1], "w")
-    return w._step("loss:squared_loss", (), data=data)
+    return _loss("squared_loss", (features, targets), None, False, w)
 
 
 def cross_entropy(
@@ -243,10 +252,8 @@ def cross_entropy(
         terms = -log_softmax(a @ np.asarray(w).T)[np.arange(len(a)), c.astype(int)]
         return np.mean(terms if weights is None else np.asarray(weights) * terms)
     tape = of_one_tape([w, weights])
-    data = _samples(tape, features, classes, shape[0], False)
-    _weights(w, shape[0] * data.features.shape[1], "w")
-    w = lift(tape, w)._as((w.size,))
+    w = lift(tape, w)._as((shape[0] * shape[1],))
     if weights is None:
-        return w._step("loss:cross_entropy", (), data=data)
-    _weights(weights, len(data.labels), "weights")
-    return w._step("loss:cross_entropy", (), lift(tape, weights), data=data)
+        return _loss("cross_entropy", (features, classes), shape[0], False, w)
+    _weights(weights, len(classes), "weights")  # type: ignore[arg-type]
+    return _loss("cross_entropy", (features, classes), shape[0], False, w, lift(tape, weights))

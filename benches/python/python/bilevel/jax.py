@@ -4,7 +4,10 @@
 # mypy: disable-error-code="attr-defined,no-untyped-call,untyped-decorator"
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import jax
@@ -15,12 +18,16 @@ from jax.flatten_util import ravel_pytree
 from ._arrays import FLOATS, Blocks
 from .errors import ConfigError, ProblemError
 from .layer import Failure, Layer, Lower
-from .oracle import Functions, OracleProblem, site_of
+from .oracle import Functions, OracleProblem, parts, site_of
 from .problem import Problem
+from .sampled import Sampled
 
 __all__ = ["Argmin", "flattened", "from_jax"]
 
-Objective = Callable[[Any, Any], Any]
+Objective = Callable[..., Any] | Sampled
+
+#: Where JAX calls a callback from.
+_CALLBACKS = os.path.join("jax", "_src", "callback.py")
 
 
 def flattened(tree: Any, what: str) -> tuple[np.ndarray[Any, Any], Callable[[Any], Any]]:
@@ -57,7 +64,8 @@ def from_jax(
     jit: bool = True,
     name: str = "own",
 ) -> Problem:
-    """A problem of two JAX functions of pytrees ``x`` and ``y``; the lower level starts from ``y``.
+    """A problem of two JAX functions of pytrees ``x`` and ``y``, or of :func:`bilevel.sampled` ones, which
+    take the rows of a batch after these; the lower level starts from ``y``.
 
     Compiled, value with gradient, and linearised once a point, here: the functions themselves need be
     neither. Results have x and y as one vector, in the order of ``jax.flatten_util.ravel_pytree``.
@@ -68,34 +76,53 @@ def from_jax(
     (x0, x_back), (y0, y_back) = flattened(x, "x"), flattened(y, "y")
     if x0.dtype != y0.dtype:
         raise TypeError(f"x has {x0.dtype} and y {y0.dtype}: expected one precision")
-    levels = (
-        _functions(upper, x_back, y_back, jit),
-        _functions(lower, x_back, y_back, jit),
-    )
+    (f, g), (of_f, of_g) = parts(upper, lower)
+    levels = (_functions(f, x_back, y_back, jit), _functions(g, x_back, y_back, jit))
     blocks = (Blocks(((None, x0.shape),)), Blocks(((None, y0.shape),)))
-    sites = (site_of(upper), site_of(lower))
-    return OracleProblem(levels, blocks, (x0, y0), sites=sites, bounds=bounds, name=name)
+    data = [jnp.asarray(a) for a in of_f], [jnp.asarray(a) for a in of_g]
+    sites = (site_of(f), site_of(g))
+    return JaxProblem(
+        levels, blocks, (x0, y0), sites=sites, bounds=bounds, name=name, data=data
+    )
+
+
+class JaxProblem(OracleProblem):
+    """A problem of JAX functions."""
+
+    def _asks(self, what: str) -> None:
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code.co_filename.endswith(_CALLBACKS):
+                raise ConfigError(
+                    f"{what} of JAX functions was asked for inside of a callback of JAX, where JAX may hang "
+                    "when it is called again: expected a problem of functions in NumPy, which are recorded "
+                    "and call nothing"
+                )
+            frame = frame.f_back
+        super()._asks(what)
 
 
 def _functions(
-    f: Objective, x_back: Callable[[Any], Any], y_back: Callable[[Any], Any], jit: bool
+    f: Any, x_back: Callable[[Any], Any], y_back: Callable[[Any], Any], jit: bool
 ) -> Functions:
-    def flat(x: Any, y: Any) -> Any:
-        return f(x_back(x), y_back(y))
+    def flat(x: Any, y: Any, *rows: Any) -> Any:
+        return f(x_back(x), y_back(y), *rows)
 
     compiled: Callable[..., Any] = jax.jit if jit else (lambda g: g)
     gradients = jax.grad(flat, (0, 1))
     both = compiled(jax.value_and_grad(flat, (0, 1)))
-    tangent = compiled(lambda x, y: jax.linearize(gradients, x, y)[1])
+    tangent = compiled(
+        lambda x, y, *rows: jax.linearize(lambda x, y: gradients(x, y, *rows), x, y)[1]
+    )
     apply = compiled(lambda product, dx, dy: product(dx, dy))
     alone = compiled(flat)
 
-    def value_and_grad(x: Any, y: Any) -> tuple[Any, Any, Any]:
-        value, (gx, gy) = both(x, y)
+    def value_and_grad(x: Any, y: Any, *rows: Any) -> tuple[Any, Any, Any]:
+        value, (gx, gy) = both(x, y, *rows)
         return np.asarray(value), np.asarray(gx), np.asarray(gy)
 
-    def linearise(x: Any, y: Any) -> Callable[[Any, Any], tuple[Any, Any]]:
-        product = tangent(x, y)
+    def linearise(x: Any, y: Any, *rows: Any) -> Callable[[Any, Any], tuple[Any, Any]]:
+        product = tangent(x, y, *rows)
 
         def along(dx: Any, dy: Any) -> tuple[Any, Any]:
             hx, hy = apply(product, dx, dy)
@@ -103,7 +130,7 @@ def _functions(
 
         return along
 
-    return Functions(value_and_grad, None, lambda x, y: np.asarray(alone(x, y)), linearise)
+    return Functions(value_and_grad, None, lambda *at: np.asarray(alone(*at)), linearise)
 
 
 class Argmin:
@@ -127,7 +154,7 @@ class Argmin:
     def __init__(
         self, lower: Lower, strategy: str = "aid-cg", *, on_failure: Failure = "warn", **settings: Any
     ) -> None:
-        if lower.calls_python:
+        if getattr(lower, "calls_python", False):
             raise ConfigError(
                 "a layer of JAX whose lower level is a function of Python's: JAX hangs where a callback "
                 "calls JAX again; expected bilevel.Lower of a function in NumPy, which is recorded"

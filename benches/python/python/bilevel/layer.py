@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _bilevel
-from ._arrays import Array, Blocks, precision
+from ._arrays import Array, variables
 from .errors import NumericalWarning, StatusError
 from .oracle import Asked, Functions, Oracle, site_of
 from .function import recorded
 from .problem import given
 
-__all__ = ["Failure", "Layer", "Lower", "Rows"]
+__all__ = ["Layer", "Lower", "Rows"]
 
 #: What becomes of a row whose status is no success.
 Failure = Literal["warn", "raise", "nan"]
@@ -37,24 +37,28 @@ class Lower:
         start: Any = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        self.x_blocks, _, of_x = Blocks.of(x, "x")
-        self.y_blocks, initial, of_y = Blocks.of(y, "y")
-        self.dtype = precision(dtype, *of_x, *of_y)
+        blocks, (_, self.start), self.dtype = variables(x, y, start, dtype)
+        self.x_blocks, self.y_blocks = blocks
         #: Whether it calls Python, and so is called row by row.
         self.calls_python = isinstance(lower, Functions)
         self._asked = Asked()
         if isinstance(lower, Functions):
-            oracle = Oracle(lower, self.x_blocks, self.y_blocks, self.dtype, "lower", self._asked)
+            self._recorded = None
+            oracle = Oracle(lower, blocks, self.dtype, "lower", self._asked)
             program = oracle.program(site_of(lower.value_and_grad))
         else:
-            program = recorded(
-                lower, (self.x_blocks, self.y_blocks), self.dtype, "the lower objective"
-            ).program
-        if start is not None:
-            initial = self.y_blocks.pack(start, self.dtype, "start")
-        self.start = np.zeros(self.y_blocks.size) if initial is None else initial
-        self.start = np.ascontiguousarray(self.start, self.dtype)
+            self._recorded = recorded(lower, blocks, self.dtype, "the lower objective")
+            program = self._recorded.program
         self._inner = _bilevel.Layer(program, self.dim_x, self.start)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._recorded is None:
+            raise TypeError("a lower level of Python's functions is not pickled: expected a recorded one")
+        return {k: v for k, v in self.__dict__.items() if k != "_inner"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._inner = _bilevel.Layer(state["_recorded"].program, self.dim_x, self.start)
 
     @property
     def dim_x(self) -> int:
@@ -158,6 +162,8 @@ class Layer:
         on_failure: Failure = "warn",
         **settings: Any,
     ) -> None:
+        if not isinstance(lower, Lower):
+            raise TypeError(f"the lower level is {type(lower).__name__}: expected bilevel.Lower")
         if on_failure not in ("warn", "raise", "nan"):
             raise ValueError(f"on_failure {on_failure!r}: expected 'warn', 'raise' or 'nan'")
         self.lower, self.strategy, self.settings = lower, strategy, settings

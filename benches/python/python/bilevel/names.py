@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
+from typing import Any
 
 from . import _bilevel
+from .errors import ConfigError
 
 __all__ = ["Named", "methods", "problems", "strategies", "threads"]
 
@@ -16,6 +19,17 @@ class Named:
     name: str
     about: str
     settings: tuple[str, ...] = ()
+
+
+def natural(given: Any, what: str) -> int:
+    """A whole number from 0 on that the engine can count to."""
+    try:
+        number = operator.index(given)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**64:
+        raise ConfigError(f"{what} {given!r}: expected a whole number from 0 to 2⁶⁴ − 1")
+    return number
 
 
 def strategies() -> list[Named]:
@@ -37,5 +51,5 @@ def threads(count: int | None = None) -> int:
     """The number of threads that passes over samples and products use, set if it is given. Results are
     the same to the bit on any number."""
     if count is not None:
-        _bilevel.set_threads(count)
+        _bilevel.set_threads(natural(count, "threads"))
     return _bilevel.threads()

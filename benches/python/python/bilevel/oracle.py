@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _bilevel
-from ._arrays import Array, Blocks, precision
+from ._arrays import Array, Blocks, variables
+from ._tape import Made
 from .errors import ConfigError
 from .problem import Problem
+from .sampled import Mean, Sampled, samples
 
-__all__ = ["Functions", "OracleProblem", "from_functions"]
+__all__ = ["Functions", "from_functions"]
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,17 @@ class Functions:
     array([0.5])
     """
 
-    #: ``(x, y)`` to the value, the gradient by x and the gradient by y.
-    value_and_grad: Callable[[Any, Any], tuple[Any, Any, Any]]
-    #: ``(x, y, dx, dy)`` to the Hessian's product with the direction, by x and by y. Strategies take
+    #: ``(x, y)`` to the value, the gradient by x and the gradient by y. Of a mean over samples
+    #: (:func:`bilevel.sampled`) the rows of a batch come after y, here and below.
+    value_and_grad: Callable[..., tuple[Any, Any, Any]]
+    #: ``(x, y, dx, dy)``, and then the rows of a batch, to the Hessian's product with the direction, by x and by y. Strategies take
     #: those of the lower objective; of the upper one some methods do.
-    hvp: Callable[[Any, Any, Any, Any], tuple[Any, Any]] | None = None
+    hvp: Callable[..., tuple[Any, Any]] | None = None
     #: ``(x, y)`` to the value alone, where that is cheaper.
-    value: Callable[[Any, Any], Any] | None = None
+    value: Callable[..., Any] | None = None
     #: In the place of ``hvp``: ``(x, y)`` to the function ``(dx, dy)`` of the products there. It is
     #: called once a point, however many products are taken.
-    linearise: Callable[[Any, Any], Callable[[Any, Any], tuple[Any, Any]]] | None = None
+    linearise: Callable[..., Callable[[Any, Any], tuple[Any, Any]]] | None = None
 
 
 class Asked:
@@ -55,12 +58,20 @@ class Asked:
 
 
 class Oracle:
-    """What the compiled part calls: vectors in, vectors out, every answer looked at."""
+    """What the compiled part calls: vectors in, vectors out, every answer looked at. Of a mean over samples
+    ``data`` are the arrays that rows are picked from."""
 
     def __init__(
-        self, functions: Functions, x: Blocks, y: Blocks, dtype: np.dtype[Any], level: str, asked: Asked
+        self,
+        functions: Functions,
+        blocks: tuple[Blocks, Blocks],
+        dtype: np.dtype[Any],
+        level: str,
+        asked: Asked,
+        data: Sequence[Any] = (),
     ) -> None:
-        self._functions, self._x, self._y = functions, x, y
+        self._functions, self._data = functions, data
+        self._x, self._y = blocks
         self._dtype, self._level, self._asked = dtype, level, asked
 
     def _call(self, what: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -106,14 +117,22 @@ class Oracle:
     def _at(self, x: Array, y: Array) -> tuple[Any, Any]:
         return self._x.unpack(x), self._y.unpack(y)
 
-    def value(self, x: Array, y: Array) -> float:
+    def _rows(self, batch: tuple[Array, ...]) -> Sequence[Any]:
+        """The rows of a batch, or all."""
+        if not batch:
+            return self._data
+        (indices,) = batch
+        return [array[indices.astype(np.int64)] for array in self._data]
+
+    def value(self, x: Array, y: Array, *batch: Array) -> float:
         function = self._functions.value
         if function is None:
-            return self.value_and_gradient(x, y)[0]
-        return self._number(self._call("value", function, *self._at(x, y)))
+            return self.value_and_gradient(x, y, *batch)[0]
+        return self._number(self._call("value", function, *self._at(x, y), *self._rows(batch)))
 
-    def value_and_gradient(self, x: Array, y: Array) -> tuple[float, Array, Array]:
-        found = self._call("gradient", self._functions.value_and_grad, *self._at(x, y))
+    def value_and_gradient(self, x: Array, y: Array, *batch: Array) -> tuple[float, Array, Array]:
+        at = (*self._at(x, y), *self._rows(batch))
+        found = self._call("gradient", self._functions.value_and_grad, *at)
         if not isinstance(found, (tuple, list)) or len(found) != 3:
             raise TypeError(
                 f"value_and_grad of the {self._level} objective gives {_kind(found)}: expected the "
@@ -122,16 +141,18 @@ class Oracle:
         gx, gy = self._pair(found[1:], "gradient")
         return self._number(found[0]), gx, gy
 
-    def linearise(self, x: Array, y: Array) -> Callable[[Array, Array], tuple[Array, Array]]:
-        at, functions = self._at(x, y), self._functions
+    def linearise(
+        self, x: Array, y: Array, *batch: Array
+    ) -> Callable[[Array, Array], tuple[Array, Array]]:
+        at, rows, functions = self._at(x, y), self._rows(batch), self._functions
         product: Callable[[Any, Any], Any]
         if functions.linearise is not None:
-            product = self._call("linearisation", functions.linearise, *at)
+            product = self._call("linearisation", functions.linearise, *at, *rows)
         elif functions.hvp is not None:
             hvp = functions.hvp
 
             def product(dx: Any, dy: Any) -> Any:
-                return hvp(*at, dx, dy)
+                return hvp(*at, dx, dy, *rows)
 
         else:
             by = f" by {self._asked.by}" if self._asked.by else ""
@@ -146,10 +167,26 @@ class Oracle:
 
         return packed
 
-    def program(self, site: str) -> _bilevel.Program:
-        dims = (self._x.size, self._y.size)
+    def program(self, site: str, length: int | None = None) -> _bilevel.Program:
+        """The whole as a function of x and y, or batches of a length as one of x, y and indices."""
+        dims = [self._x.size, self._y.size, *([] if length is None else [length])]
         single = self._dtype == np.float32
         return _bilevel.oracle(single, f"the {self._level} objective", self, dims, site)
+
+
+class CalledMean(Mean):
+    """A mean over samples that is called, and not recorded."""
+
+    def __init__(self, oracle: Oracle, samples: int, dtype: np.dtype[Any], what: str, site: str) -> None:
+        super().__init__(samples, dtype, what)
+        self._oracle, self._site = oracle, site
+
+    @property
+    def program(self) -> _bilevel.Program:
+        return self._oracle.program(self._site)
+
+    def __call__(self, length: int) -> _bilevel.Program:
+        return self._oracle.program(self._site, length)
 
 
 def _fits(given: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what: str) -> Array:
@@ -195,17 +232,24 @@ class OracleProblem(Problem):
         sites: tuple[str, str],
         bounds: tuple[float, float] | None,
         name: str,
+        data: tuple[Sequence[Any], Sequence[Any]] = ((), ()),
     ) -> None:
         self.x_blocks, self.y_blocks = blocks
         self._asked = Asked()
         x, y = points
-        named = zip(levels, ("upper", "lower"), sites, strict=True)
-        upper, lower = (
-            Oracle(functions, *blocks, x.dtype, level, self._asked).program(site)
-            for functions, level, site in named
-        )
+        made: list[Made | Mean] = []
+        for functions, level, site, arrays in zip(levels, ("upper", "lower"), sites, data, strict=True):
+            oracle = Oracle(functions, blocks, x.dtype, level, self._asked, arrays)
+            if len(arrays):
+                mean = CalledMean(oracle, len(arrays[0]), x.dtype, f"the {level} objective", site)
+                mean.look_at(x, y)
+                made.append(mean)
+            else:
+                made.append(Made(oracle.program(site)))
         self._recorded = None
-        self._inner = _bilevel.Problem(name, upper, lower, x, y, bounds)
+        self._inner = _bilevel.Problem(
+            name, made[0].program, made[1].program, x, y, bounds, samples(made[0], made[1])
+        )
 
     def _asks(self, what: str) -> None:
         self._asked.by = what
@@ -217,9 +261,21 @@ class OracleProblem(Problem):
         )
 
 
+def parts(upper: Any, lower: Any) -> tuple[tuple[Any, Any], tuple[list[Array], list[Array]]]:
+    """Two objectives, and the samples of those that are means."""
+
+    def of(given: Any) -> tuple[Any, list[Array]]:
+        if isinstance(given, Sampled):
+            return given.function, [drawn.array for drawn in given.data]
+        return given, []
+
+    (f, of_f), (g, of_g) = of(upper), of(lower)
+    return (f, g), (of_f, of_g)
+
+
 def from_functions(
-    upper: Functions,
-    lower: Functions,
+    upper: Functions | Sampled,
+    lower: Functions | Sampled,
     x: Any,
     y: Any,
     *,
@@ -228,25 +284,17 @@ def from_functions(
     bounds: tuple[float, float] | None = None,
     name: str = "own",
 ) -> Problem:
-    """A problem of two objectives that are given by NumPy functions; ``x``, ``y`` and the rest as for
-    :class:`~bilevel.Problem`.
+    """A problem of two objectives that are given by NumPy functions, or by :func:`bilevel.sampled` ones of
+    the rows of a batch; ``x``, ``y`` and the rest as for :class:`~bilevel.Problem`.
 
     Exceptions of the functions come through as they are, with a note of what was asked for; an answer of
     another shape or precision is refused; what is not finite becomes a status.
     """
-    for level, given in (("upper", upper), ("lower", lower)):
+    functions, data = parts(upper, lower)
+    for level, given in zip(("upper", "lower"), functions, strict=True):
         if not isinstance(given, Functions):
             raise TypeError(f"the {level} objective is {_kind(given)}: expected bilevel.Functions")
-    x_blocks, point, of_x = Blocks.of(x, "x")
-    y_blocks, initial, of_y = Blocks.of(y, "y")
-    kind = precision(dtype, *of_x, *of_y)
-    if start is not None:
-        initial = y_blocks.pack(start, kind, "start")
-    at = tuple(
-        np.zeros(b.size, kind) if p is None else np.ascontiguousarray(p, kind)
-        for b, p in ((x_blocks, point), (y_blocks, initial))
-    )
-    sites = (site_of(upper.value_and_grad), site_of(lower.value_and_grad))
-    return OracleProblem(
-        (upper, lower), (x_blocks, y_blocks), (at[0], at[1]), sites=sites, bounds=bounds, name=name
-    )
+    blocks, points, _ = variables(x, y, start, dtype)
+    f, g = functions
+    sites = (site_of(f.value_and_grad), site_of(g.value_and_grad))
+    return OracleProblem((f, g), blocks, points, sites=sites, bounds=bounds, name=name, data=data)

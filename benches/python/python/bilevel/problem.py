@@ -10,16 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _bilevel, _fork
-from ._arrays import FLOATS, Array, Blocks, precision
-from ._tape import Recorded
+from ._arrays import FLOATS, Array, Blocks, precision, variables
+from ._tape import Made, Recorded
 from .data import reading_as
-from .function import recorded
+from .function import Function, recorded
+from .names import natural
 from .results import Check, Comparison, Estimate, MemoryTable, PlanTable
 from .run import Run, Solution, to_its_end
+from .sampled import RecordedMean, Sampled, samples
 
 __all__ = ["Problem", "problem"]
 
-Objective = Callable[[Any, Any], Any]
+Objective = Callable[[Any, Any], Any] | Sampled
 
 
 def given(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -51,7 +53,7 @@ class Problem:
     """
 
     _inner: _bilevel.Problem
-    _recorded: tuple[Recorded, Recorded] | None
+    _recorded: tuple[Recorded | RecordedMean, Recorded | RecordedMean] | None
     _how: dict[str, Any]
     x_blocks: Blocks
     y_blocks: Blocks
@@ -70,22 +72,20 @@ class Problem:
         bounds: tuple[float, float] | None = None,
         name: str = "own",
     ) -> None:
-        self.x_blocks, point, of_x = Blocks.of(x, "x")
-        self.y_blocks, initial, of_y = Blocks.of(y, "y")
-        kind = precision(dtype, *of_x, *of_y)
+        blocks, points, kind = variables(x, y, start, dtype)
+        self.x_blocks, self.y_blocks = blocks
         recordings = (
-            recorded(upper, (self.x_blocks, self.y_blocks), kind, "the upper objective"),
-            recorded(lower, (self.x_blocks, self.y_blocks), kind, "the lower objective"),
+            _recorded(upper, blocks, kind, "the upper objective"),
+            _recorded(lower, blocks, kind, "the lower objective"),
         )
-        if start is not None:
-            initial = self.y_blocks.pack(start, kind, "start")
-        zeros = [np.zeros(b.size, kind) for b in (self.x_blocks, self.y_blocks)]
-        points = [z if p is None else p.astype(kind) for p, z in zip((point, initial), zeros, strict=True)]
+        for recording in recordings:
+            if isinstance(recording, RecordedMean):
+                recording.look_at(points[0], points[1])
         self._made_of(recordings, points[0], points[1], bounds, name)
 
     def _made_of(
         self,
-        recordings: tuple[Recorded, Recorded],
+        recordings: tuple[Recorded | RecordedMean, Recorded | RecordedMean],
         x: Array,
         y: Array,
         bounds: tuple[float, float] | None,
@@ -94,8 +94,10 @@ class Problem:
         self._recorded = recordings
         self._how = {"x": x, "y": y, "bounds": bounds, "name": name}
         _fork.used()
-        upper, lower = (r.program for r in recordings)
-        self._inner = _bilevel.Problem(name, upper, lower, x, y, bounds)
+        upper, lower = recordings
+        self._inner = _bilevel.Problem(
+            name, upper.program, lower.program, x, y, bounds, samples(upper, lower)
+        )
 
     # ---- what it is
 
@@ -124,6 +126,31 @@ class Problem:
     def start(self) -> Any:
         """Where the lower level starts."""
         return self.y_blocks.unpack(self._inner.start)
+
+    @property
+    def upper(self) -> Function:
+        """The upper objective: its value, gradient and Hessian-vector products at any (x, y)."""
+        return self._function(0)
+
+    @property
+    def lower(self) -> Function:
+        """The lower objective, likewise.
+
+        >>> import numpy as np, bilevel as bl
+        >>> p = bl.Problem(lambda x, y: np.sum(y**2), lambda x, y: np.sum(x * y**2), x=2, y=2)
+        >>> p.lower.hvp(np.ones(2), np.ones(2), None, np.array([1.0, 0.0]), by=1)
+        array([2., 0.])
+        """
+        return self._function(1)
+
+    def _function(self, level: int) -> Function:
+        self._asks(("upper", "lower")[level])
+        made: Made | Recorded | RecordedMean = Made(self._inner.programs[level])
+        if self._recorded is not None:
+            made = self._recorded[level]
+        if isinstance(made, RecordedMean):
+            made = made.whole
+        return Function(made, self.dtype, (self.x_blocks, self.y_blocks))
 
     @property
     def read(self) -> str | None:
@@ -182,7 +209,7 @@ class Problem:
     def run(self, method: str, *, x: Any = None, seed: int = 0, **settings: Any) -> Run:
         """A method's run, to be iterated over: each step gives the record of its iterations."""
         self._asks(method)
-        begun = _bilevel.Run(self._inner, method, given(settings), int(seed), self._point(x))
+        begun = _bilevel.Run(self._inner, method, given(settings), natural(seed, "seed"), self._point(x))
         return Run(self, begun)
 
     def resume(self, folder: str | os.PathLike[str]) -> Run:
@@ -229,6 +256,8 @@ class Problem:
     ) -> PlanTable:
         """The fastest schedule of a depth for a budget of bytes, or without a depth the deepest loop of
         each policy; nothing is run."""
+        self._asks("plan")
+        depth = None if depth is None else natural(depth, "depth")
         records, refused = self._inner.plan(depth, str(budget), given(settings))
         return PlanTable(records, refused)
 
@@ -236,13 +265,24 @@ class Problem:
         """Gradients, products and cross products of both objectives against other ways to them, with a
         control; with ``strategies`` every strategy's hypergradient too."""
         self._asks("check")
-        return Check(self._inner.check(seed, strategies, self._point(x)))
+        return Check(self._inner.check(natural(seed, "seed"), strategies, self._point(x)))
+
+
+def _recorded(
+    objective: Any, blocks: tuple[Blocks, Blocks], dtype: np.dtype[Any], what: str
+) -> Recorded | RecordedMean:
+    if isinstance(objective, Sampled):
+        return RecordedMean(objective, blocks, dtype, what)
+    return recorded(objective, blocks, dtype, what)
 
 
 def _names(given: Iterable[str], what: str) -> list[str]:
     if isinstance(given, str):
         raise TypeError(f"{what} is one text: expected a list of names")
-    return [str(name) for name in given]
+    names = [str(name) for name in given]
+    if not names:
+        raise ValueError(f"no {what}: expected at least one name, or None for those that suit")
+    return names
 
 
 def _counts(given: Iterable[int]) -> list[int]:
@@ -284,7 +324,7 @@ def problem(
     how: dict[str, Any] = {
         "name": name,
         "dtype": str(kind),
-        "seed": int(seed),
+        "seed": natural(seed, "seed"),
         "data": None if data is None else os.fspath(data),
         "reading": reading_as(reading),
         "bias": bias,

@@ -125,10 +125,14 @@ class Run(Iterator[dict[str, Any]]):
         )
 
     def __next__(self) -> dict[str, Any]:
+        self._problem._asks(self.method)
         record = self._run.step()
         if record is None:
             raise StopIteration
         return record
+
+    def __getstate__(self) -> Any:
+        raise TypeError("a run is not pickled: expected .save(folder), or a pickle of its .solution()")
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Leaves the run in a folder, as ``bilevel solve --out`` does: :func:`bilevel.resume`,

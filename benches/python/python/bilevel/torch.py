@@ -13,12 +13,13 @@ import torch
 from ._arrays import FLOATS, Blocks
 from .errors import ProblemError
 from .layer import Failure, Layer, Lower, Rows
-from .oracle import Functions, OracleProblem, site_of
+from .oracle import Functions, OracleProblem, parts, site_of
 from .problem import Problem
+from .sampled import Sampled
 
 __all__ = ["Argmin", "Called", "from_torch"]
 
-Objective = Callable[[Any, Any], torch.Tensor]
+Objective = Callable[..., torch.Tensor] | Sampled
 
 
 class Called:
@@ -89,7 +90,8 @@ def from_torch(
     name: str = "own",
 ) -> Problem:
     """A problem of two PyTorch functions of ``x`` and ``y``, each a tensor, a dictionary of tensors or an
-    ``nn.Module``; the lower level starts from ``y``.
+    ``nn.Module``, or of :func:`bilevel.sampled` ones, which take the rows of a batch after these; the lower
+    level starts from ``y``.
 
     In the place of a module the functions get one that is called with the parameters of the point: the
     module itself is not written to. Results have x and y as one vector. Differentiated twice by autograd,
@@ -99,21 +101,25 @@ def from_torch(
     of_x, of_y = Variable(x, "x"), Variable(y, "y")
     if of_x.point.dtype != of_y.point.dtype:
         raise TypeError(f"x has {of_x.point.dtype} and y {of_y.point.dtype}: expected one precision")
-    levels = (_functions(upper, of_x, of_y, "upper"), _functions(lower, of_x, of_y, "lower"))
+    (f, g), arrays = parts(upper, lower)
+    levels = (_functions(f, of_x, of_y, "upper"), _functions(g, of_x, of_y, "lower"))
+    # Nobody writes to them, which a tensor cannot say: copies.
+    of_f, of_g = ([torch.tensor(a, device=of_x.device) for a in of] for of in arrays)
     blocks = (Blocks(((None, of_x.point.shape),)), Blocks(((None, of_y.point.shape),)))
     return OracleProblem(
         levels,
         blocks,
         (of_x.point, of_y.point),
-        sites=(site_of(upper), site_of(lower)),
+        sites=(site_of(f), site_of(g)),
         bounds=bounds,
         name=name,
+        data=(of_f, of_g),
     )
 
 
-def _functions(f: Objective, of_x: Variable, of_y: Variable, level: str) -> Functions:
-    def value_at(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        value = f(of_x.back(x), of_y.back(y))
+def _functions(f: Any, of_x: Variable, of_y: Variable, level: str) -> Functions:
+    def value_at(x: torch.Tensor, y: torch.Tensor, *rows: Any) -> torch.Tensor:
+        value = f(of_x.back(x), of_y.back(y), *rows)
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
             found = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
             raise ValueError(f"the {level} objective gives {found}: expected a tensor of one entry")
@@ -125,22 +131,22 @@ def _functions(f: Objective, of_x: Variable, of_y: Variable, level: str) -> Func
             return tuple(torch.zeros_like(v) for v in at)
         return torch.autograd.grad(value, at, create_graph=create_graph, materialize_grads=True)
 
-    def value_and_grad(x: Any, y: Any) -> tuple[Any, Any, Any]:
+    def value_and_grad(x: Any, y: Any, *rows: Any) -> tuple[Any, Any, Any]:
         with torch.enable_grad():
             at = (of_x.leaf(x), of_y.leaf(y))
-            value = value_at(*at)
+            value = value_at(*at, *rows)
             gx, gy = gradients(value, at)
         return value.detach().cpu().numpy(), gx.cpu().numpy(), gy.cpu().numpy()
 
-    def value_alone(x: Any, y: Any) -> Any:
+    def value_alone(x: Any, y: Any, *rows: Any) -> Any:
         with torch.no_grad():
-            value = value_at(of_x.leaf(x).detach(), of_y.leaf(y).detach())
+            value = value_at(of_x.leaf(x).detach(), of_y.leaf(y).detach(), *rows)
         return value.cpu().numpy()
 
-    def linearise(x: Any, y: Any) -> Callable[[Any, Any], tuple[Any, Any]]:
+    def linearise(x: Any, y: Any, *rows: Any) -> Callable[[Any, Any], tuple[Any, Any]]:
         with torch.enable_grad():
             at = (of_x.leaf(x), of_y.leaf(y))
-            gradient = gradients(value_at(*at), at, create_graph=True)
+            gradient = gradients(value_at(*at, *rows), at, create_graph=True)
         curved = [g for g in gradient if g.requires_grad]
 
         def along(dx: Any, dy: Any) -> tuple[Any, Any]:
