@@ -1,6 +1,6 @@
 //! Buffers of adjoints, or of their tangents, that are written before they are added to.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use crate::block::Columns;
 use crate::bytes::{Buffer, Category, Meter};
@@ -47,6 +47,25 @@ impl<T: Real> Adjoints<T> {
             self.entries.resize(len);
             self.written.fill(false);
         }
+    }
+
+    /// Whether others have room for as much.
+    pub(crate) fn fits(&self, other: &Self) -> bool {
+        self.entries.len() == other.entries.len() && self.written.len() == other.written.len()
+    }
+
+    /// Takes over some entries of others that fit, if they were made.
+    pub(crate) fn keep(&mut self, other: &Self, at: Range<usize>) {
+        if let Some(entries) = other.entries.get(at.clone()) {
+            self.entries[at].copy_from_slice(entries);
+        }
+    }
+
+    /// Takes over the entries of a node in one column, and whether they are written.
+    pub(crate) fn keep_all_of(&mut self, other: &Self, node: &Node<T>) {
+        self.keep(other, Columns::all(1).back_of(node));
+        let region = node.back.region as usize;
+        self.written[region] = other.written[region];
     }
 
     /// Begins a sweep of `width` columns.

@@ -229,6 +229,39 @@ impl<T: Real> Workspace<T> {
         }
     }
 
+    /// Gives the buffers of the last sweep along `width` directions to `next` and takes its own, where
+    /// they are as long. The output's tangents, and those of the inputs' adjoints, stay.
+    pub(crate) fn hand_tangents_on(&mut self, program: &Program<T>, width: usize, next: &mut Self) {
+        let fit = self.tangents.len() == next.tangents.len()
+            && self.adjoint_tangents.fits(&next.adjoint_tangents);
+        if !fit {
+            return;
+        }
+        swap(&mut self.tangents, &mut next.tangents);
+        swap(&mut self.adjoint_tangents, &mut next.adjoint_tangents);
+        let all = Columns::all(width);
+        let output = all.of(&program.nodes[program.output]);
+        if let Some(moved) = next.tangents.get(output.clone()) {
+            self.tangents[output].copy_from_slice(moved);
+        }
+        for node in &program.nodes[..program.inputs] {
+            let from = &next.adjoint_tangents;
+            self.adjoint_tangents.keep(from, all.back_of(node));
+        }
+    }
+
+    /// Gives the adjoints of the last reverse sweep to `next` and takes its own, where they are as long,
+    /// if no second sweep can follow. Those of the inputs stay.
+    pub(crate) fn hand_adjoints_on(&mut self, program: &Program<T>, next: &mut Self) {
+        if self.state.bends() || !self.adjoints.fits(&next.adjoints) {
+            return;
+        }
+        swap(&mut self.adjoints, &mut next.adjoints);
+        for node in &program.nodes[..program.inputs] {
+            self.adjoints.keep_all_of(&next.adjoints, node);
+        }
+    }
+
     /// Bytes of the structure itself.
     fn own_bytes(program: &Program<T>) -> usize {
         size_of::<Self>() + 2 * Adjoints::marks_bytes(program)

@@ -14,7 +14,7 @@ use crate::linearised::Need;
 use crate::operands::{OperandAdjoints, OperandTangents, Operands, Operation};
 use crate::program::Node;
 use crate::real::Real;
-use crate::threads::for_each;
+use crate::threads::{for_each, worth};
 use crate::workspace::Workspace;
 
 use super::Sweep;
@@ -35,6 +35,35 @@ fn each<T: Real>(
     let mut parts: SmallVec<[Part<'_, T>; 64]> = leaves.all.iter().zip(nested).collect();
     for_each(&mut parts, leaves.work * width, |(leaf, work)| {
         f(leaf, work)
+    });
+}
+
+/// Leaves that go one after the other, so that each finds the buffers of the one before in a cache.
+const IN_TURN: usize = 8;
+
+/// [`each`], along `width` directions. Between a leaf and the next one, `hand_on` may give this the
+/// buffers of that, if what comes out of it stays.
+fn in_turn<T: Real>(
+    leaves: &Leaves<T>,
+    node: &Node<T>,
+    nested: &mut [Workspace<T>],
+    width: usize,
+    f: impl Fn(&Leaf<T>, &mut Workspace<T>) + Sync + Send,
+    hand_on: impl Fn(&Leaf<T>, &mut Workspace<T>, &mut Workspace<T>) + Sync + Send,
+) {
+    let (count, work) = (leaves.all.len(), leaves.work * width);
+    let nested = &mut nested[node.nested as usize..][..count];
+    let len = count.div_ceil(worth(work)).min(IN_TURN);
+    let chunks = leaves.all.chunks(len).zip(nested.chunks_mut(len));
+    let mut chunks: SmallVec<[_; 64]> = chunks.collect();
+    for_each(&mut chunks, work, |(leaves, nested)| {
+        for (k, leaf) in leaves.iter().enumerate() {
+            let (work, next) = nested[k..].split_first_mut().expect("a workspace each");
+            f(leaf, work);
+            if let Some(next) = next.first_mut() {
+                hand_on(leaf, work, next);
+            }
+        }
     });
 }
 
@@ -87,9 +116,12 @@ pub(super) fn pull<T: Real>(
     u: T,
     adjoints: &mut OperandAdjoints<'_, T>,
 ) {
-    each(leaves, at.node, nested, 1, |leaf, work| {
+    let sweep = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
         let wanted = leaf.reached(at, wanted);
         Sweep::of(&leaf.of, work).reverse(&[leaf.weight], wanted);
+    };
+    in_turn(leaves, at.node, nested, 1, sweep, |leaf, work, next| {
+        work.hand_adjoints_on(&leaf.of, next);
     });
     for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested as usize..]) {
         for (k, operand) in leaf.operands().enumerate() {
@@ -124,10 +156,14 @@ pub(super) fn push<T: Real>(
     tangents: &OperandTangents<'_, T>,
     out: &mut [T],
 ) {
-    each(leaves, at.node, nested, tangents.width(), |leaf, work| {
+    let width = tangents.width();
+    let sweep = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
         let mut within = Sweep::of(&leaf.of, work);
         let block = seed(leaf, &mut within, tangents);
         within.push_along(block);
+    };
+    in_turn(leaves, at.node, nested, width, sweep, |leaf, work, next| {
+        work.hand_tangents_on(&leaf.of, width, next);
     });
     out.fill(T::zero());
     for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested as usize..]) {
@@ -159,12 +195,15 @@ pub(super) fn pull_tangents<T: Real>(
     adjoints: &mut OperandAdjoints<'_, T>,
 ) {
     let width = tangents.width();
-    each(leaves, at.node, nested, width, |leaf, work| {
+    let sweep = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
         let mut within = Sweep::of(&leaf.of, work);
         let block = seed(leaf, &mut within, tangents);
         if block.moving != Inputs::NONE {
             within.second_along(block, leaf.reached(at, wanted));
         }
+    };
+    in_turn(leaves, at.node, nested, width, sweep, |leaf, work, next| {
+        work.hand_tangents_on(&leaf.of, width, next);
     });
     for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested as usize..]) {
         let moves = leaf.moving(tangents) != Inputs::NONE;
