@@ -61,13 +61,6 @@ impl<T: Real> Adjoints<T> {
         }
     }
 
-    /// Takes over the entries of a node in one column, and whether they are written.
-    pub(crate) fn keep_all_of(&mut self, other: &Self, node: &Node<T>) {
-        self.keep(other, Columns::all(1).back_of(node));
-        let region = node.back.region as usize;
-        self.written[region] = other.written[region];
-    }
-
     /// Begins a sweep of `width` columns.
     pub(crate) fn begin(&mut self, program: &Program<T>, width: usize) {
         let len = program.back_len(width);
@@ -93,6 +86,11 @@ impl<T: Real> Adjoints<T> {
     pub(crate) fn of(&self, node: &Node<T>) -> Option<&[T]> {
         let written = self.written.get(node.back.region as usize);
         (written == Some(&true)).then(|| &self.entries[Columns::all(1).back_of(node)])
+    }
+
+    /// The entries of an input in some columns, after the end of a sweep, to be written.
+    pub(crate) fn of_input_mut(&mut self, node: &Node<T>, width: usize) -> &mut [T] {
+        &mut self.entries[Columns::all(width).back_of(node)]
     }
 
     /// Zeroes the entries of a node to which nothing came, in one column.

@@ -45,6 +45,7 @@ mod plan;
 mod point;
 mod primitive;
 mod program;
+pub mod ranks;
 mod real;
 mod recorder;
 mod recordings;

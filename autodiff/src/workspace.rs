@@ -73,6 +73,11 @@ pub(crate) struct Workspace<T: Real> {
     pub(crate) state: Linearised,
     /// How many of the last inputs keep what they were set to: nothing else is given for them.
     pub(crate) held: usize,
+    /// Whether another rank swept in its own: inputs and results are here, and no values between.
+    pub(crate) elsewhere: bool,
+    /// Whether the buffers of tangents, of a leaf, are another one's: see
+    /// [`hand_tangents_on`](Workspace::hand_tangents_on).
+    pub(crate) handed_on: bool,
     scratch_len: usize,
     meter: Meter,
     /// A tape of small steps holds as many bytes in these structures as in their buffers.
@@ -95,6 +100,8 @@ impl<T: Real> Workspace<T> {
             sweeps: Sweeps::default(),
             state: Linearised::Not,
             held: 0,
+            elsewhere: false,
+            handed_on: false,
             scratch_len: program.scratch_len,
             meter: meter.clone(),
             _own_bytes: Claim::new(Self::own_bytes(program), Category::Values, meter),
@@ -188,6 +195,24 @@ impl<T: Real> Workspace<T> {
         }
     }
 
+    /// [`output`](Workspace::output), to be written; `None` if it is a constant.
+    pub(crate) fn output_mut(&mut self, program: &Program<T>) -> Option<&mut [T]> {
+        let output = &program.nodes[program.output];
+        let varies = !matches!(output.op, Op::Constant);
+        varies.then(|| &mut self.values[output.place()])
+    }
+
+    /// [`output_tangent`](Workspace::output_tangent), to be written.
+    pub(crate) fn output_tangent_mut(
+        &mut self,
+        program: &Program<T>,
+        moving: Inputs,
+        width: usize,
+    ) -> Option<&mut [T]> {
+        let output = program.reached(program.output as u32, moving)?;
+        Some(&mut self.tangents[Columns::all(width).of(output)])
+    }
+
     /// How often the function `of` was swept by the gradients inside this workspace's program.
     pub(crate) fn sweeps_of(&self, program: &Program<T>, of: &Program<T>) -> Sweeps {
         let mut total = Sweeps::default();
@@ -239,6 +264,7 @@ impl<T: Real> Workspace<T> {
         }
         swap(&mut self.tangents, &mut next.tangents);
         swap(&mut self.adjoint_tangents, &mut next.adjoint_tangents);
+        self.handed_on = true;
         let all = Columns::all(width);
         let output = all.of(&program.nodes[program.output]);
         if let Some(moved) = next.tangents.get(output.clone()) {
@@ -247,18 +273,6 @@ impl<T: Real> Workspace<T> {
         for node in &program.nodes[..program.inputs] {
             let from = &next.adjoint_tangents;
             self.adjoint_tangents.keep(from, all.back_of(node));
-        }
-    }
-
-    /// Gives the adjoints of the last reverse sweep to `next` and takes its own, where they are as long,
-    /// if no second sweep can follow. Those of the inputs stay.
-    pub(crate) fn hand_adjoints_on(&mut self, program: &Program<T>, next: &mut Self) {
-        if self.state.bends() || !self.adjoints.fits(&next.adjoints) {
-            return;
-        }
-        swap(&mut self.adjoints, &mut next.adjoints);
-        for node in &program.nodes[..program.inputs] {
-            self.adjoints.keep_all_of(&next.adjoints, node);
         }
     }
 

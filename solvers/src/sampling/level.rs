@@ -134,6 +134,11 @@ impl<T: Real> Level<T> {
         }
     }
 
+    /// Counts sweeps that another rank made of samples of this level.
+    pub(crate) fn add_sweeps(&mut self, made: Sweeps) {
+        self.recordings.past += made;
+    }
+
     /// Sweeps so far; a sweep of a batch is one, whatever its size.
     pub fn sweeps(&self) -> Sweeps {
         let mut total = self.recordings.past;

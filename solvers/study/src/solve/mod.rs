@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Instant;
 
 use autodiff::Real;
+use autodiff::ranks::{self, Traffic};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use solvers::{ConfigError, Method, RestoreError, Run, keep_warnings};
@@ -16,7 +17,7 @@ use crate::Subject;
 pub use page::{along, table};
 
 /// The names of the fields of a record, beside which its metrics stand.
-pub(crate) const FIELDS: [&str; 13] = [
+pub(crate) const FIELDS: [&str; 15] = [
     "problem",
     "method",
     "iteration",
@@ -29,6 +30,8 @@ pub(crate) const FIELDS: [&str; 13] = [
     "accuracy",
     "certificate",
     "peak_bytes",
+    "messages",
+    "bytes_sent",
     "status",
 ];
 
@@ -65,6 +68,12 @@ pub struct Record {
     pub certificate: Option<f64>,
     /// The most bytes held at one time.
     pub peak_bytes: usize,
+    /// Messages that this process and other ranks exchanged so far; not written without ranks.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub messages: usize,
+    /// Bytes that this process sent to each other rank.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes_sent: usize,
     /// How the hypergradient's computation ended, in a word.
     pub status: Cow<'static, str>,
     /// The problem's metrics at the point reached.
@@ -85,6 +94,12 @@ pub struct Session<'p, T: Real> {
     name: String,
     run: Box<dyn Run<T> + 'p>,
     progress: SoFar,
+    /// What had been sent when it began.
+    sent: Traffic,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl<T: Real> fmt::Debug for Session<'_, T> {
@@ -121,13 +136,14 @@ impl<'p, T: Real> Session<'p, T> {
         name: &str,
         method: &dyn Method<T>,
     ) -> Result<Self, ConfigError> {
-        let started = Instant::now();
+        let (started, sent) = (Instant::now(), ranks::traffic());
         let run = method.begin(subject.problem(), subject.x().clone())?;
         let seconds = started.elapsed().as_secs_f64();
         Ok(Session {
             subject,
             name: name.to_owned(),
             run,
+            sent,
             progress: SoFar {
                 seconds,
                 ..SoFar::default()
@@ -149,6 +165,7 @@ impl<'p, T: Real> Session<'p, T> {
                 .get_or_insert_with(|| format!("iteration {iteration}: {status}"));
         }
         keep_warnings(&mut so_far.warnings, &progress.warnings);
+        let sent = ranks::traffic() - self.sent;
         Some(Record {
             problem: self.subject.name().to_owned(),
             method: self.name.clone(),
@@ -162,9 +179,16 @@ impl<'p, T: Real> Session<'p, T> {
             accuracy: progress.accuracy,
             certificate: progress.certificate.map(|c| c.bound),
             peak_bytes: progress.peak_bytes,
+            messages: sent.messages,
+            bytes_sent: sent.bytes,
             status: progress.status.code().into(),
             metrics: self.subject.measure(self.run.x(), self.run.y()),
         })
+    }
+
+    /// The outer and the inner variable reached.
+    pub fn reached(&self) -> [&[T]; 2] {
+        [self.run.x().as_slice(), self.run.y().as_slice()]
     }
 
     /// The method's name.
