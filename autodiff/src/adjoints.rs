@@ -1,6 +1,6 @@
 //! Buffers of adjoints, or of their tangents, that are written before they are added to.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use crate::block::Columns;
 use crate::bytes::{Buffer, Category, Meter};
@@ -46,6 +46,18 @@ impl<T: Real> Adjoints<T> {
         if self.entries.len() < len {
             self.entries.resize(len);
             self.written.fill(false);
+        }
+    }
+
+    /// Whether others have room for as much.
+    pub(crate) fn fits(&self, other: &Self) -> bool {
+        self.entries.len() == other.entries.len() && self.written.len() == other.written.len()
+    }
+
+    /// Takes over some entries of others that fit, if they were made.
+    pub(crate) fn keep(&mut self, other: &Self, at: Range<usize>) {
+        if let Some(entries) = other.entries.get(at.clone()) {
+            self.entries[at].copy_from_slice(entries);
         }
     }
 

@@ -1,12 +1,21 @@
 //! The dense kernels every rule is built on: products, sums and updates of plain slices.
 //!
-//! Its only `unsafe` is the call of the matrix product, after its bounds are checked.
+//! Products of matrices are the crate `gemm`'s, those with a vector [`matvec`](crate::matvec)'s. The only
+//! `unsafe` is the call of the former, after its bounds are checked.
+
+mod update;
+
+use std::array::from_fn;
 
 use gemm_common::Parallelism;
 use smallvec::SmallVec;
 
+use crate::matvec::{Columns, times, tr_times};
 use crate::real::Real;
 use crate::threads::for_each;
+
+pub use update::{add, axpy};
+pub(crate) use update::{add_products, put, put_number, sub};
 
 /// A read-only strided view of a matrix.
 #[derive(Clone, Copy)]
@@ -103,12 +112,97 @@ pub(crate) fn matmul<T: Real>(
         }
         return;
     }
+    // A vector is its own transpose.
+    if n == 1 && products(a, [b.data], [&mut *out], fresh) {
+        return;
+    }
+    if m == 1 && products(b.t(), [a.data], [&mut *out], fresh) {
+        return;
+    }
     if out_transposed {
         // out ᵀ = bᵀ aᵀ
         blocks(out, b.t(), a.t(), fresh);
     } else {
         blocks(out, a, b, fresh);
     }
+}
+
+/// `outs[k] = a vs[k]`, or `outs[k] += a vs[k]` where they are not `fresh`, in one pass over the matrix.
+/// It was not done, and `false`, if neither the columns nor the rows of that are runs of entries.
+pub(crate) fn products<T: Real, const N: usize>(
+    a: View<'_, T>,
+    vs: [&[T]; N],
+    outs: [&mut [T]; N],
+    fresh: bool,
+) -> bool {
+    let entries = a.data;
+    let (rows, count) = (a.rows, a.cols);
+    if a.row_stride == 1 && rows > 1 {
+        let stride = a.col_stride;
+        times(
+            Columns {
+                entries,
+                rows,
+                count,
+                stride,
+            },
+            vs,
+            outs,
+            fresh,
+        );
+    } else if a.col_stride == 1 {
+        let (rows, count, stride) = (count, rows, a.row_stride);
+        tr_times(
+            Columns {
+                entries,
+                rows,
+                count,
+                stride,
+            },
+            vs,
+            outs,
+            fresh,
+        );
+    } else {
+        return false;
+    }
+    true
+}
+
+/// [`products`] of the columns of `vs`, one after the other, some of them in each pass over `a`: each has
+/// the bits that it has alone.
+pub(crate) fn columns<T: Real>(a: View<'_, T>, vs: &[T], outs: &mut [T], fresh: bool) -> bool {
+    if a.row_stride != 1 && a.col_stride != 1 {
+        return false;
+    }
+    if a.rows == 0 || a.cols == 0 {
+        if fresh {
+            outs.fill(T::zero());
+        }
+        return true;
+    }
+    let mut pairs = vs.chunks_exact(a.cols).zip(outs.chunks_exact_mut(a.rows));
+    while pairs.len() >= 4 {
+        some::<T, 4>(a, &mut pairs, fresh);
+    }
+    while pairs.len() > 0 {
+        some::<T, 1>(a, &mut pairs, fresh);
+    }
+    true
+}
+
+/// The next N columns of a product.
+fn some<'a, T: Real, const N: usize>(
+    a: View<'_, T>,
+    columns: &mut impl Iterator<Item = (&'a [T], &'a mut [T])>,
+    fresh: bool,
+) {
+    let mut vs: [&[T]; N] = [&[]; N];
+    let mut outs: [&mut [T]; N] = from_fn(|_| &mut [] as &mut [T]);
+    for (k, (v, out)) in columns.take(N).enumerate() {
+        (vs[k], outs[k]) = (v, out);
+    }
+    products(a, vs, outs, fresh);
 }
 
 /// Multiplications in a block of a product: some tenth of a millisecond.
@@ -249,22 +343,6 @@ fn fold<T: Real>(l: [T; 8]) -> T {
     ((l[0] + l[4]) + (l[1] + l[5])) + ((l[2] + l[6]) + (l[3] + l[7]))
 }
 
-/// `out += scale · a`.
-pub fn axpy<T: Real>(out: &mut [T], scale: T, a: &[T]) {
-    assert_eq!(out.len(), a.len(), "axpy: lengths");
-    for (o, v) in out.iter_mut().zip(a) {
-        *o += scale * *v;
-    }
-}
-
-/// `out += a`.
-pub fn add<T: Real>(out: &mut [T], a: &[T]) {
-    assert_eq!(out.len(), a.len(), "add: lengths");
-    for (o, v) in out.iter_mut().zip(a) {
-        *o += *v;
-    }
-}
-
 /// The Euclidean norm, scaled so that it neither overflows nor underflows.
 pub fn norm<T: Real>(a: &[T]) -> T {
     // `max` would skip a NaN.
@@ -352,6 +430,24 @@ mod tests {
                 let want = 1.0 + (0..k).map(|l| at_a(l) * at_b(l)).sum::<f64>();
                 let got = if tout { one[j + i * n] } else { one[i + j * m] };
                 assert!((want - got).abs() < 1e-11, "{ta} {tb} {tout}: {want} {got}");
+            }
+        }
+    }
+
+    #[test]
+    fn columns_have_the_bits_of_products_with_each() {
+        let (m, k) = (19, 21);
+        let a: Vec<f64> = (0..m * k).map(|i| (i as f64).sin()).collect();
+        for (n, ta) in [(1, false), (3, true), (5, false), (11, true)] {
+            let (rows, cols) = if ta { (k, m) } else { (m, k) };
+            let a = View::new(&a, rows, cols).t_if(ta);
+            let b: Vec<f64> = (0..k * n).map(|i| (i as f64 * 1.7).cos()).collect();
+            let mut all = vec![f64::NAN; m * n];
+            assert!(columns(a, &b, &mut all, true));
+            for (all, b) in all.chunks(m).zip(b.chunks(k)) {
+                let mut one = vec![f64::NAN; m];
+                matmul(&mut one, false, a, View::new(b, k, 1), true);
+                assert_eq!(all, one, "{n} columns");
             }
         }
     }

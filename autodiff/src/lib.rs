@@ -37,6 +37,7 @@ mod kinks;
 mod layout;
 mod leaves;
 mod linearised;
+mod matvec;
 mod non_finite;
 mod objective;
 mod operands;

@@ -243,6 +243,8 @@ impl<T: Real> Program<T> {
                         let mut leaves = node.op.leaves().zip(&work.nested[node.nested as usize..]);
                         let inside = leaves.find_map(|(leaf, work)| match quantity {
                             Quantity::Adjoint => leaf.first_non_finite_adjoint(work),
+                            // Another leaf's stands there: the sum is named.
+                            _ if work.handed_on => None,
                             _ => leaf.first_non_finite_second(work),
                         });
                         return Some(inside.unwrap_or_else(here));

@@ -15,6 +15,11 @@ pub(crate) const fn line<T>() -> usize {
     LINE / size_of::<T>()
 }
 
+/// Whether there are 32 registers of a line, and not eight.
+pub(crate) const fn many_registers<S: Simd>() -> bool {
+    S::REGISTER_COUNT >= 32
+}
+
 /// How wide the vectors of kernels are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -33,6 +38,7 @@ static WIDTH: AtomicU8 = AtomicU8::new(0);
 /// The width of the vectors that kernels use: the widest that the processor has, or less if
 /// [`limit_width`] or the environment variable `BILEVEL_VECTORS` (`scalar`, `narrow` or `wide`) says
 /// so.
+#[inline]
 pub fn width() -> Width {
     match WIDTH.load(Ordering::Relaxed) {
         1 => Width::Scalar,
@@ -101,6 +107,18 @@ pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
         return pulp::Arch::new().dispatch(kernel);
     }
     Simd::vectorize(pulp::Scalar::new(), kernel)
+}
+
+/// Fewer entries than these are not worth a choice of instructions.
+const FEW: usize = 32;
+
+/// [`dispatch`] of a kernel of plain loops over `len` entries.
+#[inline(always)]
+pub(crate) fn dispatch_plain<K: WithSimd>(len: usize, kernel: K) -> K::Output {
+    match len < FEW {
+        true => kernel.with_simd(pulp::Scalar::new()),
+        false => dispatch(kernel),
+    }
 }
 
 /// [`dispatch`] with vectors of a line on every machine: where registers are narrower, of several. A

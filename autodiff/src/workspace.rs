@@ -75,6 +75,9 @@ pub(crate) struct Workspace<T: Real> {
     pub(crate) held: usize,
     /// Whether another rank swept in its own: inputs and results are here, and no values between.
     pub(crate) elsewhere: bool,
+    /// Whether the buffers of tangents, of a leaf, are another one's: see
+    /// [`hand_tangents_on`](Workspace::hand_tangents_on).
+    pub(crate) handed_on: bool,
     scratch_len: usize,
     meter: Meter,
     /// A tape of small steps holds as many bytes in these structures as in their buffers.
@@ -98,6 +101,7 @@ impl<T: Real> Workspace<T> {
             state: Linearised::Not,
             held: 0,
             elsewhere: false,
+            handed_on: false,
             scratch_len: program.scratch_len,
             meter: meter.clone(),
             _own_bytes: Claim::new(Self::own_bytes(program), Category::Values, meter),
@@ -247,6 +251,28 @@ impl<T: Real> Workspace<T> {
         // The adjoints of the gradients inside stay: they are what a second sweep starts from.
         for (a, b) in self.nested.iter_mut().zip(&mut other.nested) {
             a.swap_tangents(b);
+        }
+    }
+
+    /// Gives the buffers of the last sweep along `width` directions to `next` and takes its own, where
+    /// they are as long. The output's tangents, and those of the inputs' adjoints, stay.
+    pub(crate) fn hand_tangents_on(&mut self, program: &Program<T>, width: usize, next: &mut Self) {
+        let fit = self.tangents.len() == next.tangents.len()
+            && self.adjoint_tangents.fits(&next.adjoint_tangents);
+        if !fit {
+            return;
+        }
+        swap(&mut self.tangents, &mut next.tangents);
+        swap(&mut self.adjoint_tangents, &mut next.adjoint_tangents);
+        self.handed_on = true;
+        let all = Columns::all(width);
+        let output = all.of(&program.nodes[program.output]);
+        if let Some(moved) = next.tangents.get(output.clone()) {
+            self.tangents[output].copy_from_slice(moved);
+        }
+        for node in &program.nodes[..program.inputs] {
+            let from = &next.adjoint_tangents;
+            self.adjoint_tangents.keep(from, all.back_of(node));
         }
     }
 

@@ -1,15 +1,16 @@
 //! Mean losses of the score of a linear model, logistic and squared, as a fused primitive.
 
+mod rules;
+
 use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot, sum};
-use autodiff::rows::{Rule, Simd};
 use autodiff::threads::for_each;
-use autodiff::vector::Lanes;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
 use crate::pass::{Going, Pass, Room};
+use rules::{Curvatures, Scores};
 
 /// What is lost at a score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,70 +189,40 @@ impl<T: Real> ScoreLoss<T> {
         let summed = self.over.exchange(&all, 1, d..2 * d);
         self.over.gather(&all, &summed, d..2 * d, to.product);
     }
-}
 
-/// Scores become the coefficients of the gradient, and products with a direction those of the
-/// Hessian's product.
-struct Scores<'a, T> {
-    loss: Loss,
-    labels: &'a [T],
-    scale: T,
-    losses: Option<&'a mut [T]>,
-    curvatures: &'a mut [T],
-}
-
-impl<T: Real, const N: usize> Rule<T, N> for Scores<'_, T> {
-    #[inline(always)]
-    fn apply<S: Simd>(&mut self, simd: S, first: usize, count: usize, z: [&mut [T]; N]) {
-        for start in (0..count).step_by(T::lanes::<S>()) {
-            let here = start..start + T::lanes::<S>();
-            let place = first + start..first + count.min(here.end);
-            let label = T::load(simd, &self.labels[place.clone()]);
-            let score = T::load(simd, &z[0][here.clone()]);
-            let scale = T::fill(simd, self.scale);
-            if self.loss == Loss::Squared {
-                let left = score - label;
-                if let Some(losses) = &mut self.losses {
-                    T::store(left * left * left.of(0.5), &mut losses[place.clone()]);
-                }
-                T::store(scale, &mut self.curvatures[place]);
-                T::store(left * scale, &mut z[0][here.clone()]);
-                if N > 1 {
-                    let product = T::load(simd, &z[1][here.clone()]);
-                    T::store(product * scale, &mut z[1][here]);
-                }
-                continue;
-            }
-            let margin = label * score;
-            let one = margin.one();
-            // σ(−m) and ln(1 + e⁻ᵐ) from one exponential that cannot overflow.
-            let e = (-margin.abs()).exp();
-            let r = (one + e).recip();
-            let positive = margin.zero().lt(margin);
-            let s = Lanes::choose(positive, e * r, r);
-            if let Some(losses) = &mut self.losses {
-                let bend = Lanes::choose(positive, margin.zero(), -margin);
-                T::store(bend + e.ln_1p(), &mut losses[place.clone()]);
-            }
-            let curvature = e * r * r * scale;
-            T::store(curvature, &mut self.curvatures[place]);
-            T::store(-label * s * scale, &mut z[0][here.clone()]);
-            if N > 1 {
-                let product = T::load(simd, &z[1][here.clone()]);
-                T::store(product * curvature, &mut z[1][here]);
-            }
-        }
-    }
-}
-
-/// Products with a direction become the coefficients of the Hessian's product.
-struct Curvatures<'a, T>(&'a [T]);
-
-impl<T: Real> Rule<T, 1> for Curvatures<'_, T> {
-    #[inline(always)]
-    fn apply<S: Simd>(&mut self, _: S, first: usize, count: usize, [z]: [&mut [T]; 1]) {
-        for (z, curvature) in z.iter_mut().zip(&self.0[first..first + count]) {
-            *z *= *curvature;
+    /// The pass that multiplies it with two, and adds `scale` times the products to `out`: of each the same
+    /// bits as alone.
+    fn add_two(
+        &self,
+        a: &Operands<'_, T>,
+        directions: &[T],
+        scale: T,
+        out: &mut [T],
+        stash: &mut Stash<'_, T>,
+    ) {
+        let to = self.split(stash);
+        let (v, w, own) = (to.room.weights, to.room.direction, to.room.own);
+        let (d, (one, other)) = (v.len(), directions.split_at(self.over.d()));
+        self.over.pad(one, v);
+        self.over.pad(other, w);
+        let (v, w, at) = (&*v, &*w, self.over.at(a));
+        let mut all = self.over.parts(at, 1, [to.curvatures], [1], own);
+        for_each(&mut all, 2 * self.over.work(1), |part| {
+            let [curvatures] = &part.each;
+            let (sums, scratch) = part.own.split_at_mut(2 * d);
+            let pass = Pass {
+                samples: part.samples,
+                weights: [v, w],
+                sums,
+                scratch,
+            };
+            pass.run(Curvatures(curvatures));
+        });
+        let summed = self.over.exchange(&all, 1, 0..2 * d);
+        for (k, out) in out.chunks_exact_mut(self.over.d()).enumerate() {
+            self.over
+                .gather(&all, &summed, k * d..(k + 1) * d, to.product);
+            axpy(out, scale, to.product);
         }
     }
 }
@@ -364,6 +335,39 @@ impl<T: Real> Primitive<T> for ScoreLoss<T> {
                 self.multiply(a, direction, &mut stash);
             }
             axpy(out, u[0], self.split(&mut stash).product);
+        }
+    }
+    // Two in each pass, as its scratch has room for: half of the memory that is read.
+    fn vjp_tangent_block(
+        &self,
+        a: &Operands<'_, T>,
+        tangents: &OperandTangents<'_, T>,
+        mut stash: Stash<'_, T>,
+        u: &[T],
+        du: Option<&[T]>,
+        adjoint_tangents: &mut OperandAdjoints<'_, T>,
+    ) {
+        let (two, width) = (2 * self.over.d(), tangents.width());
+        let pairs = tangents.get(0).map_or(0, |_| width / 2);
+        if let (Some(directions), Some(out)) = (tangents.get(0), adjoint_tangents.get(0)) {
+            let gradients = out.chunks_exact_mut(self.over.d()).zip(du.unwrap_or(&[]));
+            for (out, du) in gradients.take(2 * pairs) {
+                axpy(out, *du, &stash[..self.over.d()]);
+            }
+            let directions = directions.chunks_exact(two);
+            for (directions, out) in directions.zip(out.chunks_exact_mut(two)) {
+                self.add_two(a, directions, u[0], out, &mut stash);
+            }
+        }
+        for c in 2 * pairs..width {
+            self.vjp_tangent(
+                a,
+                &tangents.column(c),
+                stash.reborrow(),
+                u,
+                du.map(|du| &du[c..=c]),
+                &mut adjoint_tangents.column(c),
+            );
         }
     }
 }

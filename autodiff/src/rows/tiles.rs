@@ -10,13 +10,8 @@ use pulp::{Simd, WithSimd};
 
 use super::Group;
 use crate::real::Real;
-use crate::simd::{line, vectorize};
+use crate::simd::{line, many_registers, vectorize};
 use crate::vector::Lanes;
-
-/// Whether there are 32 registers of a line, and not eight.
-const fn many_registers<S: Simd>() -> bool {
-    S::REGISTER_COUNT >= 32
-}
 
 /// Calls `run` for tiles of 1 to 6 of `rows` rows, as even as can be: with the first row, and the
 /// number of rows as a constant.

@@ -1,7 +1,7 @@
 //! Bilinear operations: one product and its two adjoints give every sweep.
 
 use super::conv;
-use crate::kernels::{View, axpy, dot, matmul};
+use crate::kernels::{View, axpy, columns, dot, matmul, products};
 use crate::real::Real;
 use crate::shape::Shape;
 
@@ -64,24 +64,6 @@ impl Bilinear {
         Some((f, Shape::matrix(shape.rows, shape.cols * width)))
     }
 
-    /// The operation turned around, `B(a, b)ᵀ` of `b` and `aᵀ`, on `width` left operands of shape
-    /// `sa` that are rows, and the shape of their transposes together.
-    pub(crate) fn wide_left(self, sa: Shape, width: usize) -> Option<(Bilinear, Shape)> {
-        let MatMul {
-            transpose_left,
-            transpose_right,
-        } = self
-        else {
-            return None;
-        };
-        let shape = if transpose_left { sa.transposed() } else { sa };
-        let turned = MatMul {
-            transpose_left: !transpose_right,
-            transpose_right: false,
-        };
-        (shape.rows == 1).then_some((turned, Shape::matrix(shape.cols, width)))
-    }
-
     /// `out += B(a, b)`; here as below `out` is overwritten if it is `fresh`.
     pub(crate) fn apply<T: Real>(
         self,
@@ -105,6 +87,57 @@ impl Bilinear {
                 matmul(out, false, a, b, fresh);
             }
         }
+    }
+
+    /// The matrix m that a vector of shape `sv`, the `left` or the right operand, is multiplied with, as
+    /// one that stands left of it; `None` of anything but a vector.
+    fn matrix<'a, T: Real>(
+        self,
+        left: bool,
+        (m, sm): (&'a [T], Shape),
+        sv: Shape,
+    ) -> Option<View<'a, T>> {
+        let MatMul {
+            transpose_left,
+            transpose_right,
+        } = self
+        else {
+            return None;
+        };
+        let m = View::new(m, sm.rows, sm.cols);
+        let (m, lying) = match left {
+            true => (m.t_if(!transpose_right), !transpose_left),
+            false => (m.t_if(transpose_left), transpose_right),
+        };
+        let vector = if lying { sv.rows } else { sv.cols } == 1;
+        vector.then_some(m)
+    }
+
+    /// `out = B(m, v)` and `moved = B(m, t)`, or `B(v, m)` and `B(t, m)` if the vector is `left`, in one
+    /// pass over a matrix m. It was not done, and `false`, of anything but a matrix with a vector.
+    pub(crate) fn apply_along<T: Real>(
+        self,
+        left: bool,
+        m: (&[T], Shape),
+        ([v, t], sv): ([&[T]; 2], Shape),
+        outs: [&mut [T]; 2],
+    ) -> bool {
+        let matrix = self.matrix(left, m, sv);
+        matrix.is_some_and(|m| products(m, [v, t], outs, true))
+    }
+
+    /// `out += B(m, v)` for every column v, or with the vector as the `left` operand; or `back`, the
+    /// derivative of `⟨v, B(m, w)⟩` by a vector w. It was not done, and `false`, as above.
+    pub(crate) fn apply_columns<T: Real>(
+        self,
+        (left, back): (bool, bool),
+        m: (&[T], Shape),
+        (vs, sv): (&[T], Shape),
+        out: &mut [T],
+        fresh: bool,
+    ) -> bool {
+        let matrix = self.matrix(left, m, sv);
+        matrix.is_some_and(|m| columns(m.t_if(back), vs, out, fresh))
     }
 
     /// `out += ∂⟨ū, B(a, b)⟩/∂a`, for `ū` of shape `su`.

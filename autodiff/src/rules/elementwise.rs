@@ -39,8 +39,7 @@ pub(crate) use corners::Corner;
 use functions::{asinh_slope, gelu, integer, log_cosh, positive, scaled, sign};
 pub use functions::{erf, sigmoid};
 use nalgebra::{ComplexField, one};
-use pair::cleared;
-pub(crate) use pair::{CLEARED, PairKernels};
+pub(crate) use pair::PairKernels;
 pub(crate) use unary::Kernels;
 use unary::{First, Row, Second, Value};
 
@@ -102,28 +101,16 @@ macro_rules! unary_table {
 
             /// `out += f′(a) · t`; here as below `out` is overwritten if it is `fresh`.
             pub(crate) fn first<T: Real>(
-                self, p: T, [a, u, t]: [&[T]; 3], out: &mut [T], fresh: bool,
+                self, p: T, a_u_t: [&[T]; 3], out: &mut [T], fresh: bool,
             ) {
-                if !fresh {
-                    return T::first(self, p, [a, u, t], out);
-                }
-                cleared(out, |at, out| {
-                    let [a, u, t] = [a, u, t].map(|a| &a[at.clone()]);
-                    T::first(self, p, [a, u, t], out);
-                });
+                T::first(self, p, a_u_t, out, fresh);
             }
 
             /// `out += f″(a) · s · t`.
             pub(crate) fn second<T: Real>(
-                self, p: T, [a, u, s, t]: [&[T]; 4], out: &mut [T], fresh: bool,
+                self, p: T, a_u_s_t: [&[T]; 4], out: &mut [T], fresh: bool,
             ) {
-                if !fresh {
-                    return T::second(self, p, [a, u, s, t], out);
-                }
-                cleared(out, |at, out| {
-                    let operands = [a, u, s, t].map(|a| &a[at.clone()]);
-                    T::second(self, p, operands, out);
-                });
+                T::second(self, p, a_u_s_t, out, fresh);
             }
         }
 
@@ -152,19 +139,19 @@ macro_rules! unary_table {
         impl Kernels for $T {
             fn value(row: Unary, p: $T, a: &[$T], out: &mut [$T]) {
                 match row { $(Unary::$Name => {
-                    $T::each(Value::<rows::$Name>::new(p), [a], out)
+                    $T::each(Value::<rows::$Name>::new(p), [a], out, true)
                 })* }
             }
 
-            fn first(row: Unary, p: $T, a: [&[$T]; 3], out: &mut [$T]) {
+            fn first(row: Unary, p: $T, a: [&[$T]; 3], out: &mut [$T], fresh: bool) {
                 match row { $(Unary::$Name => {
-                    $T::each(First::<rows::$Name>::new(p), a, out)
+                    $T::each(First::<rows::$Name>::new(p), a, out, fresh)
                 })* }
             }
 
-            fn second(row: Unary, p: $T, a: [&[$T]; 4], out: &mut [$T]) {
+            fn second(row: Unary, p: $T, a: [&[$T]; 4], out: &mut [$T], fresh: bool) {
                 match row { $(Unary::$Name => {
-                    $T::each(Second::<rows::$Name>::new(p), a, out)
+                    $T::each(Second::<rows::$Name>::new(p), a, out, fresh)
                 })* }
             }
         }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::kernels::{add, sum};
+use pulp::{Simd, WithSimd};
+
+use crate::kernels::{add, put, put_number, sub, sum};
 use crate::real::Real;
 use crate::shape::Shape;
+use crate::simd::dispatch_plain;
 
 /// A linear operation of one or more operands; `u = Σₖ Lₖ aₖ`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +73,18 @@ impl Linear {
         }
     }
 
+    /// Whether every entry of the value is one of an operand's.
+    fn writes(&self) -> bool {
+        use Linear::{Broadcast, Concat, Reshape, Slice, StopGradient};
+        matches!(self, Broadcast | Slice(_) | Concat | Reshape | StopGradient)
+    }
+
+    /// Whether every entry of an operand comes back as one of the value's.
+    fn writes_adjoint(&self) -> bool {
+        use Linear::{Concat, Reshape, Sum, SumCols, SumRows};
+        matches!(self, Sum | SumRows | SumCols | Concat | Reshape)
+    }
+
     /// `out += Lₖ a`, where operand `k` has shape `sa`, starts at entry `start` of a
     /// concatenation, and `out` has shape `su`; it is overwritten if it is `fresh`, of a concatenation
     /// the operand's part alone.
@@ -86,7 +101,8 @@ impl Linear {
             Linear::Concat => &mut out[start..start + sa.len()],
             _ => out,
         };
-        if fresh {
+        // What is added to entry by entry, and not in one go.
+        if fresh && !self.writes() {
             out.fill(T::zero());
         }
         match self {
@@ -101,9 +117,15 @@ impl Linear {
                     add(out, column);
                 }
             }
-            Linear::Broadcast => repeated(sa, su, |to, from| out[to] += a[from]),
-            Linear::Slice(from) => add(out, &a[*from..*from + su.len()]),
-            Linear::Concat | Linear::Reshape | Linear::StopGradient => add(out, a),
+            Linear::Broadcast => {
+                let columns = out.chunks_exact_mut(su.rows.max(1)).enumerate();
+                columns.for_each(|(j, out)| match repeated(sa, j) {
+                    from if sa.rows > 1 => put(out, &a[from..][..sa.rows], fresh),
+                    from => put_number(out, a[from], fresh),
+                });
+            }
+            Linear::Slice(from) => put(out, &a[*from..*from + su.len()], fresh),
+            Linear::Concat | Linear::Reshape | Linear::StopGradient => put(out, a, fresh),
             Linear::Transpose => transposed(sa, |to, from| out[to] += a[from]),
             Linear::Gather(at) => {
                 for (o, from) in out.iter_mut().zip(at.iter()) {
@@ -125,8 +147,16 @@ impl Linear {
                     }
                 }
             }
-            Linear::Dy => differences_down(sa, |i| out[i] += a[i + 1] - a[i]),
-            Linear::Dx => differences_along(sa, |i| out[i] += a[i + sa.rows] - a[i]),
+            Linear::Dy => {
+                let n = sa.rows.max(1);
+                for (out, a) in out.chunks_exact_mut(n).zip(a.chunks_exact(n)) {
+                    add_difference(&mut out[..n - 1], &a[1..], &a[..n - 1]);
+                }
+            }
+            Linear::Dx => {
+                let last = a.len() - sa.rows.min(a.len());
+                add_difference(&mut out[..last], &a[a.len() - last..], &a[..last]);
+            }
         }
     }
 
@@ -140,25 +170,31 @@ impl Linear {
         sa: Shape,
         fresh: bool,
     ) {
-        if fresh {
+        if fresh && !self.writes_adjoint() {
             out.fill(T::zero());
         }
         match self {
-            Linear::Sum => out.iter_mut().for_each(|o| *o += u[0]),
+            Linear::Sum => put_number(out, u[0], fresh),
             Linear::SumRows => {
                 for (column, v) in out.chunks_exact_mut(sa.rows.max(1)).zip(u) {
-                    column.iter_mut().for_each(|o| *o += *v);
+                    put_number(column, *v, fresh);
                 }
             }
             Linear::SumCols => {
                 for column in out.chunks_exact_mut(sa.rows.max(1)) {
-                    add(column, u);
+                    put(column, u, fresh);
                 }
             }
-            Linear::Broadcast => repeated(sa, su, |to, from| out[from] += u[to]),
+            Linear::Broadcast => {
+                let columns = u.chunks_exact(su.rows.max(1)).enumerate();
+                columns.for_each(|(j, u)| match repeated(sa, j) {
+                    from if sa.rows > 1 => add(&mut out[from..][..sa.rows], u),
+                    from => out[from] += sum(u),
+                });
+            }
             Linear::Slice(from) => add(&mut out[*from..*from + su.len()], u),
-            Linear::Concat => add(out, &u[start..start + sa.len()]),
-            Linear::Reshape => add(out, u),
+            Linear::Concat => put(out, &u[start..start + sa.len()], fresh),
+            Linear::Reshape => put(out, u, fresh),
             Linear::Transpose => transposed(sa, |to, from| out[from] += u[to]),
             Linear::Gather(at) => {
                 for (v, from) in u.iter().zip(at.iter()) {
@@ -181,28 +217,27 @@ impl Linear {
                     }
                 }
             }
-            Linear::Dy => differences_down(sa, |i| {
-                out[i + 1] += u[i];
-                out[i] -= u[i];
-            }),
-            Linear::Dx => differences_along(sa, |i| {
-                out[i + sa.rows] += u[i];
-                out[i] -= u[i];
-            }),
+            // Every entry is added to before it is subtracted from.
+            Linear::Dy => {
+                let n = sa.rows.max(1);
+                for (out, u) in out.chunks_exact_mut(n).zip(u.chunks_exact(n)) {
+                    add(&mut out[1..], &u[..n - 1]);
+                    sub(&mut out[..n - 1], &u[..n - 1]);
+                }
+            }
+            Linear::Dx => {
+                let last = u.len() - sa.rows.min(u.len());
+                add(&mut out[u.len() - last..], &u[..last]);
+                sub(&mut out[..last], &u[..last]);
+            }
             Linear::StopGradient => {}
         }
     }
 }
 
-/// Calls `f(to, from)` for each entry of the broadcast of shape `from` to shape `to`.
-fn repeated(from: Shape, to: Shape, mut f: impl FnMut(usize, usize)) {
-    let row_step = usize::from(from.rows > 1);
-    let col_step = if from.cols > 1 { from.rows } else { 0 };
-    for j in 0..to.cols {
-        for i in 0..to.rows {
-            f(i + j * to.rows, i * row_step + j * col_step);
-        }
-    }
+/// The first entry of what is repeated in column `j` of a broadcast of a value of shape `from`.
+fn repeated(from: Shape, j: usize) -> usize {
+    if from.cols > 1 { j * from.rows } else { 0 }
 }
 
 /// Calls `f(to, from)` for each entry of the transposition of a value of shape `from`.
@@ -214,14 +249,24 @@ fn transposed(from: Shape, mut f: impl FnMut(usize, usize)) {
     }
 }
 
-/// Calls `f` with the position of each entry that has one below it.
-fn differences_down(shape: Shape, mut f: impl FnMut(usize)) {
-    for j in 0..shape.cols {
-        (1..shape.rows).for_each(|i| f(i - 1 + j * shape.rows));
-    }
+/// `out += a − b`.
+fn add_difference<T: Real>(out: &mut [T], a: &[T], b: &[T]) {
+    dispatch_plain(out.len(), Difference { out, a, b });
 }
 
-/// Calls `f` with the position of each entry that has one to its right.
-fn differences_along(shape: Shape, f: impl FnMut(usize)) {
-    (0..shape.rows * shape.cols.saturating_sub(1)).for_each(f);
+struct Difference<'a, T> {
+    out: &'a mut [T],
+    a: &'a [T],
+    b: &'a [T],
+}
+
+impl<T: Real> WithSimd for Difference<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for ((out, a), b) in self.out.iter_mut().zip(self.a).zip(self.b) {
+            *out += *a - *b;
+        }
+    }
 }

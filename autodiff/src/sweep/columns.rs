@@ -1,14 +1,16 @@
 //! The rules over several columns of a [`Block`](crate::block::Block) at once.
 //!
-//! The columns of a matrix product's right operand are those of one wider matrix, and `width`
-//! products with a vector become one with a matrix. Elementwise rules compute their factors once
-//! for all columns, linear ones go through the columns. A block of one column is the plain rule.
+//! The columns of a matrix product's right operand are those of one wider matrix, and products of a
+//! matrix with `width` vectors take some of these in each pass over the matrix. Elementwise rules compute
+//! their factors once for all columns, linear ones go through the columns. A block of one column is the
+//! plain rule.
 //!
 //! Every column has the bits of a sweep of its own, except for products with such a wider matrix: the
-//! crate `gemm` sums their terms in another order than those with a vector.
+//! crate `gemm` sums their terms in another order than those with the matrix itself.
 
 use std::ops::Range;
 
+use crate::kernels::{add_products, dot};
 use crate::operands::Operands;
 use crate::program::Node;
 use crate::real::Real;
@@ -149,18 +151,13 @@ fn scaled<T: Real>(
     out: &mut [T],
     fresh: bool,
 ) {
-    if fresh {
-        out.fill(T::zero());
-    }
     let mut w = [T::zero(); CHUNK];
     for start in (0..n).step_by(CHUNK) {
         let at = start..n.min(start + CHUNK);
         let w = &mut w[..at.len()];
         factors(at.clone(), w);
         for (out, t) in out.chunks_exact_mut(n).zip(t.chunks_exact(n)) {
-            for ((out, t), w) in out[at.clone()].iter_mut().zip(&t[at.clone()]).zip(&*w) {
-                *out += *w * *t;
-            }
+            add_products(&mut out[at.clone()], w, &t[at.clone()], fresh);
         }
     }
 }
@@ -187,6 +184,12 @@ fn scaled_or_summed<T: Real>(
         let at = start..n.min(start + CHUNK);
         let w = &mut w[..at.len()];
         factors(at.clone(), w);
+        if (from, to) == (n, 1) {
+            for (out, t) in out.iter_mut().zip(t.chunks_exact(n)) {
+                *out += dot(w, &t[at.clone()]);
+            }
+            continue;
+        }
         for c in 0..width {
             for (i, w) in at.clone().zip(&*w) {
                 out[c * to + i * out_step] += *w * t[c * from + i * step];

@@ -5,8 +5,9 @@ use crate::inputs::Inputs;
 use crate::linearised::Need;
 use crate::operands::{Operation, Targets};
 use crate::primitive::Asked;
-use crate::program::Op;
+use crate::program::{Node, Op};
 use crate::real::Real;
+use crate::rules::bilinear::Bilinear;
 
 use super::primal::Plan;
 use super::{Sweep, split};
@@ -59,6 +60,14 @@ impl<T: Real> Sweep<'_, T> {
         self.work.make_scratch();
         for node in &self.program.nodes {
             let moves = node.depends.meets(moving);
+            if let Op::Bilinear(f) = &node.op
+                && moves
+                && node.activity.tangent
+                && plan.takes(node)
+                && self.multiply_along(*f, node, block)
+            {
+                continue;
+            }
             let Op::Fused(f) = &node.op else {
                 if plan.takes(node) {
                     self.evaluate(node, plan);
@@ -91,5 +100,25 @@ impl<T: Real> Sweep<'_, T> {
         }
         plan.close(self.work);
         self.pull(&[T::one()], targets);
+    }
+
+    /// The value of a product and its tangents, where a vector moves and a matrix that is read once does
+    /// not; else `false`.
+    fn multiply_along(&mut self, f: Bilinear, node: &Node<T>, block: Block) -> bool {
+        let work = &mut *self.work;
+        let at = Operation {
+            program: self.program,
+            node,
+        };
+        let (done, out) = split(&mut work.values, node, 1);
+        let (moved, out_tangent) = split(&mut work.tangents, node, 1);
+        let (a, tangents) = (at.operands(done), at.tangents(moved, block, false));
+        let of = |k: usize| (a.get(k), at.shape(k));
+        let (left, t, m, v) = match (tangents.get(0), tangents.get(1)) {
+            (None, Some(t)) => (false, t, of(0), of(1)),
+            (Some(t), None) => (true, t, of(1), of(0)),
+            _ => return false,
+        };
+        f.apply_along(left, m, ([v.0, t], v.1), [out, out_tangent])
     }
 }

@@ -18,7 +18,7 @@ use crate::operands::{OperandAdjoints, OperandTangents, Operands, Operation};
 use crate::program::Node;
 use crate::ranks;
 use crate::real::Real;
-use crate::threads::for_each;
+use crate::threads::{for_each, worth};
 use crate::workspace::Workspace;
 
 use super::Sweep;
@@ -37,13 +37,47 @@ fn each<T: Real>(
 ) {
     let mine = leaves.mine();
     let nested = &mut nested[node.nested as usize..][mine.clone()];
+    assert_are_here(nested);
     let mut parts: SmallVec<[Part<'_, T>; 64]> = leaves.all[mine].iter().zip(nested).collect();
-    assert!(
-        parts.iter().all(|(_, work)| !work.elsewhere),
-        "a sum of leaves that ranks evaluated together: go on outside of `threads::for_each`"
-    );
     for_each(&mut parts, leaves.work * width, |(leaf, work)| {
         f(leaf, work)
+    });
+}
+
+fn assert_are_here<T: Real>(leaves: &[Workspace<T>]) {
+    assert!(
+        leaves.iter().all(|work| !work.elsewhere),
+        "a sum of leaves that ranks evaluated together: go on outside of `threads::for_each`"
+    );
+}
+
+/// Leaves that go one after the other, so that each finds the buffers of the one before in a cache.
+const IN_TURN: usize = 8;
+
+/// [`each`] along some directions, a few after the other: the buffers of tangents and of those of adjoints
+/// go from leaf to leaf, and each keeps what comes out of it.
+fn each_along<T: Real>(
+    leaves: &Leaves<T>,
+    node: &Node<T>,
+    nested: &mut [Workspace<T>],
+    width: usize,
+    f: impl Fn(&Leaf<T>, &mut Workspace<T>) + Sync + Send,
+) {
+    let (mine, work) = (leaves.mine(), leaves.work * width);
+    let nested = &mut nested[node.nested as usize..][mine.clone()];
+    assert_are_here(nested);
+    let len = mine.len().div_ceil(worth(work)).clamp(1, IN_TURN);
+    let chunks = leaves.all[mine].chunks(len).zip(nested.chunks_mut(len));
+    let mut chunks: SmallVec<[_; 64]> = chunks.collect();
+    for_each(&mut chunks, work, |(leaves, nested)| {
+        for (k, leaf) in leaves.iter().enumerate() {
+            let (work, next) = nested[k..].split_first_mut().expect("a workspace each");
+            work.handed_on = false;
+            f(leaf, work);
+            if let Some(next) = next.first_mut() {
+                work.hand_tangents_on(&leaf.of, width, next);
+            }
+        }
     });
 }
 
@@ -238,12 +272,12 @@ pub(super) fn push<T: Real>(
     tangents: &OperandTangents<'_, T>,
     out: &mut [T],
 ) {
-    each(leaves, at.node, nested, tangents.width(), |leaf, work| {
+    let width = tangents.width();
+    each_along(leaves, at.node, nested, width, |leaf, work| {
         let mut within = Sweep::of(&leaf.of, work);
         let block = seed(leaf, &mut within, tangents);
         within.push_along(block);
     });
-    let width = tangents.width();
     let follow = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
         seed(leaf, &mut Sweep::of(&leaf.of, work), tangents);
     };
@@ -283,7 +317,7 @@ pub(super) fn pull_tangents<T: Real>(
     adjoints: &mut OperandAdjoints<'_, T>,
 ) {
     let width = tangents.width();
-    each(leaves, at.node, nested, width, |leaf, work| {
+    each_along(leaves, at.node, nested, width, |leaf, work| {
         let mut within = Sweep::of(&leaf.of, work);
         let block = seed(leaf, &mut within, tangents);
         if block.moving != Inputs::NONE {

@@ -50,10 +50,8 @@ impl Product {
         fresh: bool,
     ) {
         let Product { f, left, right, .. } = self;
-        if width >= FEW
-            && let Some((turned, rows)) = f.wide_left(left, width)
-        {
-            return turned.apply(b, right, t, rows, out, fresh);
+        if width > 1 && f.apply_columns((true, false), (b, right), (t, left), out, fresh) {
+            return;
         }
         each(width, t, out, |t, out| {
             f.apply(t, left, b, right, out, fresh);
@@ -71,6 +69,9 @@ impl Product {
         fresh: bool,
     ) {
         let Product { f, left, right, .. } = self;
+        if width > 1 && f.apply_columns((false, false), (a, left), (t, right), out, fresh) {
+            return;
+        }
         if width >= self.few()
             && let Some((f, wide)) = f.wide_right(right, width)
         {
@@ -93,11 +94,8 @@ impl Product {
     ) {
         let shape = self.out;
         let Product { f, left, right, .. } = self;
-        if width >= FEW
-            && let Some((turned, _)) = f.wide_left(left, width)
-        {
-            let wide = Shape::matrix(shape.len(), width);
-            return turned.right_adjoint(u, wide, b, right, out, fresh);
+        if width > 1 && f.apply_columns((true, true), (b, right), (u, left), out, fresh) {
+            return;
         }
         each(width, u, out, |u, out| {
             f.left_adjoint(u, shape, b, right, out, fresh);
@@ -116,6 +114,9 @@ impl Product {
     ) {
         let shape = self.out;
         let Product { f, left, right, .. } = self;
+        if width > 1 && f.apply_columns((false, true), (a, left), (u, right), out, fresh) {
+            return;
+        }
         if width >= self.few()
             && let Some((f, _)) = f.wide_right(right, width)
         {

@@ -7,7 +7,7 @@ use crate::inputs::Inputs;
 use crate::operands::Operation;
 use crate::program::{Node, Op, Program};
 use crate::real::Real;
-use crate::rules::elementwise::{CLEARED, Side};
+use crate::rules::elementwise::Side;
 
 use super::columns::{Pair, binary_first, each, unary_first};
 use super::products::Product;
@@ -108,13 +108,8 @@ impl<'a, T: Real> Sweep<'a, T> {
         let at = Operation { program, node };
         let (done, out) = split(&mut work.tangents, node, width);
         let (a, tangents) = (at.operands(&work.values), at.tangents(done, block, false));
-        // The first term of the sum takes the place of what stood there. A few entries are zeroed
-        // instead, for an elementwise operation.
-        let few = out.len() <= CLEARED && matches!(node.op, Op::Unary(..) | Op::Binary(_));
-        if few {
-            out.fill(T::zero());
-        }
-        let mut fresh = !few;
+        // The first term of the sum takes the place of what stood there.
+        let mut fresh = true;
         match &node.op {
             Op::Input | Op::Constant => unreachable!("constants do not move"),
             Op::Unary(f, p) => {

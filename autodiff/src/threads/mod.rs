@@ -15,6 +15,14 @@ use crate::ranks;
 /// sleeps takes three, and one that is awake a fifth of one.
 const PARALLEL_WORK: usize = 1 << 17;
 
+/// How many threads so many multiplications are worth.
+pub(crate) fn worth(work: usize) -> usize {
+    match work < PARALLEL_WORK {
+        true => 1,
+        false => rayon::current_num_threads(),
+    }
+}
+
 /// Runs `f` on every part, on several threads where `work` multiplications are worth it.
 ///
 /// Inside a `rayon` pool its threads take the parts. Outside of one, where entering it would cost more
@@ -26,10 +34,7 @@ const PARALLEL_WORK: usize = 1 << 17;
 /// If `f` does, when all parts are done.
 pub fn for_each<P: Send>(parts: &mut [P], work: usize, f: impl Fn(&mut P) + Sync + Send) {
     let f = |part: &mut P| ranks::alone(|| f(part));
-    if work < PARALLEL_WORK || parts.len() < 2 {
-        return parts.iter_mut().for_each(f);
-    }
-    let threads = rayon::current_num_threads();
+    let threads = if parts.len() < 2 { 1 } else { worth(work) };
     if threads < 2 {
         return parts.iter_mut().for_each(f);
     }

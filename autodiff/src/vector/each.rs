@@ -1,5 +1,6 @@
 //! Formulas over slices, in the widest vectors of the processor.
 
+use std::array::from_fn;
 use std::slice::{from_mut, from_ref};
 
 use pulp::bytemuck::{cast_slice, cast_slice_mut};
@@ -56,23 +57,32 @@ pub trait Vector: Sized {
     /// If it has more than there are lanes.
     fn store<S: Simd>(a: Self::Pack<S>, out: &mut [Self]);
 
-    /// `out[i] = formula(a[..][i], out[i])`. The last entries, too few for a vector, are computed in
-    /// one all the same, so that every entry has the same bits wherever it stands.
+    /// `out[i] = formula(a[..][i], old)`, where `old` is `out[i]`, or 0 if `out` is `fresh`. The last
+    /// entries, too few for a vector, are computed in one all the same, so that every entry has the same
+    /// bits wherever it stands.
     ///
     /// # Panics
     /// If an operand is shorter than `out`.
     #[doc(hidden)]
     #[allow(private_bounds)]
-    fn each<const N: usize>(formula: impl Formula<N>, a: [&[Self]; N], out: &mut [Self]);
-
-    /// [`each`](Vector::each), inside a kernel that runs already.
-    #[doc(hidden)]
-    #[allow(private_bounds)]
-    fn each_in<S: Simd, const N: usize>(
-        simd: S,
+    fn each<const N: usize>(
         formula: impl Formula<N>,
         a: [&[Self]; N],
         out: &mut [Self],
+        fresh: bool,
+    );
+
+    /// [`each`](Vector::each), where an operand of one entry goes with all of the others'.
+    ///
+    /// # Panics
+    /// If an operand has no entry, and `out` some.
+    #[doc(hidden)]
+    #[allow(private_bounds)]
+    fn each_spread<const N: usize>(
+        formula: impl Formula<N>,
+        a: [&[Self]; N],
+        out: &mut [Self],
+        fresh: bool,
     );
 }
 
@@ -157,49 +167,101 @@ macro_rules! vector {
 
             #[allow(private_bounds)]
             #[inline]
-            fn each<const N: usize>(formula: impl Formula<N>, a: [&[$type]; N], out: &mut [$type]) {
-                struct Each<'a, F, const N: usize> {
-                    formula: F,
-                    a: [&'a [$type]; N],
-                    out: &'a mut [$type],
-                }
-
-                impl<F: Formula<N>, const N: usize> WithSimd for Each<'_, F, N> {
-                    type Output = ();
-
-                    #[inline(always)]
-                    fn with_simd<S: Simd>(self, s: S) {
-                        $type::each_in(s, self.formula, self.a, self.out);
-                    }
-                }
-
-                dispatch(Each { formula, a, out });
-            }
-
-            #[allow(private_bounds)]
-            #[inline(always)]
-            fn each_in<S: Simd, const N: usize>(
-                s: S,
+            fn each<const N: usize>(
                 formula: impl Formula<N>,
                 a: [&[$type]; N],
                 out: &mut [$type],
+                fresh: bool,
             ) {
+                dispatch(Each::<'_, $type, _, N, false> {
+                    formula,
+                    a,
+                    out,
+                    fresh,
+                });
+            }
+
+            #[allow(private_bounds)]
+            #[inline]
+            fn each_spread<const N: usize>(
+                formula: impl Formula<N>,
+                a: [&[$type]; N],
+                out: &mut [$type],
+                fresh: bool,
+            ) {
+                dispatch(Each::<'_, $type, _, N, true> {
+                    formula,
+                    a,
+                    out,
+                    fresh,
+                });
+            }
+        }
+
+        impl<F: Formula<N>, const N: usize, const SPREAD: bool> WithSimd
+            for Each<'_, $type, F, N, SPREAD>
+        {
+            type Output = ();
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, s: S) {
+                let Each {
+                    formula,
+                    a,
+                    out,
+                    fresh,
+                } = self;
                 let n = out.len();
                 let (out, out_tail) = S::$split_mut(out);
-                let parts = a.map(|a| S::$split(&a[..n]));
-                let heads = parts.map(|(head, _)| &head[..out.len()]);
+                let old = |out: &S::$v| if fresh { s.$splat(0.0) } else { *out };
+                let old_tail = |out: &[$type]| match fresh {
+                    true => s.$splat(0.0),
+                    false => s.$load(out),
+                };
+                if SPREAD && (0..N).any(|k| a[k].len() != n) {
+                    let one = |k: usize| a[k].len() != n;
+                    let ones: [_; N] = from_fn(|k| match one(k) {
+                        true => s.$splat(a[k][0]),
+                        false => s.$splat(0.0),
+                    });
+                    for i in 0..out.len() {
+                        let a = from_fn(|k| match one(k) {
+                            true => $Pack(s, ones[k]),
+                            false => $Pack(s, S::$split(a[k]).0[i]),
+                        });
+                        out[i] = formula.of(a, $Pack(s, old(&out[i]))).1;
+                    }
+                    if !out_tail.is_empty() {
+                        let a = from_fn(|k| match one(k) {
+                            true => $Pack(s, ones[k]),
+                            false => $Pack(s, s.$load(S::$split(a[k]).1)),
+                        });
+                        let new = formula.of(a, $Pack(s, old_tail(out_tail)));
+                        s.$store(out_tail, new.1);
+                    }
+                    return;
+                }
+                let heads: [_; N] = from_fn(|k| &S::$split(&a[k][..n]).0[..out.len()]);
                 for i in 0..out.len() {
-                    let a = heads.map(|a| $Pack(s, a[i]));
-                    out[i] = formula.of(a, $Pack(s, out[i])).1;
+                    let a = from_fn(|k| $Pack(s, heads[k][i]));
+                    out[i] = formula.of(a, $Pack(s, old(&out[i]))).1;
                 }
                 if !out_tail.is_empty() {
-                    let a = parts.map(|(_, tail)| $Pack(s, s.$load(tail)));
-                    let old = $Pack(s, s.$load(out_tail));
-                    s.$store(out_tail, formula.of(a, old).1);
+                    let a = from_fn(|k| $Pack(s, s.$load(S::$split(&a[k][..n]).1)));
+                    let new = formula.of(a, $Pack(s, old_tail(out_tail)));
+                    s.$store(out_tail, new.1);
                 }
             }
         }
     };
+}
+
+/// A formula over slices; if it may `SPREAD`, some have one entry for all.
+struct Each<'a, T, F, const N: usize, const SPREAD: bool> {
+    formula: F,
+    a: [&'a [T]; N],
+    out: &'a mut [T],
+    fresh: bool,
 }
 
 vector!(f64 F64s f64s F64_LANES as_simd_f64s as_mut_simd_f64s partial_load_f64s

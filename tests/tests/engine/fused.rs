@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use autodiff::{Point, Program, Real, Shape, Var};
+use autodiff::{Inputs, Point, Program, Real, Shape, Var};
 use models::Dataset;
 use models::data::Samples;
 use nalgebra::DMatrix;
@@ -19,6 +19,9 @@ fn samples(n: usize, d: usize, classes: usize) -> Samples {
         features: features.into(),
     }
 }
+
+/// Directions of a block.
+const WIDTH: usize = 11;
 
 /// Value, gradients and products of two programs agree.
 pub(crate) fn agree<T: Real>(fused: &Arc<Program<T>>, plain: &Arc<Program<T>>, tolerance: f64) {
@@ -61,6 +64,21 @@ pub(crate) fn agree<T: Real>(fused: &Arc<Program<T>>, plain: &Arc<Program<T>>, t
         b.second(&directions);
         for k in 0..inputs.len() {
             close(a.product(k), b.product(k), "product");
+        }
+        // So many at once, more than go through a pass together: each shorter than the one before.
+        let columns = |v: &&[T]| {
+            let column = |c: usize| v.iter().map(move |v| *v / T::of((c + 1) as f64));
+            Vec::from_iter((0..WIDTH).flat_map(column))
+        };
+        let blocks = Vec::from_iter(directions.iter().map(|v| v.as_ref().map(columns)));
+        let blocks = Vec::from_iter(blocks.iter().map(|v| v.as_deref()));
+        a.second_block(WIDTH, &blocks, Inputs::ALL);
+        for k in 0..inputs.len() {
+            let block = a.product(k).chunks(inputs[k].len()).enumerate();
+            for (c, column) in block {
+                let want = b.product(k).iter().map(|v| *v / T::of((c + 1) as f64));
+                close(column, &Vec::from_iter(want), "product of a block");
+            }
         }
         // Evaluated along the direction, to the bit.
         let mut joint = fused.point();
@@ -155,6 +173,12 @@ fn cross_entropy_is_its_expansion() {
     softmax::<f32>(1e-4);
 }
 
+/// What `run` gives on so many threads.
+fn on<R: Send>(threads: usize, run: impl Fn() -> R + Send) -> R {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build().expect("a pool").install(run)
+}
+
 /// The same bits on one thread and on several, on data large enough to be shared out.
 #[test]
 fn the_number_of_threads_does_not_matter() {
@@ -164,11 +188,7 @@ fn the_number_of_threads_does_not_matter() {
         data.weighted_cross_entropy(v[0], v[1])
     });
     let bits = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .expect("a pool");
-        pool.install(|| {
+        on(threads, || {
             let mut point = program.point();
             let w: Vec<f64> = (0..classes * d).map(|i| (i as f64).sin()).collect();
             let s: Vec<f64> = (0..n).map(|i| 0.5 + 0.4 * (i as f64).cos()).collect();
@@ -182,6 +202,25 @@ fn the_number_of_threads_does_not_matter() {
             ];
             let numbers = all.into_iter().flatten().chain([&value]);
             numbers.map(|v| v.to_bits()).collect::<Vec<u64>>()
+        })
+    };
+    assert_eq!(bits(1), bits(2));
+    assert_eq!(bits(1), bits(5));
+}
+
+#[test]
+fn nor_does_it_for_blocks_of_products() {
+    let (n, d) = (9001, 40);
+    let data = Dataset::<f64>::binary(&samples(n, d, 2));
+    let program = Program::record(&[Shape::vector(d)], |v| data.logistic_loss(v[0]));
+    let w: Vec<f64> = (0..d).map(|i| (i as f64).sin()).collect();
+    let block: Vec<f64> = (0..16 * d).map(|i| (i as f64).cos()).collect();
+    let bits = |threads: usize| {
+        on(threads, || {
+            let mut point = program.point();
+            point.linearise(&[&w]);
+            point.second_block(16, &[Some(&block)], Inputs::ALL);
+            Vec::from_iter(point.product(0).iter().map(|v| v.to_bits()))
         })
     };
     assert_eq!(bits(1), bits(2));

@@ -2,7 +2,7 @@
 //! samples are kept.
 
 use autodiff::vector::{Width, limit_width, width};
-use autodiff::{Batch, Batched, Real, Sampled, Storage, Var, batched};
+use autodiff::{Batch, Batched, Inputs, Real, Sampled, Storage, Var, batched};
 use models::Dataset;
 use models::data::Samples;
 use nalgebra::DMatrix;
@@ -31,7 +31,7 @@ fn wave<T: Real>(len: usize, shift: f64) -> Vec<T> {
     Vec::from_iter((0..len).map(|i| T::of(0.3 * (1.9 * i as f64 + shift).cos())))
 }
 
-/// Value, gradient, and a product at the point and in one pass, of all samples and of a batch.
+/// Value, gradient, a product at the point and in one pass, and a block, of all samples and of a batch.
 fn bits<T: Real>(data: &Dataset<T>, classes: usize) -> Vec<u64> {
     let (n, loss) = (data.len(), data.clone());
     let loss = batched(n, move |_: Var<T>, y: Var<T>, at: Batch<T>| match classes {
@@ -55,6 +55,9 @@ fn bits<T: Real>(data: &Dataset<T>, classes: usize) -> Vec<u64> {
         found.push(point.linearise(&inputs));
         found.extend_from_slice(point.gradient(1));
         point.second(&moves);
+        found.extend_from_slice(point.product(1));
+        let block = wave::<T>(11 * dim, 2.0);
+        point.second_block(11, &[None, Some(&block)], Inputs::ALL);
         found.extend_from_slice(point.product(1));
         found.push(point.linearise_along(&inputs, &moves));
         point.second(&moves);

@@ -68,22 +68,26 @@ macro_rules! binary_table {
     (@kernels $T:ident $($Name:ident)*) => {
         impl PairKernels for $T {
             fn pair_value(row: Binary, a: [&[$T]; 2], out: &mut [$T]) {
-                match row { $(Binary::$Name => $T::each(Value(rows::$Name), a, out),)* }
+                match row { $(Binary::$Name => $T::each_spread(Value(rows::$Name), a, out, true),)* }
             }
 
-            fn pair_first(row: Binary, by: Side, a: [&[$T]; 3], out: &mut [$T]) {
+            fn pair_first(
+                row: Binary, by: Side, a: [&[$T]; 3], out: &mut [$T], fresh: bool,
+            ) {
                 match (row, by) { $(
-                    (Binary::$Name, Side::Left) => $T::each(ByA(rows::$Name), a, out),
-                    (Binary::$Name, Side::Right) => $T::each(ByB(rows::$Name), a, out),
+                    (Binary::$Name, Side::Left) => $T::each_spread(ByA(rows::$Name), a, out, fresh),
+                    (Binary::$Name, Side::Right) => $T::each_spread(ByB(rows::$Name), a, out, fresh),
                 )* }
             }
 
-            fn pair_second(row: Binary, by: (Side, Side), a: [&[$T]; 4], out: &mut [$T]) {
+            fn pair_second(
+                row: Binary, by: (Side, Side), a: [&[$T]; 4], out: &mut [$T], fresh: bool,
+            ) {
                 use Side::{Left, Right};
                 match (row, by) { $(
-                    (Binary::$Name, (Left, Left)) => $T::each(ByAa(rows::$Name), a, out),
-                    (Binary::$Name, (Right, Right)) => $T::each(ByBb(rows::$Name), a, out),
-                    (Binary::$Name, _) => $T::each(ByAb(rows::$Name), a, out),
+                    (Binary::$Name, (Left, Left)) => $T::each_spread(ByAa(rows::$Name), a, out, fresh),
+                    (Binary::$Name, (Right, Right)) => $T::each_spread(ByBb(rows::$Name), a, out, fresh),
+                    (Binary::$Name, _) => $T::each_spread(ByAb(rows::$Name), a, out, fresh),
                 )* }
             }
         }

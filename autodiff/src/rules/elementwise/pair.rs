@@ -1,7 +1,5 @@
 //! What the sweeps make of a binary row.
 
-use std::ops::Range;
-
 use super::binary::{Binary, Side};
 use crate::real::Real;
 use crate::vector::{Formula, Lanes};
@@ -17,14 +15,14 @@ pub(super) trait Row: Copy {
 }
 
 /// All rows compiled for a scalar type, here and not again in each crate that records programs; all
-/// slices have the length of `out`.
+/// slices have the length of `out`, or one entry that goes with all of the others'.
 pub trait PairKernels: Sized {
     /// `out = f(a, b)` for `[a, b]`.
     fn pair_value(row: Binary, a: [&[Self]; 2], out: &mut [Self]);
-    /// `out += ∂f/∂by · t` for `[a, b, t]`.
-    fn pair_first(row: Binary, by: Side, a: [&[Self]; 3], out: &mut [Self]);
+    /// `out += ∂f/∂by · t` for `[a, b, t]`; here as below `out` is overwritten if it is `fresh`.
+    fn pair_first(row: Binary, by: Side, a: [&[Self]; 3], out: &mut [Self], fresh: bool);
     /// `out += ∂²f/∂by · s · t` for `[a, b, s, t]`.
-    fn pair_second(row: Binary, by: (Side, Side), a: [&[Self]; 4], out: &mut [Self]);
+    fn pair_second(row: Binary, by: (Side, Side), a: [&[Self]; 4], out: &mut [Self], fresh: bool);
 }
 
 macro_rules! formulas {
@@ -72,12 +70,11 @@ impl Binary {
     /// `out = f(a, b)`; here as below an operand of one entry goes with all of the others'.
     #[inline]
     pub(crate) fn eval<T: Real>(self, a: &[T], b: &[T], out: &mut [T]) {
-        spread(out.len(), [a, b], |at, a| {
-            T::pair_value(self, a, &mut out[at.0..at.1]);
-        });
+        T::pair_value(self, [a, b], out);
     }
 
     /// `out += ∂f/∂by · t`; here as below `out` is overwritten if it is `fresh`.
+    #[inline]
     pub(crate) fn first<T: Real>(
         self,
         by: Side,
@@ -86,19 +83,11 @@ impl Binary {
         out: &mut [T],
         fresh: bool,
     ) {
-        if !fresh {
-            return spread(out.len(), [a, b, t], |at, a| {
-                T::pair_first(self, by, a, &mut out[at.0..at.1]);
-            });
-        }
-        spread(out.len(), [a, b, t], |at, a| {
-            cleared(&mut out[at.0..at.1], |at, out| {
-                T::pair_first(self, by, a.map(|a| &a[at.clone()]), out);
-            });
-        });
+        T::pair_first(self, by, [a, b, t], out, fresh);
     }
 
     /// `out += ∂²f/∂by∂along · s · t`.
+    #[inline]
     pub(crate) fn second<T: Real>(
         self,
         by: (Side, Side),
@@ -108,62 +97,6 @@ impl Binary {
         out: &mut [T],
         fresh: bool,
     ) {
-        if !fresh {
-            return spread(out.len(), [a, b, s, t], |at, a| {
-                T::pair_second(self, by, a, &mut out[at.0..at.1]);
-            });
-        }
-        spread(out.len(), [a, b, s, t], |at, a| {
-            cleared(&mut out[at.0..at.1], |at, out| {
-                T::pair_second(self, by, a.map(|a| &a[at.clone()]), out);
-            });
-        });
-    }
-}
-
-/// Entries that are zeroed at a time: they stay in a first-level cache until they are added to.
-pub(crate) const CLEARED: usize = 1024;
-
-/// Calls `f`, which adds to `out`, part by part, each zeroed before. (A flag in the formulas would make
-/// each call of a kernel dearer.)
-pub(super) fn cleared<T: Real>(out: &mut [T], mut f: impl FnMut(Range<usize>, &mut [T])) {
-    for (k, out) in out.chunks_mut(CLEARED).enumerate() {
-        out.fill(T::zero());
-        let first = k * CLEARED;
-        f(first..first + out.len(), out);
-    }
-}
-
-/// Entries that a repeated operand is written out for, on the stack.
-const CHUNK: usize = 64;
-
-/// Calls `f` for runs of entries, from and to, with operands of their length; an operand of one
-/// entry is repeated.
-#[inline(always)]
-fn spread<T: Real, const N: usize>(
-    n: usize,
-    operands: [&[T]; N],
-    mut f: impl FnMut((usize, usize), [&[T]; N]),
-) {
-    if operands.iter().all(|a| a.len() == n) {
-        return f((0, n), operands);
-    }
-    if n == 0 {
-        return;
-    }
-    // Filled in place: a map would move arrays about.
-    let mut repeated = [[T::zero(); CHUNK]; N];
-    for (all, a) in repeated.iter_mut().zip(operands) {
-        if a.len() != n {
-            all[..n.min(CHUNK)].fill(a[0]);
-        }
-    }
-    for start in (0..n).step_by(CHUNK) {
-        let end = n.min(start + CHUNK);
-        let run = std::array::from_fn(|k| match operands[k].len() == n {
-            true => &operands[k][start..end],
-            false => &repeated[k][..end - start],
-        });
-        f((start, end), run);
+        T::pair_second(self, by, [a, b, s, t], out, fresh);
     }
 }

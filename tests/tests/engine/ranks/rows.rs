@@ -32,7 +32,7 @@ fn class(i: usize) -> f64 {
     (i % CLASSES) as f64
 }
 
-/// Value, gradients and products of x and y.
+/// Value, gradients, products and a block of them, of x and y.
 fn numbers(program: &Arc<Program<f64>>) -> Vec<u64> {
     let wave = |k: usize, phase: f64| -> Vec<f64> {
         let entries = 0..program.input_shape(k).len();
@@ -45,6 +45,9 @@ fn numbers(program: &Arc<Program<f64>>) -> Vec<u64> {
     let mut all = vec![point.linearise(&[&x, &y])];
     all.extend((0..2).flat_map(|k| point.gradient(k).to_vec()));
     point.second_by(&[Some(&u), Some(&v)], Inputs::ALL);
+    all.extend((0..2).flat_map(|k| point.product(k).to_vec()));
+    let blocks = [&u, &v].map(|of| of.repeat(3));
+    point.second_block(3, &[Some(&blocks[0]), Some(&blocks[1])], Inputs::ALL);
     all.extend((0..2).flat_map(|k| point.product(k).to_vec()));
     all.into_iter().map(f64::to_bits).collect()
 }

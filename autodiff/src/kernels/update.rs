@@ -1,0 +1,102 @@
+//! Updates of a slice by another one or by a number, in plain loops.
+
+use pulp::{Simd, WithSimd};
+
+use crate::real::Real;
+use crate::simd::dispatch_plain;
+
+/// What is done with each entry `o` of a slice and a number or an entry `a`.
+#[derive(Clone, Copy)]
+enum Update<'a, T> {
+    /// `o + a`
+    Add(&'a [T]),
+    /// `o − a`
+    Sub(&'a [T]),
+    /// `o + s a`
+    Axpy(T, &'a [T]),
+    /// `o + b a`
+    AddProduct(&'a [T], &'a [T]),
+    /// `0 + b a`: added to zero, as the sign of a zero has it.
+    Product(&'a [T], &'a [T]),
+    /// `o + s`
+    Shift(T),
+}
+
+struct Updated<'o, 'a, T> {
+    out: &'o mut [T],
+    by: Update<'a, T>,
+}
+
+impl<T: Real> WithSimd for Updated<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let out = self.out.iter_mut();
+        match self.by {
+            Update::Add(a) => out.zip(a).for_each(|(o, a)| *o += *a),
+            Update::Sub(a) => out.zip(a).for_each(|(o, a)| *o -= *a),
+            Update::Axpy(s, a) => out.zip(a).for_each(|(o, a)| *o += s * *a),
+            Update::AddProduct(b, a) => {
+                out.zip(b.iter().zip(a))
+                    .for_each(|(o, (b, a))| *o += *b * *a);
+            }
+            Update::Product(b, a) => {
+                out.zip(b.iter().zip(a))
+                    .for_each(|(o, (b, a))| *o = *b * *a);
+            }
+            Update::Shift(s) => out.for_each(|o| *o += s),
+        }
+    }
+}
+
+#[inline]
+fn update<T: Real>(out: &mut [T], by: Update<'_, T>) {
+    dispatch_plain(out.len(), Updated { out, by });
+}
+
+/// `out += scale · a`.
+pub fn axpy<T: Real>(out: &mut [T], scale: T, a: &[T]) {
+    assert_eq!(out.len(), a.len(), "axpy: lengths");
+    update(out, Update::Axpy(scale, a));
+}
+
+/// `out += a`.
+pub fn add<T: Real>(out: &mut [T], a: &[T]) {
+    assert_eq!(out.len(), a.len(), "add: lengths");
+    update(out, Update::Add(a));
+}
+
+/// `out −= a`.
+pub(crate) fn sub<T: Real>(out: &mut [T], a: &[T]) {
+    assert_eq!(out.len(), a.len(), "sub: lengths");
+    update(out, Update::Sub(a));
+}
+
+/// `out += b · a`, entry by entry; here as below `out` is overwritten if it is `fresh`.
+pub(crate) fn add_products<T: Real>(out: &mut [T], b: &[T], a: &[T], fresh: bool) {
+    assert!(
+        out.len() == a.len() && out.len() == b.len(),
+        "products: lengths"
+    );
+    match fresh {
+        true => update(out, Update::Product(b, a)),
+        false => update(out, Update::AddProduct(b, a)),
+    }
+}
+
+/// `out += a`.
+pub(crate) fn put<T: Real>(out: &mut [T], a: &[T], fresh: bool) {
+    match fresh {
+        true => out.copy_from_slice(a),
+        false => add(out, a),
+    }
+}
+
+/// Adds a number to every entry.
+pub(crate) fn put_number<T: Real>(out: &mut [T], number: T, fresh: bool) {
+    match fresh {
+        true => out.fill(number),
+        false => update(out, Update::Shift(number)),
+    }
+}
