@@ -27,7 +27,6 @@ fn of_records(records: &[&Record], percent: &[String]) -> Table {
         ),
         Column::count("gradients", |r: &Record| r.gradients),
         Column::count("HVPs", |r: &Record| r.hvps),
-        Column::count("samples", |r: &Record| r.samples),
         Column::time("time", |r: &Record| Some(r.seconds)),
         Column::bytes("peak", |r: &Record| Some(r.peak_bytes)),
         Column::words("status", |r: &Record| r.status.to_string()),
