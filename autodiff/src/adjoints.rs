@@ -76,6 +76,11 @@ impl<T: Real> Adjoints<T> {
         (written == Some(&true)).then(|| &self.entries[Columns::all(1).back_of(node)])
     }
 
+    /// The entries of an input in some columns, after the end of a sweep, to be written.
+    pub(crate) fn of_input_mut(&mut self, node: &Node<T>, width: usize) -> &mut [T] {
+        &mut self.entries[Columns::all(width).back_of(node)]
+    }
+
     /// Zeroes the entries of a node to which nothing came, in one column.
     #[inline(always)]
     pub(crate) fn ensure(&mut self, program: &Program<T>, node: &Node<T>) {

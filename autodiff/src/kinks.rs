@@ -113,9 +113,12 @@ impl<T: Real> Program<T> {
                 continue;
             }
             let passed = |id: usize| self.passed()[id];
-            if matches!(node.op, Op::Leaves(_)) && passed(position) {
-                let inside = node.op.leaves().zip(&work.nested[node.nested as usize..]);
-                leaves.extend(inside.flat_map(|(leaf, work)| leaf.kinks(work)));
+            if let Op::Leaves(all) = &node.op
+                && passed(position)
+            {
+                let inside = all.all.iter().zip(&work.nested[node.nested as usize..]);
+                let kinks = inside.flat_map(|(leaf, work)| leaf.seen(work, |w| leaf.of.kinks(w)));
+                leaves.extend(kinks);
             }
             self.corners(node, &work.values, &mut |entry, corner| {
                 found.push(Kink {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::program::{Op, Program};
+use crate::ranks;
 use crate::real::Real;
 use crate::rules::bilinear::Bilinear;
 use crate::shape::Shape;
@@ -33,6 +34,28 @@ pub(crate) struct Leaves<T: Real> {
     pub(crate) all: Vec<Leaf<T>>,
     /// Multiplications of a sweep over all of them, roughly.
     pub(crate) work: usize,
+    /// Whether one has leaves inside.
+    nested: bool,
+}
+
+impl<T: Real> Leaves<T> {
+    /// Whether several ranks share them out: leaves inside of leaves would be swept by some alone.
+    pub(crate) fn are_shared(&self) -> bool {
+        !self.nested && ranks::size() > 1
+    }
+
+    /// Those of a rank.
+    pub(crate) fn of_rank(&self, rank: usize) -> Range<usize> {
+        ranks::share(self.all.len(), rank, ranks::size())
+    }
+
+    /// Those that this rank sweeps.
+    pub(crate) fn mine(&self) -> Range<usize> {
+        match self.are_shared() {
+            true => self.of_rank(ranks::rank()),
+            false => 0..self.all.len(),
+        }
+    }
 }
 
 /// Multiplications that an elementwise operation on an entry takes the time of, roughly.
@@ -63,7 +86,8 @@ impl<'r, T: Real> Var<'r, T> {
     ///
     /// The functions are swept side by side, on several threads where their work is worth it, each in
     /// buffers of its own. What they give is added in their order, so the bits do not depend on the
-    /// number of threads.
+    /// number of threads. Several [ranks](crate::ranks) sweep a share of them each, and exchange what
+    /// they give.
     ///
     /// # Example
     /// ```
@@ -122,6 +146,8 @@ impl<'r, T: Real> Var<'r, T> {
         }
         let work = parts.iter().map(|(of, ..)| work(of)).sum();
         let operands: SmallVec<[Self; 8]> = operands;
-        at.leaves(Leaves { all, work }, &operands, Shape::SCALAR)
+        let inside = |leaf: &Leaf<T>| leaf.of.nodes.iter().any(|n| n.op.inner().next().is_some());
+        let nested = all.iter().any(inside);
+        at.leaves(Leaves { all, work, nested }, &operands, Shape::SCALAR)
     }
 }

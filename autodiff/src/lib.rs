@@ -44,6 +44,7 @@ mod plan;
 mod point;
 mod primitive;
 mod program;
+pub mod ranks;
 mod real;
 mod recorder;
 mod recordings;

@@ -7,6 +7,7 @@ use crate::bytes::Meter;
 use crate::inputs::Inputs;
 use crate::linearised::Need;
 use crate::program::{Node, Op, Program};
+use crate::ranks;
 use crate::real::Real;
 use crate::shape::Shape;
 use crate::site::Site;
@@ -78,10 +79,14 @@ impl<T: Real> Program<T> {
                     return Some(found);
                 }
             }
-            let mut leaves = node.op.leaves().zip(&work.nested[node.nested as usize..]);
-            let found = leaves.find_map(|(leaf, work)| leaf.first_non_finite(work));
-            if found.is_some() {
-                return found;
+            if let Op::Leaves(all) = &node.op {
+                let mut leaves = all.all.iter().zip(&work.nested[node.nested as usize..]);
+                let found = leaves.find_map(|(leaf, work)| {
+                    leaf.seen(work, |work| leaf.of.first_non_finite(work))
+                });
+                if found.is_some() {
+                    return found;
+                }
             }
             let values = match node.op {
                 Op::Constant => &self.constants[..],
@@ -126,6 +131,14 @@ impl<T: Real> Program<T> {
             "the program's value is {}: expected a scalar",
             self.output_shape()
         );
+        ranks::alone(|| self.look_for_non_finite(inputs, directions))
+    }
+
+    fn look_for_non_finite(
+        &self,
+        inputs: &[&[T]],
+        directions: &[Option<&[T]>],
+    ) -> Option<NonFinite> {
         let mut work = Workspace::new(self, &Meter::new());
         for (k, input) in inputs.iter().enumerate() {
             work.set_input(self, k, input);

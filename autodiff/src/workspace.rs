@@ -73,6 +73,8 @@ pub(crate) struct Workspace<T: Real> {
     pub(crate) state: Linearised,
     /// How many of the last inputs keep what they were set to: nothing else is given for them.
     pub(crate) held: usize,
+    /// Whether another rank swept in its own: inputs and results are here, and no values between.
+    pub(crate) elsewhere: bool,
     scratch_len: usize,
     meter: Meter,
     /// A tape of small steps holds as many bytes in these structures as in their buffers.
@@ -95,6 +97,7 @@ impl<T: Real> Workspace<T> {
             sweeps: Sweeps::default(),
             state: Linearised::Not,
             held: 0,
+            elsewhere: false,
             scratch_len: program.scratch_len,
             meter: meter.clone(),
             _own_bytes: Claim::new(Self::own_bytes(program), Category::Values, meter),
@@ -186,6 +189,24 @@ impl<T: Real> Workspace<T> {
                     .last(program.inputs)
             ),
         }
+    }
+
+    /// [`output`](Workspace::output), to be written; `None` if it is a constant.
+    pub(crate) fn output_mut(&mut self, program: &Program<T>) -> Option<&mut [T]> {
+        let output = &program.nodes[program.output];
+        let varies = !matches!(output.op, Op::Constant);
+        varies.then(|| &mut self.values[output.place()])
+    }
+
+    /// [`output_tangent`](Workspace::output_tangent), to be written.
+    pub(crate) fn output_tangent_mut(
+        &mut self,
+        program: &Program<T>,
+        moving: Inputs,
+        width: usize,
+    ) -> Option<&mut [T]> {
+        let output = program.reached(program.output as u32, moving)?;
+        Some(&mut self.tangents[Columns::all(width).of(output)])
     }
 
     /// How often the function `of` was swept by the gradients inside this workspace's program.

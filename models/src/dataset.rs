@@ -269,6 +269,7 @@ impl<T: Real> Dataset<T> {
             samples: self.features.clone(),
             n: indices.map_or(self.len(), |indices| indices.len()),
             picks: indices.is_some(),
+            first: 0,
         }
     }
 

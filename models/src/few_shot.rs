@@ -73,7 +73,7 @@ const START: [f64; 2] = [-3.0, 1.5];
 /// x = (W, b, ln λ, ln s), the first two as the layer of an [`Mlp`]; y holds the heads column by
 /// column. Tasks to train on draw their images from 1200 digits, tasks kept apart from the other 597;
 /// both draw classes from all ten. The lower level is quadratic, with μ = λ. The metrics are the
-/// accuracies in percent on the queries: of the tasks trained on, `accuracy`, and of those kept
+/// accuracies in percent on the queries: of the tasks trained on, `train_accuracy`, and of those kept
 /// apart, `test_accuracy`.
 ///
 /// # Panics
@@ -159,7 +159,7 @@ fn of_pools<T: Real>(settings: FewShot, train: &Pool, test: &Pool) -> Task<T> {
     let y = heads(train.len());
     let (upper, lower) = (shared.upper(train.clone()), shared.lower(train.clone()));
     Task {
-        metrics: vec![shared.accuracy("accuracy", train)],
+        metrics: vec![shared.accuracy("train_accuracy", train)],
         held_out,
         ..Task::per_sample("few-shot", upper, lower, x, y)
     }

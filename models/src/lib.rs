@@ -30,6 +30,7 @@ mod few_shot;
 mod gaussian;
 mod gaussian_process;
 mod group_ridge;
+mod held;
 mod held_out;
 mod hyper_cleaning;
 mod imaging;
@@ -65,6 +66,7 @@ pub use gaussian_process::{
     Evidence, GAUSSIAN_PROCESS, GAUSSIAN_PROCESS_LIKELIHOOD, gaussian_process,
 };
 pub use group_ridge::{GROUP_RIDGE, group_ridge};
+pub use held::RankedDataset;
 pub use held_out::HeldOut;
 pub use hyper_cleaning::{CORRUPTION, HYPER_CLEANING, HyperCleaning, hyper_cleaning};
 pub use imaging::{

@@ -122,7 +122,7 @@ impl<T: Real> ScoreLoss<T> {
             let [losses, curvatures] = &mut part.each;
             let rule = Scores {
                 loss: self.loss,
-                labels: &labels[part.first..],
+                labels: &labels[part.first - self.over.first..],
                 scale,
                 losses: asked.value.then_some(&mut **losses),
                 curvatures,
@@ -153,14 +153,16 @@ impl<T: Real> ScoreLoss<T> {
                 part.value = sum(losses);
             }
         });
+        let place = if asked.first { 0 } else { d }..count * d;
+        let summed = self.over.exchange(&all, 1, place);
         if asked.first {
-            self.over.gather(&all, 0..d, to.gradient);
+            self.over.gather(&all, &summed, 0..d, to.gradient);
         }
         if direction.is_some() {
-            self.over.gather(&all, d..2 * d, to.product);
+            self.over.gather(&all, &summed, d..2 * d, to.product);
         }
         if asked.value {
-            out[0] = Going::value(&all) * scale;
+            out[0] = Going::value(&all, &summed) * scale;
         }
     }
 
@@ -183,7 +185,8 @@ impl<T: Real> ScoreLoss<T> {
             };
             pass.run(Curvatures(curvatures));
         });
-        self.over.gather(&all, d..2 * d, to.product);
+        let summed = self.over.exchange(&all, 1, d..2 * d);
+        self.over.gather(&all, &summed, d..2 * d, to.product);
     }
 }
 
@@ -280,7 +283,7 @@ impl<T: Real> Primitive<T> for ScoreLoss<T> {
     }
 
     fn knows_hessian(&self) -> bool {
-        true
+        self.over.holds_all()
     }
 
     fn hessian_among(
@@ -292,6 +295,8 @@ impl<T: Real> Primitive<T> for ScoreLoss<T> {
         out: &mut [T],
     ) {
         let curvatures = self.split(&mut stash).curvatures;
+        // Every rank makes the block of all samples.
+        self.over.exchange_samples(1, curvatures);
         self.over
             .curvature_among(self.over.at(a), curvatures, of, room, out);
     }

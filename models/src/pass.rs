@@ -1,9 +1,11 @@
 //! Passes over the samples in fixed blocks, each with a partial sum of its own; the partial sums
-//! are added up in a fixed tree. So the bits do not depend on the number of threads.
+//! are added up in a fixed tree. So the bits do not depend on the number of threads, nor on that of
+//! the ranks, each of which goes over its share of the blocks of a whole data set.
 
 use std::ops::Range;
 use std::slice::from_ref;
 
+use autodiff::ranks::{self, SharedSum};
 use autodiff::rows::{Picked, RowPass, Rule, aligned, alignment, pad, tree_sum};
 use autodiff::threads::for_each;
 use autodiff::{Operands, Real, SparsePass, SparseRows, index_of};
@@ -24,6 +26,8 @@ pub(crate) struct Going<T: Real> {
     /// The number of samples that it goes over.
     pub(crate) n: usize,
     pub(crate) picks: bool,
+    /// Which sample is the first that is held: the first, but where each rank holds its own alone.
+    pub(crate) first: usize,
 }
 
 /// The samples of a block.
@@ -104,6 +108,32 @@ pub(crate) struct Room<'a, T> {
     pub(crate) own: &'a mut [T],
 }
 
+/// The sums of all blocks, as far as they are known: of this rank's, or those that all have exchanged.
+pub(crate) struct Summed<T> {
+    /// A message has the lengths of the data alone, and is no part of the scratch: a run that is saved
+    /// goes on with another number of ranks.
+    exchanged: Option<(SharedSum, Vec<T>)>,
+    /// What was exchanged of each block's own, and the entries of a message for each subtree.
+    from: usize,
+    len: usize,
+}
+
+fn whole_groups(samples: usize) -> usize {
+    samples.next_multiple_of(64).max(64)
+}
+
+/// Samples of every block but the last of so many dense ones.
+fn dense_block(n: usize, classes: usize) -> usize {
+    whole_groups(n.div_ceil(BLOCKS).max(8 * classes))
+}
+
+/// Which of n dense samples this rank goes over.
+pub(crate) fn dense_share(n: usize, classes: usize) -> Range<usize> {
+    let block = dense_block(n, classes);
+    let blocks = ranks::share(n.div_ceil(block), ranks::rank(), ranks::size());
+    n.min(blocks.start * block)..n.min(blocks.end * block)
+}
+
 impl<T: Real> Going<T> {
     /// Entries of a sample.
     pub(crate) fn d(&self) -> usize {
@@ -160,14 +190,14 @@ impl<T: Real> Going<T> {
     /// are a small part of the work and of the samples' memory.
     fn block(&self, classes: usize) -> usize {
         let least = match &self.samples {
-            Store::Dense(_) => self.n.div_ceil(BLOCKS).max(8 * classes),
+            Store::Dense(_) => return dense_block(self.n, classes),
             // A partial sum has an entry for every feature, however few a sample has.
             Store::Sparse(sparse) => {
                 let sums = self.entries() / (DENSE * sparse.columns().max(1));
                 self.n.div_ceil(sums.clamp(1, BLOCKS))
             }
         };
-        least.next_multiple_of(64).max(64)
+        whole_groups(least)
     }
 
     /// Entries that belong to a block.
@@ -179,9 +209,43 @@ impl<T: Real> Going<T> {
         2 * self.padded(classes) + scratch
     }
 
+    /// The number of blocks.
+    fn blocks(&self, classes: usize) -> usize {
+        self.n.div_ceil(self.block(classes))
+    }
+
+    /// Whether ranks share the blocks out: not those of a batch, whose work is less than a message.
+    fn is_shared(&self) -> bool {
+        !self.picks && ranks::size() > 1
+    }
+
+    /// Whether this rank holds all samples.
+    pub(crate) fn holds_all(&self) -> bool {
+        self.picks || self.samples.len() == self.n
+    }
+
+    /// The blocks of a rank.
+    fn blocks_of(&self, rank: usize, classes: usize) -> Range<usize> {
+        ranks::share(self.blocks(classes), rank, ranks::size())
+    }
+
+    /// The blocks that this rank goes over.
+    fn mine(&self, classes: usize) -> Range<usize> {
+        match self.is_shared() {
+            true => self.blocks_of(ranks::rank(), classes),
+            false => 0..self.blocks(classes),
+        }
+    }
+
+    /// The samples of some blocks.
+    fn samples_of(&self, blocks: Range<usize>, classes: usize) -> Range<usize> {
+        let first = |block: usize| self.n.min(block * self.block(classes));
+        first(blocks.start)..first(blocks.end)
+    }
+
     /// Entries of [`room`](Going::room).
     pub(crate) fn room_len(&self, classes: usize) -> usize {
-        let blocks = self.n.div_ceil(self.block(classes)).max(1);
+        let blocks = self.blocks(classes).max(1);
         alignment::<T>() + 2 * self.padded(classes) + blocks * self.share(classes)
     }
 
@@ -196,7 +260,8 @@ impl<T: Real> Going<T> {
         }
     }
 
-    /// Cuts samples and buffers into blocks. `each[k]` holds `widths[k]` entries per sample.
+    /// Cuts this rank's samples and buffers into blocks. `each[k]` holds `widths[k]` entries per sample, of
+    /// all samples.
     pub(crate) fn parts<'a, const S: usize>(
         &'a self,
         at: Option<&'a [T]>,
@@ -212,8 +277,23 @@ impl<T: Real> Going<T> {
         };
         let mut own = own.chunks_exact_mut(self.share(classes));
         let mut parts = SmallVec::new();
-        for first in (0..self.n).step_by(block) {
-            let len = block.min(self.n - first);
+        let mine = self.samples_of(self.mine(classes), classes);
+        let held = self.first
+            ..self.first
+                + if at.is_some() {
+                    self.n
+                } else {
+                    self.samples.len()
+                };
+        assert!(
+            held.start <= mine.start && mine.end <= held.end,
+            "the samples {mine:?} of a pass: this rank holds {held:?}"
+        );
+        for (each, width) in each.iter_mut().zip(widths) {
+            *each = &mut std::mem::take(each)[mine.start * width..];
+        }
+        for first in mine.clone().step_by(block) {
+            let len = block.min(mine.end - first);
             let share = std::array::from_fn(|k| {
                 let (mine, rest) = std::mem::take(&mut each[k]).split_at_mut(len * widths[k]);
                 each[k] = rest;
@@ -221,7 +301,7 @@ impl<T: Real> Going<T> {
             });
             parts.push(Part {
                 first,
-                samples: samples.part(first, len),
+                samples: samples.part(first - self.first, len),
                 each: share,
                 own: own.next().expect("a share for each block"),
                 value: T::zero(),
@@ -245,16 +325,68 @@ impl<T: Real> Going<T> {
         }
     }
 
+    /// Has the ranks exchange the sums over their blocks: of what stands at `place` in each block's own,
+    /// and of the values. It is one message, and none where blocks are not shared out.
+    pub(crate) fn exchange<const S: usize>(
+        &self,
+        parts: &Parts<'_, T, S>,
+        classes: usize,
+        place: Range<usize>,
+    ) -> Summed<T> {
+        let (from, lens) = (place.start, [place.len(), 1]);
+        let exchanged = self.is_shared().then(|| {
+            let sum = SharedSum::new(self.blocks(classes));
+            let of = |i: usize, k: usize| match k {
+                0 => &parts[i].own[place.clone()],
+                _ => from_ref(&parts[i].value),
+            };
+            let message = sum.exchange(&lens, of);
+            (sum, message)
+        });
+        Summed {
+            exchanged,
+            from,
+            len: lens[0] + lens[1],
+        }
+    }
+
+    /// Completes numbers of all samples, of which each rank has those of its own.
+    pub(crate) fn exchange_samples(&self, classes: usize, all: &mut [T]) {
+        if !self.is_shared() {
+            return;
+        }
+        let of = |rank| {
+            self.samples_of(self.blocks_of(rank, classes), classes)
+                .len()
+        };
+        let counts: Vec<usize> = (0..ranks::size()).map(of).collect();
+        ranks::gather(&counts, all);
+    }
+
+    /// Overwrites `out` with the sum over all blocks of what stands at `first` in each one's own.
+    fn sum<const S: usize>(
+        parts: &Parts<'_, T, S>,
+        summed: &Summed<T>,
+        first: usize,
+        out: &mut [T],
+    ) {
+        match &summed.exchanged {
+            None => tree_sum(parts.len(), |b| &parts[b].own[first..], out),
+            Some((sum, message)) => sum.sum(message, summed.len, first - summed.from, out),
+        }
+    }
+
     /// Overwrites `out`, class after class, with the sum of what stands at `place` in each block's
     /// own in whole lines.
     pub(crate) fn gather<const S: usize>(
         &self,
         parts: &Parts<'_, T, S>,
+        summed: &Summed<T>,
         place: Range<usize>,
         out: &mut [T],
     ) {
         let Store::Dense(table) = &self.samples else {
-            return self.gather_features(parts, place, out);
+            return self.gather_features(parts, summed, place, out);
         };
         let (d, padded) = (self.d(), table.padded());
         let height = (out.len() / d).div_ceil(BLOCKS).max(1);
@@ -263,7 +395,7 @@ impl<T: Real> Going<T> {
         for_each(&mut rows, 4 * parts.len() * place.len(), |(k, out)| {
             for (row, out) in out.chunks_exact_mut(d).enumerate() {
                 let first = place.start + (*k * height + row) * padded;
-                tree_sum(parts.len(), |b| &parts[b].own[first..], out);
+                Self::sum(parts, summed, first, out);
             }
         });
     }
@@ -272,19 +404,20 @@ impl<T: Real> Going<T> {
     fn gather_features<const S: usize>(
         &self,
         parts: &Parts<'_, T, S>,
+        summed: &Summed<T>,
         place: Range<usize>,
         out: &mut [T],
     ) {
         let (d, classes) = (self.d(), out.len() / self.d());
         if classes == 1 {
-            return tree_sum(parts.len(), |b| &parts[b].own[place.clone()], out);
+            return Self::sum(parts, summed, place.start, out);
         }
         let mut sums = SmallVec::<[T; 64]>::from_elem(T::zero(), classes.min(64));
         for j in 0..d {
             for first in (0..classes).step_by(sums.len()) {
                 let some = &mut sums[..(classes - first).min(64)];
                 let at = place.start + j * classes + first;
-                tree_sum(parts.len(), |b| &parts[b].own[at..], some);
+                Self::sum(parts, summed, at, some);
                 for (c, sum) in some.iter().enumerate() {
                     out[(first + c) * d + j] = *sum;
                 }
@@ -293,13 +426,12 @@ impl<T: Real> Going<T> {
     }
 
     /// The sum of the blocks' values.
-    pub(crate) fn value<const S: usize>(parts: &Parts<'_, T, S>) -> T {
-        let mut value = T::zero();
-        tree_sum(
-            parts.len(),
-            |b| from_ref(&parts[b].value),
-            std::slice::from_mut(&mut value),
-        );
-        value
+    pub(crate) fn value<const S: usize>(parts: &Parts<'_, T, S>, summed: &Summed<T>) -> T {
+        let mut value = [T::zero()];
+        match &summed.exchanged {
+            None => tree_sum(parts.len(), |b| from_ref(&parts[b].value), &mut value),
+            Some((sum, message)) => sum.sum(message, summed.len, summed.len - 1, &mut value),
+        }
+        value[0]
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use autodiff::bytes::Bytes;
+use autodiff::ranks::Traffic;
 use autodiff::unroll::{DiskError, Irreversible};
 use autodiff::{Real, Sweeps};
 use nalgebra::DVector;
@@ -411,6 +412,9 @@ pub struct Estimate<T: Real> {
     pub oracles: Oracles,
     /// Bytes held, live and at the peak.
     pub bytes: Bytes,
+    /// What this rank sent to each of the others: nothing where there are none.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub traffic: Traffic,
     /// Wall-clock time.
     pub seconds: f64,
     /// Remarks the user should see.

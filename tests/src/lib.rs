@@ -2,12 +2,14 @@
 //!
 //! * [`properties`]: what holds for every random program, loop and bilevel problem;
 //! * [`campaign`]: a long campaign of them;
+//! * [`crew`]: threads of one process as ranks;
 //! * [`silent`]: a long campaign of estimates that are wrong and do not say so;
 //! * [`kills`]: runs of the program that are killed and go on;
 //! * [`progress`]: what the campaigns print on their way;
 //! * [`numbers`]: dot products, bits and differences.
 
 pub mod campaign;
+pub mod crew;
 pub mod kills;
 pub mod misuse;
 pub mod progress;

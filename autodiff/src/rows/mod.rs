@@ -6,6 +6,7 @@ mod tree;
 pub use pulp::Simd;
 use pulp::WithSimd;
 pub use tree::tree_sum;
+pub(crate) use tree::{subtrees, sum_of_subtrees};
 
 use crate::batch::index_of;
 use crate::real::Real;

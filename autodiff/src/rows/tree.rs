@@ -1,5 +1,7 @@
 //! Sums of the parts of a whole, as a tree of pairs.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
 use crate::real::Real;
@@ -19,6 +21,64 @@ const LEVELS: usize = 8;
 pub fn tree_sum<'a, T: Real>(count: usize, part: impl Fn(usize) -> &'a [T], out: &mut [T]) {
     assert!(count < 1 << LEVELS, "{count} parts of a sum");
     dispatch(Tree { count, part, out });
+}
+
+/// Appends the largest whole subtrees of a tree of `count` parts that these of them make up, in their
+/// order.
+pub(crate) fn subtrees(count: usize, parts: Range<usize>, to: &mut Vec<Range<usize>>) {
+    let mut first = parts.start;
+    while first < parts.end {
+        let end = |width: usize| count.min(first + width);
+        let whole = |width: &usize| first.is_multiple_of(*width) && end(*width) <= parts.end;
+        let widths = (0..=LEVELS).map(|level| 1 << level).take_while(whole);
+        let width = widths.last().expect("a part is a subtree");
+        to.push(first..end(width));
+        first = end(width);
+    }
+}
+
+/// Overwrites `out` with what [`tree_sum`] gives for all parts, from the sums of subtrees which are all
+/// of them in their order.
+pub(crate) fn sum_of_subtrees<'a, T: Real>(
+    count: usize,
+    subtrees: &[Range<usize>],
+    sum: impl Fn(usize) -> &'a [T],
+    out: &mut [T],
+) {
+    for (at, out) in out.chunks_mut(STRIP).enumerate() {
+        let strip = |i: usize| &sum(i)[at * STRIP..][..out.len()];
+        let mut whole = [T::zero(); STRIP];
+        if count > 0 {
+            let mut next = 0;
+            let width = count.next_power_of_two();
+            whole = node(count, 0..width, subtrees, &mut next, &strip);
+        }
+        out.copy_from_slice(&whole[..out.len()]);
+    }
+}
+
+/// The sum of the parts `at` of a tree, of those that there are.
+fn node<'a, T: Real>(
+    count: usize,
+    at: Range<usize>,
+    subtrees: &[Range<usize>],
+    next: &mut usize,
+    sum: &impl Fn(usize) -> &'a [T],
+) -> [T; STRIP] {
+    if subtrees[*next] == (at.start..at.end.min(count)) {
+        let mut all = [T::zero(); STRIP];
+        let own = sum(*next);
+        all[..own.len()].copy_from_slice(own);
+        *next += 1;
+        return all;
+    }
+    let middle = at.start + at.len() / 2;
+    let mut left = node(count, at.start..middle, subtrees, next, sum);
+    if middle < count {
+        let right = node(count, middle..at.end, subtrees, next, sum);
+        add(&mut left, &right);
+    }
+    left
 }
 
 struct Tree<'o, F, T> {
@@ -107,6 +167,33 @@ mod tests {
                     of(&Vec::from_iter(parts.iter().map(|p| p[j]))),
                     "{count}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_sums_up_subtrees_the_sum_is_the_same_to_the_bit() {
+        for count in 0..70 {
+            let part = |i: usize| Vec::from_iter((0..70).map(|j| ((3 * i + 7 * j) as f64).sin()));
+            let parts = Vec::from_iter((0..count).map(part));
+            let mut want = vec![f64::NAN; 70];
+            tree_sum(count, |i| &parts[i][..], &mut want);
+            for size in [1, 2, 3, 4, 7, 16, 64, 100] {
+                let mut all = Vec::new();
+                for rank in 0..size {
+                    let before = all.len();
+                    subtrees(count, crate::ranks::share(count, rank, size), &mut all);
+                    // As many as the digits that its two ends differ in, at most.
+                    assert!(all.len() - before <= 12);
+                }
+                let sums = Vec::from_iter(all.iter().map(|at| {
+                    let mut sum = vec![f64::NAN; 70];
+                    tree_sum(at.len(), |i| &parts[at.start + i][..], &mut sum);
+                    sum
+                }));
+                let mut got = vec![f64::NAN; 70];
+                sum_of_subtrees(count, &all, |i| &sums[i][..], &mut got);
+                assert_eq!(got, want, "{count} parts, {size} ranks");
             }
         }
     }

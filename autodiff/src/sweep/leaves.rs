@@ -1,18 +1,22 @@
 //! The sweeps of a sum of [leaves](crate::leaves): those of each leaf in its own workspace, on several
-//! threads, and what they give added in the order of the leaves.
+//! threads, and what they give added in the order of the leaves. Ranks sweep their share each; a leaf of
+//! another rank has what its sweeps would have made and left here, but for the values between.
 //!
 //! Adjoints inside a leaf are those of its weight: the sum's own adjoint u is multiplied with when they
 //! are handed on, so that they stay when u moves.
 
 use smallvec::SmallVec;
 
+use crate::adjoints::Adjoints;
 use crate::block::Block;
+use crate::bytes::Meter;
 use crate::inputs::Inputs;
 use crate::kernels::axpy;
 use crate::leaves::{Leaf, Leaves};
-use crate::linearised::Need;
+use crate::linearised::{Linearised, Need};
 use crate::operands::{OperandAdjoints, OperandTangents, Operands, Operation};
 use crate::program::Node;
+use crate::ranks;
 use crate::real::Real;
 use crate::threads::for_each;
 use crate::workspace::Workspace;
@@ -23,7 +27,7 @@ use super::primal::Plan;
 /// A leaf with its workspace.
 type Part<'a, T> = (&'a Leaf<T>, &'a mut Workspace<T>);
 
-/// Does something for every leaf, side by side.
+/// Does something for every leaf of this rank, side by side.
 fn each<T: Real>(
     leaves: &Leaves<T>,
     node: &Node<T>,
@@ -31,14 +35,95 @@ fn each<T: Real>(
     width: usize,
     f: impl Fn(&Leaf<T>, &mut Workspace<T>) + Sync + Send,
 ) {
-    let nested = &mut nested[node.nested as usize..][..leaves.all.len()];
-    let mut parts: SmallVec<[Part<'_, T>; 64]> = leaves.all.iter().zip(nested).collect();
+    let mine = leaves.mine();
+    let nested = &mut nested[node.nested as usize..][mine.clone()];
+    let mut parts: SmallVec<[Part<'_, T>; 64]> = leaves.all[mine].iter().zip(nested).collect();
+    assert!(
+        parts.iter().all(|(_, work)| !work.elsewhere),
+        "a sum of leaves that ranks evaluated together: go on outside of `threads::for_each`"
+    );
     for_each(&mut parts, leaves.work * width, |(leaf, work)| {
         f(leaf, work)
     });
 }
 
+/// Has the leaves of other ranks go on as their sweeps did, by `follow`, and exchanges the numbers that
+/// `each` hands out of every leaf.
+fn exchange<T: Real>(
+    leaves: &Leaves<T>,
+    node: &Node<T>,
+    nested: &mut [Workspace<T>],
+    follow: impl Fn(&Leaf<T>, &mut Workspace<T>),
+    each: impl Fn(&Leaf<T>, &mut Workspace<T>, &mut dyn FnMut(&mut [T])),
+) {
+    if !leaves.are_shared() {
+        return;
+    }
+    let nested = &mut nested[node.nested as usize..][..leaves.all.len()];
+    let (mut counts, mut message) = (Vec::new(), Vec::new());
+    for rank in 0..ranks::size() {
+        let before = message.len();
+        for i in leaves.of_rank(rank) {
+            let (leaf, work) = (&leaves.all[i], &mut nested[i]);
+            if rank != ranks::rank() {
+                follow(leaf, work);
+                work.elsewhere = true;
+            }
+            each(leaf, work, &mut |numbers| {
+                message.extend_from_slice(numbers)
+            });
+        }
+        counts.push(message.len() - before);
+    }
+    if message.is_empty() {
+        return;
+    }
+    ranks::gather(&counts, &mut message);
+    let mut rest = &message[..];
+    for (leaf, work) in leaves.all.iter().zip(nested) {
+        each(leaf, work, &mut |numbers| {
+            let (here, after) = rest.split_at(numbers.len());
+            numbers.copy_from_slice(here);
+            rest = after;
+        });
+    }
+}
+
 impl<T: Real> Leaf<T> {
+    /// Calls `f` with the values between, which are found again if another rank has them.
+    pub(crate) fn seen<R>(&self, work: &Workspace<T>, f: impl FnOnce(&Workspace<T>) -> R) -> R {
+        if !work.elsewhere {
+            return f(work);
+        }
+        ranks::alone(|| {
+            let mut own = Workspace::new(&self.of, &Meter::new());
+            for k in 0..self.of.inputs() {
+                own.set_input(&self.of, k, work.input(&self.of, k));
+            }
+            let (need, by) = (work.state.need().unwrap_or(Need::Value), work.state.by());
+            let plan = Plan::new(&own, need, work.is_whole());
+            let mut within = Sweep::of(&self.of, &mut own);
+            within.run(plan);
+            if by != Inputs::NONE {
+                within.reverse(&[self.weight], by);
+            }
+            f(&own)
+        })
+    }
+
+    /// Hands out what stands for each of some of its inputs.
+    fn of_inputs(
+        &self,
+        wanted: Inputs,
+        adjoints: &mut Adjoints<T>,
+        width: usize,
+        hand: &mut dyn FnMut(&mut [T]),
+    ) {
+        for k in (0..self.of.inputs()).filter(|k| wanted.meets(Inputs::one(*k))) {
+            hand(adjoints.of_input_mut(&self.of.nodes[k], width));
+        }
+    }
+
     /// Its inputs among those operands of the sum that some inputs of the program reach.
     fn reached(&self, at: Operation<'_, T>, inputs: Inputs) -> Inputs {
         let operands = self.operands();
@@ -60,15 +145,33 @@ pub(super) fn evaluate<T: Real>(
     out: &mut [T],
 ) {
     let value = plan.asked(at.node).value;
-    each(leaves, at.node, nested, 1, |leaf, work| {
+    let set = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
         for (k, operand) in leaf.operands().enumerate() {
             let arg = at.node.args[operand] as usize;
             if plan.renews(at.program.nodes[arg].reads, at.node) {
                 work.set_input(&leaf.of, k, a.get(operand));
             }
         }
+    };
+    for work in &mut nested[at.node.nested as usize..][leaves.mine()] {
+        if std::mem::take(&mut work.elsewhere) {
+            work.state = Linearised::Not;
+        }
+    }
+    each(leaves, at.node, nested, 1, |leaf, work| {
+        set(leaf, work);
         let mut within = Sweep::of(&leaf.of, work);
         within.run(Plan::new(within.work, need, value));
+    });
+    let follow = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
+        set(leaf, work);
+        work.make_scratch();
+        Plan::new(work, need, value).close(work);
+    };
+    exchange(leaves, at.node, nested, follow, |leaf, work, hand| {
+        if value && let Some(output) = work.output_mut(&leaf.of) {
+            hand(output);
+        }
     });
     if value {
         let nested = &nested[at.node.nested as usize..];
@@ -90,6 +193,17 @@ pub(super) fn pull<T: Real>(
     each(leaves, at.node, nested, 1, |leaf, work| {
         let wanted = leaf.reached(at, wanted);
         Sweep::of(&leaf.of, work).reverse(&[leaf.weight], wanted);
+    });
+    let follow = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
+        let wanted = leaf.reached(at, wanted);
+        work.state.begin_reverse();
+        work.sweeps.gradients += 1;
+        work.adjoints.begin(&leaf.of, 1);
+        work.adjoints.end(&leaf.of, 1, wanted);
+        work.state.reversed(wanted);
+    };
+    exchange(leaves, at.node, nested, follow, |leaf, work, hand| {
+        leaf.of_inputs(leaf.reached(at, wanted), &mut work.adjoints, 1, hand);
     });
     for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested as usize..]) {
         for (k, operand) in leaf.operands().enumerate() {
@@ -129,6 +243,16 @@ pub(super) fn push<T: Real>(
         let block = seed(leaf, &mut within, tangents);
         within.push_along(block);
     });
+    let width = tangents.width();
+    let follow = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
+        seed(leaf, &mut Sweep::of(&leaf.of, work), tangents);
+    };
+    exchange(leaves, at.node, nested, follow, |leaf, work, hand| {
+        let moving = leaf.moving(tangents);
+        if let Some(moved) = work.output_tangent_mut(&leaf.of, moving, width) {
+            hand(moved);
+        }
+    });
     out.fill(T::zero());
     for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested as usize..]) {
         let moving = leaf.moving(tangents);
@@ -164,6 +288,23 @@ pub(super) fn pull_tangents<T: Real>(
         let block = seed(leaf, &mut within, tangents);
         if block.moving != Inputs::NONE {
             within.second_along(block, leaf.reached(at, wanted));
+        }
+    });
+    let follow = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
+        let block = seed(leaf, &mut Sweep::of(&leaf.of, work), tangents);
+        if block.moving != Inputs::NONE {
+            let wanted = leaf.reached(at, wanted);
+            work.state.begin_second(wanted);
+            work.sweeps.hvps += width;
+            work.adjoint_tangents.begin(&leaf.of, width);
+            work.adjoint_tangents.end(&leaf.of, width, wanted);
+            work.state.moved(wanted, block);
+        }
+    };
+    exchange(leaves, at.node, nested, follow, |leaf, work, hand| {
+        if leaf.moving(tangents) != Inputs::NONE {
+            let wanted = leaf.reached(at, wanted);
+            leaf.of_inputs(wanted, &mut work.adjoint_tangents, width, hand);
         }
     });
     for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested as usize..]) {

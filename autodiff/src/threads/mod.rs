@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use crate::ranks;
+
 /// Fewer multiplications than this stay on one thread: some ten microseconds, where waking another that
 /// sleeps takes three, and one that is awake a fifth of one.
 const PARALLEL_WORK: usize = 1 << 17;
@@ -18,10 +20,12 @@ const PARALLEL_WORK: usize = 1 << 17;
 /// Inside a `rayon` pool its threads take the parts. Outside of one, where entering it would cost more
 /// than many a pass, threads of this crate do, as many as the global pool has; they look for work for
 /// some tens of microseconds before they sleep. What a part divides again, its thread does alone there.
+/// In a part there are no other [ranks](crate::ranks).
 ///
 /// # Panics
 /// If `f` does, when all parts are done.
 pub fn for_each<P: Send>(parts: &mut [P], work: usize, f: impl Fn(&mut P) + Sync + Send) {
+    let f = |part: &mut P| ranks::alone(|| f(part));
     if work < PARALLEL_WORK || parts.len() < 2 {
         return parts.iter_mut().for_each(f);
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Memory, Unrolled};
 use crate::non_finite::NonFinite;
+use crate::ranks;
 use crate::real::Real;
 
 /// Where in a loop a value or a derivative first was not finite.
@@ -63,10 +64,13 @@ impl<T: Real> Unrolled<T> {
         cotangent: &[T],
     ) -> Option<NonFiniteStep> {
         self.driver.watch = Watch::On;
-        self.forward(x, start, depth, memory);
-        if matches!(self.driver.watch, Watch::On) {
-            self.reverse(cotangent);
-        }
+        // What of a step is not finite is seen where all of it was computed.
+        ranks::alone(|| {
+            self.forward(x, start, depth, memory);
+            if matches!(self.driver.watch, Watch::On) {
+                self.reverse(cotangent);
+            }
+        });
         match std::mem::take(&mut self.driver.watch) {
             Watch::Off | Watch::On => None,
             Watch::Forward(step, at) => Some(NonFiniteStep {

@@ -1,5 +1,8 @@
 //! Started several times over by something that starts ranks.
 
+use autodiff::ranks;
+
+use super::args::Command;
 use super::failure::Failure;
 
 /// What tells a process how many it was started as: Open MPI, MPICH and Intel MPI, Cray's PALS, and
@@ -12,8 +15,18 @@ const SIZES: [(&str, &str); 4] = [
     ("SLURM_STEP_NUM_TASKS", "srun"),
 ];
 
-/// Refuses to be one of several processes that would all do the same.
-pub(super) fn refuse() -> Result<(), Failure> {
+/// Refuses to be one of several processes that would all do the same, or as ranks what is not made for
+/// them.
+pub(super) fn refuse(command: &Command) -> Result<(), Failure> {
+    match (ranks::size(), command) {
+        (1, _) => {}
+        (_, Command::Solve(_)) => return Ok(()),
+        (size, _) => {
+            let reason =
+                format!("{size} ranks run `solve` alone: expected one process for the rest");
+            return Err(Failure::Input(reason));
+        }
+    }
     match complaint(|name| std::env::var(name).ok()) {
         Some(complaint) => Err(Failure::Input(complaint)),
         None => Ok(()),

@@ -13,6 +13,7 @@ mod failure;
 mod given;
 mod launcher;
 mod list;
+mod lockstep;
 mod loops;
 mod memory;
 mod out_folder;
@@ -41,7 +42,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use args::{Cli, Command, Common, Dtype, ProblemArgs};
-use autodiff::Real;
+use autodiff::{Real, ranks};
 use failure::{Failure, input};
 use models::Task;
 use models::catalogue::{Source, named};
@@ -56,6 +57,8 @@ pub fn main() -> ExitCode {
 
 /// Runs the program on arguments, of which the first is its own name; its exit code. A sweep starts
 /// `itself`, a command with its first arguments, for each run.
+///
+/// Of several [ranks](autodiff::ranks) the first speaks; what one of them alone meets ends all.
 pub fn called(arguments: impl IntoIterator<Item = OsString>, itself: Vec<OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let mut cli = match Cli::read(&arguments) {
@@ -66,7 +69,12 @@ pub fn called(arguments: impl IntoIterator<Item = OsString>, itself: Vec<OsStrin
     match run(cli) {
         Ok(()) => 0,
         Err(failure) => {
-            complain(&failure.to_string());
+            let text = failure.to_string();
+            match failure {
+                Failure::Input(_) if ranks::size() > 1 => ranks::fail(2, &escaped(&text)),
+                _ if ranks::rank() == 0 => complain(&text),
+                _ => {}
+            }
             failure.code()
         }
     }
@@ -75,7 +83,7 @@ pub fn called(arguments: impl IntoIterator<Item = OsString>, itself: Vec<OsStrin
 fn run(cli: Cli) -> Result<(), Failure> {
     let common = cli.common;
     let command = cli.command.unwrap_or(Command::Demo);
-    launcher::refuse()?;
+    launcher::refuse(&command)?;
     useless::refuse(&command, &common)?;
     if let Some(threads) = common.threads {
         rayon::ThreadPoolBuilder::new()
@@ -109,14 +117,19 @@ fn run(cli: Cli) -> Result<(), Failure> {
 
 /// Help and versions as they are; a usage error as one line.
 fn refused(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    let silent = ranks::rank() > 0;
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
-        let _ = error.print();
+        if !silent {
+            let _ = error.print();
+        }
         return 0;
     }
-    complain(&usage::line(error, &Cli::program(), arguments));
+    if !silent {
+        complain(&usage::line(error, &Cli::program(), arguments));
+    }
     2
 }
 
@@ -140,6 +153,9 @@ fn escaped(text: &str) -> String {
 
 /// Says how the user's data was read: before the results, or beside JSON Lines on standard error.
 fn say_data<T: Real>(problem: &Task<T>, common: &Common) {
+    if ranks::rank() > 0 {
+        return;
+    }
     let Some(read) = &problem.read else { return };
     match common.json {
         true => eprintln!("{}", escaped(&read.to_string())),

@@ -135,6 +135,9 @@ pub(super) fn line(record: &impl Serialize) -> String {
 /// Prints to standard output; a reader that has gone away is no error. Where it cannot be written
 /// otherwise, results would be lost unseen: the program ends.
 pub(super) fn say(text: &(impl Display + ?Sized)) {
+    if autodiff::ranks::rank() > 0 {
+        return;
+    }
     let written = writeln!(std::io::stdout().lock(), "{text}");
     if let Err(reason) = written
         && reason.kind() != ErrorKind::BrokenPipe

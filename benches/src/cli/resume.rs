@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use autodiff::ranks;
+
 use super::args::{Common, Dtype, ProblemArgs, Solve};
 use super::failure::{Failure, input};
 use super::out_folder::{same_folder, take};
@@ -15,8 +17,8 @@ pub(super) struct Task {
     pub(super) args: Solve,
     pub(super) common: Common,
     pub(super) settings: SolveSettings,
-    /// Where it goes on.
-    pub(super) from: Option<(RunFolder, Checkpoint)>,
+    /// Where it goes on; of several ranks the first has the folder.
+    pub(super) from: Option<(Option<RunFolder>, Checkpoint)>,
 }
 
 /// What a run follows from.
@@ -77,13 +79,7 @@ pub(super) fn from_folder(
         let reason = format!("--resume {dir}: expected the folder of a run of `solve --out`");
         return Err(Failure::Input(reason));
     }
-    // First without the lock, which is a file: a folder that holds no run is left as it is.
-    if !dir.join(CHECKPOINT).exists() {
-        return Err(input(FolderError::Empty(dir.to_owned())));
-    }
-    let folder = take(dir)?;
-    let empty = || input(FolderError::Empty(dir.to_owned()));
-    let checkpoint = folder.checkpoint().map_err(input)?.ok_or_else(empty)?;
+    let (folder, checkpoint) = read(dir)?;
     let origin = &checkpoint.origin;
     let refuse = |reason: String| Failure::Input(format!("--resume {}: {reason}", dir.display()));
     disagreement(args, common, &given, origin).map_or(Ok(()), |reason| Err(refuse(reason)))?;
@@ -103,6 +99,7 @@ pub(super) fn from_folder(
     {
         let (dir, made) = (dir.display(), end.iteration);
         match made < all {
+            _ if ranks::rank() > 0 => {}
             true => eprintln!(
                 "the run in {dir} is finished: it ended by itself after iteration {made} of {all}"
             ),
@@ -154,6 +151,25 @@ pub(super) fn from_folder(
         settings,
         from: Some((folder, checkpoint)),
     }))
+}
+
+/// A folder with its checkpoint, which the first of several ranks reads for all.
+fn read(dir: &Path) -> Result<(Option<RunFolder>, Checkpoint), Failure> {
+    let empty = || input(FolderError::Empty(dir.to_owned()));
+    if ranks::rank() > 0 {
+        let bytes = ranks::broadcast(Vec::new());
+        return Ok((None, Checkpoint::from_bytes(&bytes).map_err(input)?));
+    }
+    // First without the lock, which is a file: a folder that holds no run is left as it is.
+    if !dir.join(CHECKPOINT).exists() {
+        return Err(empty());
+    }
+    let folder = take(dir)?;
+    let checkpoint = folder.checkpoint().map_err(input)?.ok_or_else(empty)?;
+    if ranks::size() > 1 {
+        ranks::broadcast(checkpoint.to_bytes());
+    }
+    Ok((Some(folder), checkpoint))
 }
 
 /// The first thing on the command line that is not as in the run, in words.

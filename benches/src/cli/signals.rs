@@ -7,6 +7,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+/// The number of a signal, with its name.
+pub(super) type Caught = (u8, &'static str);
+
+/// The signal of this number; `None` for 0.
+pub(super) fn named(signal: i32) -> Option<Caught> {
+    match signal {
+        0 => None,
+        SIGINT => Some((SIGINT as u8, "SIGINT")),
+        signal => Some((signal as u8, "SIGTERM")),
+    }
+}
+
 /// Whether the process was asked to stop.
 #[derive(Debug)]
 pub(super) struct Signals(Arc<AtomicUsize>);
@@ -36,11 +48,7 @@ impl Signals {
     }
 
     /// The number of the signal that was caught, with its name.
-    pub(super) fn caught(&self) -> Option<(u8, &'static str)> {
-        match self.0.load(Relaxed) as i32 {
-            0 => None,
-            SIGINT => Some((SIGINT as u8, "SIGINT")),
-            signal => Some((signal as u8, "SIGTERM")),
-        }
+    pub(super) fn caught(&self) -> Option<Caught> {
+        named(self.0.load(Relaxed) as i32)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use autodiff::Real;
+use autodiff::{Real, ranks};
 use models::catalogue::find;
 use models::data::write_point;
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use super::args::{Common, Dtype, Solve};
 use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
 use super::given::dashed;
+use super::lockstep::agree;
 use super::out_folder;
 use super::output::{PAGE, bar, line, say};
 use super::pages;
@@ -111,26 +112,20 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     let header = header(&args, &origin, read.as_ref(), subject.percent());
     let mut records = Vec::new();
     let mut keeper = None;
+    // Of several ranks the first has the folder.
+    let first = ranks::rank() == 0;
     if let Some((folder, checkpoint)) = from {
-        let so_far = folder.trace_so_far(checkpoint.trace).map_err(input)?;
-        let read = |line: &str| serde_json::from_str(line).ok();
-        records.extend(so_far.records().filter_map(read));
         session
             .restore(checkpoint.so_far.clone(), &checkpoint.state)
-            .map_err(|e| Failure::Input(format!("{}: {e}", folder.dir().display())))?;
-        if checkpoint.finished.is_some() {
-            // Before its last record is cut off, the run is no longer over.
-            let longer = Checkpoint {
-                origin: origin.clone(),
-                finished: None,
-                ..checkpoint
-            };
-            folder.write_checkpoint(&longer).map_err(input)?;
+            .map_err(|e| {
+                let dir = common.out.as_deref().unwrap_or(Path::new(""));
+                Failure::Input(format!("{}: {e}", dir.display()))
+            })?;
+        if let Some(folder) = folder {
+            let (kept, read) = go_on(folder, checkpoint, origin, &args, &settings, &session)?;
+            (keeper, records) = (Some(kept), read);
         }
-        let trace = folder.resume_trace(&so_far, settings.method.iterations());
-        let trace = trace.map_err(input)?;
-        keeper = Some(Keeper::new(folder, trace, origin, &args, &session));
-    } else if let Some(dir) = &common.out {
+    } else if let (Some(dir), true) = (&common.out, first) {
         let folder = out_folder::for_a_run(dir, &common)?;
         let trace = folder.new_trace(&line(&header)).map_err(input)?;
         let mut new = Keeper::new(folder, trace, origin, &args, &session);
@@ -152,7 +147,7 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     if !common.json {
         say(&outcome);
     }
-    for warning in &outcome.so_far.warnings {
+    for warning in outcome.so_far.warnings.iter().filter(|_| first) {
         eprintln!("warning: {warning}");
     }
     if let Some(mut keeper) = keeper {
@@ -168,6 +163,32 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     ended(&outcome)
 }
 
+/// A run's folder where it goes on, with the records that it has.
+fn go_on<T: Real>(
+    folder: RunFolder,
+    checkpoint: Checkpoint,
+    origin: Origin,
+    args: &Solve,
+    settings: &SolveSettings,
+    session: &Session<'_, T>,
+) -> Result<(Keeper, Vec<Record>), Failure> {
+    let so_far = folder.trace_so_far(checkpoint.trace).map_err(input)?;
+    let read = |line: &str| serde_json::from_str(line).ok();
+    let records = so_far.records().filter_map(read).collect();
+    if checkpoint.finished.is_some() {
+        // Before its last record is cut off, the run is no longer over.
+        let longer = Checkpoint {
+            origin: origin.clone(),
+            finished: None,
+            ..checkpoint
+        };
+        folder.write_checkpoint(&longer).map_err(input)?;
+    }
+    let trace = folder.resume_trace(&so_far, settings.method.iterations());
+    let trace = trace.map_err(input)?;
+    Ok((Keeper::new(folder, trace, origin, args, session), records))
+}
+
 /// Makes iterations until there are no more, or a signal says to stop.
 fn iterate<T: Real>(
     session: &mut Session<'_, T>,
@@ -177,8 +198,9 @@ fn iterate<T: Real>(
     common: &Common,
 ) -> Result<(), Failure> {
     // Without a folder nothing could be saved, and a signal does what it does to any program.
-    let catch = |_: &Keeper| Signals::catch().map_err(input);
-    let signals = keeper.as_ref().map(catch).transpose()?;
+    let catch = |_| Signals::catch().map_err(input);
+    let signals = common.out.as_ref().map(catch).transpose()?;
+    let mut holds = false;
     let progress = bar(1);
     progress.set_message(session.name().to_owned());
     progress.set_length(session.iterations() as u64);
@@ -186,8 +208,12 @@ fn iterate<T: Real>(
     // What is left is reckoned by the pace of this process.
     progress.reset_eta();
     loop {
-        if let Some(keeper) = keeper {
-            keeper.before(session, report_every)?;
+        if common.out.is_some() && !holds && session.is_near_its_end(report_every) {
+            // The checkpoint before the last record stays.
+            keeper
+                .as_mut()
+                .map_or(Ok(()), |keeper| keeper.hold(session))?;
+            holds = true;
         }
         let Some(record) = session.step() else { break };
         progress.set_length(session.iterations() as u64);
@@ -197,17 +223,20 @@ fn iterate<T: Real>(
             progress.suspend(|| say(&text));
         }
         records.push(record);
-        let Some(keeper) = keeper else { continue };
-        keeper.keep(session, &text)?;
-        if let Some((signal, name)) = signals.as_ref().and_then(Signals::caught) {
-            if keeper.holds {
-                // There is but the page to write.
-                continue;
-            }
-            keeper.save(session)?;
+        if let Some(keeper) = keeper {
+            keeper.keep(session, &text)?;
+        }
+        let caught = signals.as_ref().and_then(Signals::caught);
+        // Where it holds there is but the page to write.
+        if let Some((signal, name)) = agree(session, caught)
+            && !holds
+        {
+            keeper
+                .as_mut()
+                .map_or(Ok(()), |keeper| keeper.save(session))?;
             progress.finish_and_clear();
             let (made, all) = (session.so_far().iteration, session.iterations());
-            let dir = keeper.folder.dir().display();
+            let dir = common.out.as_deref().unwrap_or(Path::new("")).display();
             return Err(Failure::Stopped {
                 signal,
                 text: format!(
@@ -262,14 +291,7 @@ impl Keeper {
     }
 
     /// Saves the run before its last record.
-    fn before<T: Real>(
-        &mut self,
-        session: &mut Session<'_, T>,
-        report_every: usize,
-    ) -> Result<(), Failure> {
-        if self.holds || !session.is_near_its_end(report_every) {
-            return Ok(());
-        }
+    fn hold<T: Real>(&mut self, session: &mut Session<'_, T>) -> Result<(), Failure> {
         self.save(session)?;
         self.holds = true;
         Ok(())

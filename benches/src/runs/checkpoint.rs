@@ -66,6 +66,7 @@ impl Origin {
                 "seed": self.seed,
                 "dtype": self.dtype,
                 "threads": threads,
+                "ranks": autodiff::ranks::size(),
                 "version": self.version,
                 "machine": format!("{} {}", std::env::consts::ARCH, std::env::consts::OS),
                 "settings": self.settings,

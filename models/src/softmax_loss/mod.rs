@@ -114,7 +114,7 @@ impl<T: Real> SoftmaxLoss<T> {
         }
         let w = &*w;
         let v = along.map_or(w, |_| &*v);
-        let each = [&mut *to.losses, to.softmax, to.slopes];
+        let each = [&mut *to.losses, to.softmax, &mut *to.slopes];
         let mut all = self.over.parts(at, c, each, [1, c, 1], own);
         let count = if direction.is_some() { 2 } else { 1 };
         for_each(&mut all, count * self.over.work(c), |part| {
@@ -122,7 +122,7 @@ impl<T: Real> SoftmaxLoss<T> {
             let samples = samples.map(|s| &s[first..]);
             let [losses, softmax, slopes] = &mut part.each;
             let products = Products {
-                labels: Chosen::of(&self.labels, at, first),
+                labels: Chosen::of(&self.labels, at, first - self.over.first),
                 scale: self.over.scale(),
                 samples,
                 direction: direction
@@ -163,14 +163,24 @@ impl<T: Real> SoftmaxLoss<T> {
                 };
             }
         });
+        let place = if asked.first { 0 } else { len }..count * len;
+        let summed = self.over.exchange(&all, c, place);
         if asked.first {
-            self.over.gather(&all, 0..len, to.gradient);
+            self.over.gather(&all, &summed, 0..len, to.gradient);
         }
         if direction.is_some() {
-            self.over.gather(&all, len..2 * len, to.product);
+            self.over.gather(&all, &summed, len..2 * len, to.product);
         }
         if asked.value {
-            out[0] = self.over.scale() * Going::value(&all);
+            out[0] = self.over.scale() * Going::value(&all, &summed);
+        }
+        drop(all);
+        // Derivatives by the samples' weights are numbers of all samples.
+        if self.weighted && (asked.first || direction.is_some()) {
+            self.over.exchange_samples(c, to.losses);
+        }
+        if self.weighted && direction.is_some() {
+            self.over.exchange_samples(c, to.slopes);
         }
     }
 
@@ -189,14 +199,15 @@ impl<T: Real> SoftmaxLoss<T> {
         // Without a direction of W any matrix serves to walk the rows.
         self.over.pad(direction.weights.unwrap_or(a.get(0)), v);
         let v = &*v;
-        let mut all = self.over.parts(at, c, [to.softmax, to.slopes], [c, 1], own);
+        let each = [to.softmax, &mut *to.slopes];
+        let mut all = self.over.parts(at, c, each, [c, 1], own);
         for_each(&mut all, self.over.work(c), |part| {
             let first = part.first;
             let [softmax, slopes] = &mut part.each;
             let rule = Kept {
                 softmax,
                 products: Products {
-                    labels: Chosen::of(&self.labels, at, first),
+                    labels: Chosen::of(&self.labels, at, first - self.over.first),
                     scale: self.over.scale(),
                     samples: samples.map(|s| &s[first..]),
                     direction: direction.samples.map(|s| &s[first..]),
@@ -213,7 +224,12 @@ impl<T: Real> SoftmaxLoss<T> {
             };
             pass.run(rule);
         });
-        self.over.gather(&all, len..2 * len, to.product);
+        let summed = self.over.exchange(&all, c, len..2 * len);
+        self.over.gather(&all, &summed, len..2 * len, to.product);
+        drop(all);
+        if self.weighted {
+            self.over.exchange_samples(c, to.slopes);
+        }
     }
 }
 

@@ -117,6 +117,29 @@ pub struct Certificate {
 }
 
 impl Certificate {
+    /// Its numbers.
+    pub(crate) fn parts(&self) -> [f64; 4] {
+        [
+            self.bound,
+            self.lower_error,
+            self.linear_residual,
+            self.upper_error,
+        ]
+    }
+
+    /// One by constants that the problem states, of its numbers; whether −z descends is not known.
+    pub(crate) fn of_parts(parts: [f64; 4]) -> Self {
+        let [bound, lower_error, linear_residual, upper_error] = parts;
+        Certificate {
+            bound,
+            certified: true,
+            lower_error,
+            linear_residual,
+            upper_error,
+            descent: false,
+        }
+    }
+
     /// The bound for the hypergradient of size `size` at y, by `constants`; F was differentiated,
     /// and g linearised and differentiated twice along q, at (x, y). `None` where the constants or
     /// the derivatives are not finite, or μ is not positive.

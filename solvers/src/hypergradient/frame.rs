@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
 use autodiff::bytes::{Bytes, Category, Claim, Interrupted};
+use autodiff::ranks::Traffic;
 use autodiff::unroll::Memory;
-use autodiff::{Inputs, Point, Real};
+use autodiff::{Inputs, Point, Real, ranks};
 use nalgebra::DVector;
 
 use crate::constraints::ConstraintPoint;
@@ -146,6 +147,7 @@ impl Answer {
             step: self.step,
             oracles: Oracles::default(),
             bytes: Bytes::default(),
+            traffic: Traffic::default(),
             seconds: 0.0,
             warnings: self.warnings,
         }
@@ -215,6 +217,7 @@ fn estimate<T: Real, S: Strategy<T> + ?Sized>(
     let learned = DVector::from_vec(learned);
     let given = at.start.unwrap_or(problem.start());
     let start = if is_learned { &learned } else { given };
+    let sent = ranks::traffic();
     work.reserve(strategy.scratch(problem));
     let mut hypergradient = DVector::zeros(problem.dim_x());
     let mut y = start.clone();
@@ -253,6 +256,7 @@ fn estimate<T: Real, S: Strategy<T> + ?Sized>(
     let mut estimate = Estimate {
         oracles: work.oracles() - before,
         bytes: work.bytes(),
+        traffic: ranks::traffic() - sent,
         ..answer.estimate(strategy.name(), hypergradient, y)
     };
     if is_bad(&estimate) {

@@ -136,6 +136,12 @@ impl<T: Real> Level<T> {
         }
     }
 
+    /// Counts sweeps that another rank made of single samples of this level.
+    pub(crate) fn add_sweeps(&mut self, made: Sweeps) {
+        self.recordings.past += made;
+        self.recordings.past_touched += made.gradients + made.hvps;
+    }
+
     /// Sweeps so far; a sweep of a batch is one, whatever its size.
     pub fn sweeps(&self) -> Sweeps {
         let mut total = self.recordings.past;

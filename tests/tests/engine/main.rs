@@ -18,6 +18,7 @@ mod mistakes;
 mod non_finite;
 mod parts;
 mod passes;
+mod ranks;
 mod right_or_told;
 mod silent;
 mod sparse;

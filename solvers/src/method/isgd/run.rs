@@ -1,5 +1,7 @@
 //! An iteration of ISGD.
 
+mod shared;
+
 use autodiff::Real;
 use autodiff::bytes::Buffer;
 use autodiff::kernels::{axpy, norm};
@@ -122,28 +124,30 @@ impl<T: Real> Inexact<T> {
         b.direction.fill(T::zero());
         let share = 1.0 / count as f64;
         let (mut status, mut certificates, mut sums) = (Status::Converged, 0, [0.0; 4]);
+        let shared = own && shared::are_shared(self.batches.upper.batch());
+        let mut shared = shared.then(|| self.share(s, certified));
         for i in 0..count {
             let sample = own.then(|| self.batches.upper.batch()[i]);
-            let (met, certificate) = self.sample(s, sample, certified);
+            let (met, certificate) = match &mut shared {
+                Some(shared) => self.take(shared, s, i, certified),
+                None => self.sample(s, sample, certified),
+            };
             axpy(&mut self.batches.direction, T::of(share), &self.implicit.z);
             if status.is_success() {
                 status = met;
             }
             if let Some(c) = certificate {
                 certificates += 1;
-                let parts = [c.bound, c.lower_error, c.linear_residual, c.upper_error];
-                sums.iter_mut().zip(parts).for_each(|(sum, c)| *sum += c);
+                sums.iter_mut()
+                    .zip(c.parts())
+                    .for_each(|(sum, c)| *sum += c);
             }
         }
         let certificate = (certificates == count).then(|| {
-            let [bound, lower_error, linear_residual, upper_error] = sums.map(|sum| sum * share);
+            let mean = Certificate::of_parts(sums.map(|sum| sum * share));
             Certificate {
-                bound,
-                certified: true,
-                lower_error,
-                linear_residual,
-                upper_error,
-                descent: bound < norm(&self.batches.direction).f64(),
+                descent: mean.bound < norm(&self.batches.direction).f64(),
+                ..mean
             }
         });
         (status, certificate)

@@ -197,7 +197,7 @@ fn measured<T: Real>(
     report: solve::Record,
     seed: u64,
 ) -> Record {
-    let [x, y] = session.at();
+    let [x, y] = session.reached();
     let (value, gradient_squared) = objective(subject.problem(), x, y).unzip();
     Record {
         problem: report.problem,

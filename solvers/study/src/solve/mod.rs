@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Instant;
 
 use autodiff::Real;
+use autodiff::ranks::{self, Traffic};
 use nalgebra::DVector;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -18,7 +19,7 @@ pub(crate) use page::CALLS;
 pub use page::{along, table};
 
 /// The names of the fields of a record, beside which its metrics stand.
-pub(crate) const FIELDS: [&str; 14] = [
+pub(crate) const FIELDS: [&str; 16] = [
     "problem",
     "method",
     "iteration",
@@ -32,6 +33,8 @@ pub(crate) const FIELDS: [&str; 14] = [
     "accuracy",
     "certificate",
     "peak_bytes",
+    "messages",
+    "bytes_sent",
     "status",
 ];
 
@@ -73,6 +76,12 @@ pub struct Record {
     pub certificate: Option<f64>,
     /// The most bytes held at one time.
     pub peak_bytes: usize,
+    /// Messages that this process and other ranks exchanged so far; not written without ranks.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub messages: usize,
+    /// Bytes that this process sent to each other rank.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes_sent: usize,
     /// How the hypergradient's computation ended, in a word.
     pub status: Cow<'static, str>,
     /// The problem's metrics at the point reached.
@@ -93,6 +102,12 @@ pub struct Session<'p, T: Real> {
     name: String,
     run: Box<dyn Run<T> + 'p>,
     progress: SoFar,
+    /// What had been sent when it began.
+    sent: Traffic,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl<T: Real> fmt::Debug for Session<'_, T> {
@@ -130,13 +145,14 @@ impl<'p, T: Real> Session<'p, T> {
         name: &str,
         method: &dyn Method<T>,
     ) -> Result<Self, ConfigError> {
-        let started = Instant::now();
+        let (started, sent) = (Instant::now(), ranks::traffic());
         let run = method.begin(subject.problem(), subject.x().clone())?;
         let seconds = started.elapsed().as_secs_f64();
         Ok(Session {
             subject,
             name: name.to_owned(),
             run,
+            sent,
             progress: SoFar {
                 seconds,
                 ..SoFar::default()
@@ -147,7 +163,7 @@ impl<'p, T: Real> Session<'p, T> {
     /// The record of the point where a session begins, before any iteration: counts and times are 0,
     /// what iterations report is no number.
     pub(crate) fn start(&self) -> Record {
-        let [x, y] = self.at();
+        let [x, y] = self.reached();
         Record {
             problem: self.subject.name().to_owned(),
             method: self.name.clone(),
@@ -162,6 +178,8 @@ impl<'p, T: Real> Session<'p, T> {
             accuracy: None,
             certificate: None,
             peak_bytes: 0,
+            messages: 0,
+            bytes_sent: 0,
             status: "start".into(),
             metrics: self.subject.measure(x, y),
         }
@@ -181,6 +199,7 @@ impl<'p, T: Real> Session<'p, T> {
                 .get_or_insert_with(|| format!("iteration {iteration}: {status}"));
         }
         keep_warnings(&mut so_far.warnings, &progress.warnings);
+        let sent = ranks::traffic() - self.sent;
         Some(Record {
             problem: self.subject.name().to_owned(),
             method: self.name.clone(),
@@ -195,13 +214,15 @@ impl<'p, T: Real> Session<'p, T> {
             accuracy: progress.accuracy,
             certificate: progress.certificate.map(|c| c.bound),
             peak_bytes: progress.peak_bytes,
+            messages: sent.messages,
+            bytes_sent: sent.bytes,
             status: progress.status.code().into(),
             metrics: self.subject.measure(self.run.x(), self.run.y()),
         })
     }
 
-    /// The point reached, (x, y).
-    pub fn at(&self) -> [&DVector<T>; 2] {
+    /// The outer and the inner variable reached.
+    pub fn reached(&self) -> [&DVector<T>; 2] {
         [self.run.x(), self.run.y()]
     }
 

@@ -62,7 +62,7 @@ fn tasks_kept_apart_are_measured() {
     let problem = few_shot::<f64>(SMALL);
     let y = estimate(&Aid::cg(), &problem, &problem.x).y;
     let metrics = problem.measure(&problem.x, &y);
-    for name in ["accuracy", "test_accuracy"] {
+    for name in ["train_accuracy", "test_accuracy"] {
         let value = metrics[name];
         assert!((0.0..=100.0).contains(&value), "{name} {value}");
     }
