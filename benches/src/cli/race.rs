@@ -61,11 +61,11 @@ pub(super) fn run<T: Real>(args: &RaceArgs, common: &Common) -> Result<(), Failu
     }
     progress.finish_and_clear();
     if !common.json {
-        say(&format!(
-            "{}: median over {} seeds, and in brackets the least and the largest value",
-            race.entrants[0].of.problem,
-            race.seeds.len()
-        ));
+        let seeds = match race.seeds.len() {
+            1 => "one seed".to_owned(),
+            n => format!("medians over {n} seeds, in brackets the least and the largest value"),
+        };
+        say(&format!("{}: {seeds}", race.entrants[0].of.problem));
         say(&race::table(&runs));
     }
     let mut warnings: Vec<String> = Vec::new();
