@@ -14,7 +14,8 @@ use crate::task::{Known, Task};
 const SPECTRUM: (f64, f64) = (0.1, 1.0);
 const CROSS: f64 = 0.1;
 
-/// Problem `random-quadratics`: both levels are means over `samples` quadratics of rank one.
+/// Problem `random-quadratics`: both levels are means over quadratics of rank one, as many as
+/// `samples` says of the upper and of the lower level.
 ///
 /// `gᵢ = ½ (uᵢᵀS y)² + 0.1 (pᵢᵀx)(uᵢᵀS y) + dᵢᵀy` and `Fᵢ = ½ (vᵢᵀS y)² + ½ (wᵢᵀS'x)² + aᵢᵀy + bᵢᵀx`, where
 /// u, v, w, d, a, b are normal, `pᵢ = Q uᵢ` for a Q with orthonormal columns or rows, and S² and S'²
@@ -24,7 +25,8 @@ const CROSS: f64 = 0.1;
 /// distribution only, not number for number.
 ///
 /// # Panics
-/// If there are fewer than twice as many samples as variables, where the means may be singular.
+/// If a level has fewer than twice as many samples as there are variables, where its mean may be
+/// singular.
 ///
 /// # Reference
 /// M. Dagréou et al., A framework for bilevel optimization that enables stochastic and global
@@ -33,26 +35,26 @@ const CROSS: f64 = 0.1;
 pub fn random_quadratics<T: Real>(
     dim_x: usize,
     dim_y: usize,
-    samples: usize,
+    samples: (usize, usize),
     seed: u64,
 ) -> Task<T> {
-    let least = 2 * dim_x.max(dim_y);
+    let (least, (m, n)) = (2 * dim_x.max(dim_y), samples);
     assert!(
-        samples >= least,
-        "{samples} samples: expected at least {least}"
+        m.min(n) >= least,
+        "{m} and {n} samples: expected at least {least} of each level"
     );
     let mut numbers = Gaussian::new(seed, 5);
-    let mut rows = |dim: usize| DMatrix::<f64>::from_fn(samples, dim, |_, _| numbers.draw());
-    let (u, v, w) = (rows(dim_y), rows(dim_y), rows(dim_x));
-    let (d, a, b) = (rows(dim_y), rows(dim_y), rows(dim_x));
+    let mut rows = |n: usize, dim| DMatrix::<f64>::from_fn(n, dim, |_, _| numbers.draw());
+    let (u, v, w) = (rows(n, dim_y), rows(m, dim_y), rows(m, dim_x));
+    let (d, a, b) = (rows(n, dim_y), rows(m, dim_y), rows(m, dim_x));
     let larger = dim_x.max(dim_y);
     let turn = DMatrix::from_fn(larger, larger, |_, _| numbers.draw());
     let turn = turn.qr().q().view((0, 0), (dim_x, dim_y)).into_owned();
     let p = &u * turn.transpose() * CROSS;
     let (u, v, w) = (&u * scales(dim_y), &v * scales(dim_y), &w * scales(dim_x));
 
-    let curvatures = [&u, &v, &w].map(|m| m.tr_mul(m) / samples as f64);
-    let cross = p.tr_mul(&u) / samples as f64;
+    let curvatures = [&u, &v, &w].map(|rows| rows.tr_mul(rows) / rows.nrows() as f64);
+    let cross = p.tr_mul(&u) / n as f64;
     let spectrum = curvatures[0].symmetric_eigenvalues();
     let stated = Constants {
         strong_convexity: spectrum.min(),
@@ -68,13 +70,13 @@ pub fn random_quadratics<T: Real>(
     let half = T::of(0.5);
     let table = |m: DMatrix<f64>| Table::of_rows(&m.map(T::of));
     let [u, p, d, v, w, a, b] = [u, p, d, v, w, a, b].map(table);
-    let lower = batched(samples, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+    let lower = batched(n, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
         let of = |table, z| batch.rows(table).matmul(z);
         let (along, cross, linear) = (of(&u, y), of(&p, x), of(&d, y));
         let sum = along.norm_squared() * half + cross.dot(along) + linear.sum();
         sum * T::of(1.0 / batch.len() as f64)
     });
-    let upper = batched(samples, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+    let upper = batched(m, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
         let of = |table, z| batch.rows(table).matmul(z);
         let squares = of(&v, y).norm_squared() + of(&w, x).norm_squared();
         let linear = of(&a, y).sum() + of(&b, x).sum();
@@ -94,12 +96,15 @@ pub static RANDOM_QUADRATICS: Entry = Entry::new(
     ["the outer variables", "the lower variables"],
     make!(|given| {
         let (dim_x, dim_y, samples) = match given.size {
-            Size::Small => (4, 6, 40),
-            _ => (10, 20, 1000),
+            Size::Small => (4, 6, (40, 40)),
+            Size::Usual => (10, 20, (1000, 1000)),
+            // The sizes of the benchmark.
+            Size::Large => (10, 100, (1024, 32_768)),
         };
         Ok(random_quadratics(dim_x, dim_y, samples, given.seed))
     }),
-);
+)
+.with_large();
 
 /// A diagonal whose squares are logarithmically spaced over the spectrum.
 fn scales(dim: usize) -> DMatrix<f64> {

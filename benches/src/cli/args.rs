@@ -14,6 +14,7 @@ use super::given::{Given, Loops, Methods, Strategies};
 use super::sweep::{Batch, Shard};
 use super::values::{count, seed, threads};
 use crate::catalogue::reading::GivenReading;
+use crate::runs::race::Track;
 use crate::runs::stability::Toy;
 use crate::runs::table::Table;
 
@@ -89,6 +90,8 @@ pub(super) enum Command {
     Stability(Stability),
     /// Many configurations of `solve`, each with several seeds, from one file
     Sweep(SweepArgs),
+    /// Methods over seeds on one problem: φ and its gradient against calls, samples, bytes and time
+    Race(RaceArgs),
     /// The page of a folder again, from the numbers that are kept in it
     Report(ReportArgs),
     /// Methods on a task over several seeds: hyper-cleaning, denoising and deblurring
@@ -190,6 +193,47 @@ pub(super) struct SweepArgs {
         allow_negative_numbers = true
     )]
     pub(super) shards: Option<usize>,
+}
+
+/// A race.
+#[derive(Clone, Debug, Args)]
+pub(super) struct RaceArgs {
+    /// The methods and their settings, in the form of a file of `sweep`, all on one problem
+    #[arg(
+        value_name = "FILE.toml",
+        required_unless_present = "track",
+        conflicts_with = "track"
+    )]
+    pub(super) file: Option<PathBuf>,
+    /// A race that is at hand
+    #[arg(long, value_name = "T", value_enum)]
+    pub(super) track: Option<Track>,
+    /// Print the file of the race, to make one's own of it, and do nothing else
+    #[arg(long, requires = "track")]
+    pub(super) show: bool,
+    /// A run ends when it has touched all samples of both levels so many times: a gradient or a
+    /// Hessian-vector product of a sample is a touch
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 30,
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) passes: usize,
+    /// Records of a run, beside that of its start: for each the lower level is solved, as far as the
+    /// precision goes
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 30,
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) records: usize,
+    /// Seeds 0, 1, … in the place of the file's
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub(super) seeds: Option<usize>,
 }
 
 /// The folder of a page.

@@ -14,7 +14,7 @@ pub(super) fn agree<T: Real>(session: &Session<'_, T>, caught: Option<Caught>) -
         return caught;
     }
     for reached in session.reached() {
-        ranks::witness(reached);
+        ranks::witness(reached.as_slice());
     }
     let mut all = vec![0u8; ranks::size()];
     all[ranks::rank()] = caught.map_or(0, |(signal, _)| signal);

@@ -21,6 +21,7 @@ mod output;
 mod pages;
 mod plan;
 mod processes;
+mod race;
 mod report;
 mod resume;
 mod show_config;
@@ -105,6 +106,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         (Command::Stability(args), Dtype::F64) => stability::run::<f64>(&args, &common),
         (Command::Stability(args), Dtype::F32) => stability::run::<f32>(&args, &common),
         (Command::Sweep(args), _) => sweep::run(&args, &common),
+        (Command::Race(args), Dtype::F64) => race::run::<f64>(&args, &common),
+        (Command::Race(args), Dtype::F32) => race::run::<f32>(&args, &common),
         (Command::Report(args), _) => report::run(&args, &common),
         (Command::Table(args), Dtype::F64) => table::run::<f64>(&args, &common),
         (Command::Table(args), Dtype::F32) => table::run::<f32>(&args, &common),

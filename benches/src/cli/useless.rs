@@ -12,8 +12,9 @@ fn taken(command: &Command) -> &'static [&'static str] {
     match command {
         Command::List => &["json"],
         Command::Report(_) => &["out", "force", "json"],
+        Command::Race(race) if race.show => &[],
         // Seeds stand in the file.
-        Command::Sweep(_) => &["threads", "dtype", "out", "force", "json"],
+        Command::Race(_) | Command::Sweep(_) => &["threads", "dtype", "out", "force", "json"],
         _ => &["seed", "threads", "dtype", "out", "force", "json"],
     }
 }
@@ -33,9 +34,12 @@ fn complaint(command: &Command, common: &Common) -> Option<String> {
     let foreign = foreign.iter().find(|f| given(f) && !taken.contains(f));
     if let Some(flag) = foreign {
         let taken: Vec<String> = taken.iter().map(|flag| format!("--{flag}")).collect();
-        let taken = taken.join(", ");
+        let expected = match &taken[..] {
+            [] => "none".to_owned(),
+            taken => format!("none, or {}", taken.join(", ")),
+        };
         return Some(format!(
-            "--{flag}: without effect here: expected none, or {taken}"
+            "--{flag}: without effect here: expected {expected}"
         ));
     }
     let resumes = matches!(command, Command::Solve(solve) if solve.resume.is_some());

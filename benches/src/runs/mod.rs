@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod demo;
 pub mod flatness;
 pub mod primitives;
+pub mod race;
 pub mod run_folder;
 pub mod spread;
 pub mod stability;

@@ -9,6 +9,7 @@ mod guide;
 mod method_failures;
 mod own_problem;
 mod pages;
+mod race;
 mod stability;
 mod survival;
 mod user_data;

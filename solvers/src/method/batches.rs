@@ -1,5 +1,7 @@
 //! Mini-batches of both levels, and steps that are measured from outside.
 
+use std::time::Instant;
+
 use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::norm;
 use autodiff::{Inputs, Meter, Point, Real};
@@ -130,7 +132,8 @@ impl<T: Real> Batches<T> {
 
     /// F and ‖∇_y g‖ on all samples, which is not counted.
     pub(super) fn measure(&mut self, s: &mut State<'_, T>) -> (f64, f64) {
-        let before = self.oracles();
+        let (started, of) = (Instant::now(), s.problem.samples());
+        let (before, touched) = (self.oracles(), self.touched(of));
         let (x, y) = (s.x.as_slice(), s.y.as_slice());
         let at = |upper: &mut Point<T>, lower: &mut Point<T>, y| {
             let value = upper.value(&[x, y]).f64();
@@ -151,6 +154,8 @@ impl<T: Real> Batches<T> {
             }
         };
         s.reports += self.oracles() - before;
+        s.reports_touched += self.touched(of) - touched;
+        s.measuring += started.elapsed();
         found
     }
 
@@ -217,6 +222,10 @@ impl<T: Real> Ground for Batches<T> {
             upper: self.upper.sweeps(),
             lower: self.lower.sweeps(),
         }
+    }
+
+    fn touched(&self, _: (usize, usize)) -> usize {
+        self.upper.touched() + self.lower.touched()
     }
 
     fn meter(&self) -> &Meter {

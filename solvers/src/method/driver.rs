@@ -1,6 +1,7 @@
 //! The one driver of outer runs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
 
 use autodiff::bytes::Interrupted;
 use autodiff::{Meter, Real};
@@ -172,6 +173,8 @@ impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R
             projected: false,
             growth: Growth::default(),
             reports: Oracles::default(),
+            reports_touched: 0,
+            measuring: Duration::ZERO,
         };
         let update = self.rule.begin(&mut state).map_err(refused)?;
         Ok(Box::new(OuterRun {
@@ -247,6 +250,8 @@ impl<T: Real> Run<T> for OuterRun<'_, T> {
             accuracy: said.accuracy,
             certificate: said.certificate,
             oracles: ground.oracles().saturating_sub(s.reports),
+            measuring_seconds: std::mem::take(&mut s.measuring).as_secs_f64(),
+            samples: ground.touched(s.problem.samples()) - s.reports_touched,
             peak_bytes: self.peak,
             warnings: std::mem::take(&mut s.warnings),
         })
@@ -286,7 +291,7 @@ impl<T: Real> Run<T> for OuterRun<'_, T> {
 /// What the saved state of a method of this name begins with: FNV-1a of it. It changes with the
 /// order in which the state is written down.
 fn mark(name: &str) -> u64 {
-    const LAYOUT: u64 = 0xcbf2_9ce4_8422_2326;
+    const LAYOUT: u64 = 0xcbf2_9ce4_8422_2327;
     let next = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     name.bytes().fold(LAYOUT, next)
 }

@@ -196,6 +196,13 @@ pub struct Progress {
     pub certificate: Option<Certificate>,
     /// Sweeps of both objectives since the run began.
     pub oracles: Oracles,
+    /// Gradients and Hessian-vector products of single samples since the run began, of both levels
+    /// together: a sweep of a batch is as many as it has samples, one of an objective that is no mean is
+    /// one.
+    pub samples: usize,
+    /// Wall-clock time in which F and ‖∇_y g‖ were measured for this report alone: no iteration has a
+    /// part in it, and no sweep of it is counted.
+    pub measuring_seconds: f64,
     /// The most bytes held at one time since the run began.
     pub peak_bytes: usize,
     /// Remarks the user should see.

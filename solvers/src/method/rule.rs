@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use autodiff::{Meter, Real};
+use autodiff::{Meter, Real, Sweeps};
 
 use crate::certificate::Certificate;
 use crate::estimate::{Oracles, Status};
@@ -142,6 +142,14 @@ pub trait Update<T: Real> {
 pub trait Ground {
     /// Sweeps so far.
     fn oracles(&self) -> Oracles;
+
+    /// Gradients and Hessian-vector products of single samples so far, the two levels being means over
+    /// so many: of whole objectives, unless it says otherwise.
+    fn touched(&self, (upper, lower): (usize, usize)) -> usize {
+        let made = self.oracles();
+        let of = |sweeps: Sweeps| sweeps.gradients + sweeps.hvps;
+        of(made.upper) * upper + of(made.lower) * lower
+    }
 
     /// The meter of the run's buffers.
     fn meter(&self) -> &Meter;

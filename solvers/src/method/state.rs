@@ -1,5 +1,7 @@
 //! What a run keeps, whatever its method.
 
+use std::time::Duration;
+
 use autodiff::Real;
 use nalgebra::DVector;
 
@@ -38,6 +40,10 @@ pub struct State<'p, T: Real> {
     pub(super) growth: Growth,
     /// Sweeps that measured for reports, which are not counted.
     pub(super) reports: Oracles,
+    /// Derivatives of single samples in those.
+    pub(super) reports_touched: usize,
+    /// Time that they took since the last report.
+    pub(super) measuring: Duration,
 }
 
 impl<T: Real> State<'_, T> {
@@ -129,6 +135,7 @@ impl<T: Real> State<'_, T> {
         ledger.entries("x", self.x.as_mut_slice());
         ledger.entries("y", self.y.as_mut_slice());
         ledger.oracles(&mut self.reports);
+        ledger.count("samples touched for reports", &mut self.reports_touched);
         self.growth.visit(ledger);
     }
 }

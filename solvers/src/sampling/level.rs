@@ -66,6 +66,7 @@ impl<T: Real> Level<T> {
                 indices: Vec::with_capacity(held),
                 at: None,
                 past: Sweeps::default(),
+                past_touched: 0,
                 meter: meter.clone(),
             },
         }
@@ -126,17 +127,19 @@ impl<T: Real> Level<T> {
     /// again, so that as many bytes are held as before.
     pub(crate) fn visit(&mut self, ledger: &mut Ledger) {
         self.draws.visit(ledger);
-        let mut sweeps = self.sweeps();
+        let (mut sweeps, mut touched) = (self.sweeps(), self.touched());
         ledger.sweeps(&mut sweeps);
+        ledger.count("samples touched so far", &mut touched);
         self.recordings.visit_held(self.draws.samples(), ledger);
         if ledger.is_restoring() && ledger.fits() {
-            self.recordings.past = sweeps;
+            (self.recordings.past, self.recordings.past_touched) = (sweeps, touched);
         }
     }
 
-    /// Counts sweeps that another rank made of samples of this level.
+    /// Counts sweeps that another rank made of single samples of this level.
     pub(crate) fn add_sweeps(&mut self, made: Sweeps) {
         self.recordings.past += made;
+        self.recordings.past_touched += made.gradients + made.hvps;
     }
 
     /// Sweeps so far; a sweep of a batch is one, whatever its size.
@@ -147,6 +150,27 @@ impl<T: Real> Level<T> {
         }
         total
     }
+
+    /// Gradients and Hessian-vector products of single samples so far: a sweep of a batch is as many
+    /// as it has samples.
+    pub fn touched(&self) -> usize {
+        let of = &self.recordings;
+        let kept = of.kept.iter().map(|(key, point)| {
+            let length = match (*key, of.is_batched) {
+                (WHOLE, _) => self.samples(),
+                (length, true) => length,
+                (_, false) => 1,
+            };
+            touched(point, length)
+        });
+        of.past_touched + kept.sum::<usize>() + of.touched_by_fresh()
+    }
+}
+
+/// Derivatives of single samples at the point of a mean over `length` of them.
+fn touched<T: Real>(point: &Point<T>, length: usize) -> usize {
+    let sweeps = point.sweeps();
+    (sweeps.gradients + sweeps.hvps) * length
 }
 
 struct Recordings<T: Real> {
@@ -167,6 +191,8 @@ struct Recordings<T: Real> {
     at: Option<usize>,
     /// Sweeps of recordings that were dropped since.
     past: Sweeps,
+    /// Derivatives of single samples in those.
+    past_touched: usize,
     meter: Meter,
 }
 
@@ -207,6 +233,7 @@ impl<T: Real> Recordings<T> {
     }
 
     fn record(&mut self, key: Option<usize>, batch: &[usize]) {
+        self.past_touched += self.touched_by_fresh();
         // Dropped first, so that two are never held at one time.
         if let Some(old) = self.fresh.take() {
             self.past += old.sweeps();
@@ -234,6 +261,13 @@ impl<T: Real> Recordings<T> {
                 self.fresh_batch.extend_from_slice(batch);
             }
         }
+    }
+
+    fn touched_by_fresh(&self) -> usize {
+        let length = self.fresh_batch.len();
+        self.fresh
+            .as_ref()
+            .map_or(0, |point| touched(point, length))
     }
 
     fn visit_held(&mut self, samples: usize, ledger: &mut Ledger) {

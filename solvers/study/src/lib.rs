@@ -10,6 +10,7 @@
 //! | [`plan`] | schedules for a budget of bytes, nothing run |
 //! | [`check`] | derivatives of the objectives and of each strategy against differences |
 //! | [`solve`] | a method's run, iteration by iteration |
+//! | [`race`] | methods over seeds: φ and its gradient against calls, samples, bytes and time |
 //!
 //! Each record is plain data: serde writes it as the program's JSON, `table` shows it as text, and a
 //! [`Page`] takes it as a section.
@@ -53,7 +54,9 @@ pub mod compare;
 pub mod curves;
 pub mod format;
 pub mod memory;
+mod middle;
 pub mod plan;
+pub mod race;
 mod refused;
 pub mod report;
 pub mod solve;
@@ -62,6 +65,7 @@ mod subject;
 mod tests;
 mod timing;
 
+pub use middle::Middle;
 pub use refused::Refused;
 pub use report::Page;
 pub use subject::Subject;

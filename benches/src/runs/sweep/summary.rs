@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use study::Middle;
 use study::solve::Record;
 
 use crate::runs::run_folder::TRACE;
@@ -99,11 +100,9 @@ fn names(record: &Record) -> Vec<String> {
 }
 
 fn spread(values: impl Iterator<Item = f64>) -> Value {
-    match middle(values.collect()) {
-        Some((median, (low, high))) => {
-            serde_json::json!({ "median": median, "low": low, "high": high })
-        }
-        None => Value::Null,
+    match Middle::of(values) {
+        middle if middle.is_some() => serde_json::json!(middle),
+        _ => Value::Null,
     }
 }
 
@@ -121,27 +120,14 @@ fn curve(traces: &[Vec<Record>], of: impl Fn(&Record) -> f64) -> Vec<Point> {
                 *next += 1;
             }
         }
-        let (median, range) = middle(values)?;
-        Some(Point {
+        let Middle { median, low, high } = Middle::of(values);
+        (!median.is_nan()).then_some(Point {
             iteration,
             median,
-            range,
+            range: (low, high),
         })
     };
     iterations.into_iter().filter_map(point).collect()
-}
-
-/// The median and the range of what is a number; `None` if nothing is.
-fn middle(values: Vec<f64>) -> Option<(f64, (f64, f64))> {
-    let mut values: Vec<f64> = values.into_iter().filter(|v| !v.is_nan()).collect();
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (*values.first()?, *values.last()?);
-    let half = values.len() / 2;
-    let median = match values.len() % 2 {
-        1 => values[half],
-        _ => 0.5 * (values[half - 1] + values[half]),
-    };
-    Some((median, (low, high)))
 }
 
 #[cfg(test)]
@@ -178,11 +164,5 @@ mod tests {
         assert_eq!(at(0), (1, 5.0, (4.0, 9.0)));
         assert_eq!(at(1), (2, 3.0, (2.0, 7.0)));
         assert_eq!(at(2), (3, 1.0, (1.0, 1.0)));
-    }
-
-    #[test]
-    fn an_even_number_has_the_middle_of_two() {
-        assert_eq!(middle(vec![4.0, 1.0]), Some((2.5, (1.0, 4.0))));
-        assert_eq!(middle(vec![f64::NAN]), None);
     }
 }

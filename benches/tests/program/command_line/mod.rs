@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::common::{Folder, Run, noise, npy};
 
 #[rustfmt::skip]
-const TRACE_KEYS: [&str; 8] = [
+const TRACE_KEYS: [&str; 9] = [
     "iteration", "seconds", "upper", "lower_residual", "hypergradient_norm", "hvps", "gradients",
-    "peak_bytes",
+    "samples", "peak_bytes",
 ];
 
 fn run(words: &str) -> Run {

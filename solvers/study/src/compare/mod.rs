@@ -34,7 +34,7 @@ use serde::Serialize;
 use solvers::catalogue::{Entry, Setting, Settings, strategies, strategy};
 use solvers::linear::Cg;
 use solvers::{
-    Aid, AidStep, ConfigError, Estimate, Exact, Itd, Room, StepSystem, Strategy, certify,
+    Aid, AidStep, Bilevel, ConfigError, Estimate, Exact, Itd, Room, StepSystem, Strategy, certify,
 };
 
 use crate::{Refused, Subject};
@@ -161,31 +161,8 @@ impl<T: Real> Reference<T> {
         if subject.problem().step().is_some() {
             return Self::of_own_steps(subject, settings);
         }
-        let (problem, dim_y) = (subject.problem(), subject.problem().dim_y());
-        let room = Strategy::<T>::room(&Exact, dim_y);
-        if problem.constraints().is_some() && room.is_too_dense(dim_y) {
-            return None;
-        }
-        let mut work = problem.workspace();
-        let (estimate, origin) = match (room.is_too_dense(dim_y)
-            || room.is_dear(dim_y, settings.depth()))
-            && problem.constraints().is_none()
-        {
-            false => (
-                Exact.hypergradient(problem, subject.x(), &mut work),
-                "exact",
-            ),
-            true => {
-                let cg = Cg::new().tolerance(1e3 * T::EPSILON);
-                let aid = Aid::with(cg).until_rounding();
-                (
-                    aid.hypergradient(problem, subject.x(), &mut work),
-                    "implicit",
-                )
-            }
-        };
-        let estimate = estimate.expect("settings that suit");
-        estimate.status.is_success().then_some(Reference {
+        let (estimate, origin) = to_rounding(subject.problem(), subject.x(), settings.depth())?;
+        Some(Reference {
             hypergradient: estimate.hypergradient,
             origin,
         })
@@ -233,6 +210,34 @@ impl<T: Real> Reference<T> {
             (error / scale).f64()
         }
     }
+}
+
+/// The estimate at x that goes as far as the precision does, with its origin: of [`Exact`], or of
+/// conjugate gradients where the dense Hessian would be [dear](Room::is_dear) beside loops of this depth,
+/// or too large. `None` where it does not succeed.
+pub(crate) fn to_rounding<T: Real>(
+    problem: &Bilevel<T>,
+    x: &DVector<T>,
+    depth: usize,
+) -> Option<(Estimate<T>, &'static str)> {
+    let dim_y = problem.dim_y();
+    let room = Strategy::<T>::room(&Exact, dim_y);
+    let constrained = problem.constraints().is_some();
+    if constrained && room.is_too_dense(dim_y) {
+        return None;
+    }
+    let mut work = problem.workspace();
+    let dear = room.is_too_dense(dim_y) || room.is_dear(dim_y, depth);
+    let (estimate, origin) = match dear && !constrained {
+        false => (Exact.hypergradient(problem, x, &mut work), "exact"),
+        true => {
+            let cg = Cg::new().tolerance(1e3 * T::EPSILON);
+            let aid = Aid::with(cg).until_rounding();
+            (aid.hypergradient(problem, x, &mut work), "implicit")
+        }
+    };
+    let estimate = estimate.expect("settings that suit");
+    estimate.status.is_success().then_some((estimate, origin))
 }
 
 /// Why these strategies, which nobody asked for, are left out on y of `dim_y` entries beside loops of

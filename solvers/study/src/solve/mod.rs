@@ -8,16 +8,18 @@ use std::time::Instant;
 
 use autodiff::Real;
 use autodiff::ranks::{self, Traffic};
+use nalgebra::DVector;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use solvers::{ConfigError, Method, RestoreError, Run, keep_warnings};
 
 use crate::Subject;
 
+pub(crate) use page::CALLS;
 pub use page::{along, table};
 
 /// The names of the fields of a record, beside which its metrics stand.
-pub(crate) const FIELDS: [&str; 15] = [
+pub(crate) const FIELDS: [&str; 16] = [
     "problem",
     "method",
     "iteration",
@@ -27,6 +29,7 @@ pub(crate) const FIELDS: [&str; 15] = [
     "hypergradient_norm",
     "hvps",
     "gradients",
+    "samples",
     "accuracy",
     "certificate",
     "peak_bytes",
@@ -44,7 +47,8 @@ pub struct Record {
     pub method: String,
     /// Iterations made so far.
     pub iteration: usize,
-    /// Time spent in iterations so far, without the metrics'.
+    /// Time spent in iterations so far: without that of F and the residual where they are measured for
+    /// a report alone, and of metrics.
     #[serde(deserialize_with = "nullable")]
     pub seconds: f64,
     /// F where the iteration started.
@@ -60,6 +64,10 @@ pub struct Record {
     pub hvps: usize,
     /// Gradients so far.
     pub gradients: usize,
+    /// Gradients and Hessian-vector products of single samples so far: a sweep of a batch is as many as
+    /// it has samples.
+    #[serde(default)]
+    pub samples: usize,
     /// The accuracy that its solves were asked for, in methods that choose one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
@@ -118,7 +126,8 @@ impl<T: Real> fmt::Debug for Session<'_, T> {
 pub struct SoFar {
     /// Iterations made.
     pub iteration: usize,
-    /// Time spent in iterations, in every process that had a part in the run, without the metrics'.
+    /// Time spent in iterations, in every process that had a part in the run, without that of what is
+    /// measured for reports.
     pub seconds: f64,
     /// Remarks, each once.
     pub warnings: Vec<String>,
@@ -151,12 +160,37 @@ impl<'p, T: Real> Session<'p, T> {
         })
     }
 
+    /// The record of the point where a session begins, before any iteration: counts and times are 0,
+    /// what iterations report is no number.
+    pub(crate) fn start(&self) -> Record {
+        let [x, y] = self.reached();
+        Record {
+            problem: self.subject.name().to_owned(),
+            method: self.name.clone(),
+            iteration: 0,
+            seconds: 0.0,
+            upper: f64::NAN,
+            lower_residual: f64::NAN,
+            hypergradient_norm: f64::NAN,
+            hvps: 0,
+            gradients: 0,
+            samples: 0,
+            accuracy: None,
+            certificate: None,
+            peak_bytes: 0,
+            messages: 0,
+            bytes_sent: 0,
+            status: "start".into(),
+            metrics: self.subject.measure(x, y),
+        }
+    }
+
     /// Makes the iterations of one record; `None` when there are no more.
     pub fn step(&mut self) -> Option<Record> {
         let started = Instant::now();
         let progress = self.run.step()?;
         let so_far = &mut self.progress;
-        so_far.seconds += started.elapsed().as_secs_f64();
+        so_far.seconds += started.elapsed().as_secs_f64() - progress.measuring_seconds;
         so_far.iteration = progress.iteration;
         if !progress.status.is_success() {
             let (iteration, status) = (progress.iteration, &progress.status);
@@ -176,6 +210,7 @@ impl<'p, T: Real> Session<'p, T> {
             hypergradient_norm: progress.hypergradient_norm,
             hvps: progress.oracles.hvps(),
             gradients: progress.oracles.gradients(),
+            samples: progress.samples,
             accuracy: progress.accuracy,
             certificate: progress.certificate.map(|c| c.bound),
             peak_bytes: progress.peak_bytes,
@@ -187,8 +222,8 @@ impl<'p, T: Real> Session<'p, T> {
     }
 
     /// The outer and the inner variable reached.
-    pub fn reached(&self) -> [&[T]; 2] {
-        [self.run.x().as_slice(), self.run.y().as_slice()]
+    pub fn reached(&self) -> [&DVector<T>; 2] {
+        [self.run.x(), self.run.y()]
     }
 
     /// The method's name.

@@ -150,6 +150,9 @@ fn section(outcomes: &[Outcome]) -> Section {
     }
 }
 
+/// Oracle calls as an axis.
+pub(crate) const CALLS: &str = "oracle calls: gradients + HVPs";
+
 /// The plot of one quantity of several runs, each with its name, against the outer iterations, or,
 /// as the reader chooses, oracle calls or time.
 pub fn along<'a>(
@@ -164,7 +167,11 @@ pub fn along<'a>(
         Series {
             name: name.to_owned(),
             points: records.iter().map(point).collect(),
-            across: vec![of(|r| (r.gradients + r.hvps) as f64), of(|r| r.seconds)],
+            across: vec![
+                of(|r| (r.gradients + r.hvps) as f64),
+                of(|r| r.samples as f64),
+                of(|r| r.seconds),
+            ],
             style: Style::Line,
             ..Series::default()
         }
@@ -179,7 +186,8 @@ pub fn along<'a>(
         x_label: "outer iterations".into(),
         y_label: y_label.to_owned(),
         across: vec![
-            across("oracle calls: gradients + HVPs", Unit::Number),
+            across(CALLS, Unit::Number),
+            across("samples touched: gradients + HVPs of each", Unit::Number),
             across("time", Unit::Seconds),
         ],
         series: series.collect(),
@@ -223,8 +231,8 @@ mod tests {
             let calls = (record.gradients + record.hvps) as f64;
             assert_eq!(curve.points[i], (record.iteration as f64, record.upper));
             assert_eq!(
-                [curve.across[0][i], curve.across[1][i]],
-                [calls, record.seconds]
+                [curve.across[0][i], curve.across[1][i], curve.across[2][i]],
+                [calls, record.samples as f64, record.seconds]
             );
         }
         let share = &plots[2];

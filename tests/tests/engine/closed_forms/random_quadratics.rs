@@ -10,7 +10,7 @@ use super::close;
 #[test]
 fn the_closed_form_of_the_samples_drawn_is_reached() {
     for (dim_x, dim_y, seed) in [(3, 5, 0), (6, 4, 1), (1, 1, 2)] {
-        let task = random_quadratics::<f64>(dim_x, dim_y, 200, seed);
+        let task = random_quadratics::<f64>(dim_x, dim_y, (200, 90), seed);
         let known = task.known.clone().expect("a closed form");
         let problem = &task.bilevel;
         let x = DVector::from_fn(dim_x, |i, _| (1.3 * i as f64 + 0.4).sin());
@@ -35,12 +35,13 @@ fn the_closed_form_of_the_samples_drawn_is_reached() {
 
 #[test]
 fn the_whole_is_the_mean_of_its_samples() {
-    let problem = random_quadratics::<f64>(2, 3, 40, 3).bilevel;
+    let problem = random_quadratics::<f64>(2, 3, (30, 40), 3).bilevel;
     let [upper, lower] = problem.means().expect("samples");
     let (x, y) = ([0.3, -0.8], [0.5, 1.1, -0.2]);
     for (of, whole) in [(upper, problem.upper()), (lower, problem.lower())] {
         let value = |batch: &[usize]| of.program(2, 3, batch).point().value(&[&x, &y]);
-        let mean = (0..40).map(|i| value(&[i])).sum::<f64>() / 40.0;
+        let n = of.samples();
+        let mean = (0..n).map(|i| value(&[i])).sum::<f64>() / n as f64;
         close(whole.point().value(&[&x, &y]), mean, 1e-14);
     }
 }
@@ -48,7 +49,7 @@ fn the_whole_is_the_mean_of_its_samples() {
 #[test]
 fn the_spectrum_is_the_published_one_in_distribution() {
     let dim = 4;
-    let problem = random_quadratics::<f64>(2, dim, 40_000, 4).bilevel;
+    let problem = random_quadratics::<f64>(2, dim, (40_000, 40_000), 4).bilevel;
     for program in [problem.lower(), problem.upper()] {
         let mut point = program.point();
         point.linearise(&[&[0.0; 2], &vec![0.0; dim]]);

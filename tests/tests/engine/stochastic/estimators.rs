@@ -10,7 +10,7 @@ use super::{close, exact, noisy, run};
 
 /// Forty samples that disagree at the solution, strongly convex means.
 fn quadratics() -> Task<f64> {
-    random_quadratics(3, 4, 40, 5)
+    random_quadratics(3, 4, (40, 40), 5)
 }
 
 /// The distance of x to the solution after this many steps from all ones.

@@ -1,0 +1,158 @@
+//! `bilevel race`.
+
+use autodiff::Real;
+use models::Task;
+use solvers::Method;
+use solvers::catalogue::Family;
+use study::race::{self, Course, Run};
+
+use super::args::{Common, ProblemArgs, RaceArgs};
+use super::failure::{Failure, input};
+use super::out_folder;
+use super::output::{bar, leave, line, say};
+use super::pages;
+use crate::catalogue::methods::{find, method};
+use crate::catalogue::subject;
+use crate::runs::race::{Entrant, Race};
+
+pub(super) fn run<T: Real>(args: &RaceArgs, common: &Common) -> Result<(), Failure> {
+    let (name, text) = match (&args.file, args.track) {
+        (Some(file), _) => {
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(file)
+                .map_err(|e| Failure::Input(format!("{name}: cannot be read: {e}")))?;
+            (name, text)
+        }
+        (None, track) => {
+            let track = track.expect("one of the two");
+            (format!("{track:?}").to_lowercase(), track.text().to_owned())
+        }
+    };
+    if args.show {
+        say(text.trim_end());
+        return Ok(());
+    }
+    let mut race = Race::parse(&text).map_err(|e| Failure::Input(format!("{name}: {e}")))?;
+    if let Some(seeds) = args.seeds {
+        race.seeds = (0..seeds as u64).collect();
+    }
+    out_folder::for_records(common)?;
+    let mut runs = Vec::new();
+    let progress = bar(race.seeds.len() * race.entrants.len());
+    for (i, seed) in race.seeds.iter().enumerate() {
+        let task = task::<T>(&race, *seed, common)?;
+        if i == 0 {
+            super::say_data(&task, common);
+            // Settings that do not fit are found before the first run.
+            for entrant in &race.entrants {
+                let made = made(entrant, &task, *seed, (1, 1)).map_err(Failure::Input)?;
+                made.begin(&task.bilevel, task.x.clone()).map_err(input)?;
+            }
+        }
+        for entrant in &race.entrants {
+            progress.set_message(entrant.name.clone());
+            let run = raced(entrant, &task, *seed, args)?;
+            if common.json {
+                progress.suspend(|| run.records.iter().for_each(|r| say(&line(r))));
+            }
+            runs.push(run);
+            progress.inc(1);
+        }
+    }
+    progress.finish_and_clear();
+    if !common.json {
+        let seeds = match race.seeds.len() {
+            1 => "one seed".to_owned(),
+            n => format!("medians over {n} seeds, in brackets the least and the largest value"),
+        };
+        say(&format!("{}: {seeds}", race.entrants[0].of.problem));
+        say(&race::table(&runs));
+    }
+    let mut warnings: Vec<String> = Vec::new();
+    for run in &runs {
+        let of_run = run.warnings.iter().map(|w| format!("{}: {w}", run.method));
+        solvers::keep_warnings(&mut warnings, &of_run.collect::<Vec<_>>());
+    }
+    warnings.iter().for_each(|w| eprintln!("warning: {w}"));
+    let records: Vec<_> = runs.iter().flat_map(|r| &r.records).collect();
+    let page = || {
+        let of = &race.entrants[0].of;
+        let title = format!("A race on {}", of.problem);
+        let seeds: Vec<String> = race.seeds.iter().map(u64::to_string).collect();
+        let mut page = pages::page(title, common, of.data.is_none());
+        page.subtitle = format!("{}, seeds {}", common.dtype.name(), seeds.join(", "));
+        page.fact("Problem", of.problem.clone())
+            .fact("File", name.clone())
+            .fact("Length", format!("{} passes over the samples", args.passes))
+            .race(&runs)
+    };
+    leave(common, "race.jsonl", &records, Some(&page))?;
+    let failed: Vec<&Run> = runs.iter().filter(|r| r.failure.is_some()).collect();
+    match failed.first() {
+        None => Ok(()),
+        Some(first) => Err(Failure::Numerical(format!(
+            "{} of {} runs reported a failure, the first of them {}, seed {}: {}",
+            failed.len(),
+            runs.len(),
+            first.method,
+            first.seed,
+            first.failure.as_deref().unwrap_or_default()
+        ))),
+    }
+}
+
+/// The problem of the race with the data of a seed.
+fn task<T: Real>(race: &Race, seed: u64, common: &Common) -> Result<Task<T>, Failure> {
+    let Entrant { of, given, .. } = &race.entrants[0];
+    let args = ProblemArgs {
+        problem: of.problem.clone(),
+        data: of.data.clone(),
+        reading: given.reading,
+        point: None,
+        bias: of.bias,
+        large: of.large,
+    };
+    let common = Common {
+        seed,
+        ..common.clone()
+    };
+    super::problem(&args, &common)
+}
+
+/// The method of an entrant, of so many iterations, reported every so many.
+fn made<T: Real>(
+    entrant: &Entrant,
+    task: &Task<T>,
+    seed: u64,
+    (iterations, every): (usize, usize),
+) -> Result<std::sync::Arc<dyn Method<T>>, String> {
+    method(
+        &entrant.of.method,
+        task,
+        &entrant.settings(seed, iterations, every),
+    )
+}
+
+fn raced<T: Real>(
+    entrant: &Entrant,
+    task: &Task<T>,
+    seed: u64,
+    args: &RaceArgs,
+) -> Result<Run, Failure> {
+    let (upper, lower) = task.bilevel.samples();
+    let course = Course {
+        samples: args.passes.saturating_mul(upper + lower),
+        records: args.records,
+    };
+    let subject = subject(task);
+    // No iteration touches less than a sample.
+    let most = course.samples;
+    let make = |every| made(entrant, task, seed, (most, every)).expect("settings that were tried");
+    // What takes one hypergradient an iteration is reported at each.
+    let small = find(&entrant.of.method).is_some_and(|e| e.family == Family::SmallSteps);
+    let every = match small {
+        true => race::report_every(&subject, &make, course).map_err(input)?,
+        false => 1,
+    };
+    race::run(&subject, &entrant.name, &*make(every), seed, course).map_err(input)
+}
