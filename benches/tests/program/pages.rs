@@ -61,8 +61,8 @@ fn a_run_is_on_its_page_with_settings_and_percent() {
         );
         let calls = number("gradients") + number("hvps");
         assert_eq!(
-            [curve.across[0][i], curve.across[1][i]],
-            [calls, number("seconds")]
+            [curve.across[0][i], curve.across[1][i], curve.across[2][i]],
+            [calls, number("samples"), number("seconds")]
         );
     }
     assert_eq!(plot(&page, "cleaner f1").y_unit, Unit::Number);

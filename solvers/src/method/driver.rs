@@ -250,7 +250,6 @@ impl<T: Real> Run<T> for OuterRun<'_, T> {
             accuracy: said.accuracy,
             certificate: said.certificate,
             oracles: ground.oracles().saturating_sub(s.reports),
-            measuring_seconds: std::mem::take(&mut s.measuring).as_secs_f64(),
             samples: ground.touched(s.problem.samples()) - s.reports_touched,
             peak_bytes: self.peak,
             warnings: std::mem::take(&mut s.warnings),
@@ -259,6 +258,10 @@ impl<T: Real> Run<T> for OuterRun<'_, T> {
 
     fn meter(&mut self) -> Meter {
         self.update.ground().meter().clone()
+    }
+
+    fn measuring_seconds(&self) -> f64 {
+        self.state.measuring.as_secs_f64()
     }
 
     fn iterations(&self) -> usize {

@@ -145,6 +145,12 @@ pub trait Run<T: Real> {
     /// [restored](Run::restore) from what was saved before.
     fn meter(&mut self) -> Meter;
 
+    /// Wall-clock time, since the run began in this process, in which F and ‖∇_y g‖ were measured for
+    /// reports alone: no iteration has a part in it, and no sweep of it is counted.
+    fn measuring_seconds(&self) -> f64 {
+        0.0
+    }
+
     /// Iterations in all: as many as were asked for, or as were made where the run has ended.
     fn iterations(&self) -> usize;
 
@@ -200,9 +206,6 @@ pub struct Progress {
     /// together: a sweep of a batch is as many as it has samples, one of an objective that is no mean is
     /// one.
     pub samples: usize,
-    /// Wall-clock time in which F and ‖∇_y g‖ were measured for this report alone: no iteration has a
-    /// part in it, and no sweep of it is counted.
-    pub measuring_seconds: f64,
     /// The most bytes held at one time since the run began.
     pub peak_bytes: usize,
     /// Remarks the user should see.

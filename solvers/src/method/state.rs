@@ -42,7 +42,7 @@ pub struct State<'p, T: Real> {
     pub(super) reports: Oracles,
     /// Derivatives of single samples in those.
     pub(super) reports_touched: usize,
-    /// Time that they took since the last report.
+    /// Time that they took.
     pub(super) measuring: Duration,
 }
 

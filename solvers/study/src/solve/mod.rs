@@ -187,10 +187,11 @@ impl<'p, T: Real> Session<'p, T> {
 
     /// Makes the iterations of one record; `None` when there are no more.
     pub fn step(&mut self) -> Option<Record> {
-        let started = Instant::now();
+        let (started, before) = (Instant::now(), self.run.measuring_seconds());
         let progress = self.run.step()?;
+        let measuring = self.run.measuring_seconds() - before;
         let so_far = &mut self.progress;
-        so_far.seconds += started.elapsed().as_secs_f64() - progress.measuring_seconds;
+        so_far.seconds += started.elapsed().as_secs_f64() - measuring;
         so_far.iteration = progress.iteration;
         if !progress.status.is_success() {
             let (iteration, status) = (progress.iteration, &progress.status);
