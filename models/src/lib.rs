@@ -86,8 +86,9 @@ pub use nonconvex::{SHIFTED_SINES, SINE_PRODUCT, shifted_sines, sine_product};
 pub use random_quadratics::{RANDOM_QUADRATICS, random_quadratics};
 pub use softmax::{SOFTMAX, softmax};
 pub use sparse::{
-    ELASTIC_NET, GROUP_LASSO, LASSO, SPARSE_LOGISTIC, WEIGHTED_LASSO, elastic_net, elastic_net_on,
-    group_lasso, lasso, lasso_on, sparse_logistic, weighted_lasso, weighted_lasso_on,
+    ELASTIC_NET, ELASTIC_NET_CV, GROUP_LASSO, LASSO, LASSO_CV, LASSO_SURE, SPARSE_LOGISTIC,
+    WEIGHTED_LASSO, elastic_net, elastic_net_cv, elastic_net_on, group_lasso, lasso, lasso_cv,
+    lasso_on, lasso_sure, sparse_logistic, weighted_lasso, weighted_lasso_on,
 };
 pub use svm::{SVM, svm};
 pub use task::{Known, Metric, Task};
@@ -119,7 +120,10 @@ pub static PROBLEMS: &[&Entry] = &[
     &GAUSSIAN_PROCESS_LIKELIHOOD,
     &KALMAN,
     &LASSO,
+    &LASSO_CV,
+    &LASSO_SURE,
     &ELASTIC_NET,
+    &ELASTIC_NET_CV,
     &WEIGHTED_LASSO,
     &GROUP_LASSO,
     &SPARSE_LOGISTIC,

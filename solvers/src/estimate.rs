@@ -40,6 +40,14 @@ pub enum Status {
         /// The distance that would do.
         allowed: f64,
     },
+    /// The lower level was solved as far as was asked for, and the hypergradient still changed when y
+    /// was brought nearer to the solution than that: it is not known to the tolerance.
+    Unsettled {
+        /// The last change, as a part of the larger of the hypergradient and of its two terms.
+        change: f64,
+        /// The change that would do.
+        allowed: f64,
+    },
     /// The steps on the lower level hardly moved it: neither ‖∇_y g‖ nor the cotangent has fallen.
     LowerStuck {
         /// ‖∇_y g‖ at the start.
@@ -144,6 +152,7 @@ impl Status {
             Status::Stepped => "stepped",
             Status::LowerNotConverged { .. } => "lower-not-converged",
             Status::LowerInaccurate { .. } => "lower-inaccurate",
+            Status::Unsettled { .. } => "unsettled",
             Status::LowerStuck { .. } => "lower-stuck",
             Status::CotangentGrew { .. } => "cotangent-grew",
             Status::LowerDiverged { .. } => "lower-diverged",
@@ -194,6 +203,12 @@ impl fmt::Display for Status {
                 "y is off the lower level's solution by some {distance:.1e} of its size, above \
                  {allowed:.1e}: solve the lower level further, or measure its variables in units of \
                  like curvature; where it is flat for ever it has no solution"
+            ),
+            Status::Unsettled { change, allowed } => write!(
+                f,
+                "the hypergradient still changed by {change:.1e} of its size, above {allowed:.1e}, when y \
+                 was brought nearer to the solution than the tolerance asks: allow more iterations, or \
+                 leave the tolerance out"
             ),
             Status::LowerStuck {
                 before,
@@ -382,6 +397,11 @@ pub struct Estimate<T: Real> {
     /// smallest curvature that was met, or by how fast the steps contract. It does not depend on the
     /// units of g, F, x and y. `None` where nothing was there to tell.
     pub distance: Option<f64>,
+    /// Where a tolerance was given for the lower level: how much the hypergradient changed when y was
+    /// last brought nearer to the solution, as a part of the larger of the hypergradient and of its
+    /// two terms. It is what the y before had cost, and an upper estimate of what this one does.
+    /// `None` where y was near enough at once (1e-7 of its size, 3e-4 in `f32`), or no tolerance given.
+    pub change: Option<f64>,
     /// Of an unrolled loop: how far its last step moved y, as a part of the way from the start.
     pub moving: Option<f64>,
     /// Of an unrolled loop: the share of the cotangent ∇_yF that is left at its start; in forward
@@ -480,6 +500,12 @@ impl<T: Real> fmt::Display for Estimate<T> {
         }
         if let Some(distance) = self.distance {
             writeln!(f, "  distance to y*     {distance:.1e} of y, estimated")?;
+        }
+        if let Some(change) = self.change {
+            writeln!(
+                f,
+                "  last change        {change:.1e} of the hypergradient, by a nearer y"
+            )?;
         }
         if let (Some(moving), Some(left)) = (self.moving, self.left) {
             writeln!(

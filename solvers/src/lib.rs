@@ -52,6 +52,7 @@ mod problem;
 pub mod sampling;
 mod schedule;
 mod scratch;
+mod settling;
 mod workspace;
 
 pub use certificate::{Certificate, Constants, certify};

@@ -2,8 +2,8 @@
 
 use autodiff::{Inputs, Real};
 use nalgebra::DVector;
-use solvers::Aid;
 use solvers::linear::Cg;
+use solvers::{Aid, LowerSolve};
 
 use super::inputs::LinearModel;
 use super::sweep::cast;
@@ -31,8 +31,8 @@ pub(super) fn tasks<T: Real>() -> Vec<Box<dyn Task>> {
     let data = w1::inputs();
     let y = DVector::from_vec(cast(&lower_point(&data)));
     let problem = w1::problem::<T>(&data).starting_from(y);
-    // Any residual of the lower level is accepted, and none of the linear system before step 20.
+    // No residual of the linear system is accepted before step 20.
     let cg = Cg::new().tolerance(f64::MIN_POSITIVE).max_iterations(STEPS);
-    let aid = Aid::with(cg).lower_tolerance(f64::MAX);
+    let aid = Aid::with(cg).lower(LowerSolve::Start);
     vec![Box::new(Hypergradient::new(problem, aid, &data.x))]
 }

@@ -261,6 +261,19 @@ pub enum DataError {
         limit: String,
     },
 
+    /// The samples are too few for what a problem does with them.
+    #[error("{file}: {found} samples, expected at least {expected} for {what}")]
+    TooFewFor {
+        /// The file.
+        file: String,
+        /// The samples found.
+        found: usize,
+        /// The samples needed.
+        expected: usize,
+        /// What they are needed for.
+        what: &'static str,
+    },
+
     /// A file has too few rows for three splits.
     #[error("{file}: {found} rows of numbers, expected at least {expected} to split")]
     TooFewRows {

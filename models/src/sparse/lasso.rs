@@ -77,10 +77,7 @@ fn shrink(z: f64, lambda: f64) -> f64 {
 /// If there are fewer than 4 features.
 #[track_caller]
 pub fn lasso<T: Real>(dim: usize, seed: u64) -> Task<T> {
-    expect_features(dim);
-    let mut numbers = Gaussian::new(seed, 0);
-    let Chosen { seen, signal } = Chosen::draw(dim, (BEST.0, 0.0), &mut numbers);
-    let design = Design::orthonormal(&seen, &signal, &mut numbers);
+    let (design, Chosen { seen, signal }) = draw(dim, seed);
     let task = of_one_weight(design);
     let hypergradient = move |x: &DVector<T>| {
         let lambda = x[0].f64().exp();
@@ -100,6 +97,21 @@ pub fn lasso<T: Real>(dim: usize, seed: u64) -> Task<T> {
         }),
         ..task
     }
+}
+
+#[track_caller]
+fn draw(dim: usize, seed: u64) -> (Design, Chosen) {
+    expect_features(dim);
+    let mut numbers = Gaussian::new(seed, 0);
+    let chosen = Chosen::draw(dim, (BEST.0, 0.0), &mut numbers);
+    let design = Design::orthonormal(&chosen.seen, &chosen.signal, &mut numbers);
+    (design, chosen)
+}
+
+/// The samples of [`lasso`].
+#[track_caller]
+pub(super) fn drawn(dim: usize, seed: u64) -> Design {
+    draw(dim, seed).0
 }
 
 /// [`lasso`] of these samples, whose labels are the targets; there is no intercept. x starts at a

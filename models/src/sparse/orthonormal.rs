@@ -48,6 +48,16 @@ impl Design {
         }
     }
 
+    /// The same as splits.
+    pub(super) fn splits(self) -> Splits {
+        Splits {
+            train: self.train,
+            valid: self.valid,
+            test: self.test,
+            source: "drawn".into(),
+        }
+    }
+
     /// The number of features.
     pub(super) fn dim(&self) -> usize {
         self.train.dim()

@@ -93,7 +93,7 @@ fn few_shot_tasks_are_of_the_classes_that_have_enough_samples() {
     let task = task("few-shot", &classes(&[90; 7])).unwrap();
     assert_eq!(task.bilevel.dim_y(), 20 * 5 * 16);
     let measured = task.measure(&task.x, task.bilevel.start());
-    assert!(measured.contains_key("accuracy") && measured.contains_key("test_accuracy"));
+    assert!(measured.contains_key("train_accuracy") && measured.contains_key("test_accuracy"));
 }
 
 #[test]

@@ -20,6 +20,10 @@ pub fn statuses() -> Vec<Status> {
             distance: 1.0,
             allowed: 0.1,
         },
+        Status::Unsettled {
+            change: 0.1,
+            allowed: 1e-3,
+        },
         Status::LowerStuck {
             before: 1.0,
             after: 1.0,
@@ -58,6 +62,7 @@ pub fn statuses() -> Vec<Status> {
             | Status::Stepped
             | Status::LowerNotConverged { .. }
             | Status::LowerInaccurate { .. }
+            | Status::Unsettled { .. }
             | Status::LowerStuck { .. }
             | Status::CotangentGrew { .. }
             | Status::LowerDiverged { .. }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use autodiff::{Inputs, Objective, Real};
 
 use crate::accuracy::part;
-use crate::loops::Loops;
-use crate::lower::LowerSolve;
+use crate::lower::{Lower, LowerAt, LowerSolve};
+use crate::settling::Settling;
 use crate::{Answer, Bilevel, Call, Footprint, ProblemError, Strategy, default_tolerance};
 
 impl<T: Real> Bilevel<T> {
@@ -80,8 +80,8 @@ impl<T: Real> Strategy<T> for Envelope {
     }
 
     fn complaint(&self) -> Option<String> {
-        let steps = self.lower.steps().map(|_| {
-            "a count of steps on the lower level: expected a solver that goes to a tolerance"
+        let steps = (!self.lower.solves()).then(|| {
+            "a lower level that is not solved: expected a solver that goes to a tolerance"
                 .to_owned()
         });
         self.lower.complaint().or(steps)
@@ -98,7 +98,8 @@ impl<T: Real> Strategy<T> for Envelope {
     }
 
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
-        self.lower.scratch(problem, false)
+        let last = Settling::<T>::entries(self.lower.tolerance(), problem.dim_x());
+        last + self.lower.scratch(problem, false)
     }
 
     fn footprint(&self, _: &Bilevel<T>) -> Footprint<T> {
@@ -118,29 +119,40 @@ impl<T: Real> Strategy<T> for Envelope {
             scratch,
             ..
         } = call;
-        let (x, least) = (*x, (default_tolerance::<T>(), false));
-        let levels = [&mut **upper, &mut **lower];
-        let loops: &mut Loops<T> = loops;
-        let mut solved = self
-            .lower
-            .solve(problem, levels, None, None, x, y, least, loops, scratch);
-        let distance = loop {
-            let distance = part(solved.curvature.distance(solved.residual), y, start);
-            let more = self
-                .lower
-                .go_on(lower, None, None, x, y, &mut solved, distance, scratch);
-            if more != Some(true) {
-                break distance;
-            }
+        let (x, start) = (*x, *start);
+        let given = self.lower.tolerance();
+        let ([last], mut scratch) = scratch.split(Settling::<T>::entries(given, x.len()));
+        let mut settling = Settling::new(given, last);
+        let mut at = LowerAt {
+            point: lower,
+            part: None,
+            working: None,
+            x,
+            scratch: &mut scratch,
         };
-        let value = upper.differentiate(&[x, y], Inputs::ALL);
-        hypergradient.copy_from_slice(upper.gradient(0));
+        let least = (default_tolerance::<T>(), false);
+        let mut solved = self.lower.solve(problem, &mut at, y, least, (upper, loops));
+        let mut value = T::zero();
+        let look = |_: &mut LowerAt<'_, '_, T>, y: &[T], solved: &Lower| {
+            let distance = part(solved.curvature.distance(solved.residual), y, start);
+            value = upper.differentiate(&[x, y], Inputs::ALL);
+            hypergradient.copy_from_slice(upper.gradient(0));
+            settling.look(hypergradient, &[]);
+            let more = settling.wanted(distance, false);
+            (distance, more.map(|part| (distance, 0.1 * part)))
+        };
+        let (distance, _) = self.lower.until(&mut at, y, &mut solved, look);
         // A product is what solving takes, so that every call holds as much.
         lower.linearise(&[x, y]);
         lower.second(&[None, Some(start)]);
-        let (status, warning) = self.lower.judge::<T>(&solved, distance);
+        let enough = settling.is_enough();
+        let (mut status, warning) = self.lower.judge::<T>(&solved, distance, enough);
+        if let (true, Some(unsettled)) = (status.is_success(), settling.complaint()) {
+            status = unsettled;
+        }
         let mut answer = Answer::new(status, value.f64(), solved.residual);
         answer.distance = Some(distance);
+        answer.change = settling.change();
         answer.lower_iterations = solved.iterations;
         answer.step = solved.step;
         answer.warnings.extend(warning);

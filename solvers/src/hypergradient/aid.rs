@@ -2,17 +2,18 @@
 
 mod entry;
 
-use autodiff::kernels::{add, axpy, norm};
-use autodiff::{Inputs, Real};
+use autodiff::kernels::{axpy, norm};
+use autodiff::{Inputs, Point, Real};
 
 use crate::accuracy::{self, Curvature, TOLD, degenerate, part};
 use crate::inner::{After, InnerStep, StepLength, Weak};
 use crate::linear::dense::{BLOCK, Factor};
 use crate::linear::system::{self, Solution};
 use crate::linear::{Cg, Direct, LinearSolver};
-use crate::lower::{Lower, LowerSolve, NOTHING, Working};
-use crate::part::{Face, PartPoint};
-use crate::{Bilevel, Certificate, Status, default_tolerance};
+use crate::lower::{Lower, LowerAt, LowerSolve, NOTHING, Working};
+use crate::part::Face;
+use crate::settling::Settling;
+use crate::{Bilevel, Certificate, Part, Status, default_tolerance};
 
 use super::Strategy;
 use super::footprint::{Footprint, loop_bytes};
@@ -77,7 +78,8 @@ impl<L> Aid<L> {
         self
     }
 
-    /// Solves the lower level to `‖∇_y g‖ ≤ tolerance`, by Newton's method.
+    /// Solves the lower level to `‖∇_y g‖ ≤ tolerance`, by Newton's method, and on until the
+    /// hypergradient is as near: see [`LowerSolve::Newton`].
     #[must_use]
     pub fn lower_tolerance(self, tolerance: f64) -> Self {
         let (_, limit) = self.newton();
@@ -202,7 +204,8 @@ impl<T: Real> Parts<'_, T> {
         let n = problem.dim_y();
         let system = system::scratch(self.linear, n, true);
         let lower = self.lower.scratch(problem, self.factors(problem));
-        match problem.part() {
+        let last = Settling::<T>::entries(self.lower.tolerance(), problem.dim_x());
+        last + match problem.part() {
             None => n + lower.max(system).max(n),
             // The right-hand side on the face, and its product.
             Some(_) => 2 * n + lower.max(system + n),
@@ -254,6 +257,9 @@ impl<T: Real> Parts<'_, T> {
         let has_part = beside.is_some();
         let ([own], mut scratch) = call.scratch.split(y.len());
         let ([on_face], mut scratch) = scratch.split(if has_part { y.len() } else { 0 });
+        let given = self.lower.tolerance();
+        let ([last], mut scratch) = scratch.split(Settling::<T>::entries(given, x.len()));
+        let mut settling = Settling::new(given, last);
         own.fill(T::zero());
         let v = match &mut call.linear {
             Some(guess) => &mut **guess,
@@ -263,84 +269,46 @@ impl<T: Real> Parts<'_, T> {
             true => f64::MIN_POSITIVE,
             false => default_tolerance::<T>(),
         };
-        let levels = [&mut **upper, &mut **lower];
-        let all_lost = self.all_lost(y.len());
         let on_sets = self.lower.works_on_sets(problem);
         let make = || Working::new(y.len(), scratch.meter());
-        let mut working = on_sets.then(|| &mut *working.get_or_insert_with(make));
-        let mut solved = self.lower.solve(
-            problem,
-            levels,
-            beside.as_deref_mut(),
-            working.as_deref_mut(),
+        let working = on_sets.then(|| &mut *working.get_or_insert_with(make));
+        let mut at = LowerAt {
+            point: lower,
+            part: beside.as_deref_mut(),
+            working,
             x,
-            y,
-            (least, self.factors(problem)),
-            loops,
-            &mut scratch,
-        );
-        // What the face has to add to the hypergradient, once the system is solved.
-        hypergradient.fill(T::zero());
-        let mut asymmetry = 0.0;
-        let (value, solution, distance) = loop {
-            let value = upper.differentiate(&[x, y], Inputs::ALL);
-            if !solved.here {
-                lower.linearise(&[x, y]);
-            }
-            let mut met = Curvature::new();
-            let b = upper.gradient(1);
-            let meter = scratch.meter().clone();
-            let (_, room) = scratch.split::<0>(0);
-            let solution = match beside.as_deref_mut() {
-                None => system::solve(self.linear, lower, None, b, v, room, true),
-                Some(beside) => {
-                    let length = solved.step.expect("proximal steps have a length");
-                    on_face.copy_from_slice(lower.gradient(1));
-                    let mut face = Face::at(beside, [x, y], on_face, length, all_lost, &meter);
-                    asymmetry = face.asymmetry();
-                    on_face.copy_from_slice(b);
-                    face.project(on_face);
-                    if let Some(working) = working.as_deref_mut()
-                        && let Some(least) = face.guess(lower, b, v, working)
-                    {
-                        met = least;
-                    }
-                    let on = Some(&mut face);
-                    let solution = system::solve(self.linear, lower, on, on_face, v, room, true);
-                    hypergradient.fill(T::zero());
-                    face.add_by_x(lower, b, hypergradient);
-                    solution
-                }
-            };
-            let curvature = solved.curvature.and(solution.curvature).and(met);
-            let distance = part(curvature.distance(solved.residual), y, start);
-            if solution.flawed {
-                break (value, solution, distance);
-            }
-            let more = self.lower.go_on(
-                lower,
-                beside.as_deref_mut(),
-                working.as_deref_mut(),
-                x,
-                y,
-                &mut solved,
-                distance,
-                &mut scratch,
-            );
-            match more {
-                Some(true) => {}
-                // What was tried has left g elsewhere.
-                Some(false) if has_part => {}
-                Some(false) => {
-                    // The linear system's own products again.
-                    lower.second(&[None, Some(v)]);
-                    break (value, solution, distance);
-                }
-                None => break (value, solution, distance),
-            }
+            scratch: &mut scratch,
         };
-        add(hypergradient, upper.gradient(0));
-        axpy(hypergradient, -T::one(), lower.product(0));
+        let until = (least, self.factors(problem));
+        let mut solved = self.lower.solve(problem, &mut at, y, until, (upper, loops));
+        let look = |at: &mut LowerAt<'_, '_, T>, y: &[T], solved: &Lower| {
+            let found = self.at(at, [y, start], solved, upper, (v, on_face), hypergradient);
+            settling.look(hypergradient, upper.gradient(0));
+            // A linear system that was not solved has nothing that could settle.
+            let hopeless =
+                found.solution.flawed || given.is_some() && !found.solution.status.is_success();
+            let wanted = settling.wanted(found.distance, found.remark.is_some());
+            let more = wanted.filter(|_| !hopeless);
+            let more = more.map(|part| (found.distance, 0.1 * part));
+            (found, more)
+        };
+        let (found, here) = self.lower.until(&mut at, y, &mut solved, look);
+        let LowerAt {
+            point: lower,
+            scratch,
+            ..
+        } = at;
+        if !here {
+            // The linear system's own products again.
+            lower.second(&[None, Some(v)]);
+        }
+        let Found {
+            value,
+            solution,
+            distance,
+            ..
+        } = &found;
+        let distance = *distance;
         let size = norm(hypergradient).f64();
         // Where the lower level was started at a stationary point, that is what is meant. How near it
         // is tells the solution itself, as curvatures of both signs cancel.
@@ -351,29 +319,15 @@ impl<T: Real> Parts<'_, T> {
             && solved.iterations == 0
             && saddle_distance <= accuracy::solved::<T>()
             && solution.residual <= self.linear.tolerance();
-        let mut answer = self.judge(&solved, &solution, distance, saddle);
+        let mut answer = self.judge(&solved, solution, distance, (saddle, &settling));
         answer.upper = value.f64();
         answer.walked = self.lower.steps().map(|(depth, steps)| Walked {
             depth,
             memory: NOTHING,
             inner: steps.inner,
         });
-        if let Some(beside) = beside.as_deref_mut() {
-            let weak = Weak {
-                start,
-                scale: solved.before,
-                residual: solved.residual,
-                length: solved.step.expect("proximal steps have a length"),
-                blur: distance.min(1e-2),
-            };
-            settle(
-                &mut answer,
-                beside,
-                &weak,
-                [x, y],
-                lower.gradient(1),
-                asymmetry,
-            );
+        if let Some(part) = problem.part() {
+            settle(&mut answer, part, found);
             return answer;
         }
         answer.certificate = Certificate::stated(problem, x, y, size, upper, lower);
@@ -387,10 +341,82 @@ impl<T: Real> Parts<'_, T> {
         answer
     }
 
+    /// Solves the linear system at a y that the lower level was brought to, and makes the hypergradient
+    /// there.
+    fn at(
+        &self,
+        at: &mut LowerAt<'_, '_, T>,
+        [y, start]: [&[T]; 2],
+        solved: &Lower,
+        upper: &mut Point<T>,
+        (v, on_face): (&mut [T], &mut [T]),
+        hypergradient: &mut [T],
+    ) -> Found<T> {
+        let (x, point) = (at.x, &mut *at.point);
+        let value = upper.differentiate(&[x, y], Inputs::ALL);
+        if !solved.here {
+            point.linearise(&[x, y]);
+        }
+        hypergradient.copy_from_slice(upper.gradient(0));
+        let (mut met, mut asymmetry) = (Curvature::new(), 0.0);
+        let b = upper.gradient(1);
+        let meter = at.scratch.meter().clone();
+        let (_, room) = at.scratch.split::<0>(0);
+        let length = || solved.step.expect("proximal steps have a length");
+        let solution = match at.part.as_deref_mut() {
+            None => system::solve(self.linear, point, None, b, v, room, true),
+            Some(part) => {
+                on_face.copy_from_slice(point.gradient(1));
+                let all_lost = self.all_lost(y.len());
+                let mut face = Face::at(part, [x, y], on_face, length(), all_lost, &meter);
+                asymmetry = face.asymmetry();
+                on_face.copy_from_slice(b);
+                face.project(on_face);
+                if let Some(working) = at.working.as_deref_mut()
+                    && let Some(least) = face.guess(point, b, v, working)
+                {
+                    met = least;
+                }
+                let on = Some(&mut face);
+                let solution = system::solve(self.linear, point, on, on_face, v, room, true);
+                face.add_by_x(point, b, hypergradient);
+                solution
+            }
+        };
+        axpy(hypergradient, -T::one(), point.product(0));
+        let curvature = solved.curvature.and(solution.curvature).and(met);
+        let distance = part(curvature.distance(solved.residual), y, start);
+        let edge = at.part.as_deref_mut().map(|beside| {
+            let weak = Weak {
+                start,
+                scale: solved.before,
+                residual: solved.residual,
+                length: length(),
+                blur: distance.min(1e-2),
+            };
+            After::Part(beside).settled(&weak, [x, y], point.gradient(1))
+        });
+        let (margin, remark) = edge.unwrap_or_default();
+        Found {
+            value,
+            solution,
+            distance,
+            asymmetry,
+            margin,
+            remark,
+        }
+    }
+
     /// What a lower level at this relative `distance` and the solution of the linear system are worth
     /// together. `saddle` says that y is a stationary point that was meant.
-    fn judge(&self, lower: &Lower, solution: &Solution, distance: f64, saddle: bool) -> Answer {
-        let (status, warning) = self.lower.judge::<T>(lower, distance);
+    fn judge(
+        &self,
+        lower: &Lower,
+        solution: &Solution,
+        distance: f64,
+        (saddle, settling): (bool, &Settling<'_, T>),
+    ) -> Answer {
+        let (status, warning) = self.lower.judge::<T>(lower, distance, settling.is_enough());
         let mut warnings = Vec::new();
         if saddle {
             warnings.push(format!(
@@ -412,12 +438,16 @@ impl<T: Real> Parts<'_, T> {
             let singular = Status::SingularHessian { relative_curvature };
             status = self.lower.short::<T>(lower).unwrap_or(singular);
         }
+        if let (true, Some(unsettled)) = (status.is_success(), settling.complaint()) {
+            status = unsettled;
+        }
         if status.is_success() {
             warnings.extend(warning);
             warnings.extend(solve_further(solution.error, solution.residual));
         }
         Answer {
             distance: Some(distance),
+            change: settling.change(),
             lower_iterations: lower.iterations,
             linear_residual: Some(solution.residual),
             linear_iterations: solution.iterations,
@@ -428,22 +458,29 @@ impl<T: Real> Parts<'_, T> {
     }
 }
 
+/// The solution of the linear system at some y, and how far that is off.
+struct Found<T> {
+    /// F there.
+    value: T,
+    solution: Solution,
+    /// Of y, as a part of its size.
+    distance: f64,
+    /// How far the derivative of a part's proximal map is from symmetric.
+    asymmetry: f64,
+    margin: Option<f64>,
+    /// That another active set is near.
+    remark: Option<String>,
+}
+
 /// What a part beside g adds to an answer: the margin to another active set, and whether its
 /// derivative is that of a proximal map.
-fn settle<T: Real>(
-    answer: &mut Answer,
-    beside: &mut PartPoint<T>,
-    weak: &Weak<'_, T>,
-    at: [&[T]; 2],
-    gradient: &[T],
-    asymmetry: f64,
-) {
-    let name = beside.recorded.part.name();
-    let (margin, remark) = After::Part(beside).settled(weak, at, gradient);
-    answer.margin = margin;
-    answer.warnings.extend(remark);
+fn settle<T: Real>(answer: &mut Answer, part: &Part<T>, found: Found<T>) {
+    answer.margin = found.margin;
+    answer.warnings.extend(found.remark);
+    let asymmetry = found.asymmetry;
     // Written so that a NaN is no success.
     if answer.status.is_success() && !(asymmetry <= 1e-6_f64.max(1e3 * T::EPSILON)) {
+        let name = part.name();
         let reason = format!(
             "{name}: the derivative of its proximal map is not symmetric, by {asymmetry:.1e}, as that of \
              every convex part is; expected one, or aid-step"

@@ -10,10 +10,11 @@ use autodiff::kernels::add;
 use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real};
 
-use crate::accuracy::{PROBED, TOLD, degenerate, part, size, solved};
+use crate::accuracy::{PROBED, TOLD, degenerate, part, size};
 use crate::hessian::Hessian;
 use crate::inner::{After, InnerStep, StepLength, Stop, Weak};
 use crate::lower::{NOTHING, Steps, Walk};
+use crate::settling::{LOOSE, Settling};
 use crate::{Bilevel, Status, default_tolerance};
 
 use super::Strategy;
@@ -112,10 +113,11 @@ impl AidStep {
     }
 
     /// The residual that the lower level is solved to at least, and the relative one of the linear
-    /// system. Unless given, a residual above the default will do where y is near all the same.
+    /// system, there 1e-3 at most. Unless given, a residual above the default will do where y is near all the same.
     ///
-    /// The steps go on until y is within 1e-7 of its own size (3e-4 in `f32`), or this tolerance if
-    /// it is more, of the fixed point, as far as the linear system can tell.
+    /// The steps go on until y is within 1e-7 of its own size (3e-4 in `f32`) of the fixed point, as far
+    /// as the linear system can tell; or within this tolerance, and at most 1e-3, if bringing y
+    /// nearer changed the hypergradient by no more, and no other active set is as near.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = Some(tolerance);
@@ -133,9 +135,20 @@ impl AidStep {
         self.tolerance.unwrap_or(default_tolerance::<T>())
     }
 
+    /// The relative residual that the linear system is solved to.
+    fn linear<T: Real>(&self) -> f64 {
+        self.residual::<T>().min(LOOSE)
+    }
+
     /// What y at this relative `distance` and the solution of the linear system are worth together.
-    fn status<T: Real>(&self, end: &End, solution: &Solution) -> Status {
+    fn status<T: Real>(
+        &self,
+        end: &End,
+        solution: &Solution,
+        settling: &Settling<'_, T>,
+    ) -> Status {
         let (tolerance, allowed) = (self.residual::<T>(), self.allowed::<T>());
+        let asked = self.linear::<T>();
         let End {
             before,
             after,
@@ -146,13 +159,13 @@ impl AidStep {
         let near = distance <= allowed;
         let linear = Status::LinearNotConverged {
             residual: solution.residual,
-            tolerance,
+            tolerance: asked,
         };
         // Written so that a NaN is no success.
         if let Some(relative_curvature) = solution.repels {
             Status::NegativeCurvature { relative_curvature }
-        } else if near && met && solution.residual <= tolerance {
-            Status::Converged
+        } else if near && met && solution.residual <= asked {
+            settling.complaint().unwrap_or(Status::Converged)
         } else if near && met {
             linear
         } else if !near && !(after <= before) {
@@ -162,7 +175,7 @@ impl AidStep {
                 residual: after,
                 tolerance,
             }
-        } else if solution.residual > tolerance {
+        } else if solution.residual > asked {
             // Without its solution nothing is known of the distance.
             linear
         } else {
@@ -200,7 +213,7 @@ impl AidStep {
 
     /// The relative distance to the fixed point that will do.
     fn allowed<T: Real>(&self) -> f64 {
-        self.residual::<T>().max(solved::<T>())
+        Settling::<T>::allowed(self.tolerance)
     }
 }
 
@@ -262,7 +275,8 @@ impl<T: Real> Strategy<T> for AidStep {
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let (steps, n) = (&self.steps, problem.dim_y());
         if problem.step().is_some() {
-            return map::scratch::<T>(self.system, n);
+            let last = Settling::<T>::entries(self.tolerance, problem.dim_x());
+            return last + map::scratch::<T>(self.system, n);
         }
         let previous = Stop::<T>::previous(&steps.inner, n);
         let look = match n <= PROBED {
@@ -270,7 +284,8 @@ impl<T: Real> Strategy<T> for AidStep {
             false => 0,
         };
         let system = system::scratch::<T>(self.system, n).max(look);
-        steps.dim_state(problem) + steps.spare(problem) + previous + 2 * n + system
+        let last = Settling::<T>::entries(self.tolerance, problem.dim_x());
+        last + steps.dim_state(problem) + steps.spare(problem) + previous + 2 * n + system
     }
 
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
@@ -301,13 +316,15 @@ impl<T: Real> Strategy<T> for AidStep {
             ..
         } = call;
         let (x, start, dim_y) = (*x, *start, y.len());
-        let (inner, tolerance, allowed) =
-            (&self.steps.inner, self.residual::<T>(), self.allowed::<T>());
+        let (inner, tolerance) = (&self.steps.inner, self.residual::<T>());
         let mut following = After::of(inner, beside.as_deref_mut());
         let ([state], mut rest) = call.scratch.split(self.steps.dim_state(problem));
         let ([spare], mut rest) = rest.split(self.steps.spare(problem));
         let ([previous], mut rest) = rest.split(Stop::<T>::previous(inner, dim_y));
         let ([p, q], mut rest) = rest.split(dim_y);
+        let last = Settling::<T>::entries(self.tolerance, x.len());
+        let ([last], mut rest) = rest.split(last);
+        let mut settling = Settling::new(self.tolerance, last);
 
         let levels = [&mut **upper, &mut **lower];
         let mut walk = Walk::begin(
@@ -321,7 +338,10 @@ impl<T: Real> Strategy<T> for AidStep {
             loops,
         );
         let (length, before) = (walk.length, walk.before);
-        let (mut wanted, mut linear, mut depth) = (tolerance, tolerance, 0);
+        // A loose tolerance of the lower level is none of the linear system's.
+        let first = self.linear::<T>();
+        let (mut wanted, mut linear, mut depth) = (tolerance, first, 0);
+        let (allowed, has_part) = (self.allowed::<T>(), problem.part().is_some());
         let (end, value, solution, settled) = loop {
             let (follows, until) = (following.again(), (wanted, 1));
             let mut stop = Stop::new(inner, follows, length, until, lower, x, previous, spare);
@@ -332,14 +352,6 @@ impl<T: Real> Strategy<T> for AidStep {
             y.copy_from_slice(&last[..dim_y]);
             depth += walk.steps.depth();
             let after = following.residual(lower, x, y, length, spare);
-            let weak = Weak {
-                start,
-                scale: before,
-                residual: after,
-                length,
-                blur: allowed,
-            };
-            let settled = following.settled(&weak, [x, y], lower.gradient(1));
             let value = upper.differentiate(&[x, y], Inputs::ALL);
             inner.start(y, state);
             walk.steps.forward(x, state, 1, Memory::Taped);
@@ -355,12 +367,29 @@ impl<T: Real> Strategy<T> for AidStep {
             let slowest = (1.0 - rate).max(1.0 / depth as f64);
             let off = after * length * solution.reach.max(1.0 / slowest);
             let distance = part(off, y, start);
-            let nearer = 0.5 * after * (allowed / distance);
+            let weak = Weak {
+                start,
+                scale: before,
+                residual: after,
+                length,
+                // Of a set of the steps nothing but the tolerance tells how well a bound is met.
+                blur: if has_part {
+                    distance.min(1e-2)
+                } else {
+                    allowed
+                },
+            };
+            let settled = following.settled(&weak, [x, y], lower.gradient(1));
+            hypergradient.copy_from_slice(upper.gradient(0));
+            add(hypergradient, linearised.pull(p, q));
+            settling.look(hypergradient, upper.gradient(0));
+            let wanted_part = settling.wanted(distance, settled.1.is_some());
+            let nearer = 0.5 * after * wanted_part.unwrap_or(0.0);
             // Written so that a NaN, or steps that lead no further, end it.
-            let goes_on = distance > allowed && nearer > 0.0 && nearer < 0.5 * wanted;
+            let goes_on = nearer > 0.0 && nearer < 0.5 * wanted;
             // The linear system too: once, to what rounding lets it.
             let sharper = (0.1 * TOLD * linear / solution.error).max(4.0 * T::EPSILON);
-            let again = solution.error > TOLD && linear == tolerance && sharper < linear;
+            let again = solution.error > TOLD && linear == first && sharper < linear;
             if !(goes_on || again) || depth >= self.limit {
                 let end = End {
                     before,
@@ -377,17 +406,11 @@ impl<T: Real> Strategy<T> for AidStep {
             }
             inner.start(y, state);
         };
-        let mut linearised = Linearised {
-            steps: &mut walk.steps,
-            inner,
-            cotangent: state,
-        };
-        hypergradient.copy_from_slice(upper.gradient(0));
-        add(hypergradient, linearised.pull(p, q));
         walk.end(loops);
 
-        let status = self.status::<T>(&end, &solution);
+        let status = self.status(&end, &solution, &settling);
         let mut answer = Answer::new(status, value.f64(), end.after);
+        answer.change = settling.change();
         answer.distance = Some(end.distance);
         answer.lower_iterations = depth;
         answer.linear_residual = Some(solution.residual);

@@ -68,6 +68,8 @@ pub struct Answer {
     pub linear_iterations: usize,
     /// See [`Estimate::distance`].
     pub distance: Option<f64>,
+    /// See [`Estimate::change`].
+    pub change: Option<f64>,
     /// See [`Estimate::moving`].
     pub moving: Option<f64>,
     /// See [`Estimate::left`].
@@ -108,6 +110,7 @@ impl Answer {
             linear_residual: None,
             linear_iterations: 0,
             distance: None,
+            change: None,
             moving: None,
             left: None,
             margin: None,
@@ -136,6 +139,7 @@ impl Answer {
             lower_residual: self.lower_residual,
             linear_residual: self.linear_residual,
             distance: self.distance,
+            change: self.change,
             moving: self.moving,
             left: self.left,
             margin: self.margin,

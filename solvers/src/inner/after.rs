@@ -8,6 +8,9 @@ use super::{InnerStep, Proximal, Weak};
 use crate::accuracy::solved;
 use crate::part::PartPoint;
 
+/// The length of a step in units of y's rounding below which it is lost in y.
+const ABSORBED: f64 = 1e3;
+
 /// What follows a gradient step on the lower level, in numbers.
 #[derive(Debug)]
 pub(crate) enum After<'a, T: Real> {
@@ -68,6 +71,14 @@ impl<'a, T: Real> After<'a, T> {
         }
         let next = &mut spare[..y.len()];
         next.copy_from_slice(y);
+        // A step so short that y absorbs it would be no residual at all.
+        let slope = norm(point.gradient(1)).f64();
+        let legible = ABSORBED * T::EPSILON * norm(y).f64() / slope;
+        let length = if legible.is_finite() {
+            length.max(legible)
+        } else {
+            length
+        };
         self.descend(point, x, length, next);
         for (next, y) in next.iter_mut().zip(y) {
             *next -= *y;

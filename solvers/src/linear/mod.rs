@@ -7,6 +7,7 @@ pub(crate) mod dense;
 mod direct;
 mod fixed_point;
 mod gmres;
+mod jacobi;
 mod low_rank;
 mod minres;
 mod neumann;
@@ -22,6 +23,7 @@ use common::{flat, least_ritz, lift, positive, relative, scaled_residual};
 pub use direct::Direct;
 pub use fixed_point::FixedPoint;
 pub use gmres::Gmres;
+pub use jacobi::Diagonal;
 pub use minres::Minres;
 pub use neumann::Neumann;
 pub use nystrom::{Nystrom, Sketch};
@@ -54,6 +56,7 @@ pub(crate) fn entries<T: Real>() -> Vec<LinearEntry<T>> {
         fixed_point::entry(),
         gmres::entry(),
         nystrom::entry(),
+        jacobi::entry(),
         pcg::entry(),
         one_step::entry(),
     ]

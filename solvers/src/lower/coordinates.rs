@@ -4,11 +4,11 @@
 use autodiff::kernels::axpy;
 use autodiff::{Point, Real, cholesky};
 
+use super::LowerAt;
 use super::newton::Minimum;
 use super::working::Working;
 use crate::accuracy::Curvature;
-use crate::linear::Scratch;
-use crate::part::{Entries, PartPoint, Prox};
+use crate::part::{Entries, Prox};
 
 /// The fewest entries that a working set is filled up to, and the growth of it.
 const FEW: usize = 16;
@@ -18,6 +18,8 @@ const ROUNDS: usize = 200;
 const EPOCHS: usize = 10;
 /// Iterations without a new least residual after which rounding is what is left.
 const PATIENCE: usize = 8;
+/// Room for so many working sets' worth of free entries, one block after the other; with more patience.
+const IN_BLOCKS: usize = 4;
 /// The part of the residual that the quadratic model leaves, where another one follows.
 const FORCING: f64 = 0.05;
 
@@ -27,8 +29,9 @@ pub(crate) fn coordinates_scratch(n: usize) -> usize {
 }
 
 /// Replaces `y` by a minimiser of `g(x, ·) + h(x, ·)`, until the least subgradient there is no longer than
-/// `tolerance`, for `limit` iterations, or until the residual is down to rounding; `None` where more
-/// entries than a [`Working`] has room for are free, with y brought nearer. With it the residual that it
+/// `tolerance`, for `limit` iterations, or until the residual is down to rounding; `None` where four
+/// times as many entries as a [`Working`] has room for are free, or blocks of them lead no further, with
+/// y brought nearer. With it the residual that it
 /// began with. `step` becomes one over the largest curvature among the entries looked at. g is left
 /// linearised at y.
 ///
@@ -40,20 +43,17 @@ pub(crate) fn coordinates_scratch(n: usize) -> usize {
 /// References: T. Johnson and C. Guestrin, Blitz: a principled meta-algorithm for scaling sparse
 /// optimization, ICML 2015; J. Lee, Y. Sun and M. Saunders, Proximal Newton-type methods for minimizing
 /// composite functions, SIAM Journal on Optimization 24(3), 2014.
-#[allow(clippy::too_many_arguments)]
 pub(crate) fn coordinates<T: Real>(
-    point: &mut Point<T>,
-    part: &mut PartPoint<T>,
-    x: &[T],
+    at: &mut LowerAt<'_, '_, T>,
     y: &mut [T],
     step: &mut Option<f64>,
     (tolerance, limit): (f64, usize),
-    working: &mut Working<T>,
-    scratch: &mut Scratch<'_, T>,
 ) -> Option<(Minimum, f64)> {
-    let n = y.len();
-    let [sizes, order] = scratch.vectors(n);
-    let (h, prox, _) = part.with_entries(x)?;
+    let (n, x, point) = (y.len(), at.x, &mut *at.point);
+    let [sizes, order] = at.scratch.vectors(n);
+    let most = Working::<T>::most(n);
+    let working = at.working.as_deref_mut()?;
+    let (h, prox, _) = at.part.as_deref_mut()?.with_entries(x)?;
     for (i, y) in y.iter_mut().enumerate() {
         *y = h.at(i).allowed(*y);
     }
@@ -73,16 +73,29 @@ pub(crate) fn coordinates<T: Real>(
         if residual < least {
             (least, least_at) = (residual, iterations);
         }
-        let stuck = stands || iterations - least_at >= PATIENCE || !residual.is_finite();
+        // With room for others that are no solution either.
+        let whole = (free + FEW).min(n) <= most;
+        let patience = if whole {
+            PATIENCE
+        } else {
+            IN_BLOCKS * PATIENCE
+        };
+        let stuck = stands || iterations - least_at >= patience || !residual.is_finite();
         let ends = residual <= tolerance || iterations >= limit || stuck;
+        if free > IN_BLOCKS * most || !whole && stuck && residual > tolerance {
+            return None;
+        }
         if ends && formed {
             let largest = working.largest();
             *step = Some(if largest > 0.0 { 1.0 / largest } else { 1.0 });
             return agrees(prox, x, y, point.gradient(1), *step, residual, sizes)
                 .then(|| (minimum(residual, iterations), before));
         }
-        if free > Working::<T>::most(n) {
-            return None;
+        if !whole {
+            // Among more than there is room for those are next that are farthest from a solution.
+            for (i, size) in sizes.iter_mut().enumerate() {
+                *size = h.at(i).least(y[i], point.gradient(1)[i]).abs();
+            }
         }
         let covers = choose(&h, y, sizes, order, free, &mut working.of);
         working.form(point);
@@ -93,7 +106,8 @@ pub(crate) fn coordinates<T: Real>(
         model.start(&working.of, y, point.gradient(1));
         // Where others are left out that are no solution either, all of it is for nothing.
         let forcing = if covers { T::EPSILON.sqrt() } else { 1.0 };
-        let until = (0.1 * tolerance).max(FORCING * forcing * residual);
+        let own = model.residual(&h, &working.of);
+        let until = (0.1 * tolerance).max(FORCING * forcing * own);
         model.minimise(&h, working, until);
         let taken = model.step(point, &h, x, y, &working.of, (value, residual));
         iterations += 1;

@@ -7,7 +7,9 @@ mod newton;
 mod proximal;
 mod slot;
 mod solution;
+mod solve;
 mod steps;
+mod verdict;
 mod working;
 
 pub(crate) use accelerated::accelerated;
@@ -16,7 +18,7 @@ pub(crate) use lbfgs::{lbfgs, lbfgs_scratch};
 pub(crate) use newton::{NEWTON_LIMIT, Trend, newton, newton_scratch};
 pub(crate) use proximal::{proximal, proximal_scratch};
 pub use slot::LowerSolve;
-pub(crate) use slot::{Lower, NOTHING};
 pub use solution::{LowerSolution, solve_lower};
+pub(crate) use solve::{Lower, LowerAt, NOTHING};
 pub(crate) use steps::{Steps, Walk};
 pub(crate) use working::Working;

@@ -4,6 +4,7 @@
 use autodiff::kernels::add;
 use autodiff::{Inputs, Point, Real};
 
+use super::LowerAt;
 use super::newton::Minimum;
 use crate::accuracy::Curvature;
 use crate::inner::After;
@@ -34,19 +35,16 @@ pub(crate) fn proximal_scratch<T: Real>(n: usize) -> usize {
 /// step leads (B. O'Donoghue and E. Candès, Adaptive restart for accelerated gradient schemes, 2015).
 /// With `newton`, Newton's method is tried on the [face](Face) of an iterate now and then: where the
 /// active set is that of the solution, it ends there.
-#[allow(clippy::too_many_arguments)]
 pub(crate) fn proximal<T: Real>(
-    point: &mut Point<T>,
-    part: &mut PartPoint<T>,
-    x: &[T],
+    at: &mut LowerAt<'_, '_, T>,
     y: &mut [T],
     step: &mut f64,
     (tolerance, limit): (f64, usize),
     newton: bool,
-    scratch: &mut Scratch<'_, T>,
 ) -> Minimum {
-    let n = y.len();
-    let ([next, last, kept], mut scratch) = scratch.split(n);
+    let (n, x, point) = (y.len(), at.x, &mut *at.point);
+    let part = at.part.as_deref_mut().expect("a part beside g");
+    let ([next, last, kept], mut scratch) = at.scratch.split(n);
     let (mut t, mut iterations, mut next_try, mut shortened) = (1.0f64, 0, 0, 0);
     let (mut least, mut least_at, mut first) = (f64::INFINITY, 0, f64::NAN);
     last.copy_from_slice(y);

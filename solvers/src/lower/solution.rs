@@ -7,12 +7,15 @@ use nalgebra::DVector;
 use crate::accuracy::{Curvature, part as part_of_size, solved};
 use crate::constraints::{self, ConstraintPoint, Level, Trouble};
 use crate::hessian::Hessian;
-use crate::inner::{After, StepLength};
+use crate::inner::StepLength;
 use crate::linear::{Cg, LinearSolver, Scratch, system::along_all};
 use crate::part::{Face, OnFace, PartPoint};
 use crate::{Bilevel, Status};
 
-use super::{NEWTON_LIMIT, Trend, accelerated, newton, newton_scratch, proximal, proximal_scratch};
+use super::{
+    Lower, LowerAt, LowerSolve, NEWTON_LIMIT, Trend, Working, accelerated, newton, newton_scratch,
+    proximal_scratch,
+};
 
 /// Iterations with one step length.
 const LIMIT: usize = 20_000;
@@ -47,8 +50,8 @@ pub struct LowerSolution<T: Real> {
 /// size, has [converged](Status::Converged) whatever the residual: it is in units of g, which may be
 /// large.
 ///
-/// With a [part beside g](Bilevel::with_part) by accelerated proximal steps and Newton's on the face
-/// that they come to; under [constraints](Bilevel::with_constraints) as [`Kkt`](crate::Kkt).
+/// With a [part beside g](Bilevel::with_part) as by [`LowerSolve::Newton`]: working sets where they suit, or
+/// accelerated proximal steps and Newton's on the face that they come to; under [constraints](Bilevel::with_constraints) as [`Kkt`](crate::Kkt).
 ///
 /// # Requirements on the problem
 /// g convex and twice differentiable in y.
@@ -164,16 +167,21 @@ fn beside<T: Real>(
     let room = StepLength::Auto.spare(n).max(proximal_scratch::<T>(n));
     let mut room = Buffer::zeros(room, Category::Solver, meter);
     let mut scratch = Scratch::new(&mut room, meter);
-    let [spare] = scratch.vectors(StepLength::Auto.spare(n));
-    let after = After::Part(&mut part);
-    let mut step = StepLength::Auto.resolve_after(after, &mut point, x, start.as_slice(), spare);
     let (allowed, mut until) = (tolerance.max(solved::<T>()), tolerance);
+    let mut working = Working::suits(problem).then(|| Working::new(n, meter));
+    let (by, mut lower) = (LowerSolve::default(), Lower::begun(true, false));
     for _ in 0..ROUNDS {
-        let (y, limit) = (best.y.as_mut_slice(), TRIALS * LIMIT);
-        let (s, by) = (&mut step, (until, limit));
-        let reached = proximal(&mut point, &mut part, x, y, s, by, true, &mut scratch);
-        best.iterations += reached.iterations;
-        best.residual = reached.residual;
+        let y = best.y.as_mut_slice();
+        let mut at = LowerAt {
+            point: &mut point,
+            part: Some(&mut part),
+            working: working.as_mut(),
+            x,
+            scratch: &mut scratch,
+        };
+        by.advance(&mut at, y, (until, TRIALS * LIMIT), &mut lower);
+        (best.iterations, best.residual) = (lower.iterations, lower.residual);
+        let step = lower.step.expect("proximal steps have a length");
         let ([gradient, rhs, u], mut rest) = scratch.split(n);
         point.linearise(&[x, y]);
         gradient.copy_from_slice(point.gradient(1));

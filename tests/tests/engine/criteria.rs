@@ -1,6 +1,8 @@
 //! Cross-validation, Stein's risk estimate and optimal values, beside their definitions.
 
 use autodiff::{Var, objective};
+use models::data::{Samples, Splits};
+use models::{Task, elastic_net_cv, elastic_net_on, lasso_cv, lasso_on, lasso_sure};
 use nalgebra::{DMatrix, DVector, dvector};
 use solvers::{
     Aid, Bilevel, Envelope, Estimate, Exact, Folds, LowerSolve, Part, Status, Strategy, Sure,
@@ -195,4 +197,112 @@ fn the_optimal_value_s_gradient_needs_no_linear_system() {
         .hypergradient(&problem, &x, &mut problem.workspace())
         .expect("it suits");
     assert!(!short.status.is_success(), "{short}");
+}
+
+/// Samples of a sparse signal with noise.
+fn samples(rows: usize, seed: f64) -> Samples {
+    let dim = 7;
+    let features = DMatrix::from_fn(dim, rows, |j, i| {
+        (seed + 1.3 * (i * i * 5 + j * j * 11 + 3 * i * j) as f64).sin()
+    });
+    let labels = (0..rows)
+        .map(|i| features[(0, i)] - 0.5 * features[(3, i)] + 0.2 * (seed + i as f64).cos());
+    Samples {
+        labels: labels.collect(),
+        features: features.into(),
+    }
+}
+
+fn user_splits() -> Splits {
+    Splits {
+        train: samples(19, 0.4),
+        valid: samples(14, 2.7),
+        test: None,
+        source: "a test".into(),
+    }
+}
+
+#[test]
+fn cross_validation_of_the_lasso_is_the_mean_of_five_of_them() {
+    let all = {
+        let Splits { train, valid, .. } = user_splits();
+        let features = [train.features.dense(), valid.features.dense()];
+        let columns = features
+            .iter()
+            .flat_map(|f| f.column_iter())
+            .collect::<Vec<_>>();
+        Samples {
+            features: DMatrix::from_columns(&columns).into(),
+            labels: [train.labels, valid.labels].concat(),
+        }
+    };
+    let folds = Folds::new(33, 5, 3);
+    let at = |task: &Task<f64>, x: &DVector<f64>| {
+        let estimate = Aid::cg().hypergradient(&task.bilevel, x, &mut task.bilevel.workspace());
+        let estimate = estimate.expect("valid settings");
+        assert!(estimate.status.is_success(), "{estimate}");
+        estimate
+    };
+    type Made = (Task<f64>, fn(Splits) -> Task<f64>);
+    let made: [Made; 2] = [
+        (lasso_cv(user_splits(), 3), lasso_on),
+        (elastic_net_cv(user_splits(), 3), elastic_net_on),
+    ];
+    for (task, one) in made {
+        let x = DVector::from_fn(task.x.len(), |i, _| -3.0 + i as f64);
+        let whole = at(&task, &x);
+        let (mut upper, mut slope) = (0.0, DVector::zeros(x.len()));
+        for k in 0..5 {
+            let splits = Splits {
+                train: all.subset(&folds.others(k)),
+                valid: all.subset(&folds.held_out(k)),
+                test: None,
+                source: "a fold".into(),
+            };
+            let fold = at(&one(splits), &x);
+            upper += fold.upper / 5.0;
+            slope += &fold.hypergradient / 5.0;
+            assert!((&fold.y - whole.y.rows(7 * k, 7)).norm() < 1e-8, "fold {k}");
+        }
+        assert!((whole.upper - upper).abs() < 1e-9);
+        assert!(
+            (&whole.hypergradient - &slope).norm() < 1e-8,
+            "{whole} {slope}"
+        );
+    }
+}
+
+#[test]
+fn the_risk_of_a_lasso_of_zeros_is_what_least_squares_say_of_the_noise() {
+    let task = lasso_sure::<f64>(user_splits(), 1, "file").expect("more samples than features");
+    let x = DVector::from_element(1, 3.0);
+    let estimate = Aid::cg().hypergradient(&task.bilevel, &x, &mut task.bilevel.workspace());
+    let estimate = estimate.expect("valid settings");
+    assert_eq!(estimate.y.amax(), 0.0);
+    let Splits { train, valid, .. } = user_splits();
+    let rows = |s: &Samples| s.features.dense().transpose();
+    let (a, b) = (rows(&train), rows(&valid));
+    let a = DMatrix::from_fn(
+        33,
+        7,
+        |i, j| if i < 19 { a[(i, j)] } else { b[(i - 19, j)] },
+    );
+    let t = DVector::from_vec([train.labels, valid.labels].concat());
+    let normal = (a.tr_mul(&a))
+        .cholesky()
+        .expect("full rank")
+        .solve(&a.tr_mul(&t));
+    let variance = (&t - &a * normal).norm_squared() / 26.0;
+    let want = t.norm_squared() / 33.0 - variance;
+    assert!((estimate.upper - want).abs() < 1e-12 * want.abs().max(1.0));
+    let few = Splits {
+        train: samples(3, 0.1),
+        valid: samples(4, 0.2),
+        ..user_splits()
+    };
+    let refused = lasso_sure::<f64>(few, 1, "file.csv")
+        .map(|_| ())
+        .unwrap_err();
+    let line = "file.csv: 7 samples, expected at least 8 for the noise";
+    assert!(refused.to_string().starts_with(line), "{refused}");
 }

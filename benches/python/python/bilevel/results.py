@@ -46,6 +46,8 @@ class Estimate:
     linear_residual: float | None
     #: How far y is from the solution of the lower level, as a part of y's size.
     distance: float | None
+    #: Where a tolerance was given for the lower level: how much a nearer y changed the hypergradient.
+    change: float | None
     #: How far the last step of an unrolled loop moved y, as a part of the way from the start.
     moving: float | None
     #: The share of the cotangent that is left at the start of an unrolled loop.
@@ -86,7 +88,7 @@ class Estimate:
     ) -> Estimate:
         status = estimate["status"]
         names = (
-            "strategy upper lower_residual linear_residual distance moving left margin certificate "
+            "strategy upper lower_residual linear_residual distance change moving left margin certificate "
             "lower_iterations linear_iterations recomputed_steps step oracles seconds message"
         ).split()
         made = cls(
@@ -115,7 +117,7 @@ class Estimate:
 
     def _lines(self) -> list[tuple[str, str]]:
         lines = [("status", f"{self.status}: {self.message}" if not self.ok else self.status)]
-        named = "upper lower_residual linear_residual distance moving left step seconds".split()
+        named = "upper lower_residual linear_residual distance change moving left step seconds".split()
         lines += [(n, f"{v:.6g}") for n in named if (v := getattr(self, n)) is not None]
         if self.certificate is not None:
             lines.append(("certificate", ", ".join(f"{k} {v}" for k, v in self.certificate.items())))

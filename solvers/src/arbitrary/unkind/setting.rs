@@ -27,7 +27,7 @@ pub struct Setting<T: Real> {
 }
 
 /// The kinds for a smooth lower level, as often as they are drawn.
-const SMOOTH: [&str; 32] = [
+const SMOOTH: [&str; 37] = [
     "exact",
     "aid-cg",
     "aid-cg",
@@ -40,14 +40,19 @@ const SMOOTH: [&str; 32] = [
     "aid-one-step",
     "aid-gmres",
     "aid-nystrom-cg",
+    "aid-jacobi-cg",
     "aid-accelerated",
     "aid-lbfgs",
     "aid-steps",
     "aid-steps",
     "aid-limit",
+    "aid-tolerance",
+    "aid-tolerance",
+    "aid-tolerance",
     "aid-step",
     "aid-step",
     "aid-step-gmres",
+    "aid-step-tolerance",
     "itd",
     "itd",
     "itd",
@@ -63,7 +68,8 @@ const SMOOTH: [&str; 32] = [
 ];
 
 /// Strategies that know a set or a threshold.
-const HELD: [&str; 7] = [
+const HELD: [&str; 8] = [
+    "aid-step-tolerance",
     "aid-step",
     "aid-step",
     "aid-step-gmres",
@@ -74,7 +80,11 @@ const HELD: [&str; 7] = [
 ];
 
 /// Strategies that know a part of the problem.
-const BESIDE: [&str; 15] = [
+const BESIDE: [&str; 19] = [
+    "aid-tolerance",
+    "aid-tolerance",
+    "aid-tolerance",
+    "aid-step-tolerance",
     "exact",
     "aid-cg",
     "aid-cg",
@@ -170,6 +180,7 @@ impl<T: Real> Setting<T> {
             "aid-one-step" => Setting::new(kind, Aid::with(OneStep::new())),
             "aid-gmres" => Setting::new(kind, Aid::with(Gmres::new(dice.pick(&[2, 5, 50])))),
             "aid-nystrom-cg" => Setting::new(kind, Aid::with(Pcg::nystrom(dice.pick(&[1, 3, 20])))),
+            "aid-jacobi-cg" => Setting::new(kind, Aid::with(Pcg::jacobi(dice.pick(&[1, 3, 16])))),
             "aid-accelerated" => {
                 let (tolerance, limit) = (None, None);
                 let lower = LowerSolve::Accelerated { tolerance, limit };
@@ -182,6 +193,30 @@ impl<T: Real> Setting<T> {
             }
             "aid-steps" => Setting::steps(kind, dice, (depth, inner, length)),
             "aid-limit" => Setting::new(kind, Aid::cg().lower_limit(1 + dice.below(6))).limited(),
+            "aid-tolerance" => {
+                let tolerance = Some(loose(case, dice));
+                let limit = dice.pick(&[None, None, Some(3), Some(30)]);
+                let lower = match dice.below(if case.is_part { 4 } else { 5 }) {
+                    0 => LowerSolve::Accelerated { tolerance, limit },
+                    1..=3 => LowerSolve::Newton { tolerance, limit },
+                    _ => LowerSolve::Lbfgs { tolerance, limit },
+                };
+                match dice.chance(0.7) {
+                    true => Setting::new(kind, Aid::cg().lower(lower)),
+                    false => Setting::new(kind, Aid::direct().lower(lower)),
+                }
+                .limited()
+            }
+            "aid-step-tolerance" => {
+                let tolerance = dice.power(-7.0, -1.0);
+                let strategy = AidStep::new(settling(inner)).tolerance(tolerance);
+                let strategy = strategy.limit(20_000);
+                match dice.chance(0.5) {
+                    true => Setting::new(kind, strategy),
+                    false => Setting::new(kind, strategy.system(StepSystem::Gmres { restart: 30 })),
+                }
+                .limited()
+            }
             "aid-step" => Setting::fixed_point(kind, dice, (inner, length), StepSystem::Iteration),
             "aid-step-gmres" => {
                 let restart = dice.pick(&[2, 5, 30]);
@@ -208,7 +243,7 @@ impl<T: Real> Setting<T> {
                 Setting::new(kind, itd(depth, momentum, Memory::Reversible))
             }
             "itd-tolerance" => {
-                let tolerance = dice.power(-8.0, -3.0);
+                let tolerance = dice.power(-8.0, -1.0);
                 let strategy = itd(2 * depth, inner, Memory::Stored).tolerance(tolerance);
                 Setting::new(kind, strategy).limited()
             }
@@ -260,12 +295,7 @@ impl<T: Real> Setting<T> {
         (inner, length): (InnerStep, StepLength),
         system: StepSystem,
     ) -> Self {
-        // It has no fixed point to differentiate.
-        let inner = match inner {
-            InnerStep::Adam { .. } => InnerStep::GradientDescent,
-            other => other,
-        };
-        let strategy = AidStep::new(inner).system(system);
+        let strategy = AidStep::new(settling(inner)).system(system);
         let strategy = match length {
             StepLength::Auto => strategy,
             StepLength::Fixed(length) => strategy.step(length),
@@ -275,6 +305,25 @@ impl<T: Real> Setting<T> {
             true => Setting::new(kind, strategy),
             false => Setting::new(kind, strategy.limit(2000)).limited(),
         }
+    }
+}
+
+/// The same, or plain steps where it has no fixed point to differentiate.
+fn settling(inner: InnerStep) -> InnerStep {
+    match inner {
+        InnerStep::Adam { .. } => InnerStep::GradientDescent,
+        other => other,
+    }
+}
+
+/// A tolerance of the lower level's residual, loose for most solutions.
+fn loose(case: &Case, dice: &mut Dice) -> f64 {
+    let part = dice.power(-7.0, -0.5);
+    let size = case.truth.solutions.first().map_or(1.0, |s| case.size(s));
+    let tolerance = part * case.curvature() * size;
+    match tolerance.is_finite() && tolerance > 0.0 {
+        true => tolerance,
+        false => part,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::inner::InnerStep;
 use crate::linear::system::along_all;
 use crate::loops::Key;
 use crate::lower::NOTHING;
+use crate::settling::Settling;
 use crate::{Bilevel, Status};
 
 use super::super::aid::solve_further;
@@ -62,6 +63,8 @@ pub(super) fn differentiate<T: Real>(aid: &AidStep, call: &mut Call<'_, T>) -> A
     let (x, start, n) = (*x, *start, y.len());
     let (tolerance, allowed) = (aid.residual::<T>(), aid.allowed::<T>());
     let ([state, p, q, spare], mut rest) = call.scratch.split(n);
+    let ([last], mut rest) = rest.split(Settling::<T>::entries(aid.tolerance, x.len()));
+    let mut settling = Settling::new(aid.tolerance, last);
     let levels = [&**upper, &**lower];
     let own = || problem.step().expect("looked at before").clone();
     let mut steps = loops.take(&Key::Own, levels, own);
@@ -91,34 +94,32 @@ pub(super) fn differentiate<T: Real>(aid: &AidStep, call: &mut Call<'_, T>) -> A
             false => StepSystem::Gmres { restart: RESTART },
         };
         let b = upper.gradient(1);
-        let limit = (tolerance, aid.limit);
+        let limit = (aid.linear::<T>(), aid.limit);
         let solution = solve(system, limit, &mut linearised, b, p, &mut rest);
         let slow = if rate < 1.0 { 1.0 / (1.0 - rate) } else { 1.0 };
         let distance = part(reached.after * solution.reach.max(slow), y, start);
-        let nearer = 0.1 * reached.after * (allowed / distance) / norm(y).f64();
+        hypergradient.copy_from_slice(upper.gradient(0));
+        add(hypergradient, linearised.pull(p, q));
+        settling.look(hypergradient, upper.gradient(0));
+        let wanted_part = settling.wanted(distance, false).unwrap_or(0.0);
+        let nearer = 0.1 * reached.after * wanted_part / norm(y).f64();
         // Written so that a NaN, or a residual of rounding, ends it.
-        let goes_on = distance > allowed && nearer > T::EPSILON && nearer < 0.5 * wanted;
+        let goes_on = nearer > T::EPSILON && nearer < 0.5 * wanted;
         if !goes_on || depth >= aid.limit {
             break (reached.after, distance, value, solution, rate);
         }
         wanted = nearer;
     };
-    let mut linearised = Linearised {
-        steps: &mut steps,
-        inner: &inner,
-        cotangent: state,
-    };
-    hypergradient.copy_from_slice(upper.gradient(0));
-    add(hypergradient, linearised.pull(p, q));
     loops.put(Key::Own, steps);
     // Where g is not finite the problem is none, whatever the map says.
     let below = lower.differentiate(&[x, y], Inputs::one(1));
 
     let before = before.unwrap_or(f64::NAN);
     let met = after <= tolerance * norm(y).f64() || aid.tolerance.is_none();
+    let asked = aid.linear::<T>();
     let linear = Status::LinearNotConverged {
         residual: solution.residual,
-        tolerance,
+        tolerance: asked,
     };
     // Written so that a NaN is no success.
     let status = if !below.is_finite() {
@@ -126,8 +127,8 @@ pub(super) fn differentiate<T: Real>(aid: &AidStep, call: &mut Call<'_, T>) -> A
             place: "in g".into(),
         }
     } else if distance <= allowed && met {
-        match solution.residual <= tolerance {
-            true => Status::Converged,
+        match solution.residual <= asked {
+            true => settling.complaint().unwrap_or(Status::Converged),
             false => linear,
         }
     } else if !(after < before) && after > 0.0 {
@@ -137,13 +138,14 @@ pub(super) fn differentiate<T: Real>(aid: &AidStep, call: &mut Call<'_, T>) -> A
             residual: after,
             tolerance,
         }
-    } else if solution.residual > tolerance {
+    } else if solution.residual > asked {
         linear
     } else {
         Status::LowerInaccurate { distance, allowed }
     };
     let mut answer = Answer::new(status, value.f64(), after);
     answer.distance = Some(distance);
+    answer.change = settling.change();
     answer.lower_iterations = depth;
     answer.linear_residual = Some(solution.residual);
     answer.linear_iterations = solution.iterations;

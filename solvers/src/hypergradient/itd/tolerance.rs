@@ -3,7 +3,7 @@
 use autodiff::Real;
 
 use crate::Status;
-use crate::accuracy::solved;
+use crate::settling::Settling;
 
 use super::super::unrolled::{OWED, Seen};
 use super::Itd;
@@ -11,7 +11,7 @@ use super::Itd;
 impl Itd {
     /// The relative distance to the solution that a tolerance asks for.
     fn allowed<T: Real>(tolerance: f64) -> f64 {
-        tolerance.max(solved::<T>())
+        Settling::<T>::allowed(Some(tolerance))
     }
 
     /// How many steps a loop needs where what was seen of one is not enough, or `None` if it is, or

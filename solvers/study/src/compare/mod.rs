@@ -87,6 +87,9 @@ pub struct Record {
     pub lower_residual: f64,
     /// How far y is from the solution of the lower level, estimated, as a part of y's size.
     pub distance: Option<f64>,
+    /// Where a tolerance was given for the lower level, how much a nearer y changed the hypergradient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<f64>,
     /// How far the last step of an unrolled loop moved y, as a part of the whole way.
     pub moving: Option<f64>,
     /// The share of the cotangent ∇_yF that is left at the start of an unrolled loop.
@@ -355,6 +358,7 @@ pub fn record<T: Real>(
         norm: norm(h.as_slice()).f64(),
         lower_residual: estimate.lower_residual,
         distance: estimate.distance,
+        change: estimate.change,
         moving: estimate.moving,
         left: estimate.left,
         margin: estimate.margin,

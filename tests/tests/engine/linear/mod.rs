@@ -1,6 +1,7 @@
 //! The linear solvers: one matrix of solvers and systems, and the laws of each solver.
 
 mod common_laws;
+mod diagonal;
 mod implicit;
 mod known_bugs;
 mod krylov;
@@ -25,6 +26,7 @@ fn exact_solvers<T: Real>(tolerance: f64) -> Vec<Solver<T>> {
         Box::new(Direct),
         Box::new(Nystrom::new(usize::MAX)),
         Box::new(Pcg::nystrom(2).tolerance(tolerance)),
+        Box::new(Pcg::jacobi(3).tolerance(tolerance)),
         Box::new(Gmres::new(12).tolerance(tolerance)),
     ]
 }

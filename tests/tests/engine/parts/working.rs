@@ -280,3 +280,71 @@ fn a_small_network_is_brought_to_a_minimiser_by_l_bfgs() {
         "{said}"
     );
 }
+
+/// With A of two diagonals and `t = Ay + n w A⁻ᵀ1` every entry of y stays positive at the weight w, and
+/// dy/dw = −n A⁻¹A⁻ᵀ1.
+#[test]
+fn more_free_entries_than_a_working_set_holds_are_solved_in_blocks() {
+    let d = 1300;
+    let scale = |i: usize| 10f64.powi(-((i % 3) as i32));
+    let at = |i: usize, j: usize| match i.wrapping_sub(j) {
+        0 => scale(i),
+        1 => 0.3 * scale(i),
+        _ => 0.0,
+    };
+    let (n, weight) = (d as f64, 1e-5);
+    let y = DVector::from_fn(d, |i, _| 1.0 + 0.5 * (i as f64).sin());
+    let mut z = DVector::from_element(d, 1.0);
+    for j in (0..d).rev() {
+        let below = if j + 1 < d {
+            at(j + 1, j) * z[j + 1]
+        } else {
+            0.0
+        };
+        z[j] = (1.0 - below) / at(j, j);
+    }
+    let mut slope = DVector::zeros(d);
+    for i in 0..d {
+        let before = if i > 0 {
+            at(i, i - 1) * slope[i - 1]
+        } else {
+            0.0
+        };
+        slope[i] = (-n * z[i] - before) / at(i, i);
+    }
+    let target = |i: usize| {
+        let before = if i > 0 { at(i, i - 1) * y[i - 1] } else { 0.0 };
+        at(i, i) * y[i] + before + n * weight * z[i]
+    };
+    let rows = |i: usize| (i.saturating_sub(1)..=i).map(move |j| (i, j));
+    let mut dense = DMatrix::zeros(d, d);
+    for (i, j) in (0..d).flat_map(rows) {
+        dense[(i, j)] = at(i, j);
+    }
+    let samples = Samples {
+        features: autodiff::Sparse::of_dense(&dense).into(),
+        labels: (0..d).map(target).collect(),
+    };
+    let data = Dataset::<f64>::targets(&samples);
+    let lower = objective(move |_: Var, y: Var| data.squared_loss(y));
+    let upper = objective(|_: Var, y: Var| 0.5 * y.norm_squared());
+    let problem = Bilevel::new(upper, lower, 1, d).expect("a valid problem");
+    let problem = problem
+        .with_part(Part::l1(|x: Var| x.exp()))
+        .expect("a part");
+    let x = dvector![f64::ln(weight)];
+    let aid = Aid::cg();
+    let found = aid
+        .hypergradient(&problem, &x, &mut problem.workspace())
+        .expect("valid settings");
+    assert!(found.status.is_success(), "{found}");
+    assert!((&found.y - &y).norm() < 1e-6 * y.norm(), "{found}");
+    let want = weight * y.dot(&slope);
+    assert!(
+        (found.hypergradient[0] / want - 1.0).abs() < 1e-5,
+        "{want} {found}"
+    );
+    assert_eq!(found.bytes.peak, aid.predicted_peak_bytes(&problem));
+    // One iteration would do were there room; steps take hundreds.
+    assert!(found.lower_iterations < 60, "{found}");
+}

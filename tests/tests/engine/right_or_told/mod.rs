@@ -6,6 +6,7 @@ mod evidence;
 mod implicit;
 mod kinks;
 mod loops;
+mod loose;
 mod page;
 mod units;
 mod words;
