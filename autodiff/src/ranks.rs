@@ -126,8 +126,8 @@ impl Counted {
         }
         if let Some(strays) = strays(&heads) {
             let reason = format!(
-                "{strays}: what was computed since the last record is worth nothing: expected machines \
-                 of one kind, with the same program, and without faults"
+                "{strays}: what was computed since the last record is worth nothing: expected the \
+                 same program, settings and data, on machines of one kind and without faults"
             );
             self.ranks.fail(2, &reason);
         }

@@ -2,9 +2,21 @@
 //! stop together.
 
 use autodiff::{Real, ranks};
+use serde_json::Value;
 use study::solve::Session;
 
 use super::signals::{Caught, named};
+
+/// Has ranks hold against each other what they were asked to do: sums of other data or settings would be
+/// added up all the same. Threads are each one's own, and files may have other names.
+pub(super) fn begin(header: &Value) {
+    let mut asked = header["header"].clone();
+    for own in ["threads", "data", "point"] {
+        asked.as_object_mut().map(|fields| fields.remove(own));
+    }
+    ranks::witness(asked.to_string().as_bytes());
+    ranks::meet();
+}
 
 /// The signal that some rank has caught, as signals reach them in different iterations.
 ///

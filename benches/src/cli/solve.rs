@@ -15,7 +15,7 @@ use super::args::{Common, Dtype, Solve};
 use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
 use super::given::dashed;
-use super::lockstep::agree;
+use super::lockstep::{agree, begin};
 use super::out_folder;
 use super::output::{PAGE, bar, line, say};
 use super::pages;
@@ -110,6 +110,7 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     let origin = origin(&args, &common, &settings)?;
     let read = problem.read.as_ref().map(reading::record);
     let header = header(&args, &origin, read.as_ref(), subject.percent());
+    begin(&header);
     let mut records = Vec::new();
     let mut keeper = None;
     // Of several ranks the first has the folder.
