@@ -67,8 +67,8 @@ fn what_a_problem_does_not_take_is_refused() {
         large: true,
         ..Source::default()
     };
-    let line = "--large: problem `mlp` has one size: expected one of few-shot, foe-denoising, \
-                icnn-denoising";
+    let line = "--large: problem `mlp` has one size: expected one of few-shot, \
+                random-quadratics, foe-denoising, icnn-denoising";
     refused("mlp", large, line);
 }
 

@@ -132,11 +132,10 @@ fn a_small_lower_level_is_solved_as_any_other() {
     let (problem, x) = (problem::<f64>(1e-14), DVector::from_row_slice(&X));
     let estimate = coarse.hypergradient(&problem, &x, &mut problem.workspace());
     let estimate = estimate.expect("valid settings");
-    assert!(
-        estimate.status.is_success() && error(&estimate) > 1e-7,
-        "{estimate}"
-    );
-    assert_eq!(estimate.warnings.len(), 1, "{estimate}");
+    // It is that of y: for the hypergradient y is brought nearer, until it settles.
+    let settled = estimate.change.is_some() && error(&estimate) < 1e-7;
+    assert!(estimate.status.is_success() && settled, "{estimate}");
+    assert!(estimate.warnings.is_empty(), "{estimate}");
     let tight = Aid::cg().lower_tolerance(1e-28);
     let estimate = tight.hypergradient(&problem, &x, &mut problem.workspace());
     let estimate = estimate.expect("valid settings");
