@@ -1,6 +1,6 @@
 //! The dense kernels every rule is built on: products, sums and updates of plain slices.
 //!
-//! Products of matrices are the crate `gemm`'s, those with a vector [`matvec`](crate::matvec)'s. The only
+//! Products of matrices are the crate `gemm`'s, those with a vector `matvec`'s. The only
 //! `unsafe` is the call of the former, after its bounds are checked.
 
 mod update;

@@ -86,7 +86,7 @@ impl<'r, T: Real> Var<'r, T> {
     ///
     /// The functions are swept side by side, on several threads where their work is worth it, each in
     /// buffers of its own. What they give is added in their order, so the bits do not depend on the
-    /// number of threads. Several [ranks](crate::ranks) sweep a share of them each, and exchange what
+    /// number of threads. Several [ranks] sweep a share of them each, and exchange what
     /// they give.
     ///
     /// # Example

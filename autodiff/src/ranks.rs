@@ -283,7 +283,7 @@ pub fn share(parts: usize, rank: usize, size: usize) -> std::ops::Range<usize> {
     rank * parts / size..(rank + 1) * parts / size
 }
 
-/// Sums of the parts of a whole, each of which one rank has, as [`tree_sum`](crate::rows::tree_sum) adds
+/// Sums of the parts of a whole, each of which one rank has, as [`tree_sum`] adds
 /// them up: the ranks exchange sums of whole subtrees, and each adds up the rest.
 #[derive(Debug)]
 pub struct SharedSum {

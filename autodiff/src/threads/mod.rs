@@ -28,7 +28,7 @@ pub(crate) fn worth(work: usize) -> usize {
 /// Inside a `rayon` pool its threads take the parts. Outside of one, where entering it would cost more
 /// than many a pass, threads of this crate do, as many as the global pool has; they look for work for
 /// some tens of microseconds before they sleep. What a part divides again, its thread does alone there.
-/// In a part there are no other [ranks](crate::ranks).
+/// In a part there are no other [ranks].
 ///
 /// # Panics
 /// If `f` does, when all parts are done.

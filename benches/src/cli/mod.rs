@@ -58,7 +58,7 @@ pub fn main() -> ExitCode {
 /// Runs the program on arguments, of which the first is its own name; its exit code. A sweep starts
 /// `itself`, a command with its first arguments, for each run.
 ///
-/// Of several [ranks](autodiff::ranks) the first speaks; what one of them alone meets ends all.
+/// Of several [ranks] the first speaks; what one of them alone meets ends all.
 pub fn called(arguments: impl IntoIterator<Item = OsString>, itself: Vec<OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let mut cli = match Cli::read(&arguments) {
