@@ -88,6 +88,16 @@ impl<R: Send> Answers<R> {
     }
 }
 
+impl<R: Send> Answers<R> {
+    /// What is answered within this time, whatever signals say: `None` if nothing is.
+    pub(crate) fn within(&self, py: Python<'_>, time: Duration) -> Option<PyResult<R>> {
+        py.detach(|| {
+            let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            answers.recv_timeout(time).ok()
+        })
+    }
+}
+
 /// A thread that computes.
 pub(crate) fn begin(job: impl FnOnce() + Send + 'static) -> PyResult<()> {
     let thread = thread::Builder::new()

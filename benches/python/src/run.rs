@@ -1,8 +1,10 @@
 //! Runs of methods: each lives in a thread of its own, which is asked for one record at a time.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use autodiff::bytes::Interrupt;
 use bilevel_benches::catalogue::methods;
@@ -70,8 +72,15 @@ pub(crate) struct Run {
     about: About,
     of: Of<Arc<Held<f32>>, Arc<Held<f64>>>,
     records: Mutex<Vec<Record>>,
-    _over: Over,
+    /// Whether a signal ended it in the middle of an iteration.
+    broken: AtomicBool,
+    over: Over,
 }
+
+/// How long an iteration may go on after a signal: most are over by then, and the run is between two.
+const SOON: Duration = Duration::from_millis(150);
+/// How long a thread may take to its next sweep, where it is interrupted.
+const SWEEP: Duration = Duration::from_secs(10);
 
 /// Stops the thread of a run that nobody has any more.
 struct Over(Interrupt);
@@ -203,16 +212,35 @@ fn begin<T: Scalar>(
         },
         of,
         records: Mutex::default(),
-        _over: over,
+        broken: AtomicBool::new(false),
+        over,
     })
 }
 
 impl Run {
+    /// Asks, and waits. Where a signal raises something meanwhile, an iteration that is soon over is
+    /// finished and recorded, and the run can be asked for more; a longer one is ended at its next sweep,
+    /// and the run with it.
     fn ask(&self, py: Python<'_>, ask: Ask) -> PyResult<Answer> {
+        if self.broken.load(Ordering::Relaxed) {
+            let reason = "this run was interrupted in the middle of an iteration: expected one that is \
+                          begun again, or goes on from where it was saved";
+            return Err(RestoreError::new_err(reason));
+        }
         let asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner);
         let gone = |_| InternalError::new_err("a run of bilevel is gone");
         asks.send(ask).map_err(gone)?;
-        self.answers.wait(py)
+        self.answers.wait(py).inspect_err(|_| {
+            match self.answers.within(py, SOON) {
+                Some(Ok(Answer::Stepped(Some(record)))) => self.records().push(record),
+                Some(_) => {}
+                None => {
+                    self.broken.store(true, Ordering::Relaxed);
+                    self.over.0.set(true);
+                    let _ = self.answers.within(py, SWEEP);
+                }
+            }
+        })
     }
 
     fn records(&self) -> MutexGuard<'_, Vec<Record>> {

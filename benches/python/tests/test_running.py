@@ -1,5 +1,6 @@
 """Runs: callbacks, saving, pickles; and what a process may do meanwhile."""
 
+import contextlib
 import gc
 import io
 import os
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 import weakref
+from pathlib import Path
 
 import bilevel as bl
 import numpy as np
@@ -261,8 +263,47 @@ def test_a_signal_is_obeyed_within_a_third_of_a_second(what, tmp_path):
     used = time.process_time()
     time.sleep(0.3)
     assert time.process_time() - used < 0.2
+    if what == "sweep" and Path("/proc/self/cmdline").exists():
+        # The sweep has ended, and its runs.
+        until = time.monotonic() + 20
+        while left := processes(str(tmp_path)):
+            assert time.monotonic() < until, left
+            time.sleep(0.1)
     if what in ("solve", "callback"):
         assert len(p.last_run.solution().trace) > 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
+def test_a_run_that_a_signal_met_goes_on_or_says_that_it_cannot(tmp_path):
+    p = own(200)
+    run = p.run("aid-cg", iterations=2000)
+    assert interrupted_after(0.1, lambda: list(run)) < 1
+    made = len(run.solution().trace)
+    assert made > 0
+    run.save(tmp_path / "run")
+    rest = list(run)
+    whole = p.solve("aid-cg", iterations=2000)
+    assert made + len(rest) == 2000
+    np.testing.assert_array_equal(run.solution().x, whole.x)
+    deep = p.run("itd", iterations=3, depth=3_000_000)
+    interrupted_after(0.2, lambda: next(deep))
+    for use in (lambda: next(deep), deep.solution, lambda: deep.save(tmp_path / "deep")):
+        with pytest.raises(bl.errors.RestoreError, match="in the middle of an iteration"):
+            use()
+    # It is held, and its thread is over all the same.
+    time.sleep(0.2)
+    used = time.process_time()
+    time.sleep(0.3)
+    assert time.process_time() - used < 0.1
+
+
+def processes(of):
+    """The command lines of processes in which this stands."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in found if of in line]
 
 
 def saved(p, folder):

@@ -15,6 +15,9 @@ def main() -> int:
     """Runs the command line on the process's arguments."""
     # Its own handlers, or what a signal does to any program.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        # One that was held back while this process began.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     sys.stdout.flush()
     sys.stderr.flush()
     # A sweep starts it for each run: by its script, where that is installed beside the interpreter.

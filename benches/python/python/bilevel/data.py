@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -86,11 +87,26 @@ def sweep(
     return [json.loads(line) for line in out.splitlines()]
 
 
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Holds SIGINT back, also in a process that is started here: while an interpreter begins, what a
+    signal raises is lost in some import. ``python -m bilevel`` takes it when it is ready."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _ran(command: list[str]) -> tuple[int, str, str]:
     """The exit code, the output and the messages of a process, which is told to stop where this one is."""
     pipe = subprocess.PIPE
     # In a group of its own: a signal from the keyboard reaches it once, from here.
-    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    with _held_back():
+        process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     try:
         while True:
             try:
