@@ -1,4 +1,6 @@
 //! Updates of a slice by another one or by a number, in plain loops.
+//!
+//! What is overwritten has the bits of zeros that were added to: −0 is written as 0.
 
 use pulp::{Simd, WithSimd};
 
@@ -16,8 +18,10 @@ enum Update<'a, T> {
     Axpy(T, &'a [T]),
     /// `o + b a`
     AddProduct(&'a [T], &'a [T]),
-    /// `0 + b a`: added to zero, as the sign of a zero has it.
+    /// `0 + b a`
     Product(&'a [T], &'a [T]),
+    /// `0 + a`
+    Put(&'a [T]),
     /// `o + s`
     Shift(T),
 }
@@ -43,8 +47,9 @@ impl<T: Real> WithSimd for Updated<'_, '_, T> {
             }
             Update::Product(b, a) => {
                 out.zip(b.iter().zip(a))
-                    .for_each(|(o, (b, a))| *o = *b * *a);
+                    .for_each(|(o, (b, a))| *o = T::zero() + *b * *a);
             }
+            Update::Put(a) => out.zip(a).for_each(|(o, a)| *o = T::zero() + *a),
             Update::Shift(s) => out.for_each(|o| *o += s),
         }
     }
@@ -87,16 +92,17 @@ pub(crate) fn add_products<T: Real>(out: &mut [T], b: &[T], a: &[T], fresh: bool
 
 /// `out += a`.
 pub(crate) fn put<T: Real>(out: &mut [T], a: &[T], fresh: bool) {
+    assert_eq!(out.len(), a.len(), "put: lengths");
     match fresh {
-        true => out.copy_from_slice(a),
-        false => add(out, a),
+        true => update(out, Update::Put(a)),
+        false => update(out, Update::Add(a)),
     }
 }
 
 /// Adds a number to every entry.
 pub(crate) fn put_number<T: Real>(out: &mut [T], number: T, fresh: bool) {
     match fresh {
-        true => out.fill(number),
+        true => out.fill(T::zero() + number),
         false => update(out, Update::Shift(number)),
     }
 }

@@ -230,8 +230,9 @@ impl Run {
         let asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner);
         let gone = |_| InternalError::new_err("a run of bilevel is gone");
         asks.send(ask).map_err(gone)?;
-        self.answers.wait(py).inspect_err(|_| {
-            match self.answers.within(py, SOON) {
+        self.answers
+            .wait(py)
+            .inspect_err(|_| match self.answers.within(py, SOON) {
                 Some(Ok(Answer::Stepped(Some(record)))) => self.records().push(record),
                 Some(_) => {}
                 None => {
@@ -239,8 +240,7 @@ impl Run {
                     self.over.0.set(true);
                     let _ = self.answers.within(py, SWEEP);
                 }
-            }
-        })
+            })
     }
 
     fn records(&self) -> MutexGuard<'_, Vec<Record>> {

@@ -114,8 +114,6 @@ impl<T: Real> Needs<T> {
         self.entries.iter().find_map(|(what, need, range)| {
             let mut values = values[range.clone()].iter().enumerate();
             values.find_map(|(i, value)| {
-                // A zero is told as 0, whatever its sign.
-                let value = *value + T::zero();
                 let expected = need.unmet(value.f64())?;
                 let entry = match range.len() {
                     1 => String::new(),

@@ -42,6 +42,8 @@ pub(super) struct Certified<T: Real> {
     backtracks: usize,
     /// Of ‖∇φ‖; `None` until the scale of the problem is known.
     tolerance: Option<f64>,
+    /// φ(x) where the first step that was accepted began: the tolerance is scaled by it.
+    first: Option<f64>,
 }
 
 /// A hypergradient with what vouches for it.
@@ -69,6 +71,7 @@ impl<T: Real> Certified<T> {
             refused: false,
             backtracks: settings.backtracks,
             tolerance: settings.tolerance,
+            first: None,
             settings,
             work,
         })
@@ -223,13 +226,15 @@ impl<T: Real> Certified<T> {
         false
     }
 
-    /// Sets the tolerance from the first step that was accepted, unless it is known.
+    /// Sets the tolerance, unless it was given, from φ where the first step began and the length of
+    /// a step: of the first one that was accepted, and of longer ones until one was too long. A first
+    /// length that is far too short says nothing of the curvature, and its tolerance is met at once.
     fn scale_tolerance(&mut self, from: &Advance, length: f64) {
-        if self.tolerance.is_none() {
-            let scale = (from.upper.abs() / length).sqrt();
-            let scale = if scale > 0.0 { scale.min(1.0) } else { 1.0 };
-            self.tolerance = Some(scale * smallest::<T>());
-        }
+        let first = *self.first.get_or_insert(from.upper.abs());
+        let scale = (first / length).sqrt();
+        let scale = if scale > 0.0 { scale.min(1.0) } else { 1.0 };
+        let tolerance = scale * smallest::<T>();
+        self.tolerance = Some(self.tolerance.map_or(tolerance, |t| t.min(tolerance)));
     }
 }
 
@@ -246,9 +251,13 @@ impl<T: Real> Update<T> for Certified<T> {
                 s.end();
                 break said;
             }
+            let settled =
+                self.settings.tolerance.is_some() || (self.refused && self.first.is_some());
             if self.search(s, &said) {
-                let length = self.step.expect("a step was made");
-                self.scale_tolerance(&said, length);
+                if !settled {
+                    let length = self.step.expect("a step was made");
+                    self.scale_tolerance(&said, length);
+                }
                 self.accuracy *= self.settings.accuracy_growth;
                 break said;
             }
@@ -279,6 +288,7 @@ impl<T: Real> Update<T> for Certified<T> {
         ledger.optional("the step length", &mut self.step);
         ledger.flag("whether a step was refused", &mut self.refused);
         ledger.optional("the tolerance", &mut self.tolerance);
+        ledger.optional("the first value", &mut self.first);
         ledger.count("the backtracks", &mut self.backtracks);
     }
 }

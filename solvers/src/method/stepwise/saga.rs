@@ -84,6 +84,7 @@ impl<T: Real> Keep for Tables<T> {
         for table in [&mut self.upper, &mut self.lower] {
             ledger.entries("the table of the samples", &mut table.rows);
             ledger.entries("the table's mean", &mut table.mean);
+            ledger.count("rows set since the mean was made", &mut table.changed);
         }
     }
 }
@@ -107,12 +108,17 @@ fn of_lower<T: Real>(point: &Point<T>) -> [&[T]; 3] {
     [point.product(0), point.product(1), point.gradient(1)]
 }
 
+/// Passes over the samples after which the mean is made anew: seldom enough to cost nothing.
+const PASSES: usize = 10;
+
 /// What each sample gave when it was last drawn, 0 before, and the mean of that.
 struct Table<T: Real> {
     /// One over the number of samples.
     share: T,
     rows: Buffer<T>,
     mean: Buffer<T>,
+    /// Rows that were set since the mean was made of all of them.
+    changed: usize,
     /// The direction.
     reduced: Buffer<T>,
 }
@@ -123,12 +129,22 @@ impl<T: Real> Table<T> {
             share: T::of(1.0 / samples as f64),
             rows: batches.buffer(samples * width),
             mean: batches.buffer(width),
+            changed: 0,
             reduced: batches.buffer(width),
         }
     }
 
     /// Begins a direction, and keeps what is `drawn`.
     fn begin(&mut self, batch: &mut Vec<usize>, drawn: &[usize]) {
+        // What each change of the mean rounds adds up for ever.
+        let samples = self.rows.len() / self.mean.len();
+        if self.changed >= PASSES * samples {
+            self.changed = 0;
+            self.mean.fill(T::zero());
+            for row in self.rows.chunks_exact(self.mean.len()) {
+                axpy(&mut self.mean, self.share, row);
+            }
+        }
         self.reduced.copy_from_slice(&self.mean);
         batch.clear();
         batch.extend_from_slice(drawn);
@@ -144,5 +160,6 @@ impl<T: Real> Table<T> {
             self.mean[i] += change * self.share;
             self.rows[first + i] = *new;
         }
+        self.changed += 1;
     }
 }

@@ -51,12 +51,15 @@ fn finite_sums_are_solved_at_a_linear_rate_where_soba_has_its_floor() {
             // A line in the logarithm: what is left halves its digits half the way.
             let (early, whole) = ((first / half).ln(), (first / end).ln());
             let share = (steps / 2 - 200) as f64 / (steps - 200) as f64;
-            let rounding = end < 1e-12;
+            let rounding = end < 1e-13;
             assert!(
                 rounding || (early / whole - share).abs() < 0.1,
                 "{estimator:?}: {first:e}, {half:e}, {end:e}"
             );
         }
+        // There it stays: no rounding adds up.
+        let long = distance(of(Estimator::Saga), 3 * steps, sampling);
+        assert!(long < 1e-13, "{long:e}");
         let floor = distance(of(Estimator::Plain), steps, sampling);
         assert!(floor > 1e-4, "soba: {floor:e}");
         let falling = Soba::new(Estimator::Plain, Schedule::InverseRoot { a: 0.05 }, 0.2);
