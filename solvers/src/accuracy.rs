@@ -7,7 +7,7 @@
 use autodiff::kernels::{dot_f64, norm};
 use autodiff::{Inputs, Point, Real};
 
-use crate::default_tolerance;
+use crate::{Status, default_tolerance};
 
 /// The relative distance that counts as solved unless told otherwise: 1e-7 in `f64`, 3e-4 in `f32`.
 pub(crate) fn solved<T: Real>() -> f64 {
@@ -111,36 +111,68 @@ impl Curvature {
     }
 }
 
-/// On small problems, whether the curvature along `v` at (x, y) is next to none beside that a
-/// ten-thousandth of the size of y away (a thousandth in `f32`): then y is a zero of ∇_y g of higher
-/// order, as of a quartic or at the inflection of a cubic, and the smallness of H is rounding. The
-/// ratio of the two, if so.
-///
-/// The point's latest product is that along `v` at (x, y). One gradient and one product more; the
-/// point is left linearised elsewhere. `size` stands for a y of 0.
-pub(crate) fn degenerate<T: Real>(
-    lower: &mut Point<T>,
-    [x, y]: [&[T]; 2],
-    v: &[T],
-    size: f64,
-    spare: &mut [T],
-) -> Option<f64> {
-    let length = norm(v).f64();
-    if y.len() > PROBED || !(length > 0.0 && length.is_finite()) {
-        return None;
+/// What the curvature beside y says of the curvature there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Flat {
+    /// It is next to none beside that a ten-thousandth of the size of y away (a thousandth in `f32`):
+    /// y is a zero of ∇_y g of higher order, as of a quartic or at the inflection of a cubic, and the
+    /// smallness of H is rounding. The ratio of the two.
+    Singular(f64),
+    /// It changes by a third over the distance that y is thought to be from the solution, as it does at
+    /// any distance from such a zero: so that one step of Newton's does not lead to a solution, and the
+    /// distance, which the curvature gave, says nothing.
+    Unsteady,
+}
+
+impl Flat {
+    /// On small problems, looks beside y along `v`, by at most two gradients and two products.
+    ///
+    /// The point's latest product is that along `v` at (x, y); the point is left linearised elsewhere.
+    /// `size` stands for a y of 0, and `distance` is what y is thought to be from the solution, as a
+    /// part of its size.
+    pub(crate) fn beside<T: Real>(
+        lower: &mut Point<T>,
+        [x, y]: [&[T]; 2],
+        v: &[T],
+        (size, distance): (f64, f64),
+        spare: &mut [T],
+    ) -> Option<Flat> {
+        let length = norm(v).f64();
+        if y.len() > PROBED || !(length > 0.0 && length.is_finite()) {
+            return None;
+        }
+        let here = dot_f64(v, lower.product(1)).abs();
+        // Of y itself where it is not 0: the start may be far off.
+        let own = norm(y).f64();
+        let size = if own > 0.0 { own } else { size };
+        let mut at = |part: f64| {
+            let step = T::of(part * size / length);
+            for ((moved, y), v) in spare.iter_mut().zip(y).zip(v) {
+                *moved = *y + step * *v;
+            }
+            lower.linearise(&[x, spare]);
+            lower.second_by(&[None, Some(v)], Inputs::one(1));
+            dot_f64(v, lower.product(1)).abs()
+        };
+        let far = (1e4 * T::EPSILON).max(1e-4);
+        let there = at(far);
+        if 1e3 * here < there {
+            return Some(Flat::Singular(here / there));
+        }
+        // Nearer than that the first look sees it.
+        let tells = distance > 1e-4 * far && distance < LOST;
+        let unsteady = tells && (at(distance) / here - 1.0).abs() > 0.3;
+        unsteady.then_some(Flat::Unsteady)
     }
-    let here = dot_f64(v, lower.product(1)).abs();
-    // Of y itself where it is not 0: the start may be far off.
-    let own = norm(y).f64();
-    let size = if own > 0.0 { own } else { size };
-    let step = T::of((1e4 * T::EPSILON).max(1e-4) * size / length);
-    for ((moved, y), v) in spare.iter_mut().zip(y).zip(v) {
-        *moved = *y + step * *v;
+
+    /// What it makes of a success where y was to be this near.
+    pub(crate) fn status(self, allowed: f64) -> Status {
+        let distance = f64::INFINITY;
+        match self {
+            Flat::Singular(relative_curvature) => Status::SingularHessian { relative_curvature },
+            Flat::Unsteady => Status::LowerInaccurate { distance, allowed },
+        }
     }
-    lower.linearise(&[x, spare]);
-    lower.second_by(&[None, Some(v)], Inputs::one(1));
-    let there = dot_f64(v, lower.product(1)).abs();
-    (1e3 * here < there).then(|| here / there)
 }
 
 #[cfg(test)]
@@ -166,12 +198,19 @@ mod tests {
     #[test]
     fn a_second_derivative_by_rounding_alone_is_told_from_a_small_one() {
         use autodiff::{Objective, Var, objective};
-        let at = |g: &dyn Fn() -> std::sync::Arc<autodiff::Program<f64>>, y: f64| {
+        let look = |g: &dyn Fn() -> std::sync::Arc<autodiff::Program<f64>>, y: f64, distance| {
             let mut point = g().point();
             point.linearise(&[&[0.0], &[y]]);
             point.second_by(&[None, Some(&[2.0])], Inputs::one(1));
-            degenerate(&mut point, [&[0.0], &[y]], &[2.0], y.abs(), &mut [0.0]).is_some()
+            Flat::beside(
+                &mut point,
+                [&[0.0], &[y]],
+                &[2.0],
+                (y.abs(), distance),
+                &mut [0.0],
+            )
         };
+        let at = |g, y| matches!(look(g, y, 0.0), Some(Flat::Singular(_)));
         let cubic = || objective(|_x: Var, y: Var| (y - 0.3).powi(3).sum()).record(1, 1);
         assert!(at(&cubic, 0.3 + 1e-12) && at(&cubic, 0.3 - 1e-12) && !at(&cubic, 0.4));
         let quartic = || objective(|_x: Var, y: Var| y.powi(4).sum()).record(1, 1);
@@ -180,5 +219,16 @@ mod tests {
         let tail = || objective(|_x: Var, y: Var| (-y).exp().sum()).record(1, 1);
         let small = || objective(|_x: Var, y: Var| 1e-20 * y.norm_squared()).record(1, 1);
         assert!(!at(&tail, 25.0) && !at(&small, 1.0));
+        // At any distance from the zero, in either direction: half of it, by the curvature there.
+        for off in [1e-2, -1e-3, 1e-4, -1e-5, 1e-6, -2e-7] {
+            let y = 0.3 * (1.0 + off);
+            assert_eq!(
+                look(&cubic, y, 0.5 * f64::abs(off)),
+                Some(Flat::Unsteady),
+                "{off}"
+            );
+        }
+        let curved = || objective(|_x: Var, y: Var| (y - 0.3).powi(2).exp().sum()).record(1, 1);
+        assert_eq!(look(&curved, 0.3 * (1.0 + 1e-2), 1e-2), None);
     }
 }

@@ -5,7 +5,7 @@ mod entry;
 use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Point, Real};
 
-use crate::accuracy::{self, Curvature, TOLD, degenerate, part};
+use crate::accuracy::{self, Curvature, Flat, TOLD, part};
 use crate::inner::{After, InnerStep, StepLength, Weak};
 use crate::linear::dense::{BLOCK, Factor};
 use crate::linear::system::{self, Solution};
@@ -332,10 +332,10 @@ impl<T: Real> Parts<'_, T> {
         }
         answer.certificate = Certificate::stated(problem, x, y, size, upper, lower);
         if answer.status.is_success() {
-            let size = accuracy::size(y, start);
+            let far = (accuracy::size(y, start), distance);
             let [spare] = scratch.vectors(y.len());
-            if let Some(relative_curvature) = degenerate(lower, [x, y], v, size, spare) {
-                answer.status = Status::SingularHessian { relative_curvature };
+            if let Some(flat) = Flat::beside(lower, [x, y], v, far, spare) {
+                answer.status = flat.status(Settling::<T>::allowed(given));
             }
         }
         answer

@@ -10,7 +10,7 @@ use autodiff::kernels::add;
 use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Real};
 
-use crate::accuracy::{PROBED, TOLD, degenerate, part, size};
+use crate::accuracy::{Flat, PROBED, TOLD, part, size};
 use crate::hessian::Hessian;
 use crate::inner::{After, InnerStep, StepLength, Stop, Weak};
 use crate::lower::{NOTHING, Steps, Walk};
@@ -447,9 +447,9 @@ impl<T: Real> Strategy<T> for AidStep {
             }
             lower.linearise(&[x, y]);
             Hessian::of(lower).times(p);
-            let flat = degenerate(lower, [x, y], p, size(y, start), q);
-            if let Some(relative_curvature) = flat {
-                answer.status = Status::SingularHessian { relative_curvature };
+            let far = (size(y, start), end.distance);
+            if let Some(flat) = Flat::beside(lower, [x, y], p, far, q) {
+                answer.status = flat.status(allowed);
             }
         }
         answer

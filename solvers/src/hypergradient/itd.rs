@@ -164,7 +164,7 @@ impl Itd {
             seen.part = slowest.energy(lower, [start, y]);
             let apart = slowest.apart(lower, [by_x, by_y], hypergradient, depth);
             seen.owed = seen.owed.max(apart);
-            if slowest.is_degenerate(lower, at, seen.size) {
+            if slowest.is_flat(lower, at, (seen.size, seen.off)) {
                 seen.owed = f64::INFINITY;
             }
         }

@@ -3,7 +3,7 @@
 use autodiff::kernels::{dot_f64, norm};
 use autodiff::{Inputs, Point, Real};
 
-use crate::accuracy::{Curvature, PROBED, degenerate};
+use crate::accuracy::{Curvature, Flat, PROBED};
 use crate::linear::{Cg, Hessian, LinearSolver, Scratch};
 
 /// What a loop's own passes do not see: how flat g is along the way that is left, where steps have a
@@ -103,10 +103,17 @@ impl<'a, T: Real> Slowest<'a, T> {
         if off == 0.0 { 0.0 } else { (off / size).sqrt() }
     }
 
-    /// Whether the latest solution points where g has curvature by rounding alone. After
-    /// [`apart`](Slowest::apart), whose product it starts from.
-    pub(super) fn is_degenerate(&mut self, lower: &mut Point<T>, at: [&[T]; 2], size: f64) -> bool {
-        degenerate(lower, at, self.v, size, self.rhs).is_some()
+    /// Whether the latest solution points where g has curvature by rounding alone, or one that changes
+    /// over the `distance` to the solution. After [`apart`](Slowest::apart), whose product it starts
+    /// from.
+    pub(super) fn is_flat(
+        &mut self,
+        lower: &mut Point<T>,
+        at: [&[T]; 2],
+        (size, distance): (f64, f64),
+    ) -> bool {
+        let far = (size, distance / size);
+        Flat::beside(lower, at, self.v, far, self.rhs).is_some()
     }
 
     /// On small problems, how far a hypergradient is from the implicit one at the same (x, y), as a

@@ -75,7 +75,10 @@ proptest! {
             let solved = system.solve::<f64>(&nystrom);
             let want = system.function(|l| 1.0 / (l + damping));
             let error = relative(&solved.v, &want);
-            prop_assert!(error < 1e-8, "{extra}: {error:e}");
+            // As many directions as the rank may lie near a plane, one draw in thousands: what they
+            // see of H is then as badly conditioned as the square of that.
+            let bound = if extra == 0 { 1e-6 } else { 1e-8 };
+            prop_assert!(error < bound, "{extra}: {error:e}");
             // More directions than the rank meet those along which H is flat, which the others
             // know nothing of.
             let flat = solved.report.outcome != Outcome::Approximate;

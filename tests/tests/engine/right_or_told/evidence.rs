@@ -1,9 +1,9 @@
 //! One lower level for each thing that is measured: without it, the answer would be wrong in silence.
 
-use autodiff::{Var, objective};
+use autodiff::{Real, Var, objective};
 use nalgebra::{DVector, dvector};
 use solvers::linear::Neumann;
-use solvers::{Aid, AidStep, Bilevel, InnerStep, Itd, StepSystem};
+use solvers::{Aid, AidStep, Bilevel, InnerStep, Itd, LowerSolve, StepSystem, Strategy};
 
 use crate::right_or_told::{off, right, run, to_one};
 
@@ -77,6 +77,41 @@ fn an_inflection_is_no_minimum() {
             }
         }
     }
+}
+
+/// Methods that see no curvature, and a tolerance, leave y farther from such a zero: there H is small and
+/// no rounding, and the distance that it gives is a part of the way to the next y with half of it.
+#[test]
+fn an_inflection_is_no_minimum_from_afar() {
+    fn told<T: Real>() {
+        let cubic = objective(|x: Var<T>, y: Var<T>| (y - x).powi(3).sum());
+        let upper = objective(|_x: Var<T>, y: Var<T>| y.norm_squared());
+        let problem = Bilevel::new(upper, cubic, 1, 1).expect("a valid problem");
+        let limit = None;
+        for a in [0.3, -1.7, 21.0] {
+            let problem = problem.clone().starting_from(dvector![T::of(a + 1.3)]);
+            for tolerance in [None, Some(1e-3), Some(1e-5), Some(1e-7), Some(1e-9)] {
+                for lower in [
+                    LowerSolve::Lbfgs { tolerance, limit },
+                    LowerSolve::Accelerated { tolerance, limit },
+                    LowerSolve::Newton { tolerance, limit },
+                ] {
+                    holds(&Aid::cg().lower(lower), &problem, a);
+                }
+                let steps = AidStep::new(InnerStep::GradientDescent);
+                let given = |tolerance| steps.clone().tolerance(tolerance);
+                holds(&tolerance.map_or(steps.clone(), given), &problem, a);
+            }
+        }
+    }
+    fn holds<T: Real>(strategy: &dyn Strategy<T>, problem: &Bilevel<T>, a: f64) {
+        let (x, mut work) = (dvector![T::of(a)], problem.workspace());
+        let estimate = strategy.hypergradient(problem, &x, &mut work);
+        let estimate = estimate.expect("valid settings");
+        assert!(!estimate.status.is_success(), "{estimate}");
+    }
+    told::<f64>();
+    told::<f32>();
 }
 
 /// A fixed point of steps from which they lead away is a maximum, however well its equation is solved.
