@@ -36,7 +36,8 @@ pub(super) use entry::{entries, expect_smooth};
 /// # Cost in oracle calls
 /// The lower level's, one gradient of F, one of g, the linear solver's Hessian-vector
 /// products, and one more that gives the recomputed residual and the cross product together. With
-/// `dim_y ≤ 20` up to `dim_y` more products look for a flat direction outside the Krylov space.
+/// `dim_y ≤ 20` up to `dim_y` more products look for a flat direction outside the Krylov space, and two
+/// gradients with a product each look beside y.
 ///
 /// # Reference
 /// F. Pedregosa, Hyperparameter optimization with approximate gradient, ICML 2016.
