@@ -18,12 +18,15 @@
 //! assert_eq!(all, [1.0, 2.0]);
 //! ```
 
+mod counted;
+mod sum;
+
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
-use crate::real::Real;
-use crate::rows::{subtrees, sum_of_subtrees, tree_sum};
+use counted::Counted;
+pub use sum::SharedSum;
 
 /// Processes that run the same program on shares of its samples.
 pub trait Ranks: Debug + Send + Sync {
@@ -52,6 +55,11 @@ pub struct Traffic {
     pub messages: usize,
     /// Bytes of this rank that went to each of the others.
     pub bytes: usize,
+    /// The most bytes of buffers that were held for one message so far, which are not on a
+    /// [`Meter`](crate::Meter): they depend on the number of ranks, as nothing else does. Twice the bytes
+    /// that all ranks send and once those of this rank, at most.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub held: usize,
 }
 
 impl std::ops::Sub for Traffic {
@@ -61,91 +69,9 @@ impl std::ops::Sub for Traffic {
         Traffic {
             messages: self.messages - before.messages,
             bytes: self.bytes - before.bytes,
+            held: self.held,
         }
     }
-}
-
-/// Ranks with the count of what they were asked, and a fingerprint of all that they received.
-#[derive(Debug)]
-struct Counted {
-    ranks: Box<dyn Ranks>,
-    traffic: Mutex<(Traffic, Fingerprint)>,
-}
-
-/// Of bytes, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fingerprint(u64);
-
-/// Bytes of a fingerprint, which each rank's part of a message begins with.
-const HEAD: usize = size_of::<u64>();
-
-impl Fingerprint {
-    fn add(&mut self, bytes: &[u8]) {
-        for word in bytes.chunks(8) {
-            let mut whole = [0; 8];
-            whole[..word.len()].copy_from_slice(word);
-            // The multiplier of MurmurHash64A. A bit of a word reaches all higher ones, and those the
-            // lower by the turn.
-            let mixed = (self.0 ^ u64::from_le_bytes(whole)).wrapping_mul(0xc6a4_a793_5bd1_e995);
-            self.0 = mixed.rotate_right(29);
-        }
-    }
-}
-
-impl Counted {
-    fn so_far(&self) -> MutexGuard<'_, (Traffic, Fingerprint)> {
-        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// [`gather`](Ranks::gather), with what was received so far held against what others did.
-    fn gather(&self, counts: &[usize], all: &mut [u8]) {
-        let mut so_far = self.so_far();
-        let (traffic, told) = &mut *so_far;
-        let mut head = *told;
-        head.add(bytemuck::cast_slice(counts));
-        let with_heads = Vec::from_iter(counts.iter().map(|count| HEAD + count));
-        let (rank, mut message) = (self.ranks.rank(), Vec::new());
-        let mut rest = &*all;
-        for (of, count) in counts.iter().enumerate() {
-            let (part, after) = rest.split_at(*count);
-            message.extend(if of == rank { head.0 } else { 0 }.to_le_bytes());
-            message.extend(part);
-            rest = after;
-        }
-        traffic.messages += 1;
-        traffic.bytes += with_heads[rank];
-        self.ranks.gather(&with_heads, &mut message);
-        let (mut heads, mut parts) = (Vec::new(), &message[..]);
-        let mut to = &mut *all;
-        for count in counts {
-            let (head, after) = parts.split_at(HEAD);
-            heads.push(head);
-            let (here, rest) = std::mem::take(&mut to).split_at_mut(*count);
-            here.copy_from_slice(&after[..*count]);
-            (parts, to) = (&after[*count..], rest);
-        }
-        if let Some(strays) = strays(&heads) {
-            let reason = format!(
-                "{strays}: what was computed since the last record is worth nothing: expected the \
-                 same program, settings and data, on machines of one kind and without faults"
-            );
-            self.ranks.fail(2, &reason);
-        }
-        told.add(all);
-    }
-}
-
-/// Who differs from whom, in words: those whose heads fewest others have.
-fn strays(heads: &[&[u8]]) -> Option<String> {
-    let like = |of: &[u8]| heads.iter().filter(|other| **other == of).count();
-    let most = heads.iter().map(|of| like(of)).max()?;
-    let first = heads.iter().position(|of| like(of) == most)?;
-    let stray = |rank: &usize| heads[*rank] != heads[first];
-    let strays = (0..heads.len()).filter(stray);
-    let strays = Vec::from_iter(strays.map(|rank| format!("rank {rank}")));
-    let have = if strays.len() == 1 { "has" } else { "have" };
-    let strays = (!strays.is_empty()).then(|| strays.join(", "));
-    strays.map(|strays| format!("{strays} {have} other numbers than rank {first}"))
 }
 
 static PROCESS: OnceLock<Arc<Counted>> = OnceLock::new();
@@ -156,13 +82,6 @@ thread_local! {
     static IN_A_PART: Cell<bool> = const { Cell::new(false) };
 }
 
-fn counted(ranks: impl Ranks + 'static) -> Arc<Counted> {
-    Arc::new(Counted {
-        ranks: Box::new(ranks),
-        traffic: Mutex::new((Traffic::default(), Fingerprint(0))),
-    })
-}
-
 /// Those of this place, if there are several.
 fn several() -> Option<Arc<Counted>> {
     if IN_A_PART.get() {
@@ -170,7 +89,7 @@ fn several() -> Option<Arc<Counted>> {
     }
     let of_thread = THREAD.with_borrow(Clone::clone);
     let ranks = of_thread.or_else(|| PROCESS.get().cloned());
-    ranks.filter(|counted| counted.ranks.size() > 1)
+    ranks.filter(|counted| counted.size() > 1)
 }
 
 /// Makes these the ranks of the process, once and before anything is computed.
@@ -179,7 +98,10 @@ fn several() -> Option<Arc<Counted>> {
 /// If there are some already.
 #[track_caller]
 pub fn set(ranks: impl Ranks + 'static) {
-    assert!(PROCESS.set(counted(ranks)).is_ok(), "ranks are set once");
+    assert!(
+        PROCESS.set(Arc::new(Counted::new(ranks))).is_ok(),
+        "ranks are set once"
+    );
 }
 
 /// Runs `f` as one of these, on this thread and in this call alone.
@@ -190,7 +112,7 @@ pub fn enter<R>(ranks: impl Ranks + 'static, f: impl FnOnce() -> R) -> R {
             THREAD.set(self.0.take());
         }
     }
-    let _before = Before(THREAD.replace(Some(counted(ranks))));
+    let _before = Before(THREAD.replace(Some(Arc::new(Counted::new(ranks)))));
     f()
 }
 
@@ -210,12 +132,12 @@ pub fn alone<R>(f: impl FnOnce() -> R) -> R {
 
 /// Which rank this is, from 0 on.
 pub fn rank() -> usize {
-    several().map_or(0, |counted| counted.ranks.rank())
+    several().map_or(0, |counted| counted.rank())
 }
 
 /// How many ranks there are.
 pub fn size() -> usize {
-    several().map_or(1, |counted| counted.ranks.size())
+    several().map_or(1, |counted| counted.size())
 }
 
 /// Completes `all`, of which rank r has `counts[r]` entries after those of the ranks before it: its own
@@ -228,16 +150,47 @@ pub fn gather<N: bytemuck::Pod>(counts: &[usize], all: &mut [N]) {
     assert_eq!(counts.len(), size(), "a count for each rank");
     let sum: usize = counts.iter().sum();
     assert_eq!(sum, all.len(), "entries of all ranks");
+    gather_holding(counts, all, 0);
+}
+
+/// [`gather`] of a buffer that is held for it alone, and counted so.
+///
+/// # Panics
+/// As that.
+#[track_caller]
+pub fn exchange<N: bytemuck::Pod>(counts: &[usize], mut all: Vec<N>) -> Vec<N> {
+    let sum: usize = counts.iter().sum();
+    assert_eq!(counts.len(), size(), "a count for each rank");
+    assert_eq!(sum, all.len(), "entries of all ranks");
+    let held = all.capacity() * size_of::<N>();
+    gather_holding(counts, &mut all, held);
+    all
+}
+
+fn gather_holding<N: bytemuck::Pod>(counts: &[usize], all: &mut [N], held: usize) {
     let Some(several) = several() else { return };
     let counts: Vec<usize> = counts.iter().map(|n| n * size_of::<N>()).collect();
-    several.gather(&counts, bytemuck::cast_slice_mut(all));
+    several.gather(&counts, bytemuck::cast_slice_mut(all), held);
+}
+
+/// Has ranks go on one after the other, each from what the one before has left in `state`: for sums over
+/// what ranks hold of a whole, in its order. All end with what the last has left.
+pub fn in_turn<N: bytemuck::Pod>(state: &mut [N], go_on: &mut dyn FnMut(&mut [N])) {
+    for turn in 0..size() {
+        if turn == rank() {
+            go_on(state);
+        }
+        let mut counts = vec![0; size()];
+        counts[turn] = state.len();
+        gather(&counts, state);
+    }
 }
 
 /// Has all ranks hold their own numbers against each other's in the next [`gather`]: what each computes
 /// for itself is the same everywhere, unless a machine is at fault or another one.
 pub fn witness<N: bytemuck::Pod>(numbers: &[N]) {
     if let Some(several) = several() {
-        several.so_far().1.add(bytemuck::cast_slice(numbers));
+        several.witness(bytemuck::cast_slice(numbers));
     }
 }
 
@@ -249,7 +202,7 @@ pub fn meet() {
 /// Ends all ranks with this exit code; alone it ends the process.
 pub fn fail(code: u8, reason: &str) -> ! {
     match several() {
-        Some(several) => several.ranks.fail(code, reason),
+        Some(several) => several.fail(code, reason),
         None => {
             eprintln!("{reason}");
             std::process::exit(code.into())
@@ -269,120 +222,15 @@ pub fn broadcast(own: Vec<u8>) -> Vec<u8> {
     counts[0] = len[0] as usize;
     let mut all = own;
     all.resize(counts[0], 0);
-    gather(&counts, &mut all);
-    all
+    exchange(&counts, all)
 }
 
 /// What was sent from this place so far.
 pub fn traffic() -> Traffic {
-    several().map_or_else(Traffic::default, |several| several.so_far().0)
+    several().map_or_else(Traffic::default, |several| several.traffic())
 }
 
 /// A rank's share of some parts: as many as any other's, or one less.
 pub fn share(parts: usize, rank: usize, size: usize) -> std::ops::Range<usize> {
     rank * parts / size..(rank + 1) * parts / size
-}
-
-/// Sums of the parts of a whole, each of which one rank has, as [`tree_sum`] adds
-/// them up: the ranks exchange sums of whole subtrees, and each adds up the rest.
-#[derive(Debug)]
-pub struct SharedSum {
-    /// The parts of the whole.
-    count: usize,
-    /// What each rank sums up, rank after rank.
-    subtrees: Vec<std::ops::Range<usize>>,
-    /// How many of these each has.
-    counts: Vec<usize>,
-    rank: usize,
-}
-
-impl SharedSum {
-    /// Of `count` parts, of which each rank has its [`share`].
-    pub fn new(count: usize) -> Self {
-        let (rank, size) = (rank(), size());
-        let mut all = Vec::new();
-        let mut counts = Vec::new();
-        for r in 0..size {
-            let before = all.len();
-            subtrees(count, share(count, r, size), &mut all);
-            counts.push(all.len() - before);
-        }
-        SharedSum {
-            count,
-            subtrees: all,
-            counts,
-            rank,
-        }
-    }
-
-    /// The sums of all ranks: `part(i, k)` is what part i of this rank has in place k, of `lens[k]`
-    /// entries.
-    pub fn exchange<'a, T: Real>(
-        &self,
-        lens: &[usize],
-        part: impl Fn(usize, usize) -> &'a [T],
-    ) -> Vec<T> {
-        let len: usize = lens.iter().sum();
-        let mut message = vec![T::zero(); self.subtrees.len() * len];
-        let first: usize = self.counts[..self.rank].iter().sum();
-        let own = first..first + self.counts[self.rank];
-        // Parts are counted from this rank's first.
-        let start = self.subtrees.get(first).map_or(0, |subtree| subtree.start);
-        for (subtree, at) in self.subtrees[own.clone()].iter().zip(own) {
-            let mut sums = &mut message[at * len..][..len];
-            for (k, len) in lens.iter().enumerate() {
-                let (sum, rest) = sums.split_at_mut(*len);
-                let of = |i: usize| part(subtree.start - start + i, k);
-                tree_sum(subtree.len(), of, sum);
-                sums = rest;
-            }
-        }
-        let counts: Vec<usize> = self.counts.iter().map(|n| n * len).collect();
-        gather(&counts, &mut message);
-        message
-    }
-
-    /// Overwrites `out` with the sum of all parts, from a message of sums of `len` entries: of those
-    /// that begin at `first`.
-    pub fn sum<T: Real>(&self, message: &[T], len: usize, first: usize, out: &mut [T]) {
-        let of = |i: usize| &message[i * len + first..];
-        sum_of_subtrees(self.count, &self.subtrees, of, out);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_few_that_differ_are_named() {
-        let of = |heads: &[&str]| strays(&Vec::from_iter(heads.iter().map(|h| h.as_bytes())));
-        assert_eq!(of(&["a", "a", "a"]), None);
-        let told = |heads: &[&str]| of(heads).expect("strays");
-        assert_eq!(told(&["a", "b"]), "rank 1 has other numbers than rank 0");
-        assert_eq!(
-            told(&["b", "a", "a"]),
-            "rank 0 has other numbers than rank 1"
-        );
-        let two = told(&["a", "b", "a", "c"]);
-        assert_eq!(two, "rank 1, rank 3 have other numbers than rank 0");
-    }
-
-    #[test]
-    fn any_bit_and_any_order_changes_a_fingerprint() {
-        let of = |bytes: &[u8]| {
-            let mut print = Fingerprint(7);
-            print.add(bytes);
-            print
-        };
-        let bytes: Vec<u8> = (0..21).collect();
-        for bit in 0..8 * bytes.len() {
-            let mut other = bytes.clone();
-            other[bit / 8] ^= 1 << (bit % 8);
-            assert_ne!(of(&other), of(&bytes), "bit {bit}");
-        }
-        let mut other = bytes.clone();
-        other.swap(3, 17);
-        assert_ne!(of(&other), of(&bytes));
-    }
 }

@@ -1,7 +1,7 @@
 //! Curvatures of log-losses of linear models with a penalty for each feature.
 
-use autodiff::Real;
-use nalgebra::DMatrix;
+use autodiff::{Real, ranks};
+use nalgebra::{DMatrix, DMatrixViewMut};
 use solvers::Constants;
 
 use crate::data::{Features, Samples, Splits};
@@ -64,22 +64,35 @@ impl Curvatures {
 /// An upper bound on the largest eigenvalue of `mean weight(‖a‖) aaᵀ`.
 fn second_moment(samples: &Samples, weight: impl Fn(f64) -> f64) -> f64 {
     let (d, n) = (samples.dim(), samples.len());
+    // In the order of all samples, which ranks may hold their own of.
+    let sum = |sums: &mut [f64], add: &mut dyn FnMut(&mut [f64])| match &samples.features {
+        Features::Own(_) => ranks::in_turn(sums, add),
+        Features::Dense(_) | Features::Sparse(_) => add(sums),
+    };
     let trace = || {
-        let squares = samples.features.squares().into_iter();
-        squares.map(|s| weight(s.sqrt()) * s).sum::<f64>() / n.max(1) as f64
+        let mut trace = [0.0];
+        sum(&mut trace, &mut |trace| {
+            for s in samples.features.squares() {
+                trace[0] += weight(s.sqrt()) * s;
+            }
+        });
+        trace[0] / n.max(1) as f64
     };
     // In f64, as d³ may be beyond a machine's integers.
     let (size, count) = (d as f64, n as f64);
     let work = count * size * size + 10.0 * size.powi(3);
     let dense = match &samples.features {
         Features::Dense(dense) if work <= WORK as f64 => dense,
+        Features::Own(own) if work <= WORK as f64 => own.dense(),
         _ => return trace(),
     };
-    let columns = || dense.column_iter();
     let mut moment = DMatrix::<f64>::zeros(d, d);
-    for a in columns() {
-        moment.ger(weight(a.norm()) / n.max(1) as f64, &a, &a, 1.0);
-    }
+    sum(moment.as_mut_slice(), &mut |moment| {
+        let mut moment = DMatrixViewMut::from_slice(moment, d, d);
+        for a in dense.column_iter() {
+            moment.ger(weight(a.norm()) / n.max(1) as f64, &a, &a, 1.0);
+        }
+    });
     if moment.iter().any(|v| !v.is_finite()) {
         return f64::INFINITY;
     }

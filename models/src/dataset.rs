@@ -1,21 +1,29 @@
 //! Samples in the scalar type of the computation, shared by the objectives that use them.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use autodiff::{Batch, Real, Storage, Var};
+use autodiff::{Batch, Real, Storage, Var, ranks};
 
-use crate::data::Samples;
+use crate::data::{Features, Samples};
 use crate::logistic_loss::{Loss, ScoreLoss};
 use crate::pass::Going;
 use crate::softmax_loss::SoftmaxLoss;
 use crate::store::Store;
 
 /// Samples and labels as objectives use them; cloning shares the data.
+///
+/// Of samples that [ranks hold apart](crate::data::OwnRows) it is as of all of them, to the bit and on any
+/// number of ranks, and has no losses of batches, which would need samples of others.
 #[derive(Clone, Debug)]
 pub struct Dataset<T: Real> {
-    pub(crate) features: Store<T>,
+    features: Store<T>,
+    /// Of the samples that are held.
     pub(crate) labels: Labels<T>,
+    n: usize,
+    /// Which sample is the first that is held, where ranks hold them apart.
+    apart: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -50,7 +58,7 @@ impl<T: Real> Dataset<T> {
         for (i, t) in samples.labels.iter().enumerate() {
             assert!(t.abs() == 1.0, "label {i} is {t}: expected -1 or 1");
         }
-        let labels = samples.labels.iter().map(|t| T::of(*t)).collect();
+        let labels = held(samples).iter().map(|t| T::of(*t)).collect();
         Self::new(samples, Labels::Binary(labels))
     }
 
@@ -71,7 +79,7 @@ impl<T: Real> Dataset<T> {
             );
         }
         let labels = Labels::Classes {
-            of: samples.labels.iter().map(|t| *t as usize).collect(),
+            of: held(samples).iter().map(|t| *t as usize).collect(),
             count: classes,
         };
         Self::new(samples, labels)
@@ -84,7 +92,7 @@ impl<T: Real> Dataset<T> {
     #[track_caller]
     pub fn targets(samples: &Samples) -> Self {
         one_label_each(samples);
-        let targets = samples.labels.iter().map(|t| T::of(*t)).collect();
+        let targets = held(samples).iter().map(|t| T::of(*t)).collect();
         Self::new(samples, Labels::Targets(targets))
     }
 
@@ -92,7 +100,34 @@ impl<T: Real> Dataset<T> {
         Dataset {
             features: Store::of(&samples.features),
             labels,
+            n: samples.len(),
+            apart: own_rows(samples).map(|rows| rows.start),
         }
+    }
+
+    /// The samples of this rank, as those of all n.
+    pub(crate) fn apart(self, first: usize, n: usize) -> Self {
+        let apart = (ranks::size() > 1).then_some(first);
+        Dataset { n, apart, ..self }
+    }
+
+    /// The features of all samples.
+    ///
+    /// # Panics
+    /// If each rank holds its own.
+    #[track_caller]
+    pub(crate) fn all_features(&self) -> &Store<T> {
+        self.assert_all();
+        &self.features
+    }
+
+    #[track_caller]
+    fn assert_all(&self) {
+        let (held, n) = (self.features.len(), self.n);
+        assert!(
+            self.apart.is_none(),
+            "{held} samples of {n} that ranks hold apart: expected all of them"
+        );
     }
 
     /// Number of features, d.
@@ -102,12 +137,12 @@ impl<T: Real> Dataset<T> {
 
     /// Number of samples, n.
     pub fn len(&self) -> usize {
-        self.features.len()
+        self.n
     }
 
     /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
-        self.features.is_empty()
+        self.n == 0
     }
 
     /// How the features are kept: as narrow as every one of them is exact, which changes no bit of a
@@ -119,7 +154,7 @@ impl<T: Real> Dataset<T> {
         }
     }
 
-    /// Bytes that the features take.
+    /// Bytes that the features take that are held.
     pub fn bytes(&self) -> usize {
         self.features.bytes()
     }
@@ -127,7 +162,7 @@ impl<T: Real> Dataset<T> {
     /// The samples of a batch, in its order; all of them in their own order share the data.
     ///
     /// # Panics
-    /// If there is no sample of an index.
+    /// If there is no sample of an index, or each rank holds its own.
     #[must_use]
     #[track_caller]
     pub fn select(&self, batch: &[usize]) -> Self {
@@ -139,7 +174,9 @@ impl<T: Real> Dataset<T> {
             assert!(*i < len, "sample {i} of a dataset of {len}");
         }
         Dataset {
-            features: self.features.select(batch),
+            features: self.all_features().select(batch),
+            n: batch.len(),
+            apart: None,
             labels: match &self.labels {
                 Labels::Binary(t) => Labels::Binary(batch.iter().map(|i| t[*i]).collect()),
                 Labels::Targets(t) => Labels::Targets(batch.iter().map(|i| t[*i]).collect()),
@@ -265,11 +302,14 @@ impl<T: Real> Dataset<T> {
                 "a data set of {found} samples: the objective has {expected}"
             );
         }
+        if indices.is_some() {
+            self.assert_all();
+        }
         Going {
             samples: self.features.clone(),
             n: indices.map_or(self.len(), |indices| indices.len()),
             picks: indices.is_some(),
-            first: 0,
+            apart: self.apart,
         }
     }
 
@@ -282,7 +322,7 @@ impl<T: Real> Dataset<T> {
         let (outputs, mut row) = (self.outputs(), Vec::new());
         let mut scores = vec![T::zero(); outputs];
         let mut right = 0;
-        for i in 0..self.len() {
+        for i in 0..self.features.len() {
             self.features.scores(i, w, &mut row, &mut scores);
             right += usize::from(match &self.labels {
                 Labels::Binary(t) => scores[0] * t[i] > T::zero(),
@@ -293,8 +333,28 @@ impl<T: Real> Dataset<T> {
                 Labels::Targets(_) => panic!("accuracy: the labels are targets"),
             });
         }
-        100.0 * right as f64 / self.len() as f64
+        if self.apart.is_some() {
+            let mut all = vec![0; ranks::size()];
+            all[ranks::rank()] = right;
+            ranks::gather(&vec![1; ranks::size()], &mut all);
+            right = all.into_iter().sum();
+        }
+        100.0 * right as f64 / self.n as f64
     }
+}
+
+/// Which of the samples are held, where ranks hold them apart.
+fn own_rows(samples: &Samples) -> Option<Range<usize>> {
+    match &samples.features {
+        Features::Own(own) => Some(own.held()),
+        Features::Dense(_) | Features::Sparse(_) => None,
+    }
+}
+
+/// The labels of those that are.
+fn held(samples: &Samples) -> &[f64] {
+    let rows = own_rows(samples).unwrap_or(0..samples.len());
+    &samples.labels[rows]
 }
 
 /// Panics unless there are as many labels as samples.

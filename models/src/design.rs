@@ -13,10 +13,12 @@ pub(crate) enum Design<T> {
 }
 
 impl Design<f64> {
+    #[track_caller]
     pub(crate) fn of(features: Features) -> Self {
         match features {
             Features::Dense(dense) => Design::Dense(dense.transpose()),
             Features::Sparse(sparse) => Design::Sparse(sparse),
+            Features::Own(own) => own.not_all(),
         }
     }
 

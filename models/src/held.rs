@@ -6,9 +6,7 @@ use autodiff::{Real, Var, ranks};
 
 use crate::data::Samples;
 use crate::dataset::Dataset;
-use crate::logistic_loss::{Loss, ScoreLoss};
-use crate::pass::{Going, dense_share};
-use crate::softmax_loss::SoftmaxLoss;
+use crate::pass::dense_share;
 
 /// Dense samples of which each [rank](autodiff::ranks) holds its own, for data that exceed a machine's
 /// memory. Losses are those of a [`Dataset`] of all samples, to the bit, whatever the number of ranks;
@@ -33,11 +31,7 @@ use crate::softmax_loss::SoftmaxLoss;
 /// assert!(g.point().value(&[&[0.0], &[1.0, 2.0, 3.0]]) > 0.0);
 /// ```
 #[derive(Clone, Debug)]
-pub struct RankedDataset<T: Real> {
-    own: Dataset<T>,
-    n: usize,
-    first: usize,
-}
+pub struct RankedDataset<T: Real>(Dataset<T>);
 
 impl<T: Real> RankedDataset<T> {
     /// Which of n samples this rank holds, for a loss of so many classes: 1 of labels ±1 and of targets.
@@ -86,32 +80,22 @@ impl<T: Real> RankedDataset<T> {
             own.storage().is_some(),
             "sparse samples: expected dense ones, as ranks share them by their number"
         );
-        let first = rows.start;
-        RankedDataset { own, n, first }
+        RankedDataset(own.apart(rows.start, n))
     }
 
     /// The number of samples of all ranks, n.
     pub fn len(&self) -> usize {
-        self.n
+        self.0.len()
     }
 
     /// Whether no rank has samples.
     pub fn is_empty(&self) -> bool {
-        self.n == 0
+        self.0.is_empty()
     }
 
     /// Bytes that this rank's features take.
     pub fn bytes(&self) -> usize {
-        self.own.bytes()
-    }
-
-    fn over(&self) -> Going<T> {
-        Going {
-            samples: self.own.features.clone(),
-            n: self.n,
-            picks: false,
-            first: self.first,
-        }
+        self.0.bytes()
     }
 
     /// [`Dataset::logistic_loss`] of all samples.
@@ -121,7 +105,7 @@ impl<T: Real> RankedDataset<T> {
     #[must_use]
     #[track_caller]
     pub fn logistic_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
-        w.fused(ScoreLoss::new(Loss::Logistic, &self.own, self.over()), &[])
+        self.0.logistic_loss(w)
     }
 
     /// [`Dataset::squared_loss`] of all samples.
@@ -131,7 +115,7 @@ impl<T: Real> RankedDataset<T> {
     #[must_use]
     #[track_caller]
     pub fn squared_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
-        w.fused(ScoreLoss::new(Loss::Squared, &self.own, self.over()), &[])
+        self.0.squared_loss(w)
     }
 
     /// [`Dataset::cross_entropy`] of all samples.
@@ -141,7 +125,7 @@ impl<T: Real> RankedDataset<T> {
     #[must_use]
     #[track_caller]
     pub fn cross_entropy<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
-        w.fused(SoftmaxLoss::new(&self.own, self.over(), false), &[])
+        self.0.cross_entropy(w)
     }
 
     /// [`Dataset::weighted_cross_entropy`] of all samples, with a weight for each: n on every rank.
@@ -151,6 +135,6 @@ impl<T: Real> RankedDataset<T> {
     #[must_use]
     #[track_caller]
     pub fn weighted_cross_entropy<'r>(&self, w: Var<'r, T>, weights: Var<'r, T>) -> Var<'r, T> {
-        w.fused(SoftmaxLoss::new(&self.own, self.over(), true), &[weights])
+        self.0.weighted_cross_entropy(w, weights)
     }
 }

@@ -5,7 +5,7 @@ use autodiff::{Batch, Real, Var, batched};
 use nalgebra::{DMatrix, DVector};
 
 use crate::catalogue::{Data, Defaults, Entry, make};
-use crate::data::{DataError, Labels, Samples, Splits};
+use crate::data::{DataError, Features, Labels, Samples, Splits};
 use crate::dataset::Dataset;
 use crate::task::{Metric, Task};
 
@@ -104,6 +104,7 @@ pub static HYPER_CLEANING: Entry = Entry::new(
 )
 .takes(Data::Table(Labels::Classes))
 .with_bias()
+.by_rows()
 .defaults(Defaults::adam(0.2, 0.02).lower_step(2.0).inner_step(0.05));
 
 /// The metric `cleaner_f1` of n weights x, where it is known which samples are corrupted.
@@ -129,11 +130,15 @@ fn f1<T: Real>(x: &DVector<T>, corrupted: &[bool]) -> f64 {
 }
 
 fn with_bias(samples: &Samples) -> Samples {
-    let all = samples.features.dense();
-    let (d, n) = all.shape();
-    let features = DMatrix::from_fn(d + 1, n, |i, j| if i < d { all[(i, j)] } else { 1.0 });
+    let with_one = |all: &DMatrix<f64>| {
+        let (d, n) = all.shape();
+        DMatrix::from_fn(d + 1, n, |i, j| if i < d { all[(i, j)] } else { 1.0 })
+    };
     Samples {
-        features: features.into(),
+        features: match &samples.features {
+            Features::Own(own) => own.map(with_one).into(),
+            all => with_one(all.dense()).into(),
+        },
         labels: samples.labels.clone(),
     }
 }

@@ -61,4 +61,5 @@ pub static LOGISTIC: Entry = Entry::new(
 )
 .takes(Data::Table(Labels::Signs))
 .with_sparse()
+.by_rows()
 .defaults(Defaults::adam(0.2, 0.005).inner_step(0.1));

@@ -123,7 +123,7 @@ impl<T: Real> ScoreLoss<T> {
             let [losses, curvatures] = &mut part.each;
             let rule = Scores {
                 loss: self.loss,
-                labels: &labels[part.first - self.over.first..],
+                labels: &labels[part.first - self.over.first()..],
                 scale,
                 losses: asked.value.then_some(&mut **losses),
                 curvatures,

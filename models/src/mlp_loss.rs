@@ -14,7 +14,7 @@ impl<T: Real> Dataset<T> {
     #[must_use]
     #[track_caller]
     pub fn mlp_losses<'r>(&self, net: &Mlp, y: Var<'r, T>) -> Var<'r, T> {
-        let scores = net.scores(y, y.matrix(&self.features.columns()));
+        let scores = net.scores(y, y.matrix(&self.all_features().columns()));
         let classes = scores.shape().rows;
         let labels = self.class_labels().iter().enumerate();
         let places: Vec<usize> = labels.map(|(i, c)| i * classes + c).collect();
@@ -32,7 +32,7 @@ impl<T: Real> Dataset<T> {
         if batch.indices().is_none() {
             return self.mlp_losses(net, y);
         }
-        let scores = net.scores(y, batch.columns(self.features.table()));
+        let scores = net.scores(y, batch.columns(self.all_features().table()));
         let (classes, n) = (scores.shape().rows, batch.len());
         let labels = self.class_labels().iter().map(|c| T::of(*c as f64));
         let labels = Table::of_entries(&Vec::from_iter(labels));
@@ -47,7 +47,7 @@ impl<T: Real> Dataset<T> {
     /// As [`mlp_losses`](Dataset::mlp_losses).
     #[track_caller]
     pub fn mlp_accuracy(&self, net: &Mlp, y: &[T]) -> f64 {
-        let scores = net.evaluate(y, &self.features.columns());
+        let scores = net.evaluate(y, &self.all_features().columns());
         let labels = self.class_labels();
         let right = labels.iter().enumerate().filter(|(i, label)| {
             let of = scores.column(*i);

@@ -26,8 +26,8 @@ pub(crate) struct Going<T: Real> {
     /// The number of samples that it goes over.
     pub(crate) n: usize,
     pub(crate) picks: bool,
-    /// Which sample is the first that is held: the first, but where each rank holds its own alone.
-    pub(crate) first: usize,
+    /// Which sample is the first that is held, where each rank holds its own alone.
+    pub(crate) apart: Option<usize>,
 }
 
 /// The samples of a block.
@@ -221,7 +221,12 @@ impl<T: Real> Going<T> {
 
     /// Whether this rank holds all samples.
     pub(crate) fn holds_all(&self) -> bool {
-        self.picks || self.samples.len() == self.n
+        self.apart.is_none()
+    }
+
+    /// Which sample is the first that is held.
+    pub(crate) fn first(&self) -> usize {
+        self.apart.unwrap_or(0)
     }
 
     /// The blocks of a rank.
@@ -278,13 +283,12 @@ impl<T: Real> Going<T> {
         let mut own = own.chunks_exact_mut(self.share(classes));
         let mut parts = SmallVec::new();
         let mine = self.samples_of(self.mine(classes), classes);
-        let held = self.first
-            ..self.first
-                + if at.is_some() {
-                    self.n
-                } else {
-                    self.samples.len()
-                };
+        let len = if at.is_some() {
+            self.n
+        } else {
+            self.samples.len()
+        };
+        let held = self.first()..self.first() + len;
         assert!(
             held.start <= mine.start && mine.end <= held.end,
             "the samples {mine:?} of a pass: this rank holds {held:?}"
@@ -301,7 +305,7 @@ impl<T: Real> Going<T> {
             });
             parts.push(Part {
                 first,
-                samples: samples.part(first - self.first, len),
+                samples: samples.part(first - self.first(), len),
                 each: share,
                 own: own.next().expect("a share for each block"),
                 value: T::zero(),

@@ -73,4 +73,5 @@ pub static SOFTMAX: Entry = Entry::new(
 )
 .takes(Data::Table(Labels::Classes))
 .with_sparse()
+.by_rows()
 .defaults(Defaults::adam(0.2, 0.005));

@@ -13,13 +13,16 @@ pub(crate) enum Store<T: Real> {
 }
 
 impl<T: Real> Store<T> {
+    /// What is held of some features.
     pub(crate) fn of(features: &Features) -> Self {
+        let table = |dense: &DMatrix<f64>| {
+            let all = dense.as_slice();
+            let table = Table::from_fn(dense.ncols(), dense.nrows(), |k| T::of(all[k]));
+            Store::Dense(table)
+        };
         match features {
-            Features::Dense(dense) => {
-                let all = dense.as_slice();
-                let table = Table::from_fn(dense.ncols(), dense.nrows(), |k| T::of(all[k]));
-                Store::Dense(table)
-            }
+            Features::Dense(dense) => table(dense),
+            Features::Own(own) => table(own.dense()),
             Features::Sparse(sparse) => Store::Sparse(sparse.map(T::of)),
         }
     }
@@ -29,10 +32,6 @@ impl<T: Real> Store<T> {
             Store::Dense(table) => table.len(),
             Store::Sparse(sparse) => sparse.rows(),
         }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     pub(crate) fn width(&self) -> usize {

@@ -94,25 +94,30 @@ fn exchange<T: Real>(
         return;
     }
     let nested = &mut nested[node.nested as usize..][..leaves.all.len()];
-    let (mut counts, mut message) = (Vec::new(), Vec::new());
+    let mut counts = Vec::with_capacity(ranks::size());
     for rank in 0..ranks::size() {
-        let before = message.len();
+        let mut count = 0;
         for i in leaves.of_rank(rank) {
             let (leaf, work) = (&leaves.all[i], &mut nested[i]);
             if rank != ranks::rank() {
                 follow(leaf, work);
                 work.elsewhere = true;
             }
-            each(leaf, work, &mut |numbers| {
-                message.extend_from_slice(numbers)
-            });
+            each(leaf, work, &mut |numbers| count += numbers.len());
         }
-        counts.push(message.len() - before);
+        counts.push(count);
     }
-    if message.is_empty() {
+    let len = counts.iter().sum();
+    if len == 0 {
         return;
     }
-    ranks::gather(&counts, &mut message);
+    let mut message = Vec::with_capacity(len);
+    for (leaf, work) in leaves.all.iter().zip(&mut *nested) {
+        each(leaf, work, &mut |numbers| {
+            message.extend_from_slice(numbers)
+        });
+    }
+    let message = ranks::exchange(&counts, message);
     let mut rest = &message[..];
     for (leaf, work) in leaves.all.iter().zip(nested) {
         each(leaf, work, &mut |numbers| {

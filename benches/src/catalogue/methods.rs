@@ -5,7 +5,7 @@ use std::sync::Arc;
 use autodiff::Real;
 use models::{Task, catalogue as problems};
 use solvers::Method;
-use solvers::catalogue::{self, Entry, Family, Setting, Settings};
+use solvers::catalogue::{self, Entry, Family, Place, Setting, Settings};
 
 use super::settings::SolveSettings;
 use super::subject;
@@ -76,6 +76,19 @@ pub fn method<T: Real>(
         given.step = Some(problem.defaults.inner_step);
     }
     catalogue::method(name, &given, &place)
+}
+
+/// Whether the method of this name draws batches where a problem has samples. What is wrong with its
+/// settings is told where it is made.
+pub fn draws(name: &str, settings: &SolveSettings) -> bool {
+    let place = Place {
+        // As many as any batch.
+        samples: Some((1 << 30, 1 << 30)),
+        seed: settings.seed,
+        ..Place::default()
+    };
+    let method = catalogue::method::<f64>(name, &settings.method, &place);
+    method.is_ok_and(|method| method.draws())
 }
 
 #[cfg(test)]

@@ -14,6 +14,10 @@ pub(super) fn begin(header: &Value) {
     for own in ["threads", "data", "point"] {
         asked.as_object_mut().map(|fields| fields.remove(own));
     }
+    for file in ["data", "point"] {
+        let mark = asked["fingerprints"][file].as_object_mut();
+        mark.map(|mark| mark.remove("path"));
+    }
     ranks::witness(asked.to_string().as_bytes());
     ranks::meet();
 }

@@ -47,7 +47,7 @@ use failure::{Failure, input};
 use models::Task;
 use models::catalogue::{Source, named};
 use models::data;
-use models::data::DataError;
+use models::data::{DataError, ReadData, Reading};
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
@@ -157,9 +157,13 @@ fn say_data<T: Real>(problem: &Task<T>, common: &Common) {
         return;
     }
     let Some(read) = &problem.read else { return };
+    let mut text = read.to_string();
+    if ranks::size() > 1 && !matches!(read, ReadData::Table(about) if about.ranks.is_some()) {
+        text += &format!("; each of {} ranks holds all samples", ranks::size());
+    }
     match common.json {
-        true => eprintln!("{}", escaped(&read.to_string())),
-        false => output::say(&escaped(&read.to_string())),
+        true => eprintln!("{}", escaped(&text)),
+        false => output::say(&escaped(&text)),
     }
 }
 
@@ -173,9 +177,18 @@ pub fn memory() -> usize {
 
 /// The problem that the arguments name, at the point they give.
 fn problem<T: Real>(args: &ProblemArgs, common: &Common) -> Result<Task<T>, Failure> {
+    problem_of(args, args.reading.reading(), common)
+}
+
+/// The same of data that is read so.
+fn problem_of<T: Real>(
+    args: &ProblemArgs,
+    reading: Reading,
+    common: &Common,
+) -> Result<Task<T>, Failure> {
     let source = Source {
         data: args.data.clone(),
-        reading: args.reading.reading(),
+        reading,
         seed: common.seed,
         bias: args.bias,
         large: args.large,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use autodiff::{Real, ranks};
 use models::catalogue::find;
-use models::data::write_point;
+use models::data::{Reading, write_point};
 use serde_json::{Value, json};
 use solvers::catalogue::{Setting, Settings};
 use study::Page;
@@ -88,7 +88,12 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
         settings,
         from,
     } = task;
-    let problem = super::problem::<T>(&args.problem, &common)?;
+    let reading = Reading {
+        // A batch may be of any rank's samples.
+        own_rows: !methods::draws(&args.method, &settings),
+        ..args.problem.reading.reading()
+    };
+    let problem = super::problem_of::<T>(&args.problem, reading, &common)?;
     let method = method::<T>(&args.method, &problem, &settings).map_err(Failure::Input)?;
     let dim_y = problem.bilevel.dim_y();
     let room = method.room(dim_y);

@@ -5,9 +5,12 @@
 //! CRC-32 of all that.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use autodiff::ranks;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use study::solve::SoFar;
@@ -95,19 +98,11 @@ impl FileMark {
     /// If a file cannot be read.
     pub fn of(path: &Path) -> io::Result<Self> {
         let (mut hasher, mut bytes) = (crc32fast::Hasher::new(), 0);
-        let mut block = vec![0; 1 << 16];
         let files = models::data::files(path)?;
         for file in &files {
-            let mut file = File::open(file)?;
-            loop {
-                match file.read(&mut block)? {
-                    0 => break,
-                    n => {
-                        hasher.update(&block[..n]);
-                        bytes += n as u64;
-                    }
-                }
-            }
+            let of_file = hashed(file)?;
+            bytes += of_file.1;
+            hasher.combine(&of_file.0);
         }
         // Both names of a pair may be relative.
         let absolute = |path: &Path| std::path::absolute(path).map(PathBuf::into_os_string);
@@ -131,6 +126,63 @@ impl FileMark {
     pub fn same_contents(&self, other: &FileMark) -> bool {
         (self.bytes, self.crc32) == (other.bytes, other.crc32)
     }
+}
+
+/// The hash of a file and its length. Ranks that see the same file hash a share of it each, so that it is
+/// read once; copies on several machines are read by everyone, as they may differ.
+fn hashed(path: &Path) -> io::Result<(crc32fast::Hasher, u64)> {
+    let mut file = File::open(path)?;
+    let (rank, size) = (ranks::rank(), ranks::size());
+    let mut seen = vec![[0; 3]; size];
+    seen[rank] = identity(&file)?;
+    ranks::gather(&vec![1; size], &mut seen);
+    let len = file.metadata()?.len();
+    if size == 1 || seen.iter().any(|of| *of != seen[0]) {
+        return part(&mut file, 0..u64::MAX);
+    }
+    let share = |rank| ranks::share(len as usize, rank, size);
+    let mine = share(rank);
+    let (hasher, _) = part(&mut file, mine.start as u64..mine.end as u64)?;
+    let mut parts = vec![0; size];
+    parts[rank] = hasher.finalize();
+    ranks::gather(&vec![1; size], &mut parts);
+    let mut whole = crc32fast::Hasher::new();
+    for (rank, crc32) in parts.into_iter().enumerate() {
+        let len = share(rank).len() as u64;
+        whole.combine(&crc32fast::Hasher::new_with_initial_len(crc32, len));
+    }
+    Ok((whole, len))
+}
+
+/// The hash of a range of bytes, or of those up to the file's end, and how many there were.
+fn part(file: &mut File, range: Range<u64>) -> io::Result<(crc32fast::Hasher, u64)> {
+    let mut hasher = crc32fast::Hasher::new();
+    let (mut block, mut bytes) = (vec![0; 1 << 16], 0);
+    if range.start > 0 {
+        file.seek(SeekFrom::Start(range.start))?;
+    }
+    let mut stream = file.take(range.end - range.start);
+    loop {
+        match stream.read(&mut block)? {
+            0 => return Ok((hasher, bytes)),
+            n => {
+                hasher.update(&block[..n]);
+                bytes += n as u64;
+            }
+        }
+    }
+}
+
+/// What tells a file from its copies: inode, length and when it was written.
+fn identity(file: &File) -> io::Result<[u64; 3]> {
+    let of = file.metadata()?;
+    let written = of.modified()?.duration_since(SystemTime::UNIX_EPOCH);
+    let written = written.map_or(0, |since| since.as_nanos() as u64);
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(&of);
+    #[cfg(not(unix))]
+    let inode = ranks::rank() as u64;
+    Ok([inode, of.len(), written])
 }
 
 /// How much of the trace belongs to a checkpoint: its header, and so many bytes after it.

@@ -89,6 +89,9 @@ pub struct Entry {
     pub data: Data,
     /// Whether its data may be sparse: if not, a table is read with its zeros.
     pub sparse: bool,
+    /// Whether its losses go over whole data sets, so that each rank can hold its
+    /// [own rows](crate::data::Reading::own_rows) of a dense table.
+    pub by_rows: bool,
     /// Whether it may have a bias for each class.
     pub bias: bool,
     /// Whether it has a larger size.
@@ -112,6 +115,7 @@ impl Entry {
             row: Row { name, about },
             data: Data::Own,
             sparse: false,
+            by_rows: false,
             bias: false,
             large: false,
             defaults: Defaults::NONE,
@@ -129,6 +133,14 @@ impl Entry {
     pub(crate) const fn with_sparse(self) -> Self {
         Entry {
             sparse: true,
+            ..self
+        }
+    }
+
+    /// Takes its own rows on each rank.
+    pub(crate) const fn by_rows(self) -> Self {
+        Entry {
+            by_rows: true,
             ..self
         }
     }

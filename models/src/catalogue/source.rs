@@ -65,6 +65,7 @@ impl Source {
             Data::Table(labels) => {
                 let reading = Reading {
                     dense: !entry.sparse,
+                    own_rows: entry.by_rows && self.reading.own_rows,
                     ..self.reading::<T>(labels)
                 };
                 let Loaded { splits, about } = reading.load(path)?;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use autodiff::ranks;
+
 use super::labels::LabelMap;
 use super::{Features, Samples, Splits, Standardised};
 
@@ -39,6 +41,9 @@ pub struct About {
     pub dropped: Vec<String>,
     /// What else was decided.
     pub notes: Vec<String>,
+    /// How many ranks hold their own rows each, if [they do](super::Reading::own_rows): no part of what
+    /// was read, which is the same on any number of them.
+    pub ranks: Option<usize>,
     /// The constants of [`Reading::standardise`](super::Reading::standardise).
     pub standardised: Option<Standardised>,
 }
@@ -61,9 +66,11 @@ impl About {
         self.features = splits.train.dim();
         let kept = |(_, part): (_, &Samples)| match &part.features {
             Features::Sparse(sparse) => Some(sparse.entries()),
-            Features::Dense(_) => None,
+            Features::Dense(_) | Features::Own(_) => None,
         };
         self.entries = splits.named().map(kept).sum();
+        let own = |(_, part): (_, &Samples)| matches!(part.features, Features::Own(_));
+        self.ranks = splits.named().any(own).then(ranks::size);
     }
 
     /// Takes note of what labels became.
@@ -158,6 +165,9 @@ impl fmt::Display for About {
                      left as they are"
                 ),
             });
+        }
+        if let Some(ranks) = self.ranks {
+            parts.push(format!("each of {ranks} ranks holds its own rows"));
         }
         write!(f, "data {}: {}", self.file, parts.join("; "))
     }

@@ -201,6 +201,14 @@ impl LabelMap {
         self.pairs.len().max(2)
     }
 
+    /// The scores of a linear model for labels that became these.
+    pub(super) fn outputs(&self, labels: Labels) -> usize {
+        match labels {
+            Labels::Classes => self.classes(),
+            Labels::Signs | Labels::Targets | Labels::AsWritten => 1,
+        }
+    }
+
     /// Whether it changes a label.
     pub(super) fn moves(&self) -> bool {
         self.pairs.iter().any(|(from, to)| from != to)

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::error::{DataError, Place, one_line, place as error_place};
 use super::grow;
-use super::npy_header::{Dtype, read_header};
+use super::npy_header::{Dtype, Header, read_header};
 use super::reading::Limit;
 
 /// An array of any rank, its values in C order (last axis fastest).
@@ -16,36 +16,69 @@ pub(super) struct Array {
 /// Reads a whole npy stream, which must end where the data ends.
 pub(super) fn read(mut stream: impl Read, at: Place) -> Result<Array, DataError> {
     let header = read_header(&mut stream, at)?;
-    let (size, decode) = header
-        .dtype
-        .decoder()
-        .ok_or_else(|| at.unsupported(&header.dtype.text))?;
-    let needed = header
-        .shape
-        .iter()
-        .try_fold(size, |bytes, &axis| bytes.checked_mul(axis));
+    read_whole(header, stream, at)
+}
 
-    // A product beyond memory is beyond any file, too.
+/// How numbers are written.
+pub(super) struct Numbers {
+    /// Bytes of each.
+    pub(super) size: usize,
+    big_endian: bool,
+    decode: Decode,
+}
+
+impl Numbers {
+    pub(super) fn of(header: &Header, at: Place) -> Result<Self, DataError> {
+        let decoder = header.dtype.decoder();
+        let (size, decode) = decoder.ok_or_else(|| at.unsupported(&header.dtype.text))?;
+        Ok(Numbers {
+            size,
+            big_endian: header.dtype.big_endian,
+            decode,
+        })
+    }
+
+    pub(super) fn decode(&self, bytes: &[u8], values: &mut Vec<f64>) {
+        (self.decode)(bytes, self.big_endian, values);
+    }
+
+    /// Bytes that the shape needs; `None` if they are beyond memory, and so beyond any file.
+    fn needed(&self, header: &Header) -> Option<usize> {
+        let mut axes = header.shape.iter();
+        axes.try_fold(self.size, |bytes, &axis| bytes.checked_mul(axis))
+    }
+
+    /// # Errors
+    /// If so many bytes of data are not those that the shape needs.
+    pub(super) fn check(&self, header: &Header, found: usize, at: Place) -> Result<(), DataError> {
+        let needed = self.needed(header);
+        if needed.is_none_or(|needed| found < needed) {
+            return Err(DataError::TruncatedArray {
+                file: at.file.into(),
+                array: at.array.into(),
+                shape: header.shape.clone(),
+                dtype: header.dtype.text.clone(),
+                found,
+            });
+        }
+        if needed.is_some_and(|needed| found > needed) {
+            let shape = &header.shape;
+            return Err(at.malformed(format!("more bytes than the shape {shape:?} needs")));
+        }
+        Ok(())
+    }
+}
+
+/// Reads what comes after a header.
+pub(super) fn read_whole(header: Header, stream: impl Read, at: Place) -> Result<Array, DataError> {
+    let numbers = Numbers::of(&header, at)?;
+    let (needed, size) = (numbers.needed(&header), numbers.size);
     let count = needed.map_or(usize::MAX, |bytes| bytes / size);
     let taken = grow::numbers(stream, count, size, |bytes, values| {
-        decode(bytes, header.dtype.big_endian, values)
+        numbers.decode(bytes, values);
     })
     .map_err(|reason| at.malformed(format!("its data cannot be unpacked: {}", one_line(reason))))?;
-    if needed.is_none_or(|needed| taken.bytes < needed) {
-        return Err(DataError::TruncatedArray {
-            file: at.file.into(),
-            array: at.array.into(),
-            shape: header.shape,
-            dtype: header.dtype.text,
-            found: taken.bytes,
-        });
-    }
-    if needed.is_some_and(|needed| taken.bytes > needed) {
-        return Err(at.malformed(format!(
-            "more bytes than the shape {:?} needs",
-            header.shape
-        )));
-    }
+    numbers.check(&header, taken.bytes, at)?;
 
     let mut values = taken.values;
     if header.fortran_order && header.shape.len() > 1 {
@@ -60,11 +93,22 @@ pub(super) fn read(mut stream: impl Read, at: Place) -> Result<Array, DataError>
 /// # Errors
 /// If a value is NaN or infinite, or beyond the limit.
 pub(super) fn finite(array: &Array, at: Place, limit: Limit) -> Result<(), DataError> {
+    sound(&array.values, 0, &array.shape, at, limit)
+}
+
+/// [`finite`] of the values from `first` on of an array of this shape.
+pub(super) fn sound(
+    values: &[f64],
+    first: usize,
+    shape: &[usize],
+    at: Place,
+    limit: Limit,
+) -> Result<(), DataError> {
     let sound = |value: &f64| value.is_finite() && limit.allows(*value);
-    let Some(found) = array.values.iter().position(|value| !sound(value)) else {
+    let Some(found) = values.iter().position(|value| !sound(value)) else {
         return Ok(());
     };
-    let (index, value) = (multi_index(found, &array.shape), array.values[found]);
+    let (index, value) = (multi_index(first + found, shape), values[found]);
     if value.is_finite() {
         let index = error_place(&index);
         return Err(limit.beyond(at.file, format!("array `{}`, {index}", at.array), value));

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use autodiff::ranks;
 use nalgebra::DMatrix;
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -15,8 +16,9 @@ use zip::result::ZipError;
 use super::error::{DataError, Place};
 use super::labels::Seen;
 use super::npy::{self, Array, finite};
-use super::reading::{Limit, Read};
-use super::{About, Samples, Splits};
+use super::npy_rows::read_range;
+use super::reading::{Limit, Read, Reading};
+use super::{About, Features, OwnRows, Samples, Splits};
 
 /// A point of a bilevel problem: outer variable `x` and, where known, inner variable `y`.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,21 +48,23 @@ pub struct Point {
 /// assert!(error.to_string().starts_with("absent.npz: cannot be read"));
 /// ```
 pub fn read_npz(path: &Path) -> Result<Splits, DataError> {
-    read(path, Limit::NONE).map(|read| read.splits)
+    read(path, &Reading::default()).map(|read| read.splits)
 }
 
-pub(super) fn read(path: &Path, limit: Limit) -> Result<Read, DataError> {
-    let mut archive = Archive::open(path, limit)?;
+pub(super) fn read(path: &Path, reading: &Reading) -> Result<Read, DataError> {
+    let mut archive = Archive::open(path, reading.limit())?;
     if archive.has("indptr") && !archive.has("x_train") {
         return Err(DataError::UnknownFormat {
             file: archive.file,
             found: "a sparse matrix without labels".into(),
         });
     }
-    let train = archive.samples("train")?;
-    let valid = archive.samples("valid")?;
+    let own = reading.own_rows && ranks::size() > 1;
+    let own = own.then(|| archive.outputs(reading)).transpose()?;
+    let train = archive.samples("train", own)?;
+    let valid = archive.samples("valid", own)?;
     let test = if archive.has("x_test") || archive.has("t_test") {
-        Some(archive.samples("test")?)
+        Some(archive.samples("test", own)?)
     } else {
         None
     };
@@ -154,7 +158,8 @@ impl Archive {
         self.zip.index_for_name(&entry(array)).is_some()
     }
 
-    fn array(&mut self, array: &str) -> Result<Array, DataError> {
+    /// An array, or this rank's rows of one of samples for so many scores, with the shape of all.
+    fn array(&mut self, array: &str, own: Option<usize>) -> Result<Array, DataError> {
         if !self.has(array) {
             return Err(DataError::MissingArray {
                 file: self.file.clone(),
@@ -170,9 +175,26 @@ impl Archive {
             .zip
             .by_name(&entry(array))
             .map_err(|reason| at.malformed(reason))?;
-        let read = npy::read(stream, at)?;
-        finite(&read, at, self.limit)?;
-        Ok(read)
+        match own {
+            None => {
+                let read = npy::read(stream, at)?;
+                finite(&read, at, self.limit)?;
+                Ok(read)
+            }
+            Some(outputs) => read_range(stream, at, self.limit, |n| OwnRows::range(n, outputs)),
+        }
+    }
+
+    /// The scores of a linear model for the labels of all splits.
+    fn outputs(&mut self, reading: &Reading) -> Result<usize, DataError> {
+        let mut seen = Seen::default();
+        for (part, array) in ["t_train", "t_valid", "t_test"].into_iter().enumerate() {
+            if self.has(array) {
+                seen.add_array(part, array, &self.array(array, None)?.values);
+            }
+        }
+        let map = seen.map(reading.labels, &self.file)?;
+        Ok(map.outputs(reading.labels))
     }
 
     fn names(&self) -> Vec<String> {
@@ -182,13 +204,13 @@ impl Archive {
             .collect()
     }
 
-    fn samples(&mut self, split: &str) -> Result<Samples, DataError> {
+    fn samples(&mut self, split: &str, own: Option<usize>) -> Result<Samples, DataError> {
         let (x, t) = (format!("x_{split}"), format!("t_{split}"));
-        let Array { shape, values } = self.array(&x)?;
+        let Array { shape, values } = self.array(&x, own)?;
         let [rows, columns] = shape[..] else {
             return Err(self.wrong_rank(x, shape, "[samples, features]"));
         };
-        let labels = self.array(&t)?;
+        let labels = self.array(&t, None)?;
         let entries = match labels.shape[..] {
             [entries] | [entries, 1] => entries,
             _ => return Err(self.wrong_rank(t, labels.shape, "[samples]")),
@@ -209,14 +231,18 @@ impl Archive {
             }
         }
         // Rows in C order are columns in nalgebra's order.
+        let held = DMatrix::from_vec(columns, values.len() / columns, values);
         Ok(Samples {
-            features: DMatrix::from_vec(columns, rows, values).into(),
+            features: match own {
+                None => held.into(),
+                Some(outputs) => Features::Own(OwnRows::new(held, rows, outputs)),
+            },
             labels: labels.values,
         })
     }
 
     fn variable(&mut self, array: &str) -> Result<Vec<f64>, DataError> {
-        let values = self.array(array)?.values;
+        let values = self.array(array, None)?.values;
         if values.is_empty() {
             Err(self.empty(array, "elements"))
         } else {

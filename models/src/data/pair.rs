@@ -4,15 +4,17 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use autodiff::ranks;
 use flate2::bufread::MultiGzDecoder;
 use nalgebra::DMatrix;
 
 use super::error::{DataError, Place, unreadable};
 use super::labels::Seen;
 use super::npy::{Array, finite};
+use super::npy_rows::RowFile;
 use super::reading::{Limit, Read, Reading};
 use super::split::Plan;
-use super::{About, Features, Samples, Splits, idx, npy, npz};
+use super::{About, Features, OwnRows, Samples, Splits, idx, npy, npz};
 
 /// Reads features and labels from two files, each a `.npy` or an IDX file, and splits the rows as
 /// [`read_csv`](super::read_csv) does. Features may also be a sparse matrix, as SciPy's `save_npz`
@@ -51,19 +53,70 @@ pub fn read_pair(features: &Path, labels: &Path, seed: u64) -> Result<Splits, Da
 }
 
 pub(super) fn read(features: &Path, labels: &Path, reading: &Reading) -> Result<Read, DataError> {
-    let samples = read_samples(features, labels, reading)?;
     let source = format!("{},{}", features.display(), labels.display());
     let mut seen = Seen::default();
-    seen.add_array(0, &name_of(labels), &samples.labels);
+    let mut see = |entries: &[f64]| seen.add_array(0, &name_of(labels), entries);
+    let own = match reading.own_rows && ranks::size() > 1 {
+        true => own_rows(features, labels, reading, &source, &mut see)?,
+        false => None,
+    };
+    let splits = match own {
+        Some(splits) => splits,
+        None => {
+            let samples = read_samples(features, labels, reading)?;
+            see(&samples.labels);
+            Plan::draw(samples.len(), reading.seed, &source)?.gather(&samples, source)
+        }
+    };
     let about = About {
         format: "features and labels".into(),
         ..About::default()
     };
     Ok(Read {
-        splits: Plan::draw(samples.len(), reading.seed, &source)?.gather(&samples, source),
+        splits,
         about,
         seen,
     })
+}
+
+/// The splits with this rank's rows alone of each; `None` if the features have to be read as a whole.
+fn own_rows(
+    features: &Path,
+    labels: &Path,
+    reading: &Reading,
+    source: &str,
+    see: &mut dyn FnMut(&[f64]),
+) -> Result<Option<Splits>, DataError> {
+    let (file, x) = (features.display().to_string(), name_of(features));
+    let at = Place {
+        file: &file,
+        array: &x,
+    };
+    let Some(table) = RowFile::open(features, at)? else {
+        return Ok(None);
+    };
+    let (rows, columns) = table.shape();
+    let read = read_labels(features, labels, reading, rows, columns)?;
+    see(&read);
+    let mut seen = Seen::default();
+    seen.add_array(0, &name_of(labels), &read);
+    let outputs = seen.map(reading.labels, source)?.outputs(reading.labels);
+    let plan = Plan::draw(rows, reading.seed, source)?;
+    let part = |rows: &[usize]| {
+        let own = &rows[OwnRows::range(rows.len(), outputs)];
+        let dense = table.read(own, reading.limit())?;
+        Ok(Samples {
+            features: Features::Own(OwnRows::new(dense, rows.len(), outputs)),
+            labels: rows.iter().map(|row| read[*row]).collect(),
+        })
+    };
+    let [train, valid, test] = plan.parts();
+    Ok(Some(Splits {
+        train: part(train)?,
+        valid: part(valid)?,
+        test: Some(part(test)?),
+        source: source.into(),
+    }))
 }
 
 /// Images and labels to train with, then to test with.
@@ -170,11 +223,24 @@ fn name_of(path: &Path) -> String {
 }
 
 fn read_samples(features: &Path, labels: &Path, reading: &Reading) -> Result<Samples, DataError> {
-    let limit = reading.limit();
-    let (x, t) = (name_of(features), name_of(labels));
     let table = read_features(features, reading)?;
-    let (rows, columns) = (table.len(), table.dim());
-    let (read, _) = read_array(labels, limit)?;
+    let labels = read_labels(features, labels, reading, table.len(), table.dim())?;
+    Ok(Samples {
+        features: table,
+        labels,
+    })
+}
+
+/// The labels of so many samples.
+fn read_labels(
+    features: &Path,
+    labels: &Path,
+    reading: &Reading,
+    rows: usize,
+    columns: usize,
+) -> Result<Vec<f64>, DataError> {
+    let (x, t) = (name_of(features), name_of(labels));
+    let (read, _) = read_array(labels, reading.limit())?;
     let entries = match read.shape[..] {
         [entries] | [entries, 1] => entries,
         _ => return Err(wrong_rank(labels, &t, read.shape, "[samples]")),
@@ -196,10 +262,7 @@ fn read_samples(features: &Path, labels: &Path, reading: &Reading) -> Result<Sam
             what: "features",
         });
     }
-    Ok(Samples {
-        features: table,
-        labels: read.values,
-    })
+    Ok(read.values)
 }
 
 fn wrong_rank(path: &Path, array: &str, found: Vec<usize>, expected: &'static str) -> DataError {

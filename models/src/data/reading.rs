@@ -27,6 +27,11 @@ pub struct Reading {
     pub standardise: bool,
     /// Whether a table is kept with its zeros, however few of its entries are written.
     pub dense: bool,
+    /// Whether each of several [ranks](autodiff::ranks) holds its [own rows](super::OwnRows) of dense
+    /// features alone: for tasks of fused losses over whole data sets. Of a pair of `.npy` files in C order
+    /// it reads no others, of an `.npz` archive it keeps no others; of other formats it leaves out others
+    /// once all are read.
+    pub own_rows: bool,
     /// The largest size of a number, such as that of `f32`; any that is finite if `None`.
     pub largest: Option<f64>,
 }
@@ -95,8 +100,12 @@ impl Reading {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn load(&self, path: &Path) -> Result<Loaded, DataError> {
-        let read = self.read(path)?;
+        let mut read = self.read(path)?;
         let map = read.seen.map(self.labels, &read.splits.source)?;
+        if self.own_rows {
+            let parts = read.splits.parts_mut();
+            parts.for_each(|part| part.keep_own(map.outputs(self.labels)));
+        }
         Ok(self.finished(read, map))
     }
 
@@ -137,7 +146,7 @@ impl Reading {
         self.suits(Some(format), &format.to_string(), &file)?;
         let packing = opened.packing;
         let mut read = match format {
-            Format::Npz => npz::read(path, self.limit())?,
+            Format::Npz => npz::read(path, self)?,
             Format::Csv => csv::read(opened, &file, self)?,
             Format::Libsvm => {
                 // It is read twice.

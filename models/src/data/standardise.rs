@@ -1,6 +1,6 @@
 //! Features brought to one scale.
 
-use autodiff::Sparse;
+use autodiff::{Sparse, ranks};
 use nalgebra::DMatrix;
 
 use super::{Features, Samples};
@@ -21,7 +21,9 @@ impl Standardised {
     /// The constants of these samples.
     pub(super) fn of(train: &Samples) -> Self {
         match &train.features {
-            Features::Dense(dense) => Self::of_dense(dense),
+            Features::Dense(dense) => Self::of_dense(dense, dense.ncols(), |sums, add| add(sums)),
+            // Sums go on from rank to rank, in the order of all samples.
+            Features::Own(own) => Self::of_dense(own.dense(), own.len(), ranks::in_turn),
             Features::Sparse(sparse) => Self::of_sparse(sparse),
         }
     }
@@ -66,28 +68,43 @@ impl Standardised {
         }
     }
 
-    fn of_dense(train: &DMatrix<f64>) -> Self {
-        let (dim, n) = (train.nrows(), train.ncols() as f64);
+    /// Those of n samples, of which some are at hand: `sum` adds these to sums, and gives back those over
+    /// all n.
+    fn of_dense(
+        train: &DMatrix<f64>,
+        n: usize,
+        sum: fn(&mut [f64], &mut dyn FnMut(&mut [f64])),
+    ) -> Self {
+        let (dim, n) = (train.nrows(), n as f64);
         let mut means = vec![0.0; dim];
         // Divided first, so that large features do not overflow.
-        for sample in train.column_iter() {
-            let add = |(mean, value): (&mut f64, &f64)| *mean += value / n;
-            means.iter_mut().zip(&sample).for_each(add);
-        }
-        let mut largest = vec![0.0_f64; dim];
-        let mut varies = vec![false; dim];
-        for sample in train.column_iter() {
-            for j in 0..dim {
-                largest[j] = largest[j].max((sample[j] - means[j]).abs());
-                varies[j] |= sample[j] != train[(j, 0)];
+        sum(&mut means, &mut |means| {
+            for sample in train.column_iter() {
+                let add = |(mean, value): (&mut f64, &f64)| *mean += value / n;
+                means.iter_mut().zip(&sample).for_each(add);
             }
-        }
+        });
+        // The largest distance from the mean, the least and the largest value, of each feature.
+        let mut ends = [0.0, f64::INFINITY, f64::NEG_INFINITY].repeat(dim);
+        sum(&mut ends, &mut |ends| {
+            for sample in train.column_iter() {
+                for (j, ends) in ends.chunks_exact_mut(3).enumerate() {
+                    ends[0] = ends[0].max((sample[j] - means[j]).abs());
+                    ends[1] = ends[1].min(sample[j]);
+                    ends[2] = ends[2].max(sample[j]);
+                }
+            }
+        });
+        let largest: Vec<f64> = ends.iter().step_by(3).copied().collect();
+        let varies: Vec<bool> = ends.chunks_exact(3).map(|e| e[1] < e[2]).collect();
         let mut squares = vec![0.0; dim];
-        for sample in train.column_iter() {
-            for j in (0..dim).filter(|j| varies[*j]) {
-                squares[j] += ((sample[j] - means[j]) / largest[j]).powi(2) / n;
+        sum(&mut squares, &mut |squares| {
+            for sample in train.column_iter() {
+                for j in (0..dim).filter(|j| varies[*j]) {
+                    squares[j] += ((sample[j] - means[j]) / largest[j]).powi(2) / n;
+                }
             }
-        }
+        });
         let deviation = |(scale, square): (f64, f64)| scale * square.sqrt();
         Standardised {
             deviations: largest.into_iter().zip(squares).map(deviation).collect(),
@@ -108,16 +125,18 @@ impl Standardised {
 
     /// Standardises samples with as many features, and their targets.
     pub(super) fn apply(&self, samples: &mut Samples) {
-        match &mut samples.features {
-            Features::Dense(dense) => {
-                for mut sample in dense.column_iter_mut() {
-                    for (j, value) in sample.iter_mut().enumerate() {
-                        if self.deviations[j] > 0.0 {
-                            *value = (*value - self.means[j]) / self.deviations[j];
-                        }
+        let apply = |dense: &mut DMatrix<f64>| {
+            for mut sample in dense.column_iter_mut() {
+                for (j, value) in sample.iter_mut().enumerate() {
+                    if self.deviations[j] > 0.0 {
+                        *value = (*value - self.means[j]) / self.deviations[j];
                     }
                 }
             }
+        };
+        match &mut samples.features {
+            Features::Dense(dense) => apply(dense),
+            Features::Own(own) => apply(own.dense_mut()),
             Features::Sparse(sparse) => {
                 *sparse = sparse.map_by_column(|j, value| match self.deviations[j] > 0.0 {
                     true => value / self.deviations[j],

@@ -122,7 +122,7 @@ impl<T: Real> SoftmaxLoss<T> {
             let samples = samples.map(|s| &s[first..]);
             let [losses, softmax, slopes] = &mut part.each;
             let products = Products {
-                labels: Chosen::of(&self.labels, at, first - self.over.first),
+                labels: Chosen::of(&self.labels, at, first - self.over.first()),
                 scale: self.over.scale(),
                 samples,
                 direction: direction
@@ -207,7 +207,7 @@ impl<T: Real> SoftmaxLoss<T> {
             let rule = Kept {
                 softmax,
                 products: Products {
-                    labels: Chosen::of(&self.labels, at, first - self.over.first),
+                    labels: Chosen::of(&self.labels, at, first - self.over.first()),
                     scale: self.over.scale(),
                     samples: samples.map(|s| &s[first..]),
                     direction: direction.samples.map(|s| &s[first..]),

@@ -84,5 +84,6 @@ pub(crate) const DEFAULT: Reading = Reading {
     keep_index: false,
     standardise: false,
     dense: false,
+    own_rows: false,
     largest: None,
 };

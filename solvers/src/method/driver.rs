@@ -137,6 +137,10 @@ impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R
         self.rule.room(dim_y)
     }
 
+    fn draws(&self) -> bool {
+        self.sampling.is_some_and(|sampling| sampling.draws())
+    }
+
     #[track_caller]
     fn begin<'p>(
         &self,

@@ -60,6 +60,12 @@ pub trait Method<T: Real>: Debug + Send + Sync {
         Room::default()
     }
 
+    /// Whether it draws batches of a problem's samples: no, unless it says so. Where ranks hold their own
+    /// samples, there are none of batches.
+    fn draws(&self) -> bool {
+        false
+    }
+
     /// Checks the settings and starts a run at `x`.
     ///
     /// # Errors

@@ -84,6 +84,11 @@ impl Sampling {
         (of(self.upper, upper, lower), of(self.lower, lower, upper))
     }
 
+    /// Whether some level is drawn from, where both have samples.
+    pub fn draws(&self) -> bool {
+        self.upper.is_some() || self.lower.is_some()
+    }
+
     /// The seed.
     pub fn seed(&self) -> u64 {
         self.seed

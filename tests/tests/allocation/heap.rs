@@ -1,7 +1,7 @@
 //! The meter against the allocator: bytes that a process really holds.
 
 use autodiff::unroll::Memory;
-use autodiff::{Meter, cholesky};
+use autodiff::{Meter, cholesky, ranks};
 use models::{Task, closed_form, data, logistic};
 use solvers::linear::{
     Cg, Direct, FixedPoint, LinearSolver, Minres, Neumann, Nystrom, OneStep, solve,
@@ -209,4 +209,58 @@ fn linear_solvers_hold_what_they_say() {
             "{solver:?}: {said} said, {heap} held"
         );
     }
+}
+
+/// Two ranks of one thread, the other of which sends zeros; as a binding does, it copies what is sent.
+#[derive(Debug)]
+struct Two;
+
+impl ranks::Ranks for Two {
+    fn rank(&self) -> usize {
+        0
+    }
+
+    fn size(&self) -> usize {
+        2
+    }
+
+    fn gather(&self, counts: &[usize], all: &mut [u8]) {
+        let own = all[..counts[0]].to_vec();
+        // The fingerprint that goes before.
+        all[counts[0]..][..8].copy_from_slice(&own[..8]);
+    }
+
+    fn fail(&self, _: u8, reason: &str) -> ! {
+        panic!("{reason}")
+    }
+}
+
+#[test]
+fn buffers_of_messages_are_counted_as_the_allocator_does() {
+    // Lists of a few words for each rank, and names.
+    const CONSTANT: usize = 1 << 10;
+    ranks::enter(Two, || {
+        let task = digits();
+        let mut point = task.bilevel.lower().point();
+        let y = vec![0.1; task.bilevel.dim_y()];
+        point.linearise(&[task.x.as_slice(), &y]);
+        point.second(&[None, Some(&y)]);
+        let before = LIVE.get();
+        PEAK.set(before);
+        point.second(&[None, Some(&y)]);
+        let heap = (PEAK.get() - before) as usize;
+        let held = ranks::traffic().held;
+        // A sum of weights and one of products, in whole lines, of one block.
+        assert!(held > y.len() * size_of::<f64>(), "{held}");
+        assert!((held..held + CONSTANT).contains(&heap), "{held}, {heap}");
+
+        let numbers = vec![1.0f64; 100_000];
+        let before = LIVE.get();
+        PEAK.set(before);
+        let counts = [60_000, 40_000];
+        let numbers = ranks::exchange(&counts, numbers);
+        let heap = (PEAK.get() - before) as usize + numbers.len() * size_of::<f64>();
+        let held = ranks::traffic().held;
+        assert!((held..held + CONSTANT).contains(&heap), "{held}, {heap}");
+    });
 }

@@ -33,7 +33,7 @@ pub(in crate::data) fn read(path: &Path, reading: &Reading) -> Result<Features, 
     let Some(places) = places else {
         return Err(archive.malformed(ARRAYS[3], "a column beyond 2³², expected fewer".into()));
     };
-    let values = archive.array(ARRAYS[4])?.values;
+    let values = archive.array(ARRAYS[4], None)?.values;
     let file = archive.file;
     let sparse = Sparse::new(rows, columns, starts, places, values).map_err(|wrong| {
         DataError::Malformed {
@@ -88,7 +88,7 @@ impl Archive {
 
     /// An array of whole numbers from 0 on.
     fn whole(&mut self, array: &str) -> Result<Vec<usize>, DataError> {
-        let values = self.array(array)?.values;
+        let values = self.array(array, None)?.values;
         for (entry, value) in values.iter().enumerate() {
             if !(*value >= 0.0 && value.fract() == 0.0 && *value < 2f64.powi(53)) {
                 let found = format!("entry {entry} is {value}, expected a whole number from 0 on");

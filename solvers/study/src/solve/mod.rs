@@ -19,7 +19,7 @@ pub(crate) use page::CALLS;
 pub use page::{along, table};
 
 /// The names of the fields of a record, beside which its metrics stand.
-pub(crate) const FIELDS: [&str; 16] = [
+pub(crate) const FIELDS: [&str; 17] = [
     "problem",
     "method",
     "iteration",
@@ -35,6 +35,7 @@ pub(crate) const FIELDS: [&str; 16] = [
     "peak_bytes",
     "messages",
     "bytes_sent",
+    "exchange_bytes",
     "status",
 ];
 
@@ -82,6 +83,10 @@ pub struct Record {
     /// Bytes that this process sent to each other rank.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub bytes_sent: usize,
+    /// The most bytes of buffers that were held for one message so far, which are no part of
+    /// `peak_bytes`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub exchange_bytes: usize,
     /// How the hypergradient's computation ended, in a word.
     pub status: Cow<'static, str>,
     /// The problem's metrics at the point reached.
@@ -180,6 +185,7 @@ impl<'p, T: Real> Session<'p, T> {
             peak_bytes: 0,
             messages: 0,
             bytes_sent: 0,
+            exchange_bytes: 0,
             status: "start".into(),
             metrics: self.subject.measure(x, y),
         }
@@ -217,6 +223,7 @@ impl<'p, T: Real> Session<'p, T> {
             peak_bytes: progress.peak_bytes,
             messages: sent.messages,
             bytes_sent: sent.bytes,
+            exchange_bytes: sent.held,
             status: progress.status.code().into(),
             metrics: self.subject.measure(self.run.x(), self.run.y()),
         })

@@ -2,6 +2,7 @@
 
 mod leaves;
 mod rows;
+mod tables;
 
 use autodiff::ranks;
 use bilevel_tests::crew::{crew, crew_until};
@@ -183,8 +184,11 @@ fn a_product_is_one_message_of_a_few_sums() {
         point.second(&[None, Some(&y)]);
         (ranks::traffic() - before, y.len())
     });
+    let all: usize = traffic.iter().map(|(traffic, _)| traffic.bytes).sum();
     for (traffic, d) in traffic {
         assert_eq!(traffic.messages, 1);
+        // The sums, the message with a fingerprint of each rank, and what is sent of it.
+        assert_eq!(traffic.held, all - 4 * 8 + all + traffic.bytes);
         // At most four subtrees of three or four blocks, each a sum in whole lines and a value.
         let most = 4 * (d.next_multiple_of(8) + 1) * 8 + 8;
         assert!(

@@ -78,9 +78,8 @@ impl<T: Real> Inexact<T> {
         }
         let counts = (0..ranks::size()).map(|rank| ranks::share(batch.len(), rank, ranks::size()));
         let counts: Vec<usize> = counts.map(|of| of.len() * len).collect();
-        ranks::gather(&counts, &mut all);
         Shared {
-            all,
+            all: ranks::exchange(&counts, all),
             len,
             mine: ends,
             first: mine.start,
