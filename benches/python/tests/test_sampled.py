@@ -80,6 +80,33 @@ def test_plain_numpy_and_fused_losses_of_batches_agree():
     np.testing.assert_allclose(one.x, other.x, rtol=1e-10)
 
 
+def test_rows_that_a_loss_reads_where_they_are_are_not_picked():
+    def names(loss):
+        return {step.name for of in problem(loss)._recorded for step in of._recorded(7).steps}
+
+    assert "rows" in names(plain) and "rows" not in names(fused)
+
+
+def test_products_with_rows_of_a_batch_from_either_side_are_numpys():
+    def lower(x, y, a):
+        gram = (a.T @ a + a.T @ a.copy()) / len(a)
+        return (y @ gram @ y + np.mean(y @ a.T) + np.mean(a @ y)) / 2 + np.sum((y - x) ** 2)
+
+    mean = sampled_of(lower, A[:, :3])._recorded[1]
+    x, y, rows = np.array([1.0, -2.0, 0.5]), np.array([0.3, 0.1, -1.0]), np.array([2, 4, 4, 9])
+    (got,) = mean(4).evaluate([x, y, rows.astype(float)])
+    np.testing.assert_allclose(got, lower(x, y, A[rows, :3]), rtol=1e-13)
+
+
+def test_batches_of_neighbours_are_asked_for_by_a_setting():
+    settings = {"iterations": 4000, "batch": 6, "rate": 0.3, "step": 0.3, "report_every": 4000}
+    exact = problem().solve("aid-cg", optimiser="adam", rate=0.05, iterations=2000)
+    for method in ("saba", "srba"):
+        blocks, single = (problem().solve(method, blocks=of, **settings) for of in (True, False))
+        assert blocks.ok and np.any(blocks.x != single.x)
+        np.testing.assert_allclose(blocks.trace[-1]["upper"], exact.trace[-1]["upper"], rtol=1e-3)
+
+
 def test_blocks_of_variables_come_by_name():
     def lower(x, y, a, t):
         assert a.shape[1:] == (5,) and t.ndim == 1 and len(a) == len(t) == t.size
