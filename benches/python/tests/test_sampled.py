@@ -399,4 +399,5 @@ def test_who_changes_the_data_afterwards_changes_no_problem():
     p = sampled_of(lambda x, y, t: np.mean((y[0] - t) ** 2) + np.sum((y - x) ** 2), t)
     want = p.solve("soba", iterations=10, batch=4, rate=0.1).x
     t[:] = 0.0
+    assert t.flags.writeable
     np.testing.assert_array_equal(p.solve("soba", iterations=10, batch=4, rate=0.1).x, want)

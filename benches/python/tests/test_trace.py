@@ -139,6 +139,17 @@ def test_a_constant_that_is_changed_between_two_uses_is_two_constants():
     assert recorded(f, [(3,)]).program.evaluate([np.ones(3)])[0] == 9.0
 
 
+def test_an_array_that_is_read_only_is_not_copied_for_a_pickle():
+    def shared(a):
+        (step,) = (s for s in recorded(lambda y: np.sum(a @ y), [(3,)]).steps if s.name == "constant")
+        return np.shares_memory(step.data, a)
+
+    a = np.ones((2, 3))
+    assert not shared(a)
+    a.flags.writeable = False
+    assert shared(a) and not shared(a[:1])
+
+
 def test_natural_code_moves_no_matrix():
     rng = np.random.default_rng(0)
     a = rng.normal(size=(7, 3))
