@@ -99,12 +99,21 @@ def test_products_with_rows_of_a_batch_from_either_side_are_numpys():
 
 
 def test_batches_of_neighbours_are_asked_for_by_a_setting():
-    settings = {"iterations": 4000, "batch": 6, "rate": 0.3, "step": 0.3, "report_every": 4000}
-    exact = problem().solve("aid-cg", optimiser="adam", rate=0.05, iterations=2000)
-    for method in ("saba", "srba"):
-        blocks, single = (problem().solve(method, blocks=of, **settings) for of in (True, False))
-        assert blocks.ok and np.any(blocks.x != single.x)
-        np.testing.assert_allclose(blocks.trace[-1]["upper"], exact.trace[-1]["upper"], rtol=1e-3)
+    """g = mean bᵢ ½(y − x)², F = mean ½(y − cᵢ)² + ½x²: x = mean c / 2."""
+    b, c = np.linspace(0.5, 1.5, 60), np.linspace(-1.0, 3.0, 30)
+    p = bl.Problem(
+        bl.sampled(lambda x, y, c: np.mean((y - c) ** 2) / 2 + np.sum(x**2) / 2, c),
+        bl.sampled(lambda x, y, b: np.mean(b) * np.sum((y - x) ** 2) / 2, b),
+        x=1, y=1,
+    )
+    settings = {"iterations": 6000, "batch": 6, "rate": 0.1, "step": 0.1}
+    for method in ("saba", "srba", "soba"):
+        blocks, single = (p.solve(method, blocks=of, **settings) for of in (True, False))
+        assert blocks.ok and np.all(blocks.x != single.x)
+        np.testing.assert_allclose(blocks.x, c.mean() / 2, atol=0.05 if method == "soba" else 1e-9)
+    # A row of SABA's tables for each block, and so a gradient of F and of g, and a product, an iteration.
+    one = p.solve("saba", blocks=True, **settings).trace
+    assert one[-1]["gradients"] - one[0]["gradients"] == 2 * (one[-1]["iteration"] - one[0]["iteration"])
 
 
 def test_blocks_of_variables_come_by_name():
