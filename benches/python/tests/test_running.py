@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import io
+import json
 import os
 import pickle
 import resource
@@ -401,3 +402,49 @@ def test_a_problem_and_its_functions_are_freed():
     del f, p
     gc.collect()
     assert function() is None and problem() is None
+
+
+def test_a_sweep_of_a_problem_has_a_record_for_each_method_value_and_seed():
+    p = own()
+    runs = p.sweep(["aid-cg", "itd"], seeds=[0, 1], rate=[0.1, 0.2], iterations=3)
+    assert len(runs) == 8 and runs.ok and len(runs.solutions) == 8
+    assert [(r["method"], r["rate"], r["seed"]) for r in runs][:3] == [
+        ("aid-cg", 0.1, 0), ("aid-cg", 0.1, 1), ("aid-cg", 0.2, 0)]
+    alone = p.solve("itd", seed=1, rate=0.2, iterations=3)
+    np.testing.assert_array_equal(runs.solutions[-1].x, alone.x)
+    assert runs[-1]["upper"] == alone.trace[-1]["upper"]
+    assert "rate" in str(runs) and "<table" in runs._repr_html_() and len(runs.to_pandas()) == 8
+    assert json.loads(runs.lines()[0])["method"] == "aid-cg"
+    with pytest.raises(ValueError, match=r"solutions\[k\]"):
+        runs.write_page("page.html")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda p: p.sweep(["aid-cg", "aid-cgg"]), "aid-cgg"),
+        (lambda p: p.sweep("aid-cg", rate=[0.1, -1.0]), "rate"),
+        (lambda p: p.sweep("aid-cg", rate=[]), "rate: an empty list"),
+        (lambda p: p.sweep("aid-cg", seeds=[]), "seed: an empty list"),
+    ],
+)
+def test_a_sweep_that_does_not_fit_is_refused_before_its_first_run(call, words):
+    p = own()
+    with pytest.raises((bl.ConfigError, ValueError), match=words):
+        call(p)
+    assert not hasattr(p, "last_sweep")
+
+
+def test_the_runs_of_a_sweep_that_is_interrupted_are_kept(monkeypatch):
+    p = own()
+    solve = p.solve
+
+    def interrupted(method, **settings):
+        if settings["seed"] == 2:
+            raise KeyboardInterrupt
+        return solve(method, **settings)
+
+    monkeypatch.setattr(p, "solve", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        p.sweep("aid-cg", seeds=range(5), iterations=2)
+    assert [settings["seed"] for settings, _ in p.last_sweep] == [0, 1]

@@ -80,6 +80,42 @@ def test_plain_numpy_and_fused_losses_of_batches_agree():
     np.testing.assert_allclose(one.x, other.x, rtol=1e-10)
 
 
+def test_rows_that_a_loss_reads_where_they_are_are_not_picked():
+    def names(loss):
+        return {step.name for of in problem(loss)._recorded for step in of._recorded(7).steps}
+
+    assert "rows" in names(plain) and "rows" not in names(fused)
+
+
+def test_products_with_rows_of_a_batch_from_either_side_are_numpys():
+    def lower(x, y, a):
+        gram = (a.T @ a + a.T @ a.copy()) / len(a)
+        return (y @ gram @ y + np.mean(y @ a.T) + np.mean(a @ y)) / 2 + np.sum((y - x) ** 2)
+
+    mean = sampled_of(lower, A[:, :3])._recorded[1]
+    x, y, rows = np.array([1.0, -2.0, 0.5]), np.array([0.3, 0.1, -1.0]), np.array([2, 4, 4, 9])
+    (got,) = mean(4).evaluate([x, y, rows.astype(float)])
+    np.testing.assert_allclose(got, lower(x, y, A[rows, :3]), rtol=1e-13)
+
+
+def test_batches_of_neighbours_are_asked_for_by_a_setting():
+    """g = mean bᵢ ½(y − x)², F = mean ½(y − cᵢ)² + ½x²: x = mean c / 2."""
+    b, c = np.linspace(0.5, 1.5, 60), np.linspace(-1.0, 3.0, 30)
+    p = bl.Problem(
+        bl.sampled(lambda x, y, c: np.mean((y - c) ** 2) / 2 + np.sum(x**2) / 2, c),
+        bl.sampled(lambda x, y, b: np.mean(b) * np.sum((y - x) ** 2) / 2, b),
+        x=1, y=1,
+    )
+    settings = {"iterations": 6000, "batch": 6, "rate": 0.1, "step": 0.1}
+    for method in ("saba", "srba", "soba"):
+        blocks, single = (p.solve(method, blocks=of, **settings) for of in (True, False))
+        assert blocks.ok and np.all(blocks.x != single.x)
+        np.testing.assert_allclose(blocks.x, c.mean() / 2, atol=0.05 if method == "soba" else 1e-9)
+    # A row of SABA's tables for each block, and so a gradient of F and of g, and a product, an iteration.
+    one = p.solve("saba", blocks=True, **settings).trace
+    assert one[-1]["gradients"] - one[0]["gradients"] == 2 * (one[-1]["iteration"] - one[0]["iteration"])
+
+
 def test_blocks_of_variables_come_by_name():
     def lower(x, y, a, t):
         assert a.shape[1:] == (5,) and t.ndim == 1 and len(a) == len(t) == t.size
@@ -372,4 +408,5 @@ def test_who_changes_the_data_afterwards_changes_no_problem():
     p = sampled_of(lambda x, y, t: np.mean((y[0] - t) ** 2) + np.sum((y - x) ** 2), t)
     want = p.solve("soba", iterations=10, batch=4, rate=0.1).x
     t[:] = 0.0
+    assert t.flags.writeable
     np.testing.assert_array_equal(p.solve("soba", iterations=10, batch=4, rate=0.1).x, want)

@@ -199,11 +199,7 @@ pub(super) struct SweepArgs {
 #[derive(Clone, Debug, Args)]
 pub(super) struct RaceArgs {
     /// The methods and their settings, in the form of a file of `sweep`, all on one problem
-    #[arg(
-        value_name = "FILE.toml",
-        required_unless_present = "track",
-        conflicts_with = "track"
-    )]
+    #[arg(value_name = "FILE.toml", conflicts_with = "track")]
     pub(super) file: Option<PathBuf>,
     /// A race that is at hand
     #[arg(long, value_name = "T", value_enum)]

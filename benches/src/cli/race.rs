@@ -1,6 +1,7 @@
 //! `bilevel race`.
 
 use autodiff::Real;
+use clap::ValueEnum;
 use models::Task;
 use solvers::Method;
 use solvers::catalogue::Family;
@@ -13,7 +14,7 @@ use super::output::{bar, leave, line, say};
 use super::pages;
 use crate::catalogue::methods::{find, method};
 use crate::catalogue::subject;
-use crate::runs::race::{Entrant, Race};
+use crate::runs::race::{Entrant, Race, Track};
 
 pub(super) fn run<T: Real>(args: &RaceArgs, common: &Common) -> Result<(), Failure> {
     let (name, text) = match (&args.file, args.track) {
@@ -23,9 +24,14 @@ pub(super) fn run<T: Real>(args: &RaceArgs, common: &Common) -> Result<(), Failu
                 .map_err(|e| Failure::Input(format!("{name}: cannot be read: {e}")))?;
             (name, text)
         }
-        (None, track) => {
-            let track = track.expect("one of the two");
-            (format!("{track:?}").to_lowercase(), track.text().to_owned())
+        (None, Some(track)) => (format!("{track:?}").to_lowercase(), track.text().to_owned()),
+        (None, None) => {
+            let tracks = Track::value_variants().iter();
+            let tracks = tracks.map(|track| format!("{track:?}").to_lowercase());
+            return Err(Failure::Input(format!(
+                "race: expected FILE.toml, or --track with one of {} (see bilevel race --help)",
+                tracks.collect::<Vec<_>>().join(", ")
+            )));
         }
     };
     if args.show {

@@ -75,7 +75,10 @@ fn what_is_shown_of_a_track_is_a_race_and_slips_are_told() {
     );
     folder.write("own.toml", FILE.replace("\"saba\"", "\"sabba\""));
     for (words, says) in [
-        ("race", "expected FILE.toml"),
+        (
+            "race",
+            "expected FILE.toml, or --track with one of quadratics, regularisation, cleaning",
+        ),
         ("race own.toml --track cleaning", "--track"),
         ("race no.toml", "no.toml: cannot be read"),
         ("race own.toml", "sabba"),

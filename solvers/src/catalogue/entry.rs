@@ -6,7 +6,7 @@ use std::sync::Arc;
 use autodiff::unroll::Memory;
 
 use crate::inner::Constraint;
-use crate::sampling::Sampling;
+use crate::sampling::{DrawRule, Sampling};
 
 use super::Settings;
 
@@ -61,9 +61,13 @@ pub struct Place {
 impl Place {
     /// Batches as the settings say, or of this size; whole objectives if neither is.
     pub fn sampling(&self, settings: &Settings, otherwise: Option<usize>) -> Sampling {
-        match settings.batch.or(otherwise) {
+        let sampling = match settings.batch.or(otherwise) {
             Some(batch) => Sampling::new(self.seed).batches(batch, batch),
             None => Sampling::whole().seeded(self.seed),
+        };
+        match settings.blocks() {
+            true => sampling.rule(DrawRule::Blocks),
+            false => sampling,
         }
     }
 }

@@ -274,6 +274,9 @@ settings! {
     inner_steps: usize, Count "N" = 10,
         "Inner steps of an outer one: on y, on the linear system, or terms of a Neumann series";
     batch: usize, Count "N", "Samples in a mini-batch of each level";
+    blocks: bool, YesNo "true|false" = false,
+        "Whether mini-batches are of neighbours, in random order: faster where the data is larger than \
+         the caches; sorted data is to be shuffled before";
     accuracy: f64, Positive "EPS" = 0.1, "First accuracy";
     first_step: f64, Positive "LENGTH", "First step length of x (from the curvature unless given)";
     accuracy_power: f64, Positive "P", "Power that accuracies fall with";

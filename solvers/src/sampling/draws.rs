@@ -1,5 +1,7 @@
 //! A reproducible stream of batches.
 
+use std::ops::Range;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -14,14 +16,21 @@ pub enum DrawRule {
     /// of an epoch holds what is left: it is shorter where the batch does not divide the number of
     /// samples.
     Epochs,
+    /// All samples cut into batches as they stand, which come in random order, then again in another
+    /// order. The one of the last samples is shorter where the batch does not divide their number.
+    ///
+    /// Neighbours are read one after the other, so a batch of data that is larger than the caches
+    /// takes half the time or less. They are the same in every epoch: samples that are sorted have to be
+    /// shuffled before.
+    Blocks,
 }
 
 /// Batches of sample indices, a function of the seed, the stream and the number of samples drawn.
 ///
 /// The generator is ChaCha with 8 rounds, seeded by `seed_from_u64(seed)`, on the stream of this
 /// number. A word w of 64 bits gives the index ⌊n·w / 2⁶⁴⌋ below n. With replacement, sample k of
-/// all that are drawn comes of the k-th such word. In epoch e, words e·n to e·n + n − 2 order the
-/// samples by Fisher and Yates, from the last place down. So a run is repeated from `seed` and
+/// all that are drawn comes of the k-th such word. In epoch e, words from e·n on order the samples, or
+/// the blocks, by Fisher and Yates, from the last place down. So a run is repeated from `seed` and
 /// `stream`, and resumed by [`skip_to`](Draws::skip_to) with the count [`drawn`](Draws::drawn):
 /// three numbers.
 ///
@@ -46,8 +55,10 @@ pub struct Draws {
     batch: usize,
     rng: ChaCha8Rng,
     drawn: u64,
-    /// The samples in the order of this epoch.
+    /// The samples, or the blocks, in the order of this epoch.
     order: Vec<usize>,
+    /// The place of the next block in it.
+    next: usize,
     /// The last batch, ascending.
     last: Vec<usize>,
 }
@@ -75,6 +86,7 @@ impl Draws {
         let order = match rule {
             DrawRule::WithReplacement => Vec::new(),
             DrawRule::Epochs => vec![0; samples],
+            DrawRule::Blocks => vec![0; samples.div_ceil(batch)],
         };
         Draws {
             rule,
@@ -83,6 +95,7 @@ impl Draws {
             rng,
             drawn: 0,
             order,
+            next: 0,
             last: Vec::with_capacity(batch),
         }
     }
@@ -98,12 +111,20 @@ impl Draws {
                 }
             }
             DrawRule::Epochs => {
-                let place = (self.drawn % self.samples as u64) as usize;
+                let place = self.place();
                 if place == 0 {
                     self.shuffle();
                 }
                 let end = (place + self.batch).min(self.samples);
                 self.last.extend_from_slice(&self.order[place..end]);
+            }
+            DrawRule::Blocks => {
+                if self.place() == 0 {
+                    self.shuffle();
+                    self.next = 0;
+                }
+                self.last.extend(self.block(self.next));
+                self.next += 1;
             }
         }
         self.last.sort_unstable();
@@ -128,7 +149,40 @@ impl Draws {
         match self.rule {
             DrawRule::WithReplacement => self.rng.set_word_pos(2 * u128::from(drawn)),
             DrawRule::Epochs => self.shuffle(),
+            DrawRule::Blocks => {
+                self.shuffle();
+                let (mut passed, place) = (0, self.place());
+                self.next = 0;
+                while passed < place {
+                    passed += self.block(self.next).len();
+                    self.next += 1;
+                }
+            }
         }
+    }
+
+    /// Samples of this epoch that were drawn.
+    fn place(&self) -> usize {
+        (self.drawn % self.samples as u64) as usize
+    }
+
+    /// The samples of the block at this place of the order.
+    fn block(&self, at: usize) -> Range<usize> {
+        self.unit(self.order[at])
+    }
+
+    /// Samples that are always drawn together: those of a block, else one.
+    pub(crate) fn unit_len(&self) -> usize {
+        match self.rule {
+            DrawRule::WithReplacement | DrawRule::Epochs => 1,
+            DrawRule::Blocks => self.batch,
+        }
+    }
+
+    /// The samples that are drawn together with this number.
+    pub(crate) fn unit(&self, number: usize) -> Range<usize> {
+        let first = number * self.unit_len();
+        first..(first + self.unit_len()).min(self.samples)
     }
 
     /// The number of samples.
@@ -164,13 +218,13 @@ impl Draws {
         (self.order.len() + self.batch) * size_of::<usize>()
     }
 
-    /// Orders the samples of the epoch that `drawn` is in.
+    /// Orders the samples, or the blocks, of the epoch that `drawn` is in.
     fn shuffle(&mut self) {
-        let n = self.samples;
-        let epoch = self.drawn / n as u64;
-        self.rng.set_word_pos(2 * u128::from(epoch) * (n as u128));
+        let n = self.samples as u64;
+        let epoch = self.drawn / n;
+        self.rng.set_word_pos(2 * u128::from(epoch) * u128::from(n));
         self.order.iter_mut().enumerate().for_each(|(i, o)| *o = i);
-        for i in (1..n).rev() {
+        for i in (1..self.order.len()).rev() {
             let j = below(&mut self.rng, i + 1);
             self.order.swap(i, j);
         }

@@ -28,6 +28,8 @@ const WHOLE: usize = usize::MAX;
 pub struct Level<T: Real> {
     draws: Draws,
     recordings: Recordings<T>,
+    /// The samples of a unit that was asked for.
+    unit: Vec<usize>,
     _indices_bytes: Claim,
 }
 
@@ -50,10 +52,12 @@ impl<T: Real> Level<T> {
         let batch = draws.batch();
         let is_batched = source.as_ref().is_some_and(|s| s.batched().is_some());
         let held = if is_batched { batch } else { 0 };
-        let indices = draws.bytes() + batch * size_of::<usize>() + held * size_of::<T>();
+        let unit = if draws.unit_len() > 1 { batch } else { 1 };
+        let indices = draws.bytes() + (batch + unit) * size_of::<usize>() + held * size_of::<T>();
         Level {
             _indices_bytes: Claim::new(indices, Category::Solver, meter),
             draws,
+            unit: Vec::with_capacity(unit),
             recordings: Recordings {
                 whole: whole.clone(),
                 source,
@@ -106,6 +110,19 @@ impl<T: Real> Level<T> {
         let samples = self.draws.samples();
         assert!(sample < samples, "sample {sample} of {samples}");
         self.recordings.visit(&[sample], samples)
+    }
+
+    /// The mean over the samples that are always drawn together with this number: a block's, or one.
+    ///
+    /// # Panics
+    /// If there are none.
+    #[track_caller]
+    pub(crate) fn unit(&mut self, number: usize) -> &mut Point<T> {
+        let samples = self.draws.samples();
+        self.unit.clear();
+        self.unit.extend(self.draws.unit(number));
+        assert!(!self.unit.is_empty(), "unit {number} of {samples} samples");
+        self.recordings.visit(&self.unit, samples)
     }
 
     /// The samples of the batch that was drawn last, ascending.

@@ -19,6 +19,7 @@ from .problem import *
 from .results import *
 from .run import *
 from .sampled import *
+from .sweeps import *
 
 
 def from_jax(*args: Any, **kwargs: Any) -> Problem:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Blocks", "FLOATS", "flat", "precision", "real", "variables"]
+__all__ = ["Array", "Blocks", "FLOATS", "flat", "kept", "precision", "real", "variables"]
 
 Array = npt.NDArray[Any]
 
@@ -27,6 +27,15 @@ def real(value: Any, what: str) -> Array:
         kind = "complex numbers" if array.dtype.kind == "c" else f"dtype {array.dtype}"
         raise TypeError(f"{what} has {kind}: expected real numbers")
     return array
+
+
+def kept(array: Array, dtype: npt.DTypeLike | None = None) -> Array:
+    """Numbers that nobody writes to: the array itself where it is read-only and owns what it holds, else a
+    copy."""
+    fits = dtype is None or array.dtype == dtype
+    if fits and array.base is None and array.flags.c_contiguous and not array.flags.writeable:
+        return array
+    return np.array(array, dtype, order="C")
 
 
 def precision(dtype: npt.DTypeLike | None, *arrays: Array) -> np.dtype[Any]:

@@ -20,10 +20,16 @@ class Picked(Var):
     __slots__ = ("drawn", "indices")
 
     def __init__(self, indices: Var, drawn: Drawn) -> None:
-        row = drawn.array.shape[1:]
-        at = indices._step("rows", (), data=drawn).at
-        super().__init__(indices._tape, at, (indices.size, *row))
+        super().__init__(indices._tape, None, (indices.size, *drawn.array.shape[1:]))
         self.drawn, self.indices = drawn, indices
+
+    @property
+    def at(self) -> int:
+        """The number of the value in its recording, where somebody needs its entries: a loss over samples
+        reads them where they are."""
+        if self._at is None:
+            self._at = self.indices._step("rows", self._shape, data=self.drawn).at
+        return self._at
 
 
 def entries(v: Var, key: Any) -> Var:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import _bilevel
-from ._arrays import Array
+from ._arrays import Array, kept
 from .errors import TraceError
 
 __all__ = ["Drawn", "LossData", "Made", "Recorded", "Step", "Tape"]
@@ -63,7 +63,7 @@ class LossData:
             same = (data.classes, data.signs) == (classes, signs)
             if same and np.array_equal(data.features, features) and np.array_equal(data.labels, labels):
                 return data
-        data = LossData(np.array(features), np.array(labels), classes, signs)
+        data = LossData(kept(features), kept(labels), classes, signs)
         _LOSSES.add(data)
         return data
 
@@ -159,7 +159,7 @@ class Tape:
             # It may have been written to since.
             if np.array_equal(numbers, array.reshape(-1), equal_nan=True):
                 return self._shaped(at, rows, cols)
-        numbers = np.array(array, self.dtype).reshape(-1)
+        numbers = kept(array, self.dtype).reshape(-1)
         at = self.push(Step("constant", (), (rows, cols), 0.0, numbers))
         # The array is held, so that its memory is no other's.
         self._constants[key] = (array, numbers, at)

@@ -227,7 +227,8 @@ def matmul(a: Any, b: Any, name: str = "matmul") -> Any:
 
 
 def _lazy(v: Var) -> bool:
-    return v._at is None
+    """Whether it is a transpose that nobody has needed the entries of."""
+    return v._at is None and v._turned is not None
 
 
 def _rowwise(name: str, left: int, right: int) -> Step:

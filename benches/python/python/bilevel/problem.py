@@ -18,6 +18,7 @@ from .names import natural
 from .results import Check, Comparison, Estimate, MemoryTable, PlanTable
 from .run import Run, Solution, to_its_end
 from .sampled import RecordedMean, Sampled, samples
+from .sweeps import Runs, configurations
 
 __all__ = ["Problem", "problem"]
 
@@ -59,6 +60,8 @@ class Problem:
     y_blocks: Blocks
     #: The last run that :meth:`solve` began, where it was stopped or interrupted.
     last_run: Run
+    #: Settings and solutions of the last :meth:`sweep`, as far as it came.
+    last_sweep: list[tuple[dict[str, Any], Solution]]
 
     def __init__(
         self,
@@ -161,7 +164,7 @@ class Problem:
         return f"Problem({self.name}: x of {self.dim_x}, y of {self.dim_y} entries, {self.dtype})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_inner", "last_run")}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_inner", "last_run", "last_sweep")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -234,6 +237,30 @@ class Problem:
         """
         self.last_run = self.run(method, x=x, seed=seed, **settings)
         return to_its_end(self.last_run, callback, progress)
+
+    def sweep(
+        self, methods: str | Iterable[str], *, seeds: Iterable[int] = (0,), x: Any = None, **settings: Any
+    ) -> Runs:
+        """Methods, each with every combination of the settings that are lists, and with every seed: a table
+        with a record for each run. :func:`bilevel.sweep` runs a file of configurations, in processes.
+
+        Settings that do not fit are refused before the first run. Of a sweep that is interrupted the runs
+        that are over are in ``last_sweep``.
+
+        >>> import numpy as np, bilevel as bl
+        >>> p = bl.Problem(lambda x, y: np.sum((y - 1) ** 2), lambda x, y: np.sum((y - x) ** 2), x=1, y=1)
+        >>> runs = p.sweep(["aid-cg", "itd"], rate=[0.1, 0.4], iterations=30)
+        >>> [(r["method"], r["rate"], r["upper"] < 1e-9) for r in runs]
+        [('aid-cg', 0.1, False), ('aid-cg', 0.4, True), ('itd', 0.1, False), ('itd', 0.4, True)]
+        """
+        differ, every = configurations(methods, seeds, settings)
+        asked = list(every)
+        for one in asked:
+            self.run(x=x, **one)
+        self.last_sweep = []
+        for one in asked:
+            self.last_sweep.append((one, self.solve(x=x, **one)))
+        return Runs(differ, self.last_sweep)
 
     def memory(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _bilevel
-from ._arrays import Array, Blocks, real
+from ._arrays import Array, Blocks, kept, real
 from ._picked import Picked
 from ._tape import Drawn, Recorded, Tape
 from ._var import Var
@@ -59,7 +59,7 @@ def sampled(function: Any, *data: npt.ArrayLike) -> Sampled:
     """
     if not data:
         raise TypeError("a sampled objective of no data: expected an array with a row for each sample")
-    kept = []
+    drawn = []
     for k, given in enumerate(data):
         array = real(given, f"data {k}")
         if array.ndim not in (1, 2) or array.size == 0:
@@ -72,11 +72,11 @@ def sampled(function: Any, *data: npt.ArrayLike) -> Sampled:
                 f"data {k} has {len(array)} rows and data 0 has {len(np.asarray(data[0]))}: expected one for "
                 "each sample"
             )
-        own = np.array(array, order="C")
+        own = kept(array)
         # Who changes the array afterwards changes no problem.
         own.flags.writeable = False
-        kept.append(Drawn(own))
-    return Sampled(function, tuple(kept))
+        drawn.append(Drawn(own))
+    return Sampled(function, tuple(drawn))
 
 
 class Mean(ABC):

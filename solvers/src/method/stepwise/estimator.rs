@@ -28,7 +28,9 @@ pub enum Estimator {
     /// them at the start.
     ///
     /// *Cost*: as [`Plain`](Estimator::Plain), of each sample of a batch on its own; at the start for
-    /// each sample as much. Room for `n_F (dim_x + dim_y) + n_g (dim_x + 2 dim_y)` numbers.
+    /// each sample as much. Room for `n_F (dim_x + dim_y) + n_g (dim_x + 2 dim_y)` numbers. Of
+    /// [blocks](crate::sampling::DrawRule::Blocks) the tables have a row for each block, which costs and
+    /// takes as much as a sample.
     ///
     /// *Reference*: A. Defazio, F. Bach and S. Lacoste-Julien, SAGA, NeurIPS 2014.
     Saga,

@@ -155,7 +155,7 @@ impl Named {
         Named {
             pattern,
             about,
-            accepts: vec!["iterations", "report_every", "batch"],
+            accepts: vec!["iterations", "report_every", "batch", "blocks"],
             batch: drawn,
         }
     }

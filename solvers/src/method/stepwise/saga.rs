@@ -6,17 +6,18 @@ use autodiff::{Inputs, Point, Real};
 
 use crate::ledger::Ledger;
 use crate::method::{Batches, Keep, State};
+use crate::sampling::Draws;
 
 use super::directions::Directions;
 
-/// What each sample of both levels gave when it was last drawn.
+/// What each sample of both levels, or each block of them, gave when it was last drawn.
 ///
 /// A direction is the mean of the tables, plus the mean over the batch of what a sample gives now
-/// less what it gave then.
+/// less what it gave then. A block is what one sample is where batches are drawn by single ones.
 pub(super) struct Tables<T: Real> {
     upper: Table<T>,
     lower: Table<T>,
-    /// The samples of a batch, in the order of draws.
+    /// The rows of a batch, ascending.
     batch: Vec<usize>,
 }
 
@@ -24,19 +25,18 @@ impl<T: Real> Tables<T> {
     /// Filled by one pass over all samples.
     pub(super) fn new(s: &State<'_, T>, b: &mut Batches<T>) -> Self {
         let (dim_x, dim_y) = (s.x.len(), s.y.len());
-        let samples = (b.upper.samples(), b.lower.samples());
-        let mut upper = Table::new(b, samples.0, dim_x + dim_y);
-        let mut lower = Table::new(b, samples.1, dim_x + 2 * dim_y);
+        let mut upper = Table::new(b, b.upper.draws(), dim_x + dim_y);
+        let mut lower = Table::new(b, b.lower.draws(), dim_x + 2 * dim_y);
         let at = [s.x.as_slice(), s.y.as_slice()];
-        for sample in 0..samples.0 {
-            let point = b.upper.sample(sample);
+        for row in 0..upper.len() {
+            let point = b.upper.unit(row);
             point.differentiate(&at, Inputs::ALL);
-            upper.reduce(sample, T::one(), &of_upper(point));
+            upper.reduce(row, T::one(), &of_upper(point));
         }
-        for sample in 0..samples.1 {
-            let point = b.lower.sample(sample);
+        for row in 0..lower.len() {
+            let point = b.lower.unit(row);
             point.linearise_along(&at, &[None, Some(&b.v)]);
-            lower.reduce(sample, T::one(), &of_lower(point));
+            lower.reduce(row, T::one(), &of_lower(point));
         }
         let (upper_batch, lower_batch) = s.sampling().batch(s.problem);
         Tables {
@@ -56,17 +56,17 @@ impl<T: Real> Tables<T> {
         } = self;
         b.upper.skip();
         upper.begin(batch, b.upper.batch());
-        for_each(batch, |sample, share| {
-            let point = b.upper.sample(sample);
+        for_each(batch, |row, share| {
+            let point = b.upper.unit(row);
             point.differentiate(&at, Inputs::ALL);
-            upper.reduce(sample, share, &of_upper(point));
+            upper.reduce(row, share, &of_upper(point));
         });
         b.lower.skip();
         lower.begin(batch, b.lower.batch());
-        for_each(batch, |sample, share| {
-            let point = b.lower.sample(sample);
+        for_each(batch, |row, share| {
+            let point = b.lower.unit(row);
             point.linearise_along(&at, &[None, Some(&b.v)]);
-            lower.reduce(sample, share, &of_lower(point));
+            lower.reduce(row, share, &of_lower(point));
         });
         let (upper_x, upper_y) = upper.reduced.split_at(s.x.len());
         let (lower_x, lower_y) = lower.reduced.split_at(s.x.len());
@@ -89,7 +89,7 @@ impl<T: Real> Keep for Tables<T> {
     }
 }
 
-/// Each sample of a batch once, with its share of the batch: the batch is ascending, and one with
+/// Each row of a batch once, with its share of the batch: the batch is ascending, and one with
 /// replacement may hold a sample several times.
 fn for_each<T: Real>(batch: &[usize], mut each: impl FnMut(usize, T)) {
     let share = 1.0 / batch.len() as f64;
@@ -111,10 +111,11 @@ fn of_lower<T: Real>(point: &Point<T>) -> [&[T]; 3] {
 /// Passes over the samples after which the mean is made anew: seldom enough to cost nothing.
 const PASSES: usize = 10;
 
-/// What each sample gave when it was last drawn, 0 before, and the mean of that.
+/// What the samples of each row gave when they were last drawn, 0 before, and the mean of that.
 struct Table<T: Real> {
-    /// One over the number of samples.
-    share: T,
+    samples: usize,
+    /// Samples of a row; the last may have fewer.
+    unit: usize,
     rows: Buffer<T>,
     mean: Buffer<T>,
     /// Rows that were set since the mean was made of all of them.
@@ -124,40 +125,54 @@ struct Table<T: Real> {
 }
 
 impl<T: Real> Table<T> {
-    fn new(batches: &Batches<T>, samples: usize, width: usize) -> Self {
+    fn new(batches: &Batches<T>, draws: &Draws, width: usize) -> Self {
+        let (samples, unit) = (draws.samples(), draws.unit_len());
         Table {
-            share: T::of(1.0 / samples as f64),
-            rows: batches.buffer(samples * width),
+            samples,
+            unit,
+            rows: batches.buffer(samples.div_ceil(unit) * width),
             mean: batches.buffer(width),
             changed: 0,
             reduced: batches.buffer(width),
         }
     }
 
-    /// Begins a direction, and keeps what is `drawn`.
+    fn len(&self) -> usize {
+        self.samples.div_ceil(self.unit)
+    }
+
+    /// The share of a row's samples in all.
+    fn share(&self, row: usize) -> T {
+        let samples = self.unit.min(self.samples - row * self.unit);
+        T::of(samples as f64 / self.samples as f64)
+    }
+
+    /// Begins a direction, and keeps the rows of what is `drawn`.
     fn begin(&mut self, batch: &mut Vec<usize>, drawn: &[usize]) {
         // What each change of the mean rounds adds up for ever.
-        let samples = self.rows.len() / self.mean.len();
-        if self.changed >= PASSES * samples {
+        if self.changed >= PASSES * self.len() {
             self.changed = 0;
             self.mean.fill(T::zero());
-            for row in self.rows.chunks_exact(self.mean.len()) {
-                axpy(&mut self.mean, self.share, row);
+            let width = self.mean.len();
+            for i in 0..self.len() {
+                let share = self.share(i);
+                axpy(&mut self.mean, share, &self.rows[i * width..][..width]);
             }
         }
         self.reduced.copy_from_slice(&self.mean);
         batch.clear();
-        batch.extend_from_slice(drawn);
+        // A batch is a block, or samples each of which has a row.
+        batch.extend(drawn.iter().step_by(self.unit).map(|i| i / self.unit));
     }
 
-    /// Adds what a sample gives now, in parts, less what it gave then, times its share of the batch;
-    /// its row is set to what it gives now.
-    fn reduce(&mut self, sample: usize, share: T, parts: &[&[T]]) {
-        let first = sample * self.mean.len();
+    /// Adds what a row gives now, in parts, less what it gave then, times its share of the batch; the
+    /// row is set to what it gives now.
+    fn reduce(&mut self, row: usize, share: T, parts: &[&[T]]) {
+        let (first, of_all) = (row * self.mean.len(), self.share(row));
         for (i, new) in parts.iter().copied().flatten().enumerate() {
             let change = *new - self.rows[first + i];
             self.reduced[i] += share * change;
-            self.mean[i] += change * self.share;
+            self.mean[i] += change * of_all;
             self.rows[first + i] = *new;
         }
         self.changed += 1;

@@ -13,7 +13,11 @@ use super::{exact, noisy};
 #[test]
 fn an_epoch_holds_every_sample_once_and_resumes_anywhere() {
     for (n, batch) in [(1, 1), (7, 3), (8, 4), (5, 5)] {
-        for rule in [DrawRule::Epochs, DrawRule::WithReplacement] {
+        for rule in [
+            DrawRule::Epochs,
+            DrawRule::Blocks,
+            DrawRule::WithReplacement,
+        ] {
             let draws = || Draws::new(rule, n, batch, 3, Draws::LOWER);
             let mut stream = draws();
             let mut seen = Vec::new();
@@ -26,7 +30,7 @@ fn an_epoch_holds_every_sample_once_and_resumes_anywhere() {
                 assert!(drawn.is_sorted() && drawn.iter().all(|i| *i < n));
                 seen.extend(drawn);
             }
-            if rule == DrawRule::Epochs {
+            if rule != DrawRule::WithReplacement {
                 for epoch in seen.chunks(n) {
                     let mut epoch = epoch.to_vec();
                     epoch.sort_unstable();
@@ -40,7 +44,11 @@ fn an_epoch_holds_every_sample_once_and_resumes_anywhere() {
 #[test]
 fn draws_are_uniform_and_levels_have_their_own_streams() {
     // 4000 draws of 10: a count is 400 ± 19; five deviations.
-    for rule in [DrawRule::Epochs, DrawRule::WithReplacement] {
+    for rule in [
+        DrawRule::Epochs,
+        DrawRule::Blocks,
+        DrawRule::WithReplacement,
+    ] {
         let mut counts = [0; 10];
         let mut stream = Draws::new(rule, 10, 3, 0, Draws::UPPER);
         while stream.drawn() < 4000 {
@@ -55,6 +63,28 @@ fn draws_are_uniform_and_levels_have_their_own_streams() {
     assert_ne!(first(Draws::UPPER, 0), first(Draws::LOWER, 0));
     assert_ne!(first(Draws::UPPER, 0), first(Draws::UPPER, 1));
     assert_eq!(first(Draws::UPPER, 1), first(Draws::UPPER, 1));
+}
+
+#[test]
+fn blocks_are_neighbours_in_another_order_each_epoch() {
+    let mut draws = Draws::new(DrawRule::Blocks, 10, 3, 0, Draws::LOWER);
+    let mut orders = Vec::new();
+    for _ in 0..6 {
+        let mut firsts = Vec::new();
+        for _ in 0..4 {
+            let batch = draws.next_batch();
+            let (first, len) = (batch[0], if batch[0] == 9 { 1 } else { 3 });
+            assert_eq!(batch, Vec::from_iter(first..first + len));
+            firsts.push(first);
+        }
+        orders.push(firsts);
+    }
+    for order in &orders {
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, [0, 3, 6, 9]);
+    }
+    assert!(orders.iter().any(|order| *order != orders[0]));
 }
 
 #[test]

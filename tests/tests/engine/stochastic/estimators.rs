@@ -38,6 +38,7 @@ fn finite_sums_are_solved_at_a_linear_rate_where_soba_has_its_floor() {
         Sampling::new(1),
         Sampling::new(2).batches(3, 5),
         Sampling::new(3).batches(4, 4).rule(DrawRule::Epochs),
+        Sampling::new(4).batches(5, 4).rule(DrawRule::Blocks),
     ];
     for sampling in draws {
         for estimator in [
