@@ -16,10 +16,10 @@ at the sizes of ijcnn1 on samples drawn here.
 Ours and theirs take turns on one core. A time per iteration is the median over the seeds, from the first
 report to the last; compiling and recording are not in it, nor what is measured for a report. A time to
 accuracy counts from the first iteration until ‖∇φ(x)‖², found in f64 by an exact solution of the lower
-level, is so much of its start, to within a fifth; `-` if less than half of the seeds come there in
-`--seconds`. Ratios are
-theirs over ours: above 1 we are faster. Theirs takes blocks of neighbours in random order; `--draws` says
-whether ours does too, or draws samples with replacement, as it does unless told otherwise.
+level, is so much of its start, to within a report (a hundredth of a second of theirs) or a fifth; `-` if
+less than half of the seeds come there in `--seconds`. Ratios are theirs over ours: above 1 we are faster.
+Theirs takes blocks of neighbours in random order; `--draws` says whether ours does too, or draws samples
+with replacement, as it does unless told otherwise.
 
 Exit codes: 0 done; 1 something that could not run; 2 bad usage.
 """
@@ -34,6 +34,7 @@ import statistics
 import sys
 import tomllib
 
+from compare import count, names
 from machine import processor
 from race_benchmark import SOLVERS, Benchmark, Ours, Theirs
 from race_problems import PROBLEMS
@@ -48,19 +49,6 @@ WAYS = ("vectors", "matrices")
 COLUMNS = ("problem", "method", "theirs as", "calls", "theirs µs", "ours µs", "ratio")
 
 
-def names(choices):
-    """A parser of lists of these names."""
-
-    def parse(text):
-        chosen = text.split(",")
-        for name in chosen:
-            if name not in choices:
-                raise argparse.ArgumentTypeError(f"{name}: expected some of {','.join(choices)}")
-        return chosen
-
-    return parse
-
-
 def arguments():
     first, rest = __doc__.split("\n\n", 1)
     parser = argparse.ArgumentParser(
@@ -71,7 +59,7 @@ def arguments():
     parser.add_argument("--methods", type=names(SOLVERS), default=list(SOLVERS))
     parser.add_argument("--ways", type=names(WAYS), default=list(WAYS))
     parser.add_argument("--draws", choices=["blocks", "replacement"], default="blocks")
-    parser.add_argument("--seeds", type=int, default=3, help="default: 3")
+    parser.add_argument("--seeds", type=count, default=3, help="default: 3")
     parser.add_argument("--dtype", choices=["f32", "f64"], default="f32", help="default: f32, JAX's own")
     parser.add_argument("--seconds", type=float, default=2.0, help="the longest a run goes; default: 2")
     parser.add_argument("--json", action="store_true", help="a JSON object for each row")
