@@ -91,14 +91,14 @@ fn tasks_of_own_rows_are_those_of_all_rows() {
                 (numbers(&task, standardise), about)
             };
             let (want, about) = made(true);
-            assert_eq!(about.ranks, None);
+            assert!(!about.own_rows);
             assert!(want == made(false).0, "alone all rows are one's own");
             // That scales are unlike is seen whoever has the rows.
             assert_eq!(about.notes.is_empty(), standardise, "{about}");
             for size in [2, 3, 4] {
                 for (rank, (got, of)) in crew(size, 1, || made(true)).into_iter().enumerate() {
                     assert!(got == want, "{problem}, {file:?}: rank {rank} of {size}");
-                    assert_eq!((of.ranks, &of.notes), (Some(size), &about.notes));
+                    assert_eq!((of.own_rows, &of.notes), (true, &about.notes));
                     assert_eq!(of.standardised, about.standardised);
                 }
             }
