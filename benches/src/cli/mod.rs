@@ -158,8 +158,10 @@ fn say_data<T: Real>(problem: &Task<T>, common: &Common) {
     }
     let Some(read) = &problem.read else { return };
     let mut text = read.to_string();
-    if ranks::size() > 1 && !matches!(read, ReadData::Table(about) if about.ranks.is_some()) {
-        text += &format!("; each of {} ranks holds all samples", ranks::size());
+    if ranks::size() > 1 {
+        let own = matches!(read, ReadData::Table(about) if about.own_rows);
+        let rows = if own { "its own rows" } else { "all samples" };
+        text += &format!("; each of {} ranks holds {rows}", ranks::size());
     }
     match common.json {
         true => eprintln!("{}", escaped(&text)),

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use autodiff::ranks;
-
 use super::labels::LabelMap;
 use super::{Features, Samples, Splits, Standardised};
 
@@ -41,9 +39,9 @@ pub struct About {
     pub dropped: Vec<String>,
     /// What else was decided.
     pub notes: Vec<String>,
-    /// How many ranks hold their own rows each, if [they do](super::Reading::own_rows): no part of what
-    /// was read, which is the same on any number of them.
-    pub ranks: Option<usize>,
+    /// Whether each rank holds its [own rows](super::Reading::own_rows), which is not in the text: that is
+    /// the same on any number of them.
+    pub own_rows: bool,
     /// The constants of [`Reading::standardise`](super::Reading::standardise).
     pub standardised: Option<Standardised>,
 }
@@ -70,7 +68,7 @@ impl About {
         };
         self.entries = splits.named().map(kept).sum();
         let own = |(_, part): (_, &Samples)| matches!(part.features, Features::Own(_));
-        self.ranks = splits.named().any(own).then(ranks::size);
+        self.own_rows = splits.named().any(own);
     }
 
     /// Takes note of what labels became.
@@ -165,9 +163,6 @@ impl fmt::Display for About {
                      left as they are"
                 ),
             });
-        }
-        if let Some(ranks) = self.ranks {
-            parts.push(format!("each of {ranks} ranks holds its own rows"));
         }
         write!(f, "data {}: {}", self.file, parts.join("; "))
     }

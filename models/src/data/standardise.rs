@@ -17,6 +17,9 @@ pub struct Standardised {
     pub target: Option<(f64, f64)>,
 }
 
+/// Adds what is at hand to sums, and gives back those over all.
+type Sum = fn(&mut [f64], &mut dyn FnMut(&mut [f64]));
+
 impl Standardised {
     /// The constants of these samples.
     pub(super) fn of(train: &Samples) -> Self {
@@ -70,11 +73,7 @@ impl Standardised {
 
     /// Those of n samples, of which some are at hand: `sum` adds these to sums, and gives back those over
     /// all n.
-    fn of_dense(
-        train: &DMatrix<f64>,
-        n: usize,
-        sum: fn(&mut [f64], &mut dyn FnMut(&mut [f64])),
-    ) -> Self {
+    fn of_dense(train: &DMatrix<f64>, n: usize, sum: Sum) -> Self {
         let (dim, n) = (train.nrows(), n as f64);
         let mut means = vec![0.0; dim];
         // Divided first, so that large features do not overflow.

@@ -42,7 +42,7 @@ fn all(splits: &Splits) -> [(&Features, &[f64]); 3] {
 fn sparse(features: &Features) -> &Sparse<f64> {
     match features {
         Features::Sparse(sparse) => sparse,
-        Features::Dense(_) => panic!("it is dense"),
+        Features::Dense(_) | Features::Own(_) => panic!("it is dense"),
     }
 }
 

@@ -12,6 +12,9 @@ use super::{estimate, run_with, settings};
 const ROWS: usize = 900;
 const D: usize = 9;
 
+/// Of a row.
+type Label = fn(usize) -> f64;
+
 fn npy(path: &Path, shape: &str, numbers: impl Iterator<Item = f64>) {
     let mut text = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}");
     text.extend(std::iter::repeat_n(' ', (63 - (10 + text.len()) % 64) % 64));
@@ -29,7 +32,7 @@ fn feature(i: usize, j: usize) -> f64 {
 }
 
 /// The same table as two files and as text, labels last.
-fn files(folder: &Path, label: fn(usize) -> f64) -> [PathBuf; 2] {
+fn files(folder: &Path, label: Label) -> [PathBuf; 2] {
     let [x, t, csv] = ["x.npy", "t.npy", "all.csv"].map(|name| folder.join(name));
     let all = (0..ROWS).flat_map(|i| (0..D).map(move |j| feature(i, j)));
     npy(&x, &format!("({ROWS}, {D})"), all);
@@ -63,7 +66,7 @@ fn numbers(task: &Task<f64>, standardised: bool) -> Vec<u64> {
 #[test]
 fn tasks_of_own_rows_are_those_of_all_rows() {
     let folder = tempfile::tempdir().expect("a folder");
-    let labels: [(&str, fn(usize) -> f64); 3] = [
+    let labels: [(&str, Label); 3] = [
         ("logistic", |i| (i % 7 % 2) as f64),
         ("softmax", |i| (i % 3) as f64),
         ("hyper-cleaning", |i| (i % 3) as f64),
@@ -91,14 +94,14 @@ fn tasks_of_own_rows_are_those_of_all_rows() {
                 (numbers(&task, standardise), about)
             };
             let (want, about) = made(true);
-            assert_eq!(about.ranks, None);
+            assert!(!about.own_rows);
             assert!(want == made(false).0, "alone all rows are one's own");
             // That scales are unlike is seen whoever has the rows.
             assert_eq!(about.notes.is_empty(), standardise, "{about}");
             for size in [2, 3, 4] {
                 for (rank, (got, of)) in crew(size, 1, || made(true)).into_iter().enumerate() {
                     assert!(got == want, "{problem}, {file:?}: rank {rank} of {size}");
-                    assert_eq!((of.ranks, &of.notes), (Some(size), &about.notes));
+                    assert_eq!((of.own_rows, &of.notes), (true, &about.notes));
                     assert_eq!(of.standardised, about.standardised);
                 }
             }
