@@ -15,7 +15,7 @@ use crate::real::Real;
 use crate::threads::for_each;
 
 pub use update::{add, axpy};
-pub(crate) use update::{add_products, put, put_number, sub};
+pub(crate) use update::{add_products, put, put_multiple, put_number};
 
 /// A read-only strided view of a matrix.
 #[derive(Clone, Copy)]

@@ -12,8 +12,6 @@ use crate::simd::dispatch_plain;
 enum Update<'a, T> {
     /// `o + a`
     Add(&'a [T]),
-    /// `o − a`
-    Sub(&'a [T]),
     /// `o + s a`
     Axpy(T, &'a [T]),
     /// `o + b a`
@@ -22,6 +20,8 @@ enum Update<'a, T> {
     Product(&'a [T], &'a [T]),
     /// `0 + a`
     Put(&'a [T]),
+    /// `0 + s a`
+    Multiple(T, &'a [T]),
     /// `o + s`
     Shift(T),
 }
@@ -39,7 +39,6 @@ impl<T: Real> WithSimd for Updated<'_, '_, T> {
         let out = self.out.iter_mut();
         match self.by {
             Update::Add(a) => out.zip(a).for_each(|(o, a)| *o += *a),
-            Update::Sub(a) => out.zip(a).for_each(|(o, a)| *o -= *a),
             Update::Axpy(s, a) => out.zip(a).for_each(|(o, a)| *o += s * *a),
             Update::AddProduct(b, a) => {
                 out.zip(b.iter().zip(a))
@@ -50,6 +49,9 @@ impl<T: Real> WithSimd for Updated<'_, '_, T> {
                     .for_each(|(o, (b, a))| *o = T::zero() + *b * *a);
             }
             Update::Put(a) => out.zip(a).for_each(|(o, a)| *o = T::zero() + *a),
+            Update::Multiple(s, a) => {
+                out.zip(a).for_each(|(o, a)| *o = T::zero() + s * *a);
+            }
             Update::Shift(s) => out.for_each(|o| *o += s),
         }
     }
@@ -72,12 +74,6 @@ pub fn add<T: Real>(out: &mut [T], a: &[T]) {
     update(out, Update::Add(a));
 }
 
-/// `out −= a`.
-pub(crate) fn sub<T: Real>(out: &mut [T], a: &[T]) {
-    assert_eq!(out.len(), a.len(), "sub: lengths");
-    update(out, Update::Sub(a));
-}
-
 /// `out += b · a`, entry by entry; here as below `out` is overwritten if it is `fresh`.
 pub(crate) fn add_products<T: Real>(out: &mut [T], b: &[T], a: &[T], fresh: bool) {
     assert!(
@@ -96,6 +92,17 @@ pub(crate) fn put<T: Real>(out: &mut [T], a: &[T], fresh: bool) {
     match fresh {
         true => update(out, Update::Put(a)),
         false => update(out, Update::Add(a)),
+    }
+}
+
+/// `out += scale · a`.
+pub(crate) fn put_multiple<T: Real>(out: &mut [T], scale: T, a: &[T], fresh: bool) {
+    match fresh {
+        true => {
+            assert_eq!(out.len(), a.len(), "multiple: lengths");
+            update(out, Update::Multiple(scale, a));
+        }
+        false => axpy(out, scale, a),
     }
 }
 

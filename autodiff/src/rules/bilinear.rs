@@ -1,7 +1,7 @@
 //! Bilinear operations: one product and its two adjoints give every sweep.
 
 use super::conv;
-use crate::kernels::{View, axpy, columns, dot, matmul, products};
+use crate::kernels::{View, columns, dot, matmul, products, put_multiple};
 use crate::real::Real;
 use crate::shape::Shape;
 
@@ -33,9 +33,9 @@ impl Bilinear {
         }
     }
 
-    /// Zeroes what is fresh, unless the product takes its place.
+    /// Zeroes what is fresh, where terms are only added.
     fn clear<T: Real>(self, out: &mut [T], fresh: bool) {
-        if fresh && !matches!(self, MatMul { .. }) {
+        if fresh && matches!(self, Conv2d(_)) {
             out.fill(T::zero());
         }
     }
@@ -76,7 +76,7 @@ impl Bilinear {
     ) {
         self.clear(out, fresh);
         match self {
-            Dot => out[0] += dot(a, b),
+            Dot => out[0] = dot(a, b) + if fresh { T::zero() } else { out[0] },
             Conv2d(f) => f.apply(a, b, out),
             MatMul {
                 transpose_left,
@@ -152,7 +152,7 @@ impl Bilinear {
     ) {
         self.clear(out, fresh);
         match self {
-            Dot => axpy(out, u[0], b),
+            Dot => put_multiple(out, u[0], b, fresh),
             Conv2d(f) => f.image_adjoint(u, b, out),
             MatMul {
                 transpose_left,
@@ -177,7 +177,7 @@ impl Bilinear {
     ) {
         self.clear(out, fresh);
         match self {
-            Dot => axpy(out, u[0], a),
+            Dot => put_multiple(out, u[0], a, fresh),
             Conv2d(f) => f.kernel_adjoint(u, a, out),
             MatMul {
                 transpose_left,

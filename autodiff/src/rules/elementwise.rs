@@ -41,7 +41,7 @@ pub use functions::{erf, sigmoid};
 use nalgebra::{ComplexField, one};
 pub(crate) use pair::PairKernels;
 pub(crate) use unary::Kernels;
-use unary::{First, Row, Second, Value};
+use unary::{Both, First, Row, Second, Value};
 
 use crate::real::Real;
 use crate::vector::{Lanes, Vector};
@@ -112,6 +112,13 @@ macro_rules! unary_table {
             ) {
                 T::second(self, p, a_u_s_t, out, fresh);
             }
+
+            /// [`first`](Unary::first) with r, then [`second`](Unary::second), in one pass.
+            pub(crate) fn both<T: Real>(
+                self, p: T, a_u_r_s_t: [&[T]; 5], out: &mut [T], fresh: bool,
+            ) {
+                T::both(self, p, a_u_r_s_t, out, fresh);
+            }
         }
 
         unary_table!(@kernels f64 $($Name)*);
@@ -152,6 +159,12 @@ macro_rules! unary_table {
             fn second(row: Unary, p: $T, a: [&[$T]; 4], out: &mut [$T], fresh: bool) {
                 match row { $(Unary::$Name => {
                     $T::each(Second::<rows::$Name>::new(p), a, out, fresh)
+                })* }
+            }
+
+            fn both(row: Unary, p: $T, a: [&[$T]; 5], out: &mut [$T], fresh: bool) {
+                match row { $(Unary::$Name => {
+                    $T::each(Both::<rows::$Name>::new(p), a, out, fresh)
                 })* }
             }
         }

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use pulp::{Simd, WithSimd};
-
-use crate::kernels::{add, put, put_number, sub, sum};
+use super::differences;
+use crate::kernels::{add, put, put_number, sum};
 use crate::real::Real;
 use crate::shape::Shape;
-use crate::simd::dispatch_plain;
 
 /// A linear operation of one or more operands; `u = Σₖ Lₖ aₖ`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,16 +71,18 @@ impl Linear {
         }
     }
 
-    /// Whether every entry of the value is one of an operand's.
+    /// Whether every entry of the value is written at once.
     fn writes(&self) -> bool {
-        use Linear::{Broadcast, Concat, Reshape, Slice, StopGradient};
-        matches!(self, Broadcast | Slice(_) | Concat | Reshape | StopGradient)
+        use Linear::{Broadcast, Concat, Dx, Dy, Reshape, Slice, StopGradient};
+        let copies = matches!(self, Broadcast | Slice(_) | Concat | Reshape | StopGradient);
+        copies || matches!(self, Dx | Dy)
     }
 
-    /// Whether every entry of an operand comes back as one of the value's.
+    /// Whether every entry that comes back to an operand is written at once.
     fn writes_adjoint(&self) -> bool {
-        use Linear::{Concat, Reshape, Sum, SumCols, SumRows};
-        matches!(self, Sum | SumRows | SumCols | Concat | Reshape)
+        use Linear::{Concat, Dx, Dy, Reshape, Sum, SumCols, SumRows};
+        let copies = matches!(self, Sum | SumRows | SumCols | Concat | Reshape);
+        copies || matches!(self, Dx | Dy)
     }
 
     /// `out += Lₖ a`, where operand `k` has shape `sa`, starts at entry `start` of a
@@ -147,16 +147,8 @@ impl Linear {
                     }
                 }
             }
-            Linear::Dy => {
-                let n = sa.rows.max(1);
-                for (out, a) in out.chunks_exact_mut(n).zip(a.chunks_exact(n)) {
-                    add_difference(&mut out[..n - 1], &a[1..], &a[..n - 1]);
-                }
-            }
-            Linear::Dx => {
-                let last = a.len() - sa.rows.min(a.len());
-                add_difference(&mut out[..last], &a[a.len() - last..], &a[..last]);
-            }
+            Linear::Dy => differences::forward(a, out, (sa.rows, 1), fresh),
+            Linear::Dx => differences::forward(a, out, (a.len(), sa.rows), fresh),
         }
     }
 
@@ -217,19 +209,8 @@ impl Linear {
                     }
                 }
             }
-            // Every entry is added to before it is subtracted from.
-            Linear::Dy => {
-                let n = sa.rows.max(1);
-                for (out, u) in out.chunks_exact_mut(n).zip(u.chunks_exact(n)) {
-                    add(&mut out[1..], &u[..n - 1]);
-                    sub(&mut out[..n - 1], &u[..n - 1]);
-                }
-            }
-            Linear::Dx => {
-                let last = u.len() - sa.rows.min(u.len());
-                add(&mut out[u.len() - last..], &u[..last]);
-                sub(&mut out[..last], &u[..last]);
-            }
+            Linear::Dy => differences::backward(u, out, (sa.rows, 1), fresh),
+            Linear::Dx => differences::backward(u, out, (u.len(), sa.rows), fresh),
             Linear::StopGradient => {}
         }
     }
@@ -245,28 +226,6 @@ fn transposed(from: Shape, mut f: impl FnMut(usize, usize)) {
     for j in 0..from.cols {
         for i in 0..from.rows {
             f(j + i * from.cols, i + j * from.rows);
-        }
-    }
-}
-
-/// `out += a − b`.
-fn add_difference<T: Real>(out: &mut [T], a: &[T], b: &[T]) {
-    dispatch_plain(out.len(), Difference { out, a, b });
-}
-
-struct Difference<'a, T> {
-    out: &'a mut [T],
-    a: &'a [T],
-    b: &'a [T],
-}
-
-impl<T: Real> WithSimd for Difference<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for ((out, a), b) in self.out.iter_mut().zip(self.a).zip(self.b) {
-            *out += *a - *b;
         }
     }
 }

@@ -8,6 +8,7 @@
 //! Every column has the bits of a sweep of its own, except for products with such a wider matrix: the
 //! crate `gemm` sums their terms in another order than those with the matrix itself.
 
+use std::mem::take;
 use std::ops::Range;
 
 use crate::kernels::{add_products, dot};
@@ -42,7 +43,7 @@ pub(super) fn unary_first<T: Real>(
 
 /// `out += f″(a) · s · t` for every column t.
 #[inline]
-pub(super) fn unary_second<T: Real>(
+fn unary_second<T: Real>(
     f: Unary,
     p: T,
     [a, u]: [&[T]; 2],
@@ -59,6 +60,30 @@ pub(super) fn unary_second<T: Real>(
         f.second(p, [&a[at.clone()], &u[at.clone()], &s[at], ones], w, true);
     };
     scaled(a.len(), factors, t, out, fresh);
+}
+
+/// `out += f′(a) · r` for every column r, then `out += f″(a) · s · t` for every column t, where there are
+/// such.
+#[inline]
+pub(super) fn unary_both<T: Real>(
+    f: Unary,
+    p: T,
+    [a, u]: [&[T]; 2],
+    (r, s, t): (Option<&[T]>, &[T], Option<&[T]>),
+    out: &mut [T],
+    fresh: bool,
+) {
+    if let (Some(r), Some(t)) = (r, t)
+        && t.len() == a.len()
+    {
+        return f.both(p, [a, u, r, s, t], out, fresh);
+    }
+    if let Some(r) = r {
+        unary_first(f, p, [a, u], r, out, fresh);
+    }
+    if let Some(t) = t {
+        unary_second(f, p, [a, u], s, t, out, fresh && r.is_none());
+    }
 }
 
 /// The operands of a binary operation and the length of its value.
@@ -106,6 +131,26 @@ pub(super) fn binary_first<T: Real>(
         return f.first(by, [pair.a, pair.b], t, out, fresh);
     }
     binary_first_block(f, by, pair, (width, t), out, fresh);
+}
+
+/// `out = ∂f/∂a · t + ∂f/∂b · t` of the tangents that there are, for every column t.
+#[inline(always)]
+pub(super) fn binary_along<T: Real>(
+    f: Binary,
+    pair: Pair<'_, T>,
+    (width, moves): (usize, [Option<&[T]>; 2]),
+    out: &mut [T],
+) {
+    if let ([Some(t), Some(w)], 1) = (moves, width) {
+        return f.along([pair.a, pair.b], [t, w], out);
+    }
+    // The first term takes the place of what stood there.
+    let mut fresh = true;
+    for (side, t) in Side::BOTH.into_iter().zip(moves) {
+        if let Some(t) = t {
+            binary_first(f, side, pair, (width, t), out, take(&mut fresh));
+        }
+    }
 }
 
 fn binary_first_block<T: Real>(
@@ -209,5 +254,48 @@ pub(super) fn each<T>(
     let (len, out) = (from.len() / width, to.len() / width);
     for c in 0..width {
         rule(&from[c * len..][..len], &mut to[c * out..][..out]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(n: usize, step: f64) -> Vec<f64> {
+        (0..n).map(|i| 1.5 + (i as f64 * step).sin()).collect()
+    }
+
+    #[test]
+    fn two_terms_in_one_pass_have_the_bits_of_one_after_the_other() {
+        let n = 21;
+        let [a, b, t, w, r] = [0.3, 0.7, 1.1, 1.7, 2.3].map(|step| numbers(n, step));
+        let old = numbers(n, 0.9);
+        for fresh in [false, true] {
+            for f in Unary::ALL.iter().copied() {
+                let mut u = vec![0.0; n];
+                f.eval(0.75, &a, &mut u);
+                let (mut one, mut two) = (old.clone(), old.clone());
+                let both = (Some(&r[..]), &b[..], Some(&t[..]));
+                unary_both(f, 0.75, [&a, &u], both, &mut one, fresh);
+                f.first(0.75, [&a, &u, &r], &mut two, fresh);
+                f.second(0.75, [&a, &u, &b, &t], &mut two, false);
+                assert_eq!(one, two, "{}", f.name());
+            }
+        }
+        // A number goes with all entries, whichever operand it is.
+        for f in Binary::ALL.iter().copied() {
+            for [(a, t), (b, w)] in [
+                [(&a[..], &t[..]), (&b[..], &w[..])],
+                [(&a[..1], &t[..1]), (&b[..], &w[..])],
+                [(&a[..], &t[..]), (&b[..1], &w[..1])],
+            ] {
+                let pair = Pair { a, b, len: n };
+                let (mut one, mut two) = (old.clone(), old.clone());
+                binary_along(f, pair, (1, [Some(t), Some(w)]), &mut one);
+                binary_first(f, Side::Left, pair, (1, t), &mut two, true);
+                binary_first(f, Side::Right, pair, (1, w), &mut two, false);
+                assert_eq!(one, two, "{}", f.name());
+            }
+        }
     }
 }

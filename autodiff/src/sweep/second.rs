@@ -9,7 +9,7 @@ use crate::real::Real;
 use crate::rules::elementwise::Side;
 
 use super::Sweep;
-use super::columns::{Pair, binary_first, binary_second, each, unary_first, unary_second};
+use super::columns::{Pair, binary_first, binary_second, each, unary_both};
 use super::leaves;
 use super::products::Product;
 
@@ -91,16 +91,11 @@ impl<T: Real> Sweep<'_, T> {
                 Op::Input | Op::Constant => unreachable!("constants have no adjoint"),
                 Op::Unary(f, p) => {
                     let factors = [a.get(0), &work.values[node.place()]];
-                    if let Some(du) = du
+                    let t = tangents.get(0).filter(|_| bends);
+                    if (du.is_some() || t.is_some())
                         && let Some((out, fresh)) = adjoints.take(0)
                     {
-                        unary_first(*f, *p, factors, du, out, fresh);
-                    }
-                    if bends
-                        && let Some(t) = tangents.get(0)
-                        && let Some((out, fresh)) = adjoints.take(0)
-                    {
-                        unary_second(*f, *p, factors, adjoint, t, out, fresh);
+                        unary_both(*f, *p, factors, (du, adjoint, t), out, fresh);
                     }
                 }
                 Op::Binary(f) => {

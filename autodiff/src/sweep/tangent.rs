@@ -7,9 +7,8 @@ use crate::inputs::Inputs;
 use crate::operands::Operation;
 use crate::program::{Node, Op, Program};
 use crate::real::Real;
-use crate::rules::elementwise::Side;
 
-use super::columns::{Pair, binary_first, each, unary_first};
+use super::columns::{Pair, binary_along, each, unary_first};
 use super::products::Product;
 use super::{Sweep, leaves, second_bytes, split};
 
@@ -119,12 +118,8 @@ impl<'a, T: Real> Sweep<'a, T> {
                 }
             }
             Op::Binary(f) => {
-                let pair = Pair::of(&a, node);
-                for (k, side) in Side::BOTH.into_iter().enumerate() {
-                    if let Some(t) = tangents.get(k) {
-                        binary_first(*f, side, pair, (width, t), out, take(&mut fresh));
-                    }
-                }
+                let moves = [tangents.get(0), tangents.get(1)];
+                binary_along(*f, Pair::of(&a, node), (width, moves), out);
             }
             Op::Bilinear(f) => {
                 let product = Product::of(*f, at);

@@ -4,7 +4,7 @@ use nalgebra::{ComplexField, RealField};
 
 use super::Domain;
 use super::functions::{hypot, larger, logaddexp, ratio, scaled, share, vanishing};
-use super::pair::{ByA, ByAa, ByAb, ByB, ByBb, PairKernels, Row, Value};
+use super::pair::{Along, ByA, ByAa, ByAb, ByB, ByBb, PairKernels, Row, Value};
 use crate::real::Real;
 use crate::vector::{Lanes, Vector};
 
@@ -78,6 +78,10 @@ macro_rules! binary_table {
                     (Binary::$Name, Side::Left) => $T::each_spread(ByA(rows::$Name), a, out, fresh),
                     (Binary::$Name, Side::Right) => $T::each_spread(ByB(rows::$Name), a, out, fresh),
                 )* }
+            }
+
+            fn pair_along(row: Binary, a: [&[$T]; 4], out: &mut [$T]) {
+                match row { $(Binary::$Name => $T::each_spread(Along(rows::$Name), a, out, true),)* }
             }
 
             fn pair_second(

@@ -21,6 +21,8 @@ pub trait PairKernels: Sized {
     fn pair_value(row: Binary, a: [&[Self]; 2], out: &mut [Self]);
     /// `out += ∂f/∂by · t` for `[a, b, t]`; here as below `out` is overwritten if it is `fresh`.
     fn pair_first(row: Binary, by: Side, a: [&[Self]; 3], out: &mut [Self], fresh: bool);
+    /// `out = ∂f/∂a · t`, then `out += ∂f/∂b · w`, for `[a, b, t, w]`.
+    fn pair_along(row: Binary, a: [&[Self]; 4], out: &mut [Self]);
     /// `out += ∂²f/∂by · s · t` for `[a, b, s, t]`.
     fn pair_second(row: Binary, by: (Side, Side), a: [&[Self]; 4], out: &mut [Self], fresh: bool);
 }
@@ -49,6 +51,8 @@ formulas! {
     ByA 3: |[a, b, t], old| old + R::by_a(a, b) * t;
     /// `old + ∂f/∂b · t`.
     ByB 3: |[a, b, t], old| old + R::by_b(a, b) * t;
+    /// The two sums, one after the other.
+    Along 4: |[a, b, t, w], old| old + R::by_a(a, b) * t + R::by_b(a, b) * w;
     /// `old + ∂²f/∂a² · s · t`.
     ByAa 4: |[a, b, s, t], old| old + R::by_aa(a, b) * s * t;
     /// `old + ∂²f/∂a∂b · s · t`.
@@ -84,6 +88,12 @@ impl Binary {
         fresh: bool,
     ) {
         T::pair_first(self, by, [a, b, t], out, fresh);
+    }
+
+    /// [`first`](Binary::first) by the left operand, with t, then by the right one, with w, in one pass.
+    #[inline]
+    pub(crate) fn along<T: Real>(self, [a, b]: [&[T]; 2], [t, w]: [&[T]; 2], out: &mut [T]) {
+        T::pair_along(self, [a, b, t, w], out);
     }
 
     /// `out += ∂²f/∂by∂along · s · t`.

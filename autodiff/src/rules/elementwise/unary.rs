@@ -21,6 +21,8 @@ pub trait Kernels: Sized {
     fn first(row: Unary, p: Self, a: [&[Self]; 3], out: &mut [Self], fresh: bool);
     /// `out += f″(a) · s · t` for `[a, u, s, t]`.
     fn second(row: Unary, p: Self, a: [&[Self]; 4], out: &mut [Self], fresh: bool);
+    /// `out += f′(a) · r`, then `out += f″(a) · s · t`, for `[a, u, r, s, t]`.
+    fn both(row: Unary, p: Self, a: [&[Self]; 5], out: &mut [Self], fresh: bool);
 }
 
 macro_rules! formulas {
@@ -56,4 +58,6 @@ formulas! {
     First 3: |[a, u, t], old, p| old + R::first(a, u, p) * t;
     /// `old + f″(a) · s · t`.
     Second 4: |[a, u, s, t], old, p| old + R::second(a, u, p) * s * t;
+    /// The two sums, one after the other.
+    Both 5: |[a, u, r, s, t], old, p| old + R::first(a, u, p) * r + R::second(a, u, p) * s * t;
 }
