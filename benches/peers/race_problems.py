@@ -40,26 +40,28 @@ class Quadratics:
         y = -np.linalg.solve(h, cross.T @ x + d)
         return np.sum((outer @ x + b - cross @ np.linalg.solve(h, upper @ y + a)) ** 2)
 
-    def ours(self, bl):
+    @staticmethod
+    def objectives(mean):
+        """Both of them, the upper first, with the mean of NumPy or of JAX."""
+
         def lower(x, y, u, p, d):
             along = u @ y
-            return np.mean(0.5 * along**2 + (p @ x) * along + d @ y)
+            return mean(0.5 * along**2 + (p @ x) * along + d @ y)
 
         def upper(x, y, v, w, a, b):
-            return np.mean(0.5 * (v @ y) ** 2 + 0.5 * (w @ x) ** 2 + a @ y + b @ x)
+            return mean(0.5 * (v @ y) ** 2 + 0.5 * (w @ x) ** 2 + a @ y + b @ x)
 
+        return upper, lower
+
+    def ours(self, bl):
+        upper, lower = self.objectives(np.mean)
         return bl.sampled(upper, *self.upper), bl.sampled(lower, *self.lower)
 
     def theirs(self, benchmark):
         """In the two ways in which they can be given to the benchmark's solvers."""
         import jax.numpy as jnp
 
-        def lower(x, y, u, p, d):
-            along = u @ y
-            return jnp.mean(0.5 * along**2 + (p @ x) * along + d @ y)
-
-        def upper(x, y, v, w, a, b):
-            return jnp.mean(0.5 * (v @ y) ** 2 + 0.5 * (w @ x) ** 2 + a @ y + b @ x)
+        upper, lower = self.objectives(jnp.mean)
 
         def matrices():
             # As the benchmark's own dataset has them: matrices for each sample.
