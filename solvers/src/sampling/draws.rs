@@ -17,7 +17,10 @@ pub enum DrawRule {
     /// samples.
     Epochs,
     /// All samples cut into batches as they stand, which come in random order, then again in another
-    /// order. The one of the last samples is shorter where the batch does not divide their number.
+    /// order. Where the batch does not divide their number the one of the last samples is shorter, and
+    /// passed over in most epochs: as a mean over fewer samples it would give them more weight, in every
+    /// epoch the same ones. Drawn in the part r / batch of all epochs, with r samples of its own, it gives
+    /// each sample the weight of any other.
     ///
     /// Neighbours are read one after the other, so a batch of data that is larger than the caches
     /// takes half the time or less. They are the same in every epoch: samples that are sorted have to be
@@ -30,7 +33,8 @@ pub enum DrawRule {
 /// The generator is ChaCha with 8 rounds, seeded by `seed_from_u64(seed)`, on the stream of this
 /// number. A word w of 64 bits gives the index ⌊n·w / 2⁶⁴⌋ below n. With replacement, sample k of
 /// all that are drawn comes of the k-th such word. In epoch e, words from e·n on order the samples, or
-/// the blocks, by Fisher and Yates, from the last place down. So a run is repeated from `seed` and
+/// the blocks, by Fisher and Yates, from the last place down; the next one says whether a shorter block
+/// is drawn. So a run is repeated from `seed` and
 /// `stream`, and resumed by [`skip_to`](Draws::skip_to) with the count [`drawn`](Draws::drawn):
 /// three numbers.
 ///
@@ -59,6 +63,8 @@ pub struct Draws {
     order: Vec<usize>,
     /// The place of the next block in it.
     next: usize,
+    /// Whether this epoch has a block that is shorter than the others.
+    rest: bool,
     /// The last batch, ascending.
     last: Vec<usize>,
 }
@@ -96,6 +102,7 @@ impl Draws {
             drawn: 0,
             order,
             next: 0,
+            rest: true,
             last: Vec::with_capacity(batch),
         }
     }
@@ -118,14 +125,19 @@ impl Draws {
                 let end = (place + self.batch).min(self.samples);
                 self.last.extend_from_slice(&self.order[place..end]);
             }
-            DrawRule::Blocks => {
+            DrawRule::Blocks => loop {
                 if self.place() == 0 {
                     self.shuffle();
                     self.next = 0;
                 }
-                self.last.extend(self.block(self.next));
+                let block = self.block(self.next);
                 self.next += 1;
-            }
+                if self.rest || block.len() == self.batch {
+                    self.last.extend(block);
+                    break;
+                }
+                self.drawn += block.len() as u64;
+            },
         }
         self.last.sort_unstable();
         self.drawn += self.last.len() as u64;
@@ -137,7 +149,7 @@ impl Draws {
         &self.last
     }
 
-    /// The number of samples drawn so far.
+    /// The number of samples drawn so far, those that were passed over among them.
     pub fn drawn(&self) -> u64 {
         self.drawn
     }
@@ -227,6 +239,9 @@ impl Draws {
         for i in (1..self.order.len()).rev() {
             let j = below(&mut self.rng, i + 1);
             self.order.swap(i, j);
+        }
+        if self.rule == DrawRule::Blocks {
+            self.rest = below(&mut self.rng, self.batch) < self.samples % self.batch;
         }
     }
 }
