@@ -63,6 +63,16 @@ impl Curvatures {
 
 /// An upper bound on the largest eigenvalue of `mean weight(‖a‖) aaᵀ`.
 fn second_moment(samples: &Samples, weight: impl Fn(f64) -> f64) -> f64 {
+    spectrum(samples, weight).1
+}
+
+/// Bounds on the eigenvalues of `mean aaᵀ`, from below and from above.
+pub(crate) fn extremes(samples: &Samples) -> (f64, f64) {
+    spectrum(samples, |_| 1.0)
+}
+
+/// Bounds on the eigenvalues of `mean weight(‖a‖) aaᵀ`: 0 and the trace where it is large.
+fn spectrum(samples: &Samples, weight: impl Fn(f64) -> f64) -> (f64, f64) {
     let (d, n) = (samples.dim(), samples.len());
     // In the order of all samples, which ranks may hold their own of.
     let sum = |sums: &mut [f64], add: &mut dyn FnMut(&mut [f64])| match &samples.features {
@@ -76,7 +86,7 @@ fn second_moment(samples: &Samples, weight: impl Fn(f64) -> f64) -> f64 {
                 trace[0] += weight(s.sqrt()) * s;
             }
         });
-        trace[0] / n.max(1) as f64
+        (0.0, trace[0] / n.max(1) as f64)
     };
     // In f64, as d³ may be beyond a machine's integers.
     let (size, count) = (d as f64, n as f64);
@@ -94,8 +104,10 @@ fn second_moment(samples: &Samples, weight: impl Fn(f64) -> f64) -> f64 {
         }
     });
     if moment.iter().any(|v| !v.is_finite()) {
-        return f64::INFINITY;
+        return (0.0, f64::INFINITY);
     }
+    let of = moment.symmetric_eigenvalues();
     // Its rounding is far below this slack.
-    moment.symmetric_eigenvalues().max() * (1.0 + 1e-9)
+    let (most, slack) = (of.max() * (1.0 + 1e-9), of.max() * 1e-9);
+    ((of.min() - slack).max(0.0), most)
 }

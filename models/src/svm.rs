@@ -2,9 +2,10 @@
 
 use autodiff::{Real, Var, objective};
 use nalgebra::{DMatrix, DVector};
-use solvers::Part;
+use solvers::{Constants, Part};
 
 use crate::catalogue::{Data, Defaults, Entry, make};
+use crate::curvatures::extremes;
 use crate::data::{self, DataError, Labels, Samples, Splits};
 use crate::task::{Metric, Task};
 
@@ -31,6 +32,17 @@ const TRAINED: usize = 150;
 #[track_caller]
 pub fn svm<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let splits = splits.into_binary()?;
+    // ‖ZᵀZ‖, and a quarter for the second derivative of a log-loss.
+    let most = extremes(&splits.train).1 * splits.train.len() as f64;
+    let stated = Constants {
+        strong_convexity: RIDGE,
+        smoothness: most + RIDGE,
+        hessian_lipschitz: 0.0,
+        cross_norm: 0.0,
+        cross_lipschitz: 0.0,
+        upper_smoothness: 0.25 * extremes(&splits.valid).1 * most,
+        upper_cross: 0.0,
+    };
     let train = signed(&splits.train);
     let valid = signed(&splits.valid).map(T::of);
     let n = train.ncols();
@@ -45,7 +57,9 @@ pub fn svm<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     });
     let x = DVector::from_element(1, T::of(-1.0));
     let bounds = Part::between(|x: Var<'_, T>| x.scalar(T::zero()), |x: Var<'_, T>| x.exp());
-    let task = Task::plain("svm", upper, lower, x, n).with_part(bounds);
+    let task = Task::plain("svm", upper, lower, x, n)
+        .with_part(bounds)
+        .with_constants(move |_, _| stated);
     let vectors = Metric::new("support_vectors", |_, y: &DVector<T>| {
         y.iter().filter(|v| **v > T::zero()).count() as f64
     });

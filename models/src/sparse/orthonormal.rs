@@ -2,8 +2,9 @@
 
 use autodiff::{Real, Var, objective};
 use nalgebra::{DMatrix, DVector};
-use solvers::Part;
+use solvers::{Constants, Part};
 
+use crate::curvatures::extremes;
 use crate::data::{Samples, Splits};
 use crate::dataset::Dataset;
 use crate::gaussian::Gaussian;
@@ -70,14 +71,27 @@ impl Design {
     }
 
     /// Lower level ‖Ay − t‖²/2n with `part` beside it, upper level ‖By − u‖²/2m. The metrics are the
-    /// number of entries of y that are not 0, and the mean squared error on the test samples.
+    /// number of entries of y that are not 0, and the mean squared error on the test samples. The constants
+    /// are the extreme eigenvalues of AᵀA/n and the largest of BᵀB/m; the others are 0.
     pub(super) fn task<T: Real>(self, name: &'static str, x: DVector<T>, part: Part<T>) -> Task<T> {
         let dim = self.dim();
         let train = Dataset::<T>::targets(&self.train);
         let valid = Dataset::<T>::targets(&self.valid);
+        let (least, most) = extremes(&self.train);
+        let stated = Constants {
+            strong_convexity: least,
+            smoothness: most,
+            hessian_lipschitz: 0.0,
+            cross_norm: 0.0,
+            cross_lipschitz: 0.0,
+            upper_smoothness: extremes(&self.valid).1,
+            upper_cross: 0.0,
+        };
         let lower = objective(move |_: Var<'_, T>, y: Var<'_, T>| train.squared_loss(y));
         let upper = objective(move |_: Var<'_, T>, y: Var<'_, T>| valid.squared_loss(y));
-        let task = Task::plain(name, upper, lower, x, dim).with_part(part);
+        let task = Task::plain(name, upper, lower, x, dim)
+            .with_part(part)
+            .with_constants(move |_, _| stated);
         let mut metrics = vec![not_zero()];
         metrics.extend(self.test.map(|test| {
             let (m, t) = (crate::design::Design::of(test.features), test.labels);

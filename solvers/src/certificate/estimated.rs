@@ -1,10 +1,13 @@
 //! A certificate for any hypergradient, by constants that are stated or else estimated.
 
+use std::sync::Arc;
+
 use autodiff::kernels::{axpy, dot, norm};
 use autodiff::{Inputs, Meter, Point, Real};
 use nalgebra::DVector;
 
 use crate::linear::{Cg, Scratch, system};
+use crate::part::{Face, PartPoint, Recorded};
 use crate::{Bilevel, Estimate, default_tolerance};
 
 use super::{Certificate, Constants};
@@ -24,8 +27,10 @@ const SAFETY: f64 = 2.0;
 /// problem states no constants, they are estimated at y and in a neighbourhood: μ by inverse
 /// iteration, ‖∇²_xy g‖ by power iteration, Lipschitz constants from differences of derivatives at
 /// sampled points, doubled. Such a bound is labelled as not certified: a Hessian that changes where
-/// no sample was taken breaks it. `None` where there is no finite bound, as for a singular Hessian, and where
-/// the lower level has a part beside g, whose active set may jump.
+/// no sample was taken breaks it. `None` where there is no finite bound, as for a singular Hessian.
+///
+/// Beside a part the linear system is that of the face y lies on, and there is a bound where a
+/// [`Certificate`] has one: for a sum over the entries of y, and y proved to be on the solution's piece.
 ///
 /// # Requirements on the problem
 /// g twice differentiable, its Hessian in y positive definite at the estimate's y.
@@ -46,7 +51,7 @@ pub fn certify<T: Real>(
     if estimate.certificate.is_some() {
         return estimate.certificate;
     }
-    if problem.not_smooth().is_some() {
+    if problem.own_step().is_some() {
         return None;
     }
     let (y, h) = (estimate.y.as_slice(), &estimate.hypergradient);
@@ -64,9 +69,12 @@ pub fn certify<T: Real>(
     let at = [x.as_slice(), y];
     upper.differentiate(&at, Inputs::ALL);
     lower.linearise(&at);
+    if let Some(part) = problem.recorded_part() {
+        return on_a_face(problem, part, at, h, (&mut upper, &mut lower));
+    }
     let mut q = vec![T::zero(); y.len()];
     let b = upper.gradient(1).to_vec();
-    solve(&mut lower, &b, &mut q, default_tolerance::<T>())?;
+    solve(&mut lower, None, &b, &mut q, default_tolerance::<T>())?;
     let constants = match problem.states_constants() {
         true => None,
         false => Some(sampled(&mut upper, &mut lower, at, &q)?),
@@ -76,7 +84,7 @@ pub fn certify<T: Real>(
     let z = DVector::from_column_slice(upper.gradient(0))
         - DVector::from_column_slice(lower.product(0));
     let size = h.norm().f64();
-    let mut certificate = match constants {
+    let certificate = match constants {
         None => Certificate::stated(problem, at[0], y, size, &upper, &lower)?,
         // Of the whole problem: samples are not looked at one by one.
         Some(c) => Certificate {
@@ -84,17 +92,77 @@ pub fn certify<T: Real>(
             ..Certificate::at(|_: &[T]| c, 1, y, size, &upper, &lower)?
         },
     };
-    certificate.bound += (h - z).norm().f64();
-    certificate.descent = certificate.bound < size;
-    certificate.bound.is_finite().then_some(certificate)
+    certificate.with(&z, h)
 }
 
-/// Solves `H v = b` at the point's linearisation; `None` where H is not positive definite.
-fn solve<T: Real>(point: &mut Point<T>, b: &[T], v: &mut [T], tolerance: f64) -> Option<()> {
+/// As [`certify`], beside a part; both objectives were differentiated at (x, y).
+fn on_a_face<T: Real>(
+    problem: &Bilevel<T>,
+    part: &Arc<Recorded<T>>,
+    [x, y]: [&[T]; 2],
+    h: &DVector<T>,
+    (upper, lower): (&mut Point<T>, &mut Point<T>),
+) -> Option<Certificate> {
+    if problem.blocks() > 1 {
+        return None;
+    }
+    let stated = problem.constants(x, y);
+    let constants = match stated {
+        Some(constants) => constants,
+        None => {
+            let along = upper.gradient(1).to_vec();
+            let sampled = sampled(upper, lower, [x, y], &along)?;
+            upper.differentiate(&[x, y], Inputs::ALL);
+            lower.linearise(&[x, y]);
+            sampled
+        }
+    };
+    let s = 1.0 / constants.smoothness;
+    let meter = Meter::new();
+    let mut part = PartPoint::new(part, &meter);
+    let gradient = lower.gradient(1).to_vec();
+    let mut face = Face::at(&mut part, [x, y], &gradient, s, false, &meter);
+    let (mut b, mut u) = (upper.gradient(1).to_vec(), vec![T::zero(); y.len()]);
+    face.project(&mut b);
+    let tolerance = default_tolerance::<T>();
+    solve(lower, Some(&mut face), &b, &mut u, tolerance)?;
+    let mut z = DVector::from_column_slice(upper.gradient(0));
+    face.add_by_x(lower, upper.gradient(1), z.as_mut_slice());
+    z -= DVector::from_column_slice(lower.product(0));
+    let size = h.norm().f64();
+    let on = (&u[..], s);
+    let found = Certificate::beside(&constants, &mut part, [x, y], on, size, (upper, lower))?;
+    let certified = stated.is_some();
+    Certificate { certified, ..found }.with(&z, h)
+}
+
+impl Certificate {
+    /// Of h, where it was of z.
+    fn with<T: Real>(self, z: &DVector<T>, h: &DVector<T>) -> Option<Self> {
+        let bound = self.bound + (h - z).norm().f64();
+        let descent = bound < h.norm().f64();
+        bound.is_finite().then_some(Certificate {
+            bound,
+            descent,
+            ..self
+        })
+    }
+}
+
+/// Solves `H v = b` at the point's linearisation, or on a face; `None` where H is not positive
+/// definite.
+fn solve<T: Real>(
+    point: &mut Point<T>,
+    face: Option<&mut Face<'_, T>>,
+    b: &[T],
+    v: &mut [T],
+    tolerance: f64,
+) -> Option<()> {
     let cg = Cg::new().tolerance(tolerance);
-    let mut room = vec![T::zero(); system::scratch::<T>(&cg, b.len(), false)];
+    let on_face = if face.is_some() { b.len() } else { 0 };
+    let mut room = vec![T::zero(); system::scratch::<T>(&cg, b.len(), false) + on_face];
     let (room, meter) = (&mut room[..], Meter::new());
-    let solution = system::solve(&cg, point, None, b, v, Scratch::new(room, &meter), false);
+    let solution = system::solve(&cg, point, face, b, v, Scratch::new(room, &meter), false);
     (!solution.flawed).then_some(())
 }
 
@@ -135,7 +203,7 @@ fn sampled<T: Real>(
     let mut least = f64::INFINITY;
     for _ in 0..INVERSE_ITERATIONS {
         w.copy_from_slice(&v);
-        solve(lower, &v, &mut w, 1e-3)?;
+        solve(lower, None, &v, &mut w, 1e-3)?;
         normalise(&mut w);
         v.copy_from_slice(&w);
         lower.second_by(&[None, Some(&v)], Inputs::one(1));

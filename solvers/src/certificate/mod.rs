@@ -1,5 +1,6 @@
 //! Bounds on the error of a hypergradient, a posteriori.
 
+mod beside;
 mod estimated;
 mod stated;
 
@@ -18,7 +19,7 @@ use crate::Bilevel;
 /// matrices are spectral norms, or bounds on them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Constants {
-    /// μ: no eigenvalue of ∇²_yy g is below this; positive.
+    /// μ: no eigenvalue of ∇²_yy g is below this; positive, or 0 beside a part with squares.
     pub strong_convexity: f64,
     /// L_g: none is above this.
     pub smoothness: f64,
@@ -94,6 +95,11 @@ struct Parts {
 ///
 /// For a problem of one lower level per sample it is the mean of the samples' bounds, and so are
 /// its parts.
+///
+/// Beside a [part](crate::Part) that is a sum over the entries of y (ℓ₁ norm, elastic net, box) there is
+/// one where y is proved to be in the piece of the solution: with its support, and with the bounds that it
+/// meets. The constants are those of g, F and not of the part, and μ may be 0 where the part's squares
+/// are not. Beside other parts there is none, as no number here says where their pieces end.
 ///
 /// # Reference
 /// The bound of implicit differentiation with inexact solves, as in M. J. Ehrhardt and L. Roberts,
@@ -199,7 +205,7 @@ impl Certificate {
     ) -> Option<Self> {
         let constants = |y: &[T]| problem.constants(x, y).expect("stated");
         let samples = problem.blocks();
-        // Beside a part the derivative of y jumps with the active set, which no constant bounds.
+        // Beside a part the derivative of y jumps with the active set: see `beside`.
         (problem.states_constants() && problem.not_smooth().is_none())
             .then(|| Self::at(constants, samples, y, size, upper, lower))?
     }
@@ -231,7 +237,8 @@ impl Certificate {
     }
 
     /// The certificate of the pair (y, q), which no solver need have made, and z itself; `None`
-    /// where the problem states no constants, or none that are finite with μ > 0.
+    /// where the problem states no constants, or none that are finite with μ > 0, or has a part beside
+    /// g, whose solution of the linear system is no pair's q.
     ///
     /// # Panics
     /// If x, y or q does not fit the problem.

@@ -31,7 +31,8 @@ pub(super) use entry::{entries, expect_smooth};
 /// that y lies on: on the support of a Lasso, in the groups that are not 0, off the bounds that hold. The
 /// Hessian need be positive definite there alone, and no constraint may hold with nothing to spare:
 /// [`margin`](crate::Estimate::margin) measures that, and a small one has a warning. Constants that
-/// the problem states make no certificate then.
+/// the problem states make a [certificate](Certificate) then where the part is a sum over entries and y
+/// is provably on the face of the solution, at two pullbacks of the part's parameters for each entry.
 ///
 /// # Cost in oracle calls
 /// The lower level's, one gradient of F, one of g, the linear solver's Hessian-vector
@@ -296,6 +297,7 @@ impl<T: Real> Parts<'_, T> {
         let (found, here) = self.lower.until(&mut at, y, &mut solved, look);
         let LowerAt {
             point: lower,
+            part: beside,
             scratch,
             ..
         } = at;
@@ -327,7 +329,10 @@ impl<T: Real> Parts<'_, T> {
             memory: NOTHING,
             inner: steps.inner,
         });
-        if let Some(part) = problem.part() {
+        if let (Some(part), Some(beside)) = (problem.part(), beside) {
+            let on = (&*v, solved.step.expect("proximal steps have a length"));
+            answer.certificate =
+                Certificate::stated_beside(problem, beside, [x, y], on, size, (upper, lower));
             settle(&mut answer, part, found);
             return answer;
         }

@@ -31,8 +31,8 @@ pub(crate) struct Entries<'a, T> {
 pub(crate) struct OneEntry<T> {
     weight: T,
     square: T,
-    low: T,
-    high: T,
+    pub(super) low: T,
+    pub(super) high: T,
 }
 
 impl<T: Real> Entries<'_, T> {

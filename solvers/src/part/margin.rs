@@ -119,7 +119,7 @@ impl<T: Real> PartPoint<T> {
 
     /// The margin of a part of entries, whose bends are known, at the z of the first vector of room.
     fn margin_of_entries(&mut self, x: &[T], scale: f64, s: f64) -> Option<Margin> {
-        let (h, _, z) = self.with_entries(x)?;
+        let (h, _, [z, ..]) = self.with_entries(x)?;
         let mut margin = Margin {
             of_size: FARTHEST,
             entry: 0,

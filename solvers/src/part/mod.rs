@@ -11,6 +11,7 @@ mod l1;
 mod linear;
 mod margin;
 mod needs;
+mod piece;
 mod point;
 
 use std::fmt;
@@ -22,6 +23,7 @@ pub(crate) use entrywise::Entries;
 pub use entrywise::Entrywise;
 pub(crate) use face::{Face, OnFace};
 pub use needs::{Need, Parameter};
+pub(crate) use piece::Piece;
 pub(crate) use point::{PartPoint, Prox, Recorded, ready};
 
 /// A recorded function of x: a parameter of a [`Part`].

@@ -117,12 +117,11 @@ impl<T: Real> PartPoint<T> {
         Some(format!("{}: {reason}", self.recorded.part.name()))
     }
 
-    /// The h of each entry at this x, if it is a sum over entries, the map, and the first of
-    /// the vectors to work in.
+    /// The h of each entry at this x, if it is a sum over entries, the map, and vectors to work in.
     pub(crate) fn with_entries(
         &mut self,
         x: &[T],
-    ) -> Option<(Entries<'_, T>, &mut Prox<T>, &mut [T])> {
+    ) -> Option<(Entries<'_, T>, &mut Prox<T>, [&mut [T]; VECTORS])> {
         let of = self.recorded.map().entrywise()?;
         let needs = self.recorded.needs.as_ref()?;
         let values = self.needs.as_mut()?.evaluate(&[x]);
@@ -133,8 +132,26 @@ impl<T: Real> PartPoint<T> {
             low: place(of.low),
             high: place(of.high),
         };
+        Some((entries, &mut self.prox, vectors(&mut self.room)))
+    }
+
+    /// The parameters at this x, to be pulled back, room for a cotangent of them, and the last of the
+    /// vectors to work in; `None` if there are none, or more than there is room for.
+    #[expect(
+        clippy::type_complexity,
+        reason = "parts of one struct, borrowed side by side"
+    )]
+    pub(super) fn parameters(
+        &mut self,
+        x: &[T],
+    ) -> Option<(&Needs<T>, &mut Point<T>, &mut [T], &mut [T])> {
+        let needs = self.recorded.needs.as_ref()?;
+        let point = self.needs.as_mut()?;
         let n = self.room.len() / VECTORS;
-        Some((entries, &mut self.prox, &mut self.room[..n]))
+        let (room, last) = self.room.split_at_mut((VECTORS - 1) * n);
+        let cotangent = room.get_mut(..needs.program.output_shape().len())?;
+        point.linearise_vector(&[x]);
+        Some((needs, point, cotangent, last))
     }
 
     /// Replaces `z` by `P_s(x, z)`.
@@ -145,15 +162,18 @@ impl<T: Real> PartPoint<T> {
 
     /// P, and vectors to work in.
     pub(super) fn split(&mut self) -> (&mut Prox<T>, [&mut [T]; VECTORS]) {
-        let n = self.room.len() / VECTORS;
-        let mut rest = &mut self.room[..];
-        let vectors = std::array::from_fn(|_| {
-            let (vector, more) = std::mem::take(&mut rest).split_at_mut(n);
-            rest = more;
-            vector
-        });
-        (&mut self.prox, vectors)
+        (&mut self.prox, vectors(&mut self.room))
     }
+}
+
+/// The room of a [`PartPoint`] as vectors.
+fn vectors<T>(mut room: &mut [T]) -> [&mut [T]; VECTORS] {
+    let n = room.len() / VECTORS;
+    std::array::from_fn(|_| {
+        let (vector, more) = std::mem::take(&mut room).split_at_mut(n);
+        room = more;
+        vector
+    })
 }
 
 /// A point of a function of any shape with all buffers of its value and its pullback, whoever asks

@@ -1,5 +1,6 @@
 //! The certificate, and the methods whose accuracies it drives.
 
+mod beside;
 mod bound;
 mod estimated;
 mod hoag;

@@ -1,0 +1,177 @@
+//! The bound beside a part that is a sum over entries: it holds, a control breaks it, and it is there once y
+//! is near.
+
+use nalgebra::{DMatrix, DVector};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use solvers::linear::Cg;
+use solvers::{Aid, Bilevel, Constants, Itd, Part, StepLength, Strategy, arbitrary, certify};
+
+use autodiff::Var;
+use autodiff::arbitrary::programs;
+
+use super::{exact, named};
+
+/// ℓ₁ norm, elastic net and boxes, with parameters of x of one entry or of each.
+fn part(kind: usize) -> (&'static str, Part<f64>) {
+    match kind {
+        0 => ("l1", Part::l1(|x: Var| x.at(0).exp() * 0.3)),
+        1 => (
+            "elastic net",
+            Part::elastic_net(|x: Var| x.at(0).exp() * 0.3, |x: Var| x.at(1).exp() * 0.5),
+        ),
+        2 => {
+            let weights = DMatrix::from_fn(6, 1, |i, _| 0.1 * i as f64);
+            ("weights", Part::l1(move |x: Var| &weights * x.at(1).exp()))
+        }
+        3 => (
+            "box",
+            Part::between(
+                |x: Var| x.at(0).sin() * 0.2 - 0.4,
+                |x: Var| x.at(1).exp() * 0.3,
+            ),
+        ),
+        _ => ("above", Part::above(|x: Var| x.at(2).sin() * 0.3)),
+    }
+}
+
+/// A drawn problem with its constants, μ said to be `factor` times as large.
+fn drawn(
+    rng: &mut ChaCha8Rng,
+    which: usize,
+    part: Part<f64>,
+) -> (arbitrary::Problem, Bilevel<f64>) {
+    let problem = arbitrary::Problem {
+        dim_x: 4,
+        dim_y: 6,
+        decades: rng.random_range(0.0..1.5),
+        bend: if which.is_multiple_of(2) { 0.0 } else { 0.5 },
+        samples: 7,
+        numbers: (0..101).map(|_| rng.random_range(-2.0..2.0)).collect(),
+    };
+    let bilevel = problem
+        .bilevel::<f64>()
+        .with_part(part)
+        .expect("a part of this y");
+    (problem, bilevel)
+}
+
+fn stated(of: &arbitrary::Problem, problem: &Bilevel<f64>, factor: f64) -> Bilevel<f64> {
+    let known = of.constants();
+    let columns = |program: &std::sync::Arc<autodiff::Program<f64>>, x: &[f64], y: &[f64]| {
+        let mut point = program.point();
+        point.linearise(&[x, y]);
+        let mut matrix = DMatrix::zeros(x.len(), y.len());
+        for j in 0..y.len() {
+            let unit = DVector::from_fn(y.len(), |i, _| f64::from(i == j));
+            point.second(&[None, Some(unit.as_slice())]);
+            matrix.column_mut(j).copy_from_slice(point.product(0));
+        }
+        matrix.singular_values().max()
+    };
+    let cross_lipschitz = 0.25 * of.bend * 2.0 * (of.dim_x as f64).sqrt();
+    let (upper, lower) = (problem.upper().clone(), problem.lower().clone());
+    problem.clone().with_constants(move |x, y| Constants {
+        strong_convexity: factor * known.strong_convexity,
+        smoothness: known.smoothness,
+        hessian_lipschitz: known.hessian_lipschitz,
+        cross_norm: columns(&lower, x, y),
+        cross_lipschitz,
+        upper_smoothness: 1.0,
+        upper_cross: columns(&upper, x, y),
+    })
+}
+
+#[test]
+fn the_bound_beside_a_part_holds_wherever_there_is_one() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let count = (programs(400) / 10) as usize;
+    let (mut broken, mut bent) = (0, 0);
+    for kind in 0..5 {
+        let (mut bounds, mut near, mut ratios) = (0, 0, Vec::new());
+        for which in 0..count {
+            let (name, part) = part(kind);
+            let (of, problem) = drawn(&mut rng, which, part);
+            let (honest, control) = (stated(&of, &problem, 1.0), stated(&of, &problem, 1e2));
+            let x = of.x();
+            let (_, want, y) = exact(&problem, &x);
+            let step = StepLength::Fixed(1.0 / of.constants().smoothness);
+            for depth in [5, 20, 100, 400, 2000] {
+                let linear = Cg::new().tolerance(10f64.powf(rng.random_range(-9.0..-0.5)));
+                let rough = Aid::with(linear).lower_steps(depth, step);
+                let run = |problem: &Bilevel<f64>| {
+                    let estimate = rough.hypergradient(problem, &x, &mut problem.workspace());
+                    estimate.expect("valid settings")
+                };
+                let estimate = run(&honest);
+                assert_eq!(
+                    estimate.bytes.peak,
+                    rough.predicted_peak_bytes(&honest),
+                    "{name}"
+                );
+                let error = (&estimate.hypergradient - &want).norm();
+                if let Some(c) = estimate.certificate {
+                    bounds += 1;
+                    let off = (&estimate.y - &y).norm();
+                    assert!(
+                        error <= c.bound * (1.0 + 1e-9) + 1e-9,
+                        "{name} {of:?}: {error:e} {c}"
+                    );
+                    assert!(
+                        off <= c.lower_error * (1.0 + 1e-9) + 1e-9,
+                        "{name} {of:?}: {off:e} {c}"
+                    );
+                    // Above the rounding of both.
+                    ratios.extend((error > 1e-8).then_some(c.bound / error));
+                    bent += usize::from(of.bend > 0.0);
+                    near += usize::from(depth == 2000);
+                }
+                let c = run(&control).certificate;
+                broken += usize::from(c.is_some_and(|c| error > c.bound + 1e-9));
+                // Of an estimate without a linear system.
+                let unrolled = Itd::reverse(depth).step(1.0 / of.constants().smoothness);
+                let unrolled = unrolled.hypergradient(&honest, &x, &mut honest.workspace());
+                let unrolled = unrolled.expect("valid settings");
+                if let Some(c) = certify(&honest, &x, &unrolled) {
+                    let error = (&unrolled.hypergradient - &want).norm();
+                    assert!(
+                        c.certified && error <= c.bound + 1e-9,
+                        "{name} {of:?}: {error:e} {c}"
+                    );
+                }
+            }
+        }
+        ratios.sort_by(f64::total_cmp);
+        let median = ratios[ratios.len() / 2];
+        println!(
+            "{}: {bounds} bounds, median bound/error {median:.1}",
+            part(kind).0
+        );
+        assert!(near > count / 3, "{near} of {count} solutions have a bound");
+    }
+    assert!(broken > 0 && bent > 0, "the control has no power");
+}
+
+#[test]
+fn problems_of_the_catalogue_with_sets_and_weights_are_answered_with_a_certificate() {
+    for name in ["lasso", "elastic-net", "weighted-lasso", "svm"] {
+        let task = named(name);
+        let problem = &task.bilevel;
+        let aid = Aid::cg();
+        let estimate = aid.hypergradient(problem, &task.x, &mut problem.workspace());
+        let estimate = estimate.expect("valid settings");
+        let c = estimate.certificate.expect("stated constants");
+        let size = estimate.hypergradient.norm();
+        assert!(
+            c.certified && c.bound < 1e-4 * size.max(1e-3),
+            "{name}: {c}"
+        );
+    }
+    // One whose pieces no number here bounds.
+    let task = named("group-lasso");
+    let mut work = task.bilevel.workspace();
+    let estimate = Aid::cg()
+        .hypergradient(&task.bilevel, &task.x, &mut work)
+        .expect("valid");
+    assert_eq!(certify(&task.bilevel, &task.x, &estimate), None);
+}
