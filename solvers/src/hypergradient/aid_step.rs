@@ -23,8 +23,9 @@ use super::footprint::{Footprint, loop_bytes};
 use super::frame::{Answer, Call, Walked};
 use super::slowest::Slowest;
 pub(super) use entry::entries;
+pub(super) use system::Linearised;
 pub use system::StepSystem;
-use system::{Linearised, Solution, solve};
+use system::{Solution, solve};
 
 /// Solves the lower level by steps `y ← Φ(x, y)`, and differentiates the equation `y = Φ(x, y)` of
 /// their fixed point: `(I − ∂_yΦ)ᵀ p = ∇_yF`, then `∇_xF + (∂_xΦ)ᵀ p`.

@@ -3,6 +3,7 @@
 mod entry;
 mod tolerance;
 
+use autodiff::bytes::Category;
 use autodiff::kernels::add;
 use autodiff::unroll::{Memory, Step};
 use autodiff::{Inputs, Point, Real};
@@ -10,9 +11,10 @@ use autodiff::{Inputs, Point, Real};
 use crate::Bilevel;
 use crate::accuracy::PROBED;
 use crate::inner::{After, InnerStep, StepLength, Stop, Weak};
-use crate::lower::{Steps, Walk};
+use crate::lower::{NOTHING, Steps, Walk};
 
 use super::Strategy;
+use super::equation;
 use super::footprint::{Footprint, loop_bytes};
 use super::frame::{Answer, Call, Walked};
 use super::room::Room;
@@ -119,7 +121,8 @@ impl Itd {
             false => 0,
         };
         let loops = steps.dim_state(problem) + self.previous::<T>(dim_y);
-        loops + dim_y + steps.spare(problem) + look
+        let around = if problem.is_equation() { 3 * dim_y } else { 0 };
+        loops + around + dim_y + steps.spare(problem) + look
     }
 
     /// What a call holds under `memory` beside its scratch and its loop, whose step is recorded.
@@ -232,8 +235,14 @@ impl<T: Real> Strategy<T> for Itd {
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
         // The length is one number in the recording, whichever it is.
         let step = self.steps.recorded(problem, 0.5);
-        self.footprint_under(self.memory, problem, &step)
-            .beside(loop_bytes(&step, self.depth, self.memory))
+        let footprint = self
+            .footprint_under(self.memory, problem, &step)
+            .beside(loop_bytes(&step, self.depth, self.memory));
+        match problem.is_equation() && self.memory == Memory::Forward {
+            // A step is pulled back through once the loop is done.
+            true => footprint.beside(pulled_back(&step, self.depth)),
+            false => footprint,
+        }
     }
 
     fn predicted_disk_bytes(&self, problem: &Bilevel<T>) -> usize {
@@ -266,7 +275,8 @@ impl<T: Real> Strategy<T> for Itd {
         let ([state], mut rest) = call.scratch.split(self.steps.dim_state(problem));
         let ([pulled], mut rest) = rest.split(dim_y);
         let ([spare], mut rest) = rest.split(self.steps.spare(problem));
-        let ([previous], rest) = rest.split(self.previous::<T>(dim_y));
+        let ([previous], mut rest) = rest.split(self.previous::<T>(dim_y));
+        let (mut around, rest) = rest.split(if problem.is_equation() { dim_y } else { 0 });
         let looks = self.looks(self.memory, dim_y) && !own;
         let mut slowest = looks.then(|| Slowest::new(dim_y, rest));
 
@@ -282,7 +292,7 @@ impl<T: Real> Strategy<T> for Itd {
             loops,
         );
         let mut least = 1;
-        let (value, seen, settled) = loop {
+        let (value, mut seen, settled) = loop {
             let steps = &mut walk.steps;
             let last = match self.tolerance {
                 None => steps.forward(x, state, self.depth, self.memory),
@@ -301,10 +311,14 @@ impl<T: Real> Strategy<T> for Itd {
             let left = pull_back(&mut walk.steps, inner, upper, pulled, hypergradient);
             let residuals = [walk.before, after];
             let mut seen = Seen {
-                own: own || learned.is_some(),
+                own: own && !problem.is_equation() || learned.is_some(),
                 ..Seen::of(&walk.steps, [start, y], residuals, left)
             };
-            if inner.is_plain() && !own {
+            if problem.is_equation() {
+                // Of g = ½‖Φ(x, y) − y‖².
+                let g = lower.differentiate(&[x, y], Inputs::one(1));
+                seen.next = (2.0 * g.f64()).sqrt();
+            } else if inner.is_plain() && !own {
                 seen.next = walk.length * after;
             }
             let weak = Weak {
@@ -332,6 +346,31 @@ impl<T: Real> Strategy<T> for Itd {
             add(hypergradient, learned.gradient(0));
         }
         let mut answer = seen.answer(&walk.steps, value);
+        if problem.is_equation() && answer.status.is_success() {
+            let [a, b, moved] = &mut around;
+            if self.memory == Memory::Forward {
+                let rate = equation::rate(&mut walk.steps, [x, y], [state, a, b]);
+                let left = rate.powi(seen.depth as i32);
+                seen.off = if rate < 1.0 {
+                    seen.next / (1.0 - rate)
+                } else {
+                    f64::INFINITY
+                };
+                seen.owed = if left < 1.0 {
+                    left / (1.0 - left)
+                } else {
+                    f64::INFINITY
+                };
+                answer.distance = Some(seen.distance());
+            }
+            let (distance, room) = (seen.distance(), [&mut *state, a, b, moved]);
+            answer.warnings.extend(equation::kink(
+                &mut walk.steps,
+                (Memory::Stored, [x, y, start]),
+                distance,
+                room,
+            ));
+        }
         answer.step = (!own).then(|| inner.shown(walk.length));
         answer.linear_iterations = self.memory.differentiated_steps(seen.depth);
         answer.walked = Some(Walked {
@@ -353,4 +392,14 @@ impl<T: Real> Strategy<T> for Itd {
         }
         answer
     }
+}
+
+/// What pulling back through one step holds beyond what a loop in forward mode let go of before.
+fn pulled_back<T: Real>(step: &Step<T>, depth: usize) -> usize {
+    let kept = |depth, memory| -> usize {
+        let kept = |category| step.kept_bytes(depth, memory, category);
+        Category::ALL.into_iter().map(kept).sum()
+    };
+    let forward = loop_bytes(step, 1, NOTHING) - kept(1, NOTHING);
+    (loop_bytes(step, 1, Memory::Stored) - forward).saturating_sub(kept(depth, Memory::Forward))
 }

@@ -3,6 +3,7 @@
 mod aid;
 mod aid_step;
 mod bda;
+mod equation;
 mod exact;
 mod footprint;
 mod frame;

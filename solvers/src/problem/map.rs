@@ -60,14 +60,15 @@ impl<T: Real> Bilevel<T> {
             expected.1
         );
         self.step = Some(step);
+        self.equation = false;
         self
     }
 
     /// The problem whose lower level is the equation `y = Φ(x, y)` of a map: an equilibrium.
     ///
     /// Φ is the problem's [step](Bilevel::with_step): [`AidStep`](crate::AidStep) solves and
-    /// differentiates the equation, [`Itd`](crate::Itd) unrolls it from the start. g is
-    /// `½‖Φ(x, y) − y‖²`, for who wants its value.
+    /// differentiates the equation, [`Itd`](crate::Itd) unrolls it from the start, and says where that
+    /// is not yet the derivative of a solution. g is `½‖Φ(x, y) − y‖²`, for who wants its value.
     ///
     /// # Errors
     /// As [`new`](Bilevel::new).
@@ -107,7 +108,16 @@ impl<T: Real> Bilevel<T> {
         let half = T::of(0.5);
         let shapes = [dim_x, dim_y].map(Shape::vector);
         let lower = Program::record(&shapes, |v| (map(v[0], v[1]) - v[1]).norm_squared() * half);
-        Ok(Self::new(upper, lower, dim_x, dim_y)?.with_step(step))
+        Ok(Bilevel {
+            equation: true,
+            ..Self::new(upper, lower, dim_x, dim_y)?.with_step(step)
+        })
+    }
+
+    /// Whether y is the solution of [`y = Φ(x, y)`](Bilevel::fixed_point), and not what so many steps
+    /// make of it.
+    pub(crate) fn is_equation(&self) -> bool {
+        self.equation
     }
 
     /// The steps that y moves by, where the problem [brings its own](Bilevel::with_step).

@@ -46,6 +46,8 @@ pub struct Bilevel<T: Real> {
     start: DVector<T>,
     start_of_x: Option<Arc<Program<T>>>,
     step: Option<Step<T>>,
+    /// Whether those steps are a map whose fixed point y is, however it is come by.
+    equation: bool,
     part: Option<Arc<Recorded<T>>>,
     constraints: Option<Arc<between::Recorded<T>>>,
     pub(crate) samples: Levels<T>,
@@ -80,6 +82,7 @@ impl<T: Real> Bilevel<T> {
             start: DVector::zeros(dim_y),
             start_of_x: None,
             step: None,
+            equation: false,
             part: None,
             constraints: None,
             samples: Levels::default(),

@@ -1,9 +1,9 @@
 //! Fixed points of maps of one's own.
 
-use autodiff::unroll::Step;
+use autodiff::unroll::{Memory, Step};
 use autodiff::{Var, objective};
 use nalgebra::{DMatrix, DVector, dmatrix, dvector};
-use solvers::{AidStep, Bilevel, Estimate, InnerStep, Status, Strategy};
+use solvers::{AidStep, Bilevel, Estimate, InnerStep, Itd, Status, Strategy};
 
 /// y ← W y + Bx, whose fixed point is (I − W)⁻¹Bx; F = ½‖y − 1‖².
 fn linear(w: DMatrix<f64>) -> Bilevel<f64> {
@@ -111,4 +111,61 @@ fn steps_of_a_problem_s_own_have_a_fixed_point_unless_they_change() {
         reason.contains("step length 0.1: expected none"),
         "{reason}"
     );
+}
+
+#[test]
+fn loops_of_a_map_say_how_far_they_are_and_count_their_bytes_under_every_policy() {
+    let x = dvector![0.4, -0.7];
+    let (quick, slow) = (
+        linear(dmatrix![0.3, 0.2; -0.2, 0.1]),
+        linear(dmatrix![1.0 - 1e-5, 0.0; 0.0, 0.1]),
+    );
+    for memory in [
+        Memory::Stored,
+        Memory::Taped,
+        Memory::Forward,
+        Memory::Checkpointed { slots: 3 },
+        Memory::Online { slots: 3 },
+        Memory::Disk { slots: 3 },
+        Memory::Truncated { steps: 40 },
+    ] {
+        for depth in [1, 60] {
+            let itd = Itd::reverse(depth).memory(memory);
+            for problem in [&quick, &slow] {
+                let mut work = problem.workspace();
+                let estimate = itd.hypergradient(problem, &x, &mut work).expect("a map");
+                let predicted = itd.predicted_peak_bytes(problem);
+                assert_eq!(estimate.bytes.peak, predicted, "{memory} {depth}");
+                let solved = std::ptr::eq(problem, &raw const quick) && depth == 60;
+                let told = !estimate.status.is_success() || !estimate.warnings.is_empty();
+                assert_eq!(told, !solved, "{memory} {depth}: {estimate}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fixed_point_at_a_kink_of_its_map_is_told() {
+    // Without x it is (0.4, 0.2), where nothing stands before the second maximum but that.
+    let w = dmatrix![0.3, 0.2; -0.2, 0.1];
+    let upper = || objective(|_: Var, y: Var| y.sum());
+    for (offset, at_kink) in [(0.0, true), (0.3, false), (-0.3, false)] {
+        let z = dvector![0.4, f64::max(offset, 0.0)];
+        let before = dvector![0.4, offset];
+        let (d, w) = (before - &w * z, w.clone());
+        let problem = Bilevel::fixed_point(upper(), move |x, y| (&w * y + x + &d).relu(), 2, 2);
+        let problem = problem.expect("a map");
+        let start = problem.starting_from(dvector![3.0, -1.0]);
+        for strategy in [
+            &AidStep::new(InnerStep::GradientDescent) as &dyn Strategy<f64>,
+            &Itd::reverse(200),
+        ] {
+            let estimate =
+                strategy.hypergradient(&start, &dvector![0.0, 0.0], &mut start.workspace());
+            let estimate = estimate.expect("a map");
+            assert!(estimate.status.is_success(), "{estimate}");
+            let told = estimate.warnings.iter().any(|w| w.contains("kink"));
+            assert_eq!(told, at_kink, "{estimate}");
+        }
+    }
 }

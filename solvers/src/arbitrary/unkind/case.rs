@@ -119,24 +119,31 @@ impl Case {
     /// The problem, in a precision.
     pub fn bilevel<T: Real>(&self) -> Bilevel<T> {
         let frame = &self.frame;
-        let problem = Bilevel::new(
-            objective(|x: Var<'_, T>, y: Var<'_, T>| {
-                let (u, z) = (frame.record_u(x), frame.record_z(y));
-                scaled(self.upper.record(u, z), frame.of_f)
-            }),
-            objective(|x: Var<'_, T>, y: Var<'_, T>| {
-                let (u, z) = (frame.record_u(x), frame.record_z(y));
-                scaled(self.lower.record(u, z), frame.of_g)
-            }),
-            self.x.len(),
-            self.start.len(),
-        )
-        .and_then(|problem| match self.part {
-            Some((set, rate)) => problem.with_part(self.part_of(set, rate)),
-            None => Ok(problem),
-        })
-        .expect("a valid problem")
-        .starting_from(self.start.map(T::of));
+        let upper = objective(|x: Var<'_, T>, y: Var<'_, T>| {
+            let (u, z) = (frame.record_u(x), frame.record_z(y));
+            scaled(self.upper.record(u, z), frame.of_f)
+        });
+        let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| {
+            let (u, z) = (frame.record_u(x), frame.record_z(y));
+            scaled(self.lower.record(u, z), frame.of_g)
+        });
+        let (dim_x, dim_y) = (self.x.len(), self.start.len());
+        let problem = match self.lower.map() {
+            Some(of) => Bilevel::fixed_point(
+                upper,
+                |x, y| frame.record_y(of.map(frame.record_u(x), frame.record_z(y))),
+                dim_x,
+                dim_y,
+            ),
+            None => Bilevel::new(upper, lower, dim_x, dim_y),
+        };
+        let problem = problem
+            .and_then(|problem| match self.part {
+                Some((set, rate)) => problem.with_part(self.part_of(set, rate)),
+                None => Ok(problem),
+            })
+            .expect("a valid problem")
+            .starting_from(self.start.map(T::of));
         match &self.constraints {
             Some(held) => problem
                 .with_constraints(held.constraints(frame))
@@ -155,6 +162,11 @@ impl Case {
     /// Whether its lower level is under constraints.
     pub(super) fn is_constrained(&self) -> bool {
         self.constraints.is_some()
+    }
+
+    /// Whether its lower level is the equation of a map.
+    pub(super) fn is_map(&self) -> bool {
+        self.lower.map().is_some()
     }
 
     /// `by` times exp(rate · u₀).

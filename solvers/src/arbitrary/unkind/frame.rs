@@ -92,6 +92,13 @@ impl Frame {
         }
     }
 
+    pub(super) fn record_y<'r, T: Real>(&self, z: Var<'r, T>) -> Var<'r, T> {
+        match &self.z {
+            Some(_) => &of::<T>(&self.inverse) * z,
+            None => z,
+        }
+    }
+
     pub(super) fn u(&self, x: &DVector<f64>) -> DVector<f64> {
         x * self.by_x
     }

@@ -104,6 +104,17 @@ const BESIDE: [&str; 19] = [
 /// Strategies that know constraints between the levels.
 const CONSTRAINED: [&str; 3] = ["kkt", "kkt", "exact"];
 
+/// Strategies that know the equation of a map.
+const MAPS: [&str; 7] = [
+    "aid-step",
+    "aid-step",
+    "aid-step",
+    "aid-step-gmres",
+    "aid-step-tolerance",
+    "itd",
+    "itd-memory",
+];
+
 /// Parts of 1/L that a fixed step may be long; most are sensible.
 const LENGTHS: [f64; 10] = [1.0, 1.0, 0.5, 1.9, 2.5, 5.0, 1e-3, 1e-5, 1e-7, 1e-9];
 
@@ -115,6 +126,7 @@ impl<T: Real> Setting<T> {
         let kinds: &[&'static str] = match case.set {
             Some(_) if case.is_part => &BESIDE,
             _ if case.is_constrained() => &CONSTRAINED,
+            _ if case.is_map() => &MAPS,
             Some(_) => &HELD,
             None => &SMOOTH,
         };
@@ -153,6 +165,11 @@ impl<T: Real> Setting<T> {
             length => length,
         };
         // The rate takes the place of a length.
+        let length = if case.is_map() {
+            StepLength::Auto
+        } else {
+            length
+        };
         let is_adam = matches!(inner, InnerStep::Adam { .. });
         let length = if is_adam { StepLength::Auto } else { length };
         let itd = |depth: usize, inner: InnerStep, memory: Memory| {
@@ -330,6 +347,9 @@ fn loose(case: &Case, dice: &mut Dice) -> f64 {
 /// A kind of step for the case.
 fn step(case: &Case, dice: &mut Dice) -> InnerStep {
     let beta = dice.pick(&[0.5, 0.9]);
+    if case.is_map() {
+        return InnerStep::GradientDescent;
+    }
     if case.is_part {
         return match dice.chance(0.7) {
             true => InnerStep::GradientDescent,

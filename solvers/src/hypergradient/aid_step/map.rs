@@ -13,13 +13,12 @@ use crate::settling::Settling;
 use crate::{Bilevel, Status};
 
 use super::super::aid::solve_further;
+use super::super::equation;
 use super::super::frame::{Answer, Call, Walked};
 use super::AidStep;
 use super::anderson::{self, accelerate};
 use super::system::{self, Linearised, StepSystem, solve};
 
-/// Pulls that tell how fast the map contracts.
-const PULLS: usize = 24;
 /// Iterations after which GMRES starts again.
 const RESTART: usize = 50;
 
@@ -87,7 +86,7 @@ pub(super) fn differentiate<T: Real>(aid: &AidStep, call: &mut Call<'_, T>) -> A
             inner: &inner,
             cotangent: state,
         };
-        let rate = growth(&mut linearised, p, spare);
+        let rate = equation::growth(&mut linearised, p, spare);
         let system = match is_symmetric(&mut linearised, p, spare, q) {
             _ if aid.system != StepSystem::Iteration => aid.system,
             true => StepSystem::Cg,
@@ -110,6 +109,9 @@ pub(super) fn differentiate<T: Real>(aid: &AidStep, call: &mut Call<'_, T>) -> A
         }
         wanted = nearer;
     };
+    let ([moved], _) = rest.split(n);
+    let room = [&mut *state, q, spare, moved];
+    let kink = equation::kink(&mut steps, (Memory::Taped, [x, y, start]), distance, room);
     loops.put(Key::Own, steps);
     // Where g is not finite the problem is none, whatever the map says.
     let below = lower.differentiate(&[x, y], Inputs::one(1));
@@ -157,7 +159,8 @@ pub(super) fn differentiate<T: Real>(aid: &AidStep, call: &mut Call<'_, T>) -> A
     if answer.status.is_success() {
         let further = solve_further(solution.error, solution.residual);
         answer.warnings.extend(further);
-        answer.warnings.extend((rate >= 1.0).then(|| {
+        answer.warnings.extend(kink);
+        answer.warnings.extend((rate >= equation::EXPANDS).then(|| {
             format!(
                 "the map does not contract at its fixed point: a change grows by {rate:.3} in a step, \
                  so that plain steps lead away from this solution"
@@ -165,26 +168,6 @@ pub(super) fn differentiate<T: Real>(aid: &AidStep, call: &mut Call<'_, T>) -> A
         }));
     }
     answer
-}
-
-/// By what factor a step lengthens a vector in the long run: the spectral radius of ∂_yΦ, by
-/// powers of its transpose.
-fn growth<T: Real>(of: &mut Linearised<'_, T>, p: &mut [T], next: &mut [T]) -> f64 {
-    along_all(p);
-    let (mut log, half) = (0.0, PULLS / 2);
-    for k in 0..PULLS {
-        let size = norm(p);
-        if size == T::zero() {
-            return 0.0;
-        }
-        p.iter_mut().for_each(|p| *p /= size);
-        of.pull(p, next);
-        p.copy_from_slice(next);
-        if k >= half {
-            log += norm(p).f64().ln();
-        }
-    }
-    (log / (PULLS - half) as f64).exp()
 }
 
 /// Whether ∂_yΦ is symmetric, along two vectors: that of a gradient step is.

@@ -24,17 +24,17 @@ pub enum StepSystem {
 }
 
 /// The step at the fixed point, with the product of its transposed derivative.
-pub(super) struct Linearised<'a, T: Real> {
+pub(in super::super) struct Linearised<'a, T: Real> {
     /// After a forward pass of one step.
-    pub(super) steps: &'a mut Unrolled<T>,
-    pub(super) inner: &'a InnerStep,
+    pub(in super::super) steps: &'a mut Unrolled<T>,
+    pub(in super::super) inner: &'a InnerStep,
     /// As long as the state.
-    pub(super) cotangent: &'a mut [T],
+    pub(in super::super) cotangent: &'a mut [T],
 }
 
 impl<T: Real> Linearised<'_, T> {
     /// Overwrites `out` with `(∂_yΦ)ᵀ p`, and returns `(∂_xΦ)ᵀ p`.
-    pub(super) fn pull(&mut self, p: &[T], out: &mut [T]) -> &[T] {
+    pub(in super::super) fn pull(&mut self, p: &[T], out: &mut [T]) -> &[T] {
         let (first, rest) = self.cotangent.split_at_mut(p.len());
         first.copy_from_slice(p);
         rest.fill(T::zero());

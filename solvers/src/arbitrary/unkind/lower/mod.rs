@@ -7,6 +7,7 @@ mod constrained;
 mod degenerate;
 mod domains;
 mod kinks;
+mod maps;
 mod nowhere;
 mod quadratic;
 mod separable;
@@ -21,6 +22,7 @@ use super::upper::Fault;
 use crate::Proximal;
 
 pub(super) use constrained::Constrained;
+use maps::Map;
 
 /// The kinds of lower level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,11 +51,13 @@ pub enum Family {
     Parts,
     /// Constraints between the levels: active, free, weakly active, dependent, without room.
     Constraints,
+    /// Equations of maps: that contract, turn, expand, are slow or at a kink, or have no fixed point.
+    Maps,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Family; 12] = [
+    pub const ALL: [Family; 13] = [
         Family::Cancelling,
         Family::Quadratic,
         Family::Kinks,
@@ -66,6 +70,7 @@ impl Family {
         Family::Algebra,
         Family::Parts,
         Family::Constraints,
+        Family::Maps,
     ];
 
     /// Its name in tables.
@@ -83,6 +88,7 @@ impl Family {
             Family::Algebra => "algebra",
             Family::Parts => "parts",
             Family::Constraints => "constraints",
+            Family::Maps => "maps",
         }
     }
 
@@ -107,6 +113,7 @@ impl Family {
             },
             Family::Algebra => algebra::draw(dice, dims),
             Family::Constraints => constrained::draw(dice, dims),
+            Family::Maps => maps::draw(dice, dims),
         }
     }
 }
@@ -193,6 +200,17 @@ lowers! {
     Domain(domains::Domain);
     Algebra(algebra::Algebra);
     Constrained(Constrained);
+    Map(Map);
+}
+
+impl Lower {
+    /// The map, if it is the equation of one.
+    pub(super) fn map(&self) -> Option<&Map> {
+        match self {
+            Lower::Map(map) => Some(map),
+            _ => None,
+        }
+    }
 }
 
 /// A matrix in another precision.
