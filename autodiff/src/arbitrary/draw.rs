@@ -94,7 +94,7 @@ pub fn instruction() -> impl Strategy<Value = Instruction> {
         8 => (0..Graph::SHAPED.len(), back())
             .prop_map(|(kind, of)| Instruction::Shaped { kind, of }),
         2 => (back(), back()).prop_map(|(left, right)| Instruction::Dot { left, right }),
-        4 => (0usize..3, back(), back())
+        4 => (0usize..5, back(), back())
             .prop_map(|(kind, left, right)| Instruction::MatMul { kind, left, right }),
         2 => (0usize..4, back(), back())
             .prop_map(|(padding, image, kernel)| Instruction::Conv { padding, image, kernel }),

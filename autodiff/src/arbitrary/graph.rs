@@ -38,7 +38,7 @@ pub enum Instruction {
         left: Back,
         right: Back,
     },
-    /// `matmul`, `tr_matmul` or `matmul_tr`.
+    /// `matmul`, `tr_matmul`, `matmul_tr`, or a sparse matrix or its transpose times the sum of both.
     MatMul {
         kind: usize,
         left: Back,

@@ -9,6 +9,7 @@ use crate::real::Real;
 use crate::rules::conv::Padding;
 use crate::rules::elementwise::{Binary, Domain, Unary};
 use crate::shape::Shape;
+use crate::sparse::Sparse;
 use crate::var::Var;
 
 /// Operands of what is not linear stay within this bound, so that values stay of order one.
@@ -160,7 +161,7 @@ impl<'r, T: Real, P: Primitive<T>> Builder<'r, '_, T, P> {
                 let (a, p) = self.factor(*left);
                 let (b, q) = self.factor(*right);
                 let (sa, sb) = (a.shape(), b.shape());
-                let (product, inner) = match kind % 3 {
+                let (product, inner) = match kind % 5 {
                     0 => (
                         a.matmul(resized(b, Shape::matrix(sa.cols, sb.cols))),
                         sa.cols,
@@ -169,6 +170,15 @@ impl<'r, T: Real, P: Primitive<T>> Builder<'r, '_, T, P> {
                         a.tr_matmul(resized(b, Shape::matrix(sa.rows, sb.cols))),
                         sa.rows,
                     ),
+                    3 | 4 => {
+                        let sum = a + resized(b, sa);
+                        let few = self.sparse(sa.rows, kind % 5 == 4);
+                        let product = match kind % 5 {
+                            3 => &few * sum,
+                            _ => few.tr_mul(sum),
+                        };
+                        return (product, sa.rows as f64 * 2.0 * (p + q));
+                    }
                     _ => (
                         a.matmul_tr(resized(b, Shape::matrix(sb.rows, sa.cols))),
                         sa.cols,
@@ -302,6 +312,18 @@ impl<'r, T: Real, P: Primitive<T>> Builder<'r, '_, T, P> {
     }
 
     /// A constant of the pool's entries, recorded where `beside` is.
+    /// A sparse matrix that values of so many rows can be multiplied with, or its transpose: of the pool,
+    /// without the numbers about 0, and perhaps without any in a row.
+    fn sparse(&self, rows: usize, transposed: bool) -> Sparse<T> {
+        let pool = || self.pool.iter().cycle().take(5 * rows);
+        let mut entries: Vec<T> = pool()
+            .map(|v| T::of(if v.abs() < 0.75 { 0.0 } else { *v }))
+            .collect();
+        entries.resize(5 * rows, T::zero());
+        let of = if transposed { (rows, 5) } else { (5, rows) };
+        Sparse::of_dense(&DMatrix::from_vec(of.0, of.1, entries))
+    }
+
     fn constant(&self, beside: Var<'r, T>, shape: (usize, usize), from: usize) -> Var<'r, T> {
         let pool = self.pool.iter().cycle().skip(from % self.pool.len().max(1));
         let mut entries: Vec<T> = pool.take(shape.0 * shape.1).map(|v| T::of(*v)).collect();
