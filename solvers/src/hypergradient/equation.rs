@@ -101,10 +101,11 @@ pub(super) fn kink<T: Real>(
 }
 
 /// What a loop of a map without a derivative by its start does not tell of itself: by what factor a step
-/// lengthens a vector at y.
+/// lengthens a vector at y, by as many pulls as the loop had steps, if they are more than a few.
 pub(super) fn rate<T: Real>(
     steps: &mut Unrolled<T>,
     [x, y]: [&[T]; 2],
+    depth: usize,
     [cotangent, a, b]: [&mut [T]; 3],
 ) -> f64 {
     a.copy_from_slice(y);
@@ -114,5 +115,6 @@ pub(super) fn rate<T: Real>(
         inner: &InnerStep::GradientDescent,
         cotangent,
     };
-    growth(&mut linearised, a, b)
+    along_all(a);
+    pulls(&mut linearised, a, b, depth.max(8 * PULLS))
 }

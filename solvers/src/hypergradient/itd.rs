@@ -349,7 +349,7 @@ impl<T: Real> Strategy<T> for Itd {
         if problem.is_equation() && answer.status.is_success() {
             let [a, b, moved] = &mut around;
             if self.memory == Memory::Forward {
-                let rate = equation::rate(&mut walk.steps, [x, y], [state, a, b]);
+                let rate = equation::rate(&mut walk.steps, [x, y], seen.depth, [state, a, b]);
                 let left = rate.powi(seen.depth as i32);
                 seen.off = if rate < 1.0 {
                     seen.next / (1.0 - rate)
