@@ -94,7 +94,15 @@ fn solve<T: Real>(point: &mut Point<T>, b: &[T], v: &mut [T], tolerance: f64) ->
     let cg = Cg::new().tolerance(tolerance);
     let mut room = vec![T::zero(); system::scratch::<T>(&cg, b.len(), false)];
     let (room, meter) = (&mut room[..], Meter::new());
-    let solution = system::solve(&cg, point, None, b, v, Scratch::new(room, &meter), false);
+    let solution = system::solve(
+        &cg,
+        point,
+        None,
+        b,
+        (v, &mut []),
+        Scratch::new(room, &meter),
+        false,
+    );
     (!solution.flawed).then_some(())
 }
 

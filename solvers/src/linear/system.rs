@@ -34,7 +34,8 @@ pub(crate) fn scratch<T: Real>(solver: &dyn LinearSolver<T>, n: usize, probe: bo
 }
 
 /// Solves `H v = b` at the point's linearisation, from the `v` given, and leaves `H v` and the cross
-/// product with v in the point. `probe` looks for a flat direction that b hides.
+/// product with v in the point. `kept` is what the last system left, or nothing; `probe` looks for a flat
+/// direction that b hides.
 ///
 /// On a face the system is its own, `M u = b`, and what is left in the point is the product with
 /// `v = D u`; scratch is then one vector more.
@@ -43,7 +44,7 @@ pub(crate) fn solve<T: Real>(
     point: &mut Point<T>,
     mut face: Option<&mut Face<'_, T>>,
     b: &[T],
-    v: &mut [T],
+    (v, kept): (&mut [T], &mut [T]),
     scratch: Scratch<'_, T>,
     probe: bool,
 ) -> Solution {
@@ -54,11 +55,23 @@ pub(crate) fn solve<T: Real>(
         true => flat_direction(point, &mut face, b.len(), &mut scratch, &mut curvature),
         false => None,
     };
+    if let Some(face) = &mut face {
+        // What it loses is no part of the system there.
+        (kept.chunks_exact_mut(b.len().max(1))).for_each(|kept| face.project(kept));
+    }
     let (mut residual, mut outcome, mut iterations) = (f64::NAN, Outcome::Exhausted, 0);
     // The solver's own residual drifts from the true one by rounding: one that ends short of the
     // tolerance goes on from where it is.
     for _ in 0..3 {
-        let report = run(solver, point, &mut face, b, v, &mut scratch, &mut curvature);
+        let report = run(
+            solver,
+            point,
+            &mut face,
+            b,
+            (v, kept),
+            &mut scratch,
+            &mut curvature,
+        );
         iterations += report.iterations;
         residual = relative_residual(product(point, &mut face, v, hv), b);
         outcome = report.outcome;
@@ -121,18 +134,20 @@ fn run<T: Real>(
     point: &mut Point<T>,
     face: &mut Option<&mut Face<'_, T>>,
     b: &[T],
-    v: &mut [T],
+    (v, kept): (&mut [T], &mut [T]),
     scratch: &mut Scratch<'_, T>,
     curvature: &mut Curvature,
 ) -> Report {
     let (report, met) = match face {
         Some(face) => {
             let mut h = OnFace::new(point, face);
-            (solver.solve(&mut h, b, v, scratch), h.curvature())
+            let report = solver.solve_keeping(&mut h, b, v, kept, scratch);
+            (report, h.curvature())
         }
         None => {
             let mut h = Hessian::of(point);
-            (solver.solve(&mut h, b, v, scratch), h.curvature())
+            let report = solver.solve_keeping(&mut h, b, v, kept, scratch);
+            (report, h.curvature())
         }
     };
     *curvature = curvature.and(met);
@@ -182,7 +197,7 @@ fn flat_direction<T: Real>(
     }
     v.fill(T::zero());
     let cg = Cg::new().tolerance(1e-3).max_iterations(n);
-    run(&cg, point, face, b, v, &mut scratch, curvature)
+    run(&cg, point, face, b, (v, &mut []), &mut scratch, curvature)
         .outcome
         .flaw()
 }
