@@ -154,6 +154,10 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         self.linear.room(dim_y)
     }
 
+    fn implicit(&self) -> Option<&dyn LinearSolver<T>> {
+        Some(&self.linear)
+    }
+
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
         self.parts().differentiate(call)
     }

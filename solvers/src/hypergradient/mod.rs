@@ -31,6 +31,7 @@ use autodiff::Real;
 use nalgebra::DVector;
 
 use crate::catalogue::Entry;
+use crate::linear::LinearSolver;
 use crate::{Bilevel, Estimate, Workspace};
 
 /// The name of a strategy.
@@ -272,6 +273,14 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
         false
     }
 
+    /// The solver of `H v = b` of a strategy that differentiates the solution of a smooth lower level by
+    /// the implicit function theorem, at whatever y it found: none unless it says so. Several
+    /// [cotangents](crate::Layer::pull_back) are then pulled back by one
+    /// [block](crate::linear::LinearSolver::solve_block).
+    fn implicit(&self) -> Option<&dyn LinearSolver<T>> {
+        None
+    }
+
     /// Checks the settings, before any work.
     ///
     /// # Errors
@@ -387,6 +396,10 @@ impl<T: Real, S: Strategy<T> + ?Sized> Strategy<T> for Arc<S> {
 
     fn follows_upper(&self) -> bool {
         (**self).follows_upper()
+    }
+
+    fn implicit(&self) -> Option<&dyn LinearSolver<T>> {
+        (**self).implicit()
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {

@@ -33,6 +33,7 @@ pub use nystrom::{Nystrom, Sketch};
 pub use one_step::OneStep;
 pub use pcg::{Pcg, Preconditioner, Sketched};
 pub use recycled::Recycled;
+pub use system::Solved;
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -27,7 +27,8 @@ use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat,
 /// [`Descent`](crate::Descent), which saves it. It changes how many iterations a system takes, and no
 /// solution. W need not fit the H it meets: what became dependent is left out, and any space of
 /// positive curvature will do. A solve that met a flaw keeps nothing; neither does one that took no more
-/// iterations than W would cost.
+/// iterations than W would cost. Where W did not pay, as many systems are solved without it as after the
+/// last such attempt, and as many again.
 ///
 /// # Requirements on the problem
 /// As [`Cg`](super::Cg). Negative or no curvature in W is reported as along a search direction; the
@@ -39,7 +40,8 @@ use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat,
 /// `16 dim_y · rank` for the Ritz vectors; seven times `dim_y · rank` scalars.
 ///
 /// It pays where a few eigenvalues stand apart from the others and a system takes several times as many
-/// iterations as the rank; where eigenvalues are spread evenly, it saves about what W costs.
+/// iterations as the rank. Where eigenvalues are spread evenly, or are few with many eigenvectors each, it
+/// saves less than W costs.
 ///
 /// # Reference
 /// Y. Saad, M. Yeung, J. Erhel and F. Guyomarc'h, A deflated version of the conjugate gradient algorithm,
@@ -107,8 +109,43 @@ impl Recycled {
         self
     }
 
+    /// Vectors that are kept: fewer than four unknowns need none.
     fn vectors(&self, n: usize) -> usize {
-        self.rank.min(n)
+        if n < 4 { 0 } else { self.rank.min(n) }
+    }
+}
+
+/// What is kept beside the vectors: whether they paid.
+const NOTES: usize = 3;
+
+/// The longest pause between two systems that W is tried on, in systems.
+const LONGEST: f64 = 64.0;
+
+/// Whether W pays, as it is kept: in three numbers.
+struct Notes<'k, T>(&'k mut [T]);
+
+impl<T: Real> Notes<'_, T> {
+    /// Whether W is to be used.
+    fn are_good(&self) -> bool {
+        self.0.first().is_none_or(|wait| !(wait.f64() > 0.0))
+    }
+
+    /// What a system took with a W of this many vectors. One that took as much as the last one without W is
+    /// followed by a pause, which doubles each time.
+    fn take(&mut self, iterations: usize, vectors: usize) {
+        let [wait, pause, without] = &mut *self.0 else {
+            return;
+        };
+        let cost = (iterations + vectors) as f64;
+        if vectors == 0 {
+            *without = T::of(cost);
+            *wait = T::of((wait.f64() - 1.0).max(0.0));
+        } else if cost < without.f64() {
+            *pause = T::zero();
+        } else {
+            *pause = T::of((2.0 * pause.f64()).clamp(1.0, LONGEST));
+            *wait = *pause;
+        }
     }
 }
 
@@ -134,7 +171,10 @@ impl<T: Real> LinearSolver<T> for Recycled {
     }
 
     fn kept(&self, n: usize) -> usize {
-        n * self.vectors(n)
+        match self.vectors(n) {
+            0 => 0,
+            vectors => n * vectors + NOTES,
+        }
     }
 
     fn block(&self, n: usize) -> usize {
@@ -180,9 +220,11 @@ impl<T: Real> LinearSolver<T> for Recycled {
         };
         let until = (tolerance, self.max_iterations.unwrap_or(4 * n + 100));
         let vectors = if kept.is_empty() { 0 } else { self.vectors(n) };
+        let (kept, notes) = kept.split_at_mut(n * vectors);
+        let mut notes = Notes(notes);
         let mut ritz = Ritz::new(n, vectors, rest);
         let mut flaw = None;
-        if norm(r).f64() > tolerance {
+        if notes.are_good() && norm(r).f64() > tolerance {
             flaw = ritz.recall(h, kept);
         }
         let (mut space, mut window) = ritz.split();
@@ -200,10 +242,14 @@ impl<T: Real> LinearSolver<T> for Recycled {
         let vectors = [r, p, hp, best];
         let report = iterate(&mut collecting, v, vectors, until, preconditioned);
         v.iter_mut().for_each(|v| *v *= scale);
-        let count = window.count;
+        let (count, used) = (window.count, space.count);
+        if count > 0 {
+            notes.take(report.iterations, used);
+        }
         let outcome = flaw.unwrap_or_else(|| ritz.left(count, report, kept));
         if outcome.flaw().is_some() {
             kept.fill(T::zero());
+            notes.0.fill(T::zero());
         }
         Report { outcome, ..report }
     }

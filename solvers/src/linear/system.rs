@@ -1,7 +1,7 @@
 //! The linear system of implicit differentiation, with what its solution tells.
 
 use autodiff::kernels::{dot, norm};
-use autodiff::{Point, Real};
+use autodiff::{Inputs, Point, Real};
 
 use crate::Status;
 use crate::accuracy::{Curvature, PROBED};
@@ -100,17 +100,7 @@ pub(crate) fn solve<T: Real>(
     };
     curvature.see(v.len(), v, hv);
     let flaw = flaw.or_else(|| curvature_along(v, hv));
-    let status = match flaw {
-        Some(status) => status,
-        // A factorisation answers as exactly as rounding lets it.
-        None if residual <= tolerance.max(1e3 * T::EPSILON) => Status::Converged,
-        None if residual.is_nan() => Status::in_a_product(),
-        None if outcome == Outcome::Approximate => Status::LinearApproximate { residual },
-        None => Status::LinearNotConverged {
-            residual,
-            tolerance,
-        },
-    };
+    let status = flaw.unwrap_or_else(|| reached::<T>(outcome, residual, tolerance));
     let flawed = matches!(
         status,
         Status::SingularHessian { .. }
@@ -126,6 +116,93 @@ pub(crate) fn solve<T: Real>(
         curvature,
         error: relative(curvature.distance(residual * norm(b).f64()), norm(v).f64()),
     }
+}
+
+/// What a residual says of a solution where nothing is wrong with H.
+fn reached<T: Real>(outcome: Outcome, residual: f64, tolerance: f64) -> Status {
+    // A factorisation answers as exactly as rounding lets it.
+    if residual <= tolerance.max(1e3 * T::EPSILON) {
+        Status::Converged
+    } else if residual.is_nan() {
+        Status::in_a_product()
+    } else if outcome == Outcome::Approximate {
+        Status::LinearApproximate { residual }
+    } else {
+        Status::LinearNotConverged {
+            residual,
+            tolerance,
+        }
+    }
+}
+
+/// How one of several systems with the same H was solved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Solved {
+    /// How it ended.
+    pub status: Status,
+    /// ‖Hv − b‖ / ‖b‖, recomputed from v; ‖Hv‖ for b = 0.
+    pub residual: f64,
+    /// Iterations, of a block with the others where they are solved together.
+    pub iterations: usize,
+}
+
+/// Solves `H v = b` at the point's linearisation for each of `count` right-hand sides in `b`, one after
+/// the other, from those in `v`; leaves `H v` and the cross products of all in the point. There may be
+/// [`BLOCK`](super::dense::BLOCK) of them.
+pub(crate) fn solve_block<T: Real>(
+    solver: &dyn LinearSolver<T>,
+    point: &mut Point<T>,
+    b: &[T],
+    v: &mut [T],
+    count: usize,
+    scratch: &mut Scratch<'_, T>,
+) -> Vec<Solved> {
+    let (n, tolerance) = (b.len() / count, solver.tolerance());
+    let mut reports = vec![Report::BEGUN; count];
+    let mut iterations = vec![0; count];
+    let measured = |point: &mut Point<T>, v: &[T]| -> Vec<f64> {
+        point.second_block(count, &[None, Some(v)], Inputs::ALL);
+        let each = point.product(1).chunks_exact(n).zip(b.chunks_exact(n));
+        each.map(|(hv, b)| relative_residual(hv, b)).collect()
+    };
+    let mut residuals = Vec::new();
+    // As one system is: rounding may leave it short of the tolerance.
+    for _ in 0..3 {
+        solver.solve_block(&mut Hessian::of(point), b, v, &mut reports, scratch);
+        for (sum, report) in iterations.iter_mut().zip(&reports) {
+            *sum += report.iterations;
+        }
+        residuals = measured(point, v);
+        let converged = reports.iter().all(|r| r.outcome == Outcome::Converged);
+        if !converged || residuals.iter().all(|r| *r <= tolerance) {
+            break;
+        }
+    }
+    let hopeless =
+        |j: usize| matches!(reports[j].outcome, Outcome::Inconsistent { .. }) && residuals[j] > 1.0;
+    if (0..count).any(hopeless) {
+        // Nothing at all leaves less.
+        let all = (0..count).filter(|j| hopeless(*j));
+        all.for_each(|j| v[j * n..][..n].fill(T::zero()));
+        residuals = measured(point, v);
+    }
+    let each = v.chunks_exact(n).zip(point.product(1).chunks_exact(n));
+    let each = each.zip(reports.iter().zip(residuals).zip(iterations));
+    each.map(|((v, hv), ((report, residual), iterations))| {
+        let flaw = match report.outcome.flaw() {
+            Some(Status::InconsistentSystem { .. }) => {
+                Some(Status::InconsistentSystem { residual })
+            }
+            flaw => flaw.or_else(|| curvature_along(v, hv)),
+        };
+        let status = flaw.unwrap_or_else(|| reached::<T>(report.outcome, residual, tolerance));
+        Solved {
+            status,
+            residual,
+            iterations,
+        }
+    })
+    .collect()
 }
 
 /// A solve with H, or on the face.

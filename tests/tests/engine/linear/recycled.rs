@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solvers::linear::{Cg, LinearSolver, Outcome, Recycled, Report, Scratch};
-use solvers::{Aid, At, Bilevel, Descent, Method, Optimiser, Part, Strategy};
+use solvers::{Aid, At, Bilevel, Descent, LowerSolve, Method, Optimiser, Part, Strategy};
 
 use crate::linear::system::{System, definite, relative};
 
@@ -75,6 +75,29 @@ fn a_kept_space_of_the_extreme_eigenvectors_leaves_the_condition_of_the_rest() {
     );
 }
 
+/// Two eigenvalues, each of many eigenvectors: the search takes two iterations whatever is kept, and
+/// what is kept is tried after 1, 2, 4, 8, … systems.
+#[test]
+fn what_does_not_pay_is_tried_ever_less_often() {
+    let n = 60;
+    let values: Vec<f64> = (0..n).map(|i| 1.0 + (i % 6) as f64).collect();
+    let solver = Recycled::new(4);
+    let mut kept = room::<f64>(&solver, n);
+    let (mut tried, mut seed) = (Vec::new(), 0);
+    for k in 0..40 {
+        seed += 1;
+        let other = System::new(&vec![1.0; n], seed).b;
+        let system = System::new(&values, 3).with(other);
+        let (report, v, products) = keeping(&system, &solver, &mut kept);
+        assert_eq!(report.outcome, Outcome::Converged);
+        assert!(relative(&v, &system.solution()) < 1e-9);
+        if products > report.iterations {
+            tried.push(k);
+        }
+    }
+    assert_eq!(tried, [1, 3, 6, 11, 20, 37]);
+}
+
 #[test]
 fn without_anything_kept_it_is_conjugate_gradients_to_the_bit() {
     let system = System::new(&apart(60, 0.0), 1);
@@ -91,7 +114,7 @@ fn an_easy_system_leaves_nothing() {
     let mut kept = room::<f64>(&solver, 30);
     let system = System::new(&[2.0; 30], 1);
     assert_eq!(keeping(&system, &solver, &mut kept).0.iterations, 1);
-    assert_eq!(kept, vec![0.0; 150]);
+    assert_eq!(kept[..150], vec![0.0; 150]);
 }
 
 proptest! {
@@ -110,8 +133,11 @@ proptest! {
         let solver = Recycled::new(rank).tolerance(1e-12);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut kept = room::<f64>(&solver, n);
-        kept.fill_with(|| 10f64.powi(size) * rng.random_range(-1.0..1.0));
-        if twice && kept.len() >= 2 * n {
+        let vectors = n * rank.min(n);
+        if n > 3 {
+            kept[..vectors].fill_with(|| 10f64.powi(size) * rng.random_range(-1.0..1.0));
+        }
+        if twice && n > 3 && rank > 1 {
             let (first, rest) = kept.split_at_mut(n);
             rest[..n].copy_from_slice(first);
         }
@@ -147,17 +173,21 @@ proptest! {
 #[test]
 fn single_precision_keeps_a_space_too() {
     let n = 80;
-    let solver = Recycled::new(6);
+    let solver = Recycled::new(4);
     let mut kept = room::<f32>(&solver, n);
+    let at = |i: i32| match i {
+        0..4 => 1e-3 * 2f64.powi(i),
+        _ => 1.0 + f64::from(i) / 80.0,
+    };
+    let system = System::new(&(0..80).map(at).collect::<Vec<_>>(), 7);
     let mut iterations = Vec::new();
     for _ in 0..4 {
-        let values: Vec<f64> = apart(n, 0.0).iter().map(|v| v.clamp(1e-2, 1e2)).collect();
-        let (report, _, _) = keeping(&System::new(&values, 7), &solver, &mut kept);
+        let (report, ..) = keeping(&system, &solver, &mut kept);
         assert_eq!(report.outcome, Outcome::Converged);
         iterations.push(report.iterations);
     }
-    let later: usize = iterations[1..].iter().sum();
-    assert!(5 * later < 4 * 3 * iterations[0], "{iterations:?}");
+    let saves = iterations[1..].iter().all(|i| i + 4 < iterations[0]);
+    assert!(saves, "{iterations:?}");
 }
 
 #[test]
@@ -173,7 +203,7 @@ fn a_kept_direction_without_curvature_or_with_negative_is_told_and_forgotten() {
         let system = System::diagonal(&values, b.as_slice());
         let plain = system.solve::<f64>(&Cg::new());
         assert_eq!(plain.report.outcome, Outcome::Converged);
-        let mut kept = [unit(0).as_slice(), unit(n - 1).as_slice()].concat();
+        let mut kept = [unit(0).as_slice(), unit(n - 1).as_slice(), &[0.0; 3]].concat();
         let (report, v, _) = keeping(&system, &solver, &mut kept);
         match report.outcome {
             Outcome::Negative { relative_curvature } if is_negative => {
@@ -199,7 +229,7 @@ fn a_flat_direction_that_was_kept_alone_is_held_against_what_the_search_meets() 
     values[0] = 1e-17;
     let system = System::diagonal(&values, &[1.0; 30]);
     let solver = Recycled::new(1);
-    let mut kept = vec![0.0; n];
+    let mut kept = room::<f64>(&solver, n);
     kept[0] = 1.0;
     let (report, ..) = keeping(&system, &solver, &mut kept);
     assert!(
@@ -221,28 +251,36 @@ fn products_that_are_not_finite_are_told_and_nothing_is_kept_of_them() {
     assert!(kept.iter().all(|v| *v == 0.0));
 }
 
-fn products(
-    problem: &Bilevel<f64>,
-    aid: impl Strategy<f64> + Clone + 'static,
-) -> (usize, DVector<f64>) {
-    let optimiser = Optimiser::GradientDescent { rate: 1e-6 };
-    let descent = Descent::new(aid, optimiser, 20)
-        .warm_start(true)
-        .warm_linear(true);
-    let x = DVector::from_element(problem.dim_x(), 0.1);
-    let mut run = descent.begin(problem, x).expect("valid settings");
-    let last = std::iter::from_fn(|| run.step()).last().expect("steps");
-    assert!(last.status.is_success(), "{}", last.status);
-    (last.oracles.hvps(), run.x().clone())
+/// Products with H that the linear systems of twenty steps of descent take, each started from the last
+/// solution, and where they lead.
+fn products(problem: &Bilevel<f64>, linear: impl LinearSolver<f64>) -> (usize, DVector<f64>) {
+    let aid = Aid::with(linear).lower(LowerSolve::Start);
+    let mut work = problem.workspace();
+    let mut x = DVector::from_element(problem.dim_x(), 0.1);
+    let mut guess = DVector::zeros(problem.dim_y());
+    let mut kept = vec![0.0; aid.kept(problem)];
+    let mut products = 0;
+    for _ in 0..20 {
+        let y = Aid::direct()
+            .hypergradient(problem, &x, &mut work)
+            .expect("valid")
+            .y;
+        let at = At::new(&x).start(&y).linear(&mut guess).kept(&mut kept);
+        let found = aid.hypergradient_at(problem, at, &mut work).expect("valid");
+        assert!(found.linear_residual.is_some_and(|r| r <= 1e-10), "{found}");
+        products += found.oracles.lower.hvps;
+        x -= 0.05 * found.hypergradient.normalize();
+    }
+    (products, x)
 }
 
-/// ½ yᵀ(C + e^{x} I)y − bᵀy with four eigenvalues of C far above the others and four at 0.
+/// ½ yᵀ(C + e^{x} I)y − bᵀy with four eigenvalues of C far above the others and four far below.
 fn ridge() -> Bilevel<f64> {
-    let values: Vec<f64> = (0..100)
+    let values: Vec<f64> = (0..100i32)
         .map(|i| match i {
-            0..4 => 0.0,
-            4..8 => 1e3 * (i as f64),
-            _ => 3.0 + i as f64 / 100.0,
+            0..4 => 1e-3 * 5f64.powi(i),
+            4..8 => 1e3 * f64::from(i),
+            _ => 1.0 + f64::from(i) / 20.0,
         })
         .collect();
     let system = System::new(&values, 4);
@@ -262,8 +300,8 @@ fn ridge() -> Bilevel<f64> {
 #[test]
 fn a_run_takes_fewer_products_and_goes_where_plain_conjugate_gradients_go() {
     let problem = ridge();
-    let (plain, x) = products(&problem, Aid::cg());
-    let (recycled, again) = products(&problem, Aid::with(Recycled::new(8)));
+    let (plain, x) = products(&problem, Cg::new());
+    let (recycled, again) = products(&problem, Recycled::new(8));
     assert!((x - again).norm() < 1e-8);
     assert!(3 * recycled < 2 * plain, "{recycled} and {plain}");
 }
@@ -355,7 +393,7 @@ fn a_run_that_is_saved_goes_on_with_what_was_kept() {
 }
 
 #[test]
-#[should_panic(expected = "what was kept has 3 entries: aid-recycled-cg keeps 16 on this problem")]
+#[should_panic(expected = "what was kept has 3 entries: aid-recycled-cg keeps 19 on this problem")]
 fn a_space_of_another_problem_is_refused() {
     let lower = objective(|x: Var, y: Var| (y - x).norm_squared());
     let upper = objective(|_: Var, y: Var| y.sum());
