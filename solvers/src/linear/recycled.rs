@@ -9,7 +9,6 @@ use crate::default_tolerance;
 use crate::hypergradient::Room;
 
 use super::cg::{Preconditioned, iterate};
-use super::dense::BLOCK;
 use super::small::{eigen, follow, gram, orthonormalise, rotate};
 use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat, scaled_residual};
 
@@ -35,8 +34,8 @@ use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat,
 /// answer is then that of plain CG.
 ///
 /// # Cost in oracle calls
-/// As many Hessian-vector products as the rank, in blocks of sixteen, where there is a W and the first
-/// guess does not do; then those of [`Cg`](super::Cg). `8 dim_y · rank` operations an iteration, and some
+/// As many Hessian-vector products as the rank, where there is a W and the first guess does not do;
+/// then those of [`Cg`](super::Cg). `8 dim_y · rank` operations an iteration, and some
 /// `16 dim_y · rank` for the Ritz vectors; seven times `dim_y · rank` scalars.
 ///
 /// It pays where a few eigenvalues stand apart from the others and a system takes several times as many
@@ -177,10 +176,6 @@ impl<T: Real> LinearSolver<T> for Recycled {
         }
     }
 
-    fn block(&self, n: usize) -> usize {
-        self.vectors(n).clamp(1, BLOCK)
-    }
-
     fn room(&self, n: usize) -> Room {
         let kept = LinearSolver::<T>::kept(self, n) * size_of::<T>();
         Room {
@@ -301,9 +296,10 @@ impl<'s, T: Real> Ritz<'s, T> {
         if rank == 0 {
             return None;
         }
-        for first in (0..rank).step_by(BLOCK) {
-            let entries = n * first..n * (first + BLOCK).min(rank);
-            h.apply(&self.z[entries.clone()], &mut self.hz[entries]);
+        // Not as a block, which would hold more where something was kept than where nothing was.
+        let products = self.hz.chunks_exact_mut(n);
+        for (z, hz) in self.z[..rank * n].chunks_exact(n).zip(products) {
+            h.apply(z, hz);
         }
         let hz = &self.hz[..rank * n];
         if hz.iter().any(|h| !h.is_finite()) {
