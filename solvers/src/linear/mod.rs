@@ -309,7 +309,7 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
 fn unknowns<T>(b: &[T], v: &[T], reports: &[Report]) -> usize {
     let count = reports.len();
     assert!(
-        b.len() == v.len() && count > 0 && b.len() % count == 0 && b.len() >= count,
+        b.len() == v.len() && count > 0 && b.len().is_multiple_of(count) && b.len() >= count,
         "right-hand sides of {} and solutions of {} entries for {count} reports",
         b.len(),
         v.len()
