@@ -38,14 +38,14 @@ use crate::{Workspace, certificate::Stated};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Layer<T: Real> {
-    problem: Bilevel<T>,
+    pub(crate) problem: Bilevel<T>,
 }
 
 /// One row of a batch: where a layer is called, and what comes back to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row<T: Real> {
-    x: DVector<T>,
-    start: Option<DVector<T>>,
+    pub(crate) x: DVector<T>,
+    pub(crate) start: Option<DVector<T>>,
     cotangent: Option<DVector<T>>,
     guess: Option<DVector<T>>,
 }

@@ -52,6 +52,7 @@ mod problem;
 pub mod sampling;
 mod schedule;
 mod scratch;
+mod sensitivities;
 mod settling;
 mod workspace;
 
@@ -80,6 +81,7 @@ pub use optimiser::{Moving, Optimise, Optimiser};
 pub use part::{Entrywise, Need, Parameter, Part, ProximalMap};
 pub use problem::{Bilevel, ProblemError};
 pub use schedule::Schedule;
+pub use sensitivities::Sensitivities;
 pub use workspace::Workspace;
 
 /// The tolerance that residuals are solved to unless told otherwise: 1e-10 in `f64`, 1e-5 in `f32`.

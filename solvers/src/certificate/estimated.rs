@@ -162,7 +162,8 @@ fn solve<T: Real>(
     let on_face = if face.is_some() { b.len() } else { 0 };
     let mut room = vec![T::zero(); system::scratch::<T>(&cg, b.len(), false) + on_face];
     let (room, meter) = (&mut room[..], Meter::new());
-    let solution = system::solve(&cg, point, face, b, v, Scratch::new(room, &meter), false);
+    let (v, scratch) = ((v, &mut [][..]), Scratch::new(room, &meter));
+    let solution = system::solve(&cg, point, face, b, v, scratch, false);
     (!solution.flawed).then_some(())
 }
 

@@ -143,12 +143,20 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         self.parts().scratch(problem)
     }
 
+    fn kept(&self, problem: &Bilevel<T>) -> usize {
+        self.linear.kept(problem.dim_y())
+    }
+
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
         self.parts().footprint(problem)
     }
 
     fn room(&self, dim_y: usize) -> Room {
         self.linear.room(dim_y)
+    }
+
+    fn implicit(&self) -> Option<&dyn LinearSolver<T>> {
+        Some(&self.linear)
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
@@ -201,17 +209,18 @@ impl<T: Real> Parts<'_, T> {
         n <= FEW || self.linear.room(n).dense
     }
 
-    /// The solution of the linear system, beside what the lower level or that system takes.
+    /// The solution of the linear system and what it keeps, beside what the lower level or that system takes.
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
         let n = problem.dim_y();
         let system = system::scratch(self.linear, n, true);
         let lower = self.lower.scratch(problem, self.factors(problem));
         let last = Settling::<T>::entries(self.lower.tolerance(), problem.dim_x());
-        last + match problem.part() {
-            None => n + lower.max(system).max(n),
-            // The right-hand side on the face, and its product.
-            Some(_) => 2 * n + lower.max(system + n),
-        }
+        last + self.linear.kept(n)
+            + match problem.part() {
+                None => n + lower.max(system).max(n),
+                // The right-hand side on the face, and its product.
+                Some(_) => 2 * n + lower.max(system + n),
+            }
     }
 
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
@@ -261,7 +270,13 @@ impl<T: Real> Parts<'_, T> {
         let ([on_face], mut scratch) = scratch.split(if has_part { y.len() } else { 0 });
         let given = self.lower.tolerance();
         let ([last], mut scratch) = scratch.split(Settling::<T>::entries(given, x.len()));
+        let ([kept], mut scratch) = scratch.split(self.linear.kept(y.len()));
         let mut settling = Settling::new(given, last);
+        kept.fill(T::zero());
+        let kept = match &mut call.kept {
+            Some(kept) => &mut **kept,
+            None => kept,
+        };
         own.fill(T::zero());
         let v = match &mut call.linear {
             Some(guess) => &mut **guess,
@@ -284,7 +299,14 @@ impl<T: Real> Parts<'_, T> {
         let until = (least, self.factors(problem));
         let mut solved = self.lower.solve(problem, &mut at, y, until, (upper, loops));
         let look = |at: &mut LowerAt<'_, '_, T>, y: &[T], solved: &Lower| {
-            let found = self.at(at, [y, start], solved, upper, (v, on_face), hypergradient);
+            let found = self.at(
+                at,
+                [y, start],
+                solved,
+                upper,
+                [v, kept, on_face],
+                hypergradient,
+            );
             settling.look(hypergradient, upper.gradient(0));
             // A linear system that was not solved has nothing that could settle.
             let hopeless =
@@ -355,7 +377,7 @@ impl<T: Real> Parts<'_, T> {
         [y, start]: [&[T]; 2],
         solved: &Lower,
         upper: &mut Point<T>,
-        (v, on_face): (&mut [T], &mut [T]),
+        [v, kept, on_face]: [&mut [T]; 3],
         hypergradient: &mut [T],
     ) -> Found<T> {
         let (x, point) = (at.x, &mut *at.point);
@@ -370,7 +392,7 @@ impl<T: Real> Parts<'_, T> {
         let (_, room) = at.scratch.split::<0>(0);
         let length = || solved.step.expect("proximal steps have a length");
         let solution = match at.part.as_deref_mut() {
-            None => system::solve(self.linear, point, None, b, v, room, true),
+            None => system::solve(self.linear, point, None, b, (v, kept), room, true),
             Some(part) => {
                 on_face.copy_from_slice(point.gradient(1));
                 let all_lost = self.all_lost(y.len());
@@ -384,7 +406,8 @@ impl<T: Real> Parts<'_, T> {
                     met = least;
                 }
                 let on = Some(&mut face);
-                let solution = system::solve(self.linear, point, on, on_face, v, room, true);
+                let solution =
+                    system::solve(self.linear, point, on, on_face, (v, kept), room, true);
                 face.add_by_x(point, b, hypergradient);
                 solution
             }

@@ -3,7 +3,7 @@ use nalgebra::DVector;
 
 use super::*;
 use crate::linear::{
-    Cg, Direct, FixedPoint, Gmres, LinearSolver, Minres, Neumann, Nystrom, OneStep,
+    Cg, Direct, FixedPoint, Gmres, LinearSolver, Minres, Neumann, Nystrom, OneStep, Recycled,
 };
 use crate::{
     Aid, AidStep, At, Bda, Constraint, Exact, InnerStep, Itd, LowerSolve, Proximal, StepLength,
@@ -86,6 +86,7 @@ fn peaks<T: Real>() {
         check_linear(&problem, Neumann::new().order(3));
         check_linear(&problem, FixedPoint::new().step(StepLength::Fixed(0.01)));
         check_linear(&problem, Nystrom::new(5));
+        check_linear(&problem, Recycled::new(3));
         check_linear(&problem, OneStep::new());
         check_linear(&problem, OneStep::new().step(StepLength::Fixed(0.01)));
         check(&problem, &Exact, Exact.predicted_peak_bytes(&problem));

@@ -33,6 +33,9 @@ pub struct Call<'a, T: Real> {
     /// The first guess of the linear system, to be overwritten by its solution; `None` for a cold
     /// start. Of `dim_y` entries.
     pub linear: Option<&'a mut [T]>,
+    /// What the last call kept, of [`Strategy::kept`] entries, to be overwritten with what this one keeps;
+    /// `None` where nothing is handed on.
+    pub kept: Option<&'a mut [T]>,
     /// F, whose sweeps and bytes are counted.
     pub upper: &'a mut Point<T>,
     /// g, likewise.
@@ -180,6 +183,16 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
             problem.dim_y()
         );
     }
+    let (kept, expected) = (
+        at.kept.as_ref().map(|kept| kept.len()),
+        strategy.kept(problem),
+    );
+    assert!(
+        kept.is_none_or(|kept| kept == expected),
+        "what was kept has {} entries: {} keeps {expected} on this problem",
+        kept.unwrap_or_default(),
+        strategy.name()
+    );
     work.meter.reset_peak();
     let started = Instant::now();
     let before = work.oracles();
@@ -198,8 +211,12 @@ pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
         }
     });
     // One that is not finite would spoil all later calls.
-    if let Some(v) = at.linear.filter(|v| !v.iter().all(|v| v.is_finite())) {
-        v.fill(T::zero());
+    let finite = |v: &[T]| v.iter().all(|v| v.is_finite());
+    let guess = at.linear.map(|v| v.as_mut_slice());
+    for v in guess.into_iter().chain(at.kept) {
+        if !finite(v) {
+            v.fill(T::zero());
+        }
     }
     estimate.seconds = started.elapsed().as_secs_f64();
     Ok(estimate)
@@ -230,6 +247,7 @@ fn estimate<T: Real, S: Strategy<T> + ?Sized>(
     let made = (hypergradient.len() + y.len() + of_x) * size_of::<T>();
     let _made = Claim::new(made, Category::Solver, &work.meter);
     let linear = at.linear.as_mut();
+    let kept = at.kept.as_deref_mut();
     let undefined = work
         .part
         .as_mut()
@@ -244,6 +262,7 @@ fn estimate<T: Real, S: Strategy<T> + ?Sized>(
             start: start.as_slice(),
             iteration: at.iteration,
             linear: linear.map(|v| v.as_mut_slice()),
+            kept,
             upper: &mut work.upper,
             lower: &mut work.lower,
             scratch: Scratch::new(&mut work.room, &work.meter),

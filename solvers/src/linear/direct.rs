@@ -9,7 +9,7 @@ use nalgebra::{DMatrix, DVectorView, SymmetricEigen};
 use crate::hypergradient::Room;
 
 use super::dense::{BLOCK, factor, form};
-use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, relative};
+use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, relative, unknowns};
 
 /// Forms H from `dim_y` products, in blocks of sixteen, and solves by Cholesky.
 ///
@@ -55,30 +55,51 @@ impl<T: Real> LinearSolver<T> for Direct {
         v: &mut [T],
         scratch: &mut Scratch<'_, T>,
     ) -> Report {
-        assert_eq!(b.len(), v.len(), "right-hand side and solution");
-        let n = b.len();
+        let mut report = [Report::BEGUN];
+        self.solve_block(h, b, v, &mut report, scratch);
+        report[0]
+    }
+
+    fn solve_block(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        reports: &mut [Report],
+        scratch: &mut Scratch<'_, T>,
+    ) {
+        let n = unknowns(b, v, reports);
         let bytes = LinearSolver::<T>::bytes(self, n);
         let _bytes = Claim::new(bytes, Category::Solver, scratch.meter());
         let mut dense = DMatrix::<T>::zeros(n, n);
         form(h, n, dense.as_mut_slice());
         v.copy_from_slice(b);
-        Report {
-            outcome: solve_dense(dense, v),
-            iterations: n,
+        let of_h = solve_dense(dense, v);
+        let each = b.chunks_exact(n).zip(v.chunks_exact_mut(n));
+        for ((b, v), report) in each.zip(reports) {
+            let mut outcome = of_h;
+            if outcome == Outcome::NonFinite || !b.iter().all(|b| b.is_finite()) {
+                v.fill(T::zero());
+                outcome = Outcome::NonFinite;
+            }
+            let iterations = n;
+            *report = Report {
+                outcome,
+                iterations,
+            };
         }
     }
 }
 
-/// Replaces `b` by the solution.
+/// Replaces the right-hand sides `b` by the solutions. What H is.
 fn solve_dense<T: Real>(mut h: DMatrix<T>, b: &mut [T]) -> Outcome {
-    let n = b.len();
-    if h.iter().chain(b.iter()).any(|v| !v.is_finite()) {
-        b.fill(T::zero());
+    let n = h.nrows();
+    if h.iter().any(|v| !v.is_finite()) {
         return Outcome::NonFinite;
     }
     let mut l = h.as_slice().to_vec();
     if factor(&mut l, n) {
-        cholesky::solve(&l, b);
+        b.chunks_exact_mut(n).for_each(|b| cholesky::solve(&l, b));
         return Outcome::Converged;
     }
     drop(l);
@@ -101,16 +122,19 @@ fn solve_dense<T: Real>(mut h: DMatrix<T>, b: &mut [T]) -> Outcome {
         .map(|l| l.abs().f64())
         .fold(f64::INFINITY, f64::min);
     let relative = |l: f64| relative(l, largest);
-    let given = DVectorView::from_slice(b, n);
-    let mut coordinates = eigen.eigenvectors.tr_mul(&given);
-    for (c, l) in coordinates.iter_mut().zip(eigen.eigenvalues.iter()) {
-        *c = if relative(l.abs().f64()) <= flat {
-            T::zero()
-        } else {
-            *c / *l
-        };
+    for b in b.chunks_exact_mut(n) {
+        let given = DVectorView::from_slice(b, n);
+        let mut coordinates = eigen.eigenvectors.tr_mul(&given);
+        for (c, l) in coordinates.iter_mut().zip(eigen.eigenvalues.iter()) {
+            *c = if relative(l.abs().f64()) <= flat {
+                T::zero()
+            } else {
+                *c / *l
+            };
+        }
+        b.copy_from_slice((&eigen.eigenvectors * coordinates).as_slice());
     }
-    let outcome = if relative(smallest) <= flat {
+    if relative(smallest) <= flat {
         Outcome::Singular {
             relative_curvature: relative(smallest),
         }
@@ -120,9 +144,7 @@ fn solve_dense<T: Real>(mut h: DMatrix<T>, b: &mut [T]) -> Outcome {
         }
     } else {
         Outcome::Converged
-    };
-    b.copy_from_slice((eigen.eigenvectors * coordinates).as_slice());
-    outcome
+    }
 }
 
 /// The name `aid-direct`.

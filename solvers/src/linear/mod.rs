@@ -1,6 +1,7 @@
 //! Linear solvers for `H v = b` with an H that is known by its products, symmetric unless a solver
 //! says otherwise.
 
+mod block;
 mod cg;
 mod common;
 pub(crate) mod dense;
@@ -14,6 +15,8 @@ mod neumann;
 mod nystrom;
 mod one_step;
 mod pcg;
+mod recycled;
+mod small;
 mod stationary;
 pub(crate) mod system;
 
@@ -29,6 +32,8 @@ pub use neumann::Neumann;
 pub use nystrom::{Nystrom, Sketch};
 pub use one_step::OneStep;
 pub use pcg::{Pcg, Preconditioner, Sketched};
+pub use recycled::Recycled;
+pub use system::Solved;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -58,6 +63,7 @@ pub(crate) fn entries<T: Real>() -> Vec<LinearEntry<T>> {
         nystrom::entry(),
         jacobi::entry(),
         pcg::entry(),
+        recycled::entry(),
         one_step::entry(),
     ]
 }
@@ -123,6 +129,14 @@ pub struct Report {
     pub outcome: Outcome,
     /// Iterations made.
     pub iterations: usize,
+}
+
+impl Report {
+    /// Before anything was done.
+    pub(crate) const BEGUN: Report = Report {
+        outcome: Outcome::Exhausted,
+        iterations: 0,
+    };
 }
 
 /// A solver of `H v = b`, a value of one slot of [`Aid`](crate::Aid).
@@ -217,6 +231,13 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
         }
     }
 
+    /// Entries that [`solve_keeping`](LinearSolver::solve_keeping) keeps from one system for the next, for
+    /// `n` unknowns: none, or whole vectors of `n`.
+    fn kept(&self, n: usize) -> usize {
+        let _ = n;
+        0
+    }
+
     /// The most vectors that [`solve`](LinearSolver::solve) hands to its product at once.
     fn block(&self, n: usize) -> usize {
         let _ = n;
@@ -234,6 +255,109 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
         v: &mut [T],
         scratch: &mut Scratch<'_, T>,
     ) -> Report;
+
+    /// [`solve`](LinearSolver::solve) with what the last system left in `kept`, to be overwritten with
+    /// what this one leaves: [`kept`](LinearSolver::kept) entries, zeros before the first system, or none
+    /// to begin anew. They may be changed to any others in between; what is solved for does not depend on
+    /// them.
+    ///
+    /// # Panics
+    /// As [`solve`](LinearSolver::solve).
+    fn solve_keeping(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        kept: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
+        let _ = kept;
+        self.solve(h, b, v, scratch)
+    }
+
+    /// Entries of [`Scratch`] that [`solve_block`](LinearSolver::solve_block) takes, for `count` right-hand
+    /// sides of `n` unknowns.
+    fn block_scratch(&self, n: usize, count: usize) -> usize {
+        let _ = count;
+        self.scratch(n)
+    }
+
+    /// [`solve`](LinearSolver::solve) for as many right-hand sides as there are `reports`, one after the
+    /// other in `b`, as the first guesses are in `v`. Unless a solver says otherwise it solves them so;
+    /// [`Cg`] searches for all at once, and [`Direct`] factors H once.
+    ///
+    /// # Panics
+    /// If `b` and `v` differ in length, or are not made of vectors of equal length.
+    fn solve_block(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        reports: &mut [Report],
+        scratch: &mut Scratch<'_, T>,
+    ) {
+        let n = unknowns(b, v, reports);
+        let systems = b.chunks_exact(n).zip(v.chunks_exact_mut(n));
+        for ((b, v), report) in systems.zip(reports) {
+            *report = self.solve(h, b, v, scratch);
+        }
+    }
+}
+
+/// Unknowns of each of several systems.
+#[track_caller]
+fn unknowns<T>(b: &[T], v: &[T], reports: &[Report]) -> usize {
+    let count = reports.len();
+    assert!(
+        b.len() == v.len() && count > 0 && b.len().is_multiple_of(count) && b.len() >= count,
+        "right-hand sides of {} and solutions of {} entries for {count} reports",
+        b.len(),
+        v.len()
+    );
+    b.len() / count
+}
+
+/// [`LinearSolver::solve_block`] with scratch of its own, which `meter` counts: `count` systems, whose
+/// right-hand sides stand one after the other in `b`, as the first guesses and then the solutions do in
+/// `v`.
+///
+/// # Panics
+/// If `b` and `v` differ in length, or are not made of `count` vectors.
+///
+/// # Example
+/// Two right-hand sides and their sum take as many iterations as one, with a block of two:
+/// ```
+/// use autodiff::Meter;
+/// use solvers::linear::{Cg, Outcome, solve_block};
+///
+/// let mut h = |v: &[f64], out: &mut [f64]| {
+///     for (k, (v, out)) in v.iter().zip(out).enumerate() {
+///         *out = [1.0, 2.0, 4.0][k % 3] * v;
+///     }
+/// };
+/// let b = [1.0, 0.0, 4.0, 0.0, 2.0, 4.0, 1.0, 2.0, 8.0];
+/// let mut v = [0.0; 9];
+/// let reports = solve_block(&Cg::new(), &mut h, &b, &mut v, 3, &Meter::new());
+/// assert!(reports.iter().all(|r| r.outcome == Outcome::Converged && r.iterations <= 2));
+/// let want = [1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 2.0];
+/// assert!(v.iter().zip(want).all(|(v, want)| (v - want).abs() < 1e-9));
+/// ```
+#[track_caller]
+pub fn solve_block<T: Real>(
+    solver: &dyn LinearSolver<T>,
+    h: &mut dyn Operator<T>,
+    b: &[T],
+    v: &mut [T],
+    count: usize,
+    meter: &Meter,
+) -> Vec<Report> {
+    let mut reports = vec![Report::BEGUN; count];
+    let n = unknowns(b, v, &reports);
+    let room = solver.block_scratch(n, count);
+    let mut entries = Buffer::zeros(room, Category::Solver, meter);
+    let scratch = &mut Scratch::new(&mut entries, meter);
+    solver.solve_block(h, b, v, &mut reports, scratch);
+    reports
 }
 
 /// [`LinearSolver::solve`] with scratch of its own, which `meter` counts.
@@ -281,6 +405,10 @@ impl<T: Real, S: LinearSolver<T> + ?Sized> LinearSolver<T> for Arc<S> {
         (**self).room(n)
     }
 
+    fn kept(&self, n: usize) -> usize {
+        (**self).kept(n)
+    }
+
     fn block(&self, n: usize) -> usize {
         (**self).block(n)
     }
@@ -293,5 +421,31 @@ impl<T: Real, S: LinearSolver<T> + ?Sized> LinearSolver<T> for Arc<S> {
         scratch: &mut Scratch<'_, T>,
     ) -> Report {
         (**self).solve(h, b, v, scratch)
+    }
+
+    fn solve_keeping(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        kept: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
+        (**self).solve_keeping(h, b, v, kept, scratch)
+    }
+
+    fn block_scratch(&self, n: usize, count: usize) -> usize {
+        (**self).block_scratch(n, count)
+    }
+
+    fn solve_block(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        reports: &mut [Report],
+        scratch: &mut Scratch<'_, T>,
+    ) {
+        (**self).solve_block(h, b, v, reports, scratch);
     }
 }

@@ -1,7 +1,7 @@
 //! The linear system of implicit differentiation, with what its solution tells.
 
 use autodiff::kernels::{dot, norm};
-use autodiff::{Point, Real};
+use autodiff::{Inputs, Point, Real};
 
 use crate::Status;
 use crate::accuracy::{Curvature, PROBED};
@@ -34,7 +34,8 @@ pub(crate) fn scratch<T: Real>(solver: &dyn LinearSolver<T>, n: usize, probe: bo
 }
 
 /// Solves `H v = b` at the point's linearisation, from the `v` given, and leaves `H v` and the cross
-/// product with v in the point. `probe` looks for a flat direction that b hides.
+/// product with v in the point. `kept` is what the last system left, or nothing; `probe` looks for a flat
+/// direction that b hides.
 ///
 /// On a face the system is its own, `M u = b`, and what is left in the point is the product with
 /// `v = D u`; scratch is then one vector more.
@@ -43,7 +44,7 @@ pub(crate) fn solve<T: Real>(
     point: &mut Point<T>,
     mut face: Option<&mut Face<'_, T>>,
     b: &[T],
-    v: &mut [T],
+    (v, kept): (&mut [T], &mut [T]),
     scratch: Scratch<'_, T>,
     probe: bool,
 ) -> Solution {
@@ -54,11 +55,23 @@ pub(crate) fn solve<T: Real>(
         true => flat_direction(point, &mut face, b.len(), &mut scratch, &mut curvature),
         false => None,
     };
+    if let Some(face) = &mut face {
+        // What it loses is no part of the system there.
+        (kept.chunks_exact_mut(b.len().max(1))).for_each(|kept| face.project(kept));
+    }
     let (mut residual, mut outcome, mut iterations) = (f64::NAN, Outcome::Exhausted, 0);
     // The solver's own residual drifts from the true one by rounding: one that ends short of the
     // tolerance goes on from where it is.
     for _ in 0..3 {
-        let report = run(solver, point, &mut face, b, v, &mut scratch, &mut curvature);
+        let report = run(
+            solver,
+            point,
+            &mut face,
+            b,
+            (v, kept),
+            &mut scratch,
+            &mut curvature,
+        );
         iterations += report.iterations;
         residual = relative_residual(product(point, &mut face, v, hv), b);
         outcome = report.outcome;
@@ -87,17 +100,7 @@ pub(crate) fn solve<T: Real>(
     };
     curvature.see(v.len(), v, hv);
     let flaw = flaw.or_else(|| curvature_along(v, hv));
-    let status = match flaw {
-        Some(status) => status,
-        // A factorisation answers as exactly as rounding lets it.
-        None if residual <= tolerance.max(1e3 * T::EPSILON) => Status::Converged,
-        None if residual.is_nan() => Status::in_a_product(),
-        None if outcome == Outcome::Approximate => Status::LinearApproximate { residual },
-        None => Status::LinearNotConverged {
-            residual,
-            tolerance,
-        },
-    };
+    let status = flaw.unwrap_or_else(|| reached::<T>(outcome, residual, tolerance));
     let flawed = matches!(
         status,
         Status::SingularHessian { .. }
@@ -115,24 +118,113 @@ pub(crate) fn solve<T: Real>(
     }
 }
 
+/// What a residual says of a solution where nothing is wrong with H.
+fn reached<T: Real>(outcome: Outcome, residual: f64, tolerance: f64) -> Status {
+    // A factorisation answers as exactly as rounding lets it.
+    if residual <= tolerance.max(1e3 * T::EPSILON) {
+        Status::Converged
+    } else if residual.is_nan() {
+        Status::in_a_product()
+    } else if outcome == Outcome::Approximate {
+        Status::LinearApproximate { residual }
+    } else {
+        Status::LinearNotConverged {
+            residual,
+            tolerance,
+        }
+    }
+}
+
+/// How one of several systems with the same H was solved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Solved {
+    /// How it ended.
+    pub status: Status,
+    /// ‖Hv − b‖ / ‖b‖, recomputed from v; ‖Hv‖ for b = 0.
+    pub residual: f64,
+    /// Iterations, of a block with the others where they are solved together.
+    pub iterations: usize,
+}
+
+/// Solves `H v = b` at the point's linearisation for each of `count` right-hand sides in `b`, one after
+/// the other, from those in `v`; leaves `H v` and the cross products of all in the point. There may be
+/// [`BLOCK`](super::dense::BLOCK) of them.
+pub(crate) fn solve_block<T: Real>(
+    solver: &dyn LinearSolver<T>,
+    point: &mut Point<T>,
+    b: &[T],
+    v: &mut [T],
+    count: usize,
+    scratch: &mut Scratch<'_, T>,
+) -> Vec<Solved> {
+    let (n, tolerance) = (b.len() / count, solver.tolerance());
+    let mut reports = vec![Report::BEGUN; count];
+    let mut iterations = vec![0; count];
+    let measured = |point: &mut Point<T>, v: &[T]| -> Vec<f64> {
+        point.second_block(count, &[None, Some(v)], Inputs::ALL);
+        let each = point.product(1).chunks_exact(n).zip(b.chunks_exact(n));
+        each.map(|(hv, b)| relative_residual(hv, b)).collect()
+    };
+    let mut residuals = Vec::new();
+    // As one system is: rounding may leave it short of the tolerance.
+    for _ in 0..3 {
+        solver.solve_block(&mut Hessian::of(point), b, v, &mut reports, scratch);
+        for (sum, report) in iterations.iter_mut().zip(&reports) {
+            *sum += report.iterations;
+        }
+        residuals = measured(point, v);
+        let converged = reports.iter().all(|r| r.outcome == Outcome::Converged);
+        if !converged || residuals.iter().all(|r| *r <= tolerance) {
+            break;
+        }
+    }
+    let hopeless =
+        |j: usize| matches!(reports[j].outcome, Outcome::Inconsistent { .. }) && residuals[j] > 1.0;
+    if (0..count).any(hopeless) {
+        // Nothing at all leaves less.
+        let all = (0..count).filter(|j| hopeless(*j));
+        all.for_each(|j| v[j * n..][..n].fill(T::zero()));
+        residuals = measured(point, v);
+    }
+    let each = v.chunks_exact(n).zip(point.product(1).chunks_exact(n));
+    let each = each.zip(reports.iter().zip(residuals).zip(iterations));
+    each.map(|((v, hv), ((report, residual), iterations))| {
+        let flaw = match report.outcome.flaw() {
+            Some(Status::InconsistentSystem { .. }) => {
+                Some(Status::InconsistentSystem { residual })
+            }
+            flaw => flaw.or_else(|| curvature_along(v, hv)),
+        };
+        let status = flaw.unwrap_or_else(|| reached::<T>(report.outcome, residual, tolerance));
+        Solved {
+            status,
+            residual,
+            iterations,
+        }
+    })
+    .collect()
+}
+
 /// A solve with H, or on the face.
 fn run<T: Real>(
     solver: &dyn LinearSolver<T>,
     point: &mut Point<T>,
     face: &mut Option<&mut Face<'_, T>>,
     b: &[T],
-    v: &mut [T],
+    (v, kept): (&mut [T], &mut [T]),
     scratch: &mut Scratch<'_, T>,
     curvature: &mut Curvature,
 ) -> Report {
     let (report, met) = match face {
         Some(face) => {
             let mut h = OnFace::new(point, face);
-            (solver.solve(&mut h, b, v, scratch), h.curvature())
+            let report = solver.solve_keeping(&mut h, b, v, kept, scratch);
+            (report, h.curvature())
         }
         None => {
             let mut h = Hessian::of(point);
-            (solver.solve(&mut h, b, v, scratch), h.curvature())
+            let report = solver.solve_keeping(&mut h, b, v, kept, scratch);
+            (report, h.curvature())
         }
     };
     *curvature = curvature.and(met);
@@ -182,7 +274,7 @@ fn flat_direction<T: Real>(
     }
     v.fill(T::zero());
     let cg = Cg::new().tolerance(1e-3).max_iterations(n);
-    run(&cg, point, face, b, v, &mut scratch, curvature)
+    run(&cg, point, face, b, (v, &mut []), &mut scratch, curvature)
         .outcome
         .flaw()
 }

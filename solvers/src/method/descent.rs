@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use autodiff::Real;
+use autodiff::bytes::{Buffer, Category};
 use nalgebra::DVector;
 
 use crate::estimate::Status;
@@ -75,7 +76,8 @@ impl<S, O, C> Outer<Descent<S, O>, C> {
         self
     }
 
-    /// Whether the linear system of an implicit strategy starts from its last solution.
+    /// Whether the linear system of an implicit strategy starts from its last solution, and from what its
+    /// solver [keeps](Strategy::kept).
     #[must_use]
     pub fn warm_linear(mut self, warm: bool) -> Self {
         self.rule.warm_linear = warm;
@@ -106,10 +108,15 @@ where
 
     fn begin<'p>(&self, s: &mut State<'p, T>) -> Begun<'p, T> {
         let work = s.workspace()?;
+        let kept = match self.warm_linear {
+            true => self.strategy.kept(s.problem),
+            false => 0,
+        };
         Ok(Box::new(Descending {
             strategy: self.strategy.clone(),
             warm: self.warm,
             linear: self.warm_linear.then(|| DVector::zeros(s.y.len())),
+            kept: Buffer::zeros(kept, Category::Solver, work.meter()),
             optimiser: self.optimiser.begin(s.x.len(), work.meter())?,
             before: s.x.clone(),
             work,
@@ -124,6 +131,8 @@ struct Descending<T: Real, S> {
     warm: bool,
     /// The solution of the latest linear system, if the next one starts from it.
     linear: Option<DVector<T>>,
+    /// What the latest linear system left for the next one.
+    kept: Buffer<T>,
     optimiser: Box<dyn Moving<T>>,
     /// x before a step.
     before: DVector<T>,
@@ -136,7 +145,7 @@ impl<T: Real, S: Strategy<T>> Update<T> for Descending<T, S> {
             at = at.start(&s.y);
         }
         if let Some(linear) = &mut self.linear {
-            at = at.linear(linear);
+            at = at.linear(linear).kept(&mut self.kept);
         }
         let work = &mut self.work;
         let estimate = self.strategy.hypergradient_at(s.problem, at, work);
@@ -189,6 +198,9 @@ impl<T: Real, S: Strategy<T>> Update<T> for Descending<T, S> {
         self.optimiser.visit(ledger);
         if let Some(linear) = &mut self.linear {
             ledger.entries("the solution of the linear system", linear.as_mut_slice());
+        }
+        if !self.kept.is_empty() {
+            ledger.entries("what the linear system left", &mut self.kept);
         }
     }
 }

@@ -6,6 +6,7 @@ use autodiff::arbitrary::Wave;
 use autodiff::bytes::Category;
 use autodiff::unroll::{Memory, Step, Unrolled};
 use autodiff::{Inputs, Meter, Point, Program, Shape, Var};
+use solvers::linear::{Cg, LinearSolver, Outcome, Recycled, Report, Scratch};
 
 use crate::{ALLOCATIONS, LARGE, LARGE_BYTES};
 
@@ -252,10 +253,49 @@ fn the_meter_counts_the_allocators_bytes() {
     assert_eq!(LARGE_BYTES.get(), here);
 }
 
+/// A system from what the last one left, and a block of right-hand sides.
+fn linear_systems_allocate_nothing() {
+    let (n, count, meter) = (60, 5, Meter::new());
+    let mut h = |v: &[f64], out: &mut [f64]| {
+        for (k, (v, out)) in v.iter().zip(out).enumerate() {
+            *out = (1.0 + (k % n) as f64).powi(2) * v;
+        }
+    };
+    let (b, mut v) = (vec![1.0; n], vec![0.0; n]);
+    let solver: &dyn LinearSolver<f64> = &Recycled::new(4);
+    let (mut kept, mut room) = (vec![0.0; solver.kept(n)], vec![0.0; solver.scratch(n)]);
+    steady("a recycled space", || {
+        v.fill(0.0);
+        let scratch = &mut Scratch::new(&mut room, &meter);
+        solver.solve_keeping(&mut h, &b, &mut v, &mut kept, scratch);
+    });
+    assert!(kept.iter().any(|v| *v != 0.0));
+    let several: Vec<f64> = (0..n * count).map(|i| (i as f64).sin()).collect();
+    let solver: &dyn LinearSolver<f64> = &Cg::new();
+    let mut room = vec![0.0; solver.block_scratch(n, count)];
+    let mut v = vec![0.0; n * count];
+    let (outcome, iterations) = (Outcome::Exhausted, 0);
+    let mut reports = [Report {
+        outcome,
+        iterations,
+    }; 5];
+    steady("a block of right-hand sides", || {
+        v.fill(0.0);
+        let scratch = &mut Scratch::new(&mut room, &meter);
+        solver.solve_block(&mut h, &several, &mut v, &mut reports, scratch);
+    });
+    assert!(
+        reports
+            .iter()
+            .all(|report| report.outcome == Outcome::Converged)
+    );
+}
+
 #[test]
 fn nothing_is_allocated_twice_and_every_byte_is_counted() {
     sweeps_allocate_nothing();
     products_allocate_their_packing_alone();
     loops_allocate_nothing();
+    linear_systems_allocate_nothing();
     the_meter_counts_the_allocators_bytes();
 }

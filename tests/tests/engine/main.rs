@@ -20,6 +20,7 @@ mod parts;
 mod passes;
 mod ranks;
 mod right_or_told;
+mod sensitivities;
 mod silent;
 mod sparse;
 mod stochastic;

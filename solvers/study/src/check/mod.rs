@@ -20,7 +20,7 @@ use crate::{Refused, Subject};
 pub use page::{count, table};
 
 /// Strategies, each checked against differences of the outer function that it differentiates.
-pub const STRATEGIES: [(&str, Way); 23] = [
+pub const STRATEGIES: [(&str, Way); 24] = [
     ("exact", Way::Solved),
     ("itd", Way::Unrolled),
     ("itd-taped", Way::Unrolled),
@@ -38,6 +38,7 @@ pub const STRATEGIES: [(&str, Way); 23] = [
     ("aid-nystrom:100", Way::Solved),
     ("aid-nystrom-cg", Way::Solved),
     ("aid-jacobi-cg", Way::Solved),
+    ("aid-recycled-cg", Way::Solved),
     ("aid-gmres", Way::Solved),
     ("aid-one-step", Way::Solved),
     ("aid-step", Way::Solved),

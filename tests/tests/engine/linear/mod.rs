@@ -1,18 +1,22 @@
 //! The linear solvers: one matrix of solvers and systems, and the laws of each solver.
 
+mod block;
 mod common_laws;
 mod diagonal;
 mod implicit;
 mod known_bugs;
 mod krylov;
 mod nystrom;
+mod recycled;
 mod scales;
 mod stationary;
 mod system;
 mod warm;
 
 use autodiff::Real;
-use solvers::linear::{Cg, Direct, FixedPoint, Gmres, LinearSolver, Minres, Neumann, Nystrom, Pcg};
+use solvers::linear::{
+    Cg, Direct, FixedPoint, Gmres, LinearSolver, Minres, Neumann, Nystrom, Pcg, Recycled,
+};
 
 type Solver<T> = Box<dyn LinearSolver<T>>;
 
@@ -27,6 +31,7 @@ fn exact_solvers<T: Real>(tolerance: f64) -> Vec<Solver<T>> {
         Box::new(Nystrom::new(usize::MAX)),
         Box::new(Pcg::nystrom(2).tolerance(tolerance)),
         Box::new(Pcg::jacobi(3).tolerance(tolerance)),
+        Box::new(Recycled::new(4).tolerance(tolerance)),
         Box::new(Gmres::new(12).tolerance(tolerance)),
     ]
 }

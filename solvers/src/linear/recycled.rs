@@ -1,0 +1,527 @@
+//! Conjugate gradients that keep a small space from one system for the next.
+
+use std::sync::Arc;
+
+use autodiff::Real;
+use autodiff::kernels::{axpy, dot, norm};
+
+use crate::default_tolerance;
+use crate::hypergradient::Room;
+
+use super::cg::{Preconditioned, iterate};
+use super::small::{eigen, follow, gram, orthonormalise, rotate};
+use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat, scaled_residual};
+
+/// Conjugate gradients, deflated by a space W that the last system left: recycled between the outer
+/// steps of a run, along which systems change slowly.
+///
+/// W is spanned by Ritz vectors of H: those whose removal leaves the least spread among the others, be
+/// they of the smallest or of the largest eigenvalues. H is another one in the next system, so HW is made
+/// anew. Then the solution's part in W is found at once, and the residual is preconditioned by
+/// `PᵀP + τ W E⁻¹ Wᵀ` with `P = I − HWE⁻¹Wᵀ` and `E = WᵀHW`. In exact arithmetic that is deflated CG, whose
+/// search directions are conjugate to W; but rounding does not come back multiplied by ‖HW‖ ‖E⁻¹‖. While it
+/// searches it collects new Ritz vectors from the products that are made anyway.
+///
+/// What is kept is the caller's, as a first guess is: [`At::kept`](crate::At::kept), or a run of
+/// [`Descent`](crate::Descent), which saves it. It changes how many iterations a system takes, and no
+/// solution. W need not fit the H it meets: what became dependent is left out, and any space of
+/// positive curvature will do. A solve that met a flaw keeps nothing; neither does one that took no more
+/// iterations than W would cost. Where W did not pay, as many systems are solved without it as after the
+/// last such attempt, and as many again.
+///
+/// # Requirements on the problem
+/// As [`Cg`](super::Cg). Negative or no curvature in W is reported as along a search direction; the
+/// answer is then that of plain CG.
+///
+/// # Cost in oracle calls
+/// As many Hessian-vector products as the rank, where there is a W and the first guess does not do;
+/// then those of [`Cg`](super::Cg). `8 dim_y · rank` operations an iteration, and some
+/// `16 dim_y · rank` for the Ritz vectors; seven times `dim_y · rank` scalars.
+///
+/// It pays where a few eigenvalues stand apart from the others and a system takes several times as many
+/// iterations as the rank. Where eigenvalues are spread evenly, or are few with many eigenvectors each, it
+/// saves less than W costs.
+///
+/// # Reference
+/// Y. Saad, M. Yeung, J. Erhel and F. Guyomarc'h, A deflated version of the conjugate gradient algorithm,
+/// SIAM Journal on Scientific Computing 21(5), 2000; the window of Ritz vectors after A. Stathopoulos and
+/// K. Orginos, Computing and deflating eigenvalues while solving multiple right-hand side linear systems,
+/// SIAM Journal on Scientific Computing 32(1), 2010; the symmetric form is the limited memory
+/// preconditioner of S. Gratton, A. Sartenaer and J. Tshimanga, SIAM Journal on Optimization 21(3), 2011.
+///
+/// # Example
+/// The second of two systems with six small eigenvalues:
+/// ```
+/// use autodiff::Meter;
+/// use solvers::linear::{LinearSolver, Recycled, Scratch};
+///
+/// let solver = Recycled::new(6);
+/// let meter = Meter::new();
+/// let n = 200;
+/// let mut kept = vec![0.0; LinearSolver::<f64>::kept(&solver, n)];
+/// let mut room = vec![0.0; LinearSolver::<f64>::scratch(&solver, n)];
+/// let mut iterations = Vec::new();
+/// for system in 0..2 {
+///     let mut h = |v: &[f64], out: &mut [f64]| {
+///         for (k, (v, out)) in v.iter().zip(out).enumerate() {
+///             let (i, one) = (k % n, 1.0 + (k % n) as f64 / n as f64);
+///             let apart = if i < 6 { 10f64.powf(-5.0 + i as f64 / 2.0) } else { one };
+///             *out = (apart + 1e-9 * system as f64) * v;
+///         }
+///     };
+///     let (b, mut v) = (vec![1.0; n], vec![0.0; n]);
+///     let scratch = &mut Scratch::new(&mut room, &meter);
+///     let report = solver.solve_keeping(&mut h, &b, &mut v, &mut kept, scratch);
+///     iterations.push(report.iterations);
+/// }
+/// assert!(2 * iterations[1] < iterations[0], "{iterations:?}");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recycled {
+    rank: usize,
+    tolerance: Option<f64>,
+    max_iterations: Option<usize>,
+}
+
+impl Recycled {
+    /// Keeps this many vectors, or `dim_y` if that is less. Relative residual 1e-10 (1e-5 in `f32`) and
+    /// at most `4 dim_y + 100` iterations.
+    pub fn new(rank: usize) -> Self {
+        Recycled {
+            rank,
+            tolerance: None,
+            max_iterations: None,
+        }
+    }
+
+    /// Stops at `‖Hv − b‖ ≤ tolerance ‖b‖`.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = Some(tolerance);
+        self
+    }
+
+    /// Stops after this many iterations.
+    #[must_use]
+    pub fn max_iterations(mut self, count: usize) -> Self {
+        self.max_iterations = Some(count);
+        self
+    }
+
+    /// Vectors that are kept: fewer than four unknowns need none.
+    fn vectors(&self, n: usize) -> usize {
+        if n < 4 { 0 } else { self.rank.min(n) }
+    }
+}
+
+/// What is kept beside the vectors: whether they paid.
+const NOTES: usize = 3;
+
+/// The longest pause between two systems that W is tried on, in systems.
+const LONGEST: f64 = 64.0;
+
+/// Whether W pays, as it is kept: in three numbers.
+struct Notes<'k, T>(&'k mut [T]);
+
+impl<T: Real> Notes<'_, T> {
+    /// Whether W is to be used.
+    fn are_good(&self) -> bool {
+        self.0.first().is_none_or(|wait| !(wait.f64() > 0.0))
+    }
+
+    /// What a system took with a W of this many vectors. One that took as much as the last one without W is
+    /// followed by a pause, which doubles each time.
+    fn take(&mut self, iterations: usize, vectors: usize) {
+        let [wait, pause, without] = &mut *self.0 else {
+            return;
+        };
+        let cost = (iterations + vectors) as f64;
+        if vectors == 0 {
+            *without = T::of(cost);
+            *wait = T::of((wait.f64() - 1.0).max(0.0));
+        } else if cost < without.f64() {
+            *pause = T::zero();
+        } else {
+            *pause = T::of((2.0 * pause.f64()).clamp(1.0, LONGEST));
+            *wait = *pause;
+        }
+    }
+}
+
+/// Vectors that are collected, for each one that is kept.
+const WINDOW: usize = 2;
+
+impl<T: Real> LinearSolver<T> for Recycled {
+    fn name(&self) -> &'static str {
+        "recycled-cg"
+    }
+
+    fn tolerance(&self) -> f64 {
+        self.tolerance.unwrap_or(default_tolerance::<T>())
+    }
+
+    fn complaint(&self) -> Option<String> {
+        let none = (self.rank == 0).then(|| "rank 0: expected at least 1".to_owned());
+        none.or_else(|| super::positive("tolerance", LinearSolver::<T>::tolerance(self)))
+    }
+
+    fn scratch(&self, n: usize) -> usize {
+        5 * n + Ritz::<T>::entries(n, (1 + WINDOW) * self.vectors(n))
+    }
+
+    fn kept(&self, n: usize) -> usize {
+        match self.vectors(n) {
+            0 => 0,
+            vectors => n * vectors + NOTES,
+        }
+    }
+
+    fn room(&self, n: usize) -> Room {
+        let kept = LinearSolver::<T>::kept(self, n) * size_of::<T>();
+        Room {
+            bytes: LinearSolver::<T>::bytes(self, n) + kept,
+            less: "a smaller rank, or aid-cg",
+            ..Room::default()
+        }
+    }
+
+    /// Plain [`Cg`](super::Cg): nothing was kept.
+    fn solve(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
+        self.solve_keeping(h, b, v, &mut [], scratch)
+    }
+
+    fn solve_keeping(
+        &self,
+        h: &mut dyn Operator<T>,
+        b: &[T],
+        v: &mut [T],
+        kept: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+    ) -> Report {
+        let n = b.len();
+        let tolerance = LinearSolver::<T>::tolerance(self);
+        let ([r, z, p, hp, best], rest) = scratch.split(n);
+        let Some(scale) = scaled_residual(h, b, v, r) else {
+            return Report {
+                outcome: Outcome::Converged,
+                iterations: 0,
+            };
+        };
+        let until = (tolerance, self.max_iterations.unwrap_or(4 * n + 100));
+        let vectors = if kept.is_empty() { 0 } else { self.vectors(n) };
+        let (kept, notes) = kept.split_at_mut(n * vectors);
+        let mut notes = Notes(notes);
+        let mut ritz = Ritz::new(n, vectors, rest);
+        let mut flaw = None;
+        if notes.are_good() && norm(r).f64() > tolerance {
+            flaw = ritz.recall(h, kept);
+        }
+        let (mut space, mut window) = ritz.split();
+        space.take_from(r, v);
+        let is_there = space.count > 0;
+        let mut inverse = |r: &[T], z: &mut [T]| space.precondition(r, z);
+        let preconditioned = is_there.then_some(Preconditioned {
+            inverse: &mut inverse,
+            z,
+        });
+        let mut collecting = |p: &[T], hp: &mut [T]| {
+            h.apply(p, hp);
+            window.see(p, hp);
+        };
+        let vectors = [r, p, hp, best];
+        let report = iterate(&mut collecting, v, vectors, until, preconditioned);
+        v.iter_mut().for_each(|v| *v *= scale);
+        let (count, used) = (window.count, space.count);
+        if count > 0 {
+            notes.take(report.iterations, used);
+        }
+        let outcome = flaw.unwrap_or_else(|| ritz.left(count, report, kept));
+        if outcome.flaw().is_some() {
+            kept.fill(T::zero());
+            notes.0.fill(T::zero());
+        }
+        Report { outcome, ..report }
+    }
+}
+
+/// Room for Ritz vectors with their products: those of W first, then those that are collected.
+struct Ritz<'s, T: Real> {
+    n: usize,
+    /// Vectors that are kept.
+    keep: usize,
+    /// Vectors of W.
+    count: usize,
+    z: &'s mut [T],
+    hz: &'s mut [T],
+    values: &'s mut [T],
+    along: &'s mut [T],
+    small: &'s mut [T],
+}
+
+impl<'s, T: Real> Ritz<'s, T> {
+    /// Entries for `m` vectors: with their products, three numbers for each, and two small matrices.
+    fn entries(n: usize, m: usize) -> usize {
+        2 * n * m + 3 * m + 2 * m * m
+    }
+
+    fn new(n: usize, keep: usize, scratch: Scratch<'s, T>) -> Self {
+        let m = (1 + WINDOW) * keep;
+        let ([z, hz], scratch) = scratch.take(n * m);
+        let ([values, along], scratch) = scratch.take(m);
+        let ([small], _) = scratch.take(m + 2 * m * m);
+        Ritz {
+            n,
+            keep,
+            count: 0,
+            z,
+            hz,
+            values,
+            along,
+            small,
+        }
+    }
+
+    /// W of what was `kept`, in the basis in which E is diagonal; or what H is along it.
+    fn recall(&mut self, h: &mut dyn Operator<T>, kept: &[T]) -> Option<Outcome> {
+        let n = self.n;
+        let z = &mut self.z[..kept.len()];
+        z.copy_from_slice(kept);
+        let rank = orthonormalise(z, n, T::EPSILON.sqrt(), self.small);
+        if rank == 0 {
+            return None;
+        }
+        // Not as a block, which would hold more where something was kept than where nothing was.
+        let products = self.hz.chunks_exact_mut(n);
+        for (z, hz) in self.z[..rank * n].chunks_exact(n).zip(products) {
+            h.apply(z, hz);
+        }
+        let hz = &self.hz[..rank * n];
+        if hz.iter().any(|h| !h.is_finite()) {
+            return Some(Outcome::NonFinite);
+        }
+        // E inherits the rounding of HW, which is larger where W all but misses the range of H.
+        let largest = longest(hz, n);
+        let all = (&mut self.z[..rank * n], &mut self.hz[..rank * n]);
+        ritz(n, all, rank, (self.values, self.small));
+        let flaw = told::<T>(n, self.values[0].f64(), largest);
+        if flaw.is_none() {
+            self.count = rank;
+        }
+        flaw
+    }
+
+    /// W, and the window beside it.
+    fn split(&mut self) -> (Space<'_, T>, Window<'_, T>) {
+        let at = self.count * self.n;
+        let (z, more) = self.z.split_at_mut(at);
+        let (hz, products) = self.hz.split_at_mut(at);
+        let (values, own) = self.values.split_at_mut(self.count);
+        let space = Space {
+            n: self.n,
+            count: self.count,
+            z,
+            hz,
+            values,
+            along: &mut self.along[..self.count],
+        };
+        let window = Window {
+            n: self.n,
+            keep: self.keep,
+            count: 0,
+            z: more,
+            hz: products,
+            values: own,
+            small: self.small,
+        };
+        (space, window)
+    }
+
+    /// Overwrites `kept` with the best of W and `collected` vectors of the window. How the solve ended,
+    /// with what W's curvature is beside the largest that was met.
+    fn left(&mut self, collected: usize, report: Report, kept: &mut [T]) -> Outcome {
+        if collected == 0 || report.outcome.flaw().is_some() {
+            return report.outcome;
+        }
+        let (n, all) = (self.n, self.count + collected);
+        let least = self.values[..self.count].first().map(|l| l.f64());
+        let vectors = (&mut self.z[..all * n], &mut self.hz[..all * n]);
+        let largest = longest(vectors.1, n);
+        let found = ritz(n, vectors, self.keep, (self.values, self.small));
+        kept.fill(T::zero());
+        if self.count > 0 || report.iterations > self.keep {
+            let entries = found * n;
+            kept[..entries].copy_from_slice(&self.z[..entries]);
+        }
+        least
+            .and_then(|least| told::<T>(n, least, largest))
+            .unwrap_or(report.outcome)
+    }
+}
+
+/// The largest norm of these vectors.
+fn longest<T: Real>(vectors: &[T], n: usize) -> f64 {
+    (vectors.chunks_exact(n)).fold(0.0, |most, v| norm(v).f64().max(most))
+}
+
+/// What a least curvature beside the largest says of H.
+fn told<T: Real>(n: usize, least: f64, largest: f64) -> Option<Outcome> {
+    let relative_curvature = super::common::relative(least, largest);
+    let flat = flat::<T>(n);
+    if relative_curvature < -flat {
+        Some(Outcome::Negative { relative_curvature })
+    } else if relative_curvature <= flat {
+        Some(Outcome::Singular { relative_curvature })
+    } else {
+        None
+    }
+}
+
+/// W with HW, such that `WᵀHW` is the diagonal matrix of `values`, which are positive and ascend.
+struct Space<'s, T: Real> {
+    n: usize,
+    count: usize,
+    z: &'s [T],
+    hz: &'s [T],
+    values: &'s [T],
+    /// Room for a number a vector.
+    along: &'s mut [T],
+}
+
+impl<T: Real> Space<'_, T> {
+    fn each(&self) -> impl Iterator<Item = (&[T], &[T], T)> {
+        let products = self.hz.chunks_exact(self.n);
+        let pairs = self.z.chunks_exact(self.n).zip(products);
+        pairs
+            .zip(self.values)
+            .map(|((w, hw), value)| (w, hw, *value))
+    }
+
+    /// Takes the part of the solution that is in W from the residual `r` to `v`.
+    fn take_from(&self, r: &mut [T], v: &mut [T]) {
+        for (w, hw, value) in self.each() {
+            let along = dot(w, r) / value;
+            axpy(v, along, w);
+            axpy(r, -along, hw);
+        }
+    }
+
+    /// `z ← (PᵀP + τ W E⁻¹ Wᵀ) r`, with the largest of the values for τ.
+    fn precondition(&mut self, r: &[T], z: &mut [T]) {
+        let tau = self.values[self.count - 1];
+        z.copy_from_slice(r);
+        for (w, hw, value) in self.each() {
+            axpy(z, -dot(w, r) / value, hw);
+        }
+        for k in 0..self.count {
+            let (w, hw) = (&self.z[k * self.n..], &self.hz[k * self.n..]);
+            let along = tau * dot(&w[..self.n], r) - dot(&hw[..self.n], z);
+            self.along[k] = along / self.values[k];
+        }
+        for (along, w) in self.along.iter().zip(self.z.chunks_exact(self.n)) {
+            axpy(z, *along, w);
+        }
+    }
+}
+
+/// Directions that were searched, as Ritz vectors once there are too many.
+struct Window<'s, T: Real> {
+    n: usize,
+    keep: usize,
+    count: usize,
+    z: &'s mut [T],
+    hz: &'s mut [T],
+    values: &'s mut [T],
+    small: &'s mut [T],
+}
+
+impl<T: Real> Window<'_, T> {
+    /// A direction and its product.
+    fn see(&mut self, p: &[T], hp: &[T]) {
+        let (n, size) = (self.n, norm(p));
+        if self.keep == 0 || !(size > T::zero()) || !norm(hp).is_finite() {
+            return;
+        }
+        if self.count == WINDOW * self.keep {
+            let entries = self.count * n;
+            let vectors = (&mut self.z[..entries], &mut self.hz[..entries]);
+            self.count = ritz(n, vectors, self.keep, (self.values, self.small));
+        }
+        let at = self.count * n..(self.count + 1) * n;
+        let (z, hz) = (&mut self.z[at.clone()], &mut self.hz[at]);
+        for i in 0..n {
+            (z[i], hz[i]) = (p[i] / size, hp[i] / size);
+        }
+        self.count += 1;
+    }
+}
+
+/// Replaces vectors and their products with H by at most `keep` Ritz vectors, with products and ascending
+/// values: those without which the others are least spread. Says how many.
+fn ritz<T: Real>(
+    n: usize,
+    (z, hz): (&mut [T], &mut [T]),
+    keep: usize,
+    (values, small): (&mut [T], &mut [T]),
+) -> usize {
+    let count = z.len() / n;
+    let (square, rest) = small.split_at_mut(count * count);
+    let rank = orthonormalise(z, n, T::EPSILON.sqrt(), square);
+    if rank == 0 {
+        return 0;
+    }
+    follow(hz, n, square);
+    let (z, hz) = (&mut z[..rank * n], &mut hz[..rank * n]);
+    let (u, row) = rest.split_at_mut(rank * rank);
+    let square = &mut square[..rank * rank];
+    gram(z, hz, n, square);
+    if square.iter().any(|entry| !entry.is_finite()) {
+        return 0;
+    }
+    eigen(square, rank, values, u);
+    let keep = keep.min(rank);
+    let low = lowest(&values[..rank], keep);
+    values.copy_within(low + rank - keep..rank, low);
+    u.copy_within((low + rank - keep) * rank..rank * rank, low * rank);
+    for vectors in [z, hz] {
+        rotate(vectors, n, &u[..keep * rank], row);
+    }
+    keep
+}
+
+/// How many of `keep` values that are taken from the ascending `values` are to be the lowest, the others
+/// being the highest, so that the ratio of those that stay is least.
+fn lowest<T: Real>(values: &[T], keep: usize) -> usize {
+    let rest = values.len() - keep;
+    if rest == 0 {
+        return keep;
+    }
+    // What is no more than rounding of the largest has no ratio.
+    let least = values[values.len() - 1].f64() * T::EPSILON;
+    let spread = |low: usize| values[low + rest - 1].f64() / values[low].f64().max(least);
+    let all = (0..=keep).map(|low| (low, spread(low)));
+    all.fold((keep, f64::INFINITY), |best, one| match one.1 < best.1 {
+        true => one,
+        false => best,
+    })
+    .0
+}
+
+/// The rank of `aid-recycled-cg` unless it is given.
+const RANK: usize = 8;
+
+/// The name `aid-recycled-cg`.
+pub(super) fn entry<T: Real>() -> LinearEntry<T> {
+    let about = "aid-cg, deflated by 8 vectors that the last system left; aid-recycled-cg:RANK";
+    LinearEntry::new("aid-recycled-cg[:RANK]", about, &["tolerance"], |call| {
+        let cg = Recycled::new(call.count()?.unwrap_or(RANK));
+        let tolerance = call.settings.tolerance;
+        Ok(Arc::new(tolerance.map_or(cg, |t| cg.tolerance(t))))
+    })
+    .descent("aid-cg, deflated by what the last steps left; aid-recycled-cg:RANK vectors")
+}
