@@ -16,6 +16,7 @@ mod nystrom;
 mod one_step;
 mod pcg;
 mod recycled;
+mod ritz;
 mod small;
 mod stationary;
 pub(crate) mod system;
