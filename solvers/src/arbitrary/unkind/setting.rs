@@ -7,7 +7,7 @@ use autodiff::unroll::Memory;
 
 use super::dice::Dice;
 use super::{Case, Promise};
-use crate::linear::{FixedPoint, Gmres, Minres, Neumann, Nystrom, OneStep, Pcg};
+use crate::linear::{FixedPoint, Gmres, Minres, Neumann, Nystrom, OneStep, Pcg, Recycled};
 use crate::{
     Aid, AidStep, Bda, Exact, InnerStep, Itd, Kkt, LowerSolve, Proximal, StepLength, StepSystem,
     Strategy,
@@ -27,7 +27,7 @@ pub struct Setting<T: Real> {
 }
 
 /// The kinds for a smooth lower level, as often as they are drawn.
-const SMOOTH: [&str; 37] = [
+const SMOOTH: [&str; 38] = [
     "exact",
     "aid-cg",
     "aid-cg",
@@ -41,6 +41,7 @@ const SMOOTH: [&str; 37] = [
     "aid-gmres",
     "aid-nystrom-cg",
     "aid-jacobi-cg",
+    "aid-recycled-cg",
     "aid-accelerated",
     "aid-lbfgs",
     "aid-steps",
@@ -80,7 +81,7 @@ const HELD: [&str; 8] = [
 ];
 
 /// Strategies that know a part of the problem.
-const BESIDE: [&str; 19] = [
+const BESIDE: [&str; 20] = [
     "aid-tolerance",
     "aid-tolerance",
     "aid-tolerance",
@@ -91,6 +92,7 @@ const BESIDE: [&str; 19] = [
     "aid-direct",
     "aid-minres",
     "aid-gmres",
+    "aid-recycled-cg",
     "aid-accelerated",
     "aid-steps",
     "aid-limit",
@@ -198,6 +200,9 @@ impl<T: Real> Setting<T> {
             "aid-gmres" => Setting::new(kind, Aid::with(Gmres::new(dice.pick(&[2, 5, 50])))),
             "aid-nystrom-cg" => Setting::new(kind, Aid::with(Pcg::nystrom(dice.pick(&[1, 3, 20])))),
             "aid-jacobi-cg" => Setting::new(kind, Aid::with(Pcg::jacobi(dice.pick(&[1, 3, 16])))),
+            "aid-recycled-cg" => {
+                Setting::new(kind, Aid::with(Recycled::new(dice.pick(&[1, 3, 8]))))
+            }
             "aid-accelerated" => {
                 let (tolerance, limit) = (None, None);
                 let lower = LowerSolve::Accelerated { tolerance, limit };
