@@ -1,6 +1,7 @@
 //! Which values, tangents and adjoint tangents of a program the derivative sweeps read at all.
 
 use crate::inputs::Inputs;
+use crate::linearised::Extent;
 use crate::program::{Node, Op};
 use crate::real::Real;
 use crate::rules::elementwise::{Binary, Unary};
@@ -21,6 +22,8 @@ fn adjoints_read<T: Real>(nodes: &mut [Node<T>]) {
         let bends = match node.op {
             Op::Input | Op::Constant | Op::Linear(_) => Inputs::NONE,
             Op::Unary(Unary::Neg, _) | Op::Binary(Binary::Add | Binary::Sub) => Inputs::NONE,
+            Op::Fused(ref f) if f.is_linear() => Inputs::NONE,
+            Op::Binary(Binary::Div) if of(1).depends == Inputs::NONE => Inputs::NONE,
             // One operand is a constant factor.
             Op::Binary(Binary::Mul) | Op::Bilinear(_)
                 if (0..2).any(|k| of(k).depends == Inputs::NONE) =>
@@ -45,40 +48,79 @@ fn what_is_read<T: Real>(nodes: &mut [Node<T>]) {
         let node = &mut rest[0];
         let differentiable = node.depends != Inputs::NONE;
         // The rules of a bent function of one operand may read its own value.
-        if differentiable && matches!(node.op, Op::Unary(f, _) if f != Unary::Neg) {
-            node.activity.value = true;
+        if differentiable
+            && let Op::Unary(f, _) = node.op
+            && f != Unary::Neg
+        {
+            let read = match f {
+                Unary::Square => Extent::Derivatives,
+                _ => Extent::Products,
+            };
+            node.activity.value = node.activity.value.min(read);
         }
         // Not `node.depends`, which is empty behind a stopped gradient.
         let args = node.args.iter();
         let all = args.fold(Inputs::NONE, |all, a| {
             all.union(before[*a as usize].depends)
         });
+        // Whether a sweep for products alone needs the derivative by an operand, for what comes back to
+        // it or moves with it; of products and squares the second derivative is one number.
+        let by = |operand: &Node<T>| {
+            let back = node.activity.adjoint_moves != Inputs::NONE || node.activity.tangent;
+            match operand.activity.adjoint_read != Inputs::NONE || back {
+                true => Extent::Products,
+                false => Extent::Derivatives,
+            }
+        };
+        let divides = matches!(node.op, Op::Binary(Binary::Div));
+        let by_fixed = divides && before[node.args[1] as usize].depends == Inputs::NONE;
         for k in 0..node.args.len() {
-            // What the derivative by operand k depends on, and whether operand k's value is in
+            let arg = &before[node.args[k] as usize];
+            // What the derivative by operand k depends on, and which sweeps read operand k's value in
             // the derivative by any operand.
             let (moves, read) = match node.op {
-                Op::Input | Op::Constant | Op::Linear(_) => (Inputs::NONE, false),
+                Op::Input | Op::Constant | Op::Linear(_) => (Inputs::NONE, Extent::Whole),
                 Op::Unary(Unary::Neg, _) | Op::Binary(Binary::Add | Binary::Sub) => {
-                    (Inputs::NONE, false)
+                    (Inputs::NONE, Extent::Whole)
+                }
+                Op::Fused(ref f) if f.is_linear() => {
+                    let read = match arg.depends == Inputs::NONE {
+                        true => Extent::Products,
+                        false => Extent::Whole,
+                    };
+                    (Inputs::NONE, read)
                 }
                 Op::Binary(Binary::Mul) | Op::Bilinear(_) => {
-                    let other = before[node.args[1 - k] as usize].depends;
-                    (other, other != Inputs::NONE)
+                    let other = &before[node.args[1 - k] as usize];
+                    let read = match other.depends != Inputs::NONE {
+                        true => by(other),
+                        false => Extent::Whole,
+                    };
+                    (other.depends, read)
                 }
+                // What is divided by: as a factor.
+                Op::Binary(Binary::Div) if by_fixed => {
+                    let other = &before[node.args[1 - k] as usize];
+                    let read = if k == 1 { by(other) } else { Extent::Whole };
+                    (Inputs::NONE, read)
+                }
+                Op::Unary(Unary::Square, _) => (all, by(arg)),
                 Op::Unary(..)
                 | Op::Binary(_)
                 | Op::Fused(_)
                 | Op::Gradient { .. }
-                | Op::Leaves(_) => (all, true),
+                | Op::Leaves(_) => (all, Extent::Products),
             };
-            let read = read && differentiable;
+            let read = if differentiable { read } else { Extent::Whole };
+            let value = node.activity.value.min(read);
+            let (tangent, moved) = (
+                read < Extent::Whole || node.activity.tangent,
+                node.activity.adjoint_moves.union(moves),
+            );
             let arg = &mut before[node.args[k] as usize].activity;
-            arg.value |= read || node.activity.value;
-            arg.tangent |= read || node.activity.tangent;
-            arg.adjoint_moves = arg
-                .adjoint_moves
-                .union(node.activity.adjoint_moves)
-                .union(moves);
+            arg.value = arg.value.min(value);
+            arg.tangent |= tangent;
+            arg.adjoint_moves = arg.adjoint_moves.union(moved);
         }
     }
 }

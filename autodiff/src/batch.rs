@@ -67,6 +67,9 @@ impl<'r, T: Real> Batch<'r, T> {
 
     /// The transpose of [`rows`](Batch::rows): a column for each sample of the batch.
     ///
+    /// A product with a vector, such as [`tr_matmul`](Var::tr_matmul), copies no sample: it reads them where
+    /// they are in the table, if they are [kept](crate::Storage::Whole) as they are computed with.
+    ///
     /// # Panics
     /// As [`rows`](Batch::rows).
     #[must_use]
@@ -144,6 +147,58 @@ pub fn index_of<T: Real>(entry: T) -> usize {
     index
 }
 
+/// Which samples a pass goes over.
+#[derive(Clone, Copy, Debug)]
+pub enum Places<'a, T> {
+    /// Neighbours in their order, from this one on.
+    From(usize),
+    /// Those of these indices.
+    At(&'a [T]),
+}
+
+impl<'a, T: Real> Places<'a, T> {
+    /// All samples in their order, or those of these indices, which may be neighbours.
+    ///
+    /// # Panics
+    /// If neighbours begin at no whole number from 0 on.
+    #[track_caller]
+    pub fn of(at: Option<&'a [T]>) -> Self {
+        let Some(at) = at else {
+            return Places::From(0);
+        };
+        let Some(first) = at.first() else {
+            return Places::At(at);
+        };
+        // All of them are looked at, in vectors.
+        let pairs = at.iter().zip(&at[1..]);
+        match pairs.fold(true, |all, (i, next)| all & (*next - *i == T::one())) {
+            true => Places::From(index_of(*first)),
+            false => Places::At(at),
+        }
+    }
+
+    /// The index of sample `i` of these.
+    ///
+    /// # Panics
+    /// If its index is not a whole number from 0 on.
+    #[inline(always)]
+    pub fn index(self, i: usize) -> usize {
+        match self {
+            Places::From(first) => first + i,
+            Places::At(at) => index_of(at[i]),
+        }
+    }
+
+    /// The places of these from number `first` on.
+    #[inline(always)]
+    pub(crate) fn from(self, first: usize) -> Self {
+        match self {
+            Places::From(start) => Places::From(start + first),
+            Places::At(at) => Places::At(&at[first..]),
+        }
+    }
+}
+
 /// Samples of a table whose indices are the operand, as rows or as columns.
 struct PickSamples<T> {
     table: Table<T>,
@@ -171,6 +226,12 @@ impl<T: Real> Primitive<T> for PickSamples<T> {
 
     fn stash_len(&self, _: &[Shape]) -> usize {
         0
+    }
+
+    // Of one entry each, a product would add up in another order.
+    fn samples(&self) -> Option<&Table<T>> {
+        let in_place = self.columns && self.table.width() > 1 && self.table.is_whole();
+        in_place.then_some(&self.table)
     }
 
     fn eval(&self, a: &Operands<'_, T>, _: Asked, out: &mut [T], _: Stash<'_, T>) {

@@ -5,12 +5,10 @@
 
 mod update;
 
-use std::array::from_fn;
-
 use gemm_common::Parallelism;
 use smallvec::SmallVec;
 
-use crate::matvec::{Columns, times, tr_times};
+use crate::matvec::Columns;
 use crate::real::Real;
 use crate::threads::for_each;
 
@@ -53,6 +51,26 @@ impl<'a, T> View<'a, T> {
             row_stride: self.col_stride,
             col_stride: self.row_stride,
         }
+    }
+
+    /// Its columns, or its rows as columns and `true`; `None` if neither are runs of entries.
+    fn runs(self) -> Option<(Columns<'a, T>, bool)> {
+        let across = !(self.row_stride == 1 && self.rows > 1);
+        if across && self.col_stride != 1 {
+            return None;
+        }
+        let (rows, count, stride) = match across {
+            false => (self.rows, self.cols, self.col_stride),
+            true => (self.cols, self.rows, self.row_stride),
+        };
+        let columns = Columns {
+            entries: self.data,
+            rows,
+            count,
+            stride,
+            at: None,
+        };
+        Some((columns, across))
     }
 
     /// The view of `count` columns from `first` on.
@@ -135,74 +153,27 @@ pub(crate) fn products<T: Real, const N: usize>(
     outs: [&mut [T]; N],
     fresh: bool,
 ) -> bool {
-    let entries = a.data;
-    let (rows, count) = (a.rows, a.cols);
-    if a.row_stride == 1 && rows > 1 {
-        let stride = a.col_stride;
-        times(
-            Columns {
-                entries,
-                rows,
-                count,
-                stride,
-            },
-            vs,
-            outs,
-            fresh,
-        );
-    } else if a.col_stride == 1 {
-        let (rows, count, stride) = (count, rows, a.row_stride);
-        tr_times(
-            Columns {
-                entries,
-                rows,
-                count,
-                stride,
-            },
-            vs,
-            outs,
-            fresh,
-        );
-    } else {
+    let Some((columns, across)) = a.runs() else {
         return false;
-    }
+    };
+    columns.with(across, vs, outs, fresh);
     true
 }
 
 /// [`products`] of the columns of `vs`, one after the other, some of them in each pass over `a`: each has
 /// the bits that it has alone.
 pub(crate) fn columns<T: Real>(a: View<'_, T>, vs: &[T], outs: &mut [T], fresh: bool) -> bool {
-    if a.row_stride != 1 && a.col_stride != 1 {
-        return false;
-    }
     if a.rows == 0 || a.cols == 0 {
         if fresh {
             outs.fill(T::zero());
         }
         return true;
     }
-    let mut pairs = vs.chunks_exact(a.cols).zip(outs.chunks_exact_mut(a.rows));
-    while pairs.len() >= 4 {
-        some::<T, 4>(a, &mut pairs, fresh);
-    }
-    while pairs.len() > 0 {
-        some::<T, 1>(a, &mut pairs, fresh);
-    }
+    let Some((of, across)) = a.runs() else {
+        return false;
+    };
+    of.with_each(across, vs, outs, fresh);
     true
-}
-
-/// The next N columns of a product.
-fn some<'a, T: Real, const N: usize>(
-    a: View<'_, T>,
-    columns: &mut impl Iterator<Item = (&'a [T], &'a mut [T])>,
-    fresh: bool,
-) {
-    let mut vs: [&[T]; N] = [&[]; N];
-    let mut outs: [&mut [T]; N] = from_fn(|_| &mut [] as &mut [T]);
-    for (k, (v, out)) in columns.take(N).enumerate() {
-        (vs[k], outs[k]) = (v, out);
-    }
-    products(a, vs, outs, fresh);
 }
 
 /// Multiplications in a block of a product: some tenth of a millisecond.

@@ -41,6 +41,7 @@ mod matvec;
 mod non_finite;
 mod objective;
 mod operands;
+mod picked;
 mod plan;
 mod point;
 mod primitive;
@@ -70,7 +71,7 @@ mod workspace;
 pub use nalgebra;
 
 pub use algebra::Matrices;
-pub use batch::{Batch, index_of};
+pub use batch::{Batch, Places, index_of};
 pub use builder::{Builder, Value};
 pub use bytes::Meter;
 pub use inputs::Inputs;

@@ -22,6 +22,45 @@ pub(crate) enum Need {
     Curvature,
 }
 
+/// Whose values a primal sweep computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Extent {
+    /// Those that a sweep for products alone reads.
+    Products,
+    /// Those that any derivative rule reads.
+    Derivatives,
+    /// All of them.
+    Whole,
+}
+
+/// Which inputs changed since the values were computed last that only sweeps to an extent compute: to all
+/// derivatives, or to everything; `None` if they never were.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Late([Option<Inputs>; 2]);
+
+impl Late {
+    /// Nothing that always is computed waits.
+    const NEVER: Option<Inputs> = Some(Inputs::NONE);
+
+    /// Of the values that are computed by sweeps to this extent and beyond.
+    pub(crate) fn of(self, extent: Extent) -> Option<Inputs> {
+        match extent {
+            Extent::Products => Self::NEVER,
+            Extent::Derivatives => self.0[0],
+            Extent::Whole => self.0[1],
+        }
+    }
+
+    /// After a sweep to an extent, some inputs having changed before it.
+    fn after(self, extent: Extent, changed: Inputs) -> Self {
+        let each = |waits: Extent| match waits <= extent {
+            true => Self::NEVER,
+            false => self.of(waits).map(|late| late.union(changed)),
+        };
+        Late([each(Extent::Derivatives), each(Extent::Whole)])
+    }
+}
+
 /// What the sweeps of a program left in its workspace.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Linearised {
@@ -30,10 +69,8 @@ pub(crate) enum Linearised {
     /// Values were.
     At {
         reached: Reached,
-        /// Some values are read by no derivative rule and left out where derivatives alone are
-        /// wanted. These are the inputs that changed since they were computed last; `None` if they
-        /// never were.
-        late: Option<Inputs>,
+        /// What was left out where derivatives, or products, alone were wanted.
+        late: Late,
     },
 }
 
@@ -64,13 +101,9 @@ impl Linearised {
         self.back_to_values(set);
     }
 
-    /// A primal sweep ended. It computed what depends on the inputs that were set; `whole` if also
-    /// the values that no derivative rule reads.
-    pub(crate) fn evaluated(&mut self, need: Need, whole: bool) {
-        let late = match (whole, self.late()) {
-            (true, _) => Some(Inputs::NONE),
-            (false, late) => late.map(|late| late.union(self.set_since())),
-        };
+    /// A primal sweep ended. It computed what depends on the inputs that were set, to this extent.
+    pub(crate) fn evaluated(&mut self, need: Need, extent: Extent) {
+        let late = self.late().after(extent, self.set_since());
         let set = Inputs::NONE;
         let reached = Reached::Values { need, set };
         *self = Linearised::At { reached, late };
@@ -171,13 +204,19 @@ impl Linearised {
         }
     }
 
-    /// The inputs that changed since values were computed that no derivative rule reads; `None` if
-    /// they never were.
-    pub(crate) fn late(self) -> Option<Inputs> {
+    /// What waits for a sweep that goes further.
+    pub(crate) fn late(self) -> Late {
         match self {
-            Linearised::Not => None,
+            Linearised::Not => Late::default(),
             Linearised::At { late, .. } => late,
         }
+    }
+
+    /// Which values are there.
+    pub(crate) fn extent(self) -> Extent {
+        let there = |extent: &Extent| self.late().of(*extent) == Late::NEVER;
+        let all = [Extent::Whole, Extent::Derivatives];
+        all.into_iter().find(there).unwrap_or(Extent::Products)
     }
 
     /// Whether a tangent sweep may follow.

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::real::Real;
 use crate::simd::{dispatch_lines, many_registers};
 use crate::threads::{for_each, worth};
-use crate::vector::Lanes;
+use crate::vector::{Head, Lanes};
 
 /// Columns of a matrix.
 #[derive(Clone, Copy)]
@@ -24,6 +24,62 @@ pub(crate) struct Columns<'a, T> {
     pub(crate) count: usize,
     /// From one column to the next.
     pub(crate) stride: usize,
+    /// Which of them these are, as whole numbers; `None` if they come one after the other.
+    pub(crate) at: Option<&'a [T]>,
+}
+
+impl<'a, T: Real> Columns<'a, T> {
+    /// A column, with all that stands behind it.
+    #[inline(always)]
+    fn column(&self, k: usize) -> &'a [T] {
+        let k = self.at.map_or(k, |at| at[k].f64() as usize);
+        &self.entries[k * self.stride..]
+    }
+
+    /// [`times`], or [`tr_times`] if it is to be `across`, of vectors that stand one after the other, some of
+    /// them in each pass: each has the bits that it has alone.
+    pub(crate) fn with_each(self, across: bool, vs: &[T], outs: &mut [T], fresh: bool) {
+        let (from, to) = match across {
+            false => (self.count, self.rows),
+            true => (self.rows, self.count),
+        };
+        let mut pairs = vs.chunks_exact(from).zip(outs.chunks_exact_mut(to));
+        while pairs.len() >= 4 {
+            self.with_some::<4>(across, &mut pairs, fresh);
+        }
+        while pairs.len() > 0 {
+            self.with_some::<1>(across, &mut pairs, fresh);
+        }
+    }
+
+    /// [`times`], or [`tr_times`] if it is to be `across`.
+    pub(crate) fn with<const N: usize>(
+        self,
+        across: bool,
+        vs: [&[T]; N],
+        outs: [&mut [T]; N],
+        fresh: bool,
+    ) {
+        match across {
+            false => times(self, vs, outs, fresh),
+            true => tr_times(self, vs, outs, fresh),
+        }
+    }
+
+    /// The products with the next N vectors.
+    fn with_some<'v, const N: usize>(
+        self,
+        across: bool,
+        pairs: &mut impl Iterator<Item = (&'v [T], &'v mut [T])>,
+        fresh: bool,
+    ) {
+        let mut vs: [&[T]; N] = [&[]; N];
+        let mut outs: [&mut [T]; N] = from_fn(|_| &mut [] as &mut [T]);
+        for (k, (v, out)) in pairs.take(N).enumerate() {
+            (vs[k], outs[k]) = (v, out);
+        }
+        self.with(across, vs, outs, fresh);
+    }
 }
 
 /// `A v` or `Aᵀ v` of N vectors.
@@ -151,13 +207,21 @@ fn add_columns<T: Real, S: Simd, const N: usize, const C: usize>(
 ) {
     let (a, rows) = (of.a, of.outs[0].len());
     let lines = rows / T::lanes::<S>();
+    let rest = Head::<T, S>::new(simd, rows % T::lanes::<S>());
     while *done + C <= a.count {
-        let columns: [&[T]; C] =
-            from_fn(|c| &a.entries[(*done + c) * a.stride + of.first..][..rows]);
-        let w: [[_; C]; N] = from_fn(|k| from_fn(|c| T::fill(simd, of.vs[k][*done + c])));
         let zero = T::fill(simd, T::zero());
         let from_zero = of.fresh && *done == 0;
-        let heads = columns.map(|column| &T::registers::<S>(column)[..lines]);
+        // Loops, as the closures of arrays would be calls here.
+        let mut columns: [&[T]; C] = [&[]; C];
+        let mut heads: [&[T::Register<S>]; C] = [&[]; C];
+        let mut w = [[zero; C]; N];
+        for c in 0..C {
+            columns[c] = &a.column(*done + c)[of.first..];
+            heads[c] = &T::registers::<S>(columns[c])[..lines];
+            for k in 0..N {
+                w[k][c] = T::fill(simd, of.vs[k][*done + c]);
+            }
+        }
         let outs = of.outs.each_mut();
         let outs = outs.map(|out| &mut T::registers_mut::<S>(out)[..lines]);
         for i in 0..lines {
@@ -175,7 +239,10 @@ fn add_columns<T: Real, S: Simd, const N: usize, const C: usize>(
         }
         let tail = lines * T::lanes::<S>();
         if tail < rows {
-            let entries = columns.map(|column| T::load(simd, &column[tail..]));
+            let mut entries = [zero; C];
+            for c in 0..C {
+                entries[c] = rest.load(&columns[c][tail..]);
+            }
             for k in 0..N {
                 let out = &mut of.outs[k][tail..];
                 let mut sum = match from_zero {
@@ -224,11 +291,16 @@ fn dot_columns<T: Real, S: Simd, const N: usize, const C: usize>(
 ) {
     let a = of.a;
     let lines = a.rows / T::lanes::<S>();
+    let rest = Head::<T, S>::new(simd, a.rows % T::lanes::<S>());
     let heads = of.vs.map(|v| &T::registers::<S>(v)[..lines]);
     while *done + C <= of.outs[0].len() {
         let first = of.first + *done;
-        let columns: [&[T]; C] = from_fn(|c| &a.entries[(first + c) * a.stride..][..a.rows]);
-        let entries = columns.map(|column| &T::registers::<S>(column)[..lines]);
+        let mut columns: [&[T]; C] = [&[]; C];
+        let mut entries: [&[T::Register<S>]; C] = [&[]; C];
+        for c in 0..C {
+            columns[c] = a.column(first + c);
+            entries[c] = &T::registers::<S>(columns[c])[..lines];
+        }
         let mut sums = [[T::fill(simd, T::zero()); C]; N];
         for i in 0..lines {
             let v: [_; N] = from_fn(|k| T::pack(simd, heads[k][i]));
@@ -244,7 +316,7 @@ fn dot_columns<T: Real, S: Simd, const N: usize, const C: usize>(
             for k in 0..N {
                 let v = T::load(simd, &of.vs[k][tail..]);
                 for c in 0..C {
-                    let entry = T::load(simd, &columns[c][tail..]);
+                    let entry = rest.load(&columns[c][tail..]);
                     sums[k][c] = entry.mul_add(v, sums[k][c]);
                 }
             }
@@ -291,6 +363,7 @@ mod tests {
                 rows,
                 count,
                 stride,
+                at: None,
             };
             let at = |i: usize, j: usize| entries[i + j * stride];
             let (v, w) = (numbers(count, 1.3), numbers(count, 0.1));
@@ -329,6 +402,7 @@ mod tests {
             rows,
             count,
             stride: rows,
+            at: None,
         };
         let (v, u) = (numbers(count, 1.3), numbers(rows, 1.1));
         let with = |threads: usize| {
@@ -355,6 +429,7 @@ mod tests {
                 rows,
                 count,
                 stride: rows,
+                at: None,
             };
             let (v, u): (Vec<T>, Vec<T>) = (of(count, 1.3), of(rows, 1.1));
             let (mut out, mut back) = (vec![T::zero(); rows], vec![T::zero(); count]);

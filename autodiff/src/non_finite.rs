@@ -69,7 +69,7 @@ impl<T: Real> Program<T> {
     /// first derivative in a gradient inside.
     pub(crate) fn first_non_finite(&self, work: &Workspace<T>) -> Option<NonFinite> {
         for (position, node) in self.nodes.iter().enumerate() {
-            if !work.is_whole() && !node.activity.value {
+            if node.activity.value > work.state.extent() {
                 continue; // not computed, as nobody reads it
             }
             if let Op::Gradient { of, .. } = &node.op {

@@ -78,6 +78,8 @@ pub(crate) fn lay_out<T: Real>(nodes: &mut [Node<T>], output: usize, plain: bool
             *total += len;
             *total - len
         };
+        // To what depends on no input nothing comes back, and it does not move.
+        let still = node.depends == Inputs::NONE;
         let seen = if plain { None } else { view(node, before) };
         node.view = seen.is_some();
         let back = seen.filter(|_| backs[id]);
@@ -94,6 +96,7 @@ pub(crate) fn lay_out<T: Real>(nodes: &mut [Node<T>], output: usize, plain: bool
                 };
                 place(of.back.start + from, region, true)
             }
+            None if still => Place::default(),
             None => place(next(&mut plan.back_len), own, false),
         };
         node.columns = match back {
@@ -101,6 +104,7 @@ pub(crate) fn lay_out<T: Real>(nodes: &mut [Node<T>], output: usize, plain: bool
                 view: true,
                 ..before[of].columns
             },
+            _ if still => Place::default(),
             _ => place(next(&mut plan.columns_len), own, false),
         };
     }

@@ -189,6 +189,18 @@ impl<T: Real> Point<T> {
         value
     }
 
+    /// The [`gradient`](Point::gradient)s alone at a new point, by the inputs `wanted`.
+    ///
+    /// Leaves out what only the value needs.
+    #[track_caller]
+    pub fn gradient_at(&mut self, inputs: &[&[T]], wanted: Inputs) {
+        self.expect_scalar();
+        self.set(inputs);
+        let mut sweep = self.sweep();
+        sweep.primal_for_reverse();
+        sweep.reverse(&[T::one()], wanted);
+    }
+
     /// The value at `inputs`, the gradients by all of them, and what [`second`](Point::second)
     /// needs.
     #[track_caller]
@@ -207,8 +219,16 @@ impl<T: Real> Point<T> {
     pub fn linearise_along(&mut self, inputs: &[&[T]], directions: &[Option<&[T]>]) -> T {
         self.expect_scalar();
         self.set(inputs);
-        self.sweep().joint(directions, Inputs::ALL);
+        self.sweep().joint(true, directions, Inputs::ALL);
         self.work.output(&self.program)[0]
+    }
+
+    /// [`linearise_along`](Point::linearise_along) without the value: leaves out what only that needs.
+    #[track_caller]
+    pub fn gradient_along(&mut self, inputs: &[&[T]], directions: &[Option<&[T]>]) {
+        self.expect_scalar();
+        self.set(inputs);
+        self.sweep().joint(false, directions, Inputs::ALL);
     }
 
     /// The [`product`](Point::product)s alone at a new point, along a direction that is known

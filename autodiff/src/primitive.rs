@@ -3,6 +3,7 @@
 use crate::operands::{OperandAdjoints, OperandTangents, Operands, Stash};
 use crate::real::Real;
 use crate::shape::Shape;
+use crate::table::Table;
 
 /// What is read after [`Primitive::eval`], which may leave out the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,22 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
     /// the smooth function that it is, [`Var::norm_squared`](crate::Var::norm_squared).
     fn is_norm(&self) -> bool {
         false
+    }
+
+    /// Whether the value is linear in all operands that depend on an input, taken together.
+    ///
+    /// Values of these operands are then not there for the derivative rules, and
+    /// [`vjp_tangent`](Primitive::vjp_tangent) is asked for nothing but the tangent of `ū`.
+    /// [`Check::primitive`](crate::check::Check::primitive) finds where that does not hold.
+    fn is_linear(&self) -> bool {
+        false
+    }
+
+    /// The table whose samples the value has in its columns, those whose indices the operand holds. A
+    /// product with a vector then reads the samples where they are, and the value is not computed unless
+    /// something else needs it.
+    fn samples(&self) -> Option<&Table<T>> {
+        None
     }
 
     /// Whether the value has kinks, at which [`kinks`](Primitive::kinks) finds it.

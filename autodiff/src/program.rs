@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::inputs::Inputs;
 use crate::leaves::Leaves;
+use crate::linearised::Extent;
 use crate::plan::{Piece, Place, Plan};
 use crate::primitive::Primitive;
 use crate::real::Real;
@@ -76,8 +77,8 @@ impl<T: Real> Op<T> {
 /// What sweeps may leave out at a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Activity {
-    /// Whether a derivative rule reads the value, or a value that one reads comes from it.
-    pub(crate) value: bool,
+    /// The least that sweeps go to for a rule of theirs to read the value, or a value that comes from it.
+    pub(crate) value: Extent,
     /// Whether a second sweep reads the tangent, or one that comes from it.
     pub(crate) tangent: bool,
     /// Inputs that the adjoint depends on: along all others its tangent is zero.
@@ -91,7 +92,7 @@ pub(crate) struct Activity {
 impl Activity {
     /// Before anything is known: nobody reads anything.
     pub(crate) const NONE: Activity = Activity {
-        value: false,
+        value: Extent::Whole,
         tangent: false,
         adjoint_moves: Inputs::NONE,
         bends: Inputs::NONE,

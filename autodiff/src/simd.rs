@@ -15,6 +15,20 @@ pub(crate) const fn line<T>() -> usize {
     LINE / size_of::<T>()
 }
 
+/// Most bytes that are fetched before they are worked with.
+const NEAR: usize = 1 << 16;
+
+/// Reads an entry of each line of a run, if it is short, in their order: so they come from memory as a
+/// processor expects it, where a product reads some columns side by side.
+#[inline(always)]
+pub(crate) fn fetch<E: Copy>(run: &[E]) {
+    if size_of_val(run) <= NEAR {
+        for line in run.chunks(line::<E>()) {
+            std::hint::black_box(line[0]);
+        }
+    }
+}
+
 /// Whether there are 32 registers of a line, and not eight.
 pub(crate) const fn many_registers<S: Simd>() -> bool {
     S::REGISTER_COUNT >= 32

@@ -301,11 +301,6 @@ impl<T: Real> Workspace<T> {
         own + nested.sum::<usize>()
     }
 
-    /// Whether every value is there, also those that only the caller may read.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.state.late() == Some(Inputs::NONE)
-    }
-
     /// Appends the lengths of the buffers that were made at a first use: four of this workspace,
     /// then those of the ones inside it.
     pub(crate) fn note_room(&self, lengths: &mut Vec<usize>) {

@@ -1,6 +1,6 @@
 //! The block of `Aᵀ C A` that some features make, with a curvature for each sample.
 
-use autodiff::{HESSIAN_ROOM, Real, Sparse, Table};
+use autodiff::{HESSIAN_ROOM, Places, Real, Sparse, Table};
 use nalgebra::{DMatrixView, DMatrixViewMut, Dyn};
 
 use crate::pass::Going;
@@ -11,14 +11,14 @@ impl<T: Real> Going<T> {
     /// which ascend. `room` is that of [`Primitive::hessian_among`](autodiff::Primitive::hessian_among).
     pub(crate) fn curvature_among(
         &self,
-        at: Option<&[T]>,
+        at: Places<'_, T>,
         curvatures: &[T],
         of: &[usize],
         room: &mut [T],
         out: &mut [T],
     ) {
         out.fill(T::zero());
-        let sample = |i: usize| Going::index(at, i);
+        let sample = |i: usize| at.index(i);
         match &self.samples {
             Store::Dense(table) => dense(table, sample, curvatures, of, room, out),
             Store::Sparse(sparse) => few(sparse, sample, curvatures, of, room, out),

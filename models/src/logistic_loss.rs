@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot, sum};
 use autodiff::threads::for_each;
-use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
+use autodiff::{
+    Asked, OperandAdjoints, OperandTangents, Operands, Places, Primitive, Real, Shape, Stash,
+};
 
 use crate::dataset::{Dataset, Labels};
-use crate::pass::{Going, Pass, Room};
+use crate::pass::{Going, Parts as Blocks, Pass, Room};
 use rules::{Curvatures, Scores};
 
 /// What is lost at a score.
@@ -97,13 +99,14 @@ impl<T: Real> ScoreLoss<T> {
         let at = self.over.at(a);
         let scale = self.over.scale();
         let to = self.split(stash);
-        for (i, label) in to.labels.iter_mut().enumerate() {
-            *label = self.labels[Going::index(at, i)];
-        }
-        let labels = if at.is_some() {
-            &*to.labels
-        } else {
-            &*self.labels
+        let labels = match at {
+            Places::From(first) => &self.labels[first..],
+            Places::At(_) => {
+                for (i, label) in to.labels.iter_mut().enumerate() {
+                    *label = self.labels[at.index(i)];
+                }
+                &*to.labels
+            }
         };
         let Room {
             weights: w,
@@ -117,7 +120,8 @@ impl<T: Real> ScoreLoss<T> {
         }
         let (w, v) = (&*w, direction.map(|_| &*v));
         let each = [to.losses, to.curvatures];
-        let mut all = self.over.parts(at, 1, each, [1, 1], own);
+        let mut all = Blocks::new();
+        self.over.cut(at, 1, each, [1, 1], own, &mut all);
         let count = if direction.is_some() { 2 } else { 1 };
         for_each(&mut all, count * self.over.work(1), |part| {
             let [losses, curvatures] = &mut part.each;
@@ -174,7 +178,8 @@ impl<T: Real> ScoreLoss<T> {
         let d = v.len();
         self.over.pad(direction, v);
         let at = self.over.at(a);
-        let mut all = self.over.parts(at, 1, [to.curvatures], [1], own);
+        let mut all = Blocks::new();
+        self.over.cut(at, 1, [to.curvatures], [1], own, &mut all);
         for_each(&mut all, self.over.work(1), |part| {
             let [curvatures] = &part.each;
             let (sums, scratch) = part.own.split_at_mut(2 * d);
@@ -206,7 +211,8 @@ impl<T: Real> ScoreLoss<T> {
         self.over.pad(one, v);
         self.over.pad(other, w);
         let (v, w, at) = (&*v, &*w, self.over.at(a));
-        let mut all = self.over.parts(at, 1, [to.curvatures], [1], own);
+        let mut all = Blocks::new();
+        self.over.cut(at, 1, [to.curvatures], [1], own, &mut all);
         for_each(&mut all, 2 * self.over.work(1), |part| {
             let [curvatures] = &part.each;
             let (sums, scratch) = part.own.split_at_mut(2 * d);

@@ -8,7 +8,7 @@ use std::slice::from_ref;
 use autodiff::ranks::{self, SharedSum};
 use autodiff::rows::{Picked, RowPass, Rule, aligned, alignment, pad, tree_sum};
 use autodiff::threads::for_each;
-use autodiff::{Operands, Real, SparsePass, SparseRows, index_of};
+use autodiff::{Operands, Places, Real, SparsePass, SparseRows};
 use smallvec::SmallVec;
 
 use crate::store::Store;
@@ -145,15 +145,9 @@ impl<T: Real> Going<T> {
         T::of(1.0 / self.n.max(1) as f64)
     }
 
-    /// The indices among the operands.
-    pub(crate) fn at<'a>(&self, a: &'a Operands<'_, T>) -> Option<&'a [T]> {
-        self.picks.then(|| a.get(a.len() - 1))
-    }
-
-    /// The index in the data set of the sample `i`.
-    #[inline(always)]
-    pub(crate) fn index(at: Option<&[T]>, i: usize) -> usize {
-        at.map_or(i, |at| index_of(at[i]))
+    /// Where the samples stand in the data set, by the indices among the operands.
+    pub(crate) fn at<'a>(&self, a: &'a Operands<'_, T>) -> Places<'a, T> {
+        Places::of(self.picks.then(|| a.get(a.len() - 1)))
     }
 
     /// Entries of the weights of a model of some classes as a pass takes them: class after class in
@@ -265,29 +259,29 @@ impl<T: Real> Going<T> {
         }
     }
 
-    /// Cuts this rank's samples and buffers into blocks. `each[k]` holds `widths[k]` entries per sample, of
-    /// all samples.
-    pub(crate) fn parts<'a, const S: usize>(
+    /// Cuts this rank's samples and buffers into blocks, which are appended to `parts`: these are many
+    /// bytes to hand back. `each[k]` holds `widths[k]` entries per sample, of all samples.
+    pub(crate) fn cut<'a, const S: usize>(
         &'a self,
-        at: Option<&'a [T]>,
+        at: Places<'a, T>,
         classes: usize,
         mut each: [&'a mut [T]; S],
         widths: [usize; S],
         own: &'a mut [T],
-    ) -> Parts<'a, T, S> {
+        parts: &mut Parts<'a, T, S>,
+    ) {
         let block = self.block(classes);
-        let samples = match &self.samples {
-            Store::Dense(table) => Chosen::Dense(Picked::of(table, at)),
-            Store::Sparse(sparse) => Chosen::Sparse(SparseRows::of(sparse, at)),
-        };
-        let mut own = own.chunks_exact_mut(self.share(classes));
-        let mut parts = SmallVec::new();
-        let mine = self.samples_of(self.mine(classes), classes);
-        let len = if at.is_some() {
+        let len = if self.picks {
             self.n
         } else {
             self.samples.len()
         };
+        let samples = match &self.samples {
+            Store::Dense(table) => Chosen::Dense(Picked::of(table, at, len)),
+            Store::Sparse(sparse) => Chosen::Sparse(SparseRows::of(sparse, at, len)),
+        };
+        let mut own = own.chunks_exact_mut(self.share(classes));
+        let mine = self.samples_of(self.mine(classes), classes);
         let held = self.first()..self.first() + len;
         assert!(
             held.start <= mine.start && mine.end <= held.end,
@@ -311,7 +305,6 @@ impl<T: Real> Going<T> {
                 value: T::zero(),
             });
         }
-        parts
     }
 
     /// Weights as a pass takes them.
@@ -393,6 +386,9 @@ impl<T: Real> Going<T> {
             return self.gather_features(parts, summed, place, out);
         };
         let (d, padded) = (self.d(), table.padded());
+        if out.len() == d {
+            return Self::sum(parts, summed, place.start, out);
+        }
         let height = (out.len() / d).div_ceil(BLOCKS).max(1);
         let mut rows: SmallVec<[_; BLOCKS]> = out.chunks_mut(height * d).enumerate().collect();
         // Adding is reading: as much work as some multiplications.

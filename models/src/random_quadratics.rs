@@ -71,13 +71,13 @@ pub fn random_quadratics<T: Real>(
     let table = |m: DMatrix<f64>| Table::of_rows(&m.map(T::of));
     let [u, p, d, v, w, a, b] = [u, p, d, v, w, a, b].map(table);
     let lower = batched(n, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
-        let of = |table, z| batch.rows(table).matmul(z);
+        let of = |table, z| batch.columns(table).tr_matmul(z);
         let (along, cross, linear) = (of(&u, y), of(&p, x), of(&d, y));
         let sum = along.norm_squared() * half + cross.dot(along) + linear.sum();
         sum * T::of(1.0 / batch.len() as f64)
     });
     let upper = batched(m, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
-        let of = |table, z| batch.rows(table).matmul(z);
+        let of = |table, z| batch.columns(table).tr_matmul(z);
         let squares = of(&v, y).norm_squared() + of(&w, x).norm_squared();
         let linear = of(&a, y).sum() + of(&b, x).sum();
         (squares * half + linear) * T::of(1.0 / batch.len() as f64)

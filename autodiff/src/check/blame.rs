@@ -15,7 +15,10 @@ use crate::real::Real;
 pub(super) fn operation<T: Real>(program: &Program<T>, at: &[&[T]]) -> Option<Operation> {
     let jets = Jets::new(program, &at.concat());
     let wrong = |node: &Node<T>| match &node.op {
-        Op::Fused(f) => disagrees(&mut Local::new(&**f, program, node), jets.values()),
+        Op::Fused(f) => {
+            let local = &mut Local::new(&**f, program, node);
+            disagrees(local, f.is_linear(), jets.values())
+        }
         _ => false,
     };
     let position = program.nodes.iter().position(wrong)?;
@@ -28,8 +31,9 @@ pub(super) fn operation<T: Real>(program: &Program<T>, at: &[&[T]]) -> Option<Op
 }
 
 /// Holds the jvp to differences of the value, the vjp to the jvp, and the vjp's tangent to
-/// differences of the vjp, along one direction.
-fn disagrees<T: Real>(local: &mut Local<'_, T>, values: &[T]) -> bool {
+/// differences of the vjp, along one direction. One that is said to be linear has none for an adjoint that
+/// does not move.
+fn disagrees<T: Real>(local: &mut Local<'_, T>, is_linear: bool, values: &[T]) -> bool {
     let places = places(local.program, local.node);
     let m = local.node.shape.len();
     // Numbers of size one without a pattern.
@@ -63,6 +67,11 @@ fn disagrees<T: Real>(local: &mut Local<'_, T>, values: &[T]) -> bool {
     let pushed = wide(&local.jvp(values, &t));
     let pulled = taken(local.vjp(values, &narrow(&u)));
     let tangent = taken(local.vjp_tangent(values, &t, &narrow(&u), &narrow(&du)));
+    let still = vec![T::zero(); m];
+    let bends = is_linear && {
+        let bent = taken(local.vjp_tangent(values, &t, &narrow(&u), &still));
+        bent.iter().any(|v| *v != 0.0)
+    };
     let along: Vec<f64> = places.iter().map(|p| t[*p].f64()).collect();
     let ((left, p), (right, q)) = (dot(&u, &pushed), dot(&pulled, &along));
     let rounding = 1e3 * T::EPSILON * (m + places.len()) as f64;
@@ -72,7 +81,8 @@ fn disagrees<T: Real>(local: &mut Local<'_, T>, values: &[T]) -> bool {
         let bar: Vec<f64> = u.iter().zip(&du).map(|(u, du)| u + s * du).collect();
         out.copy_from_slice(&taken(local.vjp(&at, &narrow(&bar))));
     });
-    differ(&value, &pushed)
+    bends
+        || differ(&value, &pushed)
         || (left - right).abs() > rounding * (p + q)
         || differ(&adjoint, &tangent)
 }

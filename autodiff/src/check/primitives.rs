@@ -11,7 +11,8 @@ use crate::real::Real;
 use crate::rules::elementwise::Domain;
 use crate::shape::Shape;
 
-/// `⟨c, p(a)⟩ + ½⟨w, p(a)⟩²` with random c and w: both adjoints and their tangents reach every rule.
+/// `⟨c, p(a)⟩ + ½⟨w, p(a)⟩²` with random c and w: both adjoints and their tangents reach every rule. If it is
+/// said to be linear, `⟨c, p(a)⟩` once more, of a value that comes into nothing that bends.
 #[track_caller]
 pub(super) fn wrapped<T: Real>(
     primitive: impl Primitive<T>,
@@ -19,6 +20,7 @@ pub(super) fn wrapped<T: Real>(
     seed: u64,
 ) -> Arc<Program<T>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 2);
+    let is_linear = primitive.is_linear();
     Program::record(operands, |v| {
         let value = v[0].fused(primitive, &v[1..]);
         let flat = value.reshape(value.len(), 1);
@@ -28,7 +30,11 @@ pub(super) fn wrapped<T: Real>(
             flat.vector(&weights)
         };
         let (c, w) = (weights(), weights());
-        flat.dot(c) + flat.dot(w).square() * T::of(0.5)
+        let sum = flat.dot(c) + flat.dot(w).square() * T::of(0.5);
+        match is_linear {
+            true => sum + value.once_more().reshape(value.len(), 1).dot(c),
+            false => sum,
+        }
     })
 }
 

@@ -8,29 +8,24 @@ use pulp::WithSimd;
 pub use tree::tree_sum;
 pub(crate) use tree::{subtrees, sum_of_subtrees};
 
-use crate::batch::index_of;
+use crate::batch::Places;
 use crate::real::Real;
 use crate::simd::{dispatch_lines, line};
 use crate::table::Table;
+use crate::vector::Head;
 
 /// The samples that a [`RowPass`] goes over.
 #[derive(Clone, Copy, Debug)]
 pub struct Picked<'a, T: Real> {
     table: &'a Table<T>,
-    at: Option<&'a [T]>,
-    first: usize,
+    at: Places<'a, T>,
     len: usize,
 }
 
 impl<'a, T: Real> Picked<'a, T> {
-    /// All samples of a table in their order, or those whose indices are `at`.
-    pub fn of(table: &'a Table<T>, at: Option<&'a [T]>) -> Self {
-        Picked {
-            table,
-            at,
-            first: 0,
-            len: at.map_or(table.len(), <[T]>::len),
-        }
+    /// `len` samples of a table.
+    pub fn of(table: &'a Table<T>, at: Places<'a, T>, len: usize) -> Self {
+        Picked { table, at, len }
     }
 
     /// `len` of these from `first` on.
@@ -42,17 +37,10 @@ impl<'a, T: Real> Picked<'a, T> {
     pub fn part(self, first: usize, len: usize) -> Self {
         assert!(first + len <= self.len, "a part of the samples");
         Picked {
-            first: self.first + first,
+            at: self.at.from(first),
             len,
             ..self
         }
-    }
-
-    /// The index in the table of sample `i`.
-    #[inline(always)]
-    fn index(&self, i: usize) -> usize {
-        let i = self.first + i;
-        self.at.map_or(i, |at| index_of(at[i]))
     }
 }
 
@@ -171,9 +159,11 @@ impl<T: Real, R: Rule<T, N>, const N: usize> WithSimd for Kernel<'_, T, R, N> {
         }
         let skipped = N * of_one - sums.len() / len;
         let mut starts = [0; MOST];
+        let rest = table.width() % line::<T>();
+        let rest = (rest > 0).then(|| Head::<T, S>::new(simd, rest));
         for first in (0..samples.len).step_by(size) {
             let count = size.min(samples.len - first);
-            let indices = (0..count).map(|k| samples.index(first + k));
+            let indices = (0..count).map(|k| samples.at.index(first + k));
             let entries = match table.in_lines() {
                 Some(rows) => {
                     for (start, i) in starts.iter_mut().zip(indices) {
@@ -185,9 +175,14 @@ impl<T: Real, R: Rule<T, N>, const N: usize> WithSimd for Kernel<'_, T, R, N> {
                 None => {
                     let copies = scratch.chunks_exact_mut(len).enumerate();
                     for ((k, copy), i) in copies.zip(indices) {
-                        let (entries, padding) = copy.split_at_mut(table.width());
-                        table.read(i, entries);
-                        padding.fill(T::zero());
+                        match table.kept_from(i) {
+                            Some(row) => copy_lines::<T, S>(row, rest, copy),
+                            None => {
+                                let (entries, padding) = copy.split_at_mut(table.width());
+                                table.read(i, entries);
+                                padding.fill(T::zero());
+                            }
+                        }
                         starts[k] = k * len / line::<T>();
                     }
                     &*scratch
@@ -206,6 +201,18 @@ impl<T: Real, R: Rule<T, N>, const N: usize> WithSimd for Kernel<'_, T, R, N> {
                 tiles::add(simd, &group, &z[skipped * size..], size, sums, first == 0);
             }
         }
+    }
+}
+
+/// A row, and whatever comes behind it, becomes one of whole lines, of which the last has the `rest`.
+#[inline(always)]
+fn copy_lines<T: Real, S: Simd>(row: &[T], rest: Option<Head<T, S>>, out: &mut [T]) {
+    let out = T::registers_mut::<S>(out);
+    let whole = out.len() - usize::from(rest.is_some());
+    let (lines, last) = out.split_at_mut(whole);
+    lines.copy_from_slice(&T::registers::<S>(row)[..whole]);
+    if let (Some(rest), [last]) = (rest, last) {
+        *last = T::register(rest.load(&row[whole * line::<T>()..]));
     }
 }
 

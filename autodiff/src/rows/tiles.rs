@@ -195,6 +195,7 @@ fn add_tile<T: Real, S: Simd, const K: usize>(simd: S, of: &mut Add<'_, T>, firs
     }
     if many_registers::<S>() {
         strips::<T, S, K, 4>(simd, group, z, &mut rows, fresh, &mut at);
+        strips::<T, S, K, 2>(simd, group, z, &mut rows, fresh, &mut at);
     }
     strips::<T, S, K, 1>(simd, group, z, &mut rows, fresh, &mut at);
 }

@@ -20,6 +20,9 @@ const LEVELS: usize = 8;
 /// If there are 256 parts or more, or one is shorter than `out`.
 pub fn tree_sum<'a, T: Real>(count: usize, part: impl Fn(usize) -> &'a [T], out: &mut [T]) {
     assert!(count < 1 << LEVELS, "{count} parts of a sum");
+    if count == 1 {
+        return out.copy_from_slice(&part(0)[..out.len()]);
+    }
     dispatch(Tree { count, part, out });
 }
 

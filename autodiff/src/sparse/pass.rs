@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::{Sparse, add_to, dot};
-use crate::batch::index_of;
+use crate::batch::Places;
 use crate::real::Real;
 use crate::rows::Rule;
 use crate::simd::{dispatch_lines, line};
@@ -12,19 +12,17 @@ use crate::simd::{dispatch_lines, line};
 #[derive(Clone, Copy, Debug)]
 pub struct SparseRows<'a, T: Real> {
     of: &'a Sparse<T>,
-    at: Option<&'a [T]>,
-    first: usize,
+    at: Places<'a, T>,
     len: usize,
 }
 
 impl<'a, T: Real> SparseRows<'a, T> {
-    /// All rows of a matrix in their order, or those whose indices are `at`.
-    pub fn of(matrix: &'a Sparse<T>, at: Option<&'a [T]>) -> Self {
+    /// `len` rows of a matrix.
+    pub fn of(matrix: &'a Sparse<T>, at: Places<'a, T>, len: usize) -> Self {
         SparseRows {
             of: matrix,
             at,
-            first: 0,
-            len: at.map_or(matrix.rows(), <[T]>::len),
+            len,
         }
     }
 
@@ -37,7 +35,7 @@ impl<'a, T: Real> SparseRows<'a, T> {
     pub fn part(self, first: usize, len: usize) -> Self {
         assert!(first + len <= self.len, "a part of the samples");
         SparseRows {
-            first: self.first + first,
+            at: self.at.from(first),
             len,
             ..self
         }
@@ -45,8 +43,7 @@ impl<'a, T: Real> SparseRows<'a, T> {
 
     #[inline(always)]
     fn row(&self, i: usize) -> (&'a [u32], &'a [T]) {
-        let i = self.first + i;
-        self.of.row(self.at.map_or(i, |at| index_of(at[i])))
+        self.of.row(self.at.index(i))
     }
 }
 

@@ -151,6 +151,10 @@ impl<T: Real> Primitive<T> for SparseProduct<T> {
         0
     }
 
+    fn is_linear(&self) -> bool {
+        true
+    }
+
     fn scratch_len(&self, _: &[Shape]) -> usize {
         match self.matrix.blocks() {
             1 => 0,

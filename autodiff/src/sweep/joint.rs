@@ -2,7 +2,7 @@
 
 use crate::block::Block;
 use crate::inputs::Inputs;
-use crate::linearised::Need;
+use crate::linearised::{Extent, Need};
 use crate::operands::{Operation, Targets};
 use crate::primitive::Asked;
 use crate::program::{Node, Op};
@@ -18,14 +18,19 @@ impl<T: Real> Sweep<'_, T> {
     ///
     /// A [`Primitive`](crate::Primitive) that can evaluate itself along a direction passes over its
     /// data once. The results are bitwise those of the three sweeps, and further second sweeps may
-    /// follow.
+    /// follow. Values that no derivative rule reads are there if it is `whole`.
     ///
     /// # Panics
     /// As [`second`](Sweep::second).
     #[track_caller]
-    pub(crate) fn joint(&mut self, directions: &[Option<&[T]>], wanted: Inputs) {
+    pub(crate) fn joint(&mut self, whole: bool, directions: &[Option<&[T]>], wanted: Inputs) {
         let block = self.seed(1, directions);
-        self.run_along(true, block, Targets::by(wanted));
+        let extent = if whole {
+            Extent::Whole
+        } else {
+            Extent::Derivatives
+        };
+        self.run_along(extent, block, Targets::by(wanted));
         self.work.state.reversed(wanted);
         self.pull_tangents(block, wanted, true);
         self.work.state.moved(wanted, block);
@@ -48,14 +53,14 @@ impl<T: Real> Sweep<'_, T> {
             wanted,
             read_along: Some(block.moving),
         };
-        self.run_along(false, block, targets);
+        self.run_along(Extent::Products, block, targets);
         self.pull_tangents(block, wanted, true);
         self.work.state.products(wanted, block);
     }
 
     /// Values, and tangents along a block, on the way forward; adjoints on the way back.
-    fn run_along(&mut self, whole: bool, block: Block, targets: Targets) {
-        let plan = Plan::new(self.work, Need::Curvature, whole);
+    fn run_along(&mut self, extent: Extent, block: Block, targets: Targets) {
+        let plan = Plan::new(self.work, Need::Curvature, extent);
         let moving = block.moving;
         self.work.make_scratch();
         for node in &self.program.nodes {
@@ -80,6 +85,12 @@ impl<T: Real> Sweep<'_, T> {
             if !moves {
                 if plan.takes(node) {
                     self.evaluate(node, plan);
+                }
+                continue;
+            }
+            if f.is_linear() && !plan.takes(node) {
+                if node.activity.tangent {
+                    self.push(node, block);
                 }
                 continue;
             }

@@ -13,7 +13,7 @@ use crate::bytes::Meter;
 use crate::inputs::Inputs;
 use crate::kernels::axpy;
 use crate::leaves::{Leaf, Leaves};
-use crate::linearised::{Linearised, Need};
+use crate::linearised::{Extent, Linearised, Need};
 use crate::operands::{OperandAdjoints, OperandTangents, Operands, Operation};
 use crate::program::Node;
 use crate::ranks;
@@ -140,7 +140,7 @@ impl<T: Real> Leaf<T> {
                 own.set_input(&self.of, k, work.input(&self.of, k));
             }
             let (need, by) = (work.state.need().unwrap_or(Need::Value), work.state.by());
-            let plan = Plan::new(&own, need, work.is_whole());
+            let plan = Plan::new(&own, need, work.state.extent());
             let mut within = Sweep::of(&self.of, &mut own);
             within.run(plan);
             if by != Inputs::NONE {
@@ -184,6 +184,11 @@ pub(super) fn evaluate<T: Real>(
     out: &mut [T],
 ) {
     let value = plan.asked(at.node).value;
+    let extent = if value {
+        Extent::Whole
+    } else {
+        Extent::Derivatives
+    };
     let set = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
         for (k, operand) in leaf.operands().enumerate() {
             let arg = at.node.args[operand] as usize;
@@ -200,12 +205,12 @@ pub(super) fn evaluate<T: Real>(
     each(leaves, at.node, nested, 1, |leaf, work| {
         set(leaf, work);
         let mut within = Sweep::of(&leaf.of, work);
-        within.run(Plan::new(within.work, need, value));
+        within.run(Plan::new(within.work, need, extent));
     });
     let follow = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
         set(leaf, work);
         work.make_scratch();
-        Plan::new(work, need, value).close(work);
+        Plan::new(work, need, extent).close(work);
     };
     exchange(leaves, at.node, nested, follow, |leaf, work, hand| {
         if value && let Some(output) = work.output_mut(&leaf.of) {

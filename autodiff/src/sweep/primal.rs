@@ -1,7 +1,7 @@
 //! The primal sweep: values, in the order of recording.
 
 use crate::inputs::Inputs;
-use crate::linearised::Need;
+use crate::linearised::{Extent, Late, Need};
 use crate::operands::Operation;
 use crate::primitive::Asked;
 use crate::program::{Node, Op, Program};
@@ -17,7 +17,7 @@ impl<T: Real> Sweep<'_, T> {
     /// What depends only on other inputs is kept from the sweep before: so a loop invariant is
     /// computed once.
     pub(crate) fn primal(&mut self, need: Need) {
-        let plan = Plan::new(self.work, need, true);
+        let plan = Plan::new(self.work, need, Extent::Whole);
         self.run(plan);
     }
 
@@ -26,7 +26,7 @@ impl<T: Real> Sweep<'_, T> {
     /// sweep, which evaluates the function and pulls back through it in one
     /// [`joint`](Sweep::joint) sweep.
     pub(crate) fn primal_for_reverse(&mut self) {
-        let plan = Plan::new(self.work, Need::Gradient, false);
+        let plan = Plan::new(self.work, Need::Gradient, Extent::Derivatives);
         self.run(plan);
     }
 
@@ -83,7 +83,7 @@ impl<T: Real> Sweep<'_, T> {
                     }
                 };
                 let mut within = Sweep::of(of, inner);
-                within.run(Plan::new(within.work, need, false));
+                within.run(Plan::new(within.work, need, Extent::Derivatives));
                 within.reverse(&[T::one()], wanted);
                 out.copy_from_slice(inner.adjoint(of, *wrt));
             }
@@ -95,25 +95,24 @@ impl<T: Real> Sweep<'_, T> {
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
     need: Need,
-    /// Whether values are computed that no derivative rule reads.
-    whole: bool,
+    /// Whose values are computed.
+    extent: Extent,
     /// Whether nothing was computed before.
     first: bool,
     /// Whether a stash was not filled far enough.
     upgrade: bool,
     /// The inputs that were set since the last primal sweep.
     changed: Inputs,
-    /// The inputs that changed since values that no derivative rule reads were computed last;
-    /// `None` before the first time.
-    late: Option<Inputs>,
+    /// The inputs that changed since the values were computed that some sweeps leave out.
+    late: Late,
 }
 
 impl Plan {
-    pub(super) fn new<T: Real>(work: &Workspace<T>, need: Need, whole: bool) -> Self {
+    pub(super) fn new<T: Real>(work: &Workspace<T>, need: Need, extent: Extent) -> Self {
         let before = work.state.need();
         Plan {
             need,
-            whole,
+            extent,
             first: before.is_none(),
             upgrade: before.is_some_and(|before| need > before),
             changed: work.state.set_since(),
@@ -126,9 +125,13 @@ impl Plan {
         if matches!(node.op, Op::Input | Op::Constant) || node.view {
             return false;
         }
-        let keeps = matches!(node.op, Op::Fused(_) | Op::Gradient { .. } | Op::Leaves(_));
+        let keeps = match &node.op {
+            Op::Fused(f) => !f.is_linear() || node.stash.1 > 0,
+            Op::Gradient { .. } | Op::Leaves(_) => true,
+            _ => false,
+        };
         let kept_for_derivatives = keeps && node.depends != Inputs::NONE;
-        if !(self.whole || node.activity.value || kept_for_derivatives) {
+        if !(node.activity.value <= self.extent || kept_for_derivatives) {
             return false;
         }
         self.renews(node.reads, node) || (self.upgrade && keeps) || self.defers(node)
@@ -136,17 +139,15 @@ impl Plan {
 
     /// Whether a value that reads these inputs is newer than what was computed of a node.
     pub(super) fn renews<T: Real>(self, reads: Inputs, node: &Node<T>) -> bool {
-        let waits = self.whole && !node.activity.value;
-        self.first
-            || reads.meets(self.changed)
-            || (waits && self.late.is_none_or(|late| reads.meets(late)))
+        let late = self.late.of(node.activity.value);
+        let waited = node.activity.value <= self.extent && late.is_none_or(|l| reads.meets(l));
+        self.first || reads.meets(self.changed) || waited
     }
 
     /// Whether a gradient inside is left to the reverse sweep.
     fn defers<T: Real>(self, node: &Node<T>) -> bool {
-        !self.whole
-            && self.need == Need::Gradient
-            && !node.activity.value
+        self.need == Need::Gradient
+            && node.activity.value > self.extent
             && matches!(node.op, Op::Gradient { .. })
     }
 
@@ -154,7 +155,7 @@ impl Plan {
     pub(super) fn asked<T: Real>(self, node: &Node<T>) -> Asked {
         let differentiable = node.depends != Inputs::NONE;
         Asked {
-            value: self.whole || node.activity.value,
+            value: node.activity.value <= self.extent,
             first: self.need >= Need::Gradient && differentiable,
             second: self.need >= Need::Curvature && differentiable,
         }
@@ -162,7 +163,7 @@ impl Plan {
 
     /// Notes what was computed.
     pub(super) fn close<T: Real>(self, work: &mut Workspace<T>) {
-        work.state.evaluated(self.need, self.whole);
+        work.state.evaluated(self.need, self.extent);
         work.sweeps.values += 1;
     }
 }

@@ -237,6 +237,25 @@ fn a_value_that_no_rule_reads_waits_for_a_sweep_that_gives_it() {
 }
 
 #[test]
+fn a_value_that_products_do_not_read_waits_for_a_sweep_that_reads_it() {
+    let (p, mut work, watched) =
+        recorded(|x, y, w| (x.fused(w, &[]) * y / 3.0).sum() + y.square().sum() / 3.0);
+    for (x, gradient) in [([1.0, 2.0], [7.0, 12.0]), ([2.0, 3.0], [10.0, 17.0])] {
+        work.set_input(&p, 0, &x);
+        sweep(&p, &mut work).products(&[None, Some(&[3.0, 6.0])], Inputs::one(1));
+        assert_eq!(watched.calls(), ["eval first second"]);
+        assert_eq!(work.adjoint_tangent(&p, 1), [2.0, 4.0]);
+        // Nothing was set since, and yet it is not there.
+        sweep(&p, &mut work).primal_for_reverse();
+        assert_eq!(watched.calls(), ["eval value first"]);
+        sweep(&p, &mut work).reverse(&[3.0], Inputs::one(1));
+        assert_eq!(work.adjoint(&p, 1), gradient);
+        sweep(&p, &mut work).primal_for_reverse();
+        assert_eq!(watched.calls(), [""; 0]);
+    }
+}
+
+#[test]
 fn each_sweep_calls_one_rule() {
     let (p, mut work, watched) = recorded(|x, y, w| (x.fused(w, &[]).square() * y).sum());
     sweep(&p, &mut work).primal(Need::Curvature);
@@ -251,7 +270,7 @@ fn each_sweep_calls_one_rule() {
     assert_eq!(watched.calls(), ["jvp", "second"]);
     sweep(&p, &mut work).second(2, &[Some(&block), None], ALL);
     assert_eq!(watched.calls(), ["jvp of 2", "second of 2"]);
-    sweep(&p, &mut work).joint(&[Some(&v), None], ALL);
+    sweep(&p, &mut work).joint(true, &[Some(&v), None], ALL);
     let calls = watched.calls();
     assert_eq!(
         calls,
@@ -259,7 +278,7 @@ fn each_sweep_calls_one_rule() {
     );
     // Along y alone nothing was evaluated along the primitive's tangents, which do not move.
     work.set_input(&p, 0, &[2.0, 3.0]);
-    sweep(&p, &mut work).joint(&[None, Some(&v)], ALL);
+    sweep(&p, &mut work).joint(true, &[None, Some(&v)], ALL);
     assert_eq!(
         watched.calls(),
         ["eval value first second", "vjp", "second"]
@@ -294,7 +313,7 @@ fn a_gradient_inside_is_evaluated_once() {
     sweep(&p, &mut work).primal_for_reverse();
     assert_eq!(inner.calls(), [""; 0]);
     sweep(&p, &mut work).reverse(&[1.0], ALL);
-    let calls = ["eval value first second", "jvp", "evaluated second"];
+    let calls = ["eval first second", "jvp", "evaluated second"];
     assert_eq!(inner.calls(), calls);
     assert_eq!(work.adjoint(&p, 0), [2.0, 4.0]);
 }

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
+use crate::batch::{Places, index_of};
+use crate::matvec::Columns;
 use crate::real::Real;
-use crate::simd::{LINE, line};
+use crate::simd::{LINE, fetch, line};
 use grid::{Grid, Grids};
 
 /// Numbers of samples, a row of the same width for each, that a [`Batch`](crate::Batch) picks rows
@@ -350,6 +352,62 @@ impl<T: Real> Table<T> {
     /// weights.
     pub fn padded(&self) -> usize {
         self.width.next_multiple_of(line::<T>())
+    }
+
+    /// The entries of sample `i` and all behind them, if they are kept as they are computed with.
+    ///
+    /// # Panics
+    /// If there is no such sample.
+    #[inline(always)]
+    pub(crate) fn kept_from(&self, i: usize) -> Option<&[T]> {
+        let Rows::Whole(rows) = &self.rows else {
+            return None;
+        };
+        assert!(i < self.len, "sample {i} of {}", self.len);
+        Some(&rows.all()[i * rows.stride..])
+    }
+
+    /// Whether products can read samples where they are: they are kept as they are computed with.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.rows, Rows::Whole(_))
+    }
+
+    /// The samples of these indices where they are, each as a column.
+    ///
+    /// # Panics
+    /// If there is no sample of an index, or [not all](Table::is_whole) are as they are computed with.
+    pub(crate) fn columns_at<'a>(&'a self, at: &'a [T]) -> Columns<'a, T> {
+        let Rows::Whole(rows) = &self.rows else {
+            panic!("{self:?}: products read samples that are kept whole");
+        };
+        let count = at.len();
+        let place = |i: usize| {
+            assert!(i < self.len, "sample {i} of {}", self.len);
+            i
+        };
+        let (first, at) = match Places::of(Some(at)) {
+            Places::From(first) => {
+                place(first + at.len() - 1);
+                (first, None)
+            }
+            Places::At(at) => {
+                at.iter().for_each(|i| {
+                    place(index_of(*i));
+                });
+                (0, Some(at))
+            }
+        };
+        let entries = &rows.all()[first * rows.stride..];
+        if at.is_none() {
+            fetch(&entries[..count * rows.stride]);
+        }
+        Columns {
+            entries,
+            rows: self.width,
+            count,
+            stride: rows.stride,
+            at,
+        }
     }
 
     /// The samples where they are, if a pass can read them there: each in whole lines.

@@ -30,8 +30,8 @@ use crate::site::Site;
 ///
 /// Every method panics, at the caller's line and with the shapes, where shapes do not fit.
 pub struct Var<'r, T: Real = f64> {
-    recorder: &'r Recorder<T>,
-    id: u32,
+    pub(crate) recorder: &'r Recorder<T>,
+    pub(crate) id: u32,
     shape: Shape,
     // Invariance in 'r is what keeps two recordings apart.
     brand: PhantomData<fn(&'r ()) -> &'r ()>,
@@ -221,6 +221,17 @@ impl<'r, T: Real> Var<'r, T> {
             }
         };
         self.apply(Op::Fused(Arc::new(primitive)), &operands, shape)
+    }
+
+    /// The same operation on the same operands, once more.
+    #[track_caller]
+    pub(crate) fn once_more(self) -> Self {
+        let (op, operands) = {
+            let node = self.recorder.node(self.id);
+            let of = node.args.iter().map(|a| Var::of(self.recorder, *a));
+            (node.op.clone(), of.collect::<SmallVec<[Self; 4]>>())
+        };
+        self.apply(op, &operands, self.shape)
     }
 
     /// The gradient of the scalar program `of` by its input `wrt`, at these arguments, as an

@@ -58,6 +58,9 @@ impl<T: Real> Var<'_, T> {
         {
             return square.sum();
         }
+        if let Some(product) = self.picked_product(other, (transpose_left, transpose_right)) {
+            return product;
+        }
         let op = Op::Bilinear(Bilinear::MatMul {
             transpose_left,
             transpose_right,

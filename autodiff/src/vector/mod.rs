@@ -31,6 +31,7 @@
 
 mod each;
 mod exp;
+mod head;
 mod lanes;
 mod ln;
 mod logistic;
@@ -38,6 +39,7 @@ mod packs;
 
 pub(crate) use each::Formula;
 pub use each::Vector;
+pub(crate) use head::Head;
 pub use lanes::Lanes;
 
 pub use crate::simd::{Width, limit_width, width};

@@ -248,7 +248,7 @@ impl Quadratics {
         let lower = batched(
             n,
             move |x: Var<'_, T>, y: Var<'_, T>, batch: Batch<'_, T>| {
-                let of = |table, z| batch.rows(table).matmul(z);
+                let of = |table, z| batch.columns(table).tr_matmul(z);
                 let (along, cross, linear) = (of(&u, y), of(&p, x), of(&d, y));
                 let sum = along.norm_squared() * half + cross.dot(along) + linear.sum();
                 sum * T::of(1.0 / batch.len() as f64)
@@ -257,7 +257,7 @@ impl Quadratics {
         let upper = batched(
             n,
             move |x: Var<'_, T>, y: Var<'_, T>, batch: Batch<'_, T>| {
-                let of = |table, z| batch.rows(table).matmul(z);
+                let of = |table, z| batch.columns(table).tr_matmul(z);
                 let squares = of(&v, y).norm_squared() + of(&w, x).norm_squared();
                 let linear = of(&a, y).sum() + of(&b, x).sum();
                 (squares * half + linear) * T::of(1.0 / batch.len() as f64)

@@ -9,7 +9,7 @@ use autodiff::threads::for_each;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
-use crate::pass::{Going, Pass, Room};
+use crate::pass::{Going, Parts as Blocks, Pass, Room};
 use rules::{Chosen, Kept, Logits, Products};
 
 /// `(1/n) Σ_i s_i (ln Σ_c exp z_ic − z_{i t_i})`, `z_i = W a_i`, of weights `W` and, if it is
@@ -115,7 +115,8 @@ impl<T: Real> SoftmaxLoss<T> {
         let w = &*w;
         let v = along.map_or(w, |_| &*v);
         let each = [&mut *to.losses, to.softmax, &mut *to.slopes];
-        let mut all = self.over.parts(at, c, each, [1, c, 1], own);
+        let mut all = Blocks::new();
+        self.over.cut(at, c, each, [1, c, 1], own, &mut all);
         let count = if direction.is_some() { 2 } else { 1 };
         for_each(&mut all, count * self.over.work(c), |part| {
             let first = part.first;
@@ -200,7 +201,8 @@ impl<T: Real> SoftmaxLoss<T> {
         self.over.pad(direction.weights.unwrap_or(a.get(0)), v);
         let v = &*v;
         let each = [to.softmax, &mut *to.slopes];
-        let mut all = self.over.parts(at, c, each, [c, 1], own);
+        let mut all = Blocks::new();
+        self.over.cut(at, c, each, [c, 1], own, &mut all);
         for_each(&mut all, self.over.work(c), |part| {
             let first = part.first;
             let [softmax, slopes] = &mut part.each;

@@ -1,10 +1,8 @@
 //! What a pass does with the logits of each sample: the samples stand side by side in the lanes.
 
-use autodiff::Real;
 use autodiff::rows::{Rule, Simd};
 use autodiff::vector::Lanes;
-
-use crate::pass::Going;
+use autodiff::{Places, Real};
 
 /// Logits become the coefficients of the gradient, and their derivatives along a direction those of
 /// the product.
@@ -103,18 +101,18 @@ impl<T: Real> Rule<T, 1> for Kept<'_, T> {
 #[derive(Clone, Copy)]
 pub(super) struct Chosen<'a, T> {
     labels: &'a [usize],
-    at: Option<&'a [T]>,
+    at: Places<'a, T>,
     first: usize,
 }
 
 impl<'a, T: Real> Chosen<'a, T> {
-    pub(super) fn of(labels: &'a [usize], at: Option<&'a [T]>, first: usize) -> Self {
+    pub(super) fn of(labels: &'a [usize], at: Places<'a, T>, first: usize) -> Self {
         Chosen { labels, at, first }
     }
 
     #[inline(always)]
     fn of_sample(&self, i: usize) -> usize {
-        self.labels[Going::index(self.at, self.first + i)]
+        self.labels[self.at.index(self.first + i)]
     }
 }
 

@@ -137,7 +137,7 @@ impl<T: Real> Batches<T> {
         let (x, y) = (s.x.as_slice(), s.y.as_slice());
         let at = |upper: &mut Point<T>, lower: &mut Point<T>, y| {
             let value = upper.value(&[x, y]).f64();
-            lower.differentiate(&[x, y], Inputs::one(1));
+            lower.gradient_at(&[x, y], Inputs::one(1));
             (value, norm(lower.gradient(1)).f64())
         };
         let found = match self.block {
@@ -186,7 +186,7 @@ impl<T: Real> Batches<T> {
     /// Draws a batch of F and overwrites `in_x` and `in_y` with its gradients at (x, y).
     pub fn upper_gradients(&mut self, s: &State<'_, T>, in_x: &mut [T], in_y: &mut [T]) {
         let point = self.upper.draw();
-        point.differentiate(&[s.x.as_slice(), s.y.as_slice()], Inputs::ALL);
+        point.gradient_at(&[s.x.as_slice(), s.y.as_slice()], Inputs::ALL);
         in_x.copy_from_slice(point.gradient(0));
         in_y.copy_from_slice(point.gradient(1));
     }
@@ -194,7 +194,7 @@ impl<T: Real> Batches<T> {
     /// Draws a batch of g: ∇_y g at (x, y).
     pub fn lower_gradient(&mut self, s: &State<'_, T>) -> &[T] {
         let point = self.lower.draw();
-        point.differentiate(&[s.x.as_slice(), s.y.as_slice()], Inputs::one(1));
+        point.gradient_at(&[s.x.as_slice(), s.y.as_slice()], Inputs::one(1));
         point.gradient(1)
     }
 

@@ -56,6 +56,8 @@ fn everything(point: &mut Point<f64>, case: &Case) -> Vec<Vec<u64>> {
             );
             point.differentiate(&slices(at), one);
             all.push(bits(point.gradient(k)));
+            point.gradient_at(&slices(at), one);
+            all.push(bits(point.gradient(k)));
         }
     }
     all

@@ -67,6 +67,7 @@ impl Binary {
         match self {
             Binary::Add | Binary::Sub => false,
             Binary::Mul => by != along,
+            Binary::Div => (by, along) != (Side::Left, Side::Left),
             _ => true,
         }
     }

@@ -44,6 +44,21 @@ fn it_gives_the_bits_of_its_parts_for_every_subset_of_directions() {
         let counts = point.sweeps();
         prop_assert_eq!((counts.values, counts.gradients, counts.hvps), (2, 2, 4));
 
+        // Without the value, which is there again when it is asked for.
+        for at in [&w, &at] {
+            point.gradient_along(&slices(at), &along);
+            parts.linearise(&slices(at));
+            parts.second(&along);
+            prop_assert_eq!(bits(&gradients(&point)), bits(&gradients(&parts)));
+            prop_assert_eq!(bits(&products(&point)), bits(&products(&parts)));
+            point.second(&directions(&v));
+            parts.second(&directions(&v));
+            prop_assert_eq!(bits(&products(&point)), bits(&products(&parts)));
+            point.gradient_at(&slices(at), Inputs::ALL);
+            prop_assert_eq!(bits(&gradients(&point)), bits(&gradients(&parts)));
+        }
+        prop_assert_eq!(point.value(&slices(&at)).to_bits(), value.to_bits());
+
         // The products alone, and then everything again at another point.
         point.linearise(&slices(&at));
         parts.linearise(&slices(&at));

@@ -17,20 +17,24 @@ fn cubic() -> Recorded {
 enum Move {
     Value,
     Differentiate(Inputs),
+    GradientAt(Inputs),
     Linearise,
     LineariseAlong,
+    GradientAlong,
     SecondAt(Inputs),
     Second(Inputs),
     Block,
     Directional,
 }
 
-const MOVES: [Move; 10] = [
+const MOVES: [Move; 12] = [
     Move::Value,
     Move::Differentiate(Inputs::one(0)),
     Move::Differentiate(Inputs::ALL),
+    Move::GradientAt(Inputs::one(0)),
     Move::Linearise,
     Move::LineariseAlong,
+    Move::GradientAlong,
     Move::SecondAt(Inputs::one(1)),
     Move::Second(Inputs::one(1)),
     Move::Second(Inputs::ALL),
@@ -79,6 +83,14 @@ fn make(point: &mut Point<f64>, known: &mut Known, kind: Move, number: f64) {
         }
         Move::LineariseAlong => {
             point.linearise_along(&at, &directions);
+            *known = fresh(all, Some((Inputs::ALL, vec![along])), true);
+        }
+        Move::GradientAt(by) => {
+            point.gradient_at(&at, by);
+            *known = fresh(Some(by), None, false);
+        }
+        Move::GradientAlong => {
+            point.gradient_along(&at, &directions);
             *known = fresh(all, Some((Inputs::ALL, vec![along])), true);
         }
         Move::SecondAt(by) => {

@@ -58,17 +58,17 @@ impl<T: Real> Rule<T> for Bome {
             let (x, y) = (s.x.as_slice(), s.y.as_slice());
             // One batch throughout, so that q is a difference of one function.
             let lower = b.lower.draw();
-            lower.differentiate(&[x, y], Inputs::ALL);
+            lower.gradient_at(&[x, y], Inputs::ALL);
             q_x.copy_from_slice(lower.gradient(0));
             q_y.copy_from_slice(lower.gradient(1));
             b.v.copy_from_slice(y);
             for k in 0..rule.inner {
                 if k > 0 {
-                    lower.differentiate(&[x, &b.v], Inputs::one(1));
+                    lower.gradient_at(&[x, &b.v], Inputs::one(1));
                 }
                 axpy(&mut b.v, T::of(-rule.inner_step), lower.gradient(1));
             }
-            lower.differentiate(&[x, &b.v], Inputs::one(0));
+            lower.gradient_at(&[x, &b.v], Inputs::one(0));
             axpy(&mut q_x, -T::one(), lower.gradient(0));
 
             let square = dot(&q_x, &q_x) + dot(&q_y, &q_y);

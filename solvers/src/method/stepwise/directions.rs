@@ -25,10 +25,10 @@ impl<T: Real> Directions<T> {
 
     /// Overwrites them with what F and g give at (x, y, v).
     pub(super) fn at(&mut self, upper: &mut Point<T>, lower: &mut Point<T>, [x, y, v]: [&[T]; 3]) {
-        upper.differentiate(&[x, y], Inputs::ALL);
+        upper.gradient_at(&[x, y], Inputs::ALL);
         self.x.copy_from_slice(upper.gradient(0));
         self.v.copy_from_slice(upper.gradient(1));
-        lower.linearise_along(&[x, y], &[None, Some(v)]);
+        lower.gradient_along(&[x, y], &[None, Some(v)]);
         self.y.copy_from_slice(lower.gradient(1));
         axpy(&mut self.v, T::one(), lower.product(1));
         axpy(&mut self.x, T::one(), lower.product(0));

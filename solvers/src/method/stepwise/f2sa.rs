@@ -122,12 +122,12 @@ impl<T: Real> Rule<T> for F2sa {
                     };
                     let at = [s.x.as_slice(), y];
                     let lower = b.lower.draw();
-                    lower.differentiate(&at, Inputs::one(1));
+                    lower.gradient_at(&at, Inputs::one(1));
                     along.copy_from_slice(lower.gradient(1));
                     along.iter_mut().for_each(|d| *d *= of_g);
                     if *j != 0 {
                         let upper = b.upper.draw();
-                        upper.differentiate(&at, Inputs::one(1));
+                        upper.gradient_at(&at, Inputs::one(1));
                         axpy(&mut along, of_f, upper.gradient(1));
                     }
                     let y: &mut [T] = match (k, j) {
@@ -148,10 +148,10 @@ impl<T: Real> Rule<T> for F2sa {
                     _ => &between[k],
                 };
                 let at = [s.x.as_slice(), y];
-                lower.differentiate(&at, Inputs::one(0));
+                lower.gradient_at(&at, Inputs::one(0));
                 axpy(&mut b.direction, T::of(a * penalty), lower.gradient(0));
                 if *j != 0 {
-                    upper.differentiate(&at, Inputs::one(0));
+                    upper.gradient_at(&at, Inputs::one(0));
                     axpy(&mut b.direction, T::of(a * *j as f64), upper.gradient(0));
                 }
             }

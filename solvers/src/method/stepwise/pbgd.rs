@@ -73,7 +73,7 @@ impl<T: Real> Rule<T> for Pbgd {
             let t = s.iteration();
             for _ in 0..rule.inner {
                 let lower = b.lower.draw();
-                lower.differentiate(&[s.x.as_slice(), &b.v], Inputs::one(1));
+                lower.gradient_at(&[s.x.as_slice(), &b.v], Inputs::one(1));
                 u.step(t, &mut b.v, lower.gradient(1));
             }
             let penalty = rule.penalty(t);

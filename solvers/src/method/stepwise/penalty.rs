@@ -32,11 +32,11 @@ impl<T: Real> Penalised<T> {
         b.upper_gradients(s, &mut self.x, &mut self.y);
         let x = s.x.as_slice();
         let lower = b.lower.draw();
-        lower.differentiate(&[x, s.y.as_slice()], Inputs::ALL);
+        lower.gradient_at(&[x, s.y.as_slice()], Inputs::ALL);
         axpy(&mut self.x, alpha, lower.gradient(0));
         axpy(&mut self.y, alpha, lower.gradient(1));
         let lower = b.lower.again();
-        lower.differentiate(&[x, &b.v], Inputs::ALL);
+        lower.gradient_at(&[x, &b.v], Inputs::ALL);
         axpy(&mut self.x, -alpha, lower.gradient(0));
         self.u.copy_from_slice(lower.gradient(1));
     }

@@ -71,10 +71,10 @@ impl<T: Real> Rule<T> for Pzobo {
             for _ in 0..rule.inner {
                 let lower = b.lower.draw();
                 for (moved, end) in moved.chunks(dim_x).zip(ends.chunks_mut(dim_y)) {
-                    lower.differentiate(&[moved, end], Inputs::one(1));
+                    lower.gradient_at(&[moved, end], Inputs::one(1));
                     axpy(end, step, lower.gradient(1));
                 }
-                lower.differentiate(&[s.x.as_slice(), s.y.as_slice()], Inputs::one(1));
+                lower.gradient_at(&[s.x.as_slice(), s.y.as_slice()], Inputs::one(1));
                 axpy(s.y.as_mut_slice(), step, lower.gradient(1));
             }
             b.upper_gradients(s, &mut in_x, &mut in_y);

@@ -30,12 +30,12 @@ impl<T: Real> Tables<T> {
         let at = [s.x.as_slice(), s.y.as_slice()];
         for row in 0..upper.len() {
             let point = b.upper.unit(row);
-            point.differentiate(&at, Inputs::ALL);
+            point.gradient_at(&at, Inputs::ALL);
             upper.reduce(row, T::one(), &of_upper(point));
         }
         for row in 0..lower.len() {
             let point = b.lower.unit(row);
-            point.linearise_along(&at, &[None, Some(&b.v)]);
+            point.gradient_along(&at, &[None, Some(&b.v)]);
             lower.reduce(row, T::one(), &of_lower(point));
         }
         let (upper_batch, lower_batch) = s.sampling().batch(s.problem);
@@ -58,14 +58,14 @@ impl<T: Real> Tables<T> {
         upper.begin(batch, b.upper.batch());
         for_each(batch, |row, share| {
             let point = b.upper.unit(row);
-            point.differentiate(&at, Inputs::ALL);
+            point.gradient_at(&at, Inputs::ALL);
             upper.reduce(row, share, &of_upper(point));
         });
         b.lower.skip();
         lower.begin(batch, b.lower.batch());
         for_each(batch, |row, share| {
             let point = b.lower.unit(row);
-            point.linearise_along(&at, &[None, Some(&b.v)]);
+            point.gradient_along(&at, &[None, Some(&b.v)]);
             lower.reduce(row, share, &of_lower(point));
         });
         let (upper_x, upper_y) = upper.reduced.split_at(s.x.len());

@@ -50,7 +50,7 @@ impl Series {
         let step = T::of(self.step);
         let upper = next(&mut b.upper);
         for (found, at) in &mut *places {
-            upper.differentiate(at, Inputs::ALL);
+            upper.gradient_at(at, Inputs::ALL);
             found.x.copy_from_slice(upper.gradient(0));
             found.v.copy_from_slice(upper.gradient(1));
             found.sum.copy_from_slice(upper.gradient(1));

@@ -75,10 +75,10 @@ impl<T: Real> Rule<T> for Sustain {
             let before: [&[_]; 2] = [&last[0], &last[1]];
             let lower = b.lower.draw();
             if t > 0 {
-                lower.differentiate(&before, Inputs::one(1));
+                lower.gradient_at(&before, Inputs::one(1));
                 then_y.copy_from_slice(lower.gradient(1));
             }
-            lower.differentiate(&here, Inputs::one(1));
+            lower.gradient_at(&here, Inputs::one(1));
             let factors = rule.series.factors(choices);
             if t > 0 {
                 follow(along_y, weight, lower.gradient(1), &then_y);

@@ -69,7 +69,7 @@ impl<T: Real> Rule<T> for Vrbo {
             if t.is_multiple_of(rule.period) {
                 let here = [s.x.as_slice(), s.y.as_slice()];
                 let lower = b.lower.whole();
-                lower.differentiate(&here, Inputs::one(1));
+                lower.gradient_at(&here, Inputs::one(1));
                 along_y.copy_from_slice(lower.gradient(1));
                 let (factors, places) = (rule.series.factors(choices), &mut [(&mut now, here)]);
                 rule.series.draw(factors, b, Level::whole, places);
@@ -84,9 +84,9 @@ impl<T: Real> Rule<T> for Vrbo {
                 let here = [s.x.as_slice(), s.y.as_slice()];
                 let before: [&[_]; 2] = [&last[0], &last[1]];
                 let lower = b.lower.draw();
-                lower.differentiate(&before, Inputs::one(1));
+                lower.gradient_at(&before, Inputs::one(1));
                 then_y.copy_from_slice(lower.gradient(1));
-                lower.differentiate(&here, Inputs::one(1));
+                lower.gradient_at(&here, Inputs::one(1));
                 follow(along_y, 0.0, lower.gradient(1), &then_y);
                 let factors = rule.series.factors(choices);
                 let places = &mut [(&mut now, here), (&mut then, before)];

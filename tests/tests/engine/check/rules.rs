@@ -8,17 +8,19 @@ use autodiff::{
 };
 use models::{Dataset, data};
 
-/// [`Wave`] with one rule off by a factor.
+/// [`Wave`] with one rule off by a factor, or said to be linear.
 struct Broken {
     jvp: f64,
     vjp: f64,
     tangent: f64,
+    linear: bool,
 }
 
 const RIGHT: Broken = Broken {
     jvp: 1.0,
     vjp: 1.0,
     tangent: 1.0,
+    linear: false,
 };
 const WAVE: Wave = Wave { operands: 2 };
 
@@ -42,6 +44,10 @@ impl Primitive<f64> for Broken {
 
     fn stash_len(&self, operands: &[Shape]) -> usize {
         Primitive::<f64>::stash_len(&WAVE, operands)
+    }
+
+    fn is_linear(&self) -> bool {
+        self.linear
     }
 
     fn eval(&self, a: &Operands<'_, f64>, asked: Asked, out: &mut [f64], stash: Stash<'_, f64>) {
@@ -102,6 +108,14 @@ fn every_broken_rule_of_a_primitive_is_found_and_traced() {
         (
             Broken {
                 tangent: off,
+                ..RIGHT
+            },
+            "product",
+            Rung::Differences,
+        ),
+        (
+            Broken {
+                linear: true,
                 ..RIGHT
             },
             "product",

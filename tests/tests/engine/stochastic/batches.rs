@@ -2,7 +2,8 @@
 
 use autodiff::check::Check;
 use autodiff::{
-    Batch, Batched, Point, Program, Real, Sampled, Shape, Table, Var, batched, sampled,
+    Batch, Batched, Inputs, Meter, Point, Program, Real, Sampled, Shape, Storage, Table, Var,
+    batched, sampled,
 };
 use models::data::Samples;
 use models::{Activation, Dataset, Mlp};
@@ -286,4 +287,103 @@ fn what_is_no_index_is_refused() {
             assert!(refused.is_err(), "index {index}");
         }
     }
+}
+
+/// A table of this width, as numbers that are exact in eight bits, in `f32`, or in nothing less than
+/// what is computed with.
+fn table<T: Real>(width: usize, kept: Storage) -> (DMatrix<T>, Table<T>) {
+    let entry = |i: usize, j: usize| match kept {
+        Storage::Bytes => ((7 * i + 3 * j) % 200) as f64,
+        Storage::Single => f64::from(((i + N * j) as f32 * 0.37).sin()),
+        _ => ((i + N * j) as f64 * 0.37).sin(),
+    };
+    let rows = DMatrix::from_fn(N, width, |i, j| T::of(entry(i, j)));
+    let table = Table::of_rows(&rows);
+    assert_eq!(table.storage(), kept);
+    (rows, table)
+}
+
+/// Products of all forms with the samples of a batch, and of matrices of the same numbers.
+fn products_have_the_bits_of_copies<T: Real>(width: usize, kept: Storage) {
+    fn of<'r, T: Real>(x: Var<'r, T>, y: Var<'r, T>, columns: Var<'r, T>) -> Var<'r, T> {
+        let z = columns.tr_matmul(y);
+        let back = columns.matmul(z.sin());
+        let other = y.reshape(1, y.len()).matmul(columns).cos();
+        let turned = other.matmul_tr(columns);
+        (back.dot(y.cos()) + z.square().sum() + turned.norm_squared()) * x.sum()
+    }
+    let (rows, table) = table::<T>(width, kept);
+    same_bits(
+        &batched(N, move |x: Var<T>, y: Var<T>, batch: Batch<T>| {
+            of(x, y, batch.columns(&table))
+        }),
+        &sampled(N, move |x: Var<T>, y: Var<T>, batch: &[usize]| {
+            of(x, y, y.matrix(&rows.select_rows(batch).transpose()))
+        }),
+        [1, width],
+    );
+}
+
+#[test]
+fn products_that_read_samples_in_place_have_the_bits_of_copies() {
+    for width in [1, 2, 22, 33] {
+        products_have_the_bits_of_copies::<f64>(width, Storage::Whole);
+        products_have_the_bits_of_copies::<f32>(width, Storage::Whole);
+        products_have_the_bits_of_copies::<f64>(width, Storage::Single);
+        products_have_the_bits_of_copies::<f64>(width, Storage::Bytes);
+        products_have_the_bits_of_copies::<f32>(width, Storage::Bytes);
+    }
+}
+
+/// So long a batch that products are cut into parts, which depend on the threads.
+#[test]
+fn products_in_place_have_the_same_bits_on_any_number_of_threads() {
+    let (width, len) = (200, 2000);
+    let table = Table::<f64>::from_fn(len, width, |k| (k as f64 * 0.37).sin());
+    let program = batched(len, move |_: Var, y: Var, batch: Batch| {
+        let z = batch.columns(&table).tr_matmul(y);
+        z.sin().sum()
+    })
+    .batch_program(1, width, len);
+    for turned in [false, true] {
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().expect("a pool").install(|| {
+                let mut point = program.point();
+                let indices = (0..len).map(|i| if turned { len - 1 - i } else { i } as f64);
+                point.hold(&[&Vec::from_iter(indices)]);
+                all(&mut point, [1, width])
+            })
+        };
+        let one = with(1);
+        assert_eq!(one, with(2));
+        assert_eq!(one, with(3));
+    }
+}
+
+/// No copy of the samples is held where products read them in place, and the prediction knows.
+#[test]
+fn products_in_place_hold_no_copy_of_the_samples() {
+    let (width, len) = (30, 256);
+    let held = |copied: bool| {
+        let (_, table) = table::<f64>(width, Storage::Whole);
+        let g = batched(N, move |_: Var, y: Var, batch: Batch| {
+            let columns = batch.columns(&table);
+            let columns = if copied { columns * 1.0 } else { columns };
+            columns.tr_matmul(y).square().sum()
+        });
+        let program = g.batch_program(1, width, len);
+        let meter = Meter::new();
+        let mut point = Point::new(program.clone(), &meter);
+        point.hold(&[&vec![3.0; len]]);
+        let y = vector(width, 0.0);
+        point.differentiate(&[&[0.0], &y], Inputs::ALL);
+        assert_eq!(meter.read().peak, Point::gradient_bytes(&program));
+        point.second_at(&[&[0.0], &y], &[None, Some(&y)], Inputs::ALL);
+        let all = Point::gradient_bytes(&program) + Point::second_bytes(&program);
+        assert_eq!(meter.read().peak, all);
+        all
+    };
+    let copy = width * len * size_of::<f64>();
+    assert!(held(true) > copy && held(false) < copy);
 }
