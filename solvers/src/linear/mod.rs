@@ -14,6 +14,7 @@ mod minres;
 mod neumann;
 mod nystrom;
 mod one_step;
+mod outcome;
 mod pcg;
 mod recycled;
 mod ritz;
@@ -32,6 +33,7 @@ pub use minres::Minres;
 pub use neumann::Neumann;
 pub use nystrom::{Nystrom, Sketch};
 pub use one_step::OneStep;
+pub use outcome::{Outcome, Report};
 pub use pcg::{Pcg, Preconditioner, Sketched};
 pub use recycled::Recycled;
 pub use system::Solved;
@@ -46,8 +48,8 @@ pub use crate::hessian::{Hessian, Operator};
 pub use crate::scratch::Scratch;
 
 use crate::catalogue::Entry;
+use crate::default_tolerance;
 use crate::hypergradient::Room;
-use crate::{Status, default_tolerance};
 
 /// The name of a linear solver.
 pub(crate) type LinearEntry<T> = Entry<dyn LinearSolver<T>>;
@@ -67,77 +69,6 @@ pub(crate) fn entries<T: Real>() -> Vec<LinearEntry<T>> {
         recycled::entry(),
         one_step::entry(),
     ]
-}
-
-/// How a linear solve ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// The tolerance was met.
-    Converged,
-    /// All that was asked for was done, and no tolerance was: a count of iterations, or an
-    /// approximation of H.
-    Approximate,
-    /// The iterations ran out.
-    Exhausted,
-    /// The iteration moves away from the solution.
-    Diverged {
-        /// Factor by which the residual grows in a step: the spectral radius is this or more.
-        growth: f64,
-    },
-    /// H is singular to working precision and b is not in its range: what is answered leaves the
-    /// least residual.
-    Inconsistent {
-        /// ‖Hv − b‖ / ‖b‖ there.
-        residual: f64,
-    },
-    /// H is singular to working precision.
-    Singular {
-        /// Smallest curvature met, in units of the largest.
-        relative_curvature: f64,
-    },
-    /// H has a negative eigenvalue.
-    Negative {
-        /// Most negative curvature met, in units of the largest magnitude.
-        relative_curvature: f64,
-    },
-    /// A product was NaN or infinite.
-    NonFinite,
-}
-
-impl Outcome {
-    /// What it says of the system where it is no answer; `None` if it is one, or fell short.
-    pub(crate) fn flaw(self) -> Option<Status> {
-        match self {
-            Outcome::Converged | Outcome::Exhausted | Outcome::Approximate => None,
-            Outcome::Diverged { growth } => Some(Status::LinearDiverged { growth }),
-            Outcome::Inconsistent { residual } => Some(Status::InconsistentSystem { residual }),
-            Outcome::Singular { relative_curvature } => {
-                Some(Status::SingularHessian { relative_curvature })
-            }
-            Outcome::Negative { relative_curvature } => {
-                Some(Status::NegativeCurvature { relative_curvature })
-            }
-            Outcome::NonFinite => Some(Status::in_a_product()),
-        }
-    }
-}
-
-/// What a linear solver reports.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Report {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Iterations made.
-    pub iterations: usize,
-}
-
-impl Report {
-    /// Before anything was done.
-    pub(crate) const BEGUN: Report = Report {
-        outcome: Outcome::Exhausted,
-        iterations: 0,
-    };
 }
 
 /// A solver of `H v = b`, a value of one slot of [`Aid`](crate::Aid).

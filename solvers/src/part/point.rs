@@ -57,6 +57,7 @@ impl<T: Real> Recorded<T> {
 
 /// Vectors as long as y that a [`PartPoint`] holds beside its sweeps.
 const VECTORS: usize = 6;
+type Vectors<'a, T> = [&'a mut [T]; VECTORS];
 
 /// A point of a proximal map `P(x, z, s)`.
 #[derive(Debug)]
@@ -121,7 +122,7 @@ impl<T: Real> PartPoint<T> {
     pub(crate) fn with_entries(
         &mut self,
         x: &[T],
-    ) -> Option<(Entries<'_, T>, &mut Prox<T>, [&mut [T]; VECTORS])> {
+    ) -> Option<(Entries<'_, T>, &mut Prox<T>, Vectors<'_, T>)> {
         let of = self.recorded.map().entrywise()?;
         let needs = self.recorded.needs.as_ref()?;
         let values = self.needs.as_mut()?.evaluate(&[x]);
@@ -161,13 +162,13 @@ impl<T: Real> PartPoint<T> {
     }
 
     /// P, and vectors to work in.
-    pub(super) fn split(&mut self) -> (&mut Prox<T>, [&mut [T]; VECTORS]) {
+    pub(super) fn split(&mut self) -> (&mut Prox<T>, Vectors<'_, T>) {
         (&mut self.prox, vectors(&mut self.room))
     }
 }
 
 /// The room of a [`PartPoint`] as vectors.
-fn vectors<T>(mut room: &mut [T]) -> [&mut [T]; VECTORS] {
+fn vectors<T>(mut room: &mut [T]) -> Vectors<'_, T> {
     let n = room.len() / VECTORS;
     std::array::from_fn(|_| {
         let (vector, more) = std::mem::take(&mut room).split_at_mut(n);
