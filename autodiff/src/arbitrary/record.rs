@@ -311,7 +311,6 @@ impl<'r, T: Real, P: Primitive<T>> Builder<'r, '_, T, P> {
         }
     }
 
-    /// A constant of the pool's entries, recorded where `beside` is.
     /// A sparse matrix that values of so many rows can be multiplied with, or its transpose: of the pool,
     /// without the numbers about 0, and perhaps without any in a row.
     fn sparse(&self, rows: usize, transposed: bool) -> Sparse<T> {
@@ -324,6 +323,7 @@ impl<'r, T: Real, P: Primitive<T>> Builder<'r, '_, T, P> {
         Sparse::of_dense(&DMatrix::from_vec(of.0, of.1, entries))
     }
 
+    /// A constant of the pool's entries, recorded where `beside` is.
     fn constant(&self, beside: Var<'r, T>, shape: (usize, usize), from: usize) -> Var<'r, T> {
         let pool = self.pool.iter().cycle().skip(from % self.pool.len().max(1));
         let mut entries: Vec<T> = pool.take(shape.0 * shape.1).map(|v| T::of(*v)).collect();
