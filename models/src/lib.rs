@@ -87,8 +87,8 @@ pub use random_quadratics::{RANDOM_QUADRATICS, random_quadratics};
 pub use softmax::{SOFTMAX, softmax};
 pub use sparse::{
     ELASTIC_NET, ELASTIC_NET_CV, GROUP_LASSO, LASSO, LASSO_CV, LASSO_SURE, SPARSE_LOGISTIC,
-    WEIGHTED_LASSO, elastic_net, elastic_net_cv, elastic_net_on, group_lasso, lasso, lasso_cv,
-    lasso_on, lasso_sure, sparse_logistic, weighted_lasso, weighted_lasso_on,
+    WEIGHTED_LASSO, elastic_net, elastic_net_cv, elastic_net_on, group_lasso, group_lasso_on,
+    lasso, lasso_cv, lasso_on, lasso_sure, sparse_logistic, weighted_lasso, weighted_lasso_on,
 };
 pub use svm::{SVM, svm};
 pub use task::{Known, Metric, Task};

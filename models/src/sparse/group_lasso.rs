@@ -7,7 +7,8 @@ use nalgebra::DVector;
 use solvers::Part;
 
 use super::orthonormal::Design;
-use crate::catalogue::{Defaults, Entry, make};
+use crate::catalogue::{Data, Defaults, Entry, make};
+use crate::data::{Labels, Splits};
 use crate::gaussian::Gaussian;
 use crate::task::{Known, Task};
 
@@ -43,10 +44,7 @@ pub fn group_lasso<T: Real>(groups: usize, size: usize, seed: u64) -> Task<T> {
         let weight = c.norm() - c.dot(&w) / c.norm();
         T::of(weight.max(1e-3).ln())
     });
-    let start = DVector::from_element(groups, T::of((0.1 * design.largest_weight()).ln()));
-    let members = (0..groups).map(|g| (g * size..(g + 1) * size).collect());
-    let part = Part::group_lasso(members.collect(), |x: Var<'_, T>| x.exp());
-    let task = design.task("group-lasso", start, part);
+    let task = of_groups(design, groups);
     let hypergradient = move |x: &DVector<T>| {
         DVector::from_fn(groups, |g, _| {
             let (c, w) = (block(&seen, g), block(&signal, g));
@@ -67,6 +65,28 @@ pub fn group_lasso<T: Real>(groups: usize, size: usize, seed: u64) -> Task<T> {
     }
 }
 
+/// [`group_lasso`] of these samples, whose labels are the targets: as many groups as features make pairs, at
+/// most 8, of neighbours, the first ones larger by one where they do not come out even. x starts at a tenth
+/// of the weight of an ℓ₁ norm at which y is 0.
+///
+/// # Panics
+/// If there are no training or validation samples, or no features.
+pub fn group_lasso_on<T: Real>(splits: Splits) -> Task<T> {
+    let design = Design::of(splits);
+    let groups = (design.dim() / 2).clamp(1, 8);
+    of_groups(design, groups)
+}
+
+fn of_groups<T: Real>(design: Design, groups: usize) -> Task<T> {
+    let least = (0.1 * design.largest_weight()).max(f64::MIN_POSITIVE);
+    let start = DVector::from_element(groups, T::of(least.ln()));
+    let (each, more) = (design.dim() / groups, design.dim() % groups);
+    let first = |g: usize| g * each + g.min(more);
+    let members = (0..groups).map(|g| (first(g)..first(g + 1)).collect());
+    let part = Part::group_lasso(members.collect(), |x: Var<'_, T>| x.exp());
+    design.task("group-lasso", start, part)
+}
+
 /// The entry of [`group_lasso`].
 pub static GROUP_LASSO: Entry = Entry::new(
     "group-lasso",
@@ -75,9 +95,12 @@ pub static GROUP_LASSO: Entry = Entry::new(
         "ln of the weight of each group of features",
         "weights of the features",
     ],
-    make!(|given| Ok(match given.is_small() {
-        true => group_lasso(3, 2, given.seed),
-        false => group_lasso(8, 5, given.seed),
+    make!(|given| Ok(match (given.table.take(), given.is_small()) {
+        (Some(splits), _) => group_lasso_on(splits),
+        (None, true) => group_lasso(3, 2, given.seed),
+        (None, false) => group_lasso(8, 5, given.seed),
     })),
 )
+.takes(Data::Table(Labels::Targets))
+.with_sparse()
 .defaults(Defaults::adam(0.05, 0.005));

@@ -7,7 +7,7 @@ mod logistic;
 mod orthonormal;
 
 pub use criteria::{ELASTIC_NET_CV, LASSO_CV, LASSO_SURE, elastic_net_cv, lasso_cv, lasso_sure};
-pub use group_lasso::{GROUP_LASSO, group_lasso};
+pub use group_lasso::{GROUP_LASSO, group_lasso, group_lasso_on};
 pub use lasso::{
     ELASTIC_NET, LASSO, WEIGHTED_LASSO, elastic_net, elastic_net_on, lasso, lasso_on,
     weighted_lasso, weighted_lasso_on,

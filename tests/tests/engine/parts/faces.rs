@@ -161,3 +161,43 @@ fn the_dual_of_a_support_vector_machine_by_the_formula_on_its_margin() {
         "by cg",
     );
 }
+
+#[test]
+fn a_group_lasso_of_a_users_features_has_groups_of_neighbours() {
+    use models::data::{Samples, Splits};
+    let samples = |n: usize, phase: f64| Samples {
+        features: DMatrix::from_fn(5, n, |j, i| (phase + (7 * j + 3 * i) as f64).sin()).into(),
+        labels: (0..n).map(|i| (phase + 0.6 * i as f64).cos()).collect(),
+    };
+    let splits = Splits {
+        train: samples(30, 0.4),
+        valid: samples(20, 1.7),
+        test: None,
+        source: "a test".into(),
+    };
+    let task = models::group_lasso_on::<f64>(splits);
+    // Three features and two.
+    assert_eq!((task.x.len(), task.bilevel.dim_y()), (2, 5));
+    let at = |x: &DVector<f64>| run(&task.bilevel, &Aid::cg(), x);
+    let estimate = at(&task.x);
+    assert!(
+        estimate.status.is_success() && estimate.hypergradient.norm() > 1e-6,
+        "{estimate}"
+    );
+    for g in 0..2 {
+        let beside = |by: f64| {
+            let mut x = task.x.clone();
+            x[g] += by;
+            at(&x).upper
+        };
+        let slope = (beside(1e-5) - beside(-1e-5)) / 2e-5;
+        assert!(
+            (slope - estimate.hypergradient[g]).abs() < 1e-8,
+            "{g}: {slope} {estimate}"
+        );
+    }
+    // All of the first group, or none.
+    let mut x = task.x.clone();
+    x[0] += 20.0;
+    assert_eq!(support(&at(&x).y), vec![3, 4]);
+}
