@@ -5,7 +5,7 @@ use autodiff::{Point, Real};
 
 use super::{Certificate, Constants, Parts};
 use crate::Bilevel;
-use crate::part::{PartPoint, Piece};
+use crate::part::{OnPiece, PartPoint, Piece};
 
 impl Constants {
     /// The distance of y from the solution, beside a part of which this is the piece at y for steps s;
@@ -19,6 +19,9 @@ impl Constants {
     /// zero of a strongly monotone map, which gives a nearer bound.
     fn distance(&self, piece: &Piece, s: f64) -> Option<f64> {
         let mu = self.strong_convexity + piece.square;
+        if !(mu > 0.0 && mu.is_finite()) {
+            return None;
+        }
         let anywhere = (self.smoothness + 1.0 / s + 2.0 * piece.square) / mu * piece.step;
         // Written so that a NaN is no bound.
         if !(anywhere * (s * self.smoothness - 1.0).max(1.0) < piece.clear) {
@@ -30,9 +33,9 @@ impl Constants {
 
     /// The constants of the lower level on the piece, as a problem in its free entries: the others are
     /// bounds c(x), so that `∇²_xy` becomes `∇²_xy(g + h) + c'ᵀ ∇²_yy g` and ∇_xF becomes `∇_xF + c'ᵀ ∇_yF`.
-    fn on(&self, piece: &Piece) -> Self {
+    fn on(&self, square: f64, piece: &OnPiece) -> Self {
         Constants {
-            strong_convexity: self.strong_convexity + piece.square,
+            strong_convexity: self.strong_convexity + square,
             smoothness: self.smoothness,
             hessian_lipschitz: self.hessian_lipschitz,
             cross_norm: self.cross_norm + piece.cross + piece.bounds * self.smoothness,
@@ -58,19 +61,22 @@ impl Certificate {
         size: f64,
         (upper, lower): (&Point<T>, &mut Point<T>),
     ) -> Option<Self> {
-        let piece = part.piece([x, y], (u, s), upper.gradient(1), lower)?;
-        let on = constants.on(&piece);
+        let found = part.piece([x, y], lower.gradient(1), s)?;
+        // Before what costs sweeps.
+        let lower_error = constants.distance(&found, s)?;
+        let piece = part.on_piece([x, y], (u, s), upper.gradient(1), lower)?;
+        let on = constants.on(found.square, &piece);
         if !on.are_usable() {
             return None;
         }
         let parts = Parts {
-            lower_error: constants.distance(&piece, s)?,
+            lower_error,
             linear_residual: piece.linear_residual,
             upper_gradient: piece.upper_gradient,
         };
         // What the derivative of the proximal map by x, which is taken at y − e, makes of the residual.
         let by_residual = s * piece.cross * piece.linear_residual;
-        let by_step = piece.cross_lipschitz * piece.step * piece.solution;
+        let by_step = piece.cross_lipschitz * found.step * piece.solution;
         let whole = Parts {
             upper_gradient: norm(upper.gradient(1)).f64(),
             ..parts

@@ -32,7 +32,8 @@ pub(super) use entry::{entries, expect_smooth};
 /// Hessian need be positive definite there alone, and no constraint may hold with nothing to spare:
 /// [`margin`](crate::Estimate::margin) measures that, and a small one has a warning. Constants that
 /// the problem states make a [certificate](Certificate) then where the part is a sum over entries and y
-/// is provably on the face of the solution, at two pullbacks of the part's parameters for each entry.
+/// is provably on the face of the solution, for one product more, and a pullback for each entry of y where a
+/// parameter of the part has as many.
 ///
 /// # Cost in oracle calls
 /// The lower level's, one gradient of F, one of g, the linear solver's Hessian-vector

@@ -23,7 +23,7 @@ pub(crate) use entrywise::Entries;
 pub use entrywise::Entrywise;
 pub(crate) use face::{Face, OnFace};
 pub use needs::{Need, Parameter};
-pub(crate) use piece::Piece;
+pub(crate) use piece::{OnPiece, Piece};
 pub(crate) use point::{PartPoint, Prox, Recorded, ready};
 
 /// A recorded function of x: a parameter of a [`Part`].
