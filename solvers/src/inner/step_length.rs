@@ -150,8 +150,10 @@ fn trial<T: Real>(
             after.descend(point, x, length, next);
             let from = slope(point, y, next);
             let squared = squared_distance(y, next);
-            // Written so that a NaN settles it.
-            if !(squared.sqrt() > 32.0 * T::EPSILON * norm(y).f64()) {
+            // Written so that a NaN settles it. Steps that are next to nothing beside those before have
+            // turned all they will, and a gradient of large terms is rounded as y is not.
+            let settled = squared < T::EPSILON * longest;
+            if settled || !(squared.sqrt() > 32.0 * T::EPSILON * norm(y).f64()) {
                 return length;
             }
             let allowed = 1.25 * squared / length;
@@ -301,6 +303,29 @@ mod tests {
         for i in 0..500 {
             let start = 0.7 + 3e-6 * f64::from(i).sin();
             assert_eq!(found(coarse(), start), 1.0 / 1.05, "{start}");
+        }
+    }
+
+    /// The solution is near 0, where the terms of the gradient are not.
+    #[test]
+    fn steps_that_have_come_to_nothing_shorten_no_step() {
+        let (a, x, y) = (
+            0.43024714179628026,
+            -0.2297476008067728,
+            0.40019710125398145,
+        );
+        let curvature = a * a + 1.0 + f64::powf((y - x) * (y - x) + 1.0, -1.5);
+        for unit in [1.0, 289.06569574534143, 0.37, 1e-3, 4e5] {
+            let g = objective(move |_x: Var, y: Var| {
+                let y = y * unit;
+                let root = ((y - x).square() + 1.0).sqrt().sum();
+                0.5 * (a * y - 1.0).norm_squared() + 0.5 * (y - x).norm_squared() + root
+            });
+            let length = found(g, y / unit) * unit * unit;
+            assert!(
+                (length * curvature * 1.05 - 1.0).abs() < 1e-9,
+                "{unit}: {length}"
+            );
         }
     }
 
