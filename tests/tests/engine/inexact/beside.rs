@@ -1,7 +1,7 @@
 //! The bound beside a part that is a sum over entries: it holds, a control breaks it, and it is there once y
 //! is near.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solvers::linear::Cg;
@@ -10,7 +10,7 @@ use solvers::{Aid, Bilevel, Constants, Itd, Part, StepLength, Strategy, arbitrar
 use autodiff::Var;
 use autodiff::arbitrary::programs;
 
-use super::{exact, named};
+use super::{cross_norm, exact, named};
 
 /// ℓ₁ norm, elastic net and boxes, with parameters of x of one entry or of each.
 fn part(kind: usize) -> (&'static str, Part<f64>) {
@@ -58,27 +58,16 @@ fn drawn(
 
 fn stated(of: &arbitrary::Problem, problem: &Bilevel<f64>, factor: f64) -> Bilevel<f64> {
     let known = of.constants();
-    let columns = |program: &std::sync::Arc<autodiff::Program<f64>>, x: &[f64], y: &[f64]| {
-        let mut point = program.point();
-        point.linearise(&[x, y]);
-        let mut matrix = DMatrix::zeros(x.len(), y.len());
-        for j in 0..y.len() {
-            let unit = DVector::from_fn(y.len(), |i, _| f64::from(i == j));
-            point.second(&[None, Some(unit.as_slice())]);
-            matrix.column_mut(j).copy_from_slice(point.product(0));
-        }
-        matrix.singular_values().max()
-    };
     let cross_lipschitz = 0.25 * of.bend * 2.0 * (of.dim_x as f64).sqrt();
     let (upper, lower) = (problem.upper().clone(), problem.lower().clone());
     problem.clone().with_constants(move |x, y| Constants {
         strong_convexity: factor * known.strong_convexity,
         smoothness: known.smoothness,
         hessian_lipschitz: known.hessian_lipschitz,
-        cross_norm: columns(&lower, x, y),
+        cross_norm: cross_norm(&lower, x, y),
         cross_lipschitz,
         upper_smoothness: 1.0,
-        upper_cross: columns(&upper, x, y),
+        upper_cross: cross_norm(&upper, x, y),
     })
 }
 

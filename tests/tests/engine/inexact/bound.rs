@@ -4,14 +4,14 @@ use autodiff::arbitrary::programs;
 use autodiff::{Inputs, Meter, Var, objective};
 use models::data::{Splits, digits_parity};
 use models::{Dataset, Task, logistic, ridge, tv_denoising};
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DVector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solvers::arbitrary;
 use solvers::linear::{Cg, solve};
 use solvers::{Bilevel, Certificate, Constants};
 
-use super::{exact, random};
+use super::{cross_norm, exact, random};
 
 /// Pairs at each of which so many more share its x, whose exact answer is found once.
 const PAIRS: usize = 50;
@@ -168,18 +168,6 @@ fn the_bound_of_random_problems_holds() {
         };
         let known = problem.constants();
         let bilevel = problem.bilevel::<f64>();
-        // ∇²_xyF and ∇²_xy g by their columns: what the description of the problem does not state.
-        let columns = |program: &std::sync::Arc<autodiff::Program<f64>>, x: &[f64], y: &[f64]| {
-            let mut point = program.point();
-            point.linearise(&[x, y]);
-            let mut matrix = DMatrix::zeros(x.len(), y.len());
-            for j in 0..y.len() {
-                let unit = DVector::from_fn(y.len(), |i, _| f64::from(i == j));
-                point.second(&[None, Some(unit.as_slice())]);
-                matrix.column_mut(j).copy_from_slice(point.product(0));
-            }
-            matrix.singular_values().max()
-        };
         // |σ'| ≤ ¼, |sech²| ≤ 1, rows of norm 1; weights t_j by what 101 numbers below 2 can be.
         let cross_lipschitz = 0.25 * problem.bend * 2.0 * (problem.dim_x as f64).sqrt();
         let (upper, lower) = (bilevel.upper().clone(), bilevel.lower().clone());
@@ -187,10 +175,10 @@ fn the_bound_of_random_problems_holds() {
             strong_convexity: known.strong_convexity,
             smoothness: known.smoothness,
             hessian_lipschitz: known.hessian_lipschitz,
-            cross_norm: columns(&lower, x, y),
+            cross_norm: cross_norm(&lower, x, y),
             cross_lipschitz,
             upper_smoothness: 1.0,
-            upper_cross: columns(&upper, x, y),
+            upper_cross: cross_norm(&upper, x, y),
         });
         let centre = problem.x();
         let all = tally(&bilevel, &centre, PAIRS);

@@ -8,9 +8,12 @@ mod isgd;
 mod maid;
 mod per_sample;
 
+use std::sync::Arc;
+
+use autodiff::Program;
 use models::Task;
 use models::catalogue::{self, Source};
-use nalgebra::DVector;
+use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use solvers::{Bilevel, Exact, Method, Progress, Strategy};
@@ -33,6 +36,19 @@ fn exact(problem: &Bilevel<f64>, x: &DVector<f64>) -> (f64, DVector<f64>, DVecto
         .expect("it has no settings");
     assert!(estimate.status.is_success(), "{}", estimate.status);
     (estimate.upper, estimate.hypergradient, estimate.y)
+}
+
+/// ‖∇²_xy f(x, y)‖ by its columns: what the description of a drawn problem does not state.
+fn cross_norm(f: &Arc<Program<f64>>, x: &[f64], y: &[f64]) -> f64 {
+    let mut point = f.point();
+    point.linearise(&[x, y]);
+    let mut matrix = DMatrix::zeros(x.len(), y.len());
+    for j in 0..y.len() {
+        let unit = DVector::from_fn(y.len(), |i, _| f64::from(i == j));
+        point.second(&[None, Some(unit.as_slice())]);
+        matrix.column_mut(j).copy_from_slice(point.product(0));
+    }
+    matrix.singular_values().max()
 }
 
 /// Runs a method to its end: the reports, and x before each of them and at the end.
