@@ -36,7 +36,9 @@ pub(super) use entry::entries;
 /// each with its cross product from the same sweep. `K · dim_y` scalars are kept. Other
 /// [`Memory`] policies keep more or less, and make more or fewer calls. Where steps have a memory,
 /// in forward mode (twice), and where `dim_y ≤ 20`, a Hessian-vector product for every 8 steps, at most
-/// 12 and one that checks them, looks at how far y has come.
+/// 12 and one that checks them, looks at how far y has come. On the equation of a
+/// [map](Bilevel::fixed_point) five more steps with a pullback each look for a kink beside y, and in
+/// forward mode as many pullbacks as the loop has steps, 192 at least, tell how fast the map contracts.
 ///
 /// # Reference
 /// L. Franceschi et al., Forward and reverse gradient-based hyperparameter optimization, 2017.
