@@ -163,3 +163,63 @@ fn problems_of_the_catalogue_with_sets_and_weights_are_answered_with_a_certifica
         .expect("valid");
     assert_eq!(certify(&task.bilevel, &task.x, &estimate), None);
 }
+
+/// Each on its own: what the weight, the square and a bound of x add to the constants of a g without x.
+#[test]
+fn what_a_part_adds_to_the_constants_is_what_its_derivatives_by_x_miss() {
+    use autodiff::objective;
+    use nalgebra::{DVector, dmatrix, dvector};
+    let constants = |smoothness| Constants {
+        strong_convexity: 1.0,
+        smoothness,
+        hessian_lipschitz: 0.0,
+        cross_norm: 0.0,
+        cross_lipschitz: 0.0,
+        upper_smoothness: 1.0,
+        upper_cross: 0.0,
+    };
+    let bound = |problem: Bilevel<f64>, x: f64, step: f64, want: f64| {
+        let rough = Aid::cg().lower_steps(6, StepLength::Fixed(step));
+        let x = DVector::from_element(1, x);
+        let estimate = rough.hypergradient(&problem, &x, &mut problem.workspace());
+        let estimate = estimate.expect("valid settings");
+        let c = estimate
+            .certificate
+            .expect("y is on the piece of the solution");
+        let error = (estimate.hypergradient[0] - want).abs();
+        assert!(
+            error > 1e-4 && error <= c.bound * (1.0 + 1e-9),
+            "{error:e} {c}"
+        );
+        c.bound / error
+    };
+    // y* = 1 − x under x|y|, and φ' = −(y* − 0.2).
+    let upper = |t: f64| objective(move |_: Var, y: Var| 0.5 * (y - t).norm_squared());
+    let near_one = || objective(|_: Var, y: Var| 0.5 * (y - 1.0).norm_squared());
+    let lasso = Bilevel::new(upper(0.2), near_one(), 1, 1).expect("a valid problem");
+    let lasso = lasso.with_part(Part::l1(|x: Var| x)).expect("a part");
+    let lasso = lasso.with_constants(move |_, _| constants(1.0));
+    let ratio = bound(lasso, 0.3, 0.5, -0.5);
+    // Of one entry it is the error itself.
+    assert!((ratio - 1.0).abs() < 1e-9, "{ratio}");
+
+    // y* = 0.9/(1 + x) under 0.1|y| + ½xy², and φ' = −y*²/(1 + x).
+    let net = Bilevel::new(upper(0.0), near_one(), 1, 1).expect("a valid problem");
+    let part = Part::elastic_net(|x: Var| x.scalar(0.1), |x: Var| x);
+    let net = net.with_part(part).expect("a part");
+    let net = net.with_constants(move |_, _| constants(1.0));
+    let y = 0.9 / 1.5;
+    let ratio = bound(net, 0.5, 0.4, -y * y / 1.5);
+    assert!(ratio < 2.0, "{ratio}");
+
+    // y₁ = x at its bound and y₂* = (1 − x)/2: φ' = x − y₂*/2.
+    let q = dmatrix![2.0, 1.0; 1.0, 2.0];
+    let lower = objective(move |_: Var, y: Var| 0.5 * y.dot(&q * y) - 3.0 * y.at(0) - y.at(1));
+    let boxed = Bilevel::new(upper(0.0), lower, 1, 2).expect("a valid problem");
+    let part = Part::below(|x: Var| x.concat(&[x.scalar(9.0)]));
+    let boxed = boxed.with_part(part).expect("a part");
+    let boxed = boxed.with_constants(move |_, _| constants(3.0));
+    let boxed = boxed.starting_from(dvector![0.1, 0.0]);
+    let ratio = bound(boxed, 0.1, 0.25, 0.1 - 0.225);
+    assert!(ratio < 20.0, "{ratio}");
+}
