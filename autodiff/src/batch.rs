@@ -79,6 +79,7 @@ impl<'r, T: Real> Batch<'r, T> {
     }
 
     #[track_caller]
+    #[inline(never)]
     fn pick(self, table: &Table<T>, columns: bool) -> Var<'r, T> {
         let n = self.len;
         let Some(indices) = self.indices else {
@@ -127,6 +128,7 @@ impl<'r, T: Real> Var<'r, T> {
     /// When the program runs, if a position is no whole number, or there is no entry at it.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn pick(self, positions: Self) -> Self {
         self.fused(PickEntries, &[positions.stop_gradient()])
     }

@@ -41,6 +41,7 @@ const BLOCK: usize = 64;
 /// # Reference
 /// F. Gustavson, Recursion leads to automatic variable blocking for dense linear-algebra algorithms,
 /// 1997.
+#[inline(never)]
 pub fn factor<T: Real>(a: &mut [T], n: usize) -> Result<(), usize> {
     factor_if(a, n, &|_, _| true)
 }
@@ -49,6 +50,7 @@ pub fn factor<T: Real>(a: &mut [T], n: usize) -> Result<(), usize> {
 type Sound<'a, T> = &'a (dyn Fn(usize, T) -> bool + Sync);
 
 /// [`factor`] where a pivot must also be `sound`, besides positive.
+#[inline(never)]
 pub(crate) fn factor_if<T: Real>(a: &mut [T], n: usize, sound: Sound<'_, T>) -> Result<(), usize> {
     assert_eq!(a.len(), n * n, "a matrix of {n} × {n}");
     match n {
@@ -142,6 +144,7 @@ fn subtract<T: Real>(out: &mut [T], p: &[T], [rows, cols, depth]: [usize; 3], st
 ///
 /// # Panics
 /// If `l` does not have `n²` entries for the `n` of `b`.
+#[inline(never)]
 pub fn solve<T: Real>(l: &[T], b: &mut [T]) {
     let n = b.len();
     assert_eq!(l.len(), n * n, "a factor of {n} × {n}");

@@ -106,6 +106,7 @@ impl<T: Real> Program<T> {
     }
 
     /// The kinks that the values of the last primal sweep are at.
+    #[inline(never)]
     pub(crate) fn kinks(&self, work: &Workspace<T>) -> Vec<Kink> {
         let (mut found, mut leaves): (Vec<Kink>, Vec<Kink>) = Default::default();
         for (position, node) in self.nodes.iter().enumerate() {

@@ -109,6 +109,7 @@ impl<'r, T: Real> Var<'r, T> {
     /// input's length.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn sum_of_leaves(parts: &[Weighted<'r, T>]) -> Self {
         let Some((_, _, arguments)) = parts.first() else {
             panic!("a sum of no leaves: expected at least one");

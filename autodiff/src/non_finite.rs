@@ -67,6 +67,7 @@ impl fmt::Display for NonFinite {
 impl<T: Real> Program<T> {
     /// Where the first value that is not finite arose in the last primal sweep of `work`, or the
     /// first derivative in a gradient inside.
+    #[inline(never)]
     pub(crate) fn first_non_finite(&self, work: &Workspace<T>) -> Option<NonFinite> {
         for (position, node) in self.nodes.iter().enumerate() {
             if node.activity.value > work.state.extent() {
@@ -121,6 +122,7 @@ impl<T: Real> Program<T> {
     /// assert_eq!(f.find_non_finite(&[&[1.0]], &[Some(&[1.0])]), None);
     /// ```
     #[track_caller]
+    #[inline(never)]
     pub fn find_non_finite(
         &self,
         inputs: &[&[T]],
@@ -158,6 +160,7 @@ impl<T: Real> Program<T> {
     }
 
     /// Where an adjoint of the last reverse sweep is first not finite.
+    #[inline(never)]
     pub(crate) fn first_non_finite_adjoint(&self, work: &Workspace<T>) -> Option<NonFinite> {
         if work.adjoints.is_empty() {
             return None;
@@ -166,6 +169,7 @@ impl<T: Real> Program<T> {
     }
 
     /// Where a tangent is first not finite.
+    #[inline(never)]
     pub(crate) fn first_non_finite_tangent(&self, work: &Workspace<T>) -> Option<NonFinite> {
         if work.tangents.is_empty() {
             return None;
@@ -189,6 +193,7 @@ impl<T: Real> Program<T> {
     }
 
     /// Where an adjoint's tangent is first not finite.
+    #[inline(never)]
     fn first_non_finite_product(&self, work: &Workspace<T>) -> Option<NonFinite> {
         if work.adjoint_tangents.is_empty() {
             return None;
@@ -196,6 +201,7 @@ impl<T: Real> Program<T> {
         self.handed_back(work, Quantity::AdjointTangent)
     }
 
+    #[inline(never)]
     fn first_non_finite_second(&self, work: &Workspace<T>) -> Option<NonFinite> {
         self.first_non_finite_tangent(work)
             .or_else(|| self.first_non_finite_product(work))

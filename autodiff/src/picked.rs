@@ -19,6 +19,7 @@ impl<'r, T: Real> Var<'r, T> {
     /// The product with another value, both as they are transposed, where one of them holds samples of a
     /// table in its columns and the other is a vector.
     #[track_caller]
+    #[inline(never)]
     pub(crate) fn picked_product(
         self,
         other: Self,

@@ -313,6 +313,7 @@ impl<T: Real> Point<T> {
     /// If the program does not [know](Program::knows_hessian) such blocks, was not linearised, or a
     /// length does not fit.
     #[track_caller]
+    #[inline(never)]
     pub fn hessian_among(&mut self, k: usize, of: &[usize], room: &mut [T], out: &mut [T]) {
         let (node, f) = self
             .program
@@ -401,6 +402,7 @@ impl<T: Real> Point<T> {
     }
 
     /// Where the first value that is not finite arose in the last evaluation.
+    #[inline(never)]
     pub fn first_non_finite(&self) -> Option<NonFinite> {
         self.program.first_non_finite(&self.work)
     }
@@ -433,6 +435,7 @@ impl<T: Real> Point<T> {
     /// assert!(point.kinks().is_empty());
     /// ```
     #[track_caller]
+    #[inline(never)]
     pub fn kinks(&self) -> Vec<Kink> {
         assert!(
             self.work.state.need().is_some(),

@@ -170,6 +170,7 @@ impl<T: Real> Recorder<T> {
     }
 
     /// Lays out the values, the stash and the nested workspaces.
+    #[inline(never)]
     pub(crate) fn finish(mut self, inputs: usize, output: u32) -> Program<T> {
         let output = match self.superseded.get_mut().is_empty() {
             true => output,

@@ -14,6 +14,7 @@ const DEPTH: usize = 4;
 
 impl<T: Real> Program<T> {
     /// How far each entry of node `id` may be off, given the values.
+    #[inline(never)]
     pub(crate) fn rounding(&self, id: u32, values: &[T]) -> Vec<T> {
         let unit = T::of(FEW * T::EPSILON);
         let terms = self.terms(id, values, DEPTH);
@@ -21,6 +22,7 @@ impl<T: Real> Program<T> {
     }
 
     /// At least as much as any entry of [`rounding`](Program::rounding), with nothing allocated.
+    #[inline(never)]
     pub(crate) fn rounding_bound(&self, id: u32, values: &[T]) -> T {
         T::of(FEW * T::EPSILON) * self.largest(id, values, DEPTH)
     }
@@ -93,6 +95,7 @@ impl<T: Real> Program<T> {
 
     /// Whether entry `i` of node `id` is 0 whatever the inputs are: at the edge of a difference,
     /// off a diagonal, or times a constant 0. A scalar stands for every entry.
+    #[inline(never)]
     pub(crate) fn stays_zero(&self, id: u32, i: usize) -> bool {
         let node = &self.nodes[id as usize];
         let i = if node.shape.is_scalar() { 0 } else { i };

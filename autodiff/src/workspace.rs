@@ -85,6 +85,7 @@ pub(crate) struct Workspace<T: Real> {
 }
 
 impl<T: Real> Workspace<T> {
+    #[inline(never)]
     pub(crate) fn new(program: &Program<T>, meter: &Meter) -> Self {
         let inner = || program.nodes.iter().flat_map(|n| n.op.inner());
         let mut nested = Vec::with_capacity(inner().count());
@@ -256,6 +257,7 @@ impl<T: Real> Workspace<T> {
 
     /// Gives the buffers of the last sweep along `width` directions to `next` and takes its own, where
     /// they are as long. The output's tangents, and those of the inputs' adjoints, stay.
+    #[inline(never)]
     pub(crate) fn hand_tangents_on(&mut self, program: &Program<T>, width: usize, next: &mut Self) {
         let fit = self.tangents.len() == next.tangents.len()
             && self.adjoint_tangents.fits(&next.adjoint_tangents);
@@ -282,6 +284,7 @@ impl<T: Real> Workspace<T> {
     }
 
     /// Bytes of one category in a workspace after a primal sweep, its scratch taken away.
+    #[inline(never)]
     pub(crate) fn linearisation_bytes(program: &Program<T>, category: Category) -> usize {
         let own = match category {
             Category::Values => {

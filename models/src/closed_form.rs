@@ -31,6 +31,7 @@ pub(crate) fn known<T: Real>(
 /// goes to x = ½.
 ///
 /// Reference: R. Liu et al., ICML 2020, counter-example 1.
+#[inline(never)]
 pub fn bda_counterexample<T: Real>() -> Task<T> {
     let upper = objective(|x: Var<'_, T>, y: Var<'_, T>| aggregated_upper(x, y));
     let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| aggregated_lower(x, y));
@@ -57,6 +58,7 @@ pub static BDA_COUNTEREXAMPLE: Entry = Entry::new(
 
 /// Problem `bda-discriminating`: [`bda_counterexample`] with ½x² added to F, so that each way of
 /// aggregating ends elsewhere. The solution is x = ½; without aggregation it is 1/3.
+#[inline(never)]
 pub fn bda_discriminating<T: Real>() -> Task<T> {
     let half = T::of(0.5);
     let upper = objective(move |x: Var<'_, T>, y: Var<'_, T>| {
@@ -96,6 +98,7 @@ fn aggregated_lower<'r, T: Real>(x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {
 
 /// Problem `penalty-bias`: F = ½(y − 1)² + ½x², g = ½(y − x)². The solution is x = ½; a penalty α
 /// leads to x = α/(1 + 2α).
+#[inline(never)]
 pub fn penalty_bias<T: Real>() -> Task<T> {
     Task {
         known: known(0.5, |x| 2.0 * x - 1.0),
@@ -113,6 +116,7 @@ pub static PENALTY_BIAS: Entry = Entry::new(
 
 /// Problem `scalar`: F = ½(y − 1)² + ½x², g = ½·2·(y − x)², at x = 0.3. After K steps of length s
 /// from 0, with r = 1 − (1 − 2s)ᴷ, ITD gives x + r(rx − 1) and AID x + (rx − 1); exact is 2x − 1.
+#[inline(never)]
 pub fn scalar<T: Real>() -> Task<T> {
     Task {
         known: known(0.5, |x| 2.0 * x - 1.0),
@@ -155,6 +159,7 @@ fn scalar_problem<T: Real>(name: &'static str, a: f64, x: f64) -> Task<T> {
 /// A (`dim_y × dim_y`), B (`dim_x × dim_y`), a positive diagonal D and x̂, all from `seed`.
 ///
 /// y* = A⁻¹Bᵀx, ∇φ = BA⁻¹Bᵀx + D(x − x̂), x* = (BA⁻¹Bᵀ + D)⁻¹Dx̂.
+#[inline(never)]
 pub fn quadratic<T: Real>(dim_x: usize, dim_y: usize, seed: u64) -> Task<T> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut draw = |_: usize, _: usize| rng.random_range(-1.0..1.0);

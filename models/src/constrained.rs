@@ -24,6 +24,7 @@ use crate::task::{Known, Task};
 /// W. Yao, C. Yu, S. Zeng and J. Zhang, Constrained bi-level optimization: proximal Lagrangian value
 /// function approach and Hessian-free algorithm, ICLR 2024, the synthetic example.
 #[track_caller]
+#[inline(never)]
 pub fn constrained<T: Real>(n: usize) -> Task<T> {
     assert!(n > 0, "x of 0 entries: expected at least 1");
     let (half, one) = (T::of(0.5), T::one());

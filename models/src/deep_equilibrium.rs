@@ -32,6 +32,7 @@ const TRAINED: usize = 300;
 /// # Reference
 /// S. Bai, J. Z. Kolter and V. Koltun, Deep equilibrium models, NeurIPS 2019.
 #[track_caller]
+#[inline(never)]
 pub fn deep_equilibrium<T: Real>(
     splits: Splits,
     hidden: usize,

@@ -83,6 +83,7 @@ const START: [f64; 2] = [-3.0, 1.5];
 /// Reference: L. Bertinetto, J. Henriques, P. Torr and A. Vedaldi, Meta-learning with differentiable
 /// closed-form solvers, ICLR 2019.
 #[track_caller]
+#[inline(never)]
 pub fn few_shot<T: Real>(settings: FewShot) -> Task<T> {
     let digits = digits_shuffled(settings.seed);
     let pool = |range: std::ops::Range<usize>| {
@@ -103,6 +104,7 @@ pub fn few_shot<T: Real>(settings: FewShot) -> Task<T> {
 /// If a number of the settings is 0 (except `held_out`); if tasks are to be kept apart, and fewer
 /// classes than `ways` have enough test samples.
 #[track_caller]
+#[inline(never)]
 pub fn few_shot_on<T: Real>(splits: &Splits, settings: FewShot) -> Result<Task<T>, DataError> {
     let (train, test) = pools(splits, settings)?;
     train.serves(settings, &splits.source)?;

@@ -37,6 +37,7 @@ pub enum Evidence {
 /// # Reference
 /// C. Rasmussen and C. Williams, Gaussian Processes for Machine Learning, 2006, equations 2.25, 2.30
 /// and 5.9.
+#[inline(never)]
 pub fn gaussian_process<T: Real>(splits: Splits, by: Evidence) -> Result<Task<T>, DataError> {
     let n = splits.train.len();
     if n > MOST {

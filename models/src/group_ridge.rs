@@ -32,6 +32,7 @@ const RATIOS: (f64, f64) = (-3.0, 1.0);
 /// G. Golub, M. Heath and G. Wahba, Generalized cross-validation as a method for choosing a good
 /// ridge parameter, Technometrics 21, 1979, for the choice that x stands for.
 #[track_caller]
+#[inline(never)]
 pub fn group_ridge<T: Real>(groups: usize, size: usize, seed: u64) -> Task<T> {
     assert!(
         groups > 0 && size > 1,

@@ -104,6 +104,7 @@ impl<T: Real> RankedDataset<T> {
     /// As that.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn logistic_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
         self.0.logistic_loss(w)
     }
@@ -114,6 +115,7 @@ impl<T: Real> RankedDataset<T> {
     /// As that.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn squared_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
         self.0.squared_loss(w)
     }
@@ -124,6 +126,7 @@ impl<T: Real> RankedDataset<T> {
     /// As that.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn cross_entropy<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
         self.0.cross_entropy(w)
     }
@@ -134,6 +137,7 @@ impl<T: Real> RankedDataset<T> {
     /// As that.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn weighted_cross_entropy<'r>(&self, w: Var<'r, T>, weights: Var<'r, T>) -> Var<'r, T> {
         self.0.weighted_cross_entropy(w, weights)
     }

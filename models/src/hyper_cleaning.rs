@@ -45,6 +45,7 @@ impl Default for HyperCleaning {
 /// If there are no training or validation samples, or no features; if `corrupted` does not have an
 /// entry for each training sample.
 #[track_caller]
+#[inline(never)]
 pub fn hyper_cleaning<T: Real>(
     splits: Splits,
     corrupted: Option<Vec<bool>>,

@@ -28,6 +28,7 @@ const DIFFUSE: f64 = 10.0;
 /// J. Durbin and S. J. Koopman, Time series analysis by state space methods, 2nd edition, 2012,
 /// sections 3.2 and 7.2.
 #[track_caller]
+#[inline(never)]
 pub fn kalman<T: Real>(observations: &[f64]) -> Task<T> {
     let n = observations.len();
     assert!(n > 1, "{n} observations: expected at least 2");

@@ -49,6 +49,7 @@ const RATE: f64 = 0.1;
 /// Reference: D. Maclaurin, D. Duvenaud and R. Adams, Gradient-based hyperparameter optimization
 /// through reversible learning, ICML 2015, section 3.1.
 #[track_caller]
+#[inline(never)]
 pub fn learning_rates<T: Real>(
     splits: &Splits,
     hidden: &[usize],

@@ -30,6 +30,7 @@ fn largest(m: &DMatrix<f64>) -> f64 {
 /// y* = (XᵀX + diag eˣ)⁻¹Xᵀt and ∂φ/∂x_j = −e^{x_j} y*_j [H⁻¹X_vᵀ(X_v y* − t_v)]_j, which
 /// [`ridge_hypergradient`] evaluates. Constants: μ = λ_min(XᵀX) + min eˣ, L_H = 0, L_J = max eˣ,
 /// ‖∇²_xy g‖ = max e^{x_j}|y_j|, L_F = ‖X_v‖².
+#[inline(never)]
 pub fn ridge<T: Real>(dim: usize, seed: u64) -> Task<T> {
     Ridge::draw(dim, seed).task()
 }
@@ -48,6 +49,7 @@ pub fn ridge<T: Real>(dim: usize, seed: u64) -> Task<T> {
 /// assert_eq!(task.bilevel.dim_y(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[inline(never)]
 pub fn ridge_on<T: Real>(splits: Splits) -> Task<T> {
     Ridge::of(splits).task()
 }
@@ -186,6 +188,7 @@ fn curvatures(design: &Design<f64>) -> (f64, f64) {
 ///
 /// y* = D⁺(e − Cx) and ∇φ = −2(AD⁺C)ᵀ(Ay* − b). Constants: μ and L_g are twice the extreme
 /// eigenvalues of DᵀD, ‖∇²_xy g‖ = 2‖CᵀD‖, L_F = 2‖A‖², the others 0.
+#[inline(never)]
 pub fn least_squares<T: Real>(seed: u64) -> Task<T> {
     let (dim_x, dim_y) = (3, 5);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

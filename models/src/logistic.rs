@@ -23,6 +23,7 @@ use crate::task::{Metric, Task};
 /// # Panics
 /// If there are no training or validation samples, or no features.
 #[track_caller]
+#[inline(never)]
 pub fn logistic<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let splits = splits.into_binary()?;
     let train = Dataset::<T>::binary(&splits.train);

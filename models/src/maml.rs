@@ -78,6 +78,7 @@ impl Sines {
 /// C. Finn, P. Abbeel and S. Levine, Model-agnostic meta-learning for fast adaptation of deep
 /// networks, ICML 2017, section 5.1.
 #[track_caller]
+#[inline(never)]
 pub fn maml<T: Real>(sines: Sines, seed: u64) -> Task<T> {
     let Sines {
         tasks,

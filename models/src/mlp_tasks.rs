@@ -76,6 +76,7 @@ impl<T: Real> Network<T> {
 /// # Panics
 /// If there are no training or validation samples, or a layer has no units.
 #[track_caller]
+#[inline(never)]
 pub fn mlp<T: Real>(splits: &Splits, hidden: &[usize], seed: u64) -> Result<Task<T>, DataError> {
     let network = Network::<T>::new(splits, hidden)?;
     let layers = network.net.layers();
@@ -146,6 +147,7 @@ const PENALTY: f64 = 0.001;
 /// If there are no training or validation samples, or a layer has no units; if `corrupted` does not
 /// have an entry for each training sample.
 #[track_caller]
+#[inline(never)]
 pub fn mlp_cleaning<T: Real>(
     splits: &Splits,
     corrupted: Option<Vec<bool>>,

@@ -14,6 +14,7 @@ use crate::task::Task;
 ///
 /// Every `x + y_i − 2 = 3π/2 + 2πk` is a local solution. On the branch k = 0, where y starts,
 /// y_i = 2 + 3π/2 − x and the solution is x = π − 2/3 with F = 0.338332…
+#[inline(never)]
 pub fn shifted_sines<T: Real>() -> Task<T> {
     let upper = objective(|x: Var<'_, T>, y: Var<'_, T>| {
         (x - T::of(2.0)).norm_squared() + (y - T::of(4.0)).norm_squared()
@@ -48,6 +49,7 @@ pub static SHIFTED_SINES: Entry = Entry::new(
 /// Every `xy = π/2 + 2πk` is a local solution. On the branch k = −3, where y starts, φ(x) = x +
 /// const for x ≥ 11π/4; below that, y is held at −2 and φ(x) = −x. The solution is x = 11π/4, y = −2:
 /// a kink. Without the constraint on y the hypergradient is 1 everywhere on the branch.
+#[inline(never)]
 pub fn sine_product<T: Real>() -> Task<T> {
     let upper = objective(|x: Var<'_, T>, y: Var<'_, T>| x + x * y);
     let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| -(x * y).sin());

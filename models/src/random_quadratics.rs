@@ -32,6 +32,7 @@ const CROSS: f64 = 0.1;
 /// M. Dagréou et al., A framework for bilevel optimization that enables stochastic and global
 /// variance reduction algorithms, NeurIPS 2022, and its benchmark.
 #[track_caller]
+#[inline(never)]
 pub fn random_quadratics<T: Real>(
     dim_x: usize,
     dim_y: usize,

@@ -26,6 +26,7 @@ use crate::task::{Metric, Task};
 /// # Panics
 /// If there are no training or validation samples, or no features.
 #[track_caller]
+#[inline(never)]
 pub fn softmax<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let (splits, classes) = splits.into_classes()?;
     let train = Dataset::<T>::classes(&splits.train, classes);

@@ -23,6 +23,7 @@ const TEST_SAMPLES: usize = 2000;
 /// # Panics
 /// If `n` is 0 or `swapped` is not below it.
 #[track_caller]
+#[inline(never)]
 pub fn ridge_prior<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> Task<T> {
     let dim = 5;
     let truth = Gaussian::new(seed, 0).vector(dim, 1.0);
@@ -32,6 +33,7 @@ pub fn ridge_prior<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> Task
 }
 
 /// [`ridge_prior`] of these samples, whose labels are the targets; there is no intercept.
+#[inline(never)]
 pub fn ridge_prior_on<T: Real>(splits: Splits) -> Task<T> {
     let of = Regression::of;
     towards(of(splits.train), of(splits.valid), splits.test.map(of))
@@ -86,6 +88,7 @@ pub static RIDGE_PRIOR: Entry = Entry::new(
 /// The toy of the stability analysis of AID-based bilevel optimisation, which leaves the two
 /// penalties and the truth open.
 #[track_caller]
+#[inline(never)]
 pub fn orthogonal_map<T: Real>(n: usize, seed: u64, swapped: Option<usize>) -> Task<T> {
     let dim = 10;
     let mut truths = Gaussian::new(seed, 0);

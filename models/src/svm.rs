@@ -30,6 +30,7 @@ const TRAINED: usize = 150;
 /// # Reference
 /// C. Cortes and V. Vapnik, Support-vector networks, Machine Learning 20, 1995.
 #[track_caller]
+#[inline(never)]
 pub fn svm<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     let splits = splits.into_binary()?;
     // ‖ZᵀZ‖, and a quarter for the second derivative of a log-loss.

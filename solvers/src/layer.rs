@@ -137,6 +137,7 @@ impl<T: Real> Layer<T> {
     /// # Panics
     /// If a vector of the row does not have the problem's length, or `work` is of another problem.
     #[track_caller]
+    #[inline(never)]
     pub fn call(
         &self,
         strategy: &dyn Strategy<T>,
@@ -192,6 +193,7 @@ impl<T: Real> Layer<T> {
     ///
     /// # Panics
     /// As [`call`](Layer::call), and if there is no workspace.
+    #[inline(never)]
     pub fn batch(
         &self,
         strategy: &dyn Strategy<T>,

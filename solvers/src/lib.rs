@@ -30,6 +30,7 @@ pub mod arbitrary;
 pub mod argmin;
 pub mod catalogue;
 mod certificate;
+mod compiled;
 mod constraints;
 mod criteria;
 mod estimate;

@@ -87,6 +87,7 @@ impl<T: Real> Layer<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
+    #[inline(never)]
     pub fn pull_back(
         &self,
         strategy: &dyn Strategy<T>,
@@ -118,6 +119,7 @@ impl<T: Real> Layer<T> {
     /// # Panics
     /// As [`call`](Layer::call).
     #[track_caller]
+    #[inline(never)]
     pub fn jacobian(
         &self,
         strategy: &dyn Strategy<T>,

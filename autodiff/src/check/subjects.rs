@@ -77,6 +77,7 @@ impl Check {
     /// # Panics
     /// If the program's value is not a scalar, or the inputs are not those of its shapes.
     #[track_caller]
+    #[inline(never)]
     pub fn program<T: Real>(&self, program: &Arc<Program<T>>, at: &[&[T]]) -> Report {
         self.complain(program, at);
         let x = wide(&at.concat());
@@ -141,6 +142,7 @@ impl Check {
     /// autodiff::assert_checked!(Check::new().step(&step, &[0.5, -0.2], &[0.1, 0.3], 5));
     /// ```
     #[track_caller]
+    #[inline(never)]
     pub fn step<T: Real>(&self, step: &Step<T>, x: &[T], state: &[T], depth: usize) -> Report {
         assert!(depth > 0, "depth 0: expected at least 1 step");
         for (k, given) in [x, state].into_iter().enumerate() {

@@ -90,6 +90,7 @@ impl<T: Real> Sparse<T> {
     /// If `v` does not have as many rows as this matrix.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn tr_mul<'r>(&self, v: Var<'r, T>) -> Var<'r, T> {
         self.times(v, true)
     }
@@ -105,6 +106,7 @@ impl<T: Real> Sparse<T> {
 impl<'r, T: Real> Mul<Var<'r, T>> for &Sparse<T> {
     type Output = Var<'r, T>;
     #[track_caller]
+    #[inline(never)]
     fn mul(self, v: Var<'r, T>) -> Var<'r, T> {
         self.times(v, false)
     }

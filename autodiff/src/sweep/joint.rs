@@ -23,6 +23,7 @@ impl<T: Real> Sweep<'_, T> {
     /// # Panics
     /// As [`second`](Sweep::second).
     #[track_caller]
+    #[inline(never)]
     pub(crate) fn joint(&mut self, whole: bool, directions: &[Option<&[T]>], wanted: Inputs) {
         let block = self.seed(1, directions);
         let extent = if whole {
@@ -42,6 +43,7 @@ impl<T: Real> Sweep<'_, T> {
     /// # Panics
     /// As [`joint`](Sweep::joint).
     #[track_caller]
+    #[inline(never)]
     pub(crate) fn products(&mut self, directions: &[Option<&[T]>], wanted: Inputs) {
         let block = self.seed(1, directions);
         self.joint_along(block, wanted);

@@ -16,6 +16,7 @@ impl<T: Real> Sweep<'_, T> {
     ///
     /// What depends only on other inputs is kept from the sweep before: so a loop invariant is
     /// computed once.
+    #[inline(never)]
     pub(crate) fn primal(&mut self, need: Need) {
         let plan = Plan::new(self.work, need, Extent::Whole);
         self.run(plan);
@@ -25,6 +26,7 @@ impl<T: Real> Sweep<'_, T> {
     /// left out, the output among them. A gradient inside that nobody reads is left to the reverse
     /// sweep, which evaluates the function and pulls back through it in one
     /// [`joint`](Sweep::joint) sweep.
+    #[inline(never)]
     pub(crate) fn primal_for_reverse(&mut self) {
         let plan = Plan::new(self.work, Need::Gradient, Extent::Derivatives);
         self.run(plan);
@@ -169,6 +171,7 @@ impl Plan {
 }
 
 /// Bytes that the first primal sweep makes: the adjoints of the gradients inside.
+#[inline(never)]
 pub(crate) fn primal_bytes<T: Real>(program: &Program<T>) -> usize {
     let nodes = || program.nodes.iter();
     let gradients = nodes().filter_map(|n| n.op.gradient_of());
@@ -178,6 +181,7 @@ pub(crate) fn primal_bytes<T: Real>(program: &Program<T>) -> usize {
 }
 
 /// Bytes of the scratch that the first primal sweep makes, in the gradients inside as well.
+#[inline(never)]
 pub(crate) fn scratch_bytes<T: Real>(program: &Program<T>) -> usize {
     let inner = program.nodes.iter().flat_map(|n| n.op.inner());
     program.scratch_len * size_of::<T>() + inner.map(scratch_bytes).sum::<usize>()

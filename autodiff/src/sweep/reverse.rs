@@ -21,6 +21,7 @@ impl<T: Real> Sweep<'_, T> {
     /// # Panics
     /// If that primal sweep was not made, or the lengths of cotangent and output differ.
     #[track_caller]
+    #[inline(never)]
     pub(crate) fn reverse(&mut self, cotangent: &[T], wanted: Inputs) {
         let shape = self.program.output_shape();
         assert!(
@@ -125,6 +126,7 @@ impl<T: Real> Sweep<'_, T> {
 
 /// Bytes that the first reverse sweep makes: the adjoints, and what the second sweeps of the
 /// gradients inside make.
+#[inline(never)]
 pub(crate) fn reverse_bytes<T: Real>(program: &Program<T>, wanted: Inputs) -> usize {
     let mut bytes = Adjoints::bytes(program, 1);
     if program.nodes[program.output].depends.meets(wanted) {

@@ -27,6 +27,7 @@ impl<T: Real> Sweep<'_, T> {
     /// before it were not made, if the block is empty, or if a direction's length differs from its
     /// input's.
     #[track_caller]
+    #[inline(never)]
     pub(crate) fn second(&mut self, width: usize, directions: &[Option<&[T]>], wanted: Inputs) {
         let block = self.seed(width, directions);
         self.second_along(block, wanted);
@@ -176,6 +177,7 @@ impl<T: Real> Sweep<'_, T> {
 
 /// Bytes that the first second sweep along `width` directions makes: the tangents, and those of the
 /// adjoints.
+#[inline(never)]
 pub(crate) fn second_bytes<T: Real>(program: &Program<T>, width: usize) -> usize {
     let leaves = program.nodes.iter().flat_map(|n| n.op.leaves());
     let leaves: usize = leaves.map(|of| second_bytes(of, width)).sum();

@@ -28,6 +28,7 @@ impl<'a, T: Real> Sweep<'a, T> {
     /// If that primal sweep was not made, if the block is empty, or if the number of directions or a
     /// length differs from the inputs'.
     #[track_caller]
+    #[inline(never)]
     pub(crate) fn tangent(mut self, width: usize, directions: &[Option<&[T]>]) -> Option<&'a [T]> {
         assert!(
             self.work.state.bends(),
@@ -169,6 +170,7 @@ impl<'a, T: Real> Sweep<'a, T> {
 
 /// Bytes that the first tangent sweep along `width` directions of `moving` inputs makes: the
 /// tangents, and what the second sweeps of the gradients inside make.
+#[inline(never)]
 pub(crate) fn tangent_bytes<T: Real>(program: &Program<T>, moving: Inputs, width: usize) -> usize {
     let swept = program.nodes.iter().filter(|n| n.depends.meets(moving));
     let inner = swept.map(|n| {

@@ -113,6 +113,7 @@ impl<E: Copy + Default> Packed<E> {
         }
     }
 
+    #[inline(never)]
     fn select(&self, samples: &[usize]) -> Self {
         let mut packed = Self::with_room(samples.len(), self.stride);
         let entries = Arc::get_mut(&mut packed.entries).expect("nobody else has it yet");
@@ -145,12 +146,14 @@ impl<T: Real> Table<T> {
     /// # Panics
     /// If the matrix has no columns.
     #[track_caller]
+    #[inline(never)]
     pub fn of_rows(matrix: &DMatrix<T>) -> Self {
         let (len, width) = matrix.shape();
         Self::from_fn(len, width, |k| matrix[(k / width, k % width)])
     }
 
     /// One number for each sample.
+    #[inline(never)]
     pub fn of_entries(entries: &[T]) -> Self {
         Self::from_fn(entries.len(), 1, |k| entries[k])
     }
@@ -160,6 +163,7 @@ impl<T: Real> Table<T> {
     /// # Panics
     /// If the width is 0, or the entries are not a whole number of samples.
     #[track_caller]
+    #[inline(never)]
     pub fn of_samples(entries: &[T], width: usize) -> Self {
         assert!(
             width > 0 && entries.len().is_multiple_of(width),
@@ -293,6 +297,7 @@ impl<T: Real> Table<T> {
     /// # Panics
     /// If there is no such sample or entry, or `out` does not have as many entries as `of`.
     #[track_caller]
+    #[inline(never)]
     pub fn pick(&self, i: usize, of: &[usize], out: &mut [T]) {
         assert!(i < self.len, "sample {i} of {}", self.len);
         assert!(out.len() == of.len(), "room for {} entries", of.len());
@@ -326,6 +331,7 @@ impl<T: Real> Table<T> {
     /// If there is no sample of an index.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn select(&self, samples: &[usize]) -> Self {
         let rows = match &self.rows {
             Rows::Bytes(rows, grid) => Rows::Bytes(rows.select(samples), *grid),
@@ -341,6 +347,7 @@ impl<T: Real> Table<T> {
     }
 
     /// A sample in each column.
+    #[inline(never)]
     pub fn columns(&self) -> DMatrix<T> {
         let mut all = DMatrix::zeros(self.width, self.len);
         let columns = all.as_mut_slice().chunks_exact_mut(self.width);

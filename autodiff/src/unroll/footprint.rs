@@ -22,6 +22,7 @@ impl<T: Real> Step<T> {
     /// # Panics
     /// If the step cannot run under `memory`.
     #[track_caller]
+    #[inline(never)]
     pub fn peak_bytes(&self, depth: usize, memory: Memory) -> usize {
         let program = &self.program;
         let forward = match memory {
@@ -63,6 +64,7 @@ impl<T: Real> Step<T> {
     /// # Panics
     /// If the step cannot run under `memory`.
     #[track_caller]
+    #[inline(never)]
     pub fn kept_bytes(&self, depth: usize, memory: Memory, category: Category) -> usize {
         let (dim_state, scalar) = (self.dim_state(), size_of::<T>());
         match (memory, category) {

@@ -121,6 +121,7 @@ impl<T: Real> Kept<T> {
 
 impl<T: Real> Unrolled<T> {
     /// A loop over `step`, its bytes counted on `meter`.
+    #[inline(never)]
     pub fn new(step: Step<T>, meter: &Meter) -> Self {
         Unrolled {
             _share: Share::new(&step.program, meter),
@@ -169,13 +170,21 @@ impl<T: Real> Unrolled<T> {
         memory: Memory,
         mut stop: impl FnMut(usize, &[T]) -> bool,
     ) -> &[T] {
+        self.run(x, start, limit, memory, &mut stop);
+        self.driver.state()
+    }
+
+    /// [`forward_until`](Unrolled::forward_until), for whichever closure.
+    #[inline(never)]
+    #[track_caller]
+    fn run(&mut self, x: &[T], start: &[T], limit: usize, memory: Memory, stop: Stop<'_, T>) {
         if let Some(complaint) = self.driver.step.complaint(memory) {
             panic!("{memory}: {complaint}");
         }
         // A pass that does not come to its end leaves nothing to reverse.
         self.depth = None;
         self.kept.suit(memory, &self.meter);
-        let (driver, stop) = (&mut self.driver, &mut stop);
+        let driver = &mut self.driver;
         driver.start(x, start);
         let (states, known) = (
             memory.states(limit),
@@ -204,7 +213,6 @@ impl<T: Real> Unrolled<T> {
             Kept::Reversible(_) => self.driver.velocity(),
             _ => self.driver.moved(),
         };
-        self.driver.state()
     }
 
     /// The number of steps of the latest forward pass; 0 before the first.
@@ -272,6 +280,7 @@ impl<T: Real> Unrolled<T> {
     /// If no forward pass was made, or the cotangent has neither the length of the state nor that of its
     /// leading entries.
     #[track_caller]
+    #[inline(never)]
     pub fn reverse(&mut self, cotangent: &[T]) -> (&[T], &[T]) {
         assert!(
             self.depth.is_some(),

@@ -55,6 +55,7 @@ impl<T: Real> Unrolled<T> {
     /// # Panics
     /// As these two.
     #[track_caller]
+    #[inline(never)]
     pub fn find_non_finite(
         &mut self,
         x: &[T],

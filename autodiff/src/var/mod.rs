@@ -143,6 +143,7 @@ impl<'r, T: Real> Var<'r, T> {
     // ---- elementwise (the unary methods come from the table in `rules::elementwise`)
 
     #[track_caller]
+    #[inline(never)]
     pub(crate) fn unary(self, f: Unary, p: T) -> Self {
         match self.smooth_power(f, p) {
             Some(smooth) => smooth,
@@ -160,6 +161,7 @@ impl<'r, T: Real> Var<'r, T> {
     /// A row of the binary table by value. Scalars, rows and columns are repeated to fit.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn elementwise_with(self, f: Binary, other: Self) -> Self {
         let (a, b) = (self.shape, other.shape);
         let fits = |p: usize, q: usize| p == q || p == 1 || q == 1;
@@ -238,6 +240,7 @@ impl<'r, T: Real> Var<'r, T> {
     /// operation: its pullback is a Hessian-vector product of `of`.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn gradient(of: &Arc<Program<T>>, wrt: usize, arguments: &[Self]) -> Self {
         assert!(
             of.output_shape().is_scalar(),
@@ -264,6 +267,7 @@ impl<'r, T: Real> Var<'r, T> {
     }
 
     #[track_caller]
+    #[inline(never)]
     pub(crate) fn leaves(self, leaves: Leaves<T>, operands: &[Self], shape: Shape) -> Self {
         self.apply(Op::Leaves(leaves), operands, shape)
     }

@@ -42,6 +42,7 @@ impl<T: Real> Var<'_, T> {
     }
 
     #[track_caller]
+    #[inline(never)]
     fn product(self, other: Self, transpose_left: bool, transpose_right: bool) -> Self {
         let flip = |s: Shape, t: bool| if t { s.transposed() } else { s };
         let (a, b) = (
@@ -71,6 +72,7 @@ impl<T: Real> Var<'_, T> {
     /// `a · bᵀ` of two vectors: a matrix.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn outer(self, other: Self) -> Self {
         let (a, b) = (self.shape, other.shape);
         assert!(
@@ -102,6 +104,7 @@ impl<T: Real> Var<'_, T> {
     /// ```
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn conv2d(self, kernel: Self, padding: Padding) -> Self {
         let conv = self.convolution("conv2d", kernel.shape, padding);
         let op = Op::Bilinear(Bilinear::Conv2d(conv));
@@ -116,6 +119,7 @@ impl<T: Real> Var<'_, T> {
     /// Like `conv2d`, and if the rows of `filters` are not as many as a kernel's entries.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn conv2d_filters(
         self,
         filters: Self,

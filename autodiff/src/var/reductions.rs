@@ -50,6 +50,7 @@ impl<T: Real> Var<'_, T> {
     /// convention; for a smooth one see [`smooth_norm`](Var::smooth_norm).
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn norm(self) -> Self {
         self.fused(Norm, &[])
     }
@@ -65,6 +66,7 @@ impl<T: Real> Var<'_, T> {
     /// `ln Σ eᵃ` of each column, without overflow: `r×c → 1×c`.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn log_sum_exp(self) -> Self {
         let rows = self.shape.rows;
         self.fused(LogSumExp { rows }, &[])
@@ -73,6 +75,7 @@ impl<T: Real> Var<'_, T> {
     /// `ln Σ eᵃ` of each row, without overflow: `r×c → r×1`.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn log_sum_exp_cols(self) -> Self {
         self.transpose().log_sum_exp().transpose()
     }
@@ -80,6 +83,7 @@ impl<T: Real> Var<'_, T> {
     /// `a − ln Σ eᵃ` of each column: the logarithm of [`softmax`](Var::softmax).
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn log_softmax(self) -> Self {
         self - self.log_sum_exp()
     }
@@ -87,6 +91,7 @@ impl<T: Real> Var<'_, T> {
     /// `a − ln Σ eᵃ` of each row: the logarithm of [`softmax_cols`](Var::softmax_cols).
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn log_softmax_cols(self) -> Self {
         self - self.log_sum_exp_cols()
     }

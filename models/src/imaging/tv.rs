@@ -34,6 +34,7 @@ const CONVEXITY: f64 = 0.1;
 /// # Panics
 /// If there are fewer than `count` images, or images of fewer than `size` pixels a side.
 #[track_caller]
+#[inline(never)]
 pub fn tv_denoising<T: Real>(count: usize, size: usize, seed: u64) -> Task<T> {
     tv_denoising_on(&Photographs {
         train: count,

@@ -23,6 +23,7 @@ const FOLDS: usize = 5;
 /// # Panics
 /// If there are fewer than five samples.
 #[track_caller]
+#[inline(never)]
 pub fn lasso_cv<T: Real>(splits: Splits, seed: u64) -> Task<T> {
     let part = Part::l1(|x: Var<'_, T>| x.exp());
     cross_validated("lasso-cv", pooled(splits), seed, 1, part)
@@ -33,6 +34,7 @@ pub fn lasso_cv<T: Real>(splits: Splits, seed: u64) -> Task<T> {
 /// # Panics
 /// As [`lasso_cv`].
 #[track_caller]
+#[inline(never)]
 pub fn elastic_net_cv<T: Real>(splits: Splits, seed: u64) -> Task<T> {
     let part = Part::elastic_net(|x: Var<'_, T>| x.at(0).exp(), |x: Var<'_, T>| x.at(1).exp());
     cross_validated("elastic-net-cv", pooled(splits), seed, 2, part)
@@ -92,6 +94,7 @@ fn tenth(samples: Samples) -> f64 {
 ///
 /// # Errors
 /// If there are no more samples than features, so that no residual tells the noise.
+#[inline(never)]
 pub fn lasso_sure<T: Real>(splits: Splits, seed: u64, file: &str) -> Result<Task<T>, DataError> {
     let samples = pooled(splits);
     let (n, dim) = (samples.len(), samples.dim());

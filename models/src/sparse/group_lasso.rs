@@ -24,6 +24,7 @@ use crate::task::{Known, Task};
 /// # Reference
 /// M. Yuan and Y. Lin, Model selection and estimation in regression with grouped variables, 2006.
 #[track_caller]
+#[inline(never)]
 pub fn group_lasso<T: Real>(groups: usize, size: usize, seed: u64) -> Task<T> {
     assert!(
         groups > 0 && size > 1,
@@ -71,6 +72,7 @@ pub fn group_lasso<T: Real>(groups: usize, size: usize, seed: u64) -> Task<T> {
 ///
 /// # Panics
 /// If there are no training or validation samples, or no features.
+#[inline(never)]
 pub fn group_lasso_on<T: Real>(splits: Splits) -> Task<T> {
     let design = Design::of(splits);
     let groups = (design.dim() / 2).clamp(1, 8);

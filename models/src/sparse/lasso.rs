@@ -76,6 +76,7 @@ fn shrink(z: f64, lambda: f64) -> f64 {
 /// # Panics
 /// If there are fewer than 4 features.
 #[track_caller]
+#[inline(never)]
 pub fn lasso<T: Real>(dim: usize, seed: u64) -> Task<T> {
     let (design, Chosen { seen, signal }) = draw(dim, seed);
     let task = of_one_weight(design);
@@ -117,6 +118,7 @@ pub(super) fn drawn(dim: usize, seed: u64) -> Design {
 /// [`lasso`] of these samples, whose labels are the targets; there is no intercept. x starts at a
 /// tenth of the weight at which y is 0. The metrics are the number of entries of y that are not 0, and
 /// the mean squared error on the test samples, if there are any.
+#[inline(never)]
 pub fn lasso_on<T: Real>(splits: Splits) -> Task<T> {
     of_one_weight(Design::of(splits))
 }
@@ -145,6 +147,7 @@ fn expect_features(dim: usize) {
 /// # Panics
 /// If there are fewer than 4 features.
 #[track_caller]
+#[inline(never)]
 pub fn elastic_net<T: Real>(dim: usize, seed: u64) -> Task<T> {
     expect_features(dim);
     let mut numbers = Gaussian::new(seed, 0);
@@ -174,6 +177,7 @@ pub fn elastic_net<T: Real>(dim: usize, seed: u64) -> Task<T> {
 }
 
 /// [`elastic_net`] of these samples, as [`lasso_on`].
+#[inline(never)]
 pub fn elastic_net_on<T: Real>(splits: Splits) -> Task<T> {
     of_two_weights(Design::of(splits))
 }
@@ -196,6 +200,7 @@ fn of_two_weights<T: Real>(design: Design) -> Task<T> {
 /// # Panics
 /// If there are fewer than 4 features.
 #[track_caller]
+#[inline(never)]
 pub fn weighted_lasso<T: Real>(dim: usize, seed: u64) -> Task<T> {
     expect_features(dim);
     let mut numbers = Gaussian::new(seed, 0);
@@ -225,6 +230,7 @@ pub fn weighted_lasso<T: Real>(dim: usize, seed: u64) -> Task<T> {
 }
 
 /// [`weighted_lasso`] of these samples, as [`lasso_on`].
+#[inline(never)]
 pub fn weighted_lasso_on<T: Real>(splits: Splits) -> Task<T> {
     of_each_weight(Design::of(splits))
 }

@@ -10,11 +10,13 @@ use crate::method::{self, Method, MethodEntry};
 use super::{Entry, Place, Settings};
 
 /// Every strategy, in the order of lists.
+#[inline(never)]
 pub fn strategies<T: Real>() -> Vec<StrategyEntry<T>> {
     hypergradient::entries()
 }
 
 /// Every method, in the order of lists.
+#[inline(never)]
 pub fn methods<T: Real>() -> Vec<MethodEntry<T>> {
     method::entries()
 }
@@ -23,6 +25,7 @@ pub fn methods<T: Real>() -> Vec<MethodEntry<T>> {
 ///
 /// # Errors
 /// If there is none, or the settings do not fit it: one line.
+#[inline(never)]
 pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<Arc<dyn Strategy<T>>, String> {
     let place = Place::default();
     let strategy = Entry::named("strategy", strategies, name, settings, &place)?;
@@ -35,6 +38,7 @@ pub fn strategy<T: Real>(name: &str, settings: &Settings) -> Result<Arc<dyn Stra
 /// # Errors
 /// If there is none, or what is given fits nothing: one line. What does not fit a problem is told
 /// where the method [begins](Method::begin).
+#[inline(never)]
 pub fn method<T: Real>(
     name: &str,
     settings: &Settings,

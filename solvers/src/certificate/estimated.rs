@@ -43,6 +43,7 @@ const SAFETY: f64 = 2.0;
 /// # Panics
 /// If x or the estimate does not fit the problem.
 #[track_caller]
+#[inline(never)]
 pub fn certify<T: Real>(
     problem: &Bilevel<T>,
     x: &DVector<T>,

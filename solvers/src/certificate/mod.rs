@@ -243,6 +243,7 @@ impl Certificate {
     /// # Panics
     /// If x, y or q does not fit the problem.
     #[track_caller]
+    #[inline(never)]
     pub fn of_pair<T: Real>(
         problem: &Bilevel<T>,
         x: &DVector<T>,

@@ -87,6 +87,7 @@ impl<T: Real> Strategy<T> for Envelope {
         self.lower.complaint().or(steps)
     }
 
+    #[inline(never)]
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
         let own = !Arc::ptr_eq(problem.upper(), problem.lower());
         let own = own.then(|| {
@@ -106,6 +107,7 @@ impl<T: Real> Strategy<T> for Envelope {
         Footprint::new().second(0, 1)
     }
 
+    #[inline(never)]
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
         let Call {
             problem,

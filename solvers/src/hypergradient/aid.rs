@@ -136,6 +136,7 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         self.lower.complaint().or(self.linear.complaint())
     }
 
+    #[inline(never)]
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
         let inner = self.lower.steps().map(|(_, steps)| steps.inner);
         let steps = inner.and_then(|inner| inner.misfit(problem));
@@ -254,6 +255,7 @@ impl<T: Real> Parts<'_, T> {
             .beside(loop_bytes(&step, depth, NOTHING))
     }
 
+    #[inline(never)]
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
         let Call {
             problem,

@@ -264,6 +264,7 @@ impl<T: Real> Strategy<T> for AidStep {
         }
     }
 
+    #[inline(never)]
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
         match problem.step() {
             Some(_) => map::misfit(self, problem),
@@ -291,6 +292,7 @@ impl<T: Real> Strategy<T> for AidStep {
         last + steps.dim_state(problem) + steps.spare(problem) + previous + 2 * n + system
     }
 
+    #[inline(never)]
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
         // The length is one number in the recording, whichever it is.
         let step = self.steps.recorded(problem, 0.5);
@@ -302,6 +304,7 @@ impl<T: Real> Strategy<T> for AidStep {
             .beside(loop_and_linearisation(&step))
     }
 
+    #[inline(never)]
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
         if call.problem.step().is_some() {
             return map::differentiate(self, call);

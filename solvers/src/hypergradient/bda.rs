@@ -261,6 +261,7 @@ impl<T: Real> Strategy<T> for Bda {
         self.reason().or_else(memory)
     }
 
+    #[inline(never)]
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
         let part = problem.part().filter(|part| !part.0.is_set());
         let of_one_level = part.map(|part| {
@@ -294,6 +295,7 @@ impl<T: Real> Strategy<T> for Bda {
     }
 
     #[track_caller]
+    #[inline(never)]
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
         // The lengths are coefficients: the recording is the same for all.
         let step = self.record(problem, [0.5, 0.5], 0);
@@ -311,6 +313,7 @@ impl<T: Real> Strategy<T> for Bda {
         Room::of_loop::<T>(self.memory, self.depth, dim_y, "bda-checkpointed")
     }
 
+    #[inline(never)]
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
         let (spares, t) = (self.spare(call.problem), call.iteration);
         let Call {

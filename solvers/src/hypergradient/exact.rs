@@ -34,6 +34,7 @@ impl<T: Real> Strategy<T> for Exact {
         "exact".into()
     }
 
+    #[inline(never)]
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
         match problem.constraints() {
             Some(_) => None,
@@ -48,6 +49,7 @@ impl<T: Real> Strategy<T> for Exact {
         }
     }
 
+    #[inline(never)]
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
         match problem.constraints() {
             Some(_) => Kkt::new().footprint(problem),
@@ -59,6 +61,7 @@ impl<T: Real> Strategy<T> for Exact {
         Strategy::<T>::room(&Self::aid(), dim_y)
     }
 
+    #[inline(never)]
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
         match call.problem.constraints() {
             Some(_) => Kkt::new().differentiate(call),

@@ -164,6 +164,7 @@ impl Answer {
 /// Checks, calls, measures, and looks for values that are not finite; of a call that is interrupted on
 /// the way nothing is left but its status, what it took and where y starts.
 #[track_caller]
+#[inline(never)]
 pub(super) fn run<T: Real, S: Strategy<T> + ?Sized>(
     strategy: &S,
     problem: &Bilevel<T>,

@@ -206,6 +206,7 @@ impl<T: Real> Strategy<T> for Itd {
         steps.or(inner.memory_complaint::<T>(self.memory))
     }
 
+    #[inline(never)]
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
         let reason = problem
             .constrained()
@@ -234,6 +235,7 @@ impl<T: Real> Strategy<T> for Itd {
     }
 
     #[track_caller]
+    #[inline(never)]
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
         // The length is one number in the recording, whichever it is.
         let step = self.steps.recorded(problem, 0.5);
@@ -257,6 +259,7 @@ impl<T: Real> Strategy<T> for Itd {
         Room::of_loop::<T>(self.memory, self.depth, dim_y, "itd-checkpointed")
     }
 
+    #[inline(never)]
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
         let Call {
             problem,

@@ -86,6 +86,7 @@ impl<T: Real> Strategy<T> for Kkt {
         (self.limit == 0).then(|| "at most 0 iterations: expected at least 1".to_owned())
     }
 
+    #[inline(never)]
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
         let free = problem.constraints().is_none();
         free.then(|| {
@@ -114,6 +115,7 @@ impl<T: Real> Strategy<T> for Kkt {
         }
     }
 
+    #[inline(never)]
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
         let Call {
             x,

@@ -286,6 +286,7 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
     ///
     /// # Errors
     /// With the reason, and what was expected.
+    #[inline(never)]
     fn validate(&self) -> Result<(), ConfigError> {
         self.complaint().map_or(Ok(()), |reason| {
             let of = self.name();
@@ -297,6 +298,7 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
     ///
     /// # Errors
     /// With the reason, and what was expected.
+    #[inline(never)]
     fn suits(&self, problem: &Bilevel<T>) -> Result<(), ConfigError> {
         self.misfit(problem).map_or(Ok(()), |reason| {
             let of = self.name();
@@ -312,6 +314,7 @@ pub trait Strategy<T: Real>: Debug + Send + Sync {
     ///
     /// # Panics
     /// If the settings are not valid.
+    #[inline(never)]
     fn predicted_peak_bytes(&self, problem: &Bilevel<T>) -> usize {
         let start = problem.start_of_x().map_or(0, |_| problem.dim_y());
         let vectors = self.scratch(problem) + problem.dim_x() + problem.dim_y() + start;

@@ -71,6 +71,7 @@ impl<T: Real> LinearSolver<T> for Cg {
         4 * n
     }
 
+    #[inline(never)]
     fn solve(
         &self,
         h: &mut dyn Operator<T>,
@@ -97,6 +98,7 @@ impl<T: Real> LinearSolver<T> for Cg {
         block::scratch(n, count.min(BLOCK))
     }
 
+    #[inline(never)]
     fn solve_block(
         &self,
         h: &mut dyn Operator<T>,

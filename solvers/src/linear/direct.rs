@@ -60,6 +60,7 @@ impl<T: Real> LinearSolver<T> for Direct {
         report[0]
     }
 
+    #[inline(never)]
     fn solve_block(
         &self,
         h: &mut dyn Operator<T>,

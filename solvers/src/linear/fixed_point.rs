@@ -92,6 +92,7 @@ impl<T: Real> LinearSolver<T> for FixedPoint {
         3 * n
     }
 
+    #[inline(never)]
     fn solve(
         &self,
         h: &mut dyn Operator<T>,

@@ -155,6 +155,7 @@ impl<T: Real> LinearSolver<T> for Gmres {
         2 * n + self.lengths(n).1.iter().sum::<usize>()
     }
 
+    #[inline(never)]
     fn solve(
         &self,
         h: &mut dyn Operator<T>,

@@ -87,6 +87,7 @@ impl<T: Real> LinearSolver<T> for Minres {
         5 * n
     }
 
+    #[inline(never)]
     fn solve(
         &self,
         h: &mut dyn Operator<T>,

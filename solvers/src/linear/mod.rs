@@ -220,6 +220,7 @@ pub trait LinearSolver<T: Real>: Debug + Send + Sync {
     ///
     /// # Panics
     /// If `b` and `v` differ in length, or are not made of vectors of equal length.
+    #[inline(never)]
     fn solve_block(
         &self,
         h: &mut dyn Operator<T>,

@@ -84,6 +84,7 @@ impl<T: Real> LinearSolver<T> for Neumann {
         2 * n
     }
 
+    #[inline(never)]
     fn solve(
         &self,
         h: &mut dyn Operator<T>,

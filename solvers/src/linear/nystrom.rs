@@ -110,6 +110,7 @@ impl<T: Real> LinearSolver<T> for Nystrom {
         }
     }
 
+    #[inline(never)]
     fn solve(
         &self,
         h: &mut dyn Operator<T>,

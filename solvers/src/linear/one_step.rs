@@ -57,6 +57,7 @@ impl<T: Real> LinearSolver<T> for OneStep {
         vectors * n
     }
 
+    #[inline(never)]
     fn solve(
         &self,
         h: &mut dyn Operator<T>,

@@ -187,6 +187,7 @@ impl<T: Real, P: Preconditioner<T>> LinearSolver<T> for Pcg<P> {
         }
     }
 
+    #[inline(never)]
     fn solve(
         &self,
         h: &mut dyn Operator<T>,

@@ -193,6 +193,7 @@ impl<T: Real> LinearSolver<T> for Recycled {
         self.solve_keeping(h, b, v, &mut [], scratch)
     }
 
+    #[inline(never)]
     fn solve_keeping(
         &self,
         h: &mut dyn Operator<T>,

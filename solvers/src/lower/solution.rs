@@ -76,6 +76,7 @@ pub struct LowerSolution<T: Real> {
 /// # Ok::<(), solvers::ProblemError>(())
 /// ```
 #[track_caller]
+#[inline(never)]
 pub fn solve_lower<T: Real>(
     problem: &Bilevel<T>,
     x: &DVector<T>,

@@ -142,6 +142,7 @@ impl<T: Real, R: Rule<T>, C: Project<T> + Clone + 'static> Method<T> for Outer<R
     }
 
     #[track_caller]
+    #[inline(never)]
     fn begin<'p>(
         &self,
         problem: &'p Bilevel<T>,
@@ -201,6 +202,7 @@ struct OuterRun<'p, T: Real> {
 
 impl<T: Real> OuterRun<'_, T> {
     /// One iteration; one that is interrupted on the way ends the run.
+    #[inline(never)]
     fn advance(&mut self) -> Advance {
         let (update, state) = (&mut self.update, &mut self.state);
         let step = catch_unwind(AssertUnwindSafe(|| update.step(state)));
@@ -229,6 +231,7 @@ impl<T: Real> OuterRun<'_, T> {
 }
 
 impl<T: Real> Run<T> for OuterRun<'_, T> {
+    #[inline(never)]
     fn step(&mut self) -> Option<Progress> {
         let left = self.state.iterations - self.state.iteration;
         if self.state.ended || left == 0 {
@@ -281,6 +284,7 @@ impl<T: Real> Run<T> for OuterRun<'_, T> {
         &self.state.y
     }
 
+    #[inline(never)]
     fn visit(&mut self, ledger: &mut Ledger) {
         let (own, mut found) = (mark(&self.name), mark(&self.name));
         ledger.word("the method's mark", &mut found);

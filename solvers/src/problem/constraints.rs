@@ -16,6 +16,7 @@ impl<T: Real> Bilevel<T> {
     ///
     /// # Errors
     /// If there are none, one does not depend on y, or the problem has a part or steps of its own.
+    #[inline(never)]
     pub fn with_constraints(mut self, constraints: Constraints<T>) -> Result<Self, ProblemError> {
         let beside = match (&self.part, &self.step) {
             (Some(part), _) => Some(format!("a part beside g ({})", part.part.name())),

@@ -179,6 +179,7 @@ impl<T: Real> Bilevel<T> {
     }
 
     /// A workspace for this problem.
+    #[inline(never)]
     pub fn workspace(&self) -> Workspace<T> {
         Workspace::new(self)
     }

@@ -20,6 +20,7 @@ impl<T: Real> Bilevel<T> {
     /// # Errors
     /// If the part is none of y of `dim_y` entries, its parameters do not have the lengths they must
     /// have, or the problem has steps of its own.
+    #[inline(never)]
     pub fn with_part(mut self, part: Part<T>) -> Result<Self, ProblemError> {
         let name = part.name();
         let wrong = |reason| ProblemError::Part { part: name, reason };

@@ -65,6 +65,7 @@ impl<T: Real> Strategy<T> for OneStage {
         })
     }
 
+    #[inline(never)]
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
         let start = problem.start_of_x().map(|_| {
             "the lower level starts from a function of x, and the last step alone is differentiated: \
@@ -86,6 +87,7 @@ impl<T: Real> Strategy<T> for OneStage {
     }
 
     #[track_caller]
+    #[inline(never)]
     fn footprint(&self, problem: &Bilevel<T>) -> Footprint<T> {
         let step = self.bda.record(problem, [0.5, 0.5], 0);
         self.bda
@@ -93,6 +95,7 @@ impl<T: Real> Strategy<T> for OneStage {
             .beside(loop_bytes(&step, self.bda.depth - 1, NOTHING))
     }
 
+    #[inline(never)]
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
         let (bda, t) = (&self.bda, call.iteration);
         let spares = bda.spare(call.problem);

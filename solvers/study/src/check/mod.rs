@@ -152,6 +152,7 @@ fn around<T: Real>(centre: &DVector<T>, seed: u64) -> DVector<T> {
 ///
 /// Every entry of a hypergradient that is looked at takes dozens of solves of the lower level: a
 /// problem of some hundred entries is soon checked, a large one is better checked in a small size.
+#[inline(never)]
 pub fn run<T: Real>(subject: &Subject<'_, T>, seed: u64) -> Vec<Record> {
     let mut reports = objectives(subject, seed);
     for strategy in STRATEGIES {
@@ -162,6 +163,7 @@ pub fn run<T: Real>(subject: &Subject<'_, T>, seed: u64) -> Vec<Record> {
 }
 
 /// The ladder over a scalar program, at a random point near these inputs.
+#[inline(never)]
 pub fn program<T: Real>(
     name: &str,
     program: &Arc<Program<T>>,
@@ -175,6 +177,7 @@ pub fn program<T: Real>(
 }
 
 /// The ladder over both objectives of a problem, at a random point near its start.
+#[inline(never)]
 pub fn objectives<T: Real>(subject: &Subject<'_, T>, seed: u64) -> Vec<Report> {
     let problem = subject.problem();
     let levels = [("lower", problem.lower()), ("upper", problem.upper())];
@@ -199,6 +202,7 @@ fn length<T: Real>(subject: &Subject<'_, T>) -> f64 {
 ///
 /// # Errors
 /// If the name is not that of a strategy.
+#[inline(never)]
 pub fn hypergradient<T: Real>(
     subject: &Subject<'_, T>,
     (name, way): (&str, Way),

@@ -305,6 +305,7 @@ pub fn refuse_foreign(
 /// # Errors
 /// If a strategy does not suit the problem, or would form too large a dense Hessian; before any
 /// work. Numerical trouble is no error: it is the record's status.
+#[inline(never)]
 pub fn run<T: Real>(
     subject: &Subject<'_, T>,
     strategies: &[Named<T>],
@@ -338,6 +339,7 @@ pub fn estimate<T: Real>(
 }
 
 /// The record of an estimate, with its vector if it is to be `full`.
+#[inline(never)]
 pub fn record<T: Real>(
     subject: &Subject<'_, T>,
     name: &str,

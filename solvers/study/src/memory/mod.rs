@@ -201,6 +201,7 @@ pub fn run<T: Real>(
 ///
 /// # Errors
 /// If the loop's settings do not fit, or the problem does not suit them; before any work.
+#[inline(never)]
 pub fn measure<T: Real>(
     subject: &Subject<'_, T>,
     itd: &Itd,

@@ -131,6 +131,7 @@ pub struct Run {
 ///
 /// # Errors
 /// If the method's settings do not fit, before any work.
+#[inline(never)]
 pub fn run<T: Real>(
     subject: &Subject<'_, T>,
     name: &str,

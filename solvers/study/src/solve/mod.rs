@@ -288,6 +288,7 @@ impl<'p, T: Real> Session<'p, T> {
 ///
 /// # Errors
 /// If the method's settings do not fit, before any work.
+#[inline(never)]
 pub fn run<T: Real>(
     subject: &Subject<'_, T>,
     name: &str,
