@@ -3,9 +3,13 @@
 use autodiff::{Real, Var, objective};
 use nalgebra::{DMatrix, DVector};
 
-use crate::catalogue::{Defaults, Entry, Size, make};
+use crate::catalogue::{Data, Defaults, Entry, Given, Size, make};
+use crate::data::{DataError, Labels, Samples, Splits};
 use crate::gaussian::Gaussian;
 use crate::task::Task;
+
+/// Observations of a user's series at most: matrices of twice as many rows are dense.
+const MOST: usize = 1000;
 
 /// Variance of the level and the slope before the first observation.
 const DIFFUSE: f64 = 10.0;
@@ -98,6 +102,49 @@ fn drawn(n: usize, seed: u64) -> Vec<f64> {
     (0..n).map(observe).collect()
 }
 
+/// A user's series over its own scale: less its mean, and over its standard deviation, since the first
+/// state has a variance of its own.
+fn scaled(splits: &Splits, given: &mut Given) -> Result<Vec<f64>, DataError> {
+    let parts = [
+        Some(&splits.train),
+        Some(&splits.valid),
+        splits.test.as_ref(),
+    ];
+    let labels = |part: &Samples| part.labels.clone();
+    let series = Vec::from_iter(parts.into_iter().flatten().flat_map(labels));
+    let n = series.len();
+    if n > MOST {
+        return Err(DataError::TooLarge {
+            file: splits.source.clone(),
+            found: format!("a series of {n}"),
+            limit: MOST.to_string(),
+        });
+    }
+    let mean = series.iter().sum::<f64>() / n as f64;
+    // Over the largest first, so that squares neither overflow nor vanish.
+    let largest = series.iter().fold(0.0, |m: f64, b| m.max((b - mean).abs()));
+    let square = |b: &f64| ((b - mean) / largest).powi(2);
+    let deviation = largest * (series.iter().map(square).sum::<f64>() / n as f64).sqrt();
+    if !(deviation > 0.0 && deviation.is_finite()) {
+        return Err(DataError::Empty {
+            file: splits.source.clone(),
+            place: "the series".into(),
+            what: "two numbers that differ",
+        });
+    }
+    given.notes.push(format!(
+        "one series of {n} in the order of its rows, less its mean {mean:.4e} and over its standard \
+         deviation {deviation:.4e}"
+    ));
+    if splits.train.dim() > 0 {
+        let others = splits.train.dim();
+        given
+            .notes
+            .push(format!("{others} other columns are not read"));
+    }
+    Ok(series.iter().map(|b| (b - mean) / deviation).collect())
+}
+
 /// The entry of [`kalman`].
 pub static KALMAN: Entry = Entry::new(
     "kalman",
@@ -107,8 +154,12 @@ pub static KALMAN: Entry = Entry::new(
         "level and slope at each time",
     ],
     make!(|given| {
-        let n = if given.size == Size::Small { 6 } else { 60 };
-        Ok(kalman(&drawn(n, given.seed)))
+        let series = match given.table.take() {
+            Some(splits) => scaled(&splits, given)?,
+            None => drawn(if given.size == Size::Small { 6 } else { 60 }, given.seed),
+        };
+        Ok(kalman(&series))
     }),
 )
+.takes(Data::Table(Labels::Series))
 .defaults(Defaults::adam(0.1, 0.01).iterations(200));

@@ -54,6 +54,7 @@ impl fmt::Display for Data {
             Data::Table(Labels::Signs) => "a table of two classes",
             Data::Table(Labels::Classes) => "a table of classes",
             Data::Table(Labels::Targets) => "a table of targets",
+            Data::Table(Labels::Series) => "a series in the order of its rows",
             Data::Table(Labels::AsWritten) => "a table",
             Data::Images => "a folder of images",
         })

@@ -12,7 +12,7 @@ use csv::ByteRecord;
 use nalgebra::DMatrix;
 
 use super::error::{DataError, excerpt, unreadable, way_out};
-use super::labels::{Seen, Whence};
+use super::labels::{Labels, Seen, Whence};
 use super::opened::Opened;
 use super::reading::{Read, Reading};
 use super::split::Plan;
@@ -78,7 +78,7 @@ pub(super) fn read(opened: Opened, file: &str, reading: &Reading) -> Result<Read
     };
     let seen = std::mem::take(&mut table.seen);
     let samples = table.samples()?;
-    let plan = Plan::draw(samples.len(), reading.seed, file)?;
+    let plan = Plan::of(samples.len(), reading, file)?;
     Ok(Read {
         splits: plan.gather(&samples, file.into()),
         about,
@@ -261,7 +261,7 @@ impl<'f> Table<'f> {
         // What they grew to ahead of the rows.
         self.features.shrink_to_fit();
         self.labels.shrink_to_fit();
-        if self.width == Some(1) {
+        if self.width == Some(1) && self.reading.labels != Labels::Series {
             return Err(DataError::Empty {
                 file: self.file.into(),
                 place: "the table, with one column for the labels,".into(),

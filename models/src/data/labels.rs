@@ -18,12 +18,20 @@ pub enum Labels {
     Signs,
     /// k labels become 0, …, k − 1 in their order.
     Classes,
+    /// They stay what they are, and are a series: rows keep their order, so that the splits follow one
+    /// another in time, and need no features.
+    Series,
 }
 
 impl Labels {
     /// Whether they are mapped, so that words can be labels too.
     pub(super) fn are_mapped(self) -> bool {
         matches!(self, Labels::Signs | Labels::Classes)
+    }
+
+    /// Whether they are numbers of a scale of their own.
+    pub(super) fn are_targets(self) -> bool {
+        matches!(self, Labels::Targets | Labels::Series)
     }
 }
 
@@ -205,7 +213,7 @@ impl LabelMap {
     pub(super) fn outputs(&self, labels: Labels) -> usize {
         match labels {
             Labels::Classes => self.classes(),
-            Labels::Signs | Labels::Targets | Labels::AsWritten => 1,
+            Labels::Signs | Labels::Targets | Labels::Series | Labels::AsWritten => 1,
         }
     }
 

@@ -66,7 +66,7 @@ pub(super) fn read(path: &Path, reading: &Reading) -> Result<Read, DataError> {
         let place = format!("line {line}");
         return Err(reading.limit().beyond(&source, place, value));
     }
-    let plan = Plan::draw(extent.rows, reading.seed, &source)?;
+    let plan = Plan::of(extent.rows, reading, &source)?;
     let Some((smallest, largest)) = extent.indices else {
         return Err(DataError::Empty {
             file: source,

@@ -65,7 +65,7 @@ pub(super) fn read(features: &Path, labels: &Path, reading: &Reading) -> Result<
         None => {
             let samples = read_samples(features, labels, reading)?;
             see(&samples.labels);
-            Plan::draw(samples.len(), reading.seed, &source)?.gather(&samples, source)
+            Plan::of(samples.len(), reading, &source)?.gather(&samples, source)
         }
     };
     let about = About {
@@ -101,7 +101,7 @@ fn own_rows(
     let mut seen = Seen::default();
     seen.add_array(0, &name_of(labels), &read);
     let outputs = seen.map(reading.labels, source)?.outputs(reading.labels);
-    let plan = Plan::draw(rows, reading.seed, source)?;
+    let plan = Plan::of(rows, reading, source)?;
     let part = |rows: &[usize]| {
         let own = &rows[OwnRows::range(rows.len(), outputs)];
         let dense = table.read(own, reading.limit())?;

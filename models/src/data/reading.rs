@@ -189,7 +189,7 @@ impl Reading {
         about.count(&splits);
         about.map(map);
         about.words = seen.words;
-        let targets = self.labels == Labels::Targets;
+        let targets = self.labels.are_targets();
         if targets {
             about.range(&splits);
         }

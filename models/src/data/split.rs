@@ -1,6 +1,6 @@
 //! The splits of a file that has none.
 
-use super::{DataError, Samples, Splits, order};
+use super::{DataError, Labels, Reading, Samples, Splits, order};
 
 impl Splits {
     /// The first `samples` of training and of validation, each with the middle `features`, or all
@@ -22,8 +22,8 @@ impl Splits {
 
 const FEWEST_ROWS: usize = 4;
 
-/// Which row goes where: an order drawn with a seed, the first half of which (rounded up) is for
-/// training, half of the rest (rounded up) for validation, and the others for the test.
+/// Which row goes where: of an order drawn with a seed, or that of a series, the first half (rounded up)
+/// is for training, half of the rest (rounded up) for validation, and the others for the test.
 pub(super) struct Plan {
     order: Vec<usize>,
     train: usize,
@@ -31,6 +31,23 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// The plan of a table that is read in this way.
+    ///
+    /// # Errors
+    /// If there are fewer than four rows.
+    pub(super) fn of(rows: usize, reading: &Reading, file: &str) -> Result<Self, DataError> {
+        let plan = Self::draw(rows, reading.seed, file)?;
+        Ok(match reading.labels {
+            Labels::Series => Plan {
+                order: (0..rows).collect(),
+                ..plan
+            },
+            _ => plan,
+        })
+    }
+
+    /// The plan of rows that a seed shuffles.
+    ///
     /// # Errors
     /// If there are fewer than four rows.
     pub(super) fn draw(rows: usize, seed: u64, file: &str) -> Result<Self, DataError> {

@@ -115,3 +115,104 @@ fn ridge_is_judged_by_the_test_samples() {
         assert!((found - expected).abs() < 1e-12 * expected, "{problem}");
     }
 }
+
+#[test]
+fn a_series_keeps_the_order_of_its_rows_and_takes_its_own_scale() {
+    let b = [3.0, 5.0, 4.0, 8.0, 7.0, 9.0, 6.0];
+    let n = b.len() as f64;
+    let mean = b.iter().sum::<f64>() / n;
+    let deviation = (b.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let own: Vec<f64> = b.iter().map(|b| (b - mean) / deviation).collect();
+    let expected = models::kalman::<f64>(&own);
+    let value = |task: &Task<f64>| {
+        let (x, y) = (
+            DVector::from_vec(vec![0.2, -0.3, 0.5]),
+            task.bilevel.dim_y(),
+        );
+        let y = DVector::from_fn(y, |i, _| (1.0 + i as f64).sin());
+        task.bilevel
+            .upper()
+            .point()
+            .value(&[x.as_slice(), y.as_slice()])
+    };
+    // One column; a column that counts; one that is not read; another scale.
+    let one = b.map(|b| format!("{b}\n")).concat();
+    let counted: String = (0..).zip(b).map(|(t, b)| format!("{t},{b}\n")).collect();
+    let beside: String = b.iter().map(|b| format!("{},{b}\n", b * b)).collect();
+    let wide = b.map(|b| format!("{}\n", 1e6 * b - 3e6)).concat();
+    let named = format!("flow\n{one}");
+    for (text, says) in [
+        (
+            &one,
+            "one series of 7 in the order of its rows, less its mean 6.0000e0",
+        ),
+        (
+            &format!("index,flow\n{counted}"),
+            "column 1, `index`, which counts the rows",
+        ),
+        (&beside, "1 other columns are not read"),
+        (&wide, "over its standard deviation 2.0000e6"),
+        (&named, "line 1"),
+    ] {
+        let task = task("kalman", text).unwrap();
+        let said = task.read.as_ref().expect("data of the user").to_string();
+        assert!(said.contains(says), "{said}");
+        assert!((value(&task) - value(&expected)).abs() < 1e-9, "{says}");
+    }
+    assert_eq!(
+        task("kalman", "2\n2\n2\n2\n2\n").unwrap_err(),
+        "the series has no two numbers that differ, expected at least one"
+    );
+    let long = (0..1001)
+        .map(|t| format!("{}\n", t % 7))
+        .collect::<String>();
+    assert_eq!(
+        task("kalman", &long).unwrap_err(),
+        "a series of 1001, expected at most 1000"
+    );
+}
+
+#[test]
+fn the_tasks_of_a_learned_start_are_those_of_the_first_column() {
+    // Task 7 has the values 1, 2, 3 in some order, task 3 the values 10 and 20, at points of two features.
+    let text = "7,0.1,0.2,1\n3,0.3,0.1,10\n7,-0.5,0.4,2\n3,0.7,0.7,20\n7,0.9,0.1,3\n";
+    let task = task("maml", text).unwrap();
+    let d = 20 * (2 + 1) + 20 * (20 + 1) + 20 + 1;
+    assert_eq!((task.bilevel.dim_x(), task.bilevel.dim_y()), (d, 2 * d));
+    let said = task.read.as_ref().expect("data of the user").to_string();
+    assert!(
+        said.contains("2 tasks by the first column, of 2 to 3 rows"),
+        "{said}"
+    );
+    // A network whose last bias alone is not 0 is that bias: errors of a constant.
+    let at = |c: [f64; 2]| {
+        let y = DVector::from_fn(2 * d, |i, _| if i % d == d - 1 { c[i / d] } else { 0.0 });
+        let levels = [task.bilevel.lower(), task.bilevel.upper()];
+        levels.map(|level| level.point().value(&[task.x.as_slice(), y.as_slice()]))
+    };
+    // Of 3 values two are fitted and one is judged by, of 2 one each: the sums over both are all values.
+    let square = |c: f64, values: &[f64]| values.iter().map(|v| (c - v).powi(2)).sum::<f64>();
+    for c in [[0.0, 0.0], [1.5, -2.0]] {
+        let [fitted, judged] = at(c);
+        let ones = [[10.0], [20.0]].map(|v| square(c[0], &v));
+        let sevens = [1.0, 2.0, 3.0].map(|v| square(c[1], &[v]));
+        let all = sevens.iter().sum::<f64>();
+        let fits = ones.iter().zip([1, 0]).any(|(one, other)| {
+            sevens.iter().any(|judge| {
+                let lower = one + (all - judge) / 2.0;
+                let upper = (ones[other] + judge) / 2.0;
+                (fitted - lower).abs() < 1e-9 && (judged - upper).abs() < 1e-9
+            })
+        });
+        assert!(fits, "{fitted} {judged}");
+    }
+    assert_eq!(
+        task("maml", "1,0.5,1\n2,0.5,1\n2,0.7,1\n2,0.8,1\n").unwrap_err(),
+        "1 samples, expected at least 2 for each task (the first column says of which)"
+    );
+    assert_eq!(
+        task("maml", "1,1\n1,2\n2,1\n2,3\n").unwrap_err(),
+        "the table, whose first column is the number of the task, has no column of points, expected at \
+         least one"
+    );
+}

@@ -1,7 +1,7 @@
 //! What is decided once all rows are read: a header of numbers, words, and a column that counts.
 
 use super::super::error::{DataError, excerpt};
-use super::super::labels::{Labels, Whence};
+use super::super::labels::Whence;
 use super::Table;
 use super::first::{First, Others, are_names, numbered};
 use super::index::is_index;
@@ -13,7 +13,7 @@ impl Table<'_> {
             return;
         };
         let (dim, label) = (self.dim(), self.labels[0]);
-        let targets = self.reading.labels == Labels::Targets;
+        let targets = self.reading.labels.are_targets();
         let others = Others {
             rows: self.labels.len() - 1,
             labels: self.seen.count(),
