@@ -154,10 +154,10 @@ fn a_series_keeps_the_order_of_its_rows_and_takes_its_own_scale() {
         (&wide, "over its standard deviation 2.0000e6"),
         (&named, "line 1"),
     ] {
-        let task = task("kalman", text).unwrap();
-        let said = task.read.as_ref().expect("data of the user").to_string();
+        let made = task("kalman", text).unwrap();
+        let said = made.read.as_ref().expect("data of the user").to_string();
         assert!(said.contains(says), "{said}");
-        assert!((value(&task) - value(&expected)).abs() < 1e-9, "{says}");
+        assert!((value(&made) - value(&expected)).abs() < 1e-9, "{says}");
     }
     assert_eq!(
         task("kalman", "2\n2\n2\n2\n2\n").unwrap_err(),
@@ -176,9 +176,9 @@ fn a_series_keeps_the_order_of_its_rows_and_takes_its_own_scale() {
 fn the_tasks_of_a_learned_start_are_those_of_the_first_column() {
     // Task 7 has the values 1, 2, 3 in some order, task 3 the values 10 and 20, at points of two features.
     let text = "7,0.1,0.2,1\n3,0.3,0.1,10\n7,-0.5,0.4,2\n3,0.7,0.7,20\n7,0.9,0.1,3\n";
-    let task = task("maml", text).unwrap();
+    let made = task("maml", text).unwrap();
     let d = 20 * (2 + 1) + 20 * (20 + 1) + 20 + 1;
-    assert_eq!((task.bilevel.dim_x(), task.bilevel.dim_y()), (d, 2 * d));
+    assert_eq!((made.bilevel.dim_x(), made.bilevel.dim_y()), (d, 2 * d));
     let said = task.read.as_ref().expect("data of the user").to_string();
     assert!(
         said.contains("2 tasks by the first column, of 2 to 3 rows"),
@@ -187,8 +187,8 @@ fn the_tasks_of_a_learned_start_are_those_of_the_first_column() {
     // A network whose last bias alone is not 0 is that bias: errors of a constant.
     let at = |c: [f64; 2]| {
         let y = DVector::from_fn(2 * d, |i, _| if i % d == d - 1 { c[i / d] } else { 0.0 });
-        let levels = [task.bilevel.lower(), task.bilevel.upper()];
-        levels.map(|level| level.point().value(&[task.x.as_slice(), y.as_slice()]))
+        let levels = [made.bilevel.lower(), made.bilevel.upper()];
+        levels.map(|level| level.point().value(&[made.x.as_slice(), y.as_slice()]))
     };
     // Of 3 values two are fitted and one is judged by, of 2 one each: the sums over both are all values.
     let square = |c: f64, values: &[f64]| values.iter().map(|v| (c - v).powi(2)).sum::<f64>();
