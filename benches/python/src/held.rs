@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bilevel_benches::catalogue::reading::GivenReading;
+use bilevel_benches::catalogue::reading::{GivenPart, GivenProblem};
 use bilevel_benches::catalogue::subject;
 use models::Task;
 use models::catalogue::{Source, named};
@@ -36,7 +36,7 @@ pub(crate) struct Held<T: Scalar> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GivenSource {
     pub(crate) data: Option<PathBuf>,
-    pub(crate) reading: GivenReading,
+    pub(crate) given: GivenProblem,
     pub(crate) seed: u64,
     pub(crate) bias: bool,
     pub(crate) large: bool,
@@ -46,10 +46,11 @@ impl GivenSource {
     fn source(&self) -> Source {
         Source {
             data: self.data.clone(),
-            reading: self.reading.reading(),
+            reading: self.given.reading(),
             seed: self.seed,
             bias: self.bias,
             large: self.large,
+            part: self.given.part.map(|part| part.0),
         }
     }
 }
@@ -121,6 +122,7 @@ pub(crate) fn own<T: Scalar>(
     bounds: Option<(f64, f64)>,
     calls: bool,
     samples: Option<(Samples, Samples)>,
+    part: Option<GivenPart>,
 ) -> PyResult<Arc<Held<T>>> {
     let (x, y): (DVector<T>, DVector<T>) = (vector(x)?, vector(y)?);
     let bilevel = match samples {
@@ -131,6 +133,10 @@ pub(crate) fn own<T: Scalar>(
         }
     };
     let bilevel = bilevel.map_err(Raised::raised)?.starting_from(y);
+    let bilevel = match part {
+        Some(part) => bilevel.with_part(part.0.into()).map_err(Raised::raised)?,
+        None => bilevel,
+    };
     Ok(Arc::new(Held {
         name,
         bilevel,
@@ -138,7 +144,13 @@ pub(crate) fn own<T: Scalar>(
         bounds,
         task: None,
         calls,
-        source: GivenSource::default(),
+        source: GivenSource {
+            given: GivenProblem {
+                part,
+                ..GivenProblem::default()
+            },
+            ..GivenSource::default()
+        },
     }))
 }
 
@@ -156,13 +168,20 @@ pub(crate) fn catalogued<T: Scalar>(name: &str, source: GivenSource) -> PyResult
     }))
 }
 
+/// A part of numbers by name.
+pub(crate) fn part_of(given: Option<String>) -> PyResult<Option<GivenPart>> {
+    let read = |text: String| text.parse().map_err(|e| config(format!("part {e}")));
+    given.map(read).transpose()
+}
+
 /// How a table is read.
-pub(crate) fn read_as(given: &Bound<'_, PyDict>) -> PyResult<GivenReading> {
+pub(crate) fn read_as(given: &Bound<'_, PyDict>) -> PyResult<GivenProblem> {
     for key in given.keys() {
         let key: String = key.extract()?;
-        let known = GivenReading::KEYS;
-        if !known.contains(&&*key) {
-            let rows = known.map(|name| Row { name, about: "" });
+        // A part is no setting of a reader.
+        let known = GivenProblem::KEYS.into_iter().filter(|key| *key != "part");
+        let rows: Vec<Row> = known.map(|name| Row { name, about: "" }).collect();
+        if !rows.iter().any(|row| row.name == key) {
             return Err(config(unknown("setting", &key, &rows)));
         }
     }
