@@ -162,7 +162,7 @@ fn a_part_of_the_lower_level_stands_in_records_and_has_its_own_reference() {
             let biased = strategy.contains("truncated") || strategy == "bda";
             assert!(error < 1e-6 || biased, "{part}: {r}");
         }
-        let shown = run(&format!("{words} --strategy aid-cg")).code(0);
+        let shown = run(&format!("{words} --strategy itd")).code(0);
         assert!(
             shown.out.contains(&format!("beside g: {part}")),
             "{shown:?}"
