@@ -119,10 +119,9 @@ pub(crate) fn own<T: Scalar>(
     upper: &Arc<autodiff::Program<T>>,
     lower: &Arc<autodiff::Program<T>>,
     (x, y): (&Bound<'_, PyAny>, &Bound<'_, PyAny>),
-    bounds: Option<(f64, f64)>,
+    (bounds, part): (Option<(f64, f64)>, Option<GivenPart>),
     calls: bool,
     samples: Option<(Samples, Samples)>,
-    part: Option<GivenPart>,
 ) -> PyResult<Arc<Held<T>>> {
     let (x, y): (DVector<T>, DVector<T>) = (vector(x)?, vector(y)?);
     let bilevel = match samples {
@@ -170,8 +169,9 @@ pub(crate) fn catalogued<T: Scalar>(name: &str, source: GivenSource) -> PyResult
 
 /// A part of numbers by name.
 pub(crate) fn part_of(given: Option<String>) -> PyResult<Option<GivenPart>> {
-    let read = |text: String| text.parse().map_err(|e| config(format!("part {e}")));
-    given.map(read).transpose()
+    let read = |text: String| text.parse::<GivenPart>();
+    let read = given.map(read).transpose();
+    read.map_err(|e| config(format!("part {e}")))
 }
 
 /// How a table is read.

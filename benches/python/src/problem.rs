@@ -49,12 +49,24 @@ impl Problem {
             let (calls, part) = (upper.calls || lower.calls, part_of(part)?);
             Ok(Problem {
                 of: match (&upper.of, &lower.of) {
-                    (Of::F32(upper), Of::F32(lower)) => {
-                        Of::F32(own(name, upper, lower, (x, y), bounds, calls, samples, part)?)
-                    }
-                    (Of::F64(upper), Of::F64(lower)) => {
-                        Of::F64(own(name, upper, lower, (x, y), bounds, calls, samples, part)?)
-                    }
+                    (Of::F32(upper), Of::F32(lower)) => Of::F32(own(
+                        name,
+                        upper,
+                        lower,
+                        (x, y),
+                        (bounds, part),
+                        calls,
+                        samples,
+                    )?),
+                    (Of::F64(upper), Of::F64(lower)) => Of::F64(own(
+                        name,
+                        upper,
+                        lower,
+                        (x, y),
+                        (bounds, part),
+                        calls,
+                        samples,
+                    )?),
                     _ => return Err(ProblemError::new_err("recordings of two precisions")),
                 },
             })

@@ -131,9 +131,7 @@ pub(crate) fn compared<T: Scalar>(
     settings: &Settings,
 ) -> PyResult<Records> {
     let unasked = names.is_none();
-    let names = names.unwrap_or_else(|| {
-        DEFAULT.iter().map(|name| (*name).to_owned()).collect()
-    });
+    let names = names.unwrap_or_else(|| DEFAULT.iter().map(|name| (*name).to_owned()).collect());
     let texts: Vec<&str> = names.iter().map(|name| name.trim()).collect();
     compare::refuse_foreign(&texts, settings, keyed).map_err(config)?;
     let dim_y = held.bilevel.dim_y();
