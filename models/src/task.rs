@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use autodiff::{Objective, Program, Real, Sampled};
 use nalgebra::DVector;
-use solvers::{Bilevel, Constants, Constraints, Part, ProblemError};
+use solvers::{Bilevel, Constants, Constraints, FixedPart, Part, ProblemError};
 
 use crate::data::ReadData;
 use crate::held_out::HeldOut;
@@ -85,6 +85,8 @@ pub struct Task<T: Real> {
     pub known: Option<Known<T>>,
     /// How the user's data was read, if it is made of such.
     pub read: Option<ReadData>,
+    /// The part that the user put [beside g](Task::beside).
+    pub part: Option<FixedPart>,
 }
 
 impl<T: Real> Task<T> {
@@ -108,6 +110,7 @@ impl<T: Real> Task<T> {
             bounds: None,
             known: None,
             read: None,
+            part: None,
         }
     }
 

@@ -7,7 +7,7 @@ use autodiff::unroll::Memory;
 use autodiff::{Inputs, Objective, Var, objective};
 use nalgebra::{dmatrix, dvector};
 use solvers::linear::Neumann;
-use solvers::{Aid, AidStep, Bilevel, Constraint, InnerStep, Itd, StepLength, Strategy};
+use solvers::{Aid, AidStep, Bilevel, Constraint, FixedPart, InnerStep, Itd, StepLength, Strategy};
 
 const STEP: f64 = 0.2;
 const DEPTH: usize = 8;
@@ -54,12 +54,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     rows.push(("stopped", point.gradient(1).to_vec()));
 
     // Hypergradients.
-    let mut work = problem.workspace();
-    let mut strategy = |name, strategy: &dyn Strategy<f64>| -> Result<(), solvers::ConfigError> {
-        let estimate = strategy.hypergradient(&problem, &x, &mut work)?;
+    let mut row = |name, of: &Bilevel<f64>, strategy: &dyn Strategy<f64>| {
+        let estimate = strategy.hypergradient(of, &x, &mut of.workspace())?;
         rows.push((name, estimate.hypergradient.as_slice().to_vec()));
-        Ok(())
+        Ok::<(), solvers::ConfigError>(())
     };
+    let mut strategy = |name, strategy: &dyn Strategy<f64>| row(name, &problem, strategy);
     let itd = Itd::reverse(DEPTH).step(STEP);
     strategy("unrolled", &itd)?;
     let few = Memory::Checkpointed { slots: 5 };
@@ -73,9 +73,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     strategy("implicit", &Aid::cg())?;
     let four_terms = Neumann::new().order(3).step(StepLength::Fixed(STEP));
     strategy("neumann", &Aid::with(four_terms))?;
-    let ball = InnerStep::projected(Constraint::Ball { radius: 0.5 });
-    strategy("projected", &AidStep::new(ball))?;
-    strategy("sparse", &AidStep::new(InnerStep::soft_threshold(0.05)))?;
+    // Beside a set, or a norm.
+    let step = AidStep::new(InnerStep::GradientDescent);
+    let ball = Constraint::Ball { radius: 0.5 };
+    row("projected", &problem.clone().with_part(ball.into())?, &step)?;
+    let sparse = FixedPart::L1 { weight: 0.05 };
+    row("sparse", &problem.clone().with_part(sparse.into())?, &step)?;
 
     let fields: Vec<String> = rows
         .iter()

@@ -65,21 +65,18 @@ pub use hypergradient::{
     ANY_DEPTH, Aid, AidStep, Answer, At, Bda, Budget, BudgetError, Call, ConfigError, Exact,
     Footprint, Itd, Kkt, OneStage, Plan, Room, StepSystem, Strategy,
 };
-pub use inner::{
-    Constraint, InnerStep, Numbers, OwnStep, ParseInnerStepError, Proximal, Recorded, RmsProp,
-    StepAt, StepEntry, StepLength, StepRule,
-};
+pub use inner::{InnerStep, Numbers, OwnStep, Recorded, RmsProp, StepAt, StepLength, StepRule};
 pub use layer::{Layer, Row};
 pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, LowerSolve, solve_lower};
 // Its list of methods is its own.
 pub use method::stepwise::*;
 pub use method::{
-    Advance, Batches, Begun, Descent, Finish, Gda, Ground, Hoag, Isgd, Keep, Maid, Method, Motion,
-    Outer, Progress, Project, Rule, Run, State, Update, keep_warnings, keeping,
+    Advance, Batches, Begun, Constraint, Descent, Finish, Gda, Ground, Hoag, Isgd, Keep, Maid,
+    Method, Motion, Outer, Progress, Project, Rule, Run, State, Update, keep_warnings, keeping,
 };
 pub use optimiser::{Moving, Optimise, Optimiser};
-pub use part::{Entrywise, Need, Parameter, Part, ProximalMap};
+pub use part::{Entrywise, FixedPart, Need, Parameter, Part, ProximalMap};
 pub use problem::{Bilevel, ProblemError};
 pub use schedule::Schedule;
 pub use sensitivities::Sensitivities;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bilevel_benches::catalogue::reading::GivenReading;
+use bilevel_benches::catalogue::reading::{GivenPart, GivenProblem};
 use bilevel_benches::catalogue::subject;
 use models::Task;
 use models::catalogue::{Source, named};
@@ -36,7 +36,7 @@ pub(crate) struct Held<T: Scalar> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GivenSource {
     pub(crate) data: Option<PathBuf>,
-    pub(crate) reading: GivenReading,
+    pub(crate) given: GivenProblem,
     pub(crate) seed: u64,
     pub(crate) bias: bool,
     pub(crate) large: bool,
@@ -46,10 +46,11 @@ impl GivenSource {
     fn source(&self) -> Source {
         Source {
             data: self.data.clone(),
-            reading: self.reading.reading(),
+            reading: self.given.reading(),
             seed: self.seed,
             bias: self.bias,
             large: self.large,
+            part: self.given.part.map(|part| part.0),
         }
     }
 }
@@ -118,7 +119,7 @@ pub(crate) fn own<T: Scalar>(
     upper: &Arc<autodiff::Program<T>>,
     lower: &Arc<autodiff::Program<T>>,
     (x, y): (&Bound<'_, PyAny>, &Bound<'_, PyAny>),
-    bounds: Option<(f64, f64)>,
+    (bounds, part): (Option<(f64, f64)>, Option<GivenPart>),
     calls: bool,
     samples: Option<(Samples, Samples)>,
 ) -> PyResult<Arc<Held<T>>> {
@@ -131,6 +132,10 @@ pub(crate) fn own<T: Scalar>(
         }
     };
     let bilevel = bilevel.map_err(Raised::raised)?.starting_from(y);
+    let bilevel = match part {
+        Some(part) => bilevel.with_part(part.0.into()).map_err(Raised::raised)?,
+        None => bilevel,
+    };
     Ok(Arc::new(Held {
         name,
         bilevel,
@@ -138,7 +143,13 @@ pub(crate) fn own<T: Scalar>(
         bounds,
         task: None,
         calls,
-        source: GivenSource::default(),
+        source: GivenSource {
+            given: GivenProblem {
+                part,
+                ..GivenProblem::default()
+            },
+            ..GivenSource::default()
+        },
     }))
 }
 
@@ -156,13 +167,21 @@ pub(crate) fn catalogued<T: Scalar>(name: &str, source: GivenSource) -> PyResult
     }))
 }
 
+/// A part of numbers by name.
+pub(crate) fn part_of(given: Option<String>) -> PyResult<Option<GivenPart>> {
+    let read = |text: String| text.parse::<GivenPart>();
+    let read = given.map(read).transpose();
+    read.map_err(|e| config(format!("part {e}")))
+}
+
 /// How a table is read.
-pub(crate) fn read_as(given: &Bound<'_, PyDict>) -> PyResult<GivenReading> {
+pub(crate) fn read_as(given: &Bound<'_, PyDict>) -> PyResult<GivenProblem> {
     for key in given.keys() {
         let key: String = key.extract()?;
-        let known = GivenReading::KEYS;
-        if !known.contains(&&*key) {
-            let rows = known.map(|name| Row { name, about: "" });
+        // A part is no setting of a reader.
+        let known = GivenProblem::KEYS.into_iter().filter(|key| *key != "part");
+        let rows: Vec<Row> = known.map(|name| Row { name, about: "" }).collect();
+        if !rows.iter().any(|row| row.name == key) {
             return Err(config(unknown("setting", &key, &rows)));
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bilevel_benches::catalogue::reading::GivenProblem;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use study::{check, plan};
@@ -10,7 +11,7 @@ use study::{check, plan};
 use crate::arrays::{Of, array, each};
 use crate::errors::{ProblemError, Raised};
 use crate::guard::{computed, guarded};
-use crate::held::{GivenSource, Held, catalogued, own, read_as};
+use crate::held::{GivenSource, Held, catalogued, own, part_of, read_as};
 use crate::program::Program;
 use crate::records::{Kind, Records};
 use crate::sampled::Samples;
@@ -28,9 +29,10 @@ pub(crate) type Given = Vec<(String, String)>;
 #[pymethods]
 impl Problem {
     /// The problem of two recordings, at x, with the lower level started from y.
-    /// With `samples`, both are means over so many, of which batches are recorded.
+    /// With `samples`, both are means over so many, of which batches are recorded; with `part`, that is
+    /// beside the lower objective.
     #[new]
-    #[pyo3(signature = (name, upper, lower, x, y, bounds, samples=None))]
+    #[pyo3(signature = (name, upper, lower, x, y, bounds, samples=None, part=None))]
     // One argument for each that Python gives.
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -41,17 +43,30 @@ impl Problem {
         y: &Bound<'_, PyAny>,
         bounds: Option<(f64, f64)>,
         samples: Option<(Samples, Samples)>,
+        part: Option<String>,
     ) -> PyResult<Self> {
         guarded(|| {
-            let calls = upper.calls || lower.calls;
+            let (calls, part) = (upper.calls || lower.calls, part_of(part)?);
             Ok(Problem {
                 of: match (&upper.of, &lower.of) {
-                    (Of::F32(upper), Of::F32(lower)) => {
-                        Of::F32(own(name, upper, lower, (x, y), bounds, calls, samples)?)
-                    }
-                    (Of::F64(upper), Of::F64(lower)) => {
-                        Of::F64(own(name, upper, lower, (x, y), bounds, calls, samples)?)
-                    }
+                    (Of::F32(upper), Of::F32(lower)) => Of::F32(own(
+                        name,
+                        upper,
+                        lower,
+                        (x, y),
+                        (bounds, part),
+                        calls,
+                        samples,
+                    )?),
+                    (Of::F64(upper), Of::F64(lower)) => Of::F64(own(
+                        name,
+                        upper,
+                        lower,
+                        (x, y),
+                        (bounds, part),
+                        calls,
+                        samples,
+                    )?),
                     _ => return Err(ProblemError::new_err("recordings of two precisions")),
                 },
             })
@@ -62,7 +77,7 @@ impl Problem {
     // One argument for each that Python gives.
     #[allow(clippy::too_many_arguments)]
     #[staticmethod]
-    #[pyo3(signature = (name, single, seed, data, reading, bias, large))]
+    #[pyo3(signature = (name, single, seed, data, reading, bias, large, part=None))]
     fn named(
         py: Python<'_>,
         name: String,
@@ -72,12 +87,16 @@ impl Problem {
         reading: &Bound<'_, PyDict>,
         bias: bool,
         large: bool,
+        part: Option<String>,
     ) -> PyResult<Self> {
         guarded(|| {
-            let reading = read_as(reading)?;
+            let given = GivenProblem {
+                part: part_of(part)?,
+                ..read_as(reading)?
+            };
             let source = GivenSource {
                 data,
-                reading,
+                given,
                 seed,
                 bias,
                 large,

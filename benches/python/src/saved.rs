@@ -33,7 +33,7 @@ pub(crate) fn origin<T: Scalar>(
         seed: settings.seed,
         dtype: T::NAME.to_owned(),
         settings: SolveSettings {
-            reading: source.reading,
+            problem: source.given,
             ..settings.clone()
         },
         version: env!("CARGO_PKG_VERSION").to_owned(),

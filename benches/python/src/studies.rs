@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use solvers::catalogue::{Settings, strategy};
 use solvers::{At, Itd, Strategy};
-use study::compare::{self, AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Reference};
+use study::compare::{self, AnyStrategy, DEFAULT, Reference};
 use study::{Subject, memory};
 
 use crate::arrays::{Scalar, array, vector};
@@ -131,13 +131,7 @@ pub(crate) fn compared<T: Scalar>(
     settings: &Settings,
 ) -> PyResult<Records> {
     let unasked = names.is_none();
-    let names = names.unwrap_or_else(|| {
-        let default = match settings.inner().is_proximal() {
-            true => DEFAULT_PROXIMAL,
-            false => DEFAULT,
-        };
-        default.iter().map(|name| (*name).to_owned()).collect()
-    });
+    let names = names.unwrap_or_else(|| DEFAULT.iter().map(|name| (*name).to_owned()).collect());
     let texts: Vec<&str> = names.iter().map(|name| name.trim()).collect();
     compare::refuse_foreign(&texts, settings, keyed).map_err(config)?;
     let dim_y = held.bilevel.dim_y();

@@ -241,3 +241,22 @@ def test_what_is_no_data_is_not_pickled_and_says_what_is():
     again = pickle.loads(pickle.dumps(level))
     x = np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(again.call(x).y, level.call(x).y)
+
+
+def test_a_part_is_beside_the_lower_objective_and_goes_where_the_problem_goes(tmp_path):
+    import pickle
+
+    problem = bl.Problem(upper, lower, x=np.array([0.3, -0.2]), y=2, part="box:0:0.25")
+    for one in (problem, pickle.loads(pickle.dumps(problem))):
+        estimate = one.hypergradient("aid-cg")
+        assert np.allclose(estimate.y, [0.25, 0.0])
+        # Both entries are held: what is left is F's own derivative.
+        assert np.allclose(estimate.hypergradient, [0.6, -0.4])
+    with pytest.raises(bl.ConfigError, match="did you mean `simplex`"):
+        bl.Problem(upper, lower, x=2, y=2, part="simplx")
+    with pytest.raises(bl.ConfigError, match="--inner gd --part box:0:1"):
+        bl.problem("scalar").hypergradient("itd", inner="projected-box:0:1")
+    with pytest.raises(bl.ProblemError, match=r"a part of its own \(l1\)"):
+        bl.problem("lasso", part="l1:1")
+    with pytest.raises(bl.ConfigError, match="unknown setting `part`"):
+        bl.load(tmp_path / "any.csv", part="simplex")

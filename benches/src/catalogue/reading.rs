@@ -1,10 +1,12 @@
-//! How a user's data is read: the settings, and what came of them.
+//! What is set of a problem: how a user's data is read, with what came of it, and its part.
 
 use std::str::FromStr;
 
 use models::data::{Format, ReadData, Reading};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use solvers::FixedPart;
+use solvers::catalogue::ParseNameError;
 
 /// A choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -59,9 +61,49 @@ impl From<FirstIndex> for u8 {
     }
 }
 
-/// How a data file is read, each setting absent unless it was given.
+/// A part of numbers, as text.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GivenPart(pub FixedPart);
+
+impl FromStr for GivenPart {
+    type Err = ParseNameError;
+
+    fn from_str(text: &str) -> Result<Self, ParseNameError> {
+        text.parse().map(GivenPart)
+    }
+}
+
+impl TryFrom<String> for GivenPart {
+    type Error = ParseNameError;
+
+    fn try_from(text: String) -> Result<Self, ParseNameError> {
+        text.parse()
+    }
+}
+
+impl From<GivenPart> for String {
+    fn from(part: GivenPart) -> String {
+        part.0.to_string()
+    }
+}
+
+/// What `--part` is, and takes.
+fn part_help() -> String {
+    let names: Vec<String> = FixedPart::ALL
+        .iter()
+        .map(|e| format!("`{}`", e.name))
+        .collect();
+    format!(
+        "What the lower level has beside g, of a problem that has nothing there: {}, see `bilevel \
+         list`",
+        names.join(", ")
+    )
+}
+
+/// What is set of a problem, each setting absent unless it was given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
-pub struct GivenReading {
+pub struct GivenProblem {
     /// Whether the first line of a table of text is a header [default: by what is in it]
     #[arg(long, value_name = "yes|no", hide_possible_values = true)]
     pub header: Option<YesNo>,
@@ -80,31 +122,36 @@ pub struct GivenReading {
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub standardise: Option<bool>,
+    /// What the lower level has beside g.
+    #[arg(long, value_name = "KIND", help = part_help())]
+    pub part: Option<GivenPart>,
 }
 
-impl GivenReading {
+impl GivenProblem {
     /// Its keys in files.
-    pub const KEYS: [&str; 5] = [
+    pub const KEYS: [&str; 6] = [
         "header",
         "first_index",
         "format",
         "keep_index",
         "standardise",
+        "part",
     ];
 
     /// These settings where given, else those of `other`.
     #[must_use]
-    pub fn or(self, other: GivenReading) -> GivenReading {
-        GivenReading {
+    pub fn or(self, other: GivenProblem) -> GivenProblem {
+        GivenProblem {
             header: self.header.or(other.header),
             first_index: self.first_index.or(other.first_index),
             format: self.format.or(other.format),
             keep_index: self.keep_index.or(other.keep_index),
             standardise: self.standardise.or(other.standardise),
+            part: self.part.or(other.part),
         }
     }
 
-    /// The same for a reader.
+    /// How a data file is read.
     pub fn reading(&self) -> Reading {
         Reading {
             format: self.format.map(|format| match format {
@@ -170,16 +217,16 @@ mod tests {
 
     #[test]
     fn what_is_given_goes_before() {
-        let given = GivenReading {
+        let given = GivenProblem {
             header: Some(YesNo::No),
             standardise: Some(false),
-            ..GivenReading::default()
+            ..GivenProblem::default()
         };
-        let file = GivenReading {
+        let file = GivenProblem {
             header: Some(YesNo::Yes),
             first_index: Some(FirstIndex(0)),
             standardise: Some(true),
-            ..GivenReading::default()
+            ..GivenProblem::default()
         };
         let both = given.or(file);
         let expected = Reading {

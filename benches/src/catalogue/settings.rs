@@ -10,14 +10,14 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use solvers::catalogue::{Family, Kind, SETTINGS, Setting, Settings, Value};
 
-use super::reading::{DataFormat, GivenReading, YesNo};
+use super::reading::{DataFormat, GivenProblem, YesNo};
 use super::{methods, settings_text};
 
-/// Settings as they are given, by arguments or a file: of the data, and of the method.
+/// Settings as they are given, by arguments or a file: of the problem, and of the method.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Given {
-    /// How the data is read.
-    pub reading: GivenReading,
+    /// The problem's.
+    pub problem: GivenProblem,
     /// The method's.
     pub settings: Settings,
 }
@@ -27,7 +27,7 @@ impl Given {
     #[must_use]
     pub fn or(self, other: Given) -> Given {
         Given {
-            reading: self.reading.or(other.reading),
+            problem: self.problem.or(other.problem),
             settings: self.settings.or(other.settings),
         }
     }
@@ -36,8 +36,8 @@ impl Given {
 /// The settings of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SolveSettings {
-    /// How the data is read.
-    pub reading: GivenReading,
+    /// The problem's.
+    pub problem: GivenProblem,
     /// The method's, with those that are not given.
     pub method: Settings,
     /// Seed of the mini-batches.
@@ -57,7 +57,7 @@ impl SolveSettings {
         // Those of strategies alone stand in no file.
         let keys: Vec<&str> = of_methods().map(|s| s.key).collect();
         SolveSettings {
-            reading: GivenReading::default(),
+            problem: GivenProblem::default(),
             method: given.or(default).only(&keys),
             seed: 0,
         }
@@ -89,7 +89,7 @@ pub fn of_methods() -> impl Iterator<Item = &'static Setting> {
 
 /// The keys of a file of settings.
 pub(crate) static KEYS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let keys = GivenReading::KEYS.into_iter();
+    let keys = GivenProblem::KEYS.into_iter();
     keys.chain(of_methods().map(|s| s.key)).collect()
 });
 
@@ -101,13 +101,13 @@ impl Serialize for SolveSettings {
         #[derive(Serialize)]
         struct All<'a> {
             #[serde(flatten)]
-            reading: GivenReading,
+            problem: GivenProblem,
             #[serde(flatten)]
             method: Pairs<'a>,
             seed: u64,
         }
         let all = All {
-            reading: self.reading,
+            problem: self.problem,
             method: Pairs(&self.method),
             seed: self.seed,
         };
@@ -120,12 +120,12 @@ impl Serialize for Given {
         #[derive(Serialize)]
         struct All<'a> {
             #[serde(flatten)]
-            reading: GivenReading,
+            problem: GivenProblem,
             #[serde(flatten)]
             method: Pairs<'a>,
         }
         let all = All {
-            reading: self.reading,
+            problem: self.problem,
             method: Pairs(&self.settings),
         };
         all.serialize(serializer)
@@ -163,9 +163,9 @@ impl<'de> Deserialize<'de> for SolveSettings {
             }
         }
         let seed = all.get("seed").and_then(serde_json::Value::as_u64);
-        let reading = GivenReading::deserialize(serde_json::Value::Object(all));
+        let problem = GivenProblem::deserialize(serde_json::Value::Object(all));
         Ok(SolveSettings {
-            reading: reading.map_err(Error::custom)?,
+            problem: problem.map_err(Error::custom)?,
             method,
             seed: seed.ok_or_else(|| Error::missing_field("seed"))?,
         })
@@ -321,28 +321,33 @@ impl Given {
             self.settings.set(key, of_setting(setting, scalar)?);
             return Ok(());
         }
-        let reading = &mut self.reading;
+        let problem = &mut self.problem;
         let wrong = |expected: &str| format!("{key} {scalar}: expected {expected}");
         let yes_no = || match scalar {
             Scalar::YesNo(b) => Ok(Some(*b)),
             _ => Err(wrong("true or false")),
         };
         match (key, scalar) {
-            ("header", Scalar::Text(text)) if text == "yes" => reading.header = Some(YesNo::Yes),
-            ("header", Scalar::Text(text)) if text == "no" => reading.header = Some(YesNo::No),
+            ("header", Scalar::Text(text)) if text == "yes" => problem.header = Some(YesNo::Yes),
+            ("header", Scalar::Text(text)) if text == "no" => problem.header = Some(YesNo::No),
             ("header", _) => return Err(wrong("\"yes\" or \"no\"")),
             ("first_index", Scalar::Number(text)) => {
                 let index = text.parse().map_err(|_| wrong("0 or 1"))?;
-                reading.first_index = Some(index);
+                problem.first_index = Some(index);
             }
             ("first_index", _) => return Err(wrong("0 or 1")),
             ("format", Scalar::Text(text)) => {
                 let format = DataFormat::from_str(text, false);
-                reading.format = Some(format.map_err(|_| wrong(FORMATS))?);
+                problem.format = Some(format.map_err(|_| wrong(FORMATS))?);
             }
             ("format", _) => return Err(wrong(FORMATS)),
-            ("keep_index", _) => reading.keep_index = yes_no()?,
-            ("standardise", _) => reading.standardise = yes_no()?,
+            ("keep_index", _) => problem.keep_index = yes_no()?,
+            ("standardise", _) => problem.standardise = yes_no()?,
+            ("part", Scalar::Text(text)) => {
+                let part = text.parse().map_err(|reason| format!("{key} {reason}"))?;
+                problem.part = Some(part);
+            }
+            ("part", _) => return Err(wrong("a name in quotes, such as \"box:0:1\"")),
             (key, _) => return Err(settings_text::unknown_key(key, &KEYS)),
         }
         Ok(())

@@ -13,7 +13,7 @@ use super::checkpoint_every::CheckpointEvery;
 use super::given::{Given, Loops, Methods, Strategies};
 use super::sweep::{Batch, Shard};
 use super::values::{count, seed, threads};
-use crate::catalogue::reading::GivenReading;
+use crate::catalogue::reading::GivenProblem;
 use crate::runs::race::Track;
 use crate::runs::stability::Toy;
 use crate::runs::table::Table;
@@ -279,7 +279,7 @@ pub(super) struct ProblemArgs {
     #[arg(long, value_name = "FILE", help = data_help())]
     pub(super) data: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) reading: GivenReading,
+    pub(super) given: GivenProblem,
     /// Point: .npz with x, and perhaps y for the lower level's start
     #[arg(long, value_name = "FILE")]
     pub(super) point: Option<PathBuf>,

@@ -6,24 +6,23 @@ use models::catalogue::{find, names};
 use solvers::Room;
 use solvers::catalogue::{Settings, strategy};
 use study::compare::{
-    AnyStrategy, DEFAULT, DEFAULT_PROXIMAL, Record, Reference, estimate, left_out, matrix, record,
-    refuse_foreign, table,
+    AnyStrategy, DEFAULT, Record, Reference, estimate, left_out, matrix, record, refuse_foreign,
+    table,
 };
 
 use super::args::{Common, Compare, ProblemArgs};
 use super::failure::{Failure, input};
 use super::given::dashed;
 use super::out_folder;
-use super::output::{OfData, bar, leave, line, say, trusted};
+use super::output::{About, OfProblem, bar, leave, line, say, trusted};
 use super::pages;
 use super::{memory, say_data};
-use crate::catalogue::{reading, subject};
+use crate::catalogue::subject;
 
 pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
     let settings = &args.settings.settings;
     let names: Vec<&str> = match &args.strategy[..] {
-        [] if settings.inner().is_proximal() => DEFAULT_PROXIMAL.to_vec(),
         [] => DEFAULT.to_vec(),
         given => given.iter().map(|s| s.trim()).collect(),
     };
@@ -82,9 +81,9 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
         let page = problems.iter().fold(page, pages::data);
         page.compare(&records)
     };
-    // Of several problems none has data.
-    let read = problems[0].read.as_ref().map(reading::record);
-    let written = OfData::all(&records, read.as_ref());
+    // Of several problems none has data, and all have the part.
+    let about = About::of(&problems[0]);
+    let written = OfProblem::all(&records, &about);
     leave(common, "compare.jsonl", &written, Some(&page))?;
     let failed = records.iter().filter(|r| !r.success);
     trusted(failed.map(|r| match problems.len() {
@@ -144,7 +143,7 @@ fn of_one<T: Real>(
     progress.set_message("reference");
     let reference = Reference::of(&subject, settings);
     progress.inc(1);
-    let read = problem.read.as_ref().map(reading::record);
+    let about = About::of(problem);
     let mut records = Vec::new();
     for (name, strategy) in strategies {
         progress.set_message((*name).to_owned());
@@ -152,7 +151,7 @@ fn of_one<T: Real>(
         let mut record = record(&subject, name, &estimate, reference.as_ref(), full);
         record.left_out.clone_from(&left_out);
         if common.json {
-            progress.suspend(|| say(&line(&OfData::new(&record, read.as_ref()))));
+            progress.suspend(|| say(&line(&OfProblem::new(&record, &about))));
         }
         records.push(record);
         progress.inc(1);

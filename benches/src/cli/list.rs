@@ -3,8 +3,8 @@
 use models::PROBLEMS;
 use models::catalogue::{Data, find};
 use serde::Serialize;
-use solvers::InnerStep;
-use solvers::catalogue::{Row, methods, strategies};
+use solvers::catalogue::{Numbered, Row, methods, strategies};
+use solvers::{FixedPart, InnerStep};
 
 use super::args::Common;
 use super::failure::Failure;
@@ -25,19 +25,17 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
         .into_iter()
         .flat_map(|e| e.rows)
         .collect();
-    let steps = InnerStep::ALL.iter().map(|e| Row {
-        name: e.name,
-        about: e.about,
-    });
-    let steps: Vec<Row> = steps.collect();
+    let steps: Vec<Row> = InnerStep::ALL.iter().map(Numbered::row).collect();
+    let parts: Vec<Row> = FixedPart::ALL.iter().map(Numbered::row).collect();
     let methods: Vec<Row> = methods::<f64>().into_iter().flat_map(|m| m.rows).collect();
     let problems: Vec<Row> = PROBLEMS.iter().map(|entry| entry.row).collect();
     let data = |name: &str| match find(name).map(|entry| entry.data) {
         Some(kind) if kind != Data::Own => Some(kind.to_string()),
         _ => None,
     };
-    let kinds: [(&str, &str, &[Row]); 4] = [
+    let kinds: [(&str, &str, &[Row]); 5] = [
         ("problem", "Problems (--problem)", &problems),
+        ("part", "\nParts of the lower level (--part)", &parts),
         ("strategy", "\nStrategies (compare --strategy)", &strategies),
         ("inner", "\nSteps of the lower level (--inner)", &steps),
         ("method", "\nMethods (solve --method)", &methods),

@@ -9,10 +9,10 @@ use super::args::{Common, Memory};
 use super::failure::{Failure, input};
 use super::loops::{bytes, unrolled};
 use super::out_folder;
-use super::output::{OfData, bar, leave, line, say, trusted};
+use super::output::{About, OfProblem, bar, leave, line, say, trusted};
 use super::pages;
 use super::say_data;
-use crate::catalogue::{reading, subject};
+use crate::catalogue::subject;
 
 pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
@@ -38,7 +38,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
         _ => given,
     };
     say_data(&problem, common);
-    let read = problem.read.as_ref().map(reading::record);
+    let about = About::of(&problem);
 
     let subject = subject(&problem);
     let progress = bar(policies.len() * depths.len());
@@ -49,7 +49,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
             let record = measure(&subject, &unrolled(*depth), *depth, *policy, budget);
             let record = record.map_err(input)?;
             if common.json {
-                progress.suspend(|| say(&line(&OfData::new(&record, read.as_ref()))));
+                progress.suspend(|| say(&line(&OfProblem::new(&record, &about))));
             }
             records.push(record);
             progress.inc(1);
@@ -78,7 +78,7 @@ pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure
         let page = pages::page(&*title, common, embedded);
         pages::data(page, &problem).memory(&records)
     };
-    let written = OfData::all(&records, read.as_ref());
+    let written = OfProblem::all(&records, &about);
     leave(common, "memory.jsonl", &written, Some(&page))?;
     let failed = records.iter().filter(|r| !r.success);
     trusted(failed.map(|r| format!("{} at {}", r.policy, r.depth)))

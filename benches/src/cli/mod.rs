@@ -151,10 +151,17 @@ fn escaped(text: &str) -> String {
     line
 }
 
-/// Says how the user's data was read: before the results, or beside JSON Lines on standard error.
+/// Says which part the problem was given, and how the user's data was read: before the results, or beside JSON Lines on standard error.
 fn say_data<T: Real>(problem: &Task<T>, common: &Common) {
     if ranks::rank() > 0 {
         return;
+    }
+    let say = |text: &str| match common.json {
+        true => eprintln!("{}", escaped(text)),
+        false => output::say(&escaped(text)),
+    };
+    if let Some(part) = problem.part {
+        say(&format!("beside g: {part}"));
     }
     let Some(read) = &problem.read else { return };
     let mut text = read.to_string();
@@ -163,10 +170,7 @@ fn say_data<T: Real>(problem: &Task<T>, common: &Common) {
         let rows = if own { "its own rows" } else { "all samples" };
         text += &format!("; each of {} ranks holds {rows}", ranks::size());
     }
-    match common.json {
-        true => eprintln!("{}", escaped(&text)),
-        false => output::say(&escaped(&text)),
-    }
+    say(&text);
 }
 
 /// The bytes of memory that this machine has, where that can be told.
@@ -179,7 +183,7 @@ pub fn memory() -> usize {
 
 /// The problem that the arguments name, at the point they give.
 fn problem<T: Real>(args: &ProblemArgs, common: &Common) -> Result<Task<T>, Failure> {
-    problem_of(args, args.reading.reading(), common)
+    problem_of(args, args.given.reading(), common)
 }
 
 /// The same of data that is read so.
@@ -194,6 +198,7 @@ fn problem_of<T: Real>(
         seed: common.seed,
         bias: args.bias,
         large: args.large,
+        part: args.given.part.map(|part| part.0),
     };
     let problem = named(&args.problem).and_then(|entry| entry.task(&source));
     let problem = problem.map_err(input)?;

@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use autodiff::Real;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use models::Task;
 use serde::Serialize;
 use serde_json::Value;
 use study::Page;
@@ -12,6 +14,7 @@ use study::format::short;
 
 use super::args::Common;
 use super::failure::Failure;
+use crate::catalogue::reading;
 use crate::runs::spread::Spread;
 
 /// Checks that files can be written into a folder, which is made if it is missing.
@@ -108,22 +111,40 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A record with how the user's data was read, if it is made of such.
+/// What of a problem the user gave: how data was read, and the part.
 #[derive(Serialize)]
-pub(super) struct OfData<'a, R> {
-    #[serde(flatten)]
-    record: &'a R,
+pub(super) struct About {
     #[serde(skip_serializing_if = "Option::is_none")]
-    read: Option<&'a Value>,
+    pub(super) read: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<String>,
 }
 
-impl<'a, R> OfData<'a, R> {
-    pub(super) fn new(record: &'a R, read: Option<&'a Value>) -> Self {
-        OfData { record, read }
+impl About {
+    pub(super) fn of<T: Real>(task: &Task<T>) -> Self {
+        About {
+            read: task.read.as_ref().map(reading::record),
+            part: task.part.map(|part| part.to_string()),
+        }
+    }
+}
+
+/// A record with what the user gave of its problem.
+#[derive(Serialize)]
+pub(super) struct OfProblem<'a, R> {
+    #[serde(flatten)]
+    record: &'a R,
+    #[serde(flatten)]
+    about: &'a About,
+}
+
+impl<'a, R> OfProblem<'a, R> {
+    pub(super) fn new(record: &'a R, about: &'a About) -> Self {
+        OfProblem { record, about }
     }
 
-    pub(super) fn all(records: &'a [R], read: Option<&'a Value>) -> Vec<Self> {
-        records.iter().map(|r| OfData::new(r, read)).collect()
+    pub(super) fn all(records: &'a [R], about: &'a About) -> Vec<Self> {
+        records.iter().map(|r| OfProblem::new(r, about)).collect()
     }
 }
 

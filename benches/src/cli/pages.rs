@@ -19,8 +19,12 @@ pub(super) fn page(title: impl Into<String>, common: &Common, embedded: bool) ->
     }
 }
 
-/// How the user's data was read, as a line of a page.
+/// The part that the problem was given, and how the user's data was read, as lines of a page.
 pub(super) fn data<T: Real>(page: Page, task: &Task<T>) -> Page {
+    let page = match task.part {
+        Some(part) => page.fact("Beside g", part.to_string()),
+        None => page,
+    };
     match &task.read {
         Some(read) => page.fact("Data", read.to_string()),
         None => page,

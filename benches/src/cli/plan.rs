@@ -9,8 +9,8 @@ use super::args::{Common, Plan};
 use super::failure::{Failure, input};
 use super::loops::{bytes, unrolled};
 use super::out_folder;
-use super::output::{OfData, leave, line, say};
-use crate::catalogue::{reading, subject};
+use super::output::{About, OfProblem, leave, line, say};
+use crate::catalogue::subject;
 
 pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> {
     let unrolled = unrolled(&args.unroll);
@@ -41,8 +41,8 @@ pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> 
     if refused.is_none() {
         super::say_data(&problem, common);
     }
-    let read = problem.read.as_ref().map(reading::record);
-    let written = OfData::all(&records, read.as_ref());
+    let about = About::of(&problem);
+    let written = OfProblem::all(&records, &about);
     if common.json {
         written.iter().for_each(|r| say(&line(r)));
     } else if refused.is_none() {

@@ -113,7 +113,7 @@ fn task<T: Real>(race: &Race, seed: u64, common: &Common) -> Result<Task<T>, Fai
     let args = ProblemArgs {
         problem: of.problem.clone(),
         data: of.data.clone(),
-        reading: given.reading,
+        given: given.problem,
         point: None,
         bias: of.bias,
         large: of.large,

@@ -128,7 +128,7 @@ pub(super) fn from_folder(
     let problem = ProblemArgs {
         problem: origin.problem.clone(),
         data,
-        reading: origin.settings.reading,
+        given: origin.settings.problem,
         point,
         bias: origin.bias,
         large: origin.large,

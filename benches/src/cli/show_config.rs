@@ -9,7 +9,7 @@ use study::report::{Section, Table};
 use super::failure::Failure;
 use super::given::{Given, Methods};
 use crate::catalogue::methods;
-use crate::catalogue::reading::GivenReading;
+use crate::catalogue::reading::GivenProblem;
 use crate::catalogue::settings::{self, SolveSettings};
 use crate::catalogue::settings_text;
 
@@ -23,10 +23,10 @@ pub(super) fn read_config(file: &Path) -> Result<settings::Given, Failure> {
 
 /// The keys of a file of settings for a method, with what they mean.
 fn keys(method: &str) -> Vec<(String, String)> {
-    let command = GivenReading::augment_args(Command::new("settings"));
+    let command = GivenProblem::augment_args(Command::new("settings"));
     let command = Given::<Methods>::augment_args(command);
     let taken = methods::find(method).map_or(Vec::new(), |m| m.accepts);
-    let taken = |key: &str| GivenReading::KEYS.contains(&key) || taken.contains(&key);
+    let taken = |key: &str| GivenProblem::KEYS.contains(&key) || taken.contains(&key);
     let arguments = command.get_arguments();
     let arguments = arguments.filter(|argument| taken(argument.get_id().as_str()));
     let keys = arguments.map(|argument| {
@@ -43,8 +43,8 @@ pub(super) fn settings_section(method: &str, settings: &SolveSettings) -> Sectio
         Some(toml::Value::String(text)) => Some(text.clone()),
         value => value.map(ToString::to_string),
     };
-    // How data is read says nothing where it was not asked for.
-    let said = |key: &&str| value(key).is_some() || !GivenReading::KEYS.contains(key);
+    // What is of the problem says nothing where it was not asked for.
+    let said = |key: &&str| value(key).is_some() || !GivenProblem::KEYS.contains(key);
     let keys = keys(method);
     let keys = keys.iter().map(|(key, _)| key.as_str()).filter(said);
     let row = |key: &str| vec![key.into(), value(key).unwrap_or_else(dash).into()];

@@ -36,11 +36,11 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
         None => Given::default(),
     };
     let given = Given {
-        reading: args.problem.reading,
+        problem: args.problem.given,
         settings: args.settings.settings.clone(),
     };
     let given = given.or(from_file.clone());
-    args.problem.reading = given.reading;
+    args.problem.given = given.problem;
     let task = match &args.resume {
         Some(dir) => match from_folder(dir, &args, &common, given)? {
             Some(task) => task,
@@ -48,7 +48,7 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
         },
         None => {
             let settings = SolveSettings {
-                reading: given.reading,
+                problem: given.problem,
                 seed: common.seed,
                 ..SolveSettings::of(&args.problem.problem, &args.method, given.settings)
             };
@@ -91,7 +91,7 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     let reading = Reading {
         // A batch may be of any rank's samples.
         own_rows: !methods::draws(&args.method, &settings),
-        ..args.problem.reading.reading()
+        ..args.problem.given.reading()
     };
     let problem = super::problem_of::<T>(&args.problem, reading, &common)?;
     let method = method::<T>(&args.method, &problem, &settings).map_err(Failure::Input)?;

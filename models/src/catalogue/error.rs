@@ -40,6 +40,16 @@ pub enum TaskError {
         /// The problem's name.
         problem: &'static str,
     },
+    /// A part that the lower level of a problem cannot have.
+    #[error("--part {part}: problem `{problem}`: {reason}")]
+    Part {
+        /// The part.
+        part: String,
+        /// The problem's name.
+        problem: &'static str,
+        /// Why not, and what was expected.
+        reason: String,
+    },
     /// A number of a point is beyond the scalar type.
     #[error(
         "{file}: array `{array}`, entry {entry}, is {value:e}: expected at most {largest:e} in {dtype}"

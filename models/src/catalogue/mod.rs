@@ -173,10 +173,14 @@ impl Entry {
         let (mut given, read) = source.read::<T>(self)?;
         source.suits(self)?;
         let task = self.make(&mut given)?;
-        Ok(Task {
+        let task = Task {
             read: read.map(|read| read.and(given.notes)),
             ..task
-        })
+        };
+        match source.part {
+            Some(part) => task.beside(part),
+            None => Ok(task),
+        }
     }
 
     /// The task in a small size of the same kind, whose derivatives are quickly checked: embedded

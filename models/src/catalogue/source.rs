@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use autodiff::Real;
 use nalgebra::DVector;
+use solvers::{Bilevel, FixedPart, ProblemError};
 
 use crate::data::{self, Labels, Loaded, Point, ReadData, Reading};
+use crate::held_out::HeldOut;
 use crate::task::Task;
 
 use super::{Data, Entry, Given, Size, TaskError};
@@ -23,6 +25,8 @@ pub struct Source {
     pub bias: bool,
     /// Whether the problem takes its larger size.
     pub large: bool,
+    /// What its lower level has beside g.
+    pub part: Option<FixedPart>,
 }
 
 impl Source {
@@ -92,6 +96,41 @@ impl Source {
 }
 
 impl<T: Real> Task<T> {
+    /// Puts a part beside g, here and on the samples kept apart. What is known of the problem in closed
+    /// form is known without it.
+    ///
+    /// # Errors
+    /// If it is none of this y, or the problem has a part, constraints or steps of its own.
+    pub fn beside(self, part: FixedPart) -> Result<Self, TaskError> {
+        let with = |bilevel: Bilevel<T>| {
+            let name = self.name;
+            bilevel
+                .with_part(part.into())
+                .map_err(|error| TaskError::Part {
+                    part: part.to_string(),
+                    problem: name,
+                    reason: match error {
+                        ProblemError::Part { reason, .. } => reason,
+                        error => error.to_string(),
+                    },
+                })
+        };
+        let held_out = match self.held_out {
+            Some(apart) => Some(HeldOut {
+                bilevel: with(apart.bilevel)?,
+                ..apart
+            }),
+            None => None,
+        };
+        Ok(Task {
+            bilevel: with(self.bilevel)?,
+            held_out,
+            known: None,
+            part: Some(part),
+            ..self
+        })
+    }
+
     /// Moves the task to the `x`, and its start to the `y`, of a point that was read from `file`.
     ///
     /// # Errors

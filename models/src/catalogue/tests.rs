@@ -70,6 +70,53 @@ fn what_a_problem_does_not_take_is_refused() {
     let line = "--large: problem `mlp` has one size: expected one of few-shot, \
                 random-quadratics, foe-denoising, icnn-denoising";
     refused("mlp", large, line);
+    for (problem, part, line) in [
+        (
+            "lasso",
+            "l1:1",
+            "the problem has a part of its own (l1): expected none beside a part",
+        ),
+        (
+            "deep-equilibrium",
+            "simplex",
+            "the problem has steps of its own: expected none beside a part",
+        ),
+        (
+            "constrained",
+            "ball:1",
+            "the problem has constraints: expected none beside a part",
+        ),
+    ] {
+        let beside = Source {
+            part: Some(part.parse().expect("a part")),
+            ..Source::default()
+        };
+        refused(
+            problem,
+            beside,
+            &format!("--part {part}: problem `{problem}`: {line}"),
+        );
+    }
+}
+
+#[test]
+fn a_part_is_beside_g_and_beside_the_g_of_samples_kept_apart() {
+    let of = |part| {
+        let source = Source {
+            part,
+            ..Source::default()
+        };
+        let task = |name| named(name).expect("a problem").task::<f64>(&source);
+        ["scalar", "tv-denoising"].map(|name| task(name).expect("it takes a part"))
+    };
+    let simplex = solvers::Constraint::Simplex.into();
+    let name = |of: &solvers::Bilevel<f64>| of.part().map(solvers::Part::name);
+    let [scalar, images] = of(Some(simplex));
+    assert_eq!(name(&scalar.bilevel).as_deref(), Some("simplex"));
+    // Of what the smooth problem has for an answer nothing is left.
+    assert!(scalar.known.is_none() && of(None)[0].known.is_some());
+    let apart = images.held_out.expect("images kept apart");
+    assert_eq!(name(&apart.bilevel).as_deref(), Some("simplex"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use autodiff::unroll::Memory;
 
-use crate::inner::Constraint;
+use crate::method::Constraint;
 use crate::sampling::{DrawRule, Sampling};
 
 use super::Settings;

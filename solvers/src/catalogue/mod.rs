@@ -17,9 +17,11 @@
 mod entry;
 mod idle;
 mod made;
+mod numbered;
 mod settings;
 
 pub use entry::{Call, Descent, Entry, Family, Make, Place, Row, nearest, unknown};
 pub use idle::Called;
 pub use made::{method, methods, strategies, strategy};
+pub use numbered::{Numbered, ParseNameError};
 pub use settings::{Kind, OuterRule, SETTINGS, Setting, Settings, Value, exact};

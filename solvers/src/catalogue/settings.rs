@@ -283,8 +283,7 @@ settings! {
     step_power: f64, Positive "Q" = 0.75, "Power that step lengths of x fall with, in (0.5, 1]";
     inner: InnerStep, Inner "KIND" = InnerStep::GradientDescent,
         "Steps of the lower level: `gd`, `momentum:BETA`, `nesterov:BETA`, \
-         `adam[:RATE[:EPS[:EPS_ROOT]]]`, or one that a projection or a soft threshold follows, see \
-         `bilevel list`";
+         `fista`, `adam[:RATE[:EPS[:EPS_ROOT]]]`, …, see `bilevel list`";
     same_iterate: bool, Flag "true|false" = false,
         "Let implicit strategies take the same --depth steps on the lower level as unrolled ones, \
          instead of solving it to the tolerance";

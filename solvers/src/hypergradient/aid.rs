@@ -7,12 +7,12 @@ use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Point, Real};
 
 use crate::accuracy::{self, Curvature, Flat, part};
-use crate::inner::{After, InnerStep, StepLength, Weak};
+use crate::inner::{InnerStep, StepLength};
 use crate::linear::dense::{BLOCK, Factor};
 use crate::linear::system::{self, Solution};
 use crate::linear::{Cg, Direct, LinearSolver};
 use crate::lower::{Lower, LowerAt, LowerSolve, NOTHING, Working};
-use crate::part::Face;
+use crate::part::{After, Face, Sight};
 use crate::settling::Settling;
 use crate::{Bilevel, Certificate, Status, default_tolerance};
 
@@ -20,7 +20,7 @@ use super::Strategy;
 use super::footprint::{Footprint, loop_bytes};
 use super::frame::{Answer, Call, Walked};
 use super::room::Room;
-pub(super) use entry::{entries, expect_smooth};
+pub(super) use entry::entries;
 use verdict::settle;
 pub(super) use verdict::solve_further;
 
@@ -422,14 +422,12 @@ impl<T: Real> Parts<'_, T> {
         let curvature = solved.curvature.and(solution.curvature).and(met);
         let distance = part(curvature.distance(solved.residual), y, start);
         let edge = at.part.as_deref_mut().map(|beside| {
-            let weak = Weak {
-                start,
-                scale: solved.before,
-                residual: solved.residual,
+            let sight = Sight {
                 length: length(),
-                blur: distance.min(1e-2),
+                scale: solved.before,
+                distance,
             };
-            After::Part(beside).settled(&weak, [x, y], point.gradient(1))
+            After::of(Some(beside)).settled([x, y], point.gradient(1), sight)
         });
         let (margin, remark) = edge.unwrap_or_default();
         Found {

@@ -12,8 +12,9 @@ use autodiff::{Inputs, Real};
 
 use crate::accuracy::{Flat, PROBED, TOLD, part, size};
 use crate::hessian::Hessian;
-use crate::inner::{After, InnerStep, StepLength, Stop, Weak};
+use crate::inner::{InnerStep, StepLength, Stop};
 use crate::lower::{NOTHING, Steps, Walk};
+use crate::part::{After, Sight};
 use crate::settling::{LOOSE, Settling};
 use crate::{Bilevel, Status, default_tolerance};
 
@@ -30,8 +31,8 @@ use system::{Solution, solve};
 /// Solves the lower level by steps `y ← Φ(x, y)`, and differentiates the equation `y = Φ(x, y)` of
 /// their fixed point: `(I − ∂_yΦ)ᵀ p = ∇_yF`, then `∇_xF + (∂_xΦ)ᵀ p`.
 ///
-/// The step may end in a projection or a soft threshold, so the lower level may have constraints or
-/// a part that is not smooth. With plain gradient steps the equation is that of [`Aid`](crate::Aid),
+/// The step may end in the proximal map of the lower level's [part](crate::Bilevel::with_part): a
+/// projection, or a soft threshold. With plain gradient steps the equation is that of [`Aid`](crate::Aid),
 /// with `p = v/s`. Steps that keep more than y (momentum, FISTA) are differentiated as the first of
 /// them is, a step without momentum.
 ///
@@ -68,10 +69,10 @@ use system::{Solution, solve};
 ///
 /// let upper = objective(|x: Var, y: Var| 0.5 * y.norm_squared() + 0.0 * x.sum());
 /// let lower = objective(|x: Var, y: Var| 0.5 * (y - 3.0 * x).norm_squared());
-/// let problem = Bilevel::new(upper, lower, 2, 2)?;
+/// let inside = Constraint::Box { low: 0.0, high: 1.0 };
+/// let problem = Bilevel::new(upper, lower, 2, 2)?.with_part(inside.into())?;
 ///
-/// let inside = InnerStep::projected(Constraint::Box { low: 0.0, high: 1.0 });
-/// let estimate = AidStep::new(inside)
+/// let estimate = AidStep::new(InnerStep::GradientDescent)
 ///     .hypergradient(&problem, &dvector![0.2, 0.8], &mut problem.workspace())?;
 /// // y = (0.6, 1): the second entry is held by its bound.
 /// assert!((estimate.hypergradient[0] - 3.0 * 0.6).abs() < 1e-9);
@@ -323,7 +324,7 @@ impl<T: Real> Strategy<T> for AidStep {
         } = call;
         let (x, start, dim_y) = (*x, *start, y.len());
         let (inner, tolerance) = (&self.steps.inner, self.residual::<T>());
-        let mut following = After::of(inner, beside.as_deref_mut());
+        let mut following = After::of(beside.as_deref_mut());
         let ([state], mut rest) = call.scratch.split(self.steps.dim_state(problem));
         let ([spare], mut rest) = rest.split(self.steps.spare(problem));
         let ([previous], mut rest) = rest.split(Stop::<T>::previous(inner, dim_y));
@@ -347,7 +348,7 @@ impl<T: Real> Strategy<T> for AidStep {
         // A loose tolerance of the lower level is none of the linear system's.
         let first = self.linear::<T>();
         let (mut wanted, mut linear, mut depth) = (tolerance, first, 0);
-        let (allowed, has_part) = (self.allowed::<T>(), problem.part().is_some());
+        let allowed = self.allowed::<T>();
         let (end, value, solution, settled) = loop {
             let (follows, until) = (following.again(), (wanted, 1));
             let mut stop = Stop::new(inner, follows, length, until, lower, x, previous, spare);
@@ -373,19 +374,12 @@ impl<T: Real> Strategy<T> for AidStep {
             let slowest = (1.0 - rate).max(1.0 / depth as f64);
             let off = after * length * solution.reach.max(1.0 / slowest);
             let distance = part(off, y, start);
-            let weak = Weak {
-                start,
-                scale: before,
-                residual: after,
+            let sight = Sight {
                 length,
-                // Of a set of the steps nothing but the tolerance tells how well a bound is met.
-                blur: if has_part {
-                    distance.min(1e-2)
-                } else {
-                    allowed
-                },
+                scale: before,
+                distance,
             };
-            let settled = following.settled(&weak, [x, y], lower.gradient(1));
+            let settled = following.settled([x, y], lower.gradient(1), sight);
             hypergradient.copy_from_slice(upper.gradient(0));
             add(hypergradient, linearised.pull(p, q));
             settling.look(hypergradient, upper.gradient(0));

@@ -9,9 +9,10 @@ use autodiff::kernels::add;
 use autodiff::unroll::{Memory, Step, Unrolled};
 use autodiff::{Inputs, Point, Real, Var};
 
-use crate::inner::{After, Direction, InnerStep, StepLength, Weak};
+use crate::inner::{Direction, InnerStep, StepLength};
 use crate::loops::{Key, Loops};
-use crate::{Bilevel, Proximal, Schedule};
+use crate::part::{After, Sight};
+use crate::{Bilevel, Schedule};
 
 use super::Strategy;
 use super::footprint::{Footprint, loop_bytes};
@@ -27,9 +28,9 @@ pub use one_stage::OneStage;
 ///
 /// # Requirements on the problem
 /// F and g twice differentiable in y. The lower level need not have a single solution: the
-/// aggregation chooses among them the one that is best for F. A part beside g must be a set. α_k in (0, 1] must tend to 0 with an
-/// infinite sum; a summable schedule stalls, and is warned of. Any kind of [`InnerStep`] follows the
-/// joint direction, except the soft threshold, which belongs to one level alone.
+/// aggregation chooses among them the one that is best for F. A part beside g must be a set, as any other belongs to one level alone. α_k in (0, 1] must tend to
+/// 0 with an infinite sum; a summable schedule stalls, and is warned of. Any kind of [`InnerStep`]
+/// follows the joint direction.
 ///
 /// Where the lower level has one solution there is nothing to choose, and BDA has no advantage over
 /// [`Itd`](crate::Itd): each step costs an oracle call of F more, and y is pulled off the solution by
@@ -94,7 +95,7 @@ impl Bda {
         self
     }
 
-    /// The kind of step: momentum, acceleration or a projection on the joint direction.
+    /// The kind of step: momentum or acceleration on the joint direction.
     #[must_use]
     pub fn inner(mut self, inner: InnerStep) -> Self {
         self.inner = inner;
@@ -137,8 +138,12 @@ impl Bda {
 
     /// Entries that finding the step lengths and the residual needs.
     fn spare<T: Real>(&self, problem: &Bilevel<T>) -> usize {
-        let spare = |length: StepLength| self.inner.spare(problem, length);
-        spare(self.upper_length).max(spare(self.lower_length))
+        let lengths = [self.upper_length, self.lower_length];
+        lengths
+            .map(|length| length.spare_on(problem))
+            .into_iter()
+            .max()
+            .unwrap_or(0)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -208,11 +213,6 @@ impl Bda {
             Some("depth 0: expected at least 1 step".to_owned())
         } else if !(first > 0.0 && first <= 1.0) {
             Some(format!("α_0 = {first}: expected α_k in (0, 1]"))
-        } else if let Proximal::SoftThreshold { .. } = self.inner.proximal() {
-            Some(format!(
-                "steps {} on both levels at once: expected a projection, or itd",
-                self.inner
-            ))
         } else {
             let lengths = [self.upper_length, self.lower_length];
             lengths
@@ -330,7 +330,7 @@ impl<T: Real> Strategy<T> for Bda {
             ..
         } = call;
         let (x, start, dim_y, inner) = (*x, *start, y.len(), &self.inner);
-        let mut follows = After::of(inner, part.as_deref_mut());
+        let mut follows = After::of(part.as_deref_mut());
         let ([state], mut rest) = call.scratch.split(inner.dim_state(dim_y));
         let ([pulled], mut rest) = rest.split(dim_y);
         let ([spare], rest) = rest.split(spares);
@@ -360,15 +360,13 @@ impl<T: Real> Strategy<T> for Bda {
             part,
             ..Seen::of(&joint.steps, [start, y], residuals, left)
         };
-        let weak = Weak {
-            start,
-            scale: joint.before,
-            residual: after,
+        let sight = Sight {
             length,
+            scale: joint.before,
             // The upper level pulls y off its bound as well.
-            blur: seen.distance().min(1e-2),
+            distance: seen.distance(),
         };
-        let (margin, weak) = follows.settled(&weak, [x, y], lower.gradient(1));
+        let (margin, weak) = follows.settled([x, y], lower.gradient(1), sight);
         if let (Some(learned), true) = (learned, seen.left > 0.0) {
             learned.pull_back(pulled, Inputs::one(0));
             add(hypergradient, learned.gradient(0));

@@ -6,7 +6,7 @@ use crate::linear::{
     Cg, Direct, FixedPoint, Gmres, LinearSolver, Minres, Neumann, Nystrom, OneStep, Recycled,
 };
 use crate::{
-    Aid, AidStep, At, Bda, Constraint, Exact, InnerStep, Itd, LowerSolve, Proximal, StepLength,
+    Aid, AidStep, At, Bda, Constraint, Exact, FixedPart, InnerStep, Itd, LowerSolve, StepLength,
     StepSystem, Strategy,
 };
 
@@ -110,6 +110,12 @@ fn peaks<T: Real>() {
         for inner in STEPS {
             inner_steps(&problem, inner.clone());
         }
+        for part in PARTS {
+            let problem = problem.clone().with_part((*part).into()).expect("a part");
+            for inner in [InnerStep::GradientDescent, InnerStep::Fista] {
+                inner_steps(&problem, inner);
+            }
+        }
         for bda in [Bda::new(12), Bda::new(1).steps(0.1, 0.1)] {
             let one_stage = bda.one_stage();
             let predicted = one_stage.predicted_peak_bytes(&problem);
@@ -123,18 +129,23 @@ const STEPS: &[InnerStep] = &[
     InnerStep::Momentum(0.5),
     InnerStep::Nesterov(0.5),
     InnerStep::Adam { rate: 0.1 },
-    InnerStep::Proximal(Proximal::SoftThreshold { weight: 0.1 }),
-    InnerStep::Proximal(Proximal::Constraint(Constraint::Box {
+    InnerStep::Fista,
+];
+
+const PARTS: &[FixedPart] = &[
+    FixedPart::L1 { weight: 0.1 },
+    FixedPart::Set(Constraint::Box {
         low: 0.0,
         high: 0.5,
-    })),
-    InnerStep::Proximal(Proximal::Constraint(Constraint::Simplex)),
-    InnerStep::Fista(Proximal::Constraint(Constraint::Ball { radius: 0.5 })),
+    }),
+    FixedPart::Set(Constraint::Simplex),
+    FixedPart::Set(Constraint::Ball { radius: 0.5 }),
 ];
 
 /// Every strategy that takes steps of any kind.
 fn inner_steps<T: Real>(problem: &Bilevel<T>, inner: InnerStep) {
-    let valid = |strategy: &dyn Strategy<T>| strategy.validate().is_ok();
+    let valid =
+        |strategy: &dyn Strategy<T>| strategy.validate().is_ok() && strategy.suits(problem).is_ok();
     for memory in [Memory::Stored, Memory::Online { slots: 3 }, Memory::Forward] {
         let itd = Itd::reverse(12).inner(inner.clone()).memory(memory);
         let stopping = itd.clone().tolerance(0.1);

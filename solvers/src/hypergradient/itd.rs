@@ -10,8 +10,9 @@ use autodiff::{Inputs, Point, Real};
 
 use crate::Bilevel;
 use crate::accuracy::PROBED;
-use crate::inner::{After, InnerStep, StepLength, Stop, Weak};
+use crate::inner::{InnerStep, StepLength, Stop};
 use crate::lower::{NOTHING, Steps, Walk};
+use crate::part::{After, Sight};
 
 use super::Strategy;
 use super::equation;
@@ -27,9 +28,9 @@ pub(super) use entry::entries;
 /// # Requirements on the problem
 /// g twice differentiable in y. The result is the exact derivative of the K-step map; it tends to
 /// the hypergradient as the steps converge, with error O(K qᴷ). Where the problem
-/// [brings its own steps](Bilevel::with_step), it is through these, which need not converge. Under a constraint or a soft
-/// threshold ([`InnerStep::Proximal`]) it is a derivative where the map has one, and so for almost
-/// every x; the limit is right where no active entry could as well be free.
+/// [brings its own steps](Bilevel::with_step), it is through these, which need not converge. Beside a
+/// [part](Bilevel::with_part) it is a derivative where the map has one, and so for almost every x; the
+/// limit is right where no active entry could as well be free.
 ///
 /// # Cost in oracle calls
 /// K gradients of g on the way forward; on the way back K gradients and K Hessian-vector products,
@@ -276,7 +277,7 @@ impl<T: Real> Strategy<T> for Itd {
         } = call;
         let (x, start, dim_y) = (*x, *start, y.len());
         let (inner, own) = (&self.steps.inner, problem.step().is_some());
-        let mut following = After::of(inner, part.as_deref_mut());
+        let mut following = After::of(part.as_deref_mut());
         let ([state], mut rest) = call.scratch.split(self.steps.dim_state(problem));
         let ([pulled], mut rest) = rest.split(dim_y);
         let ([spare], mut rest) = rest.split(self.steps.spare(problem));
@@ -326,14 +327,12 @@ impl<T: Real> Strategy<T> for Itd {
             } else if inner.is_plain() && !own {
                 seen.next = walk.length * after;
             }
-            let weak = Weak {
-                start,
-                scale: walk.before,
-                residual: after,
+            let sight = Sight {
                 length: walk.length,
-                blur: seen.distance().min(1e-2),
+                scale: walk.before,
+                distance: seen.distance(),
             };
-            let settled = following.settled(&weak, [x, y], lower.gradient(1));
+            let settled = following.settled([x, y], lower.gradient(1), sight);
             if let Some(slowest) = &mut slowest {
                 let levels = [&mut **upper, &mut **lower];
                 let (at, by) = ([x, start, y], (walk.length, &mut *spare));

@@ -8,7 +8,6 @@ use autodiff::unroll::Step;
 use autodiff::{Real, Var};
 use smallvec::{SmallVec, smallvec};
 
-use super::Proximal;
 use super::direction::Direction;
 use crate::Part;
 
@@ -76,12 +75,6 @@ pub trait StepRule: Recorded<f32> + Recorded<f64> + Debug + Send + Sync {
     /// k = 0, 1, …. [`StepAt::number`] reads them.
     fn numbers(&self) -> (usize, Numbers) {
         (0, Box::new(|_, _| {}))
-    }
-
-    /// The part of the lower level beside g that the steps solve, if they end in its proximal map:
-    /// residuals are measured by it.
-    fn proximal(&self) -> Proximal {
-        Proximal::NONE
     }
 
     /// Whether the steps end in [`StepAt::prox`], so that they solve a lower level with a [part beside
@@ -182,14 +175,6 @@ impl<'r, T: Real> StepAt<'r, '_, T> {
     pub fn prox(&self, z: Var<'r, T>) -> Var<'r, T> {
         let (x, part) = self.beside;
         part.map_or(z, |part| part.0.prox(x, z, z.scalar(T::of(self.length))))
-    }
-
-    /// [`prox`](StepAt::prox), or what the kind of step brings.
-    pub(super) fn after(&self, own: Proximal, z: Var<'r, T>) -> Var<'r, T> {
-        match own {
-            Proximal::NONE => self.prox(z),
-            own => own.record(z, self.length),
-        }
     }
 }
 

@@ -7,13 +7,14 @@ use autodiff::kernels::add;
 use autodiff::unroll::{Memory, Step};
 use autodiff::{Program, Real};
 
+use super::StepLength;
 use super::adam::Adam;
+use super::descent::Plain;
 use super::direction::Direction;
 use super::fista::Fista;
 use super::momentum::Momentum;
 use super::nesterov::Nesterov;
 use super::rule::{OwnStep, StepRule, record};
-use super::{Constraint, Proximal, StepLength};
 use crate::{Bilevel, Part};
 
 /// One iteration of the lower level, with the gradient of g as one of its operations.
@@ -21,17 +22,21 @@ use crate::{Bilevel, Part};
 /// Each kind stands in a file of its own, and has a name, which [`Display`](std::fmt::Display)
 /// writes and [`FromStr`](std::str::FromStr) reads:
 /// ```
-/// use solvers::{Constraint, InnerStep};
+/// use solvers::InnerStep;
 ///
-/// let step: InnerStep = "projected-box:0:1".parse()?;
-/// assert_eq!(step, InnerStep::projected(Constraint::Box { low: 0.0, high: 1.0 }));
-/// assert_eq!(step.to_string(), "projected-box:0:1");
-/// # Ok::<(), solvers::ParseInnerStepError>(())
+/// let step: InnerStep = "momentum:0.9".parse()?;
+/// assert_eq!(step, InnerStep::Momentum(0.9));
+/// assert_eq!(step.to_string(), "momentum:0.9");
+/// # Ok::<(), solvers::catalogue::ParseNameError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum InnerStep {
-    /// `y − s ∇_y g`.
+    /// `P_s(y − s ∇_y g)`, with P the proximal map of the lower level's [part](crate::Part), if it has
+    /// one.
+    ///
+    /// Reference: A. Beck and M. Teboulle, A fast iterative shrinkage-thresholding algorithm for
+    /// linear inverse problems, SIAM Journal on Imaging Sciences 2(1), 2009, section 3 (ISTA).
     #[default]
     GradientDescent,
     /// Heavy ball: `v ← βv − s ∇_y g(y)`, `y ← y + v`; β in [0, 1).
@@ -71,11 +76,6 @@ pub enum InnerStep {
         /// [`Bda`](crate::Bda) the units of both are those of a plain step.
         eps_root: Option<f64>,
     },
-    /// Proximal gradient: `P_s(y − s ∇_y g)`, with P a projection or a soft threshold.
-    ///
-    /// Reference: A. Beck and M. Teboulle, A fast iterative shrinkage-thresholding algorithm for
-    /// linear inverse problems, SIAM Journal on Imaging Sciences 2(1), 2009, section 3 (ISTA).
-    Proximal(Proximal),
     /// Accelerated proximal gradient: `z = y + k/(k+3) (y − y₋)`, `y ← P_s(z − s ∇_y g(z))`,
     /// k = 0, 1, …. For s ≤ 1/L the objective is within `2‖y₀ − y*‖² / (s (k+1)²)` of the least one
     /// after k steps.
@@ -83,22 +83,12 @@ pub enum InnerStep {
     /// Reference: Beck and Teboulle, as above, section 4 (FISTA); the coefficients are those of
     /// A. Chambolle and C. Dossal, On the convergence of the iterates of the fast iterative
     /// shrinkage/thresholding algorithm, 2015, with a = 2.
-    Fista(Proximal),
+    Fista,
     /// A kind of step of your own; see [`InnerStep::own`].
     Own(OwnStep),
 }
 
 impl InnerStep {
-    /// Gradient steps, each followed by the projection to a set.
-    pub fn projected(constraint: Constraint) -> Self {
-        InnerStep::Proximal(constraint.into())
-    }
-
-    /// Gradient steps, each followed by the proximal map of `weight ‖y‖₁`.
-    pub fn soft_threshold(weight: f64) -> Self {
-        InnerStep::Proximal(Proximal::SoftThreshold { weight })
-    }
-
     /// Steps of your own.
     pub fn own(rule: impl StepRule + 'static) -> Self {
         InnerStep::Own(OwnStep::new(rule))
@@ -107,12 +97,11 @@ impl InnerStep {
     /// Looks at what kind it is.
     fn rule<R>(&self, look: impl FnOnce(&dyn StepRule) -> R) -> R {
         match self {
-            InnerStep::GradientDescent => look(&Proximal::NONE),
+            InnerStep::GradientDescent => look(&Plain),
             InnerStep::Momentum(beta) => look(&Momentum(*beta)),
             InnerStep::Nesterov(beta) => look(&Nesterov(*beta)),
             InnerStep::Adam { .. } | InnerStep::AdamWith { .. } => look(&self.adam()),
-            InnerStep::Proximal(proximal) => look(proximal),
-            InnerStep::Fista(proximal) => look(&Fista(*proximal)),
+            InnerStep::Fista => look(&Fista),
             InnerStep::Own(own) => look(own.rule()),
         }
     }
@@ -121,15 +110,14 @@ impl InnerStep {
     #[track_caller]
     pub(crate) fn record_along<T: Real>(&self, direction: &Direction<'_, T>) -> Step<T> {
         let step = match self {
-            InnerStep::GradientDescent => record(direction, &Proximal::NONE, &Proximal::NONE),
+            InnerStep::GradientDescent => record(direction, &Plain, &Plain),
             // In a form that can be undone.
             InnerStep::Momentum(beta) => Momentum(*beta).record(direction),
             InnerStep::Nesterov(beta) => record(direction, &Nesterov(*beta), &Nesterov(*beta)),
             InnerStep::Adam { .. } | InnerStep::AdamWith { .. } => {
                 record(direction, &self.adam(), &self.adam())
             }
-            InnerStep::Proximal(proximal) => record(direction, proximal, proximal),
-            InnerStep::Fista(proximal) => record(direction, &Fista(*proximal), &Fista(*proximal)),
+            InnerStep::Fista => record(direction, &Fista, &Fista),
             InnerStep::Own(own) => record(direction, own.rule(), &*own.recorded()),
         };
         step.leading(direction.dim_y)
@@ -154,17 +142,6 @@ impl InnerStep {
             },
             _ => unreachable!("one of the two"),
         }
-    }
-
-    /// The part of the lower level's objective beside g that these steps solve.
-    pub(crate) fn proximal(&self) -> Proximal {
-        self.rule(|rule| rule.proximal())
-    }
-
-    /// Whether the lower level has a constraint or a part that is not smooth: then it is no zero of
-    /// ∇_y g that solves it.
-    pub fn is_proximal(&self) -> bool {
-        self.proximal() != Proximal::NONE
     }
 
     /// Whether the length of a step is s times the residual before it.
@@ -231,14 +208,6 @@ impl InnerStep {
     /// The length of a step in records, where `length` is what it was recorded with.
     pub(crate) fn shown(&self, length: f64) -> f64 {
         self.rule(|rule| rule.rate()).unwrap_or(length)
-    }
-
-    /// Entries that finding this length and the residual for y of `dim_y` entries needs.
-    pub(crate) fn spare<T: Real>(&self, problem: &Bilevel<T>, given: StepLength) -> usize {
-        let dim_y = problem.dim_y();
-        let follows = self.is_proximal() || problem.part().is_some();
-        let residual = if follows { dim_y } else { 0 };
-        given.spare(dim_y).max(residual)
     }
 
     /// Why these steps do not solve the lower level of `problem`, if they do not.

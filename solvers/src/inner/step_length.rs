@@ -3,9 +3,10 @@
 use autodiff::kernels::{axpy, dot, norm};
 use autodiff::{Inputs, Point, Real};
 
-use super::{After, Proximal};
+use crate::Bilevel;
 use crate::hessian::Hessian;
 use crate::linear::largest_magnitude;
+use crate::part::After;
 
 /// The length of a gradient step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -37,7 +38,7 @@ impl StepLength {
         y: &[T],
         spare: &mut [T],
     ) -> f64 {
-        self.resolve_after(After::Step(Proximal::NONE), point, x, y, spare)
+        self.resolve_after(After::of(None), point, x, y, spare)
     }
 
     /// [`resolve`](StepLength::resolve) for steps that something follows: no other point is
@@ -70,6 +71,13 @@ impl StepLength {
             StepLength::Fixed(_) => 0,
             StepLength::Auto => 3 * dim_y,
         }
+    }
+
+    /// Entries that finding it on `problem`, and the residual there, needs.
+    pub(crate) fn spare_on<T: Real>(self, problem: &Bilevel<T>) -> usize {
+        let dim_y = problem.dim_y();
+        let residual = if problem.part().is_some() { dim_y } else { 0 };
+        self.spare(dim_y).max(residual)
     }
 
     /// Whether it is found from the curvature, by second sweeps.

@@ -3,7 +3,8 @@
 use autodiff::kernels::norm;
 use autodiff::{Point, Real};
 
-use super::{After, InnerStep};
+use super::InnerStep;
+use crate::part::After;
 
 /// Stops a loop at a residual: `‖y − P_s(y − s ∇_y g)‖ / s`, which is ‖∇_y g‖ for smooth steps.
 ///
@@ -31,7 +32,7 @@ pub(crate) struct Stop<'a, T: Real> {
 impl<'a, T: Real> Stop<'a, T> {
     /// Of steps of this kind and length, to a tolerance, and after `least` of them.
     /// `previous` has as many entries as [`previous`](Stop::previous) says, `spare` as
-    /// [`InnerStep::spare`] does.
+    /// [`StepLength::spare_on`](super::StepLength) does.
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn new(
         inner: &'a InnerStep,

@@ -7,9 +7,8 @@ use autodiff::{Inputs, Point, Real};
 use super::LowerAt;
 use super::newton::Minimum;
 use crate::accuracy::Curvature;
-use crate::inner::After;
 use crate::linear::{Cg, LinearSolver, Scratch};
-use crate::part::{Face, OnFace, PartPoint};
+use crate::part::{After, Face, OnFace, PartPoint};
 
 /// Iterations without a new least residual after which rounding is what is left.
 const PATIENCE: usize = 500;
@@ -53,7 +52,7 @@ pub(crate) fn proximal<T: Real>(
         // y is the extrapolated point; its residual is no less than that of `next`.
         point.differentiate(&[x, y], Inputs::one(1));
         next.copy_from_slice(y);
-        After::Part(part).descend(point, x, *step, next);
+        After::of(Some(part)).descend(point, x, *step, next);
         let residual = distance(next, y) / *step;
         if first.is_nan() {
             first = residual;
@@ -137,7 +136,7 @@ fn on_face<T: Real>(
     let n = y.len();
     let ([way, u, trial, spare], mut scratch) = scratch.split(n);
     let mut curvature = Curvature::new();
-    let mut residual = After::Part(part).residual(point, x, y, step, way);
+    let mut residual = After::of(Some(part)).residual(point, x, y, step, way);
     let mut iterations = 0;
     while residual > tolerance && iterations < limit && residual.is_finite() {
         way.iter_mut().for_each(|v| *v *= T::of(1.0 / step));
@@ -152,9 +151,9 @@ fn on_face<T: Real>(
         trial.copy_from_slice(face.tangent(u));
         add(trial, y);
         point.differentiate(&[x, trial], Inputs::one(1));
-        After::Part(part).descend(point, x, step, trial);
+        After::of(Some(part)).descend(point, x, step, trial);
         iterations += 1;
-        let now = After::Part(part).residual(point, x, trial, step, way);
+        let now = After::of(Some(part)).residual(point, x, trial, step, way);
         // Written so that a NaN ends it.
         if !(now <= 0.5 * residual) {
             break;

@@ -138,7 +138,7 @@ impl LowerSolve {
         matches!(self, LowerSolve::Newton { .. }) && Working::suits(problem)
     }
 
-    /// The reason why these settings solve no smooth lower level, if they do not.
+    /// The reason why these settings solve no lower level, if they do not.
     pub(crate) fn complaint(&self) -> Option<String> {
         match self {
             LowerSolve::Newton { tolerance, limit }
@@ -154,9 +154,6 @@ impl LowerSolve {
             LowerSolve::Steps { depth: 0, .. } => {
                 Some("depth 0: expected at least 1 step".to_owned())
             }
-            LowerSolve::Steps { inner, .. } if inner.is_proximal() => Some(format!(
-                "steps {inner} solve a lower level that is not smooth: expected aid-step or itd"
-            )),
             LowerSolve::Steps { inner, length, .. } => inner.complaint(*length),
         }
     }

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::Bilevel;
 use crate::accuracy::{Curvature, solved};
-use crate::inner::{After, InnerStep, StepLength};
+use crate::inner::StepLength;
 use crate::linear::Scratch;
 use crate::loops::Loops;
-use crate::part::PartPoint;
+use crate::part::{After, PartPoint};
 
 /// A lower level at x, with what solving it takes.
 pub(crate) struct LowerAt<'a, 's, T: Real> {
@@ -97,7 +97,7 @@ impl LowerSolve {
         let ([state], mut scratch) = at.scratch.split(steps.inner.dim_state(y.len()));
         let [spare] = scratch.vectors(steps.spare(problem));
         let levels = [upper, &mut *lower];
-        let mut after = After::of(&steps.inner, at.part.as_deref_mut());
+        let mut after = After::of(at.part.as_deref_mut());
         let starts = [x, &*y];
         let mut walk = Walk::begin(
             &steps, &mut after, problem, levels, starts, state, spare, loops,
@@ -209,7 +209,7 @@ impl LowerSolve {
         let (x, point) = (at.x, &mut *at.point);
         if lower.step.is_none() && (lower.has_part || by_steps) {
             let [spare] = at.scratch.vectors(StepLength::Auto.spare(y.len()));
-            let mut after = After::of(&InnerStep::GradientDescent, at.part.as_deref_mut());
+            let mut after = After::of(at.part.as_deref_mut());
             let length = StepLength::Auto.resolve_after(after.again(), point, x, y, spare);
             lower.step = Some(length);
             if lower.has_part && lower.before.is_infinite() {

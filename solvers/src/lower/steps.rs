@@ -4,8 +4,9 @@ use autodiff::unroll::{Step, Unrolled};
 use autodiff::{Point, Real};
 
 use crate::Bilevel;
-use crate::inner::{After, InnerStep, StepLength};
+use crate::inner::{InnerStep, StepLength};
 use crate::loops::{Key, Loops};
+use crate::part::After;
 
 /// Steps of a kind and a length: what a loop on the lower level is made of, unless the problem
 /// brings its own.
@@ -42,7 +43,7 @@ impl Steps {
 
     /// Entries that finding the length and the residual need.
     pub(crate) fn spare<T: Real>(&self, problem: &Bilevel<T>) -> usize {
-        self.inner.spare(problem, self.given())
+        self.given().spare_on(problem)
     }
 
     /// The reason why they cannot be given beside a problem's own steps, if they were.

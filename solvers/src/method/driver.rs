@@ -10,8 +10,8 @@ use nalgebra::DVector;
 use crate::estimate::{Oracles, Status};
 use crate::expect;
 use crate::hypergradient::{ConfigError, Room};
-use crate::inner::Constraint;
 use crate::ledger::Ledger;
+use crate::method::Constraint;
 use crate::problem::Bilevel;
 use crate::sampling::Sampling;
 

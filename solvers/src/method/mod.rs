@@ -1,6 +1,7 @@
 //! The one slot of methods that solve a bilevel problem.
 
 mod batches;
+mod constraint;
 mod descent;
 mod driver;
 mod gda;
@@ -17,6 +18,7 @@ mod state;
 pub(crate) mod stepwise;
 
 pub use batches::Batches;
+pub use constraint::Constraint;
 pub use descent::Descent;
 pub use driver::Outer;
 pub use gda::Gda;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use autodiff::Real;
 
-use crate::inner::Constraint;
+use crate::method::Constraint;
 
 /// A closed convex set that a method projects x to, at the start and after each step: a value of one
 /// slot. The sets of [`Constraint`] are some.

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use autodiff::{Real, Var};
 
-use crate::inner::SimplexProjection;
-
+use super::simplex::SimplexProjection;
 use super::{Need, OfX, Parameter, Part, ProximalMap};
 
 /// Which set of size r.
@@ -33,6 +32,9 @@ impl<T: Real> Part<T> {
 
     /// The simplex: no entry negative, their sum r > 0; of probabilities where r = 1.
     ///
+    /// The derivative is the projection to the face of the entries that stay positive: it takes
+    /// the mean over them off. An entry that becomes 0 exactly counts as one that does not.
+    ///
     /// Reference: J. Duchi et al., Efficient projections onto the l1-ball for learning in high
     /// dimensions, ICML 2008, section 3.
     pub fn simplex<R>(sum: R) -> Self
@@ -53,6 +55,9 @@ impl<T: Real> Part<T> {
     }
 
     /// The Euclidean ball `‖y‖ ≤ r`, r > 0.
+    ///
+    /// The derivative outside is `r/‖z‖ (I − z zᵀ/‖z‖²)`, inside I; on the sphere itself the mean
+    /// of the two.
     pub fn ball<R>(radius: R) -> Self
     where
         R: for<'r> Fn(Var<'r, T>) -> Var<'r, T> + Send + Sync + 'static,

@@ -7,9 +7,9 @@ use autodiff::{Real, Var};
 use super::{Entrywise, Need, OfX, Parameter, Part, ProximalMap};
 
 /// `low ≤ y ≤ high`, either of which may be missing.
-struct Bounds<T: Real> {
-    low: Option<OfX<T>>,
-    high: Option<OfX<T>>,
+pub(super) struct Bounds<T: Real> {
+    pub(super) low: Option<OfX<T>>,
+    pub(super) high: Option<OfX<T>>,
 }
 
 impl<T: Real> Part<T> {

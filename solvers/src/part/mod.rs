@@ -1,10 +1,12 @@
 //! What a lower level has beside g: a part that is not smooth, or a set.
 
+mod after;
 mod balls;
 mod blocks;
 mod bounds;
 mod entrywise;
 mod face;
+mod fixed;
 mod groups;
 mod kernel;
 mod l1;
@@ -13,18 +15,22 @@ mod margin;
 mod needs;
 mod piece;
 mod point;
+mod simplex;
 
 use std::fmt;
 use std::sync::Arc;
 
 use autodiff::{Real, Var};
 
+pub(crate) use after::{After, Sight};
 pub(crate) use entrywise::Entries;
 pub use entrywise::Entrywise;
 pub(crate) use face::{Face, OnFace};
+pub use fixed::FixedPart;
 pub use needs::{Need, Parameter};
 pub(crate) use piece::{OnPiece, Piece};
 pub(crate) use point::{PartPoint, Prox, Recorded, ready};
+pub(crate) use simplex::{above, threshold};
 
 /// A recorded function of x: a parameter of a [`Part`].
 pub(crate) type OfX<T> = Arc<dyn for<'r> Fn(Var<'r, T>) -> Var<'r, T> + Send + Sync>;

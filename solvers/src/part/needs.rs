@@ -109,6 +109,13 @@ impl<T: Real> Needs<T> {
         self.entries[k].2.clone()
     }
 
+    /// Why the parameters make no part whatever x is, if they are numbers and make none.
+    pub(super) fn always(&self) -> Option<String> {
+        let x = vec![T::zero(); self.program.input_shape(0).len()];
+        let constant = !self.program.reads(0);
+        constant.then(|| self.complaint(self.program.point().evaluate(&[&x])))?
+    }
+
     /// Why these values of the parameters make no part, if they make none.
     pub(super) fn complaint(&self, values: &[T]) -> Option<String> {
         self.entries.iter().find_map(|(what, need, range)| {

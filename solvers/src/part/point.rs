@@ -25,6 +25,9 @@ impl<T: Real> Recorded<T> {
             return Err(reason);
         }
         let needs = Needs::record(map, dim_x, dim_y)?;
+        if let Some(reason) = needs.as_ref().and_then(Needs::always) {
+            return Err(reason);
+        }
         let shapes = [dim_x, dim_y, 1].map(Shape::vector);
         let prox = Program::record(&shapes, |v| map.prox(v[0], v[1], v[2]));
         let len = prox.output_shape().len();
@@ -124,9 +127,10 @@ impl<T: Real> PartPoint<T> {
         x: &[T],
     ) -> Option<(Entries<'_, T>, &mut Prox<T>, Vectors<'_, T>)> {
         let of = self.recorded.map().entrywise()?;
-        let needs = self.recorded.needs.as_ref()?;
-        let values = self.needs.as_mut()?.evaluate(&[x]);
-        let place = |k: Option<usize>| k.map(|k| &values[needs.place(k)]);
+        let needs = self.recorded.needs.as_ref();
+        let values = self.needs.as_mut().map(|point| point.evaluate(&[x]));
+        // Without parameters it has none of these.
+        let place = |k: Option<usize>| Some(&values?[needs?.place(k?)]);
         let entries = Entries {
             weight: place(of.weight),
             square: place(of.square),

@@ -10,7 +10,8 @@ use crate::part::{Part, Recorded};
 
 impl<T: Real> Bilevel<T> {
     /// The problem whose lower level is `min_y g(x, y) + h(x, y)` with this part h of the lower level,
-    /// or `min_y g(x, y)` over y in this set.
+    /// or `min_y g(x, y)` over y in this set. Of numbers a part is made `from` a
+    /// [`Constraint`](crate::Constraint) or a [`FixedPart`](crate::FixedPart).
     ///
     /// Gradient steps and FISTA then end in its proximal map, so [`Itd`](crate::Itd),
     /// [`AidStep`](crate::AidStep) and, for sets, [`Bda`](crate::Bda) differentiate it, and
@@ -19,18 +20,21 @@ impl<T: Real> Bilevel<T> {
     ///
     /// # Errors
     /// If the part is none of y of `dim_y` entries, its parameters do not have the lengths they must
-    /// have, or the problem has steps of its own.
+    /// have, or the problem has steps of its own, constraints or another part.
     #[inline(never)]
     pub fn with_part(mut self, part: Part<T>) -> Result<Self, ProblemError> {
         let name = part.name();
         let wrong = |reason| ProblemError::Part { part: name, reason };
-        if self.step.is_some() {
-            let reason = "the problem has steps of its own: expected none beside a part";
-            return Err(wrong(reason.to_owned()));
-        }
-        if self.constraints.is_some() {
-            let reason = "the problem has constraints: expected none beside a part";
-            return Err(wrong(reason.to_owned()));
+        let beside = match (&self.step, &self.constraints, &self.part) {
+            (Some(_), ..) => Some("steps of its own".to_owned()),
+            (_, Some(_), _) => Some("constraints".to_owned()),
+            (.., Some(own)) => Some(format!("a part of its own ({})", own.part.name())),
+            _ => None,
+        };
+        if let Some(beside) = beside {
+            return Err(wrong(format!(
+                "the problem has {beside}: expected none beside a part"
+            )));
         }
         let recorded = Recorded::new(part, self.dim_x, self.dim_y).map_err(wrong)?;
         self.part = Some(Arc::new(recorded));

@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 use solvers::arbitrary::unkind::{Case, Danger, Family, Solution};
-use solvers::{Bilevel, Constraint, Proximal};
+use solvers::{Bilevel, Constraint, FixedPart};
 
 /// Cases of each family.
 const CASES: u64 = 400;
@@ -25,13 +25,13 @@ fn lower(case: &Case, problem: &Bilevel<f64>, y: &DVector<f64>) -> f64 {
         .point()
         .value(&[case.x.as_slice(), y.as_slice()]);
     match case.set {
-        Some(Proximal::SoftThreshold { weight }) => g + weight * y.lp_norm(1),
+        Some(FixedPart::L1 { weight }) => g + weight * y.lp_norm(1),
         _ => g,
     }
 }
 
 fn into_the_set(case: &Case, y: &mut DVector<f64>) {
-    if let Some(Proximal::Constraint(constraint)) = case.set {
+    if let Some(FixedPart::Set(constraint)) = case.set {
         // The simplex of a part has a sum of its own.
         let sum = match constraint {
             Constraint::Simplex => case.truth.solutions[0].y.sum(),

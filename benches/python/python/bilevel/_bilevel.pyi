@@ -116,6 +116,7 @@ class Problem:
         y: _Vector,
         bounds: tuple[float, float] | None,
         samples: tuple[_Samples, _Samples] | None = None,
+        part: str | None = None,
     ) -> Problem: ...
     @staticmethod
     def named(
@@ -126,6 +127,7 @@ class Problem:
         reading: dict[str, Any],
         bias: bool,
         large: bool,
+        part: str | None = None,
     ) -> Problem: ...
     @property
     def name(self) -> str: ...

@@ -61,6 +61,7 @@ def from_jax(
     y: Any,
     *,
     bounds: tuple[float, float] | None = None,
+    part: str | None = None,
     jit: bool = True,
     name: str = "own",
 ) -> Problem:
@@ -82,7 +83,7 @@ def from_jax(
     data = [jnp.asarray(a) for a in of_f], [jnp.asarray(a) for a in of_g]
     sites = (site_of(f), site_of(g))
     return JaxProblem(
-        levels, blocks, (x0, y0), sites=sites, bounds=bounds, name=name, data=data
+        levels, blocks, (x0, y0), sites=sites, bounds=bounds, part=part, name=name, data=data
     )
 
 

@@ -231,6 +231,7 @@ class OracleProblem(Problem):
         *,
         sites: tuple[str, str],
         bounds: tuple[float, float] | None,
+        part: str | None,
         name: str,
         data: tuple[Sequence[Any], Sequence[Any]] = ((), ()),
     ) -> None:
@@ -248,7 +249,7 @@ class OracleProblem(Problem):
                 made.append(Made(oracle.program(site)))
         self._recorded = None
         self._inner = _bilevel.Problem(
-            name, made[0].program, made[1].program, x, y, bounds, samples(made[0], made[1])
+            name, made[0].program, made[1].program, x, y, bounds, samples(made[0], made[1]), part
         )
 
     def _asks(self, what: str) -> None:
@@ -282,6 +283,7 @@ def from_functions(
     start: Any = None,
     dtype: npt.DTypeLike | None = None,
     bounds: tuple[float, float] | None = None,
+    part: str | None = None,
     name: str = "own",
 ) -> Problem:
     """A problem of two objectives that are given by NumPy functions, or by :func:`bilevel.sampled` ones of
@@ -297,4 +299,6 @@ def from_functions(
     blocks, points, _ = variables(x, y, start, dtype)
     f, g = functions
     sites = (site_of(f.value_and_grad), site_of(g.value_and_grad))
-    return OracleProblem((f, g), blocks, points, sites=sites, bounds=bounds, name=name, data=data)
+    return OracleProblem(
+        (f, g), blocks, points, sites=sites, bounds=bounds, part=part, name=name, data=data
+    )

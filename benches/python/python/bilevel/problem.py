@@ -51,6 +51,13 @@ class Problem:
     >>> p = bl.Problem(upper, lower, x=np.array([0.3]), y=1)
     >>> p.hypergradient("aid-cg").hypergradient
     array([-0.4])
+
+    ``part`` is what the lower level has beside its objective, as ``--part`` of the command line:
+    ``box:LOW:HIGH``, ``simplex``, ``ball:RADIUS`` or ``l1:WEIGHT``. Here y* is x in a box:
+
+    >>> p = bl.Problem(upper, lower, x=np.array([0.3]), y=1, part="box:0:0.25")
+    >>> p.hypergradient("aid-cg").hypergradient
+    array([0.3])
     """
 
     _inner: _bilevel.Problem
@@ -73,6 +80,7 @@ class Problem:
         start: Any = None,
         dtype: npt.DTypeLike | None = None,
         bounds: tuple[float, float] | None = None,
+        part: str | None = None,
         name: str = "own",
     ) -> None:
         blocks, points, kind = variables(x, y, start, dtype)
@@ -84,7 +92,7 @@ class Problem:
         for recording in recordings:
             if isinstance(recording, RecordedMean):
                 recording.look_at(points[0], points[1])
-        self._made_of(recordings, points[0], points[1], bounds, name)
+        self._made_of(recordings, points[0], points[1], bounds, part, name)
 
     def _made_of(
         self,
@@ -92,14 +100,15 @@ class Problem:
         x: Array,
         y: Array,
         bounds: tuple[float, float] | None,
+        part: str | None,
         name: str,
     ) -> None:
         self._recorded = recordings
-        self._how = {"x": x, "y": y, "bounds": bounds, "name": name}
+        self._how = {"x": x, "y": y, "bounds": bounds, "part": part, "name": name}
         _fork.used()
         upper, lower = recordings
         self._inner = _bilevel.Problem(
-            name, upper.program, lower.program, x, y, bounds, samples(upper, lower)
+            name, upper.program, lower.program, x, y, bounds, samples(upper, lower), part
         )
 
     # ---- what it is
@@ -327,9 +336,10 @@ def _named(
     reading: dict[str, Any],
     bias: bool,
     large: bool,
+    part: str | None,
 ) -> _bilevel.Problem:
     _fork.used()
-    return _bilevel.Problem.named(name, dtype == "float32", seed, data, reading, bias, large)
+    return _bilevel.Problem.named(name, dtype == "float32", seed, data, reading, bias, large, part)
 
 
 def problem(
@@ -340,12 +350,13 @@ def problem(
     dtype: npt.DTypeLike = np.float64,
     bias: bool = False,
     large: bool = False,
+    part: str | None = None,
     **reading: Any,
 ) -> Problem:
     """A problem of the catalogue (:func:`bilevel.problems`), on its own data or on a file.
 
     ``reading`` says how a table is read: ``header``, ``first_index``, ``format``, ``keep_index``,
-    ``standardise``.
+    ``standardise``; ``part`` is what the lower level has beside g, as for :class:`Problem`.
     """
     kind = precision(dtype)
     how: dict[str, Any] = {
@@ -356,6 +367,7 @@ def problem(
         "reading": reading_as(reading),
         "bias": bias,
         "large": large,
+        "part": part,
     }
     made = Problem.__new__(Problem)
     made._recorded = None

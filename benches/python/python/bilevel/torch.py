@@ -87,6 +87,7 @@ def from_torch(
     y: Any,
     *,
     bounds: tuple[float, float] | None = None,
+    part: str | None = None,
     name: str = "own",
 ) -> Problem:
     """A problem of two PyTorch functions of ``x`` and ``y``, each a tensor, a dictionary of tensors or an
@@ -112,6 +113,7 @@ def from_torch(
         (of_x.point, of_y.point),
         sites=(site_of(f), site_of(g)),
         bounds=bounds,
+        part=part,
         name=name,
         data=(of_f, of_g),
     )

@@ -93,11 +93,11 @@ impl Race {
                 given,
             });
         }
-        let reading = entrants[0].given.reading;
-        if let Some(other) = entrants.iter().find(|e| e.given.reading != reading) {
+        let problem = entrants[0].given.problem;
+        if let Some(other) = entrants.iter().find(|e| e.given.problem != problem) {
             let name = &other.of.name;
             return Err(format!(
-                "configuration `{name}`: a race is on one problem: expected how data is read in `base` alone"
+                "configuration `{name}`: a race is on one problem: expected how data is read, and a part, in `base` alone"
             ));
         }
         Ok(Race {
@@ -115,7 +115,7 @@ impl Entrant {
         given.iterations.get_or_insert(iterations);
         given.report_every.get_or_insert(report_every);
         SolveSettings {
-            reading: self.given.reading,
+            problem: self.given.problem,
             seed,
             ..SolveSettings::of(&self.of.problem, &self.of.method, given)
         }

@@ -135,34 +135,62 @@ fn every_linear_solver_has_a_name() {
 }
 
 #[test]
-fn a_constraint_of_the_lower_level_has_its_own_reference() {
-    for inner in [
-        "projected-box:-0.2:0.2",
-        "projected-simplex",
-        "projected-ball:0.5",
-        "soft-threshold:0.3",
-        "fista:projected-box:-0.2:0.2",
+fn a_part_of_the_lower_level_stands_in_records_and_has_its_own_reference() {
+    for (part, inner) in [
+        ("box:-0.2:0.2", "gd"),
+        ("simplex", "gd"),
+        ("ball:0.5", "gd"),
+        ("l1:0.3", "gd"),
+        ("box:-0.2:0.2", "fista"),
     ] {
-        let words = format!("compare --problem scalar --inner {inner} --depth 200 --json");
-        let records = run(&words).code(0).records();
-        let names = names(&records, "strategy");
-        assert!(
-            names.contains(&"aid-step") && !names.contains(&"exact"),
-            "{names:?}"
-        );
-        for r in &records {
-            assert_eq!(r["reference"], "fixed-point", "{r}");
+        let words = format!("compare --problem scalar --part {part} --inner {inner} --depth 200");
+        let all = run(&format!("{words} --json")).code(0).records();
+        let names = names(&all, "strategy");
+        // The threshold is of one level alone.
+        assert_eq!(names.contains(&"bda"), !part.starts_with("l1"), "{names:?}");
+        let more = run(&format!(
+            "{words} --json --strategy aid-step,aid-step-gmres,itd"
+        ));
+        for r in all.iter().chain(&more.code(0).records()) {
+            assert_eq!(
+                (&r["reference"], &r["part"]),
+                (&"exact".into(), &part.into()),
+                "{r}"
+            );
             let error = r["error_vs_exact"].as_f64().expect("a number");
-            let biased = r["strategy"].as_str().unwrap().contains("truncated");
-            assert!(error < 1e-6 || biased, "{inner}: {r}");
+            let strategy = r["strategy"].as_str().unwrap();
+            let biased = strategy.contains("truncated") || strategy == "bda";
+            assert!(error < 1e-6 || biased, "{part}: {r}");
         }
-        let words = format!("compare --problem scalar --inner {inner} --strategy aid-cg");
-        let refused = run(&words).code(2);
+        let shown = run(&format!("{words} --strategy itd")).code(0);
         assert!(
-            refused.err.contains("expected itd or aid-step"),
-            "{refused:?}"
+            shown.out.contains(&format!("beside g: {part}")),
+            "{shown:?}"
         );
     }
+}
+
+/// What `--show-config` prints is read again, and a run goes on with the part that it has.
+#[test]
+fn a_part_is_a_setting_of_the_run() {
+    let folder = Folder::new();
+    let words = "solve --problem scalar --method aid-cg --iterations 3";
+    let shown = run(&format!("{words} --part box:0:0.25 --show-config")).code(0);
+    assert!(shown.out.contains("\npart = \"box:0:0.25\"\n"), "{shown:?}");
+    folder.write("part.toml", &shown.out);
+    let made = folder.run(&format!("{words} --config part.toml --out run --json"));
+    let records = made.code(0).records();
+    assert_eq!(records[0]["header"]["settings"]["part"], "box:0:0.25");
+    // y* is held at 0.25 from x = 0.3 on.
+    assert!(
+        (records[1]["upper"].as_f64().expect("a number") - 0.5 * (0.75f64.powi(2) + 0.09)).abs()
+            < 1e-9
+    );
+    let again = |part: &str| folder.run(&format!("solve --resume run --iterations 5 {part}"));
+    let other = again("--part box:0:0.5").code(2);
+    let line = "the run has part \"box:0:0.25\", not \"box:0:0.5\"";
+    assert!(other.err.contains(line), "{other:?}");
+    assert!(again("").code(0).out.contains("beside g: box:0:0.25"));
 }
 
 #[test]

@@ -152,6 +152,9 @@ fn everything_that_is_listed_can_be_run() {
             "strategy" => {
                 format!("compare --problem quadratic --strategy itd,{name} --depth 3")
             }
+            "part" => {
+                format!("compare --problem quadratic --strategy itd --part {name} --depth 3")
+            }
             "inner" => {
                 format!("compare --problem quadratic --strategy itd --inner {name} --depth 3")
             }
@@ -164,7 +167,7 @@ fn everything_that_is_listed_can_be_run() {
     }
     assert_eq!(
         kinds,
-        BTreeSet::from(["inner", "method", "problem", "strategy"])
+        BTreeSet::from(["inner", "method", "part", "problem", "strategy"])
     );
 }
 

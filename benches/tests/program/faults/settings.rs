@@ -120,10 +120,13 @@ fn a_setting_of_none_of_the_strategies_is_refused() {
             }
             let taken = settings.iter().filter(|s| entry.accepts.contains(&s.key));
             let taken: Vec<String> = taken.map(|s| format!("--{}", s.flag())).collect();
+            let expected = match &taken[..] {
+                [] => "none".to_owned(),
+                taken => format!("one of {}", taken.join(", ")),
+            };
             let words = format!(
-                "--{}: strategy `{name}` has no such setting: expected one of {}",
+                "--{}: strategy `{name}` has no such setting: expected {expected}",
                 setting.flag(),
-                taken.join(", ")
             );
             refused(&folder, &[(&compare(&name, setting), &[&words])]);
         }

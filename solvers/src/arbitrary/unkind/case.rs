@@ -9,7 +9,7 @@ use super::lower::sets::scaled as scaled_set;
 use super::lower::{Constrained, Family, Lower};
 use super::truth::{Solution, Truth};
 use super::upper::Upper;
-use crate::{Bilevel, Constraint, Part, Proximal};
+use crate::{Bilevel, Constraint, FixedPart, Part};
 
 /// A bilevel problem with its point x, its start, and all solutions of its lower level at x.
 ///
@@ -32,19 +32,16 @@ pub struct Case {
     pub x: DVector<f64>,
     /// The start of the lower level.
     pub start: DVector<f64>,
-    /// The set that y is held in, or the threshold that belongs to the lower level, at x; its sum,
-    /// for the simplex of a part, is another.
-    pub set: Option<Proximal>,
-    /// Whether it is the problem's own [part](crate::Part), and no setting of a step.
-    pub is_part: bool,
+    /// The [part](crate::Part) of the lower level, at x; the sum of a simplex may be another.
+    pub set: Option<FixedPart>,
     /// The answer.
     pub truth: Truth,
     constraints: Option<Constrained>,
     frame: Frame,
     lower: Lower,
     upper: Upper,
-    /// The set where u = 0, and the rate by which its size grows with u₀.
-    part: Option<(Proximal, f64)>,
+    /// The part where u = 0, and the rate by which its size grows with u₀.
+    part: Option<(FixedPart, f64)>,
 }
 
 impl Case {
@@ -91,11 +88,8 @@ impl Case {
             (Some(_), _) => (dice.vector(n) * dice.power(1.0, 6.0), "far"),
         };
         let start = frame.y(&z).map(|y| dice.round(y));
-        let part = recipe
-            .grows
-            .and_then(|rate| Some((frame.set(recipe.set?), rate)));
-        let size = part.map_or(1.0, |(_, rate)| (rate * u[0]).exp());
-        let set = recipe.set.map(|set| scaled_set(frame.set(set), size));
+        let part = recipe.set.map(|(set, rate)| (frame.set(set), rate));
+        let set = part.map(|(set, rate)| scaled_set(set, (rate * u[0]).exp()));
         Case {
             seed,
             number,
@@ -106,7 +100,6 @@ impl Case {
             x,
             start,
             set,
-            is_part: part.is_some(),
             truth: frame.truth(own),
             constraints: recipe.constraints,
             frame,
@@ -180,19 +173,18 @@ impl Case {
     }
 
     /// The part of a set, or of a threshold, whose size grows with u₀.
-    fn part_of<T: Real>(&self, set: Proximal, rate: f64) -> Part<T> {
+    fn part_of<T: Real>(&self, set: FixedPart, rate: f64) -> Part<T> {
         let times = |by: f64| self.grown(by, rate);
         match set {
-            Proximal::SoftThreshold { weight } => Part::l1(times(weight)),
-            Proximal::Constraint(Constraint::Simplex) => Part::simplex(times(1.0)),
-            Proximal::Constraint(Constraint::Ball { radius }) => Part::ball(times(radius)),
-            Proximal::Constraint(Constraint::Box { low, high }) if high.is_infinite() => {
+            set if rate == 0.0 => set.into(),
+            FixedPart::L1 { weight } => Part::l1(times(weight)),
+            FixedPart::Set(Constraint::Simplex) => Part::simplex(times(1.0)),
+            FixedPart::Set(Constraint::Ball { radius }) => Part::ball(times(radius)),
+            FixedPart::Set(Constraint::Box { low, high }) if high.is_infinite() => {
                 Part::above(times(low))
             }
-            Proximal::Constraint(Constraint::Box { low, high }) => {
-                Part::between(times(low), times(high))
-            }
-            Proximal::Constraint(Constraint::None) => unreachable!("every one is held"),
+            FixedPart::Set(Constraint::Box { low, high }) => Part::between(times(low), times(high)),
+            FixedPart::Set(Constraint::None) => unreachable!("every one is held"),
         }
     }
 

@@ -6,7 +6,7 @@ use nalgebra::{DMatrix, DVector};
 use super::dice::Dice;
 use super::lower::{Mixing, of};
 use super::truth::{Solution, Truth};
-use crate::{Constraint, Proximal};
+use crate::{Constraint, FixedPart};
 
 /// `u = x/s_x` and `z = Zy`, F and g in units of their own.
 #[derive(Clone, Debug)]
@@ -166,18 +166,18 @@ impl Frame {
     }
 
     /// A set of z, or a threshold beside g in its own unit, as one of y.
-    pub(super) fn set(&self, set: Proximal) -> Proximal {
+    pub(super) fn set(&self, set: FixedPart) -> FixedPart {
         let s = self.unit_y;
         match set {
-            Proximal::Constraint(Constraint::Box { low, high }) => Constraint::Box {
+            FixedPart::Set(Constraint::Box { low, high }) => Constraint::Box {
                 low: low * s,
                 high: high * s,
             }
             .into(),
-            Proximal::Constraint(Constraint::Ball { radius }) => {
+            FixedPart::Set(Constraint::Ball { radius }) => {
                 Constraint::Ball { radius: radius * s }.into()
             }
-            Proximal::SoftThreshold { weight } => Proximal::SoftThreshold {
+            FixedPart::L1 { weight } => FixedPart::L1 {
                 weight: weight * self.of_g / s,
             },
             other => other,

@@ -9,7 +9,7 @@ use super::dice::Dice;
 use super::{Case, Promise};
 use crate::linear::{FixedPoint, Gmres, Minres, Neumann, Nystrom, OneStep, Pcg, Recycled};
 use crate::{
-    Aid, AidStep, Bda, Exact, InnerStep, Itd, Kkt, LowerSolve, Proximal, StepLength, StepSystem,
+    Aid, AidStep, Bda, Exact, FixedPart, InnerStep, Itd, Kkt, LowerSolve, StepLength, StepSystem,
     Strategy,
 };
 
@@ -68,18 +68,6 @@ const SMOOTH: [&str; 38] = [
     "itd-reversible",
 ];
 
-/// Strategies that know a set or a threshold.
-const HELD: [&str; 8] = [
-    "aid-step-tolerance",
-    "aid-step",
-    "aid-step",
-    "aid-step-gmres",
-    "itd",
-    "itd",
-    "itd-tolerance",
-    "bda",
-];
-
 /// Strategies that know a part of the problem.
 const BESIDE: [&str; 20] = [
     "aid-tolerance",
@@ -126,15 +114,14 @@ impl<T: Real> Setting<T> {
         // Another stream than the case's own.
         let mut dice = Dice::new(!case.seed, case.number);
         let kinds: &[&'static str] = match case.set {
-            Some(_) if case.is_part => &BESIDE,
             _ if case.is_constrained() => &CONSTRAINED,
             _ if case.is_map() => &MAPS,
-            Some(_) => &HELD,
+            Some(_) => &BESIDE,
             None => &SMOOTH,
         };
         let kind = match (dice.pick(kinds), case.set) {
             // A threshold belongs to one level alone.
-            ("bda", Some(Proximal::SoftThreshold { .. })) => "itd",
+            ("bda", Some(FixedPart::L1 { .. })) => "itd",
             (kind, _) => kind,
         };
         Setting::of_kind(case, kind, &mut dice)
@@ -218,7 +205,7 @@ impl<T: Real> Setting<T> {
             "aid-tolerance" => {
                 let tolerance = Some(loose(case, dice));
                 let limit = dice.pick(&[None, None, Some(3), Some(30)]);
-                let lower = match dice.below(if case.is_part { 4 } else { 5 }) {
+                let lower = match dice.below(if case.set.is_some() { 4 } else { 5 }) {
                     0 => LowerSolve::Accelerated { tolerance, limit },
                     1..=3 => LowerSolve::Newton { tolerance, limit },
                     _ => LowerSolve::Lbfgs { tolerance, limit },
@@ -355,25 +342,19 @@ fn step(case: &Case, dice: &mut Dice) -> InnerStep {
     if case.is_map() {
         return InnerStep::GradientDescent;
     }
-    if case.is_part {
+    if case.set.is_some() {
         return match dice.chance(0.7) {
             true => InnerStep::GradientDescent,
-            false => InnerStep::Fista(Proximal::Constraint(Default::default())),
+            false => InnerStep::Fista,
         };
     }
-    let Some(set) = case.set else {
-        return match dice.below(10) {
-            0..=4 => InnerStep::GradientDescent,
-            5 => InnerStep::Momentum(beta),
-            6 | 7 => InnerStep::Nesterov(beta),
-            8 => InnerStep::Fista(Proximal::Constraint(Default::default())),
-            _ => InnerStep::Adam {
-                rate: dice.power(-3.0, 0.0),
-            },
-        };
-    };
-    match dice.chance(0.7) {
-        true => InnerStep::Proximal(set),
-        false => InnerStep::Fista(set),
+    match dice.below(10) {
+        0..=4 => InnerStep::GradientDescent,
+        5 => InnerStep::Momentum(beta),
+        6 | 7 => InnerStep::Nesterov(beta),
+        8 => InnerStep::Fista,
+        _ => InnerStep::Adam {
+            rate: dice.power(-3.0, 0.0),
+        },
     }
 }

@@ -35,22 +35,10 @@ pub(crate) fn entries<T: Real>() -> impl Iterator<Item = StrategyEntry<T>> {
             family: Default::default(),
             over_the_run: None,
             make: Box::new(move |call| {
-                expect_smooth(call.name, call.settings)?;
                 let linear = (linear.make)(call)?;
                 Ok(Arc::new(Aid::with(linear).lower(lower(call.settings))))
             }),
         })
-}
-
-/// Refuses steps that solve a lower level with constraints, or one that is not smooth.
-pub(in super::super) fn expect_smooth(name: &str, settings: &Settings) -> Result<(), String> {
-    match settings.inner() {
-        inner if inner.is_proximal() => Err(format!(
-            "`{name}` solves ∇_y g = 0, and steps {inner} another lower level: expected itd or \
-             aid-step"
-        )),
-        _ => Ok(()),
-    }
 }
 
 fn lower(settings: &Settings) -> LowerSolve {

@@ -12,7 +12,7 @@ use crate::hypergradient::StrategyEntry;
 
 use super::Bda;
 
-const ACCEPTS: [&str; 3] = ["depth", "step", "inner"];
+const ACCEPTS: [&str; 2] = ["depth", "step"];
 
 /// `bda`, and its forms.
 pub(crate) fn entries<T: Real>() -> Vec<StrategyEntry<T>> {
@@ -23,7 +23,7 @@ pub(crate) fn entries<T: Real>() -> Vec<StrategyEntry<T>> {
         })
         .descent_with(
             "descent along hypergradients of descent aggregation",
-            &["depth", "step"],
+            &ACCEPTS,
         ),
         form(
             "bda-constant:ALPHA",
@@ -82,13 +82,8 @@ fn form<T: Real, const N: usize>(
 }
 
 fn bda(settings: &Settings) -> Bda {
-    let bda = Bda {
+    Bda {
         lower_length: settings.length(),
         ..Bda::new(settings.depth())
-    };
-    // Of the kinds of step, the constraint alone is the problem's and not the strategy's.
-    match settings.inner() {
-        inner if inner.is_proximal() => bda.inner(inner),
-        _ => bda,
     }
 }

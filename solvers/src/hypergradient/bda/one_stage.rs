@@ -5,8 +5,9 @@ use autodiff::unroll::Memory;
 use autodiff::{Inputs, Real};
 
 use crate::Bilevel;
-use crate::inner::{After, InnerStep};
+use crate::inner::InnerStep;
 use crate::lower::NOTHING;
+use crate::part::After;
 
 use super::super::Strategy;
 use super::super::footprint::{Footprint, loop_bytes};
@@ -115,7 +116,7 @@ impl<T: Real> Strategy<T> for OneStage {
         let ([spare], rest) = rest.split(spares);
         let mut slowest = Slowest::new(dim_y, rest);
 
-        let mut plain = After::of(&bda.inner, None);
+        let mut plain = After::of(None);
         let levels = [&mut **upper, &mut **lower];
         let mut joint = bda.begin(problem, levels, [x, start], t, &mut plain, spare, loops);
         let (lengths, residual) = (joint.lengths, joint.before);

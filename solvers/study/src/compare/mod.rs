@@ -34,14 +34,16 @@ use serde::Serialize;
 use solvers::catalogue::{Entry, Setting, Settings, strategies, strategy};
 use solvers::linear::Cg;
 use solvers::{
-    Aid, AidStep, Bilevel, ConfigError, Estimate, Exact, Itd, Room, StepSystem, Strategy, certify,
+    Aid, AidStep, Bilevel, ConfigError, Estimate, Exact, InnerStep, Itd, Room, StepSystem,
+    Strategy, certify,
 };
 
 use crate::{Refused, Subject};
 
 pub use page::{matrix, table};
 
-/// The strategies that are compared unless others are named.
+/// The strategies that are compared unless others are named, each on the problems that suit it: beside
+/// a part that is no set `bda` is left out.
 pub const DEFAULT: &[&str] = &[
     "exact",
     "itd",
@@ -50,15 +52,6 @@ pub const DEFAULT: &[&str] = &[
     "aid-cg",
     "aid-direct",
     "bda",
-];
-
-/// The strategies that are compared unless others are named, where the lower level is not smooth.
-pub const DEFAULT_PROXIMAL: &[&str] = &[
-    "itd",
-    "itd-checkpointed:10",
-    "itd-truncated:10",
-    "aid-step",
-    "aid-step-gmres",
 ];
 
 /// A strategy chosen at run time.
@@ -149,12 +142,8 @@ pub struct Reference<T: Real> {
 impl<T: Real> Reference<T> {
     /// The closed form where there is one, else [`Exact`]'s answer; where its dense Hessian would be
     /// [dear](Room::is_dear) or too large, that of conjugate gradients, both levels as far as the
-    /// precision goes. Where the steps of `settings` have a projection or a soft threshold, the answer
-    /// of [`AidStep`] instead. Nothing where these do not succeed.
+    /// precision goes. Nothing where these do not succeed.
     pub fn of(subject: &Subject<'_, T>, settings: &Settings) -> Option<Self> {
-        if settings.inner().is_proximal() {
-            return Self::of_step(subject, settings);
-        }
         if let Some(hypergradient) = subject.closed_form() {
             return Some(Reference {
                 hypergradient: hypergradient.clone(),
@@ -175,7 +164,7 @@ impl<T: Real> Reference<T> {
     /// point, if they have one.
     fn of_own_steps(subject: &Subject<'_, T>, settings: &Settings) -> Option<Self> {
         if subject.problem().dim_x() > FORWARD_LIMIT {
-            return Self::of_step(subject, &Settings::NONE);
+            return Self::of_step(subject);
         }
         let itd = Itd::reverse(settings.depth()).memory(Memory::Forward);
         let mut work = subject.problem().workspace();
@@ -188,12 +177,9 @@ impl<T: Real> Reference<T> {
     }
 
     /// The fixed point of the steps, as far as the precision goes.
-    fn of_step(subject: &Subject<'_, T>, settings: &Settings) -> Option<Self> {
-        let aid = AidStep::new(settings.inner()).tolerance(1e3 * T::EPSILON);
-        let mut aid = aid.system(StepSystem::Gmres { restart: 100 });
-        if let Some(length) = settings.step {
-            aid = aid.step(length);
-        }
+    fn of_step(subject: &Subject<'_, T>) -> Option<Self> {
+        let aid = AidStep::new(InnerStep::GradientDescent).tolerance(1e3 * T::EPSILON);
+        let aid = aid.system(StepSystem::Gmres { restart: 100 });
         let mut work = subject.problem().workspace();
         let estimate = aid.hypergradient(subject.problem(), subject.x(), &mut work);
         let estimate = estimate.ok()?;

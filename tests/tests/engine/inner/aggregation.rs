@@ -5,11 +5,11 @@ use autodiff::{Var, objective};
 use models::closed_form;
 use nalgebra::{DMatrix, DVector, dmatrix, dvector};
 use solvers::{
-    At, Bda, Bilevel, Constraint, Descent, Exact, InnerStep, Itd, Method, Optimiser, Schedule,
-    Strategy,
+    At, Bda, Bilevel, Constraint, Descent, Exact, FixedPart, InnerStep, Itd, Method, Optimiser,
+    Schedule, Strategy,
 };
 
-use crate::inner::{close, cube, curved, point, quadratic, run, soft};
+use crate::inner::{beside, close, cube, curved, point, quadratic, run, soft};
 
 fn counterexample() -> Bilevel<f64> {
     closed_form::bda_counterexample().bilevel
@@ -23,21 +23,22 @@ fn root(problem: &Bilevel<f64>, strategy: &dyn Strategy<f64>) -> f64 {
     2.0 * a / (a - b)
 }
 
-fn kinds() -> [InnerStep; 6] {
+fn kinds() -> [(InnerStep, Option<FixedPart>); 6] {
+    let (cube, ball) = (cube(0.05, 0.6), Constraint::Ball { radius: 0.7 });
     [
-        InnerStep::Momentum(0.5),
-        InnerStep::Nesterov(0.5),
-        InnerStep::projected(cube(0.05, 0.6)),
-        InnerStep::projected(Constraint::Simplex),
-        InnerStep::projected(Constraint::Ball { radius: 0.7 }),
-        InnerStep::Fista(cube(0.05, 0.6).into()),
+        (InnerStep::Momentum(0.5), None),
+        (InnerStep::Nesterov(0.5), None),
+        (InnerStep::GradientDescent, Some(cube.into())),
+        (InnerStep::GradientDescent, Some(Constraint::Simplex.into())),
+        (InnerStep::GradientDescent, Some(ball.into())),
+        (InnerStep::Fista, Some(cube.into())),
     ]
 }
 
 #[test]
 fn every_kind_of_step_differentiates_its_own_map() {
-    let (problem, x) = (curved(3), point(3));
-    for inner in kinds() {
+    for (inner, part) in kinds() {
+        let (problem, x) = (beside(curved(3), part), point(3));
         let bda = Bda::new(6).steps(0.2, 0.15).inner(inner.clone());
         let h = run(&problem, &bda, &x).hypergradient;
         let value = |x: &DVector<f64>| run(&problem, &bda, x).upper;
@@ -49,7 +50,7 @@ fn every_kind_of_step_differentiates_its_own_map() {
         }
         for memory in [Memory::Taped, Memory::Truncated { steps: 6 }] {
             let other = run(&problem, &bda.clone().memory(memory), &x).hypergradient;
-            assert_eq!(other, h, "{inner} {memory}");
+            assert_eq!(other, h, "{inner} {part:?} {memory}");
         }
         let forward = run(&problem, &bda.memory(Memory::Forward), &x).hypergradient;
         close(&forward, &h, 1e-13);
@@ -72,15 +73,15 @@ fn momentum_runs_backwards_too() {
 fn without_momentum_it_is_the_plain_step() {
     let problem = counterexample();
     let bda = Bda::new(16).steps(0.7, 0.2);
-    for inner in [
-        InnerStep::Momentum(0.0),
-        InnerStep::Nesterov(0.0),
-        InnerStep::projected(cube(-1e6, 1e6)),
+    for (inner, part) in [
+        (InnerStep::Momentum(0.0), None),
+        (InnerStep::Nesterov(0.0), None),
+        (InnerStep::GradientDescent, Some(cube(-1e6, 1e6).into())),
     ] {
-        let same = bda.clone().inner(inner);
+        let (same, held) = (bda.clone().inner(inner), beside(problem.clone(), part));
         for x in [0.0, 2.0] {
             let (a, b) = (
-                run(&problem, &same, &dvector![x]),
+                run(&held, &same, &dvector![x]),
                 run(&problem, &bda, &dvector![x]),
             );
             close(&a.hypergradient, &b.hypergradient, 1e-13);
@@ -108,21 +109,17 @@ fn accelerated_aggregation_goes_to_one_on_the_counterexample() {
 #[test]
 fn a_projection_moves_the_limit_as_it_must() {
     // y₂ ≤ 0.4 by the box: φ(x) = ½(x − 0.4)² + ½(x − 1)² for x in it above 0.4, so x* = 0.7.
-    let problem = counterexample();
-    let bda = Bda::new(4000)
-        .steps(0.7, 0.2)
-        .inner(InnerStep::projected(cube(-9.0, 9.0)));
+    let problem = beside(counterexample(), Some(cube(-9.0, 9.0).into()));
+    let bda = Bda::new(4000).steps(0.7, 0.2);
     assert!((root(&problem, &bda) - 1.0).abs() < 2e-3);
     let lower = objective(|x: Var, y: Var| 0.5 * y.at(0).square() - x * y.at(0));
     let upper = objective(|x: Var, y: Var| {
         0.5 * (x - y.at(1)).square() + 0.5 * (0.1 * y.at(0) - 0.1).square()
     });
     let problem = Bilevel::new(upper, lower, 1, 2).expect("valid");
-    let held = Bda::new(4000)
-        .steps(0.7, 0.2)
-        .inner(InnerStep::projected(cube(-9.0, 0.4)));
+    let problem = beside(problem, Some(cube(-9.0, 0.4).into()));
     // y₁ = min(x, 0.4), y₂ = min(x, 0.4): at x = 0.7 both are held, and φ' = x − 0.4.
-    let estimate = run(&problem, &held, &dvector![0.7]);
+    let estimate = run(&problem, &bda, &dvector![0.7]);
     assert!((estimate.hypergradient[0] - 0.3).abs() < 1e-3, "{estimate}");
     close(&estimate.y, &dvector![0.4, 0.4], 1e-3);
 }
@@ -240,12 +237,16 @@ fn where_the_lower_level_has_one_solution_there_is_no_advantage() {
 #[test]
 fn what_cannot_be_aggregated_is_refused() {
     let problem = quadratic(&DMatrix::identity(1, 1), &[1.0]);
-    let soft = Bda::new(3).inner(InnerStep::Proximal(soft(0.1)));
+    let threshold = beside(problem.clone(), Some(soft(0.1)));
+    let error = Bda::new(3).suits(&threshold).expect_err("of one level");
+    assert!(
+        error.to_string().contains("expected a set, or itd"),
+        "{error}"
+    );
     let momentum = Bda::new(3).inner(InnerStep::Momentum(0.5));
     for (strategy, part) in [
-        (&soft as &dyn Strategy<f64>, "expected a projection, or itd"),
         (
-            &momentum.one_stage(),
+            &momentum.one_stage() as &dyn Strategy<f64>,
             "its last step is momentum:0.5: expected gd",
         ),
         (

@@ -1,22 +1,25 @@
 //! Lower levels with constraints or a soft threshold, whose hypergradient is known.
 
 use nalgebra::{DMatrix, DVector, dmatrix, dvector};
-use solvers::{AidStep, Constraint, InnerStep, Itd, Proximal, StepSystem, Strategy};
+use solvers::{Aid, AidStep, Constraint, Exact, FixedPart, InnerStep, Itd, StepSystem, Strategy};
 
-use crate::inner::{close, cube, quadratic, run, soft};
+use crate::inner::{beside, close, cube, quadratic, run, soft};
 
 /// Every way to the derivative of the solution agrees with `want`.
 #[track_caller]
-fn all_agree(a: &DMatrix<f64>, c: &[f64], x: &DVector<f64>, h: Proximal, want: &DVector<f64>) {
-    let problem = quadratic(a, c);
-    let step = InnerStep::Proximal(h);
+fn all_agree(a: &DMatrix<f64>, c: &[f64], x: &DVector<f64>, h: FixedPart, want: &DVector<f64>) {
+    let problem = beside(quadratic(a, c), Some(h));
+    let step = AidStep::new(InnerStep::GradientDescent).tolerance(1e-12);
     let gmres = StepSystem::Gmres { restart: 20 };
-    let strategies: [&dyn Strategy<f64>; 5] = [
-        &AidStep::new(step.clone()).tolerance(1e-12),
-        &AidStep::new(step.clone()).tolerance(1e-12).system(gmres),
-        &AidStep::new(InnerStep::Fista(h)).tolerance(1e-12),
-        &Itd::reverse(400).inner(step.clone()),
-        &Itd::reverse(5000).inner(step).tolerance(1e-12),
+    let strategies: [&dyn Strategy<f64>; 8] = [
+        &step,
+        &step.clone().system(gmres),
+        &AidStep::new(InnerStep::Fista).tolerance(1e-12),
+        &Itd::reverse(400),
+        &Itd::reverse(5000).tolerance(1e-12),
+        &Aid::cg(),
+        &Aid::direct(),
+        &Exact,
     ];
     for strategy in strategies {
         let estimate = run(&problem, strategy, x);
@@ -74,8 +77,8 @@ fn a_lasso_is_affine_on_its_support() {
     want[z] += (&inverse * &a_sz).dot(&f_y);
     all_agree(&a, &c, &x, soft(w), &want);
     let estimate = run(
-        &quadratic(&a, &c),
-        &AidStep::new(InnerStep::soft_threshold(w)),
+        &beside(quadratic(&a, &c), Some(soft(w))),
+        &AidStep::new(InnerStep::GradientDescent),
         &x,
     );
     close(&estimate.y, &y, 1e-9);
@@ -179,7 +182,7 @@ fn without_a_constraint_it_is_implicit_differentiation() {
         InnerStep::GradientDescent,
         InnerStep::Momentum(0.5),
         InnerStep::Nesterov(0.5),
-        InnerStep::Fista(Constraint::None.into()),
+        InnerStep::Fista,
     ] {
         for system in [StepSystem::Iteration, StepSystem::Gmres { restart: 3 }] {
             let aid = AidStep::new(inner.clone()).system(system);
@@ -194,10 +197,11 @@ fn without_a_constraint_it_is_implicit_differentiation() {
 fn gmres_ends_in_as_many_iterations_as_there_are_unknowns() {
     let a = DMatrix::from_diagonal(&dvector![0.01, 0.1, 1.0, 2.0]);
     let (c, x) = ([1.0, -1.0, 2.0, 0.5], dvector![0.1, 0.2, 0.3, 0.4]);
-    let aid = AidStep::new(InnerStep::projected(cube(-9.0, 9.0))).tolerance(1e-9);
-    let slow = run(&quadratic(&a, &c), &aid, &x);
+    let problem = beside(quadratic(&a, &c), Some(cube(-9.0, 9.0).into()));
+    let aid = AidStep::new(InnerStep::GradientDescent).tolerance(1e-9);
+    let slow = run(&problem, &aid, &x);
     let aid = aid.system(StepSystem::Gmres { restart: 10 });
-    let fast = run(&quadratic(&a, &c), &aid, &x);
+    let fast = run(&problem, &aid, &x);
     assert!(slow.linear_iterations > 100, "{slow}");
     assert!(fast.linear_iterations <= 4, "{fast}");
     for estimate in [slow, fast] {
@@ -216,8 +220,9 @@ fn single_precision_is_near_double_precision() {
     let lower = objective(|x: Var<f32>, y: Var<f32>| (y - x).norm_squared() * 0.5);
     let upper = objective(|_: Var<f32>, y: Var<f32>| (y - 0.5).norm_squared() * 0.5);
     let problem = solvers::Bilevel::new(upper, lower, 2, 2).expect("valid");
+    let problem = problem.with_part(cube(0.0, 1.0).into()).expect("a part");
     for system in [StepSystem::Iteration, StepSystem::Gmres { restart: 4 }] {
-        let aid = AidStep::new(InnerStep::projected(cube(0.0, 1.0))).system(system);
+        let aid = AidStep::new(InnerStep::GradientDescent).system(system);
         let x = DVector::from_row_slice(&[0.25f32, 3.0]);
         let estimate = aid.hypergradient(&problem, &x, &mut problem.workspace());
         let estimate = estimate.expect("valid");

@@ -11,7 +11,7 @@ mod unhappy;
 
 use autodiff::{Var, objective};
 use nalgebra::{DMatrix, DVector};
-use solvers::{Bilevel, Constraint, Estimate, InnerStep, Proximal, RmsProp, Strategy};
+use solvers::{Bilevel, Constraint, Estimate, FixedPart, InnerStep, RmsProp, Strategy};
 
 /// Lower level ½(y − x)ᵀA(y − x), upper ½‖y − c‖² + ½‖x‖².
 fn quadratic(a: &DMatrix<f64>, c: &[f64]) -> Bilevel<f64> {
@@ -59,25 +59,36 @@ fn close(got: &DVector<f64>, want: &DVector<f64>, tolerance: f64) {
     );
 }
 
-fn soft(weight: f64) -> Proximal {
-    Proximal::SoftThreshold { weight }
+fn soft(weight: f64) -> FixedPart {
+    FixedPart::L1 { weight }
 }
 
 fn cube(low: f64, high: f64) -> Constraint {
     Constraint::Box { low, high }
 }
 
-/// Every kind of step that came with a proximal map, an acceleration or a scaling of its own.
-fn kinds() -> Vec<InnerStep> {
+/// The problem with this part, if there is one.
+#[track_caller]
+fn beside(problem: Bilevel<f64>, part: Option<FixedPart>) -> Bilevel<f64> {
+    match part {
+        Some(part) => problem.with_part(part.into()).expect("a valid part"),
+        None => problem,
+    }
+}
+
+/// Every kind of step with an acceleration or a scaling of its own, and steps beside every kind of part.
+fn kinds() -> Vec<(InnerStep, Option<FixedPart>)> {
+    let (cube, ball) = (cube(0.05, 0.6).into(), Constraint::Ball { radius: 0.7 });
+    let of_sets = |part| (InnerStep::GradientDescent, Some(part));
     vec![
-        InnerStep::Adam { rate: 0.1 },
-        InnerStep::own(RmsProp::new(0.1).eps_root(0.25)),
-        InnerStep::projected(cube(0.05, 0.6)),
-        InnerStep::projected(Constraint::Simplex),
-        InnerStep::projected(Constraint::Ball { radius: 0.7 }),
-        InnerStep::soft_threshold(0.4),
-        InnerStep::Fista(Constraint::None.into()),
-        InnerStep::Fista(cube(0.05, 0.6).into()),
-        InnerStep::Fista(soft(0.4)),
+        (InnerStep::Adam { rate: 0.1 }, None),
+        (InnerStep::own(RmsProp::new(0.1).eps_root(0.25)), None),
+        of_sets(cube),
+        of_sets(Constraint::Simplex.into()),
+        of_sets(ball.into()),
+        of_sets(soft(0.4)),
+        (InnerStep::Fista, None),
+        (InnerStep::Fista, Some(cube)),
+        (InnerStep::Fista, Some(soft(0.4))),
     ]
 }

@@ -4,7 +4,7 @@ use autodiff::{Var, objective};
 use nalgebra::{DVector, dvector};
 use solvers::{Aid, AidStep, Bilevel, Exact, InnerStep, Itd, StepLength, Strategy};
 
-use crate::inner::{close, curved, point, run};
+use crate::inner::{beside, close, curved, point, run};
 
 /// g = Σ ½e^{x_i} y_i² − y_i, F = ½‖y − ½‖², with curvatures h = e^x from 1/10.5 to 1.
 fn spectrum(n: usize) -> (Bilevel<f64>, DVector<f64>) {
@@ -98,16 +98,19 @@ fn what_is_left_of_the_cotangent_is_the_linear_residual() {
 
 #[test]
 fn implicit_and_unrolled_meet_for_every_kind_of_step() {
-    let (problem, x) = (curved(5), point(5));
-    for inner in crate::inner::kinds() {
+    for (inner, part) in crate::inner::kinds() {
+        let (problem, x) = (beside(curved(5), part), point(5));
         let aid = AidStep::new(inner.clone()).tolerance(1e-12);
         if Strategy::<f64>::validate(&aid).is_err() {
             // Adam has no fixed-point map.
             continue;
         }
         let implicit = run(&problem, &aid, &x);
-        assert!(implicit.status.is_success(), "{inner}: {implicit}");
-        let unrolled = run(&problem, &Itd::reverse(2000).inner(inner), &x);
-        close(&implicit.hypergradient, &unrolled.hypergradient, 1e-9);
+        assert!(implicit.status.is_success(), "{inner} {part:?}: {implicit}");
+        let others: [&dyn Strategy<f64>; 2] = [&Itd::reverse(2000).inner(inner), &Exact];
+        for other in others {
+            let other = run(&problem, other, &x);
+            close(&implicit.hypergradient, &other.hypergradient, 1e-9);
+        }
     }
 }

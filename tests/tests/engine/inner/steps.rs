@@ -4,7 +4,7 @@ use autodiff::unroll::Memory;
 use nalgebra::{DMatrix, DVector, dvector};
 use solvers::{Constraint, InnerStep, Itd, RmsProp, Strategy};
 
-use crate::inner::{close, curved, kinds, point, quadratic, run, soft};
+use crate::inner::{beside, close, curved, kinds, point, quadratic, run, soft};
 
 /// Steps of a fixed length: one found anew at each x would be part of the map.
 fn unrolled(inner: InnerStep, depth: usize) -> Itd {
@@ -23,9 +23,9 @@ fn unrolled(inner: InnerStep, depth: usize) -> Itd {
 
 #[test]
 fn every_memory_policy_gives_the_same_bits() {
-    for inner in kinds() {
+    for (inner, part) in kinds() {
         for n in [1, 4] {
-            let (problem, x) = (curved(n), point(n));
+            let (problem, x) = (beside(curved(n), part), point(n));
             let itd = unrolled(inner.clone(), 9);
             let stored = run(&problem, &itd, &x);
             assert!(
@@ -41,7 +41,7 @@ fn every_memory_policy_gives_the_same_bits() {
                 let other = run(&problem, &itd.clone().memory(memory), &x);
                 assert_eq!(
                     other.hypergradient, stored.hypergradient,
-                    "{inner} {memory}"
+                    "{inner} {part:?} {memory}"
                 );
             }
         }
@@ -50,9 +50,9 @@ fn every_memory_policy_gives_the_same_bits() {
 
 #[test]
 fn reverse_mode_is_forward_mode() {
-    for inner in kinds() {
+    for (inner, part) in kinds() {
         for depth in [1, 2, 9] {
-            let (problem, x) = (curved(4), point(4));
+            let (problem, x) = (beside(curved(4), part), point(4));
             let itd = unrolled(inner.clone(), depth);
             let forward = run(&problem, &itd.clone().memory(Memory::Forward), &x);
             close(
@@ -66,8 +66,8 @@ fn reverse_mode_is_forward_mode() {
 
 #[test]
 fn each_step_differentiates_its_own_map() {
-    for inner in kinds() {
-        let (problem, x) = (curved(3), point(3));
+    for (inner, part) in kinds() {
+        let (problem, x) = (beside(curved(3), part), point(3));
         let itd = unrolled(inner.clone(), 6);
         let h = run(&problem, &itd, &x).hypergradient;
         let value = |x: &DVector<f64>| run(&problem, &itd, x).upper;
@@ -83,8 +83,8 @@ fn each_step_differentiates_its_own_map() {
 #[test]
 fn a_truncated_sweep_is_biased() {
     // Not a policy that keeps less for the same answer: the bits above are not so by accident.
-    let (problem, x) = (curved(3), point(3));
-    for inner in kinds() {
+    for (inner, part) in kinds() {
+        let (problem, x) = (beside(curved(3), part), point(3));
         let itd = unrolled(inner.clone(), 9);
         let full = run(&problem, &itd, &x).hypergradient;
         let cut = run(&problem, &itd.memory(Memory::Truncated { steps: 2 }), &x).hypergradient;
@@ -225,22 +225,22 @@ fn fista_keeps_its_rate() {
         1 => -0.25,
         _ => 0.0,
     });
-    let (problem, x) = (quadratic(&a, &vec![0.0; n]), DVector::from_element(n, 1.0));
-    let h = soft(1e-3);
+    let problem = beside(quadratic(&a, &vec![0.0; n]), Some(soft(1e-3)));
+    let x = DVector::from_element(n, 1.0);
     let level = |y: &DVector<f64>| {
         let d = y - &x;
         0.5 * d.dot(&(&a * &d)) + 1e-3 * y.lp_norm(1)
     };
     let best = run(
         &problem,
-        &Itd::reverse(20_000).inner(InnerStep::Fista(h)).step(1.0),
+        &Itd::reverse(20_000).inner(InnerStep::Fista).step(1.0),
         &x,
     )
     .y;
     let mut ahead = 0;
     for k in [1usize, 5, 20, 80, 200] {
         let after = |inner| level(&run(&problem, &Itd::reverse(k).inner(inner).step(1.0), &x).y);
-        let (fast, slow) = (after(InnerStep::Fista(h)), after(InnerStep::Proximal(h)));
+        let (fast, slow) = (after(InnerStep::Fista), after(InnerStep::GradientDescent));
         let bound = 2.0 * best.norm_squared() / ((k + 1) * (k + 1)) as f64;
         assert!(fast - level(&best) <= bound, "{k}: {fast}");
         ahead += usize::from(fast < slow);
@@ -250,10 +250,10 @@ fn fista_keeps_its_rate() {
 
 #[test]
 fn the_first_fista_step_is_a_proximal_step() {
-    let (problem, x) = (curved(3), point(3));
     for h in [soft(0.4), Constraint::Simplex.into()] {
+        let (problem, x) = (beside(curved(3), Some(h)), point(3));
         let one = |inner| run(&problem, &unrolled(inner, 1), &x);
-        let (a, b) = (one(InnerStep::Fista(h)), one(InnerStep::Proximal(h)));
+        let (a, b) = (one(InnerStep::Fista), one(InnerStep::GradientDescent));
         close(&a.y, &b.y, 0.0);
         close(&a.hypergradient, &b.hypergradient, 1e-15);
     }
@@ -271,10 +271,6 @@ fn settings_are_refused_with_the_nearest_that_is_valid() {
         (
             Itd::reverse(3).inner(InnerStep::Nesterov(1.0)),
             "momentum 1: expected a number in [0, 1)",
-        ),
-        (
-            Itd::reverse(3).inner(InnerStep::soft_threshold(-1.0)),
-            "weight -1: expected 0 or",
         ),
         (
             adam.memory(Memory::Reversible),

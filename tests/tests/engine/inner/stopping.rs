@@ -4,7 +4,7 @@ use autodiff::unroll::Memory;
 use nalgebra::{DMatrix, dvector};
 use solvers::{Exact, InnerStep, Itd, Status};
 
-use crate::inner::{close, curved, kinds, point, quadratic, run};
+use crate::inner::{beside, close, curved, kinds, point, quadratic, run};
 
 #[test]
 fn a_loop_ends_where_the_lower_level_is_solved() {
@@ -35,8 +35,8 @@ fn a_loop_ends_where_the_lower_level_is_solved() {
 
 #[test]
 fn it_is_the_loop_of_the_depth_that_it_reached() {
-    let (problem, x) = (curved(4), point(4));
-    for inner in kinds() {
+    for (inner, part) in kinds() {
+        let (problem, x) = (beside(curved(4), part), point(4));
         let itd = Itd::reverse(3000).inner(inner.clone()).tolerance(1e-4);
         let online = run(
             &problem,
@@ -48,16 +48,19 @@ fn it_is_the_loop_of_the_depth_that_it_reached() {
             assert!(online.status.is_success(), "{online}");
         }
         let depth = online.lower_iterations;
-        assert!(depth < 3000, "{inner}: {online}");
+        assert!(depth < 3000, "{inner} {part:?}: {online}");
         let counted = run(&problem, &Itd::reverse(depth).inner(inner.clone()), &x);
-        assert_eq!(online.hypergradient, counted.hypergradient, "{inner}");
+        assert_eq!(
+            online.hypergradient, counted.hypergradient,
+            "{inner} {part:?}"
+        );
         for memory in [Memory::Stored, Memory::Taped] {
             let other = run(&problem, &itd.clone().memory(memory), &x);
             assert_eq!(
                 other.hypergradient, online.hypergradient,
-                "{inner} {memory}"
+                "{inner} {part:?} {memory}"
             );
-            assert_eq!(other.lower_iterations, depth, "{inner} {memory}");
+            assert_eq!(other.lower_iterations, depth, "{inner} {part:?} {memory}");
         }
     }
 }

@@ -4,23 +4,22 @@ use autodiff::{Var, objective};
 use models::closed_form;
 use nalgebra::{DMatrix, DVector, dvector};
 use solvers::{
-    Aid, AidStep, Bilevel, Constraint, InnerStep, Itd, LowerSolve, ProblemError, Status,
-    StepLength, StepSystem, Strategy,
+    AidStep, Bilevel, Constraint, Exact, InnerStep, Itd, ProblemError, Status, StepSystem, Strategy,
 };
 
-use crate::inner::{cube, kinds, quadratic, run, soft};
+use crate::inner::{beside, cube, kinds, quadratic, run, soft};
 
 #[test]
 fn a_step_that_is_too_long_is_divergence() {
     let (a, x) = (DMatrix::from_element(1, 1, 1.0), dvector![0.3]);
-    let problem = quadratic(&a, &[1.0]);
-    for inner in [
-        InnerStep::GradientDescent,
-        InnerStep::Nesterov(0.5),
-        InnerStep::Fista(Constraint::None.into()),
-        InnerStep::projected(cube(-1e9, 1e9)),
-        InnerStep::soft_threshold(1e-3),
+    for (inner, part) in [
+        (InnerStep::GradientDescent, None),
+        (InnerStep::Nesterov(0.5), None),
+        (InnerStep::Fista, None),
+        (InnerStep::GradientDescent, Some(cube(-1e9, 1e9).into())),
+        (InnerStep::GradientDescent, Some(soft(1e-3))),
     ] {
+        let problem = beside(quadratic(&a, &[1.0]), part);
         let itd = Itd::reverse(12).step(4.5).inner(inner.clone());
         let estimate = run(&problem, &itd, &x);
         let diverged = matches!(estimate.status, Status::LowerDiverged { .. });
@@ -41,6 +40,7 @@ fn a_step_that_is_too_long_is_divergence() {
         assert!(!aid.status.is_success(), "{inner}: {}", aid.status);
     }
     // Until numbers end: the loop stops there, and the step is named.
+    let problem = quadratic(&a, &[1.0]);
     for strategy in [
         &Itd::reverse(100_000).step(4.5).tolerance(1e-6) as &dyn Strategy<f64>,
         &AidStep::new(InnerStep::GradientDescent).step(4.5),
@@ -58,18 +58,18 @@ fn a_step_that_is_too_long_is_divergence() {
 fn an_entry_held_in_a_set_cannot_diverge() {
     // The step is too long, and the box holds y: what is left is a residual, and said.
     let problem = quadratic(&DMatrix::from_element(1, 1, 1.0), &[1.0]);
-    let itd = Itd::reverse(31)
-        .step(4.5)
-        .inner(InnerStep::projected(cube(-1.0, 1.0)));
-    let estimate = run(&problem, &itd.tolerance(1e-6), &dvector![0.3]);
+    let problem = beside(problem, Some(cube(-1.0, 1.0).into()));
+    let itd = Itd::reverse(31).step(4.5).tolerance(1e-6);
+    let estimate = run(&problem, &itd, &dvector![0.3]);
     assert!(estimate.lower_residual > 0.1, "{estimate}");
     assert_ne!(estimate.status, Status::Converged);
 }
 
 #[test]
 fn one_step_of_one_entry_is_as_good_as_many() {
-    let problem = quadratic(&DMatrix::from_element(1, 1, 2.0), &[1.0]);
-    for inner in kinds() {
+    let smooth = quadratic(&DMatrix::from_element(1, 1, 2.0), &[1.0]);
+    for (inner, part) in kinds() {
+        let problem = beside(smooth.clone(), part);
         let estimate = run(
             &problem,
             &Itd::reverse(1).inner(inner.clone()),
@@ -84,9 +84,12 @@ fn one_step_of_one_entry_is_as_good_as_many() {
         }
     }
     // On the simplex of one entry y is 1 whatever x is.
-    let held = AidStep::new(InnerStep::projected(Constraint::Simplex));
-    let estimate = run(&problem, &held, &dvector![0.3]);
-    assert_eq!((estimate.y[0], estimate.hypergradient[0]), (1.0, 0.3));
+    let problem = beside(smooth, Some(Constraint::Simplex.into()));
+    let held: [&dyn Strategy<f64>; 2] = [&AidStep::new(InnerStep::GradientDescent), &Exact];
+    for strategy in held {
+        let estimate = run(&problem, strategy, &dvector![0.3]);
+        assert_eq!((estimate.y[0], estimate.hypergradient[0]), (1.0, 0.3));
+    }
 }
 
 #[test]
@@ -120,10 +123,13 @@ fn a_flat_lower_level_has_no_fixed_point_to_differentiate() {
     let lower = objective(|x: Var, y: Var| 0.5 * (y.at(0) - x).square() + 1e-3 * y.at(1));
     let upper = objective(|_: Var, y: Var| 0.5 * (y - 1.0).norm_squared());
     let problem = Bilevel::new(upper, lower, 1, 2).expect("valid");
-    let aid = AidStep::new(InnerStep::projected(cube(0.0, 1.0))).step(0.5);
-    let estimate = run(&problem, &aid, &dvector![0.3]);
-    assert!(estimate.status.is_success(), "{estimate}");
-    assert!((estimate.hypergradient[0] + 0.7).abs() < 1e-9, "{estimate}");
+    let problem = beside(problem, Some(cube(0.0, 1.0).into()));
+    let fixed_point = AidStep::new(InnerStep::GradientDescent).step(0.5);
+    for strategy in [&fixed_point as &dyn Strategy<f64>, &Exact] {
+        let estimate = run(&problem, strategy, &dvector![0.3]);
+        assert!(estimate.status.is_success(), "{estimate}");
+        assert!((estimate.hypergradient[0] + 0.7).abs() < 1e-9, "{estimate}");
+    }
 }
 
 #[test]
@@ -144,9 +150,10 @@ fn nothing_to_differentiate_gives_nothing() {
     // ∇_yF = 0 at the solution: the linear system has the solution 0, and no residual to divide by.
     let problem = quadratic(&DMatrix::identity(2, 2), &[0.3, 0.6]);
     for system in [StepSystem::Iteration, StepSystem::Gmres { restart: 5 }] {
-        let aid = AidStep::new(InnerStep::projected(cube(0.0, 0.5))).system(system);
+        let aid = AidStep::new(InnerStep::GradientDescent).system(system);
         let x = dvector![0.3, 0.6];
         let problem = quadratic(&DMatrix::identity(2, 2), &[0.3, 0.5]);
+        let problem = beside(problem, Some(cube(0.0, 0.5).into()));
         let estimate = run(&problem, &aid.step(1.0), &x);
         assert!(estimate.status.is_success(), "{estimate}");
         assert_eq!(estimate.linear_residual, Some(0.0));
@@ -182,14 +189,6 @@ fn settings_of_the_fixed_point_are_checked() {
         (
             &smooth.system(StepSystem::Gmres { restart: 0 }),
             "restart after 0 iterations: expected at least 1",
-        ),
-        (
-            &Aid::cg().lower(LowerSolve::Steps {
-                depth: 3,
-                inner: InnerStep::Proximal(soft(0.1)),
-                length: StepLength::Auto,
-            }),
-            "expected aid-step or itd",
         ),
     ] {
         let error = strategy.validate().expect_err(part).to_string();

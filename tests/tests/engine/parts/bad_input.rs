@@ -3,11 +3,15 @@
 use autodiff::{Var, objective};
 use nalgebra::{DMatrix, DVector, dvector};
 use solvers::{
-    Aid, AidStep, Bilevel, Descent, Estimator, Exact, Gda, Hoag, InnerStep, Itd, Method, Optimiser,
-    Outer, Part, Schedule, Soba, Strategy,
+    Aid, AidStep, Bilevel, Constraint, Descent, Estimator, Exact, FixedPart, Gda, Hoag, InnerStep,
+    Itd, Method, Optimiser, Outer, Part, Schedule, Soba, Strategy,
 };
 
 use super::{DIMS, Quadratic};
+
+fn cube(low: f64, high: f64) -> Part<f64> {
+    Constraint::Box { low, high }.into()
+}
 
 #[test]
 fn parameters_that_make_no_part_are_a_status_with_the_value() {
@@ -107,6 +111,28 @@ fn parts_of_another_y_are_refused_with_what_was_expected() {
             Part::affine(DMatrix::identity(7, 7), first),
             "b of 1 entries: expected 7",
         ),
+        // Numbers are looked at before there is an x.
+        (
+            FixedPart::L1 { weight: -1.0 }.into(),
+            "weight of |y| = -1: expected 0 or a positive number",
+        ),
+        (
+            Constraint::Ball { radius: f64::NAN }.into(),
+            "radius = NaN: expected a positive number",
+        ),
+        (
+            cube(1.0, 0.0),
+            "high − low = -1: expected the lower bound first",
+        ),
+        (cube(f64::NAN, 0.0), "low = NaN: expected a number"),
+        (
+            cube(f64::INFINITY, f64::INFINITY),
+            "expected the lower bound first",
+        ),
+        (
+            cube(-f64::INFINITY, -f64::INFINITY),
+            "expected the lower bound first",
+        ),
         (Part::blocks(vec![]), "0 blocks: expected at least 1"),
         (
             Part::blocks(vec![(2..5, Part::ball(first)), (4..6, Part::ball(first))]),
@@ -130,8 +156,7 @@ fn what_solves_another_problem_is_refused_in_a_line_that_names_what_does() {
         error
     };
     let adam = InnerStep::Adam { rate: 0.1 };
-    let soft = InnerStep::soft_threshold(0.1);
-    for inner in [adam, InnerStep::Momentum(0.5), soft] {
+    for inner in [adam, InnerStep::Momentum(0.5)] {
         for strategy in [
             &Itd::reverse(3).inner(inner.clone()) as &dyn Strategy<f64>,
             &AidStep::new(inner.clone()),

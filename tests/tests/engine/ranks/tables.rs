@@ -82,7 +82,7 @@ fn tasks_of_own_rows_are_those_of_all_rows() {
                 },
                 seed: 5,
                 bias: problem == "hyper-cleaning",
-                large: false,
+                ..Source::default()
             };
             let made = |own: bool| {
                 let task = named(problem).expect("a problem").task::<f64>(&source(own));

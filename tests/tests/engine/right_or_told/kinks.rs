@@ -118,10 +118,12 @@ fn a_bound_that_nothing_presses_is_named() {
         low: 0.0,
         high: f64::INFINITY,
     };
-    let above = InnerStep::projected(low);
-    let strategies: [&dyn Strategy<f64>; 2] = [
-        &AidStep::new(above.clone()),
-        &Itd::reverse(300).inner(above),
+    let problem = problem.with_part(low.into()).expect("a valid part");
+    let strategies: [&dyn Strategy<f64>; 4] = [
+        &AidStep::new(InnerStep::GradientDescent),
+        &Itd::reverse(300),
+        &Aid::cg(),
+        &Exact,
     ];
     for strategy in strategies {
         let estimate = run(&problem, strategy, &[1.0, 0.0, -1.0]);

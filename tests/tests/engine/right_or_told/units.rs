@@ -4,7 +4,7 @@ use autodiff::{Var, objective};
 use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
 use solvers::{
-    Aid, AidStep, Bda, Bilevel, Constraint, Estimate, InnerStep, Itd, Proximal, StepLength,
+    Aid, AidStep, Bda, Bilevel, Constraint, Estimate, FixedPart, InnerStep, Itd, StepLength,
     solve_lower,
 };
 
@@ -35,7 +35,7 @@ struct Level {
 }
 
 impl Level {
-    fn problem(&self, units: Units) -> Bilevel<f64> {
+    fn problem(&self, units: Units, part: Option<FixedPart>) -> Bilevel<f64> {
         let n = self.x.len();
         let a = self.a.clone();
         let lower = objective(move |x: Var, y: Var| {
@@ -48,15 +48,26 @@ impl Level {
             units.f * (0.5 * (y - 0.7).norm_squared() + 0.1 * x.dot(y))
         });
         let problem = Bilevel::new(upper, lower, n, n).expect("a valid problem");
-        problem.starting_from(&self.start / units.y)
+        let problem = problem.starting_from(&self.start / units.y);
+        match part {
+            Some(part) => problem.with_part(part.into()).expect("a valid part"),
+            None => problem,
+        }
     }
 
     fn estimate(&self, units: Units, strategy: &dyn solvers::Strategy<f64>) -> Estimate<f64> {
-        run(
-            &self.problem(units),
-            strategy,
-            (&self.x / units.x).as_slice(),
-        )
+        self.beside(units, None, strategy)
+    }
+
+    /// Beside this part, in its units.
+    fn beside(
+        &self,
+        units: Units,
+        part: Option<FixedPart>,
+        strategy: &dyn solvers::Strategy<f64>,
+    ) -> Estimate<f64> {
+        let x = &self.x / units.x;
+        run(&self.problem(units, part), strategy, x.as_slice())
     }
 }
 
@@ -88,8 +99,8 @@ fn units() -> impl Strategy<Value = Units> {
     ]
 }
 
-/// The same steps in these units: bounds are in those of y, weights in those of g over y.
-fn kinds(units: Units) -> Vec<InnerStep> {
+/// The same steps and parts in these units: bounds are in those of y, weights in those of g over y.
+fn kinds(units: Units) -> Vec<(InnerStep, Option<FixedPart>)> {
     let cube = Constraint::Box {
         low: -0.2 / units.y,
         high: 0.4 / units.y,
@@ -97,17 +108,19 @@ fn kinds(units: Units) -> Vec<InnerStep> {
     let ball = Constraint::Ball {
         radius: 0.5 / units.y,
     };
-    let weight = 0.3 * units.g * units.y;
+    let l1 = FixedPart::L1 {
+        weight: 0.3 * units.g * units.y,
+    };
     vec![
-        InnerStep::GradientDescent,
-        InnerStep::Momentum(0.5),
-        InnerStep::Nesterov(0.5),
-        InnerStep::Fista(Constraint::None.into()),
-        InnerStep::projected(cube),
-        InnerStep::projected(ball),
-        InnerStep::soft_threshold(weight),
-        InnerStep::Fista(cube.into()),
-        InnerStep::Fista(Proximal::SoftThreshold { weight }),
+        (InnerStep::GradientDescent, None),
+        (InnerStep::Momentum(0.5), None),
+        (InnerStep::Nesterov(0.5), None),
+        (InnerStep::Fista, None),
+        (InnerStep::GradientDescent, Some(cube.into())),
+        (InnerStep::GradientDescent, Some(ball.into())),
+        (InnerStep::GradientDescent, Some(l1)),
+        (InnerStep::Fista, Some(cube.into())),
+        (InnerStep::Fista, Some(l1)),
     ]
 }
 
@@ -146,19 +159,14 @@ proptest! {
 
     #[test]
     fn loops_do_not_know_the_units(level in level(), units in units(), depth in 1..60usize) {
-        for (one, other) in kinds(ONE).into_iter().zip(kinds(units)) {
-            let itd = |inner| Itd::reverse(depth).inner(inner);
-            let base = level.estimate(ONE, &itd(one.clone()));
-            same(one.clone(), units, &base, &level.estimate(units, &itd(other.clone())), 1e-6);
-            let threshold = matches!(
-                one,
-                InnerStep::Proximal(Proximal::SoftThreshold { .. })
-                    | InnerStep::Fista(Proximal::SoftThreshold { .. })
-            );
-            if !threshold {
-                let bda = |inner| Bda::new(depth).inner(inner);
-                let base = level.estimate(ONE, &bda(one.clone()));
-                same(one, units, &base, &level.estimate(units, &bda(other)), 1e-6);
+        for ((inner, one), (_, other)) in kinds(ONE).into_iter().zip(kinds(units)) {
+            let itd = Itd::reverse(depth).inner(inner.clone());
+            let base = level.beside(ONE, one, &itd);
+            same(inner.clone(), units, &base, &level.beside(units, other, &itd), 1e-6);
+            if !matches!(one, Some(FixedPart::L1 { .. })) {
+                let bda = Bda::new(depth).inner(inner.clone());
+                let base = level.beside(ONE, one, &bda);
+                same(inner, units, &base, &level.beside(units, other, &bda), 1e-6);
             }
         }
         let steps = Aid::cg().lower_steps(depth, StepLength::Auto);
@@ -168,13 +176,14 @@ proptest! {
 
     #[test]
     fn solutions_do_not_know_the_units(level in level(), units in units()) {
-        for (one, other) in kinds(ONE).into_iter().zip(kinds(units)) {
-            let base = level.estimate(ONE, &AidStep::new(one.clone()));
+        for ((inner, one), (_, other)) in kinds(ONE).into_iter().zip(kinds(units)) {
+            let aid = AidStep::new(inner.clone());
+            let base = level.beside(ONE, one, &aid);
             // Each ends within 1e-6 of the fixed point.
-            same(one, units, &base, &level.estimate(units, &AidStep::new(other)), 1e-5);
+            same(inner, units, &base, &level.beside(units, other, &aid), 1e-5);
         }
         let solved = |units: Units| {
-            solve_lower(&level.problem(units), &(&level.x / units.x), 1e-10)
+            solve_lower(&level.problem(units, None), &(&level.x / units.x), 1e-10)
         };
         let (base, other) = (solved(ONE), solved(units));
         prop_assert!(base.status.is_success() && other.status.is_success(), "{base:?}\n{other:?}");
@@ -193,8 +202,11 @@ fn accelerated_steps_settle_where_the_curvature_grows() {
         start: DVector::from_element(1, start),
     };
     for start in [0.6, 0.8, 0.95, 1.1, 2.0] {
-        let fista = InnerStep::Fista(Constraint::None.into());
-        for inner in [fista, InnerStep::Nesterov(0.9), InnerStep::Momentum(0.9)] {
+        for inner in [
+            InnerStep::Fista,
+            InnerStep::Nesterov(0.9),
+            InnerStep::Momentum(0.9),
+        ] {
             let estimate = level(start).estimate(ONE, &AidStep::new(inner.clone()));
             assert!(estimate.status.is_success(), "{start}, {inner}: {estimate}");
         }

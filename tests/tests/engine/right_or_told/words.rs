@@ -14,7 +14,10 @@ fn a_start_outside_of_the_domain_is_named_and_no_step_is_blamed() {
     let upper = objective(|_x: Var, y: Var| y.at(1));
     let lower = objective(|x: Var, y: Var| 0.25 * y.xlogx().sum() - x.dot(y));
     let problem = Bilevel::new(upper, lower, 2, 2).expect("a valid problem");
-    let simplex = AidStep::new(InnerStep::projected(Constraint::Simplex));
+    let problem = problem
+        .with_part(Constraint::Simplex.into())
+        .expect("a part");
+    let simplex = AidStep::new(InnerStep::GradientDescent);
     let estimate = run(&problem, &simplex, &[1.0, 0.6]);
     let Status::NonFinite { place } = &estimate.status else {
         panic!("{estimate}");

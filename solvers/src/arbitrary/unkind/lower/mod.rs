@@ -19,7 +19,7 @@ use nalgebra::{DMatrix, DVector};
 use super::dice::Dice;
 use super::truth::Truth;
 use super::upper::Fault;
-use crate::Proximal;
+use crate::FixedPart;
 
 pub(super) use constrained::Constrained;
 use maps::Map;
@@ -47,7 +47,7 @@ pub enum Family {
     Columns,
     /// Factors, systems and determinants of matrices, some of which have none.
     Algebra,
-    /// As [`Sets`](Family::Sets), but the problem's own, with parameters of x.
+    /// As [`Sets`](Family::Sets), with parameters of x.
     Parts,
     /// Constraints between the levels: active, free, weakly active, dependent, without room.
     Constraints,
@@ -101,10 +101,10 @@ impl Family {
             Family::Nowhere => nowhere::draw(dice, dims),
             Family::Separable => separable::draw(dice, dims),
             Family::Degenerate => degenerate::draw(dice, dims),
-            Family::Sets => sets::draw(dice, dims, None),
+            Family::Sets => sets::draw(dice, dims, 0.0),
             Family::Parts => {
                 let rate = dice.between(-0.5, 0.5);
-                sets::draw(dice, dims, Some(rate))
+                sets::draw(dice, dims, rate)
             }
             Family::Domains => domains::draw(dice, dims),
             Family::Columns => Recipe {
@@ -143,10 +143,8 @@ pub(super) struct Recipe {
     pub(super) mixing: Mixing,
     /// Where it starts, if that is not for the case to choose.
     pub(super) start: Option<DVector<f64>>,
-    /// The set or threshold that belongs to it, at u = 0.
-    pub(super) set: Option<Proximal>,
-    /// If it is the problem's own, by which rate its parameters grow with u₀.
-    pub(super) grows: Option<f64>,
+    /// Its part at u = 0, and by which rate the parameters grow with u₀.
+    pub(super) set: Option<(FixedPart, f64)>,
     /// The constraints that it is under.
     pub(super) constraints: Option<Constrained>,
     pub(super) fault: Option<Fault>,
@@ -162,7 +160,6 @@ impl Recipe {
             mixing: Mixing::Any,
             start: None,
             set: None,
-            grows: None,
             constraints: None,
             fault: None,
         }

@@ -5,13 +5,13 @@ use nalgebra::{DMatrix, DVector};
 
 use super::{Dice, Lower, Mixing, Recipe, of};
 use crate::arbitrary::unkind::truth::{Danger, Solution, Truth};
-use crate::{Constraint, Proximal};
+use crate::{Constraint, FixedPart};
 
 /// ½ rᵀAr with r = z − Cu − b, over a set or with a weight on ‖z‖₁, the size of either times
 /// exp(rate · u₀).
 #[derive(Clone, Debug)]
 pub(in super::super) struct Held {
-    set: Proximal,
+    set: FixedPart,
     rate: f64,
     a: DMatrix<f64>,
     c: DMatrix<f64>,
@@ -29,29 +29,26 @@ enum Place {
     High,
 }
 
-/// With parameters that grow with u₀ at the rate `grows`, or constant ones.
-pub(super) fn draw(dice: &mut Dice, (m, n): (usize, usize), grows: Option<f64>) -> Recipe {
+/// With parameters that grow with u₀ at this rate.
+pub(super) fn draw(dice: &mut Dice, (m, n): (usize, usize), rate: f64) -> Recipe {
     let (low, high) = (dice.between(-1.0, 0.0), dice.between(0.25, 1.0));
     let kinds = [
-        ("a box", Proximal::Constraint(Constraint::Box { low, high })),
+        ("a box", FixedPart::Set(Constraint::Box { low, high })),
         (
             "a half-line",
-            Proximal::Constraint(Constraint::Box {
+            FixedPart::Set(Constraint::Box {
                 low: 0.0,
                 high: f64::INFINITY,
             }),
         ),
-        ("the simplex", Proximal::Constraint(Constraint::Simplex)),
-        (
-            "a ball",
-            Proximal::Constraint(Constraint::Ball { radius: high }),
-        ),
-        ("a threshold", Proximal::SoftThreshold { weight: high }),
+        ("the simplex", FixedPart::Set(Constraint::Simplex)),
+        ("a ball", FixedPart::Set(Constraint::Ball { radius: high })),
+        ("a threshold", FixedPart::L1 { weight: high }),
     ];
     let (mut form, set) = dice.pick(&kinds);
     let separable = matches!(
         set,
-        Proximal::Constraint(Constraint::Simplex | Constraint::Ball { .. })
+        FixedPart::Set(Constraint::Simplex | Constraint::Ball { .. })
     );
     // The places of all entries are listed.
     let n = if separable { n } else { n.min(4) };
@@ -62,7 +59,7 @@ pub(super) fn draw(dice: &mut Dice, (m, n): (usize, usize), grows: Option<f64>) 
     };
     let mut lower = Held {
         set,
-        rate: grows.unwrap_or(0.0),
+        rate,
         a: dice.definite(n, decades),
         c: dice.matrix(n, m),
         b: dice.vector(n),
@@ -72,7 +69,7 @@ pub(super) fn draw(dice: &mut Dice, (m, n): (usize, usize), grows: Option<f64>) 
     }
     let mut u = dice.vector(m) * 2.0;
     let mut mixing = match set {
-        Proximal::Constraint(Constraint::Simplex) => Mixing::Own,
+        FixedPart::Set(Constraint::Simplex) => Mixing::Own,
         _ => Mixing::Unit,
     };
     if !separable && dice.chance(0.3) {
@@ -80,31 +77,30 @@ pub(super) fn draw(dice: &mut Dice, (m, n): (usize, usize), grows: Option<f64>) 
         (u, mixing, form) = (DVector::zeros(m), Mixing::Own, weakly(form));
         lower.a = DMatrix::identity(n, n);
         lower.b[0] = match set {
-            Proximal::Constraint(Constraint::Box { low, .. }) => low,
+            FixedPart::Set(Constraint::Box { low, .. }) => low,
             _ => high,
         };
     }
     Recipe {
         mixing,
-        set: Some(set),
-        grows,
+        set: Some((set, rate)),
         ..Recipe::new(form, Lower::Held(lower), u, n)
     }
 }
 
 /// The set with its size, or the weight, times `size`.
-pub(in super::super) fn scaled(set: Proximal, size: f64) -> Proximal {
+pub(in super::super) fn scaled(set: FixedPart, size: f64) -> FixedPart {
     match set {
-        Proximal::Constraint(Constraint::Box { low, high }) => Constraint::Box {
+        FixedPart::Set(Constraint::Box { low, high }) => Constraint::Box {
             low: low * size,
             high: high * size,
         }
         .into(),
-        Proximal::Constraint(Constraint::Ball { radius }) => Constraint::Ball {
+        FixedPart::Set(Constraint::Ball { radius }) => Constraint::Ball {
             radius: radius * size,
         }
         .into(),
-        Proximal::SoftThreshold { weight } => Proximal::SoftThreshold {
+        FixedPart::L1 { weight } => FixedPart::L1 {
             weight: weight * size,
         },
         other => other,
@@ -129,8 +125,8 @@ impl Held {
         let free = &self.c * u + &self.b;
         let size = (self.rate * u[0]).exp();
         match scaled(self.set, size) {
-            Proximal::Constraint(Constraint::Simplex) => self.on_the_simplex(&free, size),
-            Proximal::Constraint(Constraint::Ball { radius }) if free.norm() > radius => {
+            FixedPart::Set(Constraint::Simplex) => self.on_the_simplex(&free, size),
+            FixedPart::Set(Constraint::Ball { radius }) if free.norm() > radius => {
                 let out = free.norm();
                 let along = &free / out;
                 let inward = &self.c - &along * (along.transpose() * &self.c);
@@ -138,7 +134,7 @@ impl Held {
                 slope.column_mut(0).axpy(self.rate * radius, &along, 1.0);
                 Truth::at(along * radius, slope)
             }
-            Proximal::Constraint(Constraint::None | Constraint::Ball { .. }) => {
+            FixedPart::Set(Constraint::None | Constraint::Ball { .. }) => {
                 Truth::at(free, self.c.clone())
             }
             set => Held {
@@ -202,7 +198,7 @@ impl Held {
         let n = free.len();
         // Where an entry is held, and what pulls at a free one beside the quadratic.
         let (held, pull) = match self.set {
-            Proximal::SoftThreshold { weight } => {
+            FixedPart::L1 { weight } => {
                 let held = |p: Place| (p == Place::Middle).then_some(0.0);
                 let pull = |p: Place| if p == Place::Low { -weight } else { weight };
                 (
@@ -210,7 +206,7 @@ impl Held {
                     places.iter().map(|p| pull(*p)).collect(),
                 )
             }
-            Proximal::Constraint(Constraint::Box { low, high }) => {
+            FixedPart::Set(Constraint::Box { low, high }) => {
                 let held = |p: Place| match p {
                     Place::Low => Some(low),
                     Place::Middle => None,
@@ -250,12 +246,12 @@ impl Held {
     fn optimal(&self, place: Place, y: f64, gradient: f64) -> bool {
         let slack = 1e-12;
         match (self.set, place) {
-            (Proximal::SoftThreshold { .. }, Place::Low) => y <= slack,
-            (Proximal::SoftThreshold { .. }, Place::High) => y >= -slack,
-            (Proximal::SoftThreshold { weight }, Place::Middle) => gradient.abs() <= weight + slack,
+            (FixedPart::L1 { .. }, Place::Low) => y <= slack,
+            (FixedPart::L1 { .. }, Place::High) => y >= -slack,
+            (FixedPart::L1 { weight }, Place::Middle) => gradient.abs() <= weight + slack,
             (_, Place::Low) => gradient >= -slack,
             (_, Place::High) => gradient <= slack,
-            (Proximal::Constraint(Constraint::Box { low, high }), Place::Middle) => {
+            (FixedPart::Set(Constraint::Box { low, high }), Place::Middle) => {
                 y >= low - slack && y <= high + slack
             }
             (_, Place::Middle) => true,

@@ -1,25 +1,18 @@
-//! Sets that a variable is kept in.
+//! Sets of numbers that a variable is kept in.
 
+use autodiff::Real;
 use autodiff::kernels::dot;
-use autodiff::{Real, Var};
 
-use super::simplex::{SimplexProjection, above, threshold};
+use crate::part::{above, threshold};
 
-/// A closed convex set that an iterate is projected to: the outer variable by a method, the inner
-/// one by its steps.
-///
-/// The projections of a step are recorded operations, so every strategy that unrolls the step
-/// differentiates them. They are differentiable almost everywhere; what is returned at a kink
-/// stands with each set.
+/// A closed convex set of numbers: the outer variable's, to which a method projects it, or the lower
+/// level's, as a [`Part`](crate::Part) of the problem (`Part::from`).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Constraint {
     /// Every point: nothing is projected.
     #[default]
     None,
     /// Every entry in `low ..= high`; either may be infinite.
-    ///
-    /// The derivative keeps an entry strictly inside, and loses one strictly outside. At a bound
-    /// itself it is ½, as that of [`Var::max`].
     Box {
         /// Lower bound of every entry.
         low: f64,
@@ -28,16 +21,10 @@ pub enum Constraint {
     },
     /// The probability simplex: no entry negative, their sum 1.
     ///
-    /// The derivative is the projection to the face of the entries that stay positive: it takes
-    /// the mean over them off. An entry that becomes 0 exactly counts as one that does not.
-    ///
     /// Reference: J. Duchi et al., Efficient projections onto the l1-ball for learning in high
     /// dimensions, ICML 2008, section 3.
     Simplex,
     /// The Euclidean ball about 0.
-    ///
-    /// The derivative outside is `r/‖v‖ (I − v vᵀ/‖v‖²)`, inside I; on the sphere itself the mean
-    /// of the two.
     Ball {
         /// Its radius r; positive.
         radius: f64,
@@ -84,30 +71,6 @@ impl Constraint {
                         *v *= share;
                     }
                 }
-            }
-        }
-    }
-
-    /// The nearest point of the set as an operation.
-    pub(crate) fn record<T: Real>(self, v: Var<'_, T>) -> Var<'_, T> {
-        match self {
-            Constraint::None => v,
-            Constraint::Box { low, high } => {
-                let above = match low {
-                    f64::NEG_INFINITY => v,
-                    low => v.max(v.scalar(T::of(low))),
-                };
-                match high {
-                    f64::INFINITY => above,
-                    high => above.min(v.scalar(T::of(high))),
-                }
-            }
-            Constraint::Simplex => v.fused(SimplexProjection, &[]),
-            Constraint::Ball { radius } => {
-                // The root of the larger square: ‖v‖ itself has no derivative at 0.
-                let radius = T::of(radius);
-                let squared = v.norm_squared().max(v.scalar(radius * radius));
-                v * (v.scalar(radius) / squared.sqrt())
             }
         }
     }

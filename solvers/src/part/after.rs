@@ -1,45 +1,43 @@
-//! What follows a gradient step on the lower level: nothing, what the kind of step brings, or the
-//! problem's part.
+//! What follows a gradient step on the lower level: nothing, or the problem's part.
 
 use autodiff::kernels::norm;
 use autodiff::{Inputs, Point, Real};
 
-use super::{InnerStep, Proximal, Weak};
+use super::PartPoint;
 use crate::accuracy::solved;
-use crate::part::PartPoint;
 
 /// The length of a step in units of y's rounding below which it is lost in y.
 const ABSORBED: f64 = 1e3;
 
-/// What follows a gradient step on the lower level, in numbers.
+/// What follows a gradient step on the lower level, in numbers: the proximal map of the problem's
+/// part, if it has one.
 #[derive(Debug)]
-pub(crate) enum After<'a, T: Real> {
-    /// What the kind of step brings; nothing for most.
-    Step(Proximal),
-    /// The proximal map of the problem's part.
-    Part(&'a mut PartPoint<T>),
+pub(crate) struct After<'a, T: Real>(Option<&'a mut PartPoint<T>>);
+
+/// How sharply the end of steps is seen.
+pub(crate) struct Sight {
+    /// The length of a step.
+    pub(crate) length: f64,
+    /// The residual where the steps began, by whose rounding an entry counts as something.
+    pub(crate) scale: f64,
+    /// How far y is from the solution, as a part of its size.
+    pub(crate) distance: f64,
 }
 
 impl<'a, T: Real> After<'a, T> {
-    /// Of steps of this kind on a problem with this part, if it has one.
-    pub(crate) fn of(inner: &InnerStep, part: Option<&'a mut PartPoint<T>>) -> Self {
-        match part {
-            Some(part) => After::Part(part),
-            None => After::Step(inner.proximal()),
-        }
+    /// Of a problem with this part, if it has one.
+    pub(crate) fn of(part: Option<&'a mut PartPoint<T>>) -> Self {
+        After(part)
     }
 
     /// The same for a while.
     pub(crate) fn again(&mut self) -> After<'_, T> {
-        match self {
-            After::Step(proximal) => After::Step(*proximal),
-            After::Part(part) => After::Part(part),
-        }
+        After(self.0.as_deref_mut())
     }
 
     /// Whether nothing follows, so that it is a zero of ∇_y g that solves the lower level.
     pub(crate) fn is_nothing(&self) -> bool {
-        matches!(self, After::Step(Proximal::NONE))
+        self.0.is_none()
     }
 
     /// Replaces `y` by `P_s(y − s · ∇_y f)` for a step of this length, the gradient being that of
@@ -49,9 +47,8 @@ impl<'a, T: Real> After<'a, T> {
         for (y, g) in y.iter_mut().zip(point.gradient(1)) {
             *y -= s * *g;
         }
-        match self {
-            After::Step(proximal) => proximal.apply(y, length),
-            After::Part(part) => part.apply(x, y, length),
+        if let Some(part) = &mut self.0 {
+            part.apply(x, y, length);
         }
     }
 
@@ -86,26 +83,24 @@ impl<'a, T: Real> After<'a, T> {
         norm(next).f64() / length
     }
 
-    /// How near (x, y) is to another active set, if that is measured, and in words if it is so near
+    /// How near (x, y) is to another active set, if there are any, and in words if it is so near
     /// that the derivative may be either's. `gradient` is ∇_y g.
     pub(crate) fn settled(
         &mut self,
-        weak: &Weak<'_, T>,
-        [x, y]: [&[T]; 2],
+        at: [&[T]; 2],
         gradient: &[T],
+        sight: Sight,
     ) -> (Option<f64>, Option<String>) {
-        let part = match self {
-            After::Step(proximal) => return (None, weak.entry(*proximal, y, gradient)),
-            After::Part(part) => part,
+        let Some(part) = &mut self.0 else {
+            return (None, None);
         };
-        let margin = {
-            // The rounding of what the gradients at the start were made of.
-            let rounding = 16.0 * T::EPSILON * weak.length * weak.scale;
-            let least = rounding / solved::<T>();
-            part.margin([x, y], gradient, weak.length, least)
-        };
+        // The rounding of what the gradients at the start were made of.
+        let rounding = 16.0 * T::EPSILON * sight.length * sight.scale;
+        let least = rounding / solved::<T>();
+        let margin = part.margin(at, gradient, sight.length, least);
         // It is measured to a third, from a z that is known no better than y.
-        let near = margin.of_size <= 4.0 * weak.nothing();
+        let nothing = solved::<T>().max(sight.distance.min(1e-2));
+        let near = margin.of_size <= 4.0 * nothing;
         let remark = near.then(|| {
             format!(
                 "entry {} of y is within {:.1e} of another active set of the part beside g: the \

@@ -7,7 +7,7 @@ use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Rea
 /// Its derivative is symmetric: with S the entries above τ, it keeps those of S less their mean,
 /// and loses the others. The second derivative is zero almost everywhere. Where an entry equals τ
 /// the derivative jumps; the entry then counts as one outside S.
-pub(crate) struct SimplexProjection;
+pub(super) struct SimplexProjection;
 
 /// The largest entry of `v`, and how far from it the threshold τ with `Σ max(v_i − τ, 0) = 1` lies:
 /// apart, so that nothing cancels far from the origin.
@@ -17,7 +17,7 @@ pub(crate) struct SimplexProjection;
 ///
 /// Reference: C. Michelot, A finite algorithm for finding the projection of a point onto the
 /// canonical simplex of ℝⁿ, 1986.
-pub(super) fn threshold<T: Real>(v: &[T]) -> (T, T) {
+pub(crate) fn threshold<T: Real>(v: &[T]) -> (T, T) {
     let largest = v
         .iter()
         .fold(v.first().copied().unwrap_or(T::zero()), |a, b| {
@@ -42,7 +42,7 @@ pub(super) fn threshold<T: Real>(v: &[T]) -> (T, T) {
 }
 
 /// `max(v − τ, 0)`, and NaN for NaN.
-pub(super) fn above<T: Real>(v: T, (largest, tau): (T, T)) -> T {
+pub(crate) fn above<T: Real>(v: T, (largest, tau): (T, T)) -> T {
     let above = v - largest - tau;
     if above <= T::zero() { T::zero() } else { above }
 }
