@@ -300,6 +300,9 @@ impl<T: Real> OperandAdjoints<'_, T> {
     pub(crate) fn take(&mut self, k: usize) -> Option<(&mut [T], bool)> {
         let program = self.of.program;
         let node = self.targets.of(program, self.of.node.args[k])?;
+        if node.back_in(self.columns.width()).carried {
+            return None; // what came to this operation is there
+        }
         Some(self.adjoints.take(node, self.columns))
     }
 

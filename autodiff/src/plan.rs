@@ -6,6 +6,10 @@
 //! sums have the same terms in the same order. In a block of several directions the columns of a
 //! slice are not consecutive among its operand's, so that there it is copied.
 //!
+//! What comes back to a sum comes back to its terms as it is, so that a term that is used nowhere else
+//! has no place of its own there: it is *carried*, and reads the sum's. So is what something is
+//! subtracted from. (In a block of several directions it is copied.)
+//!
 //! Adjoints are not zeroed before they are added to. A *region* is what a sweep marks as written: the
 //! entries of a node, and of views that are all of it. The first contribution to a region takes the
 //! place of what stood there.
@@ -15,6 +19,7 @@ use std::sync::Arc;
 use crate::inputs::Inputs;
 use crate::program::{Node, Op, Program};
 use crate::real::Real;
+use crate::rules::elementwise::Side;
 use crate::rules::linear::Linear;
 
 /// Where what comes back to a node stands.
@@ -26,6 +31,8 @@ pub(crate) struct Place {
     pub(crate) region: u32,
     /// Whether a part of the operand's entries, or all of them.
     pub(crate) view: bool,
+    /// Whether they are those of the only user, which has nothing to hand on here.
+    pub(crate) carried: bool,
 }
 
 /// A run of a node's entries, where these come back in slices alone.
@@ -57,9 +64,9 @@ pub(crate) fn lay_out<T: Real>(nodes: &mut [Node<T>], output: usize, plain: bool
         plain,
         ..Plan::default()
     };
-    let backs = match plain {
-        true => vec![false; nodes.len()],
-        false => come_back_as_views(nodes, output),
+    let (backs, carried) = match plain {
+        true => (vec![false; nodes.len()], vec![None; nodes.len()]),
+        false => come_back_without_copies(nodes, output),
     };
     for id in 0..nodes.len() {
         let (before, rest) = nodes.split_at_mut(id);
@@ -73,6 +80,7 @@ pub(crate) fn lay_out<T: Real>(nodes: &mut [Node<T>], output: usize, plain: bool
             start,
             region,
             view,
+            carried: false,
         };
         let next = |total: &mut usize| {
             *total += len;
@@ -96,7 +104,7 @@ pub(crate) fn lay_out<T: Real>(nodes: &mut [Node<T>], output: usize, plain: bool
                 };
                 place(of.back.start + from, region, true)
             }
-            None if still => Place::default(),
+            None if still || carried[id].is_some() => Place::default(),
             None => place(next(&mut plan.back_len), own, false),
         };
         node.columns = match back {
@@ -107,6 +115,17 @@ pub(crate) fn lay_out<T: Real>(nodes: &mut [Node<T>], output: usize, plain: bool
             _ if still => Place::default(),
             _ => place(next(&mut plan.columns_len), own, false),
         };
+    }
+    // A user has its place after all that it reads, as its operands' operands must. Its own may be that
+    // of a user in turn. In a block the columns are those of tangents too, which are not carried.
+    for id in (0..nodes.len()).rev() {
+        if let Some(user) = carried[id] {
+            let of = nodes[user].back;
+            nodes[id].back = Place {
+                carried: true,
+                ..of
+            };
+        }
     }
     plan.pieces = pieces(nodes);
     plan
@@ -130,18 +149,28 @@ fn view<T: Real>(node: &Node<T>, before: &[Node<T>]) -> Option<(usize, usize)> {
 }
 
 /// To which nodes what comes back goes straight to the operand: to the only user of all of its
-/// entries, or to slices of it that have none in common.
-fn come_back_as_views<T: Real>(nodes: &[Node<T>], output: usize) -> Vec<bool> {
+/// entries, or to slices of it that have none in common. And to which it comes as it came to their only
+/// user, by that user.
+fn come_back_without_copies<T: Real>(
+    nodes: &[Node<T>],
+    output: usize,
+) -> (Vec<bool>, Vec<Option<usize>>) {
     let mut users: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
     for (id, node) in nodes.iter().enumerate() {
         if node.depends != Inputs::NONE {
             node.args.iter().for_each(|a| users[*a as usize].push(id));
         }
     }
-    let mut views = vec![false; nodes.len()];
+    let (mut views, mut carried) = (vec![false; nodes.len()], vec![None; nodes.len()]);
     for (id, users) in users.iter_mut().enumerate() {
         let len = nodes[id].shape.len();
         let seen = |user: &usize| view(&nodes[*user], nodes).map(|(_, from)| from);
+        if let [user] = users[..]
+            && id != output
+            && is_carried(&nodes[id], &nodes[user], id)
+        {
+            carried[id] = Some(user);
+        }
         if id == output || !users.iter().all(|u| seen(u).is_some()) {
             continue;
         }
@@ -157,7 +186,23 @@ fn come_back_as_views<T: Real>(nodes: &[Node<T>], output: usize) -> Vec<bool> {
             users.iter().for_each(|u| views[*u] = true);
         }
     }
-    views
+    // What comes back to a view stands in its operand's place.
+    let both = views.iter().zip(&mut carried);
+    both.filter(|(view, _)| **view)
+        .for_each(|(_, user)| *user = None);
+    (views, carried)
+}
+
+/// Whether what comes back to `user` comes back to its operand `id` unchanged. Inputs have a place of
+/// their own, which outlasts a sweep.
+fn is_carried<T: Real>(node: &Node<T>, user: &Node<T>, id: usize) -> bool {
+    let side = match user.args[0] as usize == id {
+        true => Side::Left,
+        false => Side::Right,
+    };
+    let unchanged = matches!(user.op, Op::Binary(f) if f.hands_on(side));
+    let own = matches!(node.op, Op::Input | Op::Constant) || node.depends == Inputs::NONE;
+    unchanged && !own && node.shape == user.shape
 }
 
 /// The pieces of every node that comes back in slices.

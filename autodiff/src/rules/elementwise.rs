@@ -196,7 +196,8 @@ unary_table! {
     /// Natural logarithm.
     Ln ln Positive: |a, _| a.ln(), |a, _, _| a.recip(), |a, _, _| -(a * a).recip();
     /// Square root. At 0 the derivative is infinite: see [`smooth_abs`](crate::var::Var::smooth_abs).
-    Sqrt sqrt Positive: |a, _| a.sqrt(), |_, u, _| u.of(0.5) / u, |a, u, _| a.of(-0.25) / (a * u);
+    Sqrt sqrt Positive: |a, _| a.sqrt(), |_, u, _| u.of(0.5) / u,
+        |_, u, _| { let r = u.of(0.5) / u; r.of(-2.0) * r * r * r };
     /// `a²`.
     Square square All: |a, _| a * a, |a, _, _| a + a, |a, _, _| a.of(2.0);
     /// `1/a`.

@@ -11,7 +11,7 @@
 use std::mem::take;
 use std::ops::Range;
 
-use crate::kernels::{add_products, dot};
+use crate::kernels::{add_products, dot, sum};
 use crate::operands::Operands;
 use crate::program::Node;
 use crate::real::Real;
@@ -161,6 +161,14 @@ fn binary_first_block<T: Real>(
     out: &mut [T],
     fresh: bool,
 ) {
+    // To a number that goes with all entries comes their sum.
+    if f.hands_on(by) && out.len() == width && t.len() == pair.len * width {
+        if fresh {
+            out.fill(T::zero());
+        }
+        let columns = t.chunks_exact(pair.len.max(1));
+        return out.iter_mut().zip(columns).for_each(|(o, t)| *o += sum(t));
+    }
     let factors = |at: Range<usize>, w: &mut [T]| {
         let Pair { a, b, .. } = pair.part(at);
         f.first(by, [a, b], &[T::one()], w, true);

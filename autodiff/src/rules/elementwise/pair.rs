@@ -72,6 +72,11 @@ impl Binary {
         }
     }
 
+    /// Whether the derivative by this operand is 1, so that what comes back is handed on as it is.
+    pub(crate) fn hands_on(self, by: Side) -> bool {
+        matches!((self, by), (Binary::Add, _) | (Binary::Sub, Side::Left))
+    }
+
     /// `out = f(a, b)`; here as below an operand of one entry goes with all of the others'.
     #[inline]
     pub(crate) fn eval<T: Real>(self, a: &[T], b: &[T], out: &mut [T]) {

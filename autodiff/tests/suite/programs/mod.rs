@@ -4,6 +4,7 @@ mod blocks;
 mod branches;
 mod builder;
 mod bytes;
+mod carried;
 mod checked;
 mod gradients_inside;
 mod joint;
