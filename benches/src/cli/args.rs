@@ -94,7 +94,7 @@ pub(super) enum Command {
     Race(RaceArgs),
     /// The page of a folder again, from the numbers that are kept in it
     Report(ReportArgs),
-    /// Methods on a task over several seeds: hyper-cleaning, denoising and deblurring
+    /// Methods on a task over several seeds: hyper-cleaning, networks, few shots, denoising, deblurring
     Table(TableArgs),
     /// Problems, strategies and methods by name
     List,
