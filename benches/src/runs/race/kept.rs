@@ -98,18 +98,22 @@ impl Kept {
             path: path.clone(),
             reason,
         };
-        let text = match std::fs::read_to_string(&path) {
-            _ if anew => String::new(),
-            Ok(text) => text,
-            Err(reason) if reason.kind() == ErrorKind::NotFound => String::new(),
+        let bytes = match std::fs::read(&path) {
+            _ if anew => Vec::new(),
+            Ok(bytes) => bytes,
+            Err(reason) if reason.kind() == ErrorKind::NotFound => Vec::new(),
             Err(reason) => return Err(refused(reason)),
         };
-        // A kill may have torn the last line.
-        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+        // A kill may have torn the last line, within a letter too.
+        let end = bytes
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |end| end + 1);
+        let whole = &String::from_utf8_lossy(&bytes[..end]);
         let runs = read(&path, whole, origin)?;
         let open = || {
             let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            file.set_len(whole.len() as u64)?;
+            file.set_len(end as u64)?;
             if whole.is_empty() {
                 file.write_all(Line::text(origin.clone()).as_bytes())?;
             }
