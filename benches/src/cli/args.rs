@@ -94,7 +94,7 @@ pub(super) enum Command {
     Race(RaceArgs),
     /// The page of a folder again, from the numbers that are kept in it
     Report(ReportArgs),
-    /// Methods on a task over several seeds: hyper-cleaning, denoising and deblurring
+    /// Methods on a task over several seeds: hyper-cleaning, networks, few shots, denoising, deblurring
     Table(TableArgs),
     /// Problems, strategies and methods by name
     List,
@@ -127,8 +127,8 @@ pub(super) struct Common {
     /// Folder for records and report.html (demo: the current one; else nothing is written)
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Write into --out though it holds a run or a sweep: what has the same names is lost, and a
-    /// sweep begins anew
+    /// Write into --out though it holds a run, a sweep or a race: what has the same names is lost, and
+    /// a sweep or a race begins anew
     #[arg(long, global = true)]
     pub(super) force: bool,
     /// JSON Lines on standard output, nothing else there
@@ -195,7 +195,7 @@ pub(super) struct SweepArgs {
     pub(super) shards: Option<usize>,
 }
 
-/// A race.
+/// A race; with --out the same command goes on with it.
 #[derive(Clone, Debug, Args)]
 pub(super) struct RaceArgs {
     /// The methods and their settings, in the form of a file of `sweep`, all on one problem

@@ -6,12 +6,15 @@ use super::args::Common;
 use super::escaped;
 use super::failure::{Failure, input};
 use super::output::prepare;
+use crate::runs::race::KEPT;
 use crate::runs::run_folder::{CHECKPOINT, RunFolder, TRACE};
 
 /// The copy of its file that a sweep leaves in its folder.
 pub(super) const SWEEP: &str = "sweep.toml";
 
-/// The folder for the records of a command, if one was asked for: not that of a run or a sweep.
+const ANOTHER: &str = "expected another folder, or --force to write into it all the same";
+
+/// The folder for the records of a command, if one was asked for: not that of a run, a sweep or a race.
 pub(super) fn for_records(common: &Common) -> Result<(), Failure> {
     match &common.out {
         Some(dir) => for_pages(dir, common),
@@ -19,22 +22,15 @@ pub(super) fn for_records(common: &Common) -> Result<(), Failure> {
     }
 }
 
-/// A folder for a page and what it is made from: not that of a run or a sweep.
+/// A folder for a page and what it is made from: not that of a run, a sweep or a race.
 pub(super) fn for_pages(dir: &Path, common: &Common) -> Result<(), Failure> {
-    let holds = run(dir).or(sweep(dir));
-    refuse(
-        dir,
-        common,
-        holds,
-        "expected another folder, or --force to write into it all the same",
-    )?;
+    refuse(dir, common, run(dir).or(sweep(dir)).or(race(dir)), ANOTHER)?;
     prepare(dir)
 }
 
-/// A folder for a run: one without a run or a sweep.
+/// A folder for a run: one without a run, a sweep or a race.
 pub(super) fn for_a_run(dir: &Path, common: &Common) -> Result<RunFolder, Failure> {
-    let another = "expected another folder, or --force to write into it all the same";
-    refuse(dir, common, sweep(dir), another)?;
+    refuse(dir, common, sweep(dir).or(race(dir)), ANOTHER)?;
     prepare(dir)?;
     let folder = take(dir)?;
     let again = format!(
@@ -45,11 +41,17 @@ pub(super) fn for_a_run(dir: &Path, common: &Common) -> Result<RunFolder, Failur
     Ok(folder)
 }
 
-/// A folder for a sweep, or of one that goes on: not that of a run.
+/// A folder for a sweep, or of one that goes on: not that of a run or a race.
 pub(super) fn for_a_sweep(dir: &Path, common: &Common) -> Result<(), Failure> {
-    let another = "expected another folder, or --force to write into it all the same";
-    refuse(dir, common, run(dir), another)?;
+    refuse(dir, common, run(dir).or(race(dir)), ANOTHER)?;
     prepare(dir)
+}
+
+/// A folder for a race, or of one that goes on: not that of a run or a sweep.
+pub(super) fn for_a_race(dir: &Path, common: &Common) -> Result<RunFolder, Failure> {
+    refuse(dir, common, run(dir).or(sweep(dir)), ANOTHER)?;
+    prepare(dir)?;
+    take(dir)
 }
 
 /// Takes a folder, and says so where no lock can keep others out of it.
@@ -100,6 +102,11 @@ fn run(dir: &Path) -> Option<String> {
 /// The sweep that a folder holds, in words.
 fn sweep(dir: &Path) -> Option<String> {
     dir.join(SWEEP).exists().then(|| "a sweep".to_owned())
+}
+
+/// The race that a folder holds, in words.
+fn race(dir: &Path) -> Option<String> {
+    dir.join(KEPT).exists().then(|| "a race".to_owned())
 }
 
 /// Whether two names are of one folder.

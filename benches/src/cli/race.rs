@@ -11,10 +11,10 @@ use super::args::{Common, ProblemArgs, RaceArgs};
 use super::failure::{Failure, input};
 use super::out_folder;
 use super::output::{bar, leave, line, say};
-use super::pages;
+use super::{pages, resume};
 use crate::catalogue::methods::{find, method};
 use crate::catalogue::subject;
-use crate::runs::race::{Entrant, Race, Track};
+use crate::runs::race::{Entrant, Kept, KeptError, Origin, Race, Track};
 
 pub(super) fn run<T: Real>(args: &RaceArgs, common: &Common) -> Result<(), Failure> {
     let (name, text) = match (&args.file, args.track) {
@@ -42,28 +42,44 @@ pub(super) fn run<T: Real>(args: &RaceArgs, common: &Common) -> Result<(), Failu
     if let Some(seeds) = args.seeds {
         race.seeds = (0..seeds as u64).collect();
     }
-    out_folder::for_records(common)?;
+    let mut kept = kept(&race, args, common)?;
+    // Settings that do not fit are found before the first run.
+    let first = race.seeds[0];
+    let of_first = task::<T>(&race, first, common)?;
+    super::say_data(&of_first, common);
+    for entrant in &race.entrants {
+        let made = made(entrant, &of_first, first, (1, 1)).map_err(Failure::Input)?;
+        let begun = made.begin(&of_first.bilevel, of_first.x.clone());
+        begun.map_err(input)?;
+    }
+    let mut task_of = Some(of_first);
     let mut runs = Vec::new();
     let progress = bar(race.seeds.len() * race.entrants.len());
-    for (i, seed) in race.seeds.iter().enumerate() {
-        let task = task::<T>(&race, *seed, common)?;
-        if i == 0 {
-            super::say_data(&task, common);
-            // Settings that do not fit are found before the first run.
-            for entrant in &race.entrants {
-                let made = made(entrant, &task, *seed, (1, 1)).map_err(Failure::Input)?;
-                made.begin(&task.bilevel, task.x.clone()).map_err(input)?;
-            }
-        }
+    for seed in &race.seeds {
         for entrant in &race.entrants {
             progress.set_message(entrant.name.clone());
-            let run = raced(entrant, &task, *seed, args)?;
+            let over = kept.as_ref().and_then(|k| k.run(&entrant.name, *seed));
+            let run = match over.cloned() {
+                Some(run) => run,
+                None => {
+                    let task = match task_of.take() {
+                        Some(task) => task,
+                        None => task(&race, *seed, common)?,
+                    };
+                    let run = raced(entrant, task_of.insert(task), *seed, args)?;
+                    let keep = kept.as_mut().map_or(Ok(()), |k| k.keep(&run));
+                    keep.map_err(input)?;
+                    run
+                }
+            };
             if common.json {
                 progress.suspend(|| run.records.iter().for_each(|r| say(&line(r))));
             }
             runs.push(run);
             progress.inc(1);
         }
+        // The next seed has data of its own.
+        task_of = None;
     }
     progress.finish_and_clear();
     if !common.json {
@@ -105,6 +121,40 @@ pub(super) fn run<T: Real>(args: &RaceArgs, common: &Common) -> Result<(), Failu
             first.failure.as_deref().unwrap_or_default()
         ))),
     }
+}
+
+/// The folder of the race, if one was asked for, with the runs that are over.
+fn kept(race: &Race, args: &RaceArgs, common: &Common) -> Result<Option<Kept>, Failure> {
+    let Some(dir) = &common.out else {
+        return Ok(None);
+    };
+    let data = resume::mark("data", race.entrants[0].of.data.as_deref(), common)?;
+    let data = data.map_or("none".to_owned(), |mark| {
+        format!("of {} bytes and CRC-32 {:08x}", mark.bytes, mark.crc32)
+    });
+    let mut origin: Origin = [
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("dtype", common.dtype.name().to_owned()),
+        ("passes", args.passes.to_string()),
+        ("records", args.records.to_string()),
+        ("data", data),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec();
+    origin.extend(race.origin());
+    let folder = out_folder::for_a_race(dir, common)?;
+    let kept = Kept::open(folder, &origin, common.force).map_err(|e| match e {
+        other @ KeptError::Other { .. } => Failure::Input(format!("--out {other}")),
+        e => input(e),
+    })?;
+    if !kept.is_empty() {
+        let (over, all) = (kept.len(), race.seeds.len() * race.entrants.len());
+        eprintln!(
+            "{}: {over} of {all} runs are over: the race goes on",
+            dir.display()
+        );
+    }
+    Ok(Some(kept))
 }
 
 /// The problem of the race with the data of a seed.

@@ -43,7 +43,11 @@ pub(super) fn origin(
 
 /// The mark of a file, or of the files of a pair or folder. A pipe can be read but once, so no run
 /// that it is of could go on.
-fn mark(what: &str, file: Option<&Path>, common: &Common) -> Result<Option<FileMark>, Failure> {
+pub(super) fn mark(
+    what: &str,
+    file: Option<&Path>,
+    common: &Common,
+) -> Result<Option<FileMark>, Failure> {
     let Some(file) = file else {
         return Ok(None);
     };

@@ -8,7 +8,7 @@ use super::args::{Common, TableArgs};
 use super::failure::Failure;
 use super::out_folder;
 use super::output::{bar, leave, line, plus_minus, say};
-use crate::runs::table::{Record, Summary, summarise};
+use crate::runs::table::{Claimed, Record, Summary, claims, summarise};
 
 pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Failure> {
     let seeds = args.seeds as u64;
@@ -35,6 +35,10 @@ pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Fail
             args.task.name()
         ));
         say(&table("", &columns(&names), &summaries));
+        for Claimed { text, value, holds } in claims(&records) {
+            let mark = if holds { "✓" } else { "✗" };
+            say(&format!("{mark} {text}: {value}"));
+        }
     }
     leave(common, "table.jsonl", &records, None)?;
     match records.iter().find(|r| !r.success) {

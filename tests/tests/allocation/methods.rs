@@ -5,8 +5,8 @@ use nalgebra::{DMatrix, DVector};
 use solvers::sampling::Sampling;
 use solvers::{
     Acceleration, Aid, Amigo, Bilevel, Bome, Bsa, Constants, Descent, Estimator, F2sa, Gda, Hoag,
-    InnerLoops, Isgd, Itd, Maid, Method, Motion, Optimiser, Outer, Pbgd, Pzobo, Rule, Schedule,
-    Series, Soba, StocBio, StochasticAid, Strategy, Sustain, Tfbo, Vrbo,
+    InnerLoops, Isgd, Itd, Maid, Method, Motion, Optimiser, Outer, Pbgd, PbgdFree, Pzobo, Rule,
+    Schedule, Series, Soba, StocBio, StochasticAid, Strategy, Sustain, Tfbo, Vrbo,
 };
 
 use super::ALLOCATIONS;
@@ -109,6 +109,7 @@ fn an_iteration_of_a_method_allocates_nothing() {
         y,
         x,
     };
+    let pbgd_free = PbgdFree { penalty: 4.0, y, x };
     let f2sa = F2sa {
         order: 3,
         penalty: 20.0,
@@ -197,6 +198,7 @@ fn an_iteration_of_a_method_allocates_nothing() {
     }
     let rules = [
         rule(pbgd, n),
+        rule(pbgd_free, n),
         rule(f2sa, n),
         rule(accf2ba, n),
         rule(bome, n),

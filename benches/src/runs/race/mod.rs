@@ -1,11 +1,15 @@
 //! Races: the methods of a file of [`sweep`](crate::runs::sweep) on one problem.
 
+mod kept;
+
 use serde::Deserialize;
 use toml::Value;
 
 use crate::catalogue::methods;
 use crate::catalogue::settings::{Given, SolveSettings};
 use crate::runs::sweep::{Configuration, Sweep};
+
+pub use kept::{KEPT, Kept, KeptError, Origin};
 
 /// The races that are at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -104,6 +108,28 @@ impl Race {
             seeds: sweep.seeds,
             entrants,
         })
+    }
+
+    /// What the runs follow from, as far as the file says it: the problem, the seeds, the methods and the
+    /// settings of each.
+    pub fn origin(&self) -> Origin {
+        let of = &self.entrants[0].of;
+        let names: Vec<&str> = self.entrants.iter().map(|e| &*e.name).collect();
+        let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        let mut origin = vec![
+            ("problem".to_owned(), of.problem.clone()),
+            ("bias".into(), of.bias.to_string()),
+            ("large".into(), of.large.to_string()),
+            ("seeds".into(), seeds.join(", ")),
+            ("methods".into(), names.join(", ")),
+        ];
+        for entrant in &self.entrants {
+            let Entrant { name, of, .. } = entrant;
+            let settings = Value::Table(of.settings.clone());
+            let settings = format!("`{}` {settings}", of.method);
+            origin.push((format!("`{name}` as"), settings.replace('\n', " ")));
+        }
+        origin
     }
 }
 

@@ -10,7 +10,7 @@ use solvers::catalogue::{Family, Settings};
 use solvers::{Itd, Strategy};
 use study::solve;
 
-use super::{Record, values};
+use super::{Kind, Record, values};
 use crate::catalogue::methods::{self, method};
 use crate::catalogue::settings::SolveSettings;
 use crate::catalogue::subject;
@@ -74,12 +74,13 @@ pub(super) fn run<T: Real>(model: Model, seed: u64) -> Result<Vec<Record>, Strin
     let mut records = Vec::new();
     // The methods start from the first of them, with half of each weight; their steps would be too
     // long for noisy samples at full weight.
-    for (name, weight, splits) in [
-        ("noisy", 0.0, splits.clone()),
-        ("validation-only", KEPT, judges),
-        ("clean", KEPT, clean),
+    for (name, kind, weight, splits) in [
+        ("noisy", Kind::Baseline, 0.0, splits.clone()),
+        ("validation-only", Kind::Baseline, KEPT, judges),
+        ("clean", Kind::Bound, KEPT, clean),
     ] {
-        records.push(baseline::<T>(model, name, weight, splits, seed)?);
+        let record = baseline::<T>(model, name, weight, splits, seed)?;
+        records.push(Record { kind, ..record });
     }
     let problem = model.task::<T>(splits, Some(corrupted), seed)?;
     for name in METHODS {
@@ -109,6 +110,7 @@ fn baseline<T: Real>(
     Ok(Record {
         task: model.name(),
         method: name.to_owned(),
+        kind: Kind::Baseline,
         values: measured,
         seed,
         status: estimate.status.code().into(),
@@ -137,6 +139,7 @@ fn of_method<T: Real>(
     Ok(Record {
         task: model.name(),
         method: name.to_owned(),
+        kind: Kind::Method,
         values: values([
             ("test_accuracy", metric("test_accuracy")),
             ("validation_loss", last.upper),

@@ -6,7 +6,7 @@ use nalgebra::DVector;
 use solvers::sampling::{DrawRule, Sampling};
 use solvers::{Isgd, Maid, Method, Schedule, Status};
 
-use super::{Record, values};
+use super::{Kind, Record, values};
 
 /// What is seen of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,7 @@ pub(super) fn run<T: Real>(
     let mut records = vec![Record {
         task: name,
         method: "start".into(),
+        kind: Kind::Baseline,
         values: judge.measure(&problem.x, 0, 0),
         seed,
         status: "start".into(),
@@ -79,6 +80,7 @@ pub(super) fn run<T: Real>(
             records.push(Record {
                 task: name,
                 method: format!("{label} at {budget}"),
+                kind: Kind::Method,
                 values: judge.measure(&end.x, end.computations, end.steps),
                 seed,
                 status: end.status.code().into(),

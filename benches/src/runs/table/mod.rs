@@ -1,7 +1,9 @@
 //! Tables of methods on a task over several seeds.
 
+mod claims;
 mod cleaning;
 mod imaging;
+mod networks;
 
 use std::borrow::Cow;
 
@@ -10,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::spread::Spread;
+pub use claims::{Claimed, claims};
 
 /// The tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -18,6 +21,13 @@ pub enum Table {
     HyperCleaning,
     /// The same with a 64-32-10 network.
     MlpCleaning,
+    /// The learning rates of that network by stage and layer.
+    LearningRates,
+    /// A representation for tasks of five ways and one shot.
+    FewShot,
+    /// The same with five shots.
+    #[value(name = "few-shot-5")]
+    FewShotFive,
     /// Denoising by total variation: isgd against maid at equal computations.
     Denoising,
     /// The same for deblurring.
@@ -30,6 +40,9 @@ impl Table {
         match self {
             Table::HyperCleaning => "hyper-cleaning",
             Table::MlpCleaning => "mlp-cleaning",
+            Table::LearningRates => "learning-rates",
+            Table::FewShot => "few-shot",
+            Table::FewShotFive => "few-shot-5",
             Table::Denoising => "denoising",
             Table::Deblurring => "deblurring",
         }
@@ -43,10 +56,24 @@ impl Table {
         match self {
             Table::HyperCleaning => cleaning::run::<T>(cleaning::Model::Linear, seed),
             Table::MlpCleaning => cleaning::run::<T>(cleaning::Model::Network, seed),
+            Table::LearningRates => networks::run::<T>(networks::Model::Rates, seed),
+            Table::FewShot => networks::run::<T>(networks::Model::FewShot { shots: 1 }, seed),
+            Table::FewShotFive => networks::run::<T>(networks::Model::FewShot { shots: 5 }, seed),
             Table::Denoising => imaging::run::<T>(imaging::Observed::Noisy, budgets, seed),
             Table::Deblurring => imaging::run::<T>(imaging::Observed::Blurred, budgets, seed),
         }
     }
+}
+
+/// What a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What a method has to be better than.
+    Baseline,
+    /// What could be had with more than the methods know.
+    Bound,
+    /// A method.
+    Method,
 }
 
 /// One method on one seed.
@@ -56,6 +83,9 @@ pub struct Record {
     pub task: &'static str,
     /// The method or baseline.
     pub method: String,
+    /// Which of the two.
+    #[serde(skip)]
+    pub kind: Kind,
     /// What was measured, by name.
     #[serde(flatten)]
     pub values: Map<String, Value>,

@@ -9,7 +9,7 @@ use crate::method::{Batches, Begun, MethodEntry, Motion, Rule, State, keeping};
 
 use super::accelerated::Acceleration;
 use super::differences::differences;
-use super::{Named, count_of, outward, plain, whole};
+use super::{Named, count_of, lasting_penalty, outward, plain, whole};
 
 /// F2SA of order p: the hypergradient as a finite difference of first derivatives.
 ///
@@ -212,11 +212,9 @@ pub(super) fn accelerated<T: Real>() -> MethodEntry<T> {
         })
 }
 
-/// A penalty that stays has to be large from the first step on: twenty times what others begin with.
 fn of_fixed(call: &Call<'_>) -> F2sa {
-    let of = of(call, 0.0);
     F2sa {
-        penalty: 20.0 * of.penalty,
-        ..of
+        penalty: lasting_penalty(call.settings),
+        ..of(call, 0.0)
     }
 }

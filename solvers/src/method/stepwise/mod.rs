@@ -11,6 +11,7 @@ mod directions;
 mod estimator;
 mod f2sa;
 mod pbgd;
+mod pbgd_free;
 mod penalty;
 mod pzobo;
 mod recursive;
@@ -30,6 +31,7 @@ pub use bsa::Bsa;
 pub use estimator::Estimator;
 pub use f2sa::F2sa;
 pub use pbgd::Pbgd;
+pub use pbgd_free::PbgdFree;
 pub(super) use penalty::Penalised;
 pub use pzobo::Pzobo;
 pub use series::Series;
@@ -66,6 +68,7 @@ fn average<T: Real>(mean: &mut [T], weight: f64, new: &[T]) {
 pub(super) fn entries<T: Real>() -> Vec<MethodEntry<T>> {
     vec![
         pbgd::entry(),
+        pbgd_free::entry(),
         f2sa::entry(),
         f2sa::fixed(),
         f2sa::accelerated(),
@@ -115,6 +118,11 @@ fn length(settings: &Settings) -> f64 {
 /// Plain steps of that length.
 fn plain(settings: &Settings) -> Motion {
     length(settings).into()
+}
+
+/// A penalty that stays has to be large from the first step on: twenty times what others begin with.
+fn lasting_penalty(settings: &Settings) -> f64 {
+    20.0 * settings.penalty()
 }
 
 /// How x moves.

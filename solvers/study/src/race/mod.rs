@@ -50,7 +50,7 @@ use std::sync::Arc;
 
 use autodiff::Real;
 use nalgebra::DVector;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use solvers::{Bilevel, ConfigError, Method};
 
@@ -76,7 +76,7 @@ pub struct Course {
 }
 
 /// Where a run stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
     /// The problem's name.
     pub problem: String,
@@ -108,7 +108,7 @@ pub struct Record {
 }
 
 /// A run of a method with a seed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
     /// The method's name.
     pub method: String,
@@ -226,5 +226,6 @@ fn objective<T: Real>(problem: &Bilevel<T>, x: &DVector<T>, y: &DVector<T>) -> O
     }
     let near = problem.clone().starting_from(y.clone());
     let (estimate, _) = to_rounding(&near, x, DEPTH)?;
-    Some((estimate.upper, estimate.hypergradient.norm_squared().f64()))
+    let squared = estimate.hypergradient.norm_squared().f64();
+    (estimate.upper.is_finite() && squared.is_finite()).then_some((estimate.upper, squared))
 }
