@@ -179,7 +179,7 @@ fn the_tasks_of_a_learned_start_are_those_of_the_first_column() {
     let made = task("maml", text).unwrap();
     let d = 20 * (2 + 1) + 20 * (20 + 1) + 20 + 1;
     assert_eq!((made.bilevel.dim_x(), made.bilevel.dim_y()), (d, 2 * d));
-    let said = task.read.as_ref().expect("data of the user").to_string();
+    let said = made.read.as_ref().expect("data of the user").to_string();
     assert!(
         said.contains("2 tasks by the first column, of 2 to 3 rows"),
         "{said}"
