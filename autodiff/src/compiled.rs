@@ -4,7 +4,7 @@
 //! `#[inline(never)]` and a crate below has it already. Sweeps, loops, the checker and what records an
 //! operation with rules of its own are so marked where other crates come in, and are named here: the
 //! program and each of the tests then link to them. It is a matter of time to build alone: a mark that
-//! is missing is no error.
+//! is missing is no error. The crate's own tests compile what they use, and leave this out.
 
 use std::hint::black_box;
 

@@ -30,6 +30,7 @@ pub mod arbitrary;
 pub mod argmin;
 pub mod catalogue;
 mod certificate;
+#[cfg(not(test))]
 mod compiled;
 mod constraints;
 mod criteria;

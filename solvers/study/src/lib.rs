@@ -51,6 +51,7 @@ extern crate self as study;
 pub mod check;
 pub mod columns;
 pub mod compare;
+#[cfg(not(test))]
 mod compiled;
 pub mod curves;
 pub mod format;
