@@ -107,7 +107,7 @@ fn a_part_is_beside_g_and_beside_the_g_of_samples_kept_apart() {
             ..Source::default()
         };
         let task = |name| named(name).expect("a problem").task::<f64>(&source);
-        ["scalar", "tv-denoising"].map(|name| task(name).expect("it takes a part"))
+        ["scalar", "foe-denoising"].map(|name| task(name).expect("it takes a part"))
     };
     let simplex = solvers::Constraint::Simplex.into();
     let name = |of: &solvers::Bilevel<f64>| of.part().map(solvers::Part::name);

@@ -147,14 +147,6 @@ mod tests {
         };
         assert_eq!(refuse(&["aid-neumann"], &step), Ok(()));
         assert!(refuse(&["aid-cg"], &step).is_err());
-        for (inner, idle) in [("momentum:0.5", true), ("projected-ball:2", false)] {
-            let inner = Settings {
-                inner: Some(inner.parse().expect("a step")),
-                ..Settings::NONE
-            };
-            assert_eq!(refuse(&["bda"], &inner).is_err(), idle, "{inner:?}");
-        }
-
         let eps = Settings {
             adam_eps: Some(1e-8),
             ..Settings::NONE

@@ -163,7 +163,7 @@ fn lists_and_help_say_which_data_a_problem_takes() {
     let help = folder.run("compare --help").code(0).out;
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        help.contains("a table of targets: ridge, gaussian-process, "),
+        help.contains("a table of targets: maml, ridge, gaussian-process, "),
         "{help}"
     );
     assert!(
