@@ -21,7 +21,9 @@ pub enum Table {
     HyperCleaning,
     /// The same with a 64-32-10 network.
     MlpCleaning,
-    /// The learning rates of that network by stage and layer.
+    /// The weight decays of that network's layers.
+    Mlp,
+    /// Its learning rates by stage and layer.
     LearningRates,
     /// A representation for tasks of five ways and one shot.
     FewShot,
@@ -40,6 +42,7 @@ impl Table {
         match self {
             Table::HyperCleaning => "hyper-cleaning",
             Table::MlpCleaning => "mlp-cleaning",
+            Table::Mlp => "mlp",
             Table::LearningRates => "learning-rates",
             Table::FewShot => "few-shot",
             Table::FewShotFive => "few-shot-5",
@@ -56,6 +59,7 @@ impl Table {
         match self {
             Table::HyperCleaning => cleaning::run::<T>(cleaning::Model::Linear, seed),
             Table::MlpCleaning => cleaning::run::<T>(cleaning::Model::Network, seed),
+            Table::Mlp => networks::run::<T>(networks::Model::Decay, seed),
             Table::LearningRates => networks::run::<T>(networks::Model::Rates, seed),
             Table::FewShot => networks::run::<T>(networks::Model::FewShot { shots: 1 }, seed),
             Table::FewShotFive => networks::run::<T>(networks::Model::FewShot { shots: 5 }, seed),

@@ -1,14 +1,15 @@
 //! Small networks: baselines and methods, each judged by the same training at the x that it came to.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use autodiff::Real;
 use models::data::digits_classes;
-use models::{FewShot, Stages, Task, few_shot, learning_rates};
+use models::{FewShot, Stages, Task, few_shot, learning_rates, mlp};
 use nalgebra::DVector;
 use serde_json::{Map, Value};
 use solvers::catalogue::Settings;
-use solvers::{Aid, Itd, Method, Strategy};
+use solvers::{Aid, Descent, Itd, LowerSolve, Method, Optimiser, Strategy, linear::Cg};
 
 use super::{Kind, Record, values};
 use crate::catalogue::methods::method;
@@ -17,7 +18,9 @@ use crate::catalogue::settings::SolveSettings;
 /// What x is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Model {
-    /// The learning rates of a 64-32-10 network by stage and layer.
+    /// A weight decay for each layer of a 64-32-10 network.
+    Decay,
+    /// Its learning rates by stage and layer.
     Rates,
     /// A representation for five-way tasks of so many shots.
     FewShot {
@@ -34,6 +37,7 @@ const DEPTH: usize = 100;
 impl Model {
     fn task<T: Real>(self, seed: u64) -> Result<Task<T>, String> {
         let task = match self {
+            Model::Decay => mlp(&digits_classes(seed), &HIDDEN, seed),
             Model::Rates => learning_rates(&digits_classes(seed), &HIDDEN, Stages::default(), seed),
             Model::FewShot { shots } => Ok(few_shot(FewShot {
                 shots,
@@ -48,23 +52,27 @@ impl Model {
         match self {
             // x is in the steps: whatever needs ∇_y g = 0 or the penalty of g refuses it.
             Model::Rates => &["itd"],
-            _ => &["itd", "bda", "aid-cg", "gda"],
+            _ => &["itd", "bda", AID, "gda"],
         }
     }
 
     /// What a method is given beside the problem's defaults: chosen on seeds from 100 on.
     fn given(self, name: &str) -> Settings {
         if name == "gda" {
-            // Three times as long is better on those seeds, and runs away on one of the first ten.
-            let (iterations, rate) = (2000, 0.001);
+            let (iterations, rate) = match self {
+                // Three times as long is better on those seeds, and runs away on one of the first ten.
+                Model::FewShot { .. } => (2000, Some(0.001)),
+                _ => (1000, None),
+            };
             return Settings {
                 iterations: Some(iterations),
                 stage_iterations: Some(iterations / 5),
-                rate: Some(rate),
+                rate,
                 ..Settings::NONE
             };
         }
         let (iterations, rate) = match self {
+            Model::Decay => (15, 0.4),
             Model::Rates => (40, 0.1),
             Model::FewShot { .. } => (40, 0.02),
         };
@@ -79,6 +87,7 @@ impl Model {
     /// What is searched in by hand: the entries of x that are moved together, and by how much.
     fn grid(self, dim_x: usize) -> (std::ops::Range<usize>, &'static [f64]) {
         match self {
+            Model::Decay => (0..dim_x, &[-4.0, -3.0, -2.0, -1.0, 1.0]),
             Model::Rates => (0..dim_x, &[-0.7, 0.7, 1.4, 2.1, 2.8]),
             // The ridge.
             Model::FewShot { .. } => (dim_x - 2..dim_x - 1, &[-4.0, -2.0, -1.0, 1.0, 2.0]),
@@ -90,6 +99,7 @@ impl Model {
     fn judged<T: Real>(self, task: &Task<T>, x: &DVector<T>) -> Result<Map<String, Value>, String> {
         let strategy: Box<dyn Strategy<T>> = match self {
             Model::Rates => Box::new(Itd::reverse(DEPTH)),
+            Model::Decay => Box::new(stationary()),
             Model::FewShot { .. } => Box::new(Aid::cg()),
         };
         let estimate = strategy.hypergradient(&task.bilevel, x, &mut task.bilevel.workspace());
@@ -105,6 +115,18 @@ impl Model {
         }
         Ok(judged)
     }
+}
+
+/// Implicit differentiation at a minimiser of a network that L-BFGS goes down to.
+const AID: &str = "aid-cg";
+/// ‖∇_y g‖ at which L-BFGS ends, and its most iterations.
+const LBFGS: (f64, usize) = (1e-4, 1000);
+
+fn stationary() -> Aid<Cg> {
+    Aid::cg().lower(LowerSolve::Lbfgs {
+        tolerance: Some(LBFGS.0),
+        limit: Some(LBFGS.1),
+    })
 }
 
 /// The rows of one seed.
@@ -142,10 +164,21 @@ pub(super) fn run<T: Real>(model: Model, seed: u64) -> Result<Vec<Record>, Strin
             seed,
             ..SolveSettings::of(task.name, name, model.given(name))
         };
-        let made = method::<T>(name, &task, &settings)?;
+        let made = match (model, *name) {
+            (Model::Decay, AID) => by_lbfgs(&settings),
+            _ => method::<T>(name, &task, &settings)?,
+        };
         records.push(of_method(&*made, (model, name), &task, seed)?);
     }
     Ok(records)
+}
+
+/// Descent along implicit hypergradients at what L-BFGS goes down to from the last y.
+fn by_lbfgs<T: Real>(settings: &SolveSettings) -> Arc<dyn Method<T>> {
+    let rate = settings.method.rate();
+    let iterations = settings.method.iterations();
+    let descent = Descent::new(stationary(), Optimiser::Adam { rate }, iterations);
+    Arc::new(descent.warm_start(true))
 }
 
 fn of_method<T: Real>(
