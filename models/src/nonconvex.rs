@@ -70,7 +70,7 @@ pub fn sine_product<T: Real>() -> Task<T> {
 /// The entry of [`sine_product`].
 pub static SINE_PRODUCT: Entry = Entry::new(
     "sine-product",
-    "closed form 10: the same with a kink at x* = 11 pi/4; --inner projected-box:-2:2",
+    "closed form 10: the same with a kink at x* = 11 pi/4; --part box:-2:2",
     ["the outer variable", "the lower variable"],
     make!(|_| Ok(sine_product())),
 );
