@@ -125,7 +125,10 @@ fn scaled(splits: &Splits, given: &mut Given) -> Result<Vec<f64>, DataError> {
     let largest = series.iter().fold(0.0, |m: f64, b| m.max((b - mean).abs()));
     let square = |b: &f64| ((b - mean) / largest).powi(2);
     let deviation = largest * (series.iter().map(square).sum::<f64>() / n as f64).sqrt();
-    if !(deviation > 0.0 && deviation.is_finite()) {
+    // Of a constant series the rounding of its mean is left, which is no scale.
+    let size = series.iter().fold(0.0, |m: f64, b| m.max(b.abs()));
+    let rounding = n as f64 * f64::EPSILON * size;
+    if !(deviation > rounding && deviation.is_finite()) {
         return Err(DataError::Empty {
             file: splits.source.clone(),
             place: "the series".into(),
