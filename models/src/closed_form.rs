@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use autodiff::{Real, Var, objective};
+use autodiff::{Objective, Real, Var, objective};
 use nalgebra::{DMatrix, DVector};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solvers::Constants;
 
-use crate::catalogue::{Defaults, Entry, make};
+use crate::catalogue::{Defaults, Entry, Given, Size, make};
 use crate::task::{Known, Task};
 
 /// A scalar problem's answer: its hypergradient as a function, and its solution.
@@ -16,84 +16,127 @@ pub(crate) fn known<T: Real>(
     solution: f64,
     hypergradient: impl Fn(f64) -> f64 + Send + Sync + 'static,
 ) -> Option<Known<T>> {
+    known_by_entry(1, solution, hypergradient)
+}
+
+/// The answer of a problem whose n entries of x are alike and apart.
+fn known_by_entry<T: Real>(
+    n: usize,
+    solution: f64,
+    hypergradient: impl Fn(f64) -> f64 + Send + Sync + 'static,
+) -> Option<Known<T>> {
     Some(Known {
-        hypergradient: Arc::new(move |x: &DVector<T>| {
-            DVector::from_element(1, T::of(hypergradient(x[0].f64())))
-        }),
-        solution: DVector::from_element(1, T::of(solution)),
+        hypergradient: Arc::new(move |x: &DVector<T>| x.map(|x| T::of(hypergradient(x.f64())))),
+        solution: DVector::from_element(n, T::of(solution)),
     })
 }
 
-/// Problem `bda-counterexample`: F = ½(x − y₂)² + ½(y₁ − 1)², g = ½y₁² − x y₁, x in [−100, 100].
+/// Problem `bda-counterexample`: x has n entries and y = (y₁, y₂) twice as many,
+/// F = ½‖x − y₂‖² + ½‖y₁ − 1‖², g = ½‖y₁‖² − xᵀy₁, each x in [−100, 100].
 ///
 /// The lower level leaves y₂ free: its Hessian is singular. The best of its solutions makes
-/// φ(x) = ½(x − 1)²; the solution is x = 1, y = (1, 1), F = 0. Unrolling from y = 0 leaves y₂ = 0 and
+/// φ(x) = ½‖x − 1‖²; the solution is x = 1, y = (1, 1), F = 0. Unrolling from y = 0 leaves y₂ = 0 and
 /// goes to x = ½.
 ///
-/// Reference: R. Liu et al., ICML 2020, counter-example 1.
+/// # Panics
+/// If n is 0.
+///
+/// # Reference
+/// R. Liu et al., ICML 2020, counter-example 1, which has n = 1.
+#[track_caller]
 #[inline(never)]
-pub fn bda_counterexample<T: Real>() -> Task<T> {
-    let upper = objective(|x: Var<'_, T>, y: Var<'_, T>| aggregated_upper(x, y));
-    let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| aggregated_lower(x, y));
-    Task {
-        bounds: Some((-100.0, 100.0)),
-        known: known(1.0, |x| x - 1.0),
-        ..Task::plain(
-            "bda-counterexample",
-            upper,
-            lower,
-            DVector::from_element(1, T::of(2.0)),
-            2,
-        )
-    }
+pub fn bda_counterexample<T: Real>(n: usize) -> Task<T> {
+    let upper = objective(move |x: Var<'_, T>, y: Var<'_, T>| aggregated_upper(n, x, y));
+    aggregated(
+        "bda-counterexample",
+        n,
+        upper,
+        known_by_entry(n, 1.0, |x| x - 1.0),
+    )
 }
 
 /// The entry of [`bda_counterexample`].
 pub static BDA_COUNTEREXAMPLE: Entry = Entry::new(
     "bda-counterexample",
     "closed form 1: the lower level has many solutions; x* = 1, plain unrolling goes to 1/2",
-    ["the outer variable", "the two lower variables"],
-    make!(|_| Ok(bda_counterexample())),
-);
+    [
+        "the outer variables",
+        "the two halves of the lower variable",
+    ],
+    make!(|given| Ok(bda_counterexample(entries(given)))),
+)
+.with_large();
 
-/// Problem `bda-discriminating`: [`bda_counterexample`] with ½x² added to F, so that each way of
+/// Problem `bda-discriminating`: [`bda_counterexample`] with ½‖x‖² added to F, so that each way of
 /// aggregating ends elsewhere. The solution is x = ½; without aggregation it is 1/3.
+///
+/// # Panics
+/// As that.
+#[track_caller]
 #[inline(never)]
-pub fn bda_discriminating<T: Real>() -> Task<T> {
+pub fn bda_discriminating<T: Real>(n: usize) -> Task<T> {
     let half = T::of(0.5);
     let upper = objective(move |x: Var<'_, T>, y: Var<'_, T>| {
-        aggregated_upper(x, y) + x.norm_squared() * half
+        aggregated_upper(n, x, y) + x.norm_squared() * half
     });
-    let lower = objective(|x: Var<'_, T>, y: Var<'_, T>| aggregated_lower(x, y));
-    Task {
-        bounds: Some((-100.0, 100.0)),
-        known: known(0.5, |x| 2.0 * x - 1.0),
-        ..Task::plain(
-            "bda-discriminating",
-            upper,
-            lower,
-            DVector::from_element(1, T::of(2.0)),
-            2,
-        )
-    }
+    aggregated(
+        "bda-discriminating",
+        n,
+        upper,
+        known_by_entry(n, 0.5, |x| 2.0 * x - 1.0),
+    )
 }
 
 /// The entry of [`bda_discriminating`].
 pub static BDA_DISCRIMINATING: Entry = Entry::new(
     "bda-discriminating",
     "closed form 2: each way of aggregating ends elsewhere; x* = 1/2",
-    ["the outer variable", "the two lower variables"],
-    make!(|_| Ok(bda_discriminating())),
-);
+    [
+        "the outer variables",
+        "the two halves of the lower variable",
+    ],
+    make!(|given| Ok(bda_discriminating(entries(given)))),
+)
+.with_large();
 
-fn aggregated_upper<'r, T: Real>(x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {
-    let half = T::of(0.5);
-    let (first, second) = (y.at(0) - T::one(), x - y.at(1));
-    second.square() * half + first.square() * half
+/// The entries of x of the two.
+fn entries(given: &Given) -> usize {
+    match given.size {
+        Size::Large => 100,
+        _ => 1,
+    }
 }
 
-fn aggregated_lower<'r, T: Real>(x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {
-    y.at(0).square() * T::of(0.5) - x * y.at(0)
+#[track_caller]
+fn aggregated<T: Real>(
+    name: &'static str,
+    n: usize,
+    upper: impl Objective<T>,
+    known: Option<Known<T>>,
+) -> Task<T> {
+    assert!(n > 0, "x of 0 entries: expected at least 1");
+    let half = T::of(0.5);
+    let lower = objective(move |x: Var<'_, T>, y: Var<'_, T>| {
+        let first = y.slice(0, n);
+        first.norm_squared() * half - x.dot(first)
+    });
+    Task {
+        bounds: Some((-100.0, 100.0)),
+        known,
+        ..Task::plain(
+            name,
+            upper,
+            lower,
+            DVector::from_element(n, T::of(2.0)),
+            2 * n,
+        )
+    }
+}
+
+fn aggregated_upper<'r, T: Real>(n: usize, x: Var<'r, T>, y: Var<'r, T>) -> Var<'r, T> {
+    let half = T::of(0.5);
+    let (first, second) = (y.slice(0, n) - T::one(), x - y.slice(n, n));
+    second.norm_squared() * half + first.norm_squared() * half
 }
 
 /// Problem `penalty-bias`: F = ½(y − 1)² + ½x², g = ½(y − x)². The solution is x = ½; a penalty α

@@ -88,7 +88,7 @@ fn newton_and_trust_region_solve_the_lower_level() {
 
 #[test]
 fn trouble_ends_the_run_with_its_status() {
-    let task = closed_form::bda_counterexample();
+    let task = closed_form::bda_counterexample(1);
     let problem = &task.bilevel;
     let strategy = Aid::cg();
     let outer = Outer::new(problem, &strategy);

@@ -57,7 +57,7 @@ fn run(
 
 #[test]
 fn itd_goes_to_one_half_on_the_counterexample() {
-    let task = closed_form::bda_counterexample();
+    let task = closed_form::bda_counterexample(1);
     for depth in [1, 4, 16, 64] {
         let r = 1.0 - 0.8f64.powi(depth);
         let itd = Itd::reverse(depth as usize).step(0.2);
@@ -68,7 +68,7 @@ fn itd_goes_to_one_half_on_the_counterexample() {
 
 #[test]
 fn bda_goes_to_one_on_the_counterexample() {
-    let task = closed_form::bda_counterexample();
+    let task = closed_form::bda_counterexample(1);
     let bda = |depth| Bda::new(depth).steps(0.7, 0.2);
     close(
         at(&task, &bda(16), 0.0).hypergradient[0],
@@ -87,7 +87,7 @@ fn bda_goes_to_one_on_the_counterexample() {
 
 #[test]
 fn a_summable_schedule_stalls_and_is_warned_of() {
-    let task = closed_form::bda_counterexample();
+    let task = closed_form::bda_counterexample(1);
     let schedule = Schedule::Geometric { a: 0.6, decay: 0.9 };
     let stalling = |depth| Bda::new(depth).schedule(schedule).steps(0.1, 0.1);
     let (there, further) = (root(&task, &stalling(256)), root(&task, &stalling(2048)));
@@ -103,7 +103,7 @@ fn a_summable_schedule_stalls_and_is_warned_of() {
 
 #[test]
 fn gda_finds_one_for_every_penalty() {
-    let task = closed_form::bda_counterexample();
+    let task = closed_form::bda_counterexample(1);
     for alpha in [0.5, 1.0, 4.0] {
         // One stage at a constant penalty.
         let gda = Gda::new(20_000, Optimiser::GradientDescent { rate: 0.05 })
@@ -119,7 +119,7 @@ fn gda_finds_one_for_every_penalty() {
 
 #[test]
 fn aid_reports_the_singular_hessian() {
-    let task = closed_form::bda_counterexample();
+    let task = closed_form::bda_counterexample(1);
     // At x = 0 the right-hand side lies in the range of H: only looking further finds the flaw.
     for x in [0.0, 0.3, 2.0] {
         for strategy in [
@@ -144,7 +144,7 @@ fn aid_reports_the_singular_hessian() {
 
 #[test]
 fn each_aggregation_ends_elsewhere() {
-    let task = closed_form::bda_discriminating();
+    let task = closed_form::bda_discriminating(1);
     close(root(&task, &Itd::reverse(400).step(0.5)), 1.0 / 3.0, 1e-12);
     let constant = Bda::new(4000)
         .schedule(Schedule::Constant(0.5))

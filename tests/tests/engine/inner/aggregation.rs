@@ -12,7 +12,7 @@ use solvers::{
 use crate::inner::{beside, close, cube, curved, point, quadratic, run, soft};
 
 fn counterexample() -> Bilevel<f64> {
-    closed_form::bda_counterexample().bilevel
+    closed_form::bda_counterexample(1).bilevel
 }
 
 /// The root of a hypergradient that is linear in x.
@@ -186,7 +186,7 @@ fn an_outer_schedule_is_constant_within_a_loop() {
 #[test]
 fn descent_tells_the_outer_iteration() {
     // At α = 0.5 with equal steps the discriminating variant ends at 1/5; as α falls, at 1/2.
-    let problem = closed_form::bda_discriminating::<f64>().bilevel;
+    let problem = closed_form::bda_discriminating::<f64>(1).bilevel;
     let end = |bda: Bda| {
         let rate = Optimiser::GradientDescent { rate: 0.2 };
         let descent = Descent::new(bda.steps(0.5, 0.5), rate, 80);

@@ -106,7 +106,7 @@ fn a_variable_without_entries_is_refused() {
 
 #[test]
 fn a_flat_lower_level_has_no_fixed_point_to_differentiate() {
-    let problem = closed_form::bda_counterexample::<f64>().bilevel;
+    let problem = closed_form::bda_counterexample::<f64>(1).bilevel;
     for system in [StepSystem::Iteration, StepSystem::Gmres { restart: 5 }] {
         let aid = AidStep::new(InnerStep::GradientDescent)
             .step(0.2)

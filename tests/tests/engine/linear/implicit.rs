@@ -244,7 +244,7 @@ fn statuses_say_what_is_wrong_and_what_to_do() {
 
 #[test]
 fn the_counter_example_is_never_answered_in_silence() {
-    let problem = closed_form::bda_counterexample::<f64>().bilevel;
+    let problem = closed_form::bda_counterexample::<f64>(1).bilevel;
     fn named<L: LinearSolver<f64> + 'static>(linear: L) -> Box<dyn Strategy<f64>> {
         Box::new(Aid::with(linear))
     }

@@ -161,7 +161,7 @@ fn growing_penalties_approach_the_solution() {
 fn many_lower_solutions() {
     for alpha in [0.5, 1.0, 4.0] {
         // The counter-example has x = y = 1 at every penalty.
-        let problem = closed_form::bda_counterexample().bilevel;
+        let problem = closed_form::bda_counterexample(1).bilevel;
         let methods: [&dyn Method<f64>; 2] = [
             &Outer::new(pbgd(alpha), 8000),
             &Outer::new(f2sa(alpha), 2000),
@@ -173,7 +173,7 @@ fn many_lower_solutions() {
             close(y[1], 1.0, 1e-7);
         }
         // With ½x² in F the penalised optimum is that of the scalar problem: α/(1 + 2α).
-        let problem = closed_form::bda_discriminating().bilevel;
+        let problem = closed_form::bda_discriminating(1).bilevel;
         let (_, x, y) = run(&Outer::new(pbgd(alpha), 8000), &problem, &[0.0]);
         let want = alpha / (1.0 + 2.0 * alpha);
         close(x[0], want, 1e-7);
@@ -193,8 +193,8 @@ fn bome_converges_on_closed_forms() {
     };
     for (problem, want) in [
         (closed_form::penalty_bias().bilevel, 0.5),
-        (closed_form::bda_counterexample().bilevel, 1.0),
-        (closed_form::bda_discriminating().bilevel, 0.5),
+        (closed_form::bda_counterexample(1).bilevel, 1.0),
+        (closed_form::bda_discriminating(1).bilevel, 0.5),
     ] {
         let (reports, x, y) = run(&Outer::new(bome, 1800), &problem, &[0.0]);
         assert!((x[0] - want).abs() < 1e-3, "{x:?} {y:?}, expected {want}");
