@@ -6,7 +6,7 @@ use solvers::sampling::Sampling;
 use solvers::{
     Acceleration, Aid, Amigo, Bilevel, Bome, Bsa, Constants, Descent, Estimator, F2sa, Gda, Hoag,
     InnerLoops, Isgd, Itd, Maid, Method, Motion, Optimiser, Outer, Pbgd, PbgdFree, Pzobo, Rule,
-    Schedule, Series, Soba, StocBio, StochasticAid, Strategy, Sustain, Tfbo, Vrbo,
+    Schedule, Series, SlBamm, Soba, StocBio, StochasticAid, Strategy, Sustain, Tfbo, Vrbo,
 };
 
 use super::ALLOCATIONS;
@@ -132,6 +132,11 @@ fn an_iteration_of_a_method_allocates_nothing() {
         y,
         x,
     };
+    let sl_bamm = SlBamm {
+        aggregation: Schedule::InverseRoot { a: 0.5 },
+        y,
+        x,
+    };
     let aid = StochasticAid {
         inner,
         x,
@@ -202,6 +207,7 @@ fn an_iteration_of_a_method_allocates_nothing() {
         rule(f2sa, n),
         rule(accf2ba, n),
         rule(bome, n),
+        rule(sl_bamm, n),
         rule(aid, n),
         rule(soba(Estimator::Plain), n),
         rule(averaged, n),

@@ -17,6 +17,7 @@ mod pzobo;
 mod recursive;
 mod saga;
 mod series;
+mod sl_bamm;
 mod soba;
 mod stocbio;
 mod sustain;
@@ -35,6 +36,7 @@ pub use pbgd_free::PbgdFree;
 pub(super) use penalty::Penalised;
 pub use pzobo::Pzobo;
 pub use series::Series;
+pub use sl_bamm::SlBamm;
 pub use soba::Soba;
 pub use stocbio::StocBio;
 pub use sustain::Sustain;
@@ -73,6 +75,7 @@ pub(super) fn entries<T: Real>() -> Vec<MethodEntry<T>> {
         f2sa::fixed(),
         f2sa::accelerated(),
         bome::entry(),
+        sl_bamm::entry(),
         aid::entry(),
         soba::plain(),
         soba::averaged(),

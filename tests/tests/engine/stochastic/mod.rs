@@ -1,5 +1,6 @@
 //! Mini-batches, stochastic methods and first-order methods.
 
+mod aggregated;
 mod batches;
 mod draws;
 mod estimators;
