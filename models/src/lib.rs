@@ -23,6 +23,7 @@ pub mod closed_form;
 mod constrained;
 mod curvatures;
 pub mod data;
+mod data_selection;
 mod dataset;
 mod deep_equilibrium;
 mod design;
@@ -59,6 +60,7 @@ use closed_form::{BDA_COUNTEREXAMPLE, BDA_DISCRIMINATING, PENALTY_BIAS, QUADRATI
 use stability::{ORTHOGONAL_MAP, RIDGE_PRIOR};
 
 pub use constrained::{CONSTRAINED, constrained};
+pub use data_selection::{MOST_SELECTING, data_selection};
 pub use dataset::Dataset;
 pub use deep_equilibrium::{DEEP_EQUILIBRIUM, deep_equilibrium};
 pub use few_shot::{FEW_SHOT, FewShot, few_shot, few_shot_on};

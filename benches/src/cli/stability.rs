@@ -43,6 +43,11 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
                 .map_err(|e| Failure::Input(format!("--schedule: {e}")))
         })
         .collect::<Result<_, _>>()?;
+    let (toy, most) = (args.problem.name(), args.problem.most());
+    if let Some(n) = args.samples.iter().find(|n| **n > most) {
+        let reason = format!("--samples {n}: expected at most {most} of {toy}");
+        return Err(Failure::Input(reason));
+    }
     let seeds = args.seeds as u64;
     let seeds: Vec<u64> = (0..seeds).map(|i| common.seed.wrapping_add(i)).collect();
     out_folder::for_records(common)?;

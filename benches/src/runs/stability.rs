@@ -2,7 +2,7 @@
 //! sample.
 
 use autodiff::Real;
-use models::{Task, stability};
+use models::{MOST_SELECTING, Task, data_selection, stability};
 use nalgebra::DVector;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -10,7 +10,7 @@ use rand_chacha::rand_core::Rng;
 use rayon::prelude::*;
 use serde::Serialize;
 use solvers::sampling::Sampling;
-use solvers::{Method, Outer, Schedule, StochasticAid};
+use solvers::{Constraint, Method, Outer, Schedule, StochasticAid};
 
 use super::flatness::Flatness;
 use super::spread::Spread;
@@ -22,6 +22,8 @@ pub enum Toy {
     RidgePrior,
     /// A near-orthogonal 10 x 10 map: the published toy.
     OrthogonalMap,
+    /// Weights of digits of which half have labels drawn at random.
+    DataSelection,
 }
 
 impl Toy {
@@ -30,6 +32,15 @@ impl Toy {
         match self {
             Toy::RidgePrior => stability::RIDGE_PRIOR.row.name,
             Toy::OrthogonalMap => stability::ORTHOGONAL_MAP.row.name,
+            Toy::DataSelection => "data-selection",
+        }
+    }
+
+    /// The most validation samples that it can have.
+    pub fn most(self) -> usize {
+        match self {
+            Toy::RidgePrior | Toy::OrthogonalMap => usize::MAX,
+            Toy::DataSelection => MOST_SELECTING,
         }
     }
 
@@ -37,6 +48,7 @@ impl Toy {
         match self {
             Toy::RidgePrior => stability::ridge_prior(n, seed, swapped),
             Toy::OrthogonalMap => stability::orthogonal_map(n, seed, swapped),
+            Toy::DataSelection => data_selection(n, seed, swapped),
         }
     }
 
@@ -44,7 +56,7 @@ impl Toy {
     fn inner_lengths(self) -> (f64, f64) {
         match self {
             Toy::RidgePrior => (0.1, 0.2),
-            Toy::OrthogonalMap => (0.05, 0.01),
+            Toy::OrthogonalMap | Toy::DataSelection => (0.05, 0.01),
         }
     }
 }
@@ -81,6 +93,9 @@ pub struct Record {
     pub train_loss: f64,
     /// The difference of the two: test less train.
     pub train_gap: f64,
+    /// The accuracy on test samples in percent, of problems with classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_accuracy: Option<f64>,
     /// How the runs ended, in a word.
     pub status: &'static str,
     /// The status in a sentence.
@@ -92,6 +107,9 @@ pub struct Record {
 }
 
 /// One record for each schedule, number of samples and seed, in this order.
+///
+/// # Panics
+/// If there are more samples than the problem can [have](Toy::most).
 pub fn run<T: Real>(
     experiment: Experiment,
     schedules: &[Schedule],
@@ -129,6 +147,7 @@ fn pair<T: Real>(experiment: Experiment, schedule: Schedule, n: usize, seed: u64
     let (at, status) = ([end.x.as_slice(), end.y.as_slice()], &end.status);
     let train_loss = problem.bilevel.upper().point().value(&at).f64();
     let test_loss = (problem.metrics[0].measure)(&end.x, &end.y);
+    let test_accuracy = problem.metrics.get(1).map(|m| (m.measure)(&end.x, &end.y));
     let distance = (&end.x - &other.x).norm().f64();
     let status = if status.is_success() {
         &other.status
@@ -145,6 +164,7 @@ fn pair<T: Real>(experiment: Experiment, schedule: Schedule, n: usize, seed: u64
         test_loss,
         train_loss,
         train_gap: test_loss - train_loss,
+        test_accuracy,
         status: status.code(),
         message: status.to_string(),
         success: status.is_success(),
@@ -172,9 +192,13 @@ fn solve<T: Real>(
         z,
         averaging: 0.9,
     };
+    let held = problem
+        .bounds
+        .map(|(low, high)| Constraint::Box { low, high });
     let method = Outer::new(rule, experiment.steps)
         .sampling(Sampling::new(seed))
-        .report_every(experiment.steps);
+        .report_every(experiment.steps)
+        .constraint(held.unwrap_or(Constraint::None));
     let mut run = method
         .begin(&problem.bilevel, problem.x.clone())
         .expect("settings that were checked");

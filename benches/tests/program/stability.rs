@@ -81,6 +81,32 @@ fn the_published_toy_runs() {
     assert!(records[0].success && records[0].test_loss.is_finite());
 }
 
+/// Weights stay in [0, 1], and accuracies are told beside losses.
+#[test]
+fn data_selection_runs() {
+    let toy = Toy::DataSelection;
+    let experiment = Experiment {
+        toy,
+        ..experiment(40)
+    };
+    let records = run::<f64>(
+        experiment,
+        &[Schedule::Constant(50.0)],
+        &[5],
+        &[0, 1],
+        || (),
+    );
+    for record in &records {
+        assert!(record.success, "{record:?}");
+        let accuracy = record.test_accuracy.expect("a problem with classes");
+        assert!((0.0..=100.0).contains(&accuracy));
+        // Steps as long as these take each weight from one end to the other at most.
+        assert!(record.distance <= 500f64.sqrt(), "{record:?}");
+    }
+    let plain = run::<f64>(self::experiment(5), &SCHEDULES[2..], &[5], &[0], || ());
+    assert!(plain[0].test_accuracy.is_none());
+}
+
 #[test]
 fn the_command_prints_records_and_a_page() {
     let folder = Folder::new();

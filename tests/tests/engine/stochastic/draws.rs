@@ -190,6 +190,7 @@ fn batches_of_the_models_average_to_the_whole() {
         hyper_cleaning(cleaning, None, Default::default()).unwrap(),
         models::stability::ridge_prior(12, 1, None),
         models::stability::orthogonal_map(12, 1, None),
+        models::data_selection(12, 1, None),
     ];
     for task in tasks {
         let problem = &task.bilevel;
@@ -238,20 +239,62 @@ fn a_level_without_samples_is_whole_beside_one_that_draws() {
 /// Swapping a sample changes that one alone.
 #[test]
 fn toys_differ_in_the_swapped_sample_alone() {
-    let this = models::stability::ridge_prior::<f64>(6, 3, None);
-    let other = models::stability::ridge_prior::<f64>(6, 3, Some(2));
-    let larger = models::stability::ridge_prior::<f64>(9, 3, None);
-    let y = [0.3, -1.0, 0.7, 0.1, 2.0];
-    let value = |task: &models::Task<f64>, sample: usize| {
-        let [upper, _] = task.bilevel.means().unwrap();
-        let program = upper.program(5, 5, &[sample]);
-        program.point().value(&[&[0.0; 5], &y])
-    };
-    for sample in 0..6 {
-        let same = value(&this, sample) == value(&other, sample);
-        assert_eq!(same, sample != 2);
-        assert_eq!(value(&this, sample), value(&larger, sample));
+    for make in [
+        models::stability::ridge_prior::<f64>,
+        models::data_selection,
+    ] {
+        let [this, other, larger] =
+            [(6, None), (6, Some(2)), (9, None)].map(|(n, swapped)| make(n, 3, swapped));
+        let (dim_x, dim_y) = (this.bilevel.dim_x(), this.bilevel.dim_y());
+        let x: Vec<f64> = (0..dim_x).map(|i| 0.5 + 0.3 * (i as f64).cos()).collect();
+        let y: Vec<f64> = (0..dim_y).map(|i| 0.8 * (2.0 * i as f64).sin()).collect();
+        let value = |task: &models::Task<f64>, sample: usize| {
+            let [upper, _] = task.bilevel.means().unwrap();
+            let program = upper.program(dim_x, dim_y, &[sample]);
+            program.point().value(&[&x, &y])
+        };
+        for sample in 0..6 {
+            let same = value(&this, sample) == value(&other, sample);
+            assert_eq!(same, sample != 2, "{} {sample}", this.name);
+            assert_eq!(value(&this, sample), value(&larger, sample));
+        }
+        let lower = |task: &models::Task<f64>| task.bilevel.lower().point().value(&[&x, &y]);
+        assert_eq!(lower(&this), lower(&other));
     }
-    let lower = |task: &models::Task<f64>| task.bilevel.lower().point().value(&[&[0.5; 5], &y]);
-    assert_eq!(lower(&this), lower(&other));
+}
+
+/// Half of the labels are drawn from all ten classes, so that about nine in twenty are wrong; a weight
+/// says what its own sample counts.
+#[test]
+fn half_of_the_labels_to_select_from_are_drawn() {
+    let task = models::data_selection::<f64>(5, 4, None);
+    let [_, lower] = task.bilevel.means().unwrap();
+    let (dim_x, dim_y) = (task.bilevel.dim_x(), task.bilevel.dim_y());
+    assert_eq!((lower.samples(), dim_x), (500, 500));
+    let digits = models::data::digits_shuffled(4);
+    let mut kept = 0;
+    for sample in 0..dim_x {
+        // The class of this label alone has a larger score: the loss is ln(9 + e) − 1 if it is given.
+        let mut y = vec![0.0; dim_y];
+        let class = digits.labels[sample] as usize;
+        let features = digits.features.dense().column(sample).into_owned();
+        let scale = 1.0 / features.norm_squared();
+        for (j, feature) in features.iter().enumerate() {
+            y[class * features.len() + j] = scale * feature;
+        }
+        let mut x = vec![0.0; dim_x];
+        x[sample] = 1.0;
+        let mut point = lower.program(dim_x, dim_y, &[sample]).point();
+        let penalty = 0.001 * y.iter().map(|w| w * w).sum::<f64>();
+        let loss = point.value(&[&x, &y]) - penalty;
+        let right = (9.0 + 1f64.exp()).ln() - 1.0;
+        let given = (loss - right).abs() < 1e-9;
+        assert!(given || (loss - right - 1.0).abs() < 1e-9, "{loss}");
+        kept += usize::from(given);
+        super::close(point.value(&[&vec![0.0; dim_x], &y]), penalty, 1e-12);
+    }
+    assert!(
+        (260..=290).contains(&kept),
+        "{kept} of 500 labels are right"
+    );
 }
