@@ -94,7 +94,7 @@ pub(super) enum Command {
     Race(RaceArgs),
     /// The page of a folder again, from the numbers that are kept in it
     Report(ReportArgs),
-    /// Methods on a task over several seeds: hyper-cleaning, networks, few shots, denoising, deblurring
+    /// Methods on a task over several seeds: cleaning, networks, few shots, images, counter-examples
     Table(TableArgs),
     /// Problems, strategies and methods by name
     List,

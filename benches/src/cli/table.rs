@@ -8,7 +8,7 @@ use super::args::{Common, TableArgs};
 use super::failure::Failure;
 use super::out_folder;
 use super::output::{bar, leave, line, plus_minus, say};
-use crate::runs::table::{Claimed, Record, Summary, claims, summarise};
+use crate::runs::table::{Claimed, Record, Summary, summarise};
 
 pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Failure> {
     let seeds = args.seeds as u64;
@@ -34,8 +34,8 @@ pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Fail
             "{}: mean ± deviation over the seeds",
             args.task.name()
         ));
-        say(&table("", &columns(&names), &summaries));
-        for Claimed { text, value, holds } in claims(&records) {
+        say(&table("", &columns(&names, &summaries), &summaries));
+        for Claimed { text, value, holds } in args.task.claims(&records) {
             let mark = if holds { "✓" } else { "✗" };
             say(&format!("{mark} {text}: {value}"));
         }
@@ -44,17 +44,32 @@ pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Fail
     match records.iter().find(|r| !r.success) {
         None => Ok(()),
         Some(r) => Err(Failure::Numerical(format!(
-            "{}, seed {}: {}",
-            r.method, r.seed, r.message
+            "{}{}, seed {}: {}",
+            r.method,
+            within(&r.case),
+            r.seed,
+            r.message
         ))),
     }
 }
 
-fn columns(names: &[String]) -> Vec<Column<'_, Summary>> {
-    let mut columns = vec![
+/// A case after the name of a method.
+fn within(case: &str) -> String {
+    match case {
+        "" => String::new(),
+        case => format!(" ({case})"),
+    }
+}
+
+fn columns<'a>(names: &'a [String], summaries: &[Summary]) -> Vec<Column<'a, Summary>> {
+    let mut columns = Vec::new();
+    if summaries.iter().any(|s| !s.case.is_empty()) {
+        columns.push(Column::words("case", |s: &Summary| s.case.clone()));
+    }
+    columns.extend([
         Column::words("method", |s: &Summary| s.method.clone()),
         Column::count("seeds", |s: &Summary| s.seeds),
-    ];
+    ]);
     columns.extend(names.iter().enumerate().map(|(i, name)| {
         Column::words(name, move |s: &Summary| {
             s.columns[i].map_or(dash(), plus_minus)

@@ -12,4 +12,5 @@ mod pages;
 mod race;
 mod stability;
 mod survival;
+mod tables;
 mod user_data;

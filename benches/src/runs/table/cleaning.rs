@@ -109,6 +109,7 @@ fn baseline<T: Real>(
     measured.insert("validation_loss".into(), estimate.upper.into());
     Ok(Record {
         task: model.name(),
+        case: String::new(),
         method: name.to_owned(),
         kind: Kind::Baseline,
         values: measured,
@@ -138,6 +139,7 @@ fn of_method<T: Real>(
     let failure = outcome.so_far.failure.clone();
     Ok(Record {
         task: model.name(),
+        case: String::new(),
         method: name.to_owned(),
         kind: Kind::Method,
         values: values([

@@ -66,6 +66,7 @@ pub(super) fn run<T: Real>(
     let judge = Judge::of(&problem);
     let mut records = vec![Record {
         task: name,
+        case: String::new(),
         method: "start".into(),
         kind: Kind::Baseline,
         values: judge.measure(&problem.x, 0, 0),
@@ -79,6 +80,7 @@ pub(super) fn run<T: Real>(
         for (budget, end) in budgets.iter().zip(ends) {
             records.push(Record {
                 task: name,
+                case: String::new(),
                 method: format!("{label} at {budget}"),
                 kind: Kind::Method,
                 values: judge.measure(&end.x, end.computations, end.steps),

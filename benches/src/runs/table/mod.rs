@@ -2,8 +2,10 @@
 
 mod claims;
 mod cleaning;
+mod counter_examples;
 mod imaging;
 mod networks;
+mod to_end;
 
 use std::borrow::Cow;
 
@@ -12,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::spread::Spread;
-pub use claims::{Claimed, claims};
+pub use claims::Claimed;
 
 /// The tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -34,6 +36,8 @@ pub enum Table {
     Denoising,
     /// The same for deblurring.
     Deblurring,
+    /// Lower levels with many solutions, in 1 to 100 dimensions.
+    CounterExamples,
 }
 
 impl Table {
@@ -48,6 +52,7 @@ impl Table {
             Table::FewShotFive => "few-shot-5",
             Table::Denoising => "denoising",
             Table::Deblurring => "deblurring",
+            Table::CounterExamples => "counter-examples",
         }
     }
 
@@ -65,6 +70,15 @@ impl Table {
             Table::FewShotFive => networks::run::<T>(networks::Model::FewShot { shots: 5 }, seed),
             Table::Denoising => imaging::run::<T>(imaging::Observed::Noisy, budgets, seed),
             Table::Deblurring => imaging::run::<T>(imaging::Observed::Blurred, budgets, seed),
+            Table::CounterExamples => counter_examples::run::<T>(&counter_examples::SIZES, seed),
+        }
+    }
+
+    /// What the table claims of the records of all seeds.
+    pub fn claims(self, records: &[Record]) -> Vec<Claimed> {
+        match self {
+            Table::CounterExamples => counter_examples::claims(records),
+            _ => claims::of_accuracy(records),
         }
     }
 }
@@ -85,6 +99,9 @@ pub enum Kind {
 pub struct Record {
     /// The table's name.
     pub task: &'static str,
+    /// What is solved, at what size or budget, where a table has several.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub case: String,
     /// The method or baseline.
     pub method: String,
     /// Which of the two.
@@ -116,6 +133,8 @@ fn values<const N: usize>(named: [(&str, f64); N]) -> Map<String, Value> {
 /// The records of one method over the seeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
+    /// What was solved.
+    pub case: String,
     /// The method.
     pub method: String,
     /// Seeds that ended well.
@@ -124,36 +143,37 @@ pub struct Summary {
     pub columns: Vec<Option<Spread>>,
 }
 
-/// The columns of records and a summary of each method, both in the order of their first records;
-/// runs that did not end well are left out.
+/// The columns of records and a summary of each method in each case, both in the order of their first
+/// records; runs that did not end well are left out.
 pub fn summarise(records: &[Record]) -> (Vec<String>, Vec<Summary>) {
-    let (mut names, mut methods) = (Vec::new(), Vec::new());
+    let (mut names, mut rows) = (Vec::new(), Vec::new());
     for record in records {
         for name in record.values.keys() {
             if !names.contains(name) {
                 names.push(name.clone());
             }
         }
-        if !methods.contains(&record.method) {
-            methods.push(record.method.clone());
+        let row = (&record.case, &record.method);
+        if !rows.contains(&row) {
+            rows.push(row);
         }
     }
-    let summary = |method: String| {
-        let good = || records.iter().filter(|r| r.method == method && r.success);
+    let summary = |(case, method): (&String, &String)| {
+        let of_row = |r: &&Record| r.case == *case && r.method == *method && r.success;
         let column = |name: &String| {
-            let values: Vec<f64> = good()
-                .filter_map(|r| r.values.get(name)?.as_f64())
+            let values: Vec<f64> = claims::over_seeds(records, (case, method), name)
+                .into_iter()
+                .map(|(_, value)| value)
                 .collect();
             (!values.is_empty()).then(|| Spread::of(&values))
         };
-        let columns = names.iter().map(column).collect();
-        let seeds = good().count();
         Summary {
-            method,
-            seeds,
-            columns,
+            case: case.clone(),
+            method: method.clone(),
+            seeds: records.iter().filter(of_row).count(),
+            columns: names.iter().map(column).collect(),
         }
     };
-    let summaries = methods.into_iter().map(summary).collect();
+    let summaries = rows.into_iter().map(summary).collect();
     (names, summaries)
 }

@@ -1,7 +1,6 @@
 //! Small networks: baselines and methods, each judged by the same training at the x that it came to.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use autodiff::Real;
 use models::data::digits_classes;
@@ -11,6 +10,7 @@ use serde_json::{Map, Value};
 use solvers::catalogue::Settings;
 use solvers::{Aid, Descent, Itd, LowerSolve, Method, Optimiser, Strategy, linear::Cg};
 
+use super::to_end::to_end;
 use super::{Kind, Record, values};
 use crate::catalogue::methods::method;
 use crate::catalogue::settings::SolveSettings;
@@ -134,6 +134,7 @@ pub(super) fn run<T: Real>(model: Model, seed: u64) -> Result<Vec<Record>, Strin
     let task = model.task::<T>(seed)?;
     let record = |name: &str, kind, values| Record {
         task: task.name,
+        case: String::new(),
         method: name.to_owned(),
         kind,
         values,
@@ -187,32 +188,18 @@ fn of_method<T: Real>(
     task: &Task<T>,
     seed: u64,
 ) -> Result<Record, String> {
-    let begun = method.begin(&task.bilevel, task.x.clone());
-    let mut run = begun.map_err(|e| e.to_string())?;
-    let started = Instant::now();
-    let finish = run.finish();
-    let seconds = started.elapsed().as_secs_f64();
-    let last = finish.last.as_ref().ok_or("no iteration")?;
-    let oracles = last.oracles;
-    let mut of_run = model.judged(task, run.x())?;
-    of_run.extend(values([
-        ("steps", last.iteration as f64),
-        (
-            "gradients",
-            (oracles.upper.gradients + oracles.lower.gradients) as f64,
-        ),
-        ("hvps", oracles.hvps() as f64),
-        ("seconds", seconds),
-        ("told", f64::from(u8::from(!finish.is_success()))),
-    ]));
+    let ended = to_end(method, task)?;
+    let mut of_run = model.judged(task, &ended.x)?;
+    of_run.extend(ended.cost);
     Ok(Record {
         task: task.name,
+        case: String::new(),
         method: name.to_owned(),
         kind: Kind::Method,
         values: of_run,
         seed,
-        status: last.status.code().into(),
-        message: finish.to_string(),
+        status: ended.status.into(),
+        message: ended.message,
         success: true,
     })
 }
