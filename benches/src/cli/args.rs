@@ -94,7 +94,7 @@ pub(super) enum Command {
     Race(RaceArgs),
     /// The page of a folder again, from the numbers that are kept in it
     Report(ReportArgs),
-    /// Methods on a task over several seeds: cleaning, networks, few shots, images, counter-examples
+    /// Methods on a task over several seeds: cleaning, networks, few shots, images, the papers' toys
     Table(TableArgs),
     /// Problems, strategies and methods by name
     List,
@@ -463,4 +463,8 @@ pub(super) struct TableArgs {
         allow_negative_numbers = true
     )]
     pub(super) budgets: Vec<usize>,
+    /// Of `foe`: a folder of images of your own, of which the middle 96 x 96 pixels are taken; two
+    /// thirds are trained on, the others kept apart
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
 }

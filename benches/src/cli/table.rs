@@ -8,19 +8,25 @@ use super::args::{Common, TableArgs};
 use super::failure::Failure;
 use super::out_folder;
 use super::output::{bar, leave, line, plus_minus, say};
-use crate::runs::table::{Claimed, Record, Summary, summarise};
+use crate::runs::table::{Claimed, Given, Record, Summary, summarise};
 
 pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Failure> {
     let seeds = args.seeds as u64;
-    let mut budgets = args.budgets.clone();
-    budgets.sort_unstable();
+    let mut given = Given {
+        budgets: args.budgets.clone(),
+        ..Given::default()
+    };
+    given.budgets.sort_unstable();
+    if let Some(folder) = &args.data {
+        given.crops_of(folder).map_err(Failure::Input)?;
+    }
     out_folder::for_records(common)?;
     let progress = bar(seeds as usize);
     progress.set_message(args.task.name());
     let mut records: Vec<Record> = Vec::new();
     for i in 0..seeds {
         let seed = common.seed.wrapping_add(i);
-        let of_seed = args.task.run::<T>(&budgets, seed).map_err(Failure::Input)?;
+        let of_seed = args.task.run::<T>(&given, seed).map_err(Failure::Input)?;
         if common.json {
             progress.suspend(|| of_seed.iter().for_each(|r| say(&line(r))));
         }

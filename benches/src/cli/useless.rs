@@ -3,6 +3,8 @@
 //! Settings are looked at where strategies and methods are made of them, and how data are read where
 //! a problem is.
 
+use clap::ValueEnum;
+
 use super::args::{Command, Common};
 use super::failure::Failure;
 use crate::runs::table::Table;
@@ -73,12 +75,22 @@ fn complaint(command: &Command, common: &Common) -> Option<String> {
         Command::Sweep(sweep) if sweep.emit.is_some() && common.json => {
             Some("--json: without effect beside --emit: expected one of the two".into())
         }
-        Command::Table(args) if given("budgets") => {
-            let imaging = [Table::Denoising, Table::Deblurring];
-            let [a, b] = imaging.map(Table::name);
-            let idle = !imaging.contains(&args.task);
-            idle.then(|| format!("--budgets: without effect: expected with --task {a} or {b}"))
+        Command::Table(args) if given("budgets") && !args.task.has_budgets() => {
+            Some(of_tables("budgets", Table::has_budgets))
+        }
+        Command::Table(args) if given("data") && !args.task.takes_data() => {
+            Some(of_tables("data", Table::takes_data))
         }
         _ => None,
     }
+}
+
+/// That a flag needs one of the tables with a use for it.
+fn of_tables(flag: &str, with: fn(Table) -> bool) -> String {
+    let tables = Table::value_variants().iter().filter(|table| with(**table));
+    let names: Vec<&str> = tables.map(|table| table.name()).collect();
+    format!(
+        "--{flag}: without effect: expected with --task {}",
+        names.join(" or ")
+    )
 }

@@ -1,6 +1,33 @@
 //! Tables of methods over seeds: their records, their claims, and what they refuse.
 
-use crate::common::Folder;
+use bilevel_benches::runs::table::{Given, Kind, Record, Table};
+use nalgebra::DMatrix;
+use serde_json::{Map, Value};
+
+use crate::common::{Folder, photo};
+
+/// A record with these columns.
+fn record(case: &str, method: &str, kind: Kind, seed: u64, columns: &[(&str, f64)]) -> Record {
+    let pairs = columns
+        .iter()
+        .map(|(name, v)| ((*name).to_owned(), Value::from(*v)));
+    Record {
+        task: "t",
+        case: case.into(),
+        method: method.into(),
+        kind,
+        values: Map::from_iter(pairs),
+        seed,
+        status: "measured".into(),
+        message: String::new(),
+        success: true,
+    }
+}
+
+/// Odd numbers about 0, another for each seed.
+fn noise(seed: u64) -> f64 {
+    [0.3, -0.2, 0.1, -0.3, 0.2][seed as usize % 5]
+}
 
 #[test]
 fn the_counter_examples_are_printed_with_their_claims() {
@@ -26,4 +53,98 @@ fn the_counter_examples_are_printed_with_their_claims() {
         text.contains("✗ itd says that its answer is none"),
         "{text}"
     );
+}
+
+/// The Field of Experts on images so small that each filter covers most of one.
+#[test]
+fn experts_are_learned_within_their_budgets() {
+    let image = |k: usize| DMatrix::from_fn(8, 8, |i, j| 0.5 + 0.3 * ((i * k + j) as f64).sin());
+    let given = Given {
+        budgets: vec![60, 300],
+        images: (1..4).map(image).collect(),
+    };
+    let records = Table::Foe.run::<f64>(&given, 0).expect("a table");
+    assert_eq!(records.len(), 1 + 2 * 5);
+    for record in &records {
+        let of = |name: &str| record.values[name].as_f64().expect("a number");
+        assert!(of("train_psnr").is_finite() && of("test_psnr").is_finite());
+        let budget = match &*record.case {
+            "" => 0.0,
+            "60 computations" => 60.0,
+            other => {
+                assert_eq!(other, "300 computations");
+                300.0
+            }
+        };
+        assert!(of("computations") <= budget, "{record:?}");
+    }
+}
+
+#[test]
+fn who_is_ahead_of_whom_on_images_is_told_from_differences() {
+    let mut records = Vec::new();
+    for seed in 0..5 {
+        let level = 25.0 + seed as f64;
+        records.push(record(
+            "",
+            "start",
+            Kind::Baseline,
+            seed,
+            &[("train_psnr", level)],
+        ));
+        for (case, ahead) in [("10 computations", 1.0), ("99 computations", -1.0)] {
+            for (method, by) in [
+                ("isgd", ahead),
+                ("isgd, accuracy fixed", -2.0),
+                ("hoag", 0.0),
+            ] {
+                let (train, test) = (level + by + noise(seed), 20.0 + by);
+                let columns = [
+                    ("train_psnr", train),
+                    ("test_psnr", test),
+                    ("gap", train - test),
+                ];
+                records.push(record(case, method, Kind::Method, seed, &columns));
+            }
+        }
+    }
+    // The noise of a seed is that of all methods, so nothing is lost in it.
+    let claims = Table::Foe.claims(&records);
+    let held: Vec<bool> = claims.iter().map(|claim| claim.holds).collect();
+    assert_eq!(held, [true, true, false, false, false, true], "{claims:?}");
+    assert!(
+        claims[0]
+            .text
+            .starts_with("at 10 computations isgd is ahead of hoag")
+    );
+}
+
+#[test]
+fn what_a_table_does_not_take_is_refused() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("small")).expect("a folder");
+    for name in ["a.png", "b.png", "c.png"] {
+        photo(&folder.path("small").join(name), 32, 32, |i, j| {
+            (i + j) as u8
+        });
+    }
+    for (words, expected) in [
+        (
+            "--task mlp --budgets 10",
+            "--budgets: without effect: expected with --task denoising or deblurring or foe",
+        ),
+        (
+            "--task mlp --data small",
+            "--data: without effect: expected with --task foe",
+        ),
+        (
+            "--task foe --data small",
+            "small: 3 images of 32 × 32 pixels: expected at least 3, of 96 × 96 or more",
+        ),
+        ("--task foe --data none", "none: "),
+    ] {
+        let run = folder.run(&format!("table {words}")).code(2);
+        assert!(run.err.contains(expected), "{words}: {}", run.err);
+        assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+    }
 }

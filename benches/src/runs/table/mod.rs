@@ -5,11 +5,15 @@ mod cleaning;
 mod counter_examples;
 mod imaging;
 mod networks;
+mod spent;
 mod to_end;
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use autodiff::Real;
+use models::data::read_images;
+use nalgebra::DMatrix;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -38,6 +42,9 @@ pub enum Table {
     Deblurring,
     /// Lower levels with many solutions, in 1 to 100 dimensions.
     CounterExamples,
+    /// A Field of Experts of ten 7 x 7 filters: isgd against hoag at equal computations; some two
+    /// minutes a seed, and nine times as long on images of --data.
+    Foe,
 }
 
 impl Table {
@@ -53,14 +60,27 @@ impl Table {
             Table::Denoising => "denoising",
             Table::Deblurring => "deblurring",
             Table::CounterExamples => "counter-examples",
+            Table::Foe => "foe",
         }
+    }
+
+    /// Whether it compares methods at [budgets](Given::budgets).
+    pub fn has_budgets(self) -> bool {
+        use Table::{Deblurring, Denoising, Foe};
+        [Denoising, Deblurring, Foe].contains(&self)
+    }
+
+    /// Whether it takes data of the user's.
+    pub fn takes_data(self) -> bool {
+        self == Table::Foe
     }
 
     /// The records of one seed.
     ///
     /// # Errors
     /// If a method does not fit the task: one line.
-    pub fn run<T: Real>(self, budgets: &[usize], seed: u64) -> Result<Vec<Record>, String> {
+    pub fn run<T: Real>(self, given: &Given, seed: u64) -> Result<Vec<Record>, String> {
+        let budgets = &given.budgets;
         match self {
             Table::HyperCleaning => cleaning::run::<T>(cleaning::Model::Linear, seed),
             Table::MlpCleaning => cleaning::run::<T>(cleaning::Model::Network, seed),
@@ -68,8 +88,9 @@ impl Table {
             Table::LearningRates => networks::run::<T>(networks::Model::Rates, seed),
             Table::FewShot => networks::run::<T>(networks::Model::FewShot { shots: 1 }, seed),
             Table::FewShotFive => networks::run::<T>(networks::Model::FewShot { shots: 5 }, seed),
-            Table::Denoising => imaging::run::<T>(imaging::Observed::Noisy, budgets, seed),
-            Table::Deblurring => imaging::run::<T>(imaging::Observed::Blurred, budgets, seed),
+            Table::Denoising => imaging::run::<T>(imaging::Model::Noisy, budgets, seed),
+            Table::Deblurring => imaging::run::<T>(imaging::Model::Blurred, budgets, seed),
+            Table::Foe => imaging::run::<T>(imaging::Model::Experts(&given.images), budgets, seed),
             Table::CounterExamples => counter_examples::run::<T>(&counter_examples::SIZES, seed),
         }
     }
@@ -78,8 +99,43 @@ impl Table {
     pub fn claims(self, records: &[Record]) -> Vec<Claimed> {
         match self {
             Table::CounterExamples => counter_examples::claims(records),
+            Table::Denoising | Table::Deblurring | Table::Foe => imaging::claims(records),
             _ => claims::of_accuracy(records),
         }
+    }
+}
+
+/// What the user gives to a table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Given {
+    /// Computations that methods are compared at; ascending.
+    pub budgets: Vec<usize>,
+    /// Images to take in place of the embedded ones; none for those.
+    pub images: Vec<DMatrix<f64>>,
+}
+
+/// Rows and columns of a crop.
+const CROP: usize = 96;
+
+impl Given {
+    /// Takes the middle 96 × 96 pixels of the images of a folder.
+    ///
+    /// # Errors
+    /// If it cannot be read, or has fewer than three images, or smaller ones: one line.
+    pub fn crops_of(&mut self, folder: &Path) -> Result<(), String> {
+        let images = read_images(folder).map_err(|e| e.to_string())?;
+        let (count, size) = (images.len(), images[0].nrows());
+        if count < 3 || size < CROP {
+            return Err(format!(
+                "{}: {count} images of {size} × {size} pixels: expected at least 3, of {CROP} × \
+                 {CROP} or more",
+                folder.display()
+            ));
+        }
+        let corner = (size - CROP) / 2;
+        let crop = |image: DMatrix<f64>| image.view((corner, corner), (CROP, CROP)).into_owned();
+        self.images = images.into_iter().map(crop).collect();
+        Ok(())
     }
 }
 
