@@ -452,8 +452,8 @@ pub(super) struct TableArgs {
         allow_negative_numbers = true
     )]
     pub(super) seeds: usize,
-    /// Computations that methods of imaging are compared at, separated by commas: iterations on
-    /// the lower level and on the linear system, for each image
+    /// What methods are compared at, separated by commas: of images, iterations on the lower level and
+    /// on the linear system of each; of `first-order`, gradients of either level
     #[arg(
         long,
         value_name = "N,…",

@@ -120,6 +120,31 @@ fn who_is_ahead_of_whom_on_images_is_told_from_differences() {
 }
 
 #[test]
+fn first_order_methods_keep_to_their_calls() {
+    let given = Given {
+        budgets: vec![400],
+        ..Given::default()
+    };
+    let records = Table::FirstOrder.run::<f64>(&given, 0).expect("a table");
+    // Seven methods, one with second derivatives, and the bytes of a loop, on each problem.
+    assert_eq!(records.len(), 2 * 9);
+    for record in records.iter().filter(|r| r.kind == Kind::Method) {
+        let calls = record.values["calls"].as_f64().expect("a number");
+        assert!((250.0..=400.0).contains(&calls), "{record:?}");
+        let column = if record.case.starts_with("quadratic") {
+            "log10_gradient"
+        } else {
+            "test_accuracy"
+        };
+        assert!(record.values[column].is_number(), "{record:?}");
+    }
+    let of_bytes = |text: &str| text.contains("bytes");
+    let claims = Table::FirstOrder.claims(&records);
+    assert_eq!(claims.iter().filter(|c| of_bytes(&c.text)).count(), 4);
+    assert_eq!(claims.len(), 4, "one seed says nothing of differences");
+}
+
+#[test]
 fn what_a_table_does_not_take_is_refused() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("small")).expect("a folder");
@@ -131,7 +156,7 @@ fn what_a_table_does_not_take_is_refused() {
     for (words, expected) in [
         (
             "--task mlp --budgets 10",
-            "--budgets: without effect: expected with --task denoising or deblurring or foe",
+            "--budgets: without effect: expected with --task denoising or deblurring or first-order or foe",
         ),
         (
             "--task mlp --data small",

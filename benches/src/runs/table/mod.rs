@@ -3,6 +3,7 @@
 mod claims;
 mod cleaning;
 mod counter_examples;
+mod first_order;
 mod imaging;
 mod networks;
 mod spent;
@@ -42,6 +43,8 @@ pub enum Table {
     Deblurring,
     /// Lower levels with many solutions, in 1 to 100 dimensions.
     CounterExamples,
+    /// gda against other first-order methods, at equal calls and bytes.
+    FirstOrder,
     /// A Field of Experts of ten 7 x 7 filters: isgd against hoag at equal computations; some two
     /// minutes a seed, and nine times as long on images of --data.
     Foe,
@@ -60,14 +63,15 @@ impl Table {
             Table::Denoising => "denoising",
             Table::Deblurring => "deblurring",
             Table::CounterExamples => "counter-examples",
+            Table::FirstOrder => "first-order",
             Table::Foe => "foe",
         }
     }
 
     /// Whether it compares methods at [budgets](Given::budgets).
     pub fn has_budgets(self) -> bool {
-        use Table::{Deblurring, Denoising, Foe};
-        [Denoising, Deblurring, Foe].contains(&self)
+        use Table::{Deblurring, Denoising, FirstOrder, Foe};
+        [Denoising, Deblurring, FirstOrder, Foe].contains(&self)
     }
 
     /// Whether it takes data of the user's.
@@ -92,6 +96,7 @@ impl Table {
             Table::Deblurring => imaging::run::<T>(imaging::Model::Blurred, budgets, seed),
             Table::Foe => imaging::run::<T>(imaging::Model::Experts(&given.images), budgets, seed),
             Table::CounterExamples => counter_examples::run::<T>(&counter_examples::SIZES, seed),
+            Table::FirstOrder => first_order::run::<T>(budgets, seed),
         }
     }
 
@@ -99,6 +104,7 @@ impl Table {
     pub fn claims(self, records: &[Record]) -> Vec<Claimed> {
         match self {
             Table::CounterExamples => counter_examples::claims(records),
+            Table::FirstOrder => first_order::claims(records),
             Table::Denoising | Table::Deblurring | Table::Foe => imaging::claims(records),
             _ => claims::of_accuracy(records),
         }
@@ -108,7 +114,7 @@ impl Table {
 /// What the user gives to a table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Given {
-    /// Computations that methods are compared at; ascending.
+    /// Computations or oracle calls that methods are compared at; ascending.
     pub budgets: Vec<usize>,
     /// Images to take in place of the embedded ones; none for those.
     pub images: Vec<DMatrix<f64>>,
