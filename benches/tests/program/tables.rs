@@ -145,6 +145,59 @@ fn first_order_methods_keep_to_their_calls() {
 }
 
 #[test]
+fn powers_of_n_and_of_t_are_found_in_a_table() {
+    let schedules = ["constant:0.001", "constant:0.005", "constant:0.01"];
+    let falling = [
+        "1:2000", "1:1000", "2:2000", "2:1000", "5:2000", "5:1000", "10:2000", "10:1000",
+    ];
+    let all = schedules.into_iter().map(str::to_owned);
+    let all: Vec<String> = all
+        .chain(falling.iter().map(|f| format!("inverse:{f}")))
+        .collect();
+    // `power` is that of n in n · distance: 0 where the distance falls as 1/n.
+    let made = |power: f64| {
+        let mut records = Vec::new();
+        for seed in 0..5 {
+            let mut add = |case: String, schedule: &str, distance: f64| {
+                let distance = distance * (1.0 + 0.1 * noise(seed));
+                let columns = [("n_distance", distance), ("train_gap", 0.1)];
+                records.push(record(&case, schedule, Kind::Method, seed, &columns));
+            };
+            for schedule in &all {
+                for n in [125, 250, 500, 1000] {
+                    add(format!("n = {n}"), schedule, (n as f64).powf(power));
+                }
+            }
+            for schedule in ["constant:0.01", "inverse:5:1000"] {
+                for t in [250, 500, 1000, 2000, 4000] {
+                    add(format!("T = {t}"), schedule, (t as f64).sqrt());
+                }
+                for k in [1, 3, 10, 30, 100] {
+                    add(format!("K = {k}"), schedule, 1.0);
+                }
+            }
+        }
+        Table::Toy.claims(&records)
+    };
+    let flat = made(0.0);
+    let of = |claims: &[bilevel_benches::runs::table::Claimed], text: &str| {
+        let found: Vec<bool> = claims
+            .iter()
+            .filter(|c| c.text.contains(text))
+            .map(|c| c.holds)
+            .collect();
+        assert!(!found.is_empty(), "{text}: {claims:?}");
+        found
+    };
+    assert_eq!(of(&flat, "falls as 1/n"), [true; 11]);
+    assert_eq!(of(&flat, "no faster than T"), [true; 2]);
+    assert_eq!(of(&flat, "grows with K"), [false; 2]);
+    // No pair of schedules differs, so none is the more stable.
+    assert_eq!(of(&flat, "next to each other"), [false]);
+    assert_eq!(of(&made(1.0), "falls as 1/n"), [false; 11]);
+}
+
+#[test]
 fn what_a_table_does_not_take_is_refused() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("small")).expect("a folder");
@@ -155,7 +208,7 @@ fn what_a_table_does_not_take_is_refused() {
     }
     for (words, expected) in [
         (
-            "--task mlp --budgets 10",
+            "--task toy --budgets 10",
             "--budgets: without effect: expected with --task denoising or deblurring or first-order or foe",
         ),
         (

@@ -8,6 +8,7 @@ mod imaging;
 mod networks;
 mod spent;
 mod to_end;
+mod toy;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -45,6 +46,8 @@ pub enum Table {
     CounterExamples,
     /// gda against other first-order methods, at equal calls and bytes.
     FirstOrder,
+    /// The published toy of `stability`: schedules, sizes, lengths of runs; and data selection.
+    Toy,
     /// A Field of Experts of ten 7 x 7 filters: isgd against hoag at equal computations; some two
     /// minutes a seed, and nine times as long on images of --data.
     Foe,
@@ -64,6 +67,7 @@ impl Table {
             Table::Deblurring => "deblurring",
             Table::CounterExamples => "counter-examples",
             Table::FirstOrder => "first-order",
+            Table::Toy => "toy",
             Table::Foe => "foe",
         }
     }
@@ -97,6 +101,7 @@ impl Table {
             Table::Foe => imaging::run::<T>(imaging::Model::Experts(&given.images), budgets, seed),
             Table::CounterExamples => counter_examples::run::<T>(&counter_examples::SIZES, seed),
             Table::FirstOrder => first_order::run::<T>(budgets, seed),
+            Table::Toy => Ok(toy::run::<T>(seed)),
         }
     }
 
@@ -105,6 +110,7 @@ impl Table {
         match self {
             Table::CounterExamples => counter_examples::claims(records),
             Table::FirstOrder => first_order::claims(records),
+            Table::Toy => toy::claims(records),
             Table::Denoising | Table::Deblurring | Table::Foe => imaging::claims(records),
             _ => claims::of_accuracy(records),
         }
