@@ -5,11 +5,25 @@ use crate::linearised::Extent;
 use crate::program::{Node, Op};
 use crate::real::Real;
 use crate::rules::elementwise::{Binary, Unary};
+use crate::rules::linear::Linear;
 
 /// Finds the activity of every node.
 pub(crate) fn analyse<T: Real>(nodes: &mut [Node<T>]) {
     adjoints_read(nodes);
     what_is_read(nodes);
+    made_outputs(nodes);
+}
+
+/// Finds what the marked outputs are made of, consumers first.
+fn made_outputs<T: Real>(nodes: &mut [Node<T>]) {
+    for id in (0..nodes.len()).rev() {
+        let (before, rest) = nodes.split_at_mut(id);
+        let node = &rest[0];
+        if node.activity.before_outputs || matches!(node.op, Op::Linear(Linear::Outputs)) {
+            let args = node.args.iter();
+            args.for_each(|a| before[*a as usize].activity.before_outputs = true);
+        }
+    }
 }
 
 /// Finds what each operation's derivative depends on, and along which inputs a second sweep reads each

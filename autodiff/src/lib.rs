@@ -33,6 +33,7 @@ pub mod check;
 pub mod cholesky;
 #[cfg(not(test))]
 mod compiled;
+mod gauss_newton;
 mod inputs;
 pub mod kernels;
 mod kinks;

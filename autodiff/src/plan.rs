@@ -1,6 +1,6 @@
 //! The plan of a program: where values and what comes back to them stand, and which are views.
 //!
-//! A reshape, a slice and the transposition of a vector move no entry, so that their values and
+//! A reshape, a slice, a mark and the transposition of a vector move no entry, so that their values and
 //! tangents are those of the operand, seen in another shape: nothing is copied. What comes back to
 //! them goes straight to the operand too, where it comes to the operand in no other way: then the
 //! sums have the same terms in the same order. In a block of several directions the columns of a
@@ -139,7 +139,7 @@ fn view<T: Real>(node: &Node<T>, before: &[Node<T>]) -> Option<(usize, usize)> {
     let of = node.args[0] as usize;
     let vector = node.shape.rows == 1 || node.shape.cols == 1;
     let from = match f {
-        Linear::Reshape | Linear::StopGradient => 0,
+        Linear::Reshape | Linear::StopGradient | Linear::Outputs => 0,
         Linear::Transpose if vector => 0,
         Linear::Slice(from) => *from,
         _ => return None,

@@ -26,6 +26,7 @@ use crate::workspace::{Sweeps, Workspace};
 /// | forward mode, Jv | [`directional`](Point::directional) | [`push_forward`](Point::push_forward) |
 /// | reverse mode, Jᵀu | [`gradient`](Point::gradient) | [`pull_back`](Point::pull_back) |
 /// | second order, (∂Jᵀ/∂v)u | [`second`](Point::second) | [`second`](Point::second) after [`pull_back`](Point::pull_back) |
+/// | Gauss–Newton, JᵀH_ℓJ v | [`gauss_newton`](Point::gauss_newton) | |
 ///
 /// Buffers are made at their first use, and again for a wider block of directions; after that
 /// nothing is allocated.
@@ -444,7 +445,7 @@ impl<T: Real> Point<T> {
         self.program.kinks(&self.work)
     }
 
-    fn sweep(&mut self) -> Sweep<'_, T> {
+    pub(crate) fn sweep(&mut self) -> Sweep<'_, T> {
         Sweep::of(&self.program, &mut self.work)
     }
 

@@ -87,6 +87,8 @@ pub(crate) struct Activity {
     pub(crate) bends: Inputs,
     /// Inputs along which a second sweep reads the adjoint, or one that is made of it.
     pub(crate) adjoint_read: Inputs,
+    /// Whether marked outputs are made of the value: to a Gauss–Newton product it is linear.
+    pub(crate) before_outputs: bool,
 }
 
 impl Activity {
@@ -97,6 +99,7 @@ impl Activity {
         adjoint_moves: Inputs::NONE,
         bends: Inputs::NONE,
         adjoint_read: Inputs::NONE,
+        before_outputs: false,
     };
 }
 

@@ -118,7 +118,7 @@ impl Mlp {
     }
 
     /// The scores of a recording: `classes × n` for parameters `y` and `inputs`, one sample in each
-    /// column.
+    /// column. They are marked as [`outputs`](Var::outputs).
     ///
     /// # Panics
     /// If `y` does not have the layout's length, or `inputs` not one row for each input.
@@ -133,7 +133,7 @@ impl Mlp {
             }
             values = blocks[&*weights].matmul(values) + blocks[&*biases];
         }
-        values
+        values.outputs()
     }
 
     /// The scores as numbers.

@@ -83,6 +83,19 @@ pub enum Status {
         /// ‖Hv − b‖ / ‖b‖ reached, recomputed.
         residual: f64,
     },
+    /// The linear system was solved with another curvature in the place of the Hessian, as was
+    /// [asked for](crate::LowerCurvature): the answer is biased.
+    CurvatureApproximate {
+        /// ‖Hv − b‖ / ‖b‖ with the Hessian H itself, recomputed.
+        residual: f64,
+        /// ‖Ĥv − b‖ / ‖b‖ with the curvature Ĥ that took its place, recomputed.
+        solved: f64,
+    },
+    /// The curvature that took the place of the Hessian is singular or indefinite to working precision.
+    CurvatureIndefinite {
+        /// The smallest curvature met, in units of the largest; 0 where there was no solution.
+        relative_curvature: f64,
+    },
     /// The iteration for the linear system moves away from the solution.
     LinearDiverged {
         /// Factor by which its residual grows in a step.
@@ -158,6 +171,8 @@ impl Status {
             Status::LowerDiverged { .. } => "lower-diverged",
             Status::LinearNotConverged { .. } => "linear-not-converged",
             Status::LinearApproximate { .. } => "linear-approximate",
+            Status::CurvatureApproximate { .. } => "curvature-approximate",
+            Status::CurvatureIndefinite { .. } => "curvature-indefinite",
             Status::LinearDiverged { .. } => "linear-diverged",
             Status::InconsistentSystem { .. } => "inconsistent-system",
             Status::SingularHessian { .. } => "singular-hessian",
@@ -180,6 +195,7 @@ impl Status {
                 | Status::Unrolled
                 | Status::Stepped
                 | Status::LinearApproximate { .. }
+                | Status::CurvatureApproximate { .. }
         )
     }
 }
@@ -244,6 +260,18 @@ impl fmt::Display for Status {
                 f,
                 "the linear system was solved as far as was asked for, to relative residual \
                  {residual:.2e}: allow more iterations or a higher rank for a smaller one"
+            ),
+            Status::CurvatureApproximate { residual, solved } => write!(
+                f,
+                "the linear system was solved with an approximate curvature, to relative residual \
+                 {solved:.2e}, and {residual:.2e} is left of the Hessian's own, so the hypergradient is \
+                 biased: take less damping, or the exact curvature where it is positive definite"
+            ),
+            Status::CurvatureIndefinite { relative_curvature } => write!(
+                f,
+                "the approximate curvature is singular or indefinite to working precision (relative \
+                 curvature {relative_curvature:.1e}), so the linear system has no solution to go by: add \
+                 damping, or mark outputs that the lower level is convex in"
             ),
             Status::LinearDiverged { growth } => write!(
                 f,

@@ -47,6 +47,7 @@ mod ledger;
 pub mod linear;
 mod loops;
 mod lower;
+mod lower_curvature;
 mod method;
 mod optimiser;
 mod part;
@@ -70,6 +71,7 @@ pub use inner::{InnerStep, Numbers, OwnStep, Recorded, RmsProp, StepAt, StepLeng
 pub use layer::{Layer, Row};
 pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, LowerSolve, solve_lower};
+pub use lower_curvature::LowerCurvature;
 // Its list of methods is its own.
 pub use method::stepwise::*;
 pub use method::{

@@ -55,5 +55,6 @@ pub use draw::{Case, case, graph, instruction, number};
 pub use for_all::{VARIABLE, for_all, programs};
 pub use graph::{Back, Graph, Instruction};
 pub use loops::{Loop, StepKind, unrolled};
+pub use recording::loss;
 pub use shrink::{Shrinking, Simplify, Simplifying, simpler_numbers, simplifying};
 pub use wave::Wave;

@@ -36,6 +36,16 @@ impl Graph {
         Program::record(&self.shapes(), |v| vector(self, v, &primitive))
     }
 
+    /// Records [`loss`] of the vector program, and marks that as [`outputs`](Var::outputs) if it is to
+    /// be `marked`.
+    pub fn record_loss<T: Real>(&self, marked: bool) -> Arc<Program<T>> {
+        let primitive = |operands| Wave { operands };
+        Program::record(&self.shapes(), |v| {
+            let outputs = vector(self, v, &primitive);
+            loss(if marked { outputs.outputs() } else { outputs })
+        })
+    }
+
     /// Records the scalar program with one input's gradient stopped.
     pub fn record_stopped<T: Real>(&self, input: usize) -> Arc<Program<T>> {
         self.record_through(input, |v| v.stop_gradient())
@@ -58,4 +68,9 @@ impl Graph {
             scalar(self, &v, &|operands| Wave { operands })
         })
     }
+}
+
+/// A convex function of a vector, whose second derivatives are not diagonal.
+pub fn loss<T: Real>(outputs: Var<'_, T>) -> Var<'_, T> {
+    (outputs.square() + T::one()).sqrt().sum() + outputs.log_sum_exp().sum()
 }

@@ -38,6 +38,8 @@ pub(crate) enum Linear {
     Dx,
     /// The value itself, with derivative zero.
     StopGradient,
+    /// The value itself, marked as the outputs of a model.
+    Outputs,
 }
 
 impl Linear {
@@ -58,6 +60,7 @@ impl Linear {
             Linear::Dy => "dy",
             Linear::Dx => "dx",
             Linear::StopGradient => "stop_gradient",
+            Linear::Outputs => "outputs",
         }
     }
 
@@ -73,16 +76,16 @@ impl Linear {
 
     /// Whether every entry of the value is written at once.
     fn writes(&self) -> bool {
-        use Linear::{Broadcast, Concat, Dx, Dy, Reshape, Slice, StopGradient};
+        use Linear::{Broadcast, Concat, Dx, Dy, Outputs, Reshape, Slice, StopGradient};
         let copies = matches!(self, Broadcast | Slice(_) | Concat | Reshape | StopGradient);
-        copies || matches!(self, Dx | Dy)
+        copies || matches!(self, Dx | Dy | Outputs)
     }
 
     /// Whether every entry that comes back to an operand is written at once.
     fn writes_adjoint(&self) -> bool {
-        use Linear::{Concat, Dx, Dy, Reshape, Sum, SumCols, SumRows};
+        use Linear::{Concat, Dx, Dy, Outputs, Reshape, Sum, SumCols, SumRows};
         let copies = matches!(self, Sum | SumRows | SumCols | Concat | Reshape);
-        copies || matches!(self, Dx | Dy)
+        copies || matches!(self, Dx | Dy | Outputs)
     }
 
     /// `out += Lₖ a`, where operand `k` has shape `sa`, starts at entry `start` of a
@@ -125,7 +128,9 @@ impl Linear {
                 });
             }
             Linear::Slice(from) => put(out, &a[*from..*from + su.len()], fresh),
-            Linear::Concat | Linear::Reshape | Linear::StopGradient => put(out, a, fresh),
+            Linear::Concat | Linear::Reshape | Linear::StopGradient | Linear::Outputs => {
+                put(out, a, fresh);
+            }
             Linear::Transpose => transposed(sa, |to, from| out[to] += a[from]),
             Linear::Gather(at) => {
                 for (o, from) in out.iter_mut().zip(at.iter()) {
@@ -186,7 +191,7 @@ impl Linear {
             }
             Linear::Slice(from) => add(&mut out[*from..*from + su.len()], u),
             Linear::Concat => put(out, &u[start..start + sa.len()], fresh),
-            Linear::Reshape => put(out, u, fresh),
+            Linear::Reshape | Linear::Outputs => put(out, u, fresh),
             Linear::Transpose => transposed(sa, |to, from| out[from] += u[to]),
             Linear::Gather(at) => {
                 for (v, from) in u.iter().zip(at.iter()) {

@@ -10,6 +10,7 @@ use crate::real::Real;
 use crate::rules::bilinear::Bilinear;
 
 use super::primal::Plan;
+use super::second::Back;
 use super::{Sweep, split};
 
 impl<T: Real> Sweep<'_, T> {
@@ -33,7 +34,7 @@ impl<T: Real> Sweep<'_, T> {
         };
         self.run_along(extent, block, Targets::by(wanted));
         self.work.state.reversed(wanted);
-        self.pull_tangents(block, wanted, true);
+        self.pull_tangents(block, wanted, Back::Evaluated);
         self.work.state.moved(wanted, block);
     }
 
@@ -56,7 +57,7 @@ impl<T: Real> Sweep<'_, T> {
             read_along: Some(block.moving),
         };
         self.run_along(Extent::Products, block, targets);
-        self.pull_tangents(block, wanted, true);
+        self.pull_tangents(block, wanted, Back::Evaluated);
         self.work.state.products(wanted, block);
     }
 

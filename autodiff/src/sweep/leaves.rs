@@ -23,6 +23,7 @@ use crate::workspace::Workspace;
 
 use super::Sweep;
 use super::primal::Plan;
+use super::second::Back;
 
 /// A leaf with its workspace.
 type Part<'a, T> = (&'a Leaf<T>, &'a mut Workspace<T>);
@@ -321,17 +322,21 @@ pub(super) fn pull_tangents<T: Real>(
     leaves: &Leaves<T>,
     at: Operation<'_, T>,
     nested: &mut [Workspace<T>],
-    wanted: Inputs,
+    (wanted, way): (Inputs, Back),
     tangents: &OperandTangents<'_, T>,
     (u, du): (T, Option<&[T]>),
     adjoints: &mut OperandAdjoints<'_, T>,
 ) {
     let width = tangents.width();
+    let way = match way {
+        Back::Evaluated => Back::Whole,
+        way => way,
+    };
     each_along(leaves, at.node, nested, width, |leaf, work| {
         let mut within = Sweep::of(&leaf.of, work);
         let block = seed(leaf, &mut within, tangents);
         if block.moving != Inputs::NONE {
-            within.second_along(block, leaf.reached(at, wanted));
+            within.second_along(block, leaf.reached(at, wanted), way);
         }
     });
     let follow = |leaf: &Leaf<T>, work: &mut Workspace<T>| {

@@ -10,6 +10,7 @@ use crate::real::Real;
 use crate::rules::elementwise::Side;
 
 use super::columns::{Pair, binary_first};
+use super::second::Back;
 use super::{Sweep, leaves, second_bytes};
 
 impl<T: Real> Sweep<'_, T> {
@@ -106,7 +107,7 @@ impl<T: Real> Sweep<'_, T> {
                     let block = within.seed_one(1, *wrt, u);
                     // A primal sweep may have left the function to this one.
                     if within.work.state.bends_by(reached) {
-                        within.second_along(block, reached);
+                        within.second_along(block, reached, Back::Whole);
                     } else {
                         within.joint_along(block, reached);
                     }

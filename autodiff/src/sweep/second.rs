@@ -13,6 +13,17 @@ use super::columns::{Pair, binary_first, binary_second, each, unary_both};
 use super::leaves;
 use super::products::Product;
 
+/// What the way back of a second sweep is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Back {
+    /// The whole derivative.
+    Whole,
+    /// The same, after primitives were evaluated along these tangents.
+    Evaluated,
+    /// What is left where all that the marked outputs are made of is linear.
+    GaussNewton,
+}
+
 impl<T: Real> Sweep<'_, T> {
     /// Computes the derivative of the `wanted` inputs' adjoints along `width` directions of the
     /// inputs at once, `None` being zero: for each input a block of `width` columns of its length,
@@ -30,36 +41,51 @@ impl<T: Real> Sweep<'_, T> {
     #[inline(never)]
     pub(crate) fn second(&mut self, width: usize, directions: &[Option<&[T]>], wanted: Inputs) {
         let block = self.seed(width, directions);
-        self.second_along(block, wanted);
+        self.second_along(block, wanted, Back::Whole);
+    }
+
+    /// [`second`](Sweep::second) without the second derivatives of what the marked outputs are made of.
+    ///
+    /// # Panics
+    /// As [`second`](Sweep::second).
+    #[track_caller]
+    #[inline(never)]
+    pub(crate) fn gauss_newton(
+        &mut self,
+        width: usize,
+        directions: &[Option<&[T]>],
+        wanted: Inputs,
+    ) {
+        let block = self.seed(width, directions);
+        self.second_along(block, wanted, Back::GaussNewton);
     }
 
     /// [`second`](Sweep::second) along tangents that stand in the workspace.
     #[track_caller]
-    pub(super) fn second_along(&mut self, block: Block, wanted: Inputs) {
+    pub(super) fn second_along(&mut self, block: Block, wanted: Inputs, back: Back) {
         self.work.state.begin_second(wanted);
         for node in &self.program.nodes {
             if node.activity.tangent {
                 self.push(node, block);
             }
         }
-        self.pull_tangents(block, wanted, false);
+        self.pull_tangents(block, wanted, back);
         self.work.state.moved(wanted, block);
     }
 
-    /// The way back of a second sweep. `evaluated` says whether the primitives were evaluated along
-    /// these tangents.
-    pub(super) fn pull_tangents(&mut self, block: Block, wanted: Inputs, evaluated: bool) {
+    /// The way back of a second sweep.
+    pub(super) fn pull_tangents(&mut self, block: Block, wanted: Inputs, way: Back) {
         // As in `push`: the same code, with a width that is known.
         match block {
             Block { moving, width: 1 } => {
-                self.pull_columns(Block { moving, width: 1 }, wanted, evaluated);
+                self.pull_columns(Block { moving, width: 1 }, wanted, way);
             }
-            _ => self.pull_columns(block, wanted, evaluated),
+            _ => self.pull_columns(block, wanted, way),
         }
     }
 
     #[inline(always)]
-    fn pull_columns(&mut self, block: Block, wanted: Inputs, evaluated: bool) {
+    fn pull_columns(&mut self, block: Block, wanted: Inputs, way: Back) {
         let (program, work) = (self.program, &mut *self.work);
         let Block { moving, width } = block;
         let targets = Targets::by(wanted);
@@ -72,7 +98,13 @@ impl<T: Real> Sweep<'_, T> {
             let mut back = work.adjoint_tangents.open();
             let moves = node.activity.adjoint_moves.meets(moving);
             let came = moves && back.settle(program, node, width);
-            let bends = node.activity.bends.meets(moving);
+            // A linear operation is as if its operands did not move.
+            let is_linear = way == Back::GaussNewton && node.activity.before_outputs;
+            let along = match is_linear {
+                true => Inputs::NONE,
+                false => moving,
+            };
+            let bends = node.activity.bends.meets(along);
             if !came && !bends {
                 continue;
             }
@@ -84,8 +116,12 @@ impl<T: Real> Sweep<'_, T> {
             let adjoint = &work.adjoints[Columns::all(1).back_of(node)];
             let (before, du) = back.split(node, width);
             let du = came.then_some(&*du);
-            let evaluated = evaluated && node.depends.meets(moving);
+            let evaluated = way == Back::Evaluated && node.depends.meets(moving);
             let a = at.operands(&work.values);
+            let block = Block {
+                moving: along,
+                width,
+            };
             let tangents = at.tangents(&work.tangents, block, evaluated);
             let mut adjoints = at.adjoints(before, targets, width);
             match &node.op {
@@ -163,7 +199,8 @@ impl<T: Real> Sweep<'_, T> {
                 }
                 Op::Leaves(all) => {
                     let (nested, own) = (&mut work.nested, (adjoint[0], du));
-                    leaves::pull_tangents(all, at, nested, wanted, &tangents, own, &mut adjoints);
+                    let of = (wanted, way);
+                    leaves::pull_tangents(all, at, nested, of, &tangents, own, &mut adjoints);
                 }
                 Op::Gradient { .. } => panic!(
                     "second derivatives of a program that takes a gradient inside would be third \

@@ -10,6 +10,7 @@ use crate::real::Real;
 
 use super::columns::{Pair, binary_along, each, unary_first};
 use super::products::Product;
+use super::second::Back;
 use super::{Sweep, leaves, second_bytes, split};
 
 impl<'a, T: Real> Sweep<'a, T> {
@@ -161,7 +162,8 @@ impl<'a, T: Real> Sweep<'a, T> {
                         moving = moving.union(within.seed_one(width, k, t).moving);
                     }
                 }
-                within.second_along(Block { moving, width }, Inputs::one(*wrt));
+                let block = Block { moving, width };
+                within.second_along(block, Inputs::one(*wrt), Back::Whole);
                 out.copy_from_slice(within.work.adjoint_tangent(of, *wrt));
             }
         }

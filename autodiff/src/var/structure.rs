@@ -91,6 +91,15 @@ impl<T: Real> Var<'_, T> {
         self.linear(Linear::StopGradient, &[self], self.shape)
     }
 
+    /// The value itself, marked as the outputs of a model: to
+    /// [`Point::gauss_newton`](crate::Point::gauss_newton) whatever they are computed from is as if it
+    /// were linear. All else does not see the mark, and nothing is copied for it.
+    #[must_use]
+    #[track_caller]
+    pub fn outputs(self) -> Self {
+        self.linear(Linear::Outputs, &[self], self.shape)
+    }
+
     // ---- parts of a matrix
 
     /// Row `i`: `r×c → 1×c`.

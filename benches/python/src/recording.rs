@@ -318,6 +318,7 @@ structural! {
     "dx": |[a], []| a.dx();
     "dy": |[a], []| a.dy();
     "stop_gradient": |[a], []| a.stop_gradient();
+    "outputs": |[a], []| a.outputs();
     "pick": |[a, at], []| a.pick(*at);
 }
 

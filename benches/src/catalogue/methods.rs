@@ -106,6 +106,8 @@ mod tests {
             Kind::YesNo | Kind::Flag => Value::YesNo(true),
             Kind::Outer => Value::Outer(OuterRule::Adagrad),
             Kind::Inner => Value::Inner("momentum:0.5".parse().expect("a step")),
+            Kind::Lower => Value::Lower("lbfgs".parse().expect("a solver")),
+            Kind::Curvature => Value::Curvature("damped:0.5".parse().expect("a curvature")),
         }
     }
 

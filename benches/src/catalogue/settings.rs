@@ -143,6 +143,10 @@ impl Serialize for Pairs<'_> {
                 Some(Value::YesNo(b)) => map.serialize_entry(setting.key, &b)?,
                 Some(Value::Outer(rule)) => map.serialize_entry(setting.key, rule.name())?,
                 Some(Value::Inner(step)) => map.serialize_entry(setting.key, &step.to_string())?,
+                Some(Value::Lower(rule)) => map.serialize_entry(setting.key, rule.name())?,
+                Some(Value::Curvature(kind)) => {
+                    map.serialize_entry(setting.key, &kind.to_string())?;
+                }
             }
         }
         map.end()
@@ -304,7 +308,9 @@ fn of_setting(setting: &Setting, scalar: &Scalar) -> Result<Value, String> {
     let Setting { key, kind, .. } = setting;
     let read = match (kind, scalar) {
         // As many digits as are needed, whatever the text.
-        (Kind::Outer | Kind::Inner, Scalar::Text(text)) => kind.read(text),
+        (Kind::Outer | Kind::Inner | Kind::Lower | Kind::Curvature, Scalar::Text(text)) => {
+            kind.read(text)
+        }
         // Quotes are shown: without them it may well be right.
         (_, scalar) => kind.read(&scalar.to_string()),
     };

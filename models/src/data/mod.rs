@@ -112,8 +112,11 @@ impl Samples {
         }
     }
 
-    /// These samples and after them the others.
-    pub(crate) fn and(&self, others: &Samples) -> Samples {
+    /// These samples and after them the others, as a dense table.
+    ///
+    /// # Panics
+    /// If they differ in their number of features.
+    pub fn and(&self, others: &Samples) -> Samples {
         let (own, theirs) = (self.features.dense(), others.features.dense());
         let columns = own.column_iter().chain(theirs.column_iter());
         Samples {

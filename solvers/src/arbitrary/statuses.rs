@@ -39,6 +39,11 @@ pub fn statuses() -> Vec<Status> {
             tolerance,
         },
         Status::LinearApproximate { residual },
+        Status::CurvatureApproximate {
+            residual,
+            solved: 0.0,
+        },
+        Status::CurvatureIndefinite { relative_curvature },
         Status::LinearDiverged { growth: 2.0 },
         Status::InconsistentSystem { residual },
         Status::SingularHessian { relative_curvature },
@@ -68,6 +73,8 @@ pub fn statuses() -> Vec<Status> {
             | Status::LowerDiverged { .. }
             | Status::LinearNotConverged { .. }
             | Status::LinearApproximate { .. }
+            | Status::CurvatureApproximate { .. }
+            | Status::CurvatureIndefinite { .. }
             | Status::LinearDiverged { .. }
             | Status::InconsistentSystem { .. }
             | Status::SingularHessian { .. }

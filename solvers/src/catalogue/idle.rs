@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 
 use crate::inner::InnerStep;
+use crate::lower::LowerRule;
+use crate::lower_curvature::LowerCurvature;
 
 use super::{Entry, Kind, OuterRule, Place, SETTINGS, Setting, Settings, Value};
 
@@ -97,6 +99,10 @@ fn another(value: Value) -> Value {
         Value::Outer(_) => Value::Outer(OuterRule::Gd),
         Value::Inner(InnerStep::GradientDescent) => Value::Inner(InnerStep::Momentum(0.5)),
         Value::Inner(_) => Value::Inner(InnerStep::GradientDescent),
+        Value::Lower(LowerRule::Newton) => Value::Lower(LowerRule::Lbfgs),
+        Value::Lower(_) => Value::Lower(LowerRule::Newton),
+        Value::Curvature(LowerCurvature::Exact) => Value::Curvature(LowerCurvature::Damped(1.0)),
+        Value::Curvature(_) => Value::Curvature(LowerCurvature::Exact),
     }
 }
 

@@ -20,6 +20,7 @@ mod made;
 mod numbered;
 mod settings;
 
+pub use crate::lower::LowerRule;
 pub use entry::{Call, Descent, Entry, Family, Make, Place, Row, nearest, unknown};
 pub use idle::Called;
 pub use made::{method, methods, strategies, strategy};

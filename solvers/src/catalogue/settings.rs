@@ -1,6 +1,8 @@
 //! The settings: one line each.
 
 use crate::inner::{InnerStep, StepLength};
+use crate::lower::LowerRule;
+use crate::lower_curvature::LowerCurvature;
 use crate::optimiser::Optimiser;
 
 /// How the outer variable moves.
@@ -52,6 +54,10 @@ pub enum Kind {
     Outer,
     /// An [`InnerStep`].
     Inner,
+    /// A [`LowerRule`].
+    Lower,
+    /// A [`LowerCurvature`].
+    Curvature,
 }
 
 /// What a setting is.
@@ -67,6 +73,10 @@ pub enum Value {
     Outer(OuterRule),
     /// A step of the lower level.
     Inner(InnerStep),
+    /// How the lower level is solved.
+    Lower(LowerRule),
+    /// What is taken for its curvature.
+    Curvature(LowerCurvature),
 }
 
 impl Kind {
@@ -101,6 +111,8 @@ impl Kind {
                     .ok_or_else(|| format!("{text}: expected one of {names}"))
             }
             Kind::Inner => text.parse().map(Value::Inner).map_err(|e| format!("{e}")),
+            Kind::Lower => text.parse().map(Value::Lower),
+            Kind::Curvature => (text.parse().map(Value::Curvature)).map_err(|e| format!("{e}")),
         }?;
         self.check(value)
     }
@@ -173,7 +185,10 @@ macro_rules! of_value {
         }
     )+};
 }
-of_value!(usize: Count, f64: Number, bool: YesNo, OuterRule: Outer, InnerStep: Inner);
+of_value!(
+    usize: Count, f64: Number, bool: YesNo, OuterRule: Outer, InnerStep: Inner, LowerRule: Lower,
+    LowerCurvature: Curvature
+);
 
 macro_rules! settings {
     ($($key:ident: $type:ty, $kind:ident $value:literal $(= $default:expr)?, $help:literal;)+) => {
@@ -260,8 +275,14 @@ settings! {
         "Tolerance of implicit strategies: ‖∇_y g‖, and the linear system's relative residual \
          [default: 1e-10, 1e-5 in f32]";
     lower_limit: usize, Count "N",
-        "The most iterations on the lower level [default: 200 of Newton's method, 100000 steps of \
-         `aid-step`]";
+        "The most iterations on the lower level [default: 200 of Newton's method, 20000 of others, \
+         100000 steps of `aid-step`]";
+    lower_solver: LowerRule, Lower "SOLVER",
+        "What implicit strategies solve the lower level by: `newton`, `lbfgs` or `accelerated` \
+         [default: newton]";
+    curvature: LowerCurvature, Curvature "KIND",
+        "The matrix of the linear system of implicit strategies: `exact`, `damped:DELTA` or \
+         `gauss-newton[:DELTA]`, which bias it and say by how much [default: exact]";
     warm_start: bool, YesNo "true|false" = false,
         "Whether the lower level starts from the last y, and the linear system of an implicit method \
          from its last solution";
@@ -382,6 +403,13 @@ mod tests {
             (Kind::YesNo, "maybe", "maybe: expected true or false"),
             (Kind::Outer, "sgd", "sgd: expected one of gd, momentum"),
             (Kind::Inner, "newton", "newton: expected one of `gd`"),
+            (Kind::Lower, "gd", "gd: expected one of newton, lbfgs"),
+            (Kind::Curvature, "damped", "damped: expected one of `exact`"),
+            (
+                Kind::Curvature,
+                "damped:0",
+                "damping 0: expected a positive",
+            ),
         ] {
             let error = kind.read(text).expect_err(text);
             assert!(error.contains(want), "{error}");

@@ -1,20 +1,21 @@
 //! Approximate implicit differentiation.
 
 mod entry;
+mod settings;
 mod verdict;
 
 use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Point, Real};
 
 use crate::accuracy::{self, Curvature, Flat, part};
-use crate::inner::{InnerStep, StepLength};
+use crate::linear::LinearSolver;
+use crate::linear::approximate;
 use crate::linear::dense::{BLOCK, Factor};
 use crate::linear::system::{self, Solution};
-use crate::linear::{Cg, Direct, LinearSolver};
 use crate::lower::{Lower, LowerAt, LowerSolve, NOTHING, Working};
 use crate::part::{After, Face, Sight};
 use crate::settling::Settling;
-use crate::{Bilevel, Certificate, Status, default_tolerance};
+use crate::{Bilevel, Certificate, LowerCurvature, Status, default_tolerance};
 
 use super::Strategy;
 use super::footprint::{Footprint, loop_bytes};
@@ -50,81 +51,8 @@ pub(super) use verdict::solve_further;
 pub struct Aid<L> {
     lower: LowerSolve,
     linear: L,
+    curvature: LowerCurvature,
     rounding: bool,
-}
-
-impl Aid<Cg> {
-    /// The lower level to its tolerance, the linear system by conjugate gradients.
-    pub fn cg() -> Self {
-        Aid::with(Cg::new())
-    }
-}
-
-impl Aid<Direct> {
-    /// The lower level to its tolerance, the linear system by a dense factorisation.
-    pub fn direct() -> Self {
-        Aid::with(Direct)
-    }
-}
-
-impl<L> Aid<L> {
-    /// The lower level to its tolerance, the linear system by this solver.
-    pub fn with(linear: L) -> Self {
-        Aid {
-            lower: LowerSolve::default(),
-            linear,
-            rounding: false,
-        }
-    }
-
-    /// How the lower level is solved.
-    #[must_use]
-    pub fn lower(mut self, lower: LowerSolve) -> Self {
-        self.lower = lower;
-        self
-    }
-
-    /// Solves the lower level to `‖∇_y g‖ ≤ tolerance`, by Newton's method, and on until the
-    /// hypergradient is as near: see [`LowerSolve::Newton`].
-    #[must_use]
-    pub fn lower_tolerance(self, tolerance: f64) -> Self {
-        let (_, limit) = self.newton();
-        let tolerance = Some(tolerance);
-        self.lower(LowerSolve::Newton { tolerance, limit })
-    }
-
-    /// Solves the lower level by Newton's method, in at most this many iterations.
-    #[must_use]
-    pub fn lower_limit(self, limit: usize) -> Self {
-        let (tolerance, _) = self.newton();
-        let limit = Some(limit);
-        self.lower(LowerSolve::Newton { tolerance, limit })
-    }
-
-    /// Goes on with the lower level until no step helps, where no tolerance is given for it.
-    #[must_use]
-    pub fn until_rounding(mut self) -> Self {
-        self.rounding = true;
-        self
-    }
-
-    /// What is given of Newton's method.
-    fn newton(&self) -> (Option<f64>, Option<usize>) {
-        match self.lower {
-            LowerSolve::Newton { tolerance, limit } => (tolerance, limit),
-            _ => (None, None),
-        }
-    }
-
-    /// Solves the lower level by `depth` gradient steps.
-    #[must_use]
-    pub fn lower_steps(self, depth: usize, length: StepLength) -> Self {
-        self.lower(LowerSolve::Steps {
-            depth,
-            inner: InnerStep::GradientDescent,
-            length,
-        })
-    }
 }
 
 impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
@@ -133,7 +61,8 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
     }
 
     fn complaint(&self) -> Option<String> {
-        self.lower.complaint().or(self.linear.complaint())
+        let settings = self.lower.complaint().or(self.linear.complaint());
+        settings.or(self.curvature.complaint())
     }
 
     #[inline(never)]
@@ -141,7 +70,10 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
         let inner = self.lower.steps().map(|(_, steps)| steps.inner);
         let steps = inner.and_then(|inner| inner.misfit(problem));
         let lower = || self.lower.misfit(problem);
-        problem.own_step().or(steps).or_else(lower)
+        let curvature = || self.curvature.misfit(problem);
+        (problem.own_step().or(steps))
+            .or_else(lower)
+            .or_else(curvature)
     }
 
     fn scratch(&self, problem: &Bilevel<T>) -> usize {
@@ -161,7 +93,10 @@ impl<T: Real, L: LinearSolver<T>> Strategy<T> for Aid<L> {
     }
 
     fn implicit(&self) -> Option<&dyn LinearSolver<T>> {
-        Some(&self.linear)
+        // Of others than the Hessian each system is solved, and measured, by itself.
+        self.curvature
+            .is_exact()
+            .then_some(&self.linear as &dyn LinearSolver<T>)
     }
 
     fn differentiate(&self, call: &mut Call<'_, T>) -> Answer {
@@ -177,6 +112,7 @@ impl<L> Aid<L> {
         Parts {
             lower: &self.lower,
             linear: &self.linear,
+            curvature: self.curvature,
             rounding: self.rounding,
         }
     }
@@ -189,6 +125,7 @@ const FEW: usize = 256;
 struct Parts<'a, T> {
     lower: &'a LowerSolve,
     linear: &'a dyn LinearSolver<T>,
+    curvature: LowerCurvature,
     rounding: bool,
 }
 
@@ -398,7 +335,10 @@ impl<T: Real> Parts<'_, T> {
         let (_, room) = at.scratch.split::<0>(0);
         let length = || solved.step.expect("proximal steps have a length");
         let solution = match at.part.as_deref_mut() {
-            None => system::solve(self.linear, point, None, b, (v, kept), room, true),
+            None if self.curvature.is_exact() => {
+                system::solve(self.linear, point, None, b, (v, kept), room, true)
+            }
+            None => approximate::solve(self.curvature, self.linear, point, b, (v, kept), room),
             Some(part) => {
                 on_face.copy_from_slice(point.gradient(1));
                 let all_lost = self.all_lost(y.len());

@@ -6,15 +6,15 @@ use crate::linear::{
     Cg, Direct, FixedPoint, Gmres, LinearSolver, Minres, Neumann, Nystrom, OneStep, Recycled,
 };
 use crate::{
-    Aid, AidStep, At, Bda, Constraint, Exact, FixedPart, InnerStep, Itd, LowerSolve, StepLength,
-    StepSystem, Strategy,
+    Aid, AidStep, At, Bda, Constraint, Exact, FixedPart, InnerStep, Itd, LowerCurvature,
+    LowerSolve, StepLength, StepSystem, Strategy,
 };
 
 /// g = ½ Σ e^{x_j} y_j² + ½‖y − 1‖² + ¼ Σ y_j⁴, F = ½‖y − 2‖² + ½‖x‖², x and y of `n` entries.
 fn problem<T: Real>(n: usize) -> Bilevel<T> {
     let half = T::of(0.5);
     let lower = objective(move |x: Var<'_, T>, y: Var<'_, T>| {
-        let convex = x.exp().dot(y.square()) + (y - T::one()).norm_squared();
+        let convex = x.exp().dot(y.square()) + (y - T::one()).outputs().norm_squared();
         (convex + y.square().norm_squared() * half) * half
     });
     let upper = objective(move |x: Var<'_, T>, y: Var<'_, T>| {
@@ -80,6 +80,15 @@ fn peaks<T: Real>() {
             check(&problem, &direct, direct.predicted_peak_bytes(&problem));
         }
         check_linear(&problem, Cg::new());
+        for curvature in [
+            LowerCurvature::Damped(0.1),
+            LowerCurvature::GaussNewton { damping: 0.0 },
+        ] {
+            let cg = Aid::cg().curvature(curvature);
+            check(&problem, &cg, cg.predicted_peak_bytes(&problem));
+            let direct = Aid::direct().curvature(curvature);
+            check(&problem, &direct, direct.predicted_peak_bytes(&problem));
+        }
         check_linear(&problem, Minres::new());
         check_linear(&problem, Gmres::new(5));
         check_linear(&problem, Neumann::new());

@@ -1,6 +1,7 @@
 //! Linear solvers for `H v = b` with an H that is known by its products, symmetric unless a solver
 //! says otherwise.
 
+pub(crate) mod approximate;
 mod block;
 mod cg;
 mod common;
@@ -45,6 +46,7 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::{Meter, Real};
 
 pub use crate::hessian::{Hessian, Operator};
+pub use crate::lower_curvature::Curved;
 pub use crate::scratch::Scratch;
 
 use crate::catalogue::Entry;

@@ -1,11 +1,12 @@
 //! The linear system of implicit differentiation, with what its solution tells.
 
-use autodiff::kernels::{dot, norm};
+use autodiff::kernels::norm;
 use autodiff::{Inputs, Point, Real};
 
 use crate::Status;
 use crate::accuracy::{Curvature, PROBED};
 use crate::hessian::Hessian;
+use crate::lower_curvature::along;
 use crate::part::{Face, OnFace};
 
 use super::{Cg, LinearSolver, Outcome, Report, Scratch};
@@ -20,8 +21,10 @@ pub(crate) struct Solution {
     pub(crate) iterations: usize,
     /// The smallest curvature that products and the solution have met.
     pub(crate) curvature: Curvature,
-    /// An estimate of ‖v − H⁻¹b‖ / ‖v‖.
+    /// An estimate of ‖v − H⁻¹b‖ / ‖v‖; 0 where the status itself tells of it.
     pub(crate) error: f64,
+    /// What was seen of H itself where another curvature took its place.
+    pub(crate) remark: Option<String>,
 }
 
 /// Entries of scratch that [`solve`] takes, with `probe` or without.
@@ -115,6 +118,7 @@ pub(crate) fn solve<T: Real>(
         iterations,
         curvature,
         error: relative(curvature.distance(residual * norm(b).f64()), norm(v).f64()),
+        remark: None,
     }
 }
 
@@ -252,15 +256,13 @@ fn product<'a, T: Real>(
 
 /// Negative curvature along the solution itself: a solver without products of its own meets none.
 fn curvature_along<T: Real>(v: &[T], hv: &[T]) -> Option<Status> {
-    let scale = norm(v) * norm(hv);
-    let relative_curvature = (dot(v, hv) / scale).f64();
-    let rounding = 10.0 * T::EPSILON * (v.len() as f64).sqrt();
-    (relative_curvature < -rounding).then_some(Status::NegativeCurvature { relative_curvature })
+    let relative_curvature = along(v, hv);
+    (relative_curvature < 0.0).then_some(Status::NegativeCurvature { relative_curvature })
 }
 
 /// A right-hand side in the range of H hides a flat direction from a Krylov method. On small
 /// problems a second one, which no direction is orthogonal to, finds it.
-fn flat_direction<T: Real>(
+pub(super) fn flat_direction<T: Real>(
     point: &mut Point<T>,
     face: &mut Option<&mut Face<'_, T>>,
     n: usize,
@@ -288,7 +290,12 @@ pub(crate) fn along_all<T: Real>(b: &mut [T]) {
 
 /// ‖Hv − b‖ / ‖b‖, and 0 for Hv = b = 0.
 fn relative_residual<T: Real>(hv: &[T], b: &[T]) -> f64 {
-    let squares = hv.iter().zip(b).map(|(h, b)| (h.f64() - b.f64()).powi(2));
+    residual_of(hv.iter().copied(), b)
+}
+
+/// [`relative_residual`] of a product that comes entry by entry.
+pub(super) fn residual_of<T: Real>(hv: impl Iterator<Item = T>, b: &[T]) -> f64 {
+    let squares = hv.zip(b).map(|(h, b)| (h.f64() - b.f64()).powi(2));
     relative(squares.sum::<f64>().sqrt(), norm(b).f64())
 }
 

@@ -1,5 +1,7 @@
 //! The slot of lower-level solvers: how a level is solved before it is differentiated implicitly.
 
+use std::str::FromStr;
+
 use autodiff::Real;
 
 use super::{Steps, Working, coordinates_scratch, lbfgs_scratch, newton_scratch, proximal_scratch};
@@ -66,6 +68,54 @@ pub enum LowerSolve {
     /// Not at all: the answer is made at the y that the lower level starts from, and judged by how far
     /// that is. For an end of a solver of one's own, or to compare linear systems at one y.
     Start,
+}
+
+/// The solvers of the lower level that go to a tolerance, by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LowerRule {
+    /// [`LowerSolve::Newton`].
+    #[default]
+    Newton,
+    /// [`LowerSolve::Lbfgs`].
+    Lbfgs,
+    /// [`LowerSolve::Accelerated`].
+    Accelerated,
+}
+
+impl LowerRule {
+    /// Each with its name.
+    pub const ALL: [(&'static str, LowerRule); 3] = [
+        ("newton", LowerRule::Newton),
+        ("lbfgs", LowerRule::Lbfgs),
+        ("accelerated", LowerRule::Accelerated),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        let named = Self::ALL.iter().find(|(_, rule)| *rule == self);
+        named.map_or("", |(name, _)| name)
+    }
+
+    /// The solver, to this tolerance in at most so many iterations, or its defaults.
+    pub fn until(self, tolerance: Option<f64>, limit: Option<usize>) -> LowerSolve {
+        match self {
+            LowerRule::Newton => LowerSolve::Newton { tolerance, limit },
+            LowerRule::Lbfgs => LowerSolve::Lbfgs { tolerance, limit },
+            LowerRule::Accelerated => LowerSolve::Accelerated { tolerance, limit },
+        }
+    }
+}
+
+impl FromStr for LowerRule {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+        let names = || Self::ALL.map(|(name, _)| name).join(", ");
+        found
+            .map(|(_, rule)| *rule)
+            .ok_or_else(|| format!("{name}: expected one of {}", names()))
+    }
 }
 
 impl Default for LowerSolve {

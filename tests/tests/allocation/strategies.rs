@@ -5,13 +5,16 @@ use autodiff::unroll::Memory;
 use autodiff::{Var, objective};
 use nalgebra::DVector;
 use solvers::linear::{Cg, FixedPoint, Gmres, Minres, Neumann, OneStep};
-use solvers::{Aid, AidStep, At, Bda, Bilevel, InnerStep, Itd, LowerSolve, StepSystem, Strategy};
+use solvers::{
+    Aid, AidStep, At, Bda, Bilevel, InnerStep, Itd, LowerCurvature, LowerSolve, StepSystem,
+    Strategy,
+};
 
 use crate::steady::repeated;
 
 fn problem(n: usize) -> Bilevel<f64> {
     let lower = objective(|x: Var, y: Var| {
-        0.5 * (y - x.tanh()).norm_squared() + 0.05 * (y * y).norm_squared()
+        0.5 * (y - x.tanh()).outputs().norm_squared() + 0.05 * (y * y).norm_squared()
     });
     let upper =
         objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + 0.05 * x.norm_squared());
@@ -44,6 +47,8 @@ fn strategies(depth: usize) -> Vec<Box<dyn Strategy<f64>>> {
         Box::new(Bda::new(depth)),
         Box::new(Bda::new(depth).one_stage()),
         Box::new(Aid::with(Cg::new())),
+        Box::new(Aid::cg().curvature(LowerCurvature::Damped(0.1))),
+        Box::new(Aid::cg().curvature(LowerCurvature::GaussNewton { damping: 0.1 })),
         Box::new(Aid::with(Cg::new()).lower(steps)),
         Box::new(Aid::with(Cg::new()).lower(accelerated)),
         Box::new(Aid::with(Minres::new())),

@@ -255,7 +255,7 @@ fn settings_are_valid() {
         setting.strategy.validate().expect("valid settings");
         kinds.insert(setting.kind);
     }
-    assert_eq!(kinds.len(), 28, "{kinds:?}");
+    assert_eq!(kinds.len(), 29, "{kinds:?}");
 }
 
 #[test]

@@ -12,6 +12,7 @@
 //! ```
 
 pub mod bytes;
+pub mod gauss_newton;
 pub mod loops;
 pub mod plans;
 pub mod replays;
@@ -38,6 +39,8 @@ pub const OF_PROGRAMS: &[Property<Case>] = table! {
     sweeps::the_second_sweep_is_linear_in_its_direction,
     sweeps::single_precision_is_within_its_rounding_of_double,
     sweeps::a_stopped_input_has_no_derivative_and_changes_no_other,
+    gauss_newton::its_products_are_those_of_the_jacobian_and_the_loss,
+    gauss_newton::a_mark_changes_no_other_sweep,
     replays::a_used_workspace_is_as_good_as_a_fresh_one,
     replays::a_subset_of_wanted_inputs_has_the_bits_of_the_full_sweep,
     replays::raising_and_lowering_the_need_changes_no_bit,

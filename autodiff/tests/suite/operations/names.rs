@@ -21,6 +21,7 @@ fn operations_have_the_names_of_their_methods() {
             a.dy().sum(),
             a.dx().sum(),
             a.stop_gradient().sum(),
+            a.outputs().sum(),
         ];
         let products = [
             a.dot(a),
@@ -54,6 +55,7 @@ fn operations_have_the_names_of_their_methods() {
         "dy",
         "dx",
         "stop_gradient",
+        "outputs",
         "dot",
         "matmul",
         "conv2d",

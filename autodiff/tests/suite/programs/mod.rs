@@ -6,6 +6,7 @@ mod builder;
 mod bytes;
 mod carried;
 mod checked;
+mod gauss_newton;
 mod gradients_inside;
 mod joint;
 mod leaves;

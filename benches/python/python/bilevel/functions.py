@@ -30,6 +30,7 @@ __all__ = [
     "log_softmax",
     "logistic_loss",
     "logsumexp",
+    "outputs",
     "relu",
     "sigmoid",
     "silu",
@@ -110,6 +111,12 @@ def leaky_relu(a: Any, slope: float = 0.01) -> Any:
     if isinstance(a, Var):
         return unary("leaky_relu", a, slope)
     return np.where(np.asarray(a) > 0, a, slope * np.asarray(a))
+
+
+def outputs(a: Any) -> Any:
+    """The value itself, marked as a model's outputs: what ``curvature="gauss-newton"`` takes as linear
+    is whatever they are computed from."""
+    return a._step("outputs", a.shape) if isinstance(a, Var) else a
 
 
 def stop_gradient(a: Any) -> Any:

@@ -8,7 +8,8 @@ use models::{FewShot, Stages, Task, few_shot, learning_rates, mlp};
 use nalgebra::DVector;
 use serde_json::{Map, Value};
 use solvers::catalogue::Settings;
-use solvers::{Aid, Descent, Itd, LowerSolve, Method, Optimiser, Strategy, linear::Cg};
+use solvers::linear::Cg;
+use solvers::{Aid, Descent, Itd, LowerCurvature, LowerSolve, Method, Optimiser, Strategy};
 
 use super::to_end::to_end;
 use super::{Kind, Record, values};
@@ -52,7 +53,8 @@ impl Model {
         match self {
             // x is in the steps: whatever needs ∇_y g = 0 or the penalty of g refuses it.
             Model::Rates => &["itd"],
-            _ => &["itd", "bda", AID, "gda"],
+            Model::Decay => &["itd", "bda", AID, GAUSS_NEWTON, "gda"],
+            Model::FewShot { .. } => &["itd", "bda", AID, "gda"],
         }
     }
 
@@ -122,6 +124,9 @@ const AID: &str = "aid-cg";
 /// ‖∇_y g‖ at which L-BFGS ends, and its most iterations.
 const LBFGS: (f64, usize) = (1e-4, 1000);
 
+/// The same with Gauss–Newton's matrix, which the decay makes definite, in the Hessian's place.
+const GAUSS_NEWTON: &str = "aid-cg, gauss-newton";
+
 fn stationary() -> Aid<Cg> {
     Aid::cg().lower(LowerSolve::Lbfgs {
         tolerance: Some(LBFGS.0),
@@ -166,7 +171,11 @@ pub(super) fn run<T: Real>(model: Model, seed: u64) -> Result<Vec<Record>, Strin
             ..SolveSettings::of(task.name, name, model.given(name))
         };
         let made = match (model, *name) {
-            (Model::Decay, AID) => by_lbfgs(&settings),
+            (Model::Decay, AID) => by_lbfgs(stationary(), &settings),
+            (Model::Decay, GAUSS_NEWTON) => {
+                let curvature = LowerCurvature::GaussNewton { damping: 0.0 };
+                by_lbfgs(stationary().curvature(curvature), &settings)
+            }
             _ => method::<T>(name, &task, &settings)?,
         };
         records.push(of_method(&*made, (model, name), &task, seed)?);
@@ -175,10 +184,10 @@ pub(super) fn run<T: Real>(model: Model, seed: u64) -> Result<Vec<Record>, Strin
 }
 
 /// Descent along implicit hypergradients at what L-BFGS goes down to from the last y.
-fn by_lbfgs<T: Real>(settings: &SolveSettings) -> Arc<dyn Method<T>> {
+fn by_lbfgs<T: Real>(aid: Aid<Cg>, settings: &SolveSettings) -> Arc<dyn Method<T>> {
     let rate = settings.method.rate();
     let iterations = settings.method.iterations();
-    let descent = Descent::new(stationary(), Optimiser::Adam { rate }, iterations);
+    let descent = Descent::new(aid, Optimiser::Adam { rate }, iterations);
     Arc::new(descent.warm_start(true))
 }
 

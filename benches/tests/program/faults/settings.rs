@@ -15,6 +15,8 @@ fn unusual(setting: &Setting) -> &'static str {
         Kind::Flag => "",
         Kind::Outer => "adagrad",
         Kind::Inner => "momentum:0.5",
+        Kind::Lower => "lbfgs",
+        Kind::Curvature => "damped:0.5",
     }
 }
 
@@ -55,7 +57,7 @@ fn a_method_takes_the_settings_that_it_shows_and_refuses_the_others() {
             let (flag, key, value) = (setting.flag(), setting.key, unusual(setting));
             let given = format!("--{flag} {value}");
             let toml = match setting.kind {
-                Kind::Outer => format!("{key} = \"{value}\""),
+                Kind::Outer | Kind::Lower | Kind::Curvature => format!("{key} = \"{value}\""),
                 _ => format!("{key} = {value}"),
             };
             folder.write("run.toml", format!("{toml}\n"));

@@ -12,7 +12,7 @@ use crate::{Estimate, Status};
 /// |---|---|
 /// | `converged` | 1 % |
 /// | `unrolled`, `stepped` | 1 % of the solution's; 5 % where both levels are aggregated |
-/// | `linear-approximate` | 1 %, and the hypergradient within what the linear residual explains |
+/// | `linear-approximate`, `curvature-approximate` | 1 %, and the hypergradient within what the linear residual explains |
 /// | any with a warning, any failure | nothing: it is told |
 ///
 /// The hypergradient's error is a part of the largest of ‖h‖, ‖∇_xF‖ and ‖h − ∇_xF‖, and y's of
@@ -29,8 +29,8 @@ pub struct Promise {
 }
 
 impl Promise {
-    /// Of `converged`, `unrolled` and `stepped`. That of `linear-approximate` is wider by what its
-    /// linear residual explains: with h = ∇_xF + Jᵀ∇_yF for J = dy*/dx, a residual ρ = ∇_yF − Hv
+    /// Of `converged`, `unrolled` and `stepped`. That of `linear-approximate` and `curvature-approximate` is
+    /// wider by what its linear residual explains: with h = ∇_xF + Jᵀ∇_yF for J = dy*/dx, a residual ρ = ∇_yF − Hv
     /// moves h by Jᵀρ.
     pub const SOLVED: Promise = Promise::within(1e-2);
 
@@ -105,7 +105,9 @@ pub fn error<T: Real>(case: &Case, estimate: &Estimate<T>, promise: Promise) -> 
     let best = case.truth.best.iter().filter(|_| promise.chooses);
     let errors = case.truth.solutions.iter().chain(best).map(|s| {
         let explained = match estimate.status {
-            Status::LinearApproximate { .. } => estimate.linear_residual.unwrap_or(0.0),
+            Status::LinearApproximate { .. } | Status::CurvatureApproximate { .. } => {
+                estimate.linear_residual.unwrap_or(0.0)
+            }
             _ => 0.0,
         };
         error_at(case, s, (&h, &y), (explained, T::EPSILON))

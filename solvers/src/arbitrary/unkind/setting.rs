@@ -9,8 +9,8 @@ use super::dice::Dice;
 use super::{Case, Promise};
 use crate::linear::{FixedPoint, Gmres, Minres, Neumann, Nystrom, OneStep, Pcg, Recycled};
 use crate::{
-    Aid, AidStep, Bda, Exact, FixedPart, InnerStep, Itd, Kkt, LowerSolve, StepLength, StepSystem,
-    Strategy,
+    Aid, AidStep, Bda, Exact, FixedPart, InnerStep, Itd, Kkt, LowerCurvature, LowerSolve,
+    StepLength, StepSystem, Strategy,
 };
 
 /// A strategy as it is drawn for a case.
@@ -31,7 +31,7 @@ const SMOOTH: [&str; 38] = [
     "exact",
     "aid-cg",
     "aid-cg",
-    "aid-cg",
+    "aid-damped",
     "aid-direct",
     "aid-minres",
     "aid-neumann",
@@ -172,6 +172,12 @@ impl<T: Real> Setting<T> {
             "exact" => Setting::new(kind, Exact),
             "kkt" => Setting::new(kind, Kkt::new()),
             "aid-cg" => Setting::new(kind, Aid::cg()),
+            "aid-damped" => {
+                let (part, size) = (dice.power(-6.0, 0.0), case.curvature());
+                let usual = size.is_finite() && part * size > 0.0;
+                let curvature = LowerCurvature::Damped(if usual { part * size } else { part });
+                Setting::new(kind, Aid::cg().curvature(curvature))
+            }
             "aid-direct" => Setting::new(kind, Aid::direct()),
             "aid-minres" => Setting::new(kind, Aid::with(Minres::new())),
             "aid-neumann" => match dice.pick(&[0, 10, 100]) {

@@ -11,6 +11,9 @@ use crate::hypergradient::StrategyEntry;
 
 use super::{Aid, LowerSolve};
 
+/// What descent along their hypergradients takes, beside what their linear solvers do.
+const DESCENT: [&str; 4] = ["tolerance", "lower_limit", "lower_solver", "curvature"];
+
 /// The implicit strategy of each linear solver.
 pub(crate) fn entries<T: Real>() -> impl Iterator<Item = StrategyEntry<T>> {
     linear::entries::<T>()
@@ -24,19 +27,23 @@ pub(crate) fn entries<T: Real>() -> impl Iterator<Item = StrategyEntry<T>> {
                 "step",
                 "tolerance",
                 "lower_limit",
+                "lower_solver",
+                "curvature",
                 "inner",
                 "same_iterate",
             ]
             .to_vec(),
             descent: linear.descent.map(|descent| Descent {
-                accepts: [&["tolerance", "lower_limit"], &descent.accepts[..]].concat(),
+                accepts: [&DESCENT[..], &descent.accepts].concat(),
                 ..descent
             }),
             family: Default::default(),
             over_the_run: None,
             make: Box::new(move |call| {
                 let linear = (linear.make)(call)?;
-                Ok(Arc::new(Aid::with(linear).lower(lower(call.settings))))
+                let aid = Aid::with(linear).lower(lower(call.settings));
+                let curvature = call.settings.curvature.unwrap_or_default();
+                Ok(Arc::new(aid.curvature(curvature)))
             }),
         })
 }
@@ -48,9 +55,9 @@ fn lower(settings: &Settings) -> LowerSolve {
             inner: settings.inner(),
             length: settings.length(),
         },
-        false => LowerSolve::Newton {
-            tolerance: settings.tolerance,
-            limit: settings.lower_limit,
-        },
+        false => {
+            let rule = settings.lower_solver.unwrap_or_default();
+            rule.until(settings.tolerance, settings.lower_limit)
+        }
     }
 }

@@ -49,6 +49,7 @@ impl<T: Real> Parts<'_, T> {
         if status.is_success() {
             warnings.extend(warning);
             warnings.extend(solve_further(solution.error, solution.residual));
+            warnings.extend(solution.remark.clone());
         }
         Answer {
             distance: Some(distance),

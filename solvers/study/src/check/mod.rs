@@ -260,7 +260,10 @@ pub fn hypergradient<T: Real>(
     let estimate = run(&under_test, &x);
     let hypergradient: Vec<f64> = estimate.hypergradient.iter().map(|v| v.f64()).collect();
     // An answer that is no derivative, and says so, has nothing to be held to.
-    let approximate = matches!(estimate.status, Status::LinearApproximate { .. });
+    let approximate = matches!(
+        estimate.status,
+        Status::LinearApproximate { .. } | Status::CurvatureApproximate { .. }
+    );
     let refused = if way == Way::Truncated {
         Some("it leaves out earlier steps on purpose".to_owned())
     } else if estimate.status.is_success() && !approximate {

@@ -15,14 +15,18 @@ fn fixed(s: f64) -> StepLength {
     StepLength::Fixed(s)
 }
 
-fn run(problem: &Bilevel<f64>, x: &DVector<f64>, strategy: &dyn Strategy<f64>) -> Estimate<f64> {
+pub(super) fn run(
+    problem: &Bilevel<f64>,
+    x: &DVector<f64>,
+    strategy: &dyn Strategy<f64>,
+) -> Estimate<f64> {
     strategy
         .hypergradient(problem, x, &mut problem.workspace())
         .expect("valid settings")
 }
 
 /// g = ½ yᵀHy − xᵀy and F = bᵀy, so that the hypergradient is the solution v = H⁺b.
-fn problem_of(system: &System) -> Bilevel<f64> {
+pub(super) fn problem_of(system: &System) -> Bilevel<f64> {
     let n = system.dim();
     let (h, b) = (
         system.h.clone(),
@@ -130,7 +134,7 @@ fn the_residual_of_one_step_is_recomputed() {
 }
 
 /// A spectrum of 24 values, too many for the probe of small problems.
-fn spectrum(first: f64) -> Vec<f64> {
+pub(super) fn spectrum(first: f64) -> Vec<f64> {
     let mut values: Vec<f64> = (0..24).map(|i| 1.0 + f64::from(i) / 8.0).collect();
     values[0] = first;
     values

@@ -2,6 +2,7 @@
 
 mod block;
 mod common_laws;
+mod curvature;
 mod diagonal;
 mod implicit;
 mod known_bugs;
