@@ -9,6 +9,7 @@ mod checked;
 mod gradients_inside;
 mod joint;
 mod leaves;
+mod leaves_in_turn;
 mod replays;
 mod rules;
 mod shrinking;
