@@ -1,6 +1,6 @@
 //! Buffers of adjoints, or of their tangents, that are written before they are added to.
 
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 
 use crate::block::Columns;
 use crate::bytes::{Buffer, Category, Meter};
@@ -54,10 +54,13 @@ impl<T: Real> Adjoints<T> {
         self.entries.len() == other.entries.len() && self.written.len() == other.written.len()
     }
 
-    /// Takes over some entries of others that fit, if they were made.
-    pub(crate) fn keep(&mut self, other: &Self, at: Range<usize>) {
+    /// Takes over a node's entries of others that fit, if they were made.
+    pub(crate) fn keep(&mut self, other: &Self, node: &Node<T>, width: usize) {
+        let at = Columns::all(width).back_of(node);
         if let Some(entries) = other.entries.get(at.clone()) {
             self.entries[at].copy_from_slice(entries);
+            let region = node.back_in(width).region as usize;
+            self.written[region] = other.written[region];
         }
     }
 

@@ -32,6 +32,7 @@ fn all<T: Real>() {
     black_box([
         Sweep::<T>::primal as *const (),
         Sweep::<T>::primal_for_reverse as *const (),
+        Sweep::<T>::differentiate as *const (),
         Sweep::<T>::reverse as *const (),
         Sweep::<T>::tangent as *const (),
         Sweep::<T>::second as *const (),
@@ -56,6 +57,7 @@ fn all<T: Real>() {
         Workspace::<T>::new as *const (),
         Workspace::<T>::linearisation_bytes as *const (),
         Workspace::<T>::hand_tangents_on as *const (),
+        Workspace::<T>::hand_all_on as *const (),
     ]);
     black_box([
         Unrolled::<T>::new as *const (),

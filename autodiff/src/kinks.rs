@@ -117,8 +117,13 @@ impl<T: Real> Program<T> {
             if let Op::Leaves(all) = &node.op
                 && passed(position)
             {
+                let at = Operation {
+                    program: self,
+                    node,
+                };
                 let inside = all.all.iter().zip(&work.nested[node.nested as usize..]);
-                let kinks = inside.flat_map(|(leaf, work)| leaf.seen(work, |w| leaf.of.kinks(w)));
+                let a = at.operands(&work.values);
+                let kinks = inside.flat_map(|(leaf, w)| leaf.seen(&a, w, |w| leaf.of.kinks(w)));
                 leaves.extend(kinks);
             }
             self.corners(node, &work.values, &mut |entry, corner| {

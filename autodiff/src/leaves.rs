@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::program::{Op, Program};
+use crate::inputs::Inputs;
+use crate::program::{Node, Op, Program};
 use crate::ranks;
 use crate::real::Real;
 use crate::rules::bilinear::Bilinear;
@@ -19,6 +20,10 @@ pub(crate) struct Leaf<T: Real> {
     pub(crate) of: Arc<Program<T>>,
     pub(crate) weight: T,
     first: usize,
+    /// Multiplications of a sweep, roughly.
+    pub(crate) work: usize,
+    /// Those of what does not depend on each input.
+    pub(crate) work_without: SmallVec<[usize; 4]>,
 }
 
 impl<T: Real> Leaf<T> {
@@ -61,9 +66,9 @@ impl<T: Real> Leaves<T> {
 /// Multiplications that an elementwise operation on an entry takes the time of, roughly.
 const ELEMENTWISE: usize = 4;
 
-/// Multiplications of a sweep, roughly.
-fn work<T: Real>(program: &Program<T>) -> usize {
-    let of = |node: &crate::program::Node<T>| {
+/// Multiplications of a sweep over those operations that `counts` is true of, roughly.
+fn work<T: Real>(program: &Program<T>, counts: impl Fn(&Node<T>) -> bool) -> usize {
+    let of = |node: &Node<T>| {
         let len = node.shape.len();
         let shape = |k: usize| program.nodes[node.args[k] as usize].shape;
         match &node.op {
@@ -74,7 +79,7 @@ fn work<T: Real>(program: &Program<T>) -> usize {
             _ => ELEMENTWISE * len,
         }
     };
-    program.nodes.iter().map(of).sum()
+    program.nodes.iter().filter(|n| counts(n)).map(of).sum()
 }
 
 /// A leaf to be added: a scalar function, its weight and its arguments.
@@ -142,10 +147,14 @@ impl<'r, T: Real> Var<'r, T> {
                 of: of.clone(),
                 weight: *weight,
                 first: operands.len(),
+                work: work(of, |_| true),
+                work_without: (0..of.inputs())
+                    .map(|k| work(of, |node| !node.reads.meets(Inputs::one(k))))
+                    .collect(),
             });
             operands.extend(arguments.iter().copied());
         }
-        let work = parts.iter().map(|(of, ..)| work(of)).sum();
+        let work = all.iter().map(|leaf| leaf.work).sum();
         let operands: SmallVec<[Self; 8]> = operands;
         let inside = |leaf: &Leaf<T>| leaf.of.nodes.iter().any(|n| n.op.inner().next().is_some());
         let nested = all.iter().any(inside);

@@ -234,6 +234,19 @@ impl Linearised {
         }
     }
 
+    /// Whether the adjoints of the inputs `of` are there.
+    pub(crate) fn has_gradient_by(self, of: Inputs) -> bool {
+        match self.reached() {
+            Some(Reached::Gradient { by, .. } | Reached::Along { by, .. }) => by.contains(of),
+            _ => false,
+        }
+    }
+
+    /// Whether products alone are there.
+    pub(crate) fn has_products_alone(self) -> bool {
+        matches!(self.reached(), Some(Reached::Products { .. }))
+    }
+
     /// The inputs whose adjoints are there.
     pub(crate) fn by(self) -> Inputs {
         match self.reached() {

@@ -6,6 +6,7 @@ use crate::adjoints::Adjoints;
 use crate::bytes::Meter;
 use crate::inputs::Inputs;
 use crate::linearised::Need;
+use crate::operands::Operation;
 use crate::program::{Node, Op, Program};
 use crate::ranks;
 use crate::real::Real;
@@ -82,8 +83,13 @@ impl<T: Real> Program<T> {
             }
             if let Op::Leaves(all) = &node.op {
                 let mut leaves = all.all.iter().zip(&work.nested[node.nested as usize..]);
+                let at = Operation {
+                    program: self,
+                    node,
+                };
+                let a = at.operands(&work.values);
                 let found = leaves.find_map(|(leaf, work)| {
-                    leaf.seen(work, |work| leaf.of.first_non_finite(work))
+                    leaf.seen(&a, work, |work| leaf.of.first_non_finite(work))
                 });
                 if found.is_some() {
                     return found;
@@ -245,13 +251,20 @@ impl<T: Real> Program<T> {
                             return Some(here());
                         }
                     }
-                    Op::Leaves(_) => {
-                        let mut leaves = node.op.leaves().zip(&work.nested[node.nested as usize..]);
+                    Op::Leaves(all) => {
+                        let mut leaves = all.all.iter().zip(&work.nested[node.nested as usize..]);
+                        let at = Operation {
+                            program: self,
+                            node,
+                        };
+                        let a = at.operands(&work.values);
                         let inside = leaves.find_map(|(leaf, work)| match quantity {
-                            Quantity::Adjoint => leaf.first_non_finite_adjoint(work),
+                            Quantity::Adjoint => {
+                                leaf.seen(&a, work, |work| leaf.of.first_non_finite_adjoint(work))
+                            }
                             // Another leaf's stands there: the sum is named.
                             _ if work.handed_on => None,
-                            _ => leaf.first_non_finite_second(work),
+                            _ => leaf.of.first_non_finite_second(work),
                         });
                         return Some(inside.unwrap_or_else(here));
                     }

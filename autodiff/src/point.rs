@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::bytes::Meter;
 use crate::inputs::Inputs;
 use crate::kinks::Kink;
-use crate::linearised::Need;
+use crate::linearised::{Extent, Need};
 use crate::non_finite::NonFinite;
 use crate::operands::Operation;
 use crate::primitive::HESSIAN_ROOM;
@@ -135,7 +135,8 @@ impl<T: Real> Point<T> {
     /// or the program's value is not a scalar, as in all that return one.
     #[track_caller]
     pub fn value(&mut self, inputs: &[&[T]]) -> T {
-        self.scalar(inputs, Need::Value)
+        self.expect_scalar();
+        self.entries(inputs, Need::Value)[0]
     }
 
     /// The value at `inputs`, of any shape, and nothing else: its entries in column-major order.
@@ -185,9 +186,8 @@ impl<T: Real> Point<T> {
     /// The value at `inputs` and its [`gradient`](Point::gradient)s by the inputs `wanted`.
     #[track_caller]
     pub fn differentiate(&mut self, inputs: &[&[T]], wanted: Inputs) -> T {
-        let value = self.scalar(inputs, Need::Gradient);
-        self.sweep().reverse(&[T::one()], wanted);
-        value
+        self.sweep_at(inputs, (Need::Gradient, Extent::Whole), wanted);
+        self.work.output(&self.program)[0]
     }
 
     /// The [`gradient`](Point::gradient)s alone at a new point, by the inputs `wanted`.
@@ -195,20 +195,15 @@ impl<T: Real> Point<T> {
     /// Leaves out what only the value needs.
     #[track_caller]
     pub fn gradient_at(&mut self, inputs: &[&[T]], wanted: Inputs) {
-        self.expect_scalar();
-        self.set(inputs);
-        let mut sweep = self.sweep();
-        sweep.primal_for_reverse();
-        sweep.reverse(&[T::one()], wanted);
+        self.sweep_at(inputs, (Need::Gradient, Extent::Derivatives), wanted);
     }
 
     /// The value at `inputs`, the gradients by all of them, and what [`second`](Point::second)
     /// needs.
     #[track_caller]
     pub fn linearise(&mut self, inputs: &[&[T]]) -> T {
-        let value = self.scalar(inputs, Need::Curvature);
-        self.sweep().reverse(&[T::one()], Inputs::ALL);
-        value
+        self.sweep_at(inputs, (Need::Curvature, Extent::Whole), Inputs::ALL);
+        self.work.output(&self.program)[0]
     }
 
     /// [`linearise`](Point::linearise) and [`second`](Point::second) in one, for a direction that is
@@ -412,7 +407,8 @@ impl<T: Real> Point<T> {
     /// line that recorded it. A derivative there is a convention.
     ///
     /// Looks at the values of the last evaluation: no sweep is made, and nothing is allocated where no
-    /// kink is near.
+    /// kink is near. (Leaves of a [sum](crate::Var::sum_of_leaves) whose values went with a gradient are
+    /// evaluated again.)
     ///
     /// Where gradients were computed, a kink whose derivative is multiplied by a constant 0 does not
     /// count. Gradients inside the program are not looked into.
@@ -449,10 +445,12 @@ impl<T: Real> Point<T> {
         Sweep::of(&self.program, &mut self.work)
     }
 
+    /// A primal sweep and a reverse one.
     #[track_caller]
-    fn scalar(&mut self, inputs: &[&[T]], need: Need) -> T {
+    fn sweep_at(&mut self, inputs: &[&[T]], how: (Need, Extent), wanted: Inputs) {
         self.expect_scalar();
-        self.entries(inputs, need)[0]
+        self.set(inputs);
+        self.sweep().differentiate(how, &[T::one()], wanted);
     }
 
     #[track_caller]

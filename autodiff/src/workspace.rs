@@ -78,6 +78,10 @@ pub(crate) struct Workspace<T: Real> {
     /// Whether the buffers of tangents, of a leaf, are another one's: see
     /// [`hand_tangents_on`](Workspace::hand_tangents_on).
     pub(crate) handed_on: bool,
+    /// Whether all buffers are: see [`hand_all_on`](Workspace::hand_all_on).
+    pub(crate) passed_on: bool,
+    /// Whether a joint sweep of a leaf was made with the primal one of the sum.
+    pub(crate) ahead: bool,
     scratch_len: usize,
     meter: Meter,
     /// A tape of small steps holds as many bytes in these structures as in their buffers.
@@ -103,6 +107,8 @@ impl<T: Real> Workspace<T> {
             held: 0,
             elsewhere: false,
             handed_on: false,
+            passed_on: false,
+            ahead: false,
             scratch_len: program.scratch_len,
             meter: meter.clone(),
             _own_bytes: Claim::new(Self::own_bytes(program), Category::Values, meter),
@@ -274,8 +280,38 @@ impl<T: Real> Workspace<T> {
         }
         for node in &program.nodes[..program.inputs] {
             let from = &next.adjoint_tangents;
-            self.adjoint_tangents.keep(from, all.back_of(node));
+            self.adjoint_tangents.keep(from, node, width);
         }
+    }
+
+    /// Gives all buffers to `next`, which is swept after this one, and takes its own, where they are as
+    /// long. The value stays, and what came to the inputs; what is between is gone.
+    #[inline(never)]
+    pub(crate) fn hand_all_on(&mut self, program: &Program<T>, next: &mut Self) {
+        let fit = self.values.len() == next.values.len()
+            && self.stash.len() == next.stash.len()
+            && self.scratch.len() == next.scratch.len()
+            && self.adjoints.fits(&next.adjoints);
+        if !fit {
+            return;
+        }
+        swap(&mut self.values, &mut next.values);
+        swap(&mut self.stash, &mut next.stash);
+        swap(&mut self.scratch, &mut next.scratch);
+        swap(&mut self.adjoints, &mut next.adjoints);
+        (self.passed_on, next.state) = (true, Linearised::Not);
+        if let Some(out) = self.output_mut(program) {
+            out.copy_from_slice(next.output(program));
+        }
+        for node in &program.nodes[..program.inputs] {
+            self.adjoints.keep(&next.adjoints, node, 1);
+        }
+        self.hand_tangents_on(program, 1, next);
+    }
+
+    /// Whether its values are here: not another rank's, and not handed on.
+    pub(crate) fn is_here(&self) -> bool {
+        !self.elsewhere && !self.passed_on
     }
 
     /// Bytes of the structure itself.

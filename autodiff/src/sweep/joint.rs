@@ -2,6 +2,7 @@
 
 use crate::block::Block;
 use crate::inputs::Inputs;
+use crate::leaves::Leaves;
 use crate::linearised::{Extent, Need};
 use crate::operands::{Operation, Targets};
 use crate::primitive::Asked;
@@ -11,7 +12,7 @@ use crate::rules::bilinear::Bilinear;
 
 use super::primal::Plan;
 use super::second::Back;
-use super::{Sweep, split};
+use super::{Sweep, ahead, leaves, split};
 
 impl<T: Real> Sweep<'_, T> {
     /// [`primal`](Sweep::primal), [`reverse`](Sweep::reverse) and [`second`](Sweep::second) in one,
@@ -26,13 +27,24 @@ impl<T: Real> Sweep<'_, T> {
     #[track_caller]
     #[inline(never)]
     pub(crate) fn joint(&mut self, whole: bool, directions: &[Option<&[T]>], wanted: Inputs) {
-        let block = self.seed(1, directions);
         let extent = if whole {
             Extent::Whole
         } else {
             Extent::Derivatives
         };
-        self.run_along(extent, block, Targets::by(wanted));
+        let block = self.seed(1, directions);
+        self.joint_along(extent, T::one(), block, wanted);
+    }
+
+    /// [`joint`](Sweep::joint) for a cotangent, along tangents that stand in the workspace.
+    pub(super) fn joint_along(
+        &mut self,
+        extent: Extent,
+        cotangent: T,
+        block: Block,
+        wanted: Inputs,
+    ) {
+        self.run_along(extent, cotangent, block, Targets::by(wanted));
         self.work.state.reversed(wanted);
         self.pull_tangents(block, wanted, Back::Evaluated);
         self.work.state.moved(wanted, block);
@@ -47,22 +59,22 @@ impl<T: Real> Sweep<'_, T> {
     #[inline(never)]
     pub(crate) fn products(&mut self, directions: &[Option<&[T]>], wanted: Inputs) {
         let block = self.seed(1, directions);
-        self.joint_along(block, wanted);
+        self.products_along(T::one(), block, wanted);
     }
 
-    /// [`products`](Sweep::products) along tangents that stand in the workspace.
-    pub(super) fn joint_along(&mut self, block: Block, wanted: Inputs) {
+    /// [`products`](Sweep::products) for a cotangent, along tangents that stand in the workspace.
+    pub(super) fn products_along(&mut self, cotangent: T, block: Block, wanted: Inputs) {
         let targets = Targets {
             wanted,
             read_along: Some(block.moving),
         };
-        self.run_along(Extent::Products, block, targets);
+        self.run_along(Extent::Products, cotangent, block, targets);
         self.pull_tangents(block, wanted, Back::Evaluated);
         self.work.state.products(wanted, block);
     }
 
     /// Values, and tangents along a block, on the way forward; adjoints on the way back.
-    fn run_along(&mut self, extent: Extent, block: Block, targets: Targets) {
+    fn run_along(&mut self, extent: Extent, cotangent: T, block: Block, targets: Targets) {
         let plan = Plan::new(self.work, Need::Curvature, extent);
         let moving = block.moving;
         self.work.make_scratch();
@@ -74,6 +86,10 @@ impl<T: Real> Sweep<'_, T> {
                 && plan.takes(node)
                 && self.multiply_along(*f, node, block)
             {
+                continue;
+            }
+            if let Op::Leaves(all) = &node.op {
+                self.leaves_along(all, node, plan, block, targets);
                 continue;
             }
             let Op::Fused(f) = &node.op else {
@@ -113,7 +129,38 @@ impl<T: Real> Sweep<'_, T> {
             f.eval_along(&a, &tangents, asked, out, out_tangent, stash);
         }
         plan.close(self.work);
-        self.pull(&[T::one()], targets);
+        self.pull(&[cotangent], targets);
+    }
+
+    /// A sum of leaves: each to the end of its own joint sweep, where what stands there is of another
+    /// point, and nothing reads the tangent of the sum, which such a sweep leaves out.
+    fn leaves_along(
+        &mut self,
+        all: &Leaves<T>,
+        node: &Node<T>,
+        plan: Plan,
+        block: Block,
+        targets: Targets,
+    ) {
+        let (program, work) = (self.program, &mut *self.work);
+        let at = Operation { program, node };
+        let moves = node.depends.meets(block.moving);
+        ahead::forget(all, at, &mut work.nested);
+        let to_the_end = moves && plan.takes(node) && !node.activity.tangent;
+        if !to_the_end || all.are_shared() {
+            if plan.takes(node) {
+                self.evaluate(node, plan);
+            }
+            if moves && node.activity.tangent {
+                self.push(node, block);
+            }
+            return;
+        }
+        let (done, out) = split(&mut work.values, node, 1);
+        let (a, tangents) = (at.operands(done), at.tangents(&work.tangents, block, false));
+        let to = (targets, block.moving);
+        ahead::joint(all, at, &mut work.nested, (&a, &tangents), plan, to);
+        leaves::value(all, at, &work.nested, plan, out);
     }
 
     /// The value of a product and its tangents, where a vector moves and a matrix that is read once does

@@ -22,6 +22,7 @@ use crate::threads::{for_each, worth};
 use crate::workspace::Workspace;
 
 use super::Sweep;
+use super::ahead::{self, begin, renew};
 use super::primal::Plan;
 use super::second::Back;
 
@@ -55,14 +56,15 @@ fn assert_are_here<T: Real>(leaves: &[Workspace<T>]) {
 /// Leaves that go one after the other, so that each finds the buffers of the one before in a cache.
 const IN_TURN: usize = 8;
 
-/// [`each`] along some directions, a few after the other: the buffers of tangents and of those of adjoints
-/// go from leaf to leaf, and each keeps what comes out of it.
-fn each_along<T: Real>(
+/// [`each`], a few after the other: buffers go on from a leaf to the next, and each keeps what comes out of
+/// it.
+pub(super) fn in_turn<T: Real>(
     leaves: &Leaves<T>,
     node: &Node<T>,
     nested: &mut [Workspace<T>],
     width: usize,
     f: impl Fn(&Leaf<T>, &mut Workspace<T>) + Sync + Send,
+    hand_on: impl Fn(&Leaf<T>, &mut Workspace<T>, &mut Workspace<T>) + Sync + Send,
 ) {
     let (mine, work) = (leaves.mine(), leaves.work * width);
     let nested = &mut nested[node.nested as usize..][mine.clone()];
@@ -76,9 +78,22 @@ fn each_along<T: Real>(
             work.handed_on = false;
             f(leaf, work);
             if let Some(next) = next.first_mut() {
-                work.hand_tangents_on(&leaf.of, width, next);
+                hand_on(leaf, work, next);
             }
         }
+    });
+}
+
+/// [`in_turn`] along some directions: the buffers of tangents and of those of adjoints go on.
+fn each_along<T: Real>(
+    leaves: &Leaves<T>,
+    node: &Node<T>,
+    nested: &mut [Workspace<T>],
+    width: usize,
+    f: impl Fn(&Leaf<T>, &mut Workspace<T>) + Sync + Send,
+) {
+    in_turn(leaves, node, nested, width, f, |leaf, work, next| {
+        work.hand_tangents_on(&leaf.of, width, next);
     });
 }
 
@@ -130,16 +145,20 @@ fn exchange<T: Real>(
 }
 
 impl<T: Real> Leaf<T> {
-    /// Calls `f` with the values between, which are found again if another rank has them.
-    pub(crate) fn seen<R>(&self, work: &Workspace<T>, f: impl FnOnce(&Workspace<T>) -> R) -> R {
-        if !work.elsewhere {
+    /// Calls `f` with the values between, which are found again, from the sum's operands `a`, if they are
+    /// not here.
+    pub(crate) fn seen<R>(
+        &self,
+        a: &Operands<'_, T>,
+        work: &Workspace<T>,
+        f: impl FnOnce(&Workspace<T>) -> R,
+    ) -> R {
+        if work.is_here() {
             return f(work);
         }
         ranks::alone(|| {
             let mut own = Workspace::new(&self.of, &Meter::new());
-            for k in 0..self.of.inputs() {
-                own.set_input(&self.of, k, work.input(&self.of, k));
-            }
+            self.set(a, &mut own, |_| true);
             let (need, by) = (work.state.need().unwrap_or(Need::Value), work.state.by());
             let plan = Plan::new(&own, need, work.state.extent());
             let mut within = Sweep::of(&self.of, &mut own);
@@ -149,6 +168,20 @@ impl<T: Real> Leaf<T> {
             }
             f(&own)
         })
+    }
+
+    /// Sets those inputs that are the operands `which` of the sum.
+    pub(super) fn set(
+        &self,
+        a: &Operands<'_, T>,
+        work: &mut Workspace<T>,
+        which: impl Fn(usize) -> bool,
+    ) {
+        for (k, operand) in self.operands().enumerate() {
+            if which(operand) {
+                work.set_input(&self.of, k, a.get(operand));
+            }
+        }
     }
 
     /// Hands out what stands for each of some of its inputs.
@@ -165,7 +198,7 @@ impl<T: Real> Leaf<T> {
     }
 
     /// Its inputs among those operands of the sum that some inputs of the program reach.
-    fn reached(&self, at: Operation<'_, T>, inputs: Inputs) -> Inputs {
+    pub(super) fn reached(&self, at: Operation<'_, T>, inputs: Inputs) -> Inputs {
         let operands = self.operands();
         let reached = operands.enumerate().filter(|(_, operand)| {
             let arg = at.node.args[*operand] as usize;
@@ -175,50 +208,53 @@ impl<T: Real> Leaf<T> {
     }
 }
 
-/// The value, and what `need` asks for.
+/// The value, and what the plan asks for: with the leaves' adjoints, if a reverse sweep follows.
 pub(super) fn evaluate<T: Real>(
     leaves: &Leaves<T>,
     at: Operation<'_, T>,
     a: &Operands<'_, T>,
     nested: &mut [Workspace<T>],
-    (need, plan): (Need, Plan),
+    plan: Plan,
     out: &mut [T],
 ) {
-    let value = plan.asked(at.node).value;
-    let extent = if value {
+    let (need, whole) = (plan.need, plan.asked(at.node).value);
+    let extent = if whole {
         Extent::Whole
     } else {
         Extent::Derivatives
     };
-    let set = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
-        for (k, operand) in leaf.operands().enumerate() {
-            let arg = at.node.args[operand] as usize;
-            if plan.renews(at.program.nodes[arg].reads, at.node) {
-                work.set_input(&leaf.of, k, a.get(operand));
-            }
-        }
-    };
-    for work in &mut nested[at.node.nested as usize..][leaves.mine()] {
-        if std::mem::take(&mut work.elsewhere) {
-            work.state = Linearised::Not;
-        }
+    begin(leaves, at, nested);
+    if at.node.depends.meets(plan.ahead) && !leaves.are_shared() {
+        ahead::differentiate(leaves, at, a, nested, plan, extent);
+        return value(leaves, at, nested, plan, out);
     }
     each(leaves, at.node, nested, 1, |leaf, work| {
-        set(leaf, work);
+        renew(leaf, at, a, work, plan);
         let mut within = Sweep::of(&leaf.of, work);
         within.run(Plan::new(within.work, need, extent));
     });
     let follow = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
-        set(leaf, work);
+        renew(leaf, at, a, work, plan);
         work.make_scratch();
         Plan::new(work, need, extent).close(work);
     };
     exchange(leaves, at.node, nested, follow, |leaf, work, hand| {
-        if value && let Some(output) = work.output_mut(&leaf.of) {
+        if whole && let Some(output) = work.output_mut(&leaf.of) {
             hand(output);
         }
     });
-    if value {
+    value(leaves, at, nested, plan, out);
+}
+
+/// The value, from the leaves' own.
+pub(super) fn value<T: Real>(
+    leaves: &Leaves<T>,
+    at: Operation<'_, T>,
+    nested: &[Workspace<T>],
+    plan: Plan,
+    out: &mut [T],
+) {
+    if plan.asked(at.node).value {
         let nested = &nested[at.node.nested as usize..];
         let terms = leaves.all.iter().zip(nested);
         let terms = terms.map(|(leaf, work)| leaf.weight * work.output(&leaf.of)[0]);
@@ -230,6 +266,7 @@ pub(super) fn evaluate<T: Real>(
 pub(super) fn pull<T: Real>(
     leaves: &Leaves<T>,
     at: Operation<'_, T>,
+    a: &Operands<'_, T>,
     nested: &mut [Workspace<T>],
     wanted: Inputs,
     u: T,
@@ -237,6 +274,17 @@ pub(super) fn pull<T: Real>(
 ) {
     each(leaves, at.node, nested, 1, |leaf, work| {
         let wanted = leaf.reached(at, wanted);
+        let done = work.state.has_gradient_by(wanted) || work.state.has_products_alone();
+        if done && !leaves.are_shared() {
+            return;
+        }
+        if work.passed_on {
+            // Inputs are wanted that were not when it was.
+            (work.passed_on, work.state) = (false, Linearised::Not);
+            leaf.set(a, work, |_| true);
+            let how = (Need::Gradient, Extent::Derivatives);
+            return Sweep::of(&leaf.of, work).differentiate(how, &[leaf.weight], wanted);
+        }
         Sweep::of(&leaf.of, work).reverse(&[leaf.weight], wanted);
     });
     let follow = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
@@ -260,7 +308,7 @@ pub(super) fn pull<T: Real>(
 }
 
 /// Copies the tangents of a leaf's operands to its workspace; what moves there.
-fn seed<T: Real>(
+pub(super) fn seed<T: Real>(
     leaf: &Leaf<T>,
     within: &mut Sweep<'_, T>,
     tangents: &OperandTangents<'_, T>,
@@ -332,13 +380,17 @@ pub(super) fn pull_tangents<T: Real>(
         Back::Evaluated => Back::Whole,
         way => way,
     };
-    each_along(leaves, at.node, nested, width, |leaf, work| {
+    let along = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
         let mut within = Sweep::of(&leaf.of, work);
         let block = seed(leaf, &mut within, tangents);
         if block.moving != Inputs::NONE {
             within.second_along(block, leaf.reached(at, wanted), way);
         }
-    });
+    };
+    let own = &nested[at.node.nested as usize..][leaves.mine()];
+    if !(tangents.evaluated() && own.iter().all(|work| work.ahead)) {
+        each_along(leaves, at.node, nested, width, along);
+    }
     let follow = |leaf: &Leaf<T>, work: &mut Workspace<T>| {
         let block = seed(leaf, &mut Sweep::of(&leaf.of, work), tangents);
         if block.moving != Inputs::NONE {

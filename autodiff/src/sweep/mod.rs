@@ -6,6 +6,7 @@
 //! * [`second`](Sweep::second): forward-over-reverse, Hessian-vector products and cross products;
 //! * [`joint`](Sweep::joint): all of them for one direction, in one pass over the program's data.
 
+mod ahead;
 mod columns;
 mod joint;
 mod leaves;

@@ -32,6 +32,23 @@ impl<T: Real> Sweep<'_, T> {
         self.run(plan);
     }
 
+    /// A primal sweep for a gradient or for curvature, and the [`reverse`](Sweep::reverse) sweep of the
+    /// `wanted` inputs after it: what is known to be pulled back is, of leaves, while it is in a cache.
+    ///
+    /// # Panics
+    /// As [`reverse`](Sweep::reverse).
+    #[track_caller]
+    #[inline(never)]
+    pub(crate) fn differentiate(
+        &mut self,
+        (need, extent): (Need, Extent),
+        cotangent: &[T],
+        wanted: Inputs,
+    ) {
+        self.run(Plan::new(self.work, need, extent).ahead(wanted));
+        self.reverse(cotangent, wanted);
+    }
+
     pub(super) fn run(&mut self, plan: Plan) {
         self.work.make_scratch();
         for node in &self.program.nodes {
@@ -64,7 +81,7 @@ impl<T: Real> Sweep<'_, T> {
                 f.eval(&a, plan.asked(node), out, stash);
             }
             Op::Leaves(all) => {
-                leaves::evaluate(all, at, &a, &mut work.nested, (plan.need, plan), out);
+                leaves::evaluate(all, at, &a, &mut work.nested, plan, out);
             }
             Op::Gradient { of, wrt } => {
                 let inner = &mut work.nested[node.nested as usize];
@@ -84,9 +101,8 @@ impl<T: Real> Sweep<'_, T> {
                         (Need::Curvature, reached.union(Inputs::one(*wrt)))
                     }
                 };
-                let mut within = Sweep::of(of, inner);
-                within.run(Plan::new(within.work, need, Extent::Derivatives));
-                within.reverse(&[T::one()], wanted);
+                let how = (need, Extent::Derivatives);
+                Sweep::of(of, inner).differentiate(how, &[T::one()], wanted);
                 out.copy_from_slice(inner.adjoint(of, *wrt));
             }
         }
@@ -96,7 +112,7 @@ impl<T: Real> Sweep<'_, T> {
 /// What a primal sweep has to do, from what the sweeps before left.
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
-    need: Need,
+    pub(super) need: Need,
     /// Whose values are computed.
     extent: Extent,
     /// Whether nothing was computed before.
@@ -107,6 +123,8 @@ pub(super) struct Plan {
     changed: Inputs,
     /// The inputs that changed since the values were computed that some sweeps leave out.
     late: Late,
+    /// The inputs whose adjoints a reverse sweep computes right after.
+    pub(super) ahead: Inputs,
 }
 
 impl Plan {
@@ -119,7 +137,13 @@ impl Plan {
             upgrade: before.is_some_and(|before| need > before),
             changed: work.state.set_since(),
             late: work.state.late(),
+            ahead: Inputs::NONE,
         }
+    }
+
+    /// With a reverse sweep of these inputs right after.
+    pub(super) fn ahead(self, ahead: Inputs) -> Self {
+        Plan { ahead, ..self }
     }
 
     /// Whether there is anything to do at a node.

@@ -98,7 +98,7 @@ impl<T: Real> Sweep<'_, T> {
                 }
                 Op::Leaves(all) => {
                     let nested = &mut work.nested;
-                    leaves::pull(all, at, nested, targets.wanted, u[0], &mut adjoints);
+                    leaves::pull(all, at, &a, nested, targets.wanted, u[0], &mut adjoints);
                 }
                 Op::Gradient { of, wrt } => {
                     // The Hessian is symmetric: the pullback of a gradient is its derivative along u.
@@ -109,7 +109,7 @@ impl<T: Real> Sweep<'_, T> {
                     if within.work.state.bends_by(reached) {
                         within.second_along(block, reached, Back::Whole);
                     } else {
-                        within.joint_along(block, reached);
+                        within.products_along(T::one(), block, reached);
                     }
                     for k in 0..a.len() {
                         if let Some(out) = adjoints.get(k) {

@@ -10,6 +10,7 @@ mod gauss_newton;
 mod gradients_inside;
 mod joint;
 mod leaves;
+mod leaves_in_turn;
 mod replays;
 mod rules;
 mod shrinking;
