@@ -50,6 +50,7 @@ mod lower;
 mod lower_curvature;
 mod method;
 mod optimiser;
+mod oracles;
 mod part;
 mod problem;
 pub mod sampling;
@@ -57,12 +58,13 @@ mod schedule;
 mod scratch;
 mod sensitivities;
 mod settling;
+mod status;
 mod workspace;
 
 pub use certificate::{Certificate, Constants, certify};
 pub use constraints::Constraints;
 pub use criteria::{Envelope, Folds, Sure};
-pub use estimate::{Estimate, Oracles, Status};
+pub use estimate::Estimate;
 pub use hypergradient::{
     ANY_DEPTH, Aid, AidStep, Answer, At, Bda, Budget, BudgetError, Call, ConfigError, Exact,
     Footprint, Itd, Kkt, OneStage, Plan, Room, StepSystem, Strategy,
@@ -72,6 +74,8 @@ pub use layer::{Layer, Row};
 pub use ledger::{Ledger, RestoreError};
 pub use lower::{LowerSolution, LowerSolve, solve_lower};
 pub use lower_curvature::LowerCurvature;
+pub use oracles::Oracles;
+pub use status::Status;
 // Its list of methods is its own.
 pub use method::stepwise::*;
 pub use method::{

@@ -16,6 +16,7 @@
 
 mod entry;
 mod idle;
+mod kinds;
 mod made;
 mod numbered;
 mod settings;
@@ -23,6 +24,7 @@ mod settings;
 pub use crate::lower::LowerRule;
 pub use entry::{Call, Descent, Entry, Family, Make, Place, Row, nearest, unknown};
 pub use idle::Called;
+pub use kinds::{Kind, OuterRule, Value, exact};
 pub use made::{method, methods, strategies, strategy};
 pub use numbered::{Numbered, ParseNameError};
-pub use settings::{Kind, OuterRule, SETTINGS, Setting, Settings, Value, exact};
+pub use settings::{SETTINGS, Setting, Settings};

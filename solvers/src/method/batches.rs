@@ -6,9 +6,9 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::norm;
 use autodiff::{Inputs, Meter, Point, Real};
 
-use crate::estimate::{Oracles, Status};
 use crate::ledger::Ledger;
 use crate::sampling::{Level, Sampling};
+use crate::{Oracles, Status};
 
 use super::growth::joint_norm;
 use super::rule::{Advance, Ground};

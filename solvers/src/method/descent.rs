@@ -6,7 +6,7 @@ use autodiff::Real;
 use autodiff::bytes::{Buffer, Category};
 use nalgebra::DVector;
 
-use crate::estimate::Status;
+use crate::Status;
 use crate::hypergradient;
 use crate::hypergradient::{At, ConfigError, Room, Strategy};
 use crate::ledger::Ledger;

@@ -7,13 +7,13 @@ use autodiff::bytes::Interrupted;
 use autodiff::{Meter, Real};
 use nalgebra::DVector;
 
-use crate::estimate::{Oracles, Status};
 use crate::expect;
 use crate::hypergradient::{ConfigError, Room};
 use crate::ledger::Ledger;
 use crate::method::Constraint;
 use crate::problem::Bilevel;
 use crate::sampling::Sampling;
+use crate::{Oracles, Status};
 
 use super::growth::Growth;
 use super::project::Project;

@@ -3,7 +3,7 @@
 use autodiff::Real;
 use autodiff::kernels::norm;
 
-use crate::estimate::Status;
+use crate::Status;
 use crate::ledger::Ledger;
 
 /// The first steps are this far from the end of a run that went nowhere: by plain steps that settle

@@ -5,11 +5,11 @@ use std::fmt::Debug;
 use autodiff::{Meter, Real, Sweeps};
 
 use crate::certificate::Certificate;
-use crate::estimate::{Oracles, Status};
 use crate::hypergradient::{ConfigError, Room};
 use crate::ledger::Ledger;
 use crate::problem::Bilevel;
 use crate::workspace::Workspace;
+use crate::{Oracles, Status};
 
 use super::state::State;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use autodiff::Real;
 use nalgebra::DVector;
 
-use crate::estimate::{Oracles, Status};
 use crate::ledger::Ledger;
 use crate::problem::Bilevel;
 use crate::sampling::Sampling;
 use crate::workspace::Workspace;
+use crate::{Oracles, Status};
 
 use super::growth::{Growth, joint_norm};
 use super::project::Project;

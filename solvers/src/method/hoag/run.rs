@@ -4,9 +4,9 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Real};
 
+use crate::Status;
 use crate::certificate::Certificate;
 use crate::default_tolerance;
-use crate::estimate::Status;
 use crate::ledger::Ledger;
 use crate::linear::Scratch;
 use crate::lower::{Trend, newton, newton_scratch};

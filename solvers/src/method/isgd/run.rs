@@ -6,9 +6,9 @@ use autodiff::Real;
 use autodiff::bytes::Buffer;
 use autodiff::kernels::{axpy, norm};
 
+use crate::Status;
 use crate::certificate::Certificate;
 use crate::default_tolerance;
-use crate::estimate::Status;
 use crate::inner::StepLength;
 use crate::ledger::Ledger;
 use crate::linear::Scratch;

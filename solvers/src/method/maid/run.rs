@@ -4,8 +4,8 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::axpy;
 use autodiff::{Inputs, Real};
 
+use crate::Status;
 use crate::certificate::Certificate;
-use crate::estimate::Status;
 use crate::ledger::Ledger;
 use crate::linear::Scratch;
 use crate::lower::accelerated;

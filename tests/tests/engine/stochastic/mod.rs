@@ -9,6 +9,7 @@ mod first_order;
 mod loop_of_aid;
 mod official_errors;
 mod own;
+mod without_value_function;
 
 use autodiff::{Sampled, Var, objective, sampled};
 use nalgebra::DVector;

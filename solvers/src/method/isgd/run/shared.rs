@@ -3,8 +3,8 @@
 
 use autodiff::{Real, Sweeps, ranks};
 
+use crate::Status;
 use crate::certificate::Certificate;
-use crate::estimate::Status;
 use crate::method::State;
 
 use super::{Inexact, Met};
