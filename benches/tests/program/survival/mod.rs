@@ -3,6 +3,7 @@
 mod folders;
 #[cfg(unix)]
 mod kills;
+mod longer;
 mod methods;
 mod sweeps;
 #[cfg(unix)]
