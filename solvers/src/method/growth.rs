@@ -13,6 +13,9 @@ const ITERATES: f64 = 1e8;
 const TOGETHER: f64 = 1e6;
 /// A direction of x this many times the first ones is remarked on.
 const DIRECTION: f64 = 1e5;
+/// √F, ‖∇_y g‖ and the direction of x that are all this many times the first ones are remarked on: where
+/// bounds keep iterates from going farther, they go to and fro.
+const WORSE: f64 = 10.0;
 
 /// What grows where a run diverges: F, ‖∇_y g‖, the norm of the direction of x, and that of all that
 /// moves.
@@ -79,13 +82,24 @@ impl Growth {
         })
     }
 
-    /// A remark on a direction that has grown, where its length says something.
+    /// A remark on a run that is worse off than where it began: in all that is measured, or in its
+    /// direction, where its length says something.
     pub(super) fn warning(&self) -> Option<String> {
-        let (first, now) = (self.first[2], self.last[2]);
-        (now > DIRECTION * first && first > 0.0 && !self.adaptive).then(|| {
+        let worse =
+            |i: usize, factor: f64| self.last[i] > factor * self.first[i] && self.first[i] > 0.0;
+        let (first, now) = (self.first, self.last);
+        if worse(2, DIRECTION) && !self.adaptive {
+            return Some(format!(
+                "the direction of x grew from {:.1e} to {:.1e}: the linear system, the lower level or x \
+                 diverges; take shorter steps",
+                first[2], now[2]
+            ));
+        }
+        (0..3).all(|i| worse(i, WORSE)).then(|| {
             format!(
-                "the direction of x grew from {first:.1e} to {now:.1e}: the linear system, the \
-                 lower level or x diverges; take shorter steps"
+                "F, ‖∇_y g‖ and the direction of x are more than they began with, the last two {:.1e} \
+                 and {:.1e} after {:.1e} and {:.1e}: the run goes to and fro; take shorter steps",
+                now[1], now[2], first[1], first[2]
             )
         })
     }

@@ -83,3 +83,19 @@ fn weights_that_are_none_are_refused() {
         assert!(error.contains("expected"), "{error}");
     }
 }
+
+/// Bounds keep x finite where steps are too long; that a run goes from one to the other is said.
+#[test]
+fn steps_that_go_to_and_fro_between_bounds_are_said() {
+    let problem = closed_form::bda_counterexample(2).bilevel;
+    for (rate, said) in [(0.03, false), (0.3, true), (3.0, true)] {
+        let rule = SlBamm {
+            x: rate.into(),
+            ..sl_bamm(Schedule::InverseRoot { a: 0.5 })
+        };
+        let (progress, x, _) = run(&Outer::new(rule, 2000), &problem, &[2.0, 2.0]);
+        let last = progress.last().expect("a report");
+        let told = last.warnings.iter().any(|w| w.contains("to and fro"));
+        assert_eq!(told, said, "rate {rate}: {x:?}, {last:?}");
+    }
+}
