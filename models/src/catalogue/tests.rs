@@ -68,7 +68,8 @@ fn what_a_problem_does_not_take_is_refused() {
         ..Source::default()
     };
     let line = "--large: problem `mlp` has one size: expected one of few-shot, \
-                random-quadratics, foe-denoising, icnn-denoising";
+                bda-counterexample, bda-discriminating, random-quadratics, foe-denoising, \
+                icnn-denoising";
     refused("mlp", large, line);
     for (problem, part, line) in [
         (

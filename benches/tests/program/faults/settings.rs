@@ -108,7 +108,7 @@ fn a_setting_of_none_of_the_strategies_is_refused() {
     };
     let of_strategies = |s: &&Setting| entries.iter().any(|e| e.accepts.contains(&s.key));
     let settings: Vec<&Setting> = SETTINGS.iter().filter(of_strategies).collect();
-    assert_eq!(settings.len(), 6);
+    assert_eq!(settings.len(), 8);
     for entry in &entries {
         // One with numbers for what is in capitals.
         let name = entry.rows[0]
