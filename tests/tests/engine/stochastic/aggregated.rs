@@ -88,12 +88,13 @@ fn weights_that_are_none_are_refused() {
 #[test]
 fn steps_that_go_to_and_fro_between_bounds_are_said() {
     let problem = closed_form::bda_counterexample(2).bilevel;
-    for (rate, said) in [(0.03, false), (0.3, true), (3.0, true)] {
+    for (rate, said) in [(0.1, false), (3.0, true)] {
         let rule = SlBamm {
             x: rate.into(),
             ..sl_bamm(Schedule::InverseRoot { a: 0.5 })
         };
-        let (progress, x, _) = run(&Outer::new(rule, 2000), &problem, &[2.0, 2.0]);
+        let method = Outer::new(rule, 2000).bounds(-100.0, 100.0);
+        let (progress, x, _) = run(&method, &problem, &[2.0, 2.0]);
         let last = progress.last().expect("a report");
         let told = last.warnings.iter().any(|w| w.contains("to and fro"));
         assert_eq!(told, said, "rate {rate}: {x:?}, {last:?}");
