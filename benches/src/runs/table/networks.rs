@@ -198,17 +198,6 @@ fn of_method<T: Real>(
     seed: u64,
 ) -> Result<Record, String> {
     let ended = to_end(method, task)?;
-    let mut of_run = model.judged(task, &ended.x)?;
-    of_run.extend(ended.cost);
-    Ok(Record {
-        task: task.name,
-        case: String::new(),
-        method: name.to_owned(),
-        kind: Kind::Method,
-        values: of_run,
-        seed,
-        status: ended.status.into(),
-        message: ended.message,
-        success: true,
-    })
+    let worth = model.judged(task, &ended.x)?;
+    Ok(ended.record((task.name, String::new()), name, worth, seed))
 }

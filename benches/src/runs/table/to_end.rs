@@ -8,7 +8,7 @@ use nalgebra::DVector;
 use serde_json::{Map, Value};
 use solvers::Method;
 
-use super::values;
+use super::{Kind, Record, values};
 
 /// Where a run ended.
 pub(super) struct Ended<T: Real> {
@@ -20,6 +20,31 @@ pub(super) struct Ended<T: Real> {
     pub(super) status: &'static str,
     /// The end in a sentence.
     pub(super) message: String,
+}
+
+impl<T: Real> Ended<T> {
+    /// The row of a method that ended so, with what its end is worth before what it cost. It is no failure:
+    /// that it was told is one of its values.
+    pub(super) fn record(
+        self,
+        (task, case): (&'static str, String),
+        method: &str,
+        mut worth: Map<String, Value>,
+        seed: u64,
+    ) -> Record {
+        worth.extend(self.cost);
+        Record {
+            task,
+            case,
+            method: method.to_owned(),
+            kind: Kind::Method,
+            values: worth,
+            seed,
+            status: self.status.into(),
+            message: self.message,
+            success: true,
+        }
+    }
 }
 
 /// Runs a method on a task from its start.
