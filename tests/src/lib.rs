@@ -4,6 +4,7 @@
 //! * [`campaign`]: a long campaign of them;
 //! * [`crew`]: threads of one process as ranks;
 //! * [`silent`]: a long campaign of estimates that are wrong and do not say so;
+//! * [`runs`]: a long campaign of runs of methods that are worth less at their end and do not say so;
 //! * [`kills`]: runs of the program that are killed and go on;
 //! * [`progress`]: what the campaigns print on their way;
 //! * [`numbers`]: dot products, bits and differences.
@@ -14,6 +15,7 @@ pub mod kills;
 pub mod misuse;
 pub mod progress;
 pub mod properties;
+pub mod runs;
 pub mod silent;
 
 pub use autodiff::arbitrary::numbers;

@@ -12,6 +12,7 @@ use std::time::Instant;
 use bilevel_tests::campaign;
 use bilevel_tests::kills::Kills;
 use bilevel_tests::progress::watched;
+use bilevel_tests::runs;
 use bilevel_tests::silent;
 use solvers::arbitrary::unkind::Family;
 
@@ -25,7 +26,7 @@ struct Entry {
     run: fn(&Flags) -> Result<bool, String>,
 }
 
-const CAMPAIGNS: [Entry; 3] = [
+const CAMPAIGNS: [Entry; 4] = [
     Entry {
         name: "programs",
         flags: &["--programs N", "--seed S", "--program I"],
@@ -44,6 +45,16 @@ is wrong under a success without a warning. The table depends on N and S (1) alo
 where one is silent, where a strategy panics, or where more than 2 % are false alarms.
 --family takes lower levels of one family alone, --only shows estimate I of the campaign.",
         run: silent_errors,
+    },
+    Entry {
+        name: "runs",
+        flags: &["--runs N", "--seed S", "--only I"],
+        about: "Makes N runs (10000) of methods, with lengths of steps from a hundredth to a hundred times the
+usual one, at random problems with known solutions, and judges what `bilevel solve` says of the end:
+silent, where φ(x) = F(x, y*(x)) is larger than at the start, or is not what was measured, and nothing
+is said; a false alarm, where it is said to be larger and is not. The table depends on N and S (1)
+alone. It is a failure where one is silent, or a method panics. --only shows run I of the campaign.",
+        run: runs_of_methods,
     },
     Entry {
         name: "kills",
@@ -138,6 +149,19 @@ fn silent_errors(flags: &Flags) -> Result<bool, String> {
     if !table.holds() {
         println!("again: campaign silent --seed {seed} --only NUMBER");
     }
+    Ok(table.holds())
+}
+
+fn runs_of_methods(flags: &Flags) -> Result<bool, String> {
+    let seed = flags.number("--seed")?.unwrap_or(1);
+    let count = flags.number("--runs")?.unwrap_or(10_000);
+    if let Some(number) = flags.number("--only")? {
+        let seen = runs::look(seed, number);
+        println!("{number}: {:?}\n    {}", seen.outcome, seen.line);
+        return Ok(true);
+    }
+    let table = watched("runs", count, |done| runs::run(count, seed, done));
+    print!("{table}");
     Ok(table.holds())
 }
 

@@ -1,6 +1,7 @@
 //! The progress of a long campaign on standard error.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// Runs `work`, which counts what it has done, and says every two seconds how many of `total`
@@ -20,9 +21,18 @@ pub fn watched<R: Send>(what: &str, total: u64, work: impl FnOnce(&AtomicU64) ->
             }
             eprintln!();
         });
-        let result = work(&done);
-        over.store(true, Relaxed);
-        progress.thread().unpark();
-        result
+        // A panic of the work itself ends the progress too: the scope waits for it.
+        let _end = End(&over, progress.thread());
+        work(&done)
     })
+}
+
+/// Ends the progress when it goes.
+struct End<'a>(&'a AtomicBool, &'a Thread);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+        self.1.unpark();
+    }
 }

@@ -17,6 +17,7 @@ use solvers::Method;
 use solvers::catalogue;
 use study::Subject;
 use study::solve::{Outcome, Record, Session, SoFar};
+use study::worth::Gain;
 
 use crate::arrays::{Of, Scalar, array, each};
 use crate::errors::{InternalError, Raised, RestoreError, config};
@@ -35,6 +36,8 @@ enum Ask {
     Save,
     /// To go on from such a state.
     Restore(SoFar, Vec<u64>),
+    /// What x is worth where it began and where it stands.
+    Gain,
     /// The run as it ends here, with these records.
     Outcome(Vec<Record>),
 }
@@ -45,6 +48,8 @@ enum Answer {
     Stepped(Option<Record>),
     Saved(SoFar, Vec<u64>),
     Restored,
+    /// With a remark where x is worth less.
+    Gain(Box<Gain>, Option<String>),
     Outcome(Box<Outcome>),
 }
 
@@ -150,7 +155,12 @@ fn answer<T: Scalar>(
                     restored.map_err(|e| RestoreError::new_err(e.to_string()))?;
                     Answer::Restored
                 }
-                Ask::Outcome(records) => Answer::Outcome(Box::new(session.outcome(records))),
+                Ask::Gain => {
+                    let gain = session.gain();
+                    let warning = gain.warning(T::EPSILON);
+                    Answer::Gain(Box::new(gain), warning)
+                }
+                Ask::Outcome(records) => Answer::Outcome(Box::new(session.outcome(records, None))),
             })
         });
         if tell.send(answer).is_err() {
@@ -327,6 +337,16 @@ impl Run {
                 Ok(Some(row))
             }
             _ => Ok(None),
+        })
+    }
+
+    /// What x is worth where the run began and where it stands, and a remark where that is less.
+    fn gain<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, Option<String>)> {
+        guarded(|| {
+            let Answer::Gain(gain, warning) = self.ask(py, Ask::Gain)? else {
+                return Err(InternalError::new_err("a run answers something else"));
+            };
+            Ok((plain(py, &gain)?, warning))
         })
     }
 

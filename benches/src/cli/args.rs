@@ -382,6 +382,10 @@ pub(super) struct Solve {
     /// Put the solution x, y into the last record
     #[arg(long)]
     pub(super) full: bool,
+    /// Leave out what x is worth at the start and at the end: F and the hypergradient with the lower level
+    /// solved there, which takes about as long as two strategies of `compare`
+    #[arg(long)]
+    pub(super) no_worth: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -145,7 +145,11 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     let every = settings.method.report_every();
     iterate(&mut session, &mut keeper, &mut records, every, &common)?;
 
-    let outcome = session.outcome(records);
+    let gain = (!args.no_worth).then(|| session.gain());
+    let outcome = session.outcome(records, gain);
+    if let (true, Some(gain)) = (common.json, &outcome.gain) {
+        say(&line(&json!({ "gain": gain })));
+    }
     if common.json && args.full {
         let (x, y) = (&outcome.x, &outcome.y);
         say(&line(&json!({ "solution": { "x": x, "y": y } })));
@@ -153,7 +157,12 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     if !common.json {
         say(&outcome);
     }
-    for warning in outcome.so_far.warnings.iter().filter(|_| first) {
+    // Of a run that failed this is no news.
+    let gain = outcome.gain.as_ref();
+    let gain = gain.filter(|_| outcome.so_far.failure.is_none());
+    let risen = gain.and_then(|g| g.warning(T::EPSILON));
+    let warnings = outcome.so_far.warnings.iter().chain(&risen);
+    for warning in warnings.filter(|_| first) {
         eprintln!("warning: {warning}");
     }
     if let Some(mut keeper) = keeper {

@@ -13,7 +13,7 @@ const ITERATES: f64 = 1e8;
 const TOGETHER: f64 = 1e6;
 /// A direction of x this many times the first ones is remarked on.
 const DIRECTION: f64 = 1e5;
-/// √F, ‖∇_y g‖ and the direction of x that are all this many times the first ones are remarked on: where
+/// √F, ‖∇_y g‖ and the direction of x that are all this many times those of the start are remarked on: where
 /// bounds keep iterates from going farther, they go to and fro.
 const WORSE: f64 = 10.0;
 
@@ -28,7 +28,9 @@ pub(super) struct Growth {
     /// Whether the first steps say nothing of how far a run goes, as where their length adapts.
     adaptive: bool,
     looks: usize,
-    /// The largest of the first two looks.
+    /// Those of the start, before any step: the first step may go across the bounds.
+    start: Sizes,
+    /// The largest of the first two looks: a method may begin with a direction of 0.
     first: Sizes,
     last: Sizes,
 }
@@ -47,6 +49,12 @@ impl Growth {
         let [upper, others @ ..] = now;
         // F is a square where the others are not.
         let parts = [upper.abs().sqrt(), others[0], others[1], others[2]];
+        for (start, part) in self.start.iter_mut().zip(parts) {
+            // A size that began as 0 has no scale before this.
+            if *start == 0.0 {
+                *start = part;
+            }
+        }
         if self.looks < 2 {
             self.looks += 1;
             self.last = parts;
@@ -56,7 +64,6 @@ impl Growth {
             return None;
         }
         for (first, part) in self.first.iter_mut().zip(parts) {
-            // A size that began as 0 has no scale before this.
             if *first == 0.0 {
                 *first = part;
             }
@@ -85,28 +92,30 @@ impl Growth {
     /// A remark on a run that is worse off than where it began: in all that is measured, or in its
     /// direction, where its length says something.
     pub(super) fn warning(&self) -> Option<String> {
-        let worse =
-            |i: usize, factor: f64| self.last[i] > factor * self.first[i] && self.first[i] > 0.0;
-        let (first, now) = (self.first, self.last);
-        if worse(2, DIRECTION) && !self.adaptive {
+        let (start, first, now) = (self.start, self.first, self.last);
+        let worse = |i: usize, factor: f64, than: Sizes| now[i] > factor * than[i] && than[i] > 0.0;
+        // Where F and ‖∇_y g‖ have both fallen, the first direction was one of hardly any length.
+        let fallen = (0..2).all(|i| now[i] <= start[i]);
+        if worse(2, DIRECTION, first) && !fallen && !self.adaptive {
             return Some(format!(
                 "the direction of x grew from {:.1e} to {:.1e}: the linear system, the lower level or x \
                  diverges; take shorter steps",
                 first[2], now[2]
             ));
         }
-        (0..3).all(|i| worse(i, WORSE)).then(|| {
+        (0..3).all(|i| worse(i, WORSE, start)).then(|| {
             format!(
                 "F, ‖∇_y g‖ and the direction of x are more than they began with, the last two {:.1e} \
                  and {:.1e} after {:.1e} and {:.1e}: the run goes to and fro; take shorter steps",
-                now[1], now[2], first[1], first[2]
+                now[1], now[2], start[1], start[2]
             )
         })
     }
 
     pub(super) fn visit(&mut self, ledger: &mut Ledger) {
         ledger.count("looks at sizes", &mut self.looks);
-        for part in self.first.iter_mut().chain(&mut self.last) {
+        let [start, first, last] = [&mut self.start, &mut self.first, &mut self.last];
+        for part in start.iter_mut().chain(first).chain(last) {
             ledger.number("a size", part);
         }
     }

@@ -5,6 +5,7 @@ use std::hint::black_box;
 
 use autodiff::Real;
 
+use crate::worth::Worth;
 use crate::{check, compare, memory, race, solve};
 
 /// Both precisions; never called.
@@ -22,5 +23,6 @@ fn all<T: Real>() {
         memory::measure::<T> as *const (),
         race::run::<T> as *const (),
         solve::run::<T> as *const (),
+        Worth::at::<T> as *const (),
     ]);
 }

@@ -10,6 +10,7 @@
 //! | [`plan`] | schedules for a budget of bytes, nothing run |
 //! | [`check`] | derivatives of the objectives and of each strategy against differences |
 //! | [`solve`] | a method's run, iteration by iteration |
+//! | [`worth`] | what the start and the end of a run are worth, the lower level solved there |
 //! | [`race`] | methods over seeds: φ and its gradient against calls, samples, bytes and time |
 //!
 //! Each record is plain data: serde writes it as the program's JSON, `table` shows it as text, and a
@@ -66,6 +67,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 mod timing;
+pub mod worth;
 
 pub use middle::Middle;
 pub use refused::Refused;

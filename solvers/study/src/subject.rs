@@ -149,6 +149,11 @@ impl<'p, T: Real> Subject<'p, T> {
         self.closed_form.as_ref()
     }
 
+    /// The bounds on every entry of x, if it has any.
+    pub fn bounds(&self) -> Option<(f64, f64)> {
+        self.bounds
+    }
+
     /// The metrics at (x, y), by name.
     ///
     /// # Panics

@@ -236,16 +236,18 @@ class Problem:
         seed: int = 0,
         callback: Callable[[Run, dict[str, Any]], Any] | None = None,
         progress: bool = False,
+        worth: bool = True,
         **settings: Any,
     ) -> Solution:
         """A method's run to its end.
 
         ``settings`` are those of ``bilevel solve`` (``iterations``, ``rate``, ``optimiser``, ``batch``,
         …); see :func:`bilevel.methods`. ``callback(run, record)`` is called after each record, and stops
-        the run by returning False. A run that is interrupted is kept in ``last_run``.
+        the run by returning False. A run that is interrupted is kept in ``last_run``. At the end it is
+        measured what x is worth (:meth:`Run.gain`), unless ``worth`` is False.
         """
         self.last_run = self.run(method, x=x, seed=seed, **settings)
-        return to_its_end(self.last_run, callback, progress)
+        return to_its_end(self.last_run, callback, progress, worth)
 
     def sweep(
         self, methods: str | Iterable[str], *, seeds: Iterable[int] = (0,), x: Any = None, **settings: Any

@@ -56,6 +56,8 @@ class Solution:
         #: The first iteration that failed, in a sentence with a remedy.
         self.failure: str | None = so_far["failure"]
         self.warnings: tuple[str, ...] = tuple(so_far["warnings"])
+        #: What x is worth at the start and at the end, the lower level solved there: see :meth:`Run.gain`.
+        self.gain: dict[str, Any] | None = None
         self.iterations: int = so_far["iteration"]
         self.seconds: float = so_far["seconds"]
 
@@ -139,6 +141,17 @@ class Run(Iterator[dict[str, Any]]):
         :meth:`Problem.resume` or ``bilevel solve --resume`` goes on from there, bit for bit."""
         self._run.save(os.fspath(folder))
 
+    def gain(self) -> dict[str, Any]:
+        """What x is worth where the run began (``start``) and where it stands (``end``): ``value`` is
+        F(x, y*(x)) and ``gradient_norm`` that of its gradient (``projected_norm`` within bounds of x), with
+        the lower level solved there, and ``off`` how far the method's own y is from that solution.
+        ``missing`` says why one of them is None, ``warning`` that x is worth less than at the start.
+
+        It takes two hypergradients, which are no part of the run's counts or time.
+        """
+        gain, warning = self._run.gain()
+        return {**gain, "warning": warning}
+
     def solution(self) -> Solution:
         """The run as it is now."""
         x, y, so_far, records = self._now()
@@ -162,16 +175,21 @@ class Run(Iterator[dict[str, Any]]):
 
 
 def to_its_end(
-    run: Run, callback: Callable[[Run, dict[str, Any]], Any] | None, progress: bool
+    run: Run, callback: Callable[[Run, dict[str, Any]], Any] | None, progress: bool, worth: bool
 ) -> Solution:
-    """Iterates; a callback that returns False stops."""
+    """Iterates; a callback that returns False stops. Then measures what x is worth, if it is to."""
     bar = _bar(run) if progress else None
     for record in run:
         if bar is not None:
             bar(record)
         if callback is not None and callback(run, record) is False:
             break
-    return run.solution()
+    solution = run.solution()
+    if worth:
+        solution.gain = run.gain()
+        if solution.gain["warning"] is not None:
+            solution.warnings += (solution.gain["warning"],)
+    return solution
 
 
 def _bar(run: Run) -> Callable[[dict[str, Any]], None]:

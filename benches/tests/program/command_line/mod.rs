@@ -81,7 +81,11 @@ fn solve_writes_a_header_and_a_trace() {
                  --seed 3"
             );
             let records = run(&words).code(0).records();
-            assert_eq!(records.len(), 5, "a header, 3 iterations, the solution");
+            assert_eq!(
+                records.len(),
+                6,
+                "a header, 3 iterations, the gain, the solution"
+            );
             let header = &records[0]["header"];
             let made = [&header["problem"], &header["method"], &header["seed"]];
             assert_eq!(made, [&Value::from(problem), &method.into(), &3.into()]);
@@ -98,9 +102,32 @@ fn solve_writes_a_header_and_a_trace() {
             // The products that gda makes find its step lengths, once.
             let more = records[3]["hvps"].as_u64() > records[1]["hvps"].as_u64();
             assert_eq!(more, method != "gda", "{}", records[3]);
-            has_keys(&records[4]["solution"], &["x", "y"]);
+            has_keys(&records[4]["gain"], &["start", "end", "seconds"]);
+            has_keys(&records[5]["solution"], &["x", "y"]);
         }
     }
+}
+
+/// All variables of `soba` move at once: on `quadratic` x runs away from y, and F at the run's own y is
+/// less than φ ever is.
+#[test]
+fn a_run_that_is_worth_less_at_the_end_says_so() {
+    let words = "solve --problem quadratic --method soba --json";
+    let run = run(words).code(0);
+    assert!(run.err.contains("worth less"), "{run:?}");
+    let records = run.records();
+    let [.., last, gain] = &records[..] else {
+        panic!("{records:?}")
+    };
+    let of = |place: &str, name: &str| gain["gain"][place][name].as_f64().unwrap();
+    assert_eq!(last["status"], "stepped");
+    // The least φ is 0.354.
+    assert!(last["upper"].as_f64().unwrap() < 0.354 && of("end", "value") > 1.0);
+    assert!(of("end", "gradient_norm") > of("start", "gradient_norm"));
+    assert!(of("end", "off") > 0.5);
+    let slower = super::run(&format!("{words} --rate 0.01 --no-worth")).code(0);
+    assert!(slower.err.is_empty(), "{slower:?}");
+    assert!(slower.records().iter().all(|r| r.get("gain").is_none()));
 }
 
 #[test]
@@ -113,7 +140,7 @@ fn a_configuration_file_gives_way_to_arguments() {
     let words = "solve --problem scalar --method aid-cg --config run.toml --iterations 2 --json";
     let records = folder.run(words).code(0).records();
     let settings = &records[0]["header"]["settings"];
-    assert_eq!(records.len(), 3);
+    assert_eq!(records.len(), 4);
     assert_eq!(settings["iterations"], 2);
     assert_eq!(settings["rate"], 0.25);
     assert_eq!(settings["optimiser"], "adam");

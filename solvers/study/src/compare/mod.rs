@@ -153,8 +153,14 @@ impl<T: Real> Reference<T> {
         if subject.problem().step().is_some() {
             return Self::of_own_steps(subject, settings);
         }
-        let (estimate, origin) = to_rounding(subject.problem(), subject.x(), settings.depth())?;
-        Some(Reference {
+        let (estimate, origin) = exact_or(
+            &until_rounding::<T>(),
+            subject.problem(),
+            subject.x(),
+            settings.depth(),
+        )
+        .ok()?;
+        estimate.status.is_success().then_some(Reference {
             hypergradient: estimate.hypergradient,
             origin,
         })
@@ -201,32 +207,39 @@ impl<T: Real> Reference<T> {
     }
 }
 
-/// The estimate at x that goes as far as the precision does, with its origin: of [`Exact`], or of
-/// conjugate gradients where the dense Hessian would be [dear](Room::is_dear) beside loops of this depth,
-/// or too large. `None` where it does not succeed.
-pub(crate) fn to_rounding<T: Real>(
+/// Conjugate gradients, both levels as far as the precision goes.
+pub(crate) fn until_rounding<T: Real>() -> Aid<Cg> {
+    Aid::with(Cg::new().tolerance(1e3 * T::EPSILON)).until_rounding()
+}
+
+/// The estimate at x, with its origin: of [`Exact`], or of `implicit` where the dense Hessian would be
+/// [dear](Room::is_dear) beside loops of this depth, or too large.
+///
+/// # Errors
+/// Where neither suits the problem: one line.
+pub(crate) fn exact_or<T: Real>(
+    implicit: &Aid<Cg>,
     problem: &Bilevel<T>,
     x: &DVector<T>,
     depth: usize,
-) -> Option<(Estimate<T>, &'static str)> {
+) -> Result<(Estimate<T>, &'static str), String> {
     let dim_y = problem.dim_y();
     let room = Strategy::<T>::room(&Exact, dim_y);
     let constrained = problem.constraints().is_some();
     if constrained && room.is_too_dense(dim_y) {
-        return None;
+        return Err(format!(
+            "the dense system of constraints would be too large for y of {dim_y} entries"
+        ));
     }
     let mut work = problem.workspace();
     let dear = room.is_too_dense(dim_y) || room.is_dear(dim_y, depth);
     let (estimate, origin) = match dear && !constrained {
         false => (Exact.hypergradient(problem, x, &mut work), "exact"),
-        true => {
-            let cg = Cg::new().tolerance(1e3 * T::EPSILON);
-            let aid = Aid::with(cg).until_rounding();
-            (aid.hypergradient(problem, x, &mut work), "implicit")
-        }
+        true => (implicit.hypergradient(problem, x, &mut work), "implicit"),
     };
-    let estimate = estimate.expect("settings that suit");
-    estimate.status.is_success().then_some((estimate, origin))
+    estimate
+        .map(|estimate| (estimate, origin))
+        .map_err(|refused| refused.to_string())
 }
 
 /// Why these strategies, which nobody asked for, are left out on y of `dim_y` entries beside loops of

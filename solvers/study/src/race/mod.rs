@@ -49,20 +49,16 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use autodiff::Real;
-use nalgebra::DVector;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use solvers::{Bilevel, ConfigError, Method};
+use solvers::{ConfigError, Method};
 
 use crate::Subject;
-use crate::compare::to_rounding;
 use crate::solve::{self, Session};
+use crate::worth::{Solved, Worth};
 
 pub use page::table;
 pub use summary::{Place, Summary, summarise};
-
-/// Loops beside which a dense Hessian may be formed for the gradient that counts.
-const DEPTH: usize = 100;
 
 /// How far a run goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,8 +194,7 @@ fn measured<T: Real>(
     report: solve::Record,
     seed: u64,
 ) -> Record {
-    let [x, y] = session.reached();
-    let (value, gradient_squared) = objective(subject.problem(), x, y).unzip();
+    let worth = Worth::at(subject, session.reached(), Solved::ToRounding);
     Record {
         problem: report.problem,
         method: report.method,
@@ -210,22 +205,9 @@ fn measured<T: Real>(
         hvps: report.hvps,
         seconds: report.seconds,
         peak_bytes: report.peak_bytes,
-        value,
-        gradient_squared,
+        value: worth.value,
+        gradient_squared: worth.gradient_norm.map(|norm| norm * norm),
         status: report.status,
         metrics: report.metrics,
     }
-}
-
-/// φ and ‖∇φ‖² at x, at the lower solution that is reached from y: where there are several, it is the
-/// method's own.
-fn objective<T: Real>(problem: &Bilevel<T>, x: &DVector<T>, y: &DVector<T>) -> Option<(f64, f64)> {
-    let finite = |v: &DVector<T>| v.iter().all(|v| v.f64().is_finite());
-    if problem.step().is_some() || !finite(x) || !finite(y) {
-        return None;
-    }
-    let near = problem.clone().starting_from(y.clone());
-    let (estimate, _) = to_rounding(&near, x, DEPTH)?;
-    let squared = estimate.hypergradient.norm_squared().f64();
-    (estimate.upper.is_finite() && squared.is_finite()).then_some((estimate.upper, squared))
 }

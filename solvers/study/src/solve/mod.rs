@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use solvers::{ConfigError, Method, RestoreError, Run, keep_warnings};
 
 use crate::Subject;
+use crate::worth::{Gain, Solved, Worth};
 
 pub(crate) use page::CALLS;
 pub use page::{along, table};
@@ -107,6 +108,8 @@ pub struct Session<'p, T: Real> {
     name: String,
     run: Box<dyn Run<T> + 'p>,
     progress: SoFar,
+    /// x and y where it began.
+    start: [DVector<T>; 2],
     /// What had been sent when it began.
     sent: Traffic,
 }
@@ -156,6 +159,7 @@ impl<'p, T: Real> Session<'p, T> {
         Ok(Session {
             subject,
             name: name.to_owned(),
+            start: [run.x().clone(), run.y().clone()],
             run,
             sent,
             progress: SoFar {
@@ -270,14 +274,28 @@ impl<'p, T: Real> Session<'p, T> {
         Ok(())
     }
 
-    /// The run as it ends here, with all its records.
-    pub fn outcome(&self, records: Vec<Record>) -> Outcome {
+    /// What x is worth where the run began and where it stands, measured with the lower level
+    /// [solved](Worth): two hypergradients, which are no part of the run's counts, bytes or time.
+    pub fn gain(&self) -> Gain {
+        let started = Instant::now();
+        let [x, y] = &self.start;
+        let worth = |at| Worth::at(self.subject, at, Solved::Well);
+        Gain {
+            start: worth([x, y]),
+            end: worth(self.reached()),
+            seconds: started.elapsed().as_secs_f64(),
+        }
+    }
+
+    /// The run as it ends here, with all its records, and what it gained, if that was measured.
+    pub fn outcome(&self, records: Vec<Record>, gain: Option<Gain>) -> Outcome {
         Outcome {
             problem: self.subject.name().to_owned(),
             method: self.name.clone(),
             percent: self.subject.percent().to_vec(),
             records,
             so_far: self.progress.clone(),
+            gain,
             x: self.run.x().iter().map(|v| v.f64()).collect(),
             y: self.run.y().iter().map(|v| v.f64()).collect(),
         }
@@ -296,7 +314,7 @@ pub fn run<T: Real>(
 ) -> Result<Outcome, ConfigError> {
     let mut session = Session::begin(subject, name, method)?;
     let records = std::iter::from_fn(|| session.step()).collect();
-    Ok(session.outcome(records))
+    Ok(session.outcome(records, None))
 }
 
 /// A run that has come to its end, or was stopped.
@@ -312,6 +330,8 @@ pub struct Outcome {
     pub records: Vec<Record>,
     /// What was said of it.
     pub so_far: SoFar,
+    /// What it [gained](Session::gain), if that was measured.
+    pub gain: Option<Gain>,
     /// The outer variable at the end.
     pub x: Vec<f64>,
     /// The inner variable at the end.

@@ -72,7 +72,10 @@ impl fmt::Display for Outcome {
                 write!(f, "\n{name} = {values:?}")?;
             }
         }
-        Ok(())
+        match &self.gain {
+            Some(gain) => write!(f, "\n{gain}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -124,7 +127,11 @@ fn section(outcomes: &[Outcome]) -> Section {
             .iter()
             .map(|f| format!("First failure: {f}."));
         let warned = o.so_far.warnings.iter().map(|w| format!("Warning: {w}."));
-        let all = std::iter::once(made).chain(failed).chain(warned);
+        let gained = o.gain.iter().map(ToString::to_string);
+        let all = std::iter::once(made)
+            .chain(failed)
+            .chain(warned)
+            .chain(gained);
         all.map(|text| of(o, text)).collect::<Vec<_>>()
     };
     let ends = |o: &Outcome| {
