@@ -122,6 +122,7 @@ fn looked<T: Real>(case: &Case, rng: &mut impl Rng) -> Look {
     let [before, after] = [&start, &end].map(|x| known::<T>(case, x));
     let slack = slack::<T>();
     let scale = |a: f64, b: f64| a.abs().max(b.abs());
+    let compared = gain.start.value.is_some() && gain.end.value.is_some();
     let fell = match (before, after) {
         (Some(a), Some(b)) => Some((a - b) / scale(a, b)),
         _ => None,
@@ -134,9 +135,7 @@ fn looked<T: Real>(case: &Case, rng: &mut impl Rng) -> Look {
     seen.outcome = match fell {
         Some(part) if part < -slack && !said => Outcome::Silent,
         _ if wrong && !said && gain.end.missing.is_none() => Outcome::Silent,
-        Some(part) if part > slack && gain.end.value.is_some() && loss.is_some() => {
-            Outcome::FalseAlarm
-        }
+        Some(part) if part > slack && compared && loss.is_some() => Outcome::FalseAlarm,
         _ if said => Outcome::Told,
         _ => Outcome::Right,
     };

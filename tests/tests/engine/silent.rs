@@ -1,8 +1,9 @@
-//! The campaign of silent errors: its judge, its table, and a sample of it.
+//! The campaigns of silent errors: their judge, their tables, and samples of them.
 
 use std::process::Command;
 use std::sync::atomic::AtomicU64;
 
+use bilevel_tests::runs;
 use bilevel_tests::silent::{Campaign, Outcome, Table, look};
 use nalgebra::DVector;
 use solvers::arbitrary::unkind::{Case, Danger, Family, Promise, Setting, Verdict, judge};
@@ -25,6 +26,15 @@ fn a_sample_of_the_campaign_is_silent_nowhere() {
         let table = run(Campaign::new(SAMPLE, seed), 2);
         assert!(table.holds(), "seed {seed}\n{table}");
     }
+}
+
+#[test]
+fn a_sample_of_runs_says_where_it_lost() {
+    let table = runs::run(300, 3, &AtomicU64::new(0));
+    assert!(table.holds(), "{table}");
+    // It has something to judge.
+    let [right, told] = [runs::Outcome::Right, runs::Outcome::Told].map(|o| table.count(o));
+    assert!(right > 30 && told > 30, "{table}");
 }
 
 /// An estimate that is right, of a case with one solution.
