@@ -54,13 +54,16 @@ impl<T: Real> Adjoints<T> {
         self.entries.len() == other.entries.len() && self.written.len() == other.written.len()
     }
 
-    /// Takes over a node's entries of others that fit, if they were made.
+    /// Takes over a node's entries of others that fit, if they were written.
     pub(crate) fn keep(&mut self, other: &Self, node: &Node<T>, width: usize) {
-        let at = Columns::all(width).back_of(node);
-        if let Some(entries) = other.entries.get(at.clone()) {
+        let (at, region) = (
+            Columns::all(width).back_of(node),
+            node.back_in(width).region,
+        );
+        let written = other.written[region as usize];
+        self.written[region as usize] = written;
+        if written && let Some(entries) = other.entries.get(at.clone()) {
             self.entries[at].copy_from_slice(entries);
-            let region = node.back_in(width).region as usize;
-            self.written[region] = other.written[region];
         }
     }
 

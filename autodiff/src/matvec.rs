@@ -282,7 +282,8 @@ impl<T: Real, const N: usize> WithSimd for TrTimes<'_, T, N> {
     }
 }
 
-/// The products of C columns at once with every vector, and so on as far as that goes.
+/// The products of C columns at once with every vector, and so on as far as that goes: from the last column
+/// on, as those are still near that [`Times`] read last, and it begins with those that are read last here.
 #[inline(always)]
 fn dot_columns<T: Real, S: Simd, const N: usize, const C: usize>(
     simd: S,
@@ -294,7 +295,8 @@ fn dot_columns<T: Real, S: Simd, const N: usize, const C: usize>(
     let rest = Head::<T, S>::new(simd, a.rows % T::lanes::<S>());
     let heads = of.vs.map(|v| &T::registers::<S>(v)[..lines]);
     while *done + C <= of.outs[0].len() {
-        let first = of.first + *done;
+        let at = of.outs[0].len() - *done - C;
+        let first = of.first + at;
         let mut columns: [&[T]; C] = [&[]; C];
         let mut entries: [&[T::Register<S>]; C] = [&[]; C];
         for c in 0..C {
@@ -323,7 +325,7 @@ fn dot_columns<T: Real, S: Simd, const N: usize, const C: usize>(
         }
         for k in 0..N {
             for c in 0..C {
-                let (out, sum) = (&mut of.outs[k][*done + c], T::total(sums[k][c]));
+                let (out, sum) = (&mut of.outs[k][at + c], T::total(sums[k][c]));
                 *out = if of.fresh { sum } else { *out + sum };
             }
         }

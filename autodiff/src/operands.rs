@@ -105,10 +105,25 @@ impl<'a, T: Real> Operation<'a, T> {
     /// Its stash in the buffers of a workspace.
     #[inline(always)]
     pub(crate) fn stash(self, kept: &'a mut [T], scratch: &'a mut [T]) -> Stash<'a, T> {
-        let node = self.node;
+        self.stash_along(1, kept, scratch)
+    }
+
+    /// Its stash in a sweep along `width` directions.
+    #[inline(always)]
+    pub(crate) fn stash_along(
+        self,
+        width: usize,
+        kept: &'a mut [T],
+        scratch: &'a mut [T],
+    ) -> Stash<'a, T> {
+        let (first, len) = match width {
+            1 => self.node.scratch,
+            // Nothing is left there from one operation to the next.
+            _ => (0, self.program.block_scratch_of(self.node, width)),
+        };
         Stash {
-            kept: &mut kept[node.stash.0..][..node.stash.1],
-            scratch: &mut scratch[node.scratch.0..][..node.scratch.1],
+            kept: &mut kept[self.node.stash.0..][..self.node.stash.1],
+            scratch: &mut scratch[first..][..len],
         }
     }
 
@@ -143,7 +158,8 @@ impl<T: Real> fmt::Debug for Operation<'_, T> {
 #[derive(Debug)]
 pub struct Stash<'a, T> {
     kept: &'a mut [T],
-    /// The entries that [`scratch_len`](crate::Primitive::scratch_len) asks for, shared by all
+    /// The entries that [`scratch_len`](crate::Primitive::scratch_len) asks for, or in the rules for a
+    /// block [`block_scratch_len`](crate::Primitive::block_scratch_len), shared by all
     /// linearisations. Nothing in them survives a call, except what
     /// [`eval_along`](crate::Primitive::eval_along) leaves for the
     /// [`vjp_tangent`](crate::Primitive::vjp_tangent) of the same sweep.

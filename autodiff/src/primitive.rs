@@ -127,6 +127,15 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
         0
     }
 
+    /// How many scalars [`jvp_block`](Primitive::jvp_block) and
+    /// [`vjp_tangent_block`](Primitive::vjp_tangent_block) work with, for a block of `width` directions: as
+    /// many as [`scratch_len`](Primitive::scratch_len) says or more, and no fewer for a wider block. They
+    /// are made at the first sweep of such a block, and stay.
+    fn block_scratch_len(&self, operands: &[Shape], width: usize) -> usize {
+        let _ = width;
+        self.scratch_len(operands)
+    }
+
     /// Whether [`hessian_among`](Primitive::hessian_among) gives a block of its Hessian for less than
     /// the products with as many vectors.
     fn knows_hessian(&self) -> bool {
@@ -183,7 +192,7 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
 
     /// [`jvp`](Primitive::jvp) along two or more directions at once: the tangents and `out` are
     /// blocks of columns. A primitive that passes over much data can take several columns in one
-    /// pass, as many as its [scratch](Primitive::scratch_len) has room for. The columns must be
+    /// pass, as many as its [scratch](Primitive::block_scratch_len) has room for. The columns must be
     /// those of `jvp`, except for rounding.
     fn jvp_block(
         &self,

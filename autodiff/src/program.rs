@@ -251,6 +251,24 @@ impl<T: Real> Program<T> {
         }
     }
 
+    /// Entries of the scratch that sweeps along `width` directions share.
+    pub(crate) fn scratch_len(&self, width: usize) -> usize {
+        match width {
+            1 => self.scratch_len,
+            _ => {
+                let of = |node| self.block_scratch_of(node, width);
+                self.nodes.iter().map(of).fold(self.scratch_len, usize::max)
+            }
+        }
+    }
+
+    /// Entries of an operation's scratch in a block of `width` directions.
+    pub(crate) fn block_scratch_of(&self, node: &Node<T>, width: usize) -> usize {
+        let Op::Fused(f) = &node.op else { return 0 };
+        let shapes = node.args.iter().map(|a| self.nodes[*a as usize].shape);
+        f.block_scratch_len(&shapes.collect::<SmallVec<[Shape; 16]>>(), width)
+    }
+
     /// The pieces that a node comes back in, if it does in slices alone.
     pub(crate) fn pieces(&self, node: &Node<T>) -> &[Piece] {
         &self.plan.pieces[node.pieces.0 as usize..][..node.pieces.1 as usize]

@@ -369,19 +369,21 @@ impl<T: Real> Workspace<T> {
         };
         let plan = &program.plan;
         let one = |made: usize, whole: usize| made == 0 || made == whole;
+        let widest = tangents.checked_div(plan.columns_len).unwrap_or(0);
+        let scratches = self.scratch_len..=program.scratch_len(widest.max(1));
         let columns = |made: usize, whole: usize| {
             let block = plan.columns_len > 0 && made.is_multiple_of(plan.columns_len);
             one(made, whole) || block
         };
-        let possible = one(scratch, self.scratch_len)
+        let possible = (scratch == 0 || scratches.contains(&scratch))
             && one(adjoints, plan.back_len)
             && columns(tangents, plan.values_len)
             && columns(products, plan.back_len);
         if !possible {
             return false;
         }
-        if scratch > 0 {
-            self.make_scratch();
+        if self.scratch.len() < scratch {
+            self.scratch.resize(scratch);
         }
         if adjoints > 0 {
             self.adjoints.make(adjoints);
@@ -398,16 +400,19 @@ impl<T: Real> Workspace<T> {
     }
 
     pub(crate) fn make_scratch(&mut self) {
-        if self.scratch.len() != self.scratch_len {
-            self.scratch = Buffer::zeros(self.scratch_len, Category::Values, &self.meter);
+        if self.scratch.len() < self.scratch_len {
+            self.scratch.resize(self.scratch_len);
         }
     }
 
-    /// Room for `width` columns; what was made for more stays.
+    /// Room for `width` columns, and the scratch of such a block; what was made for more stays.
     pub(crate) fn make_tangents(&mut self, program: &Program<T>, width: usize) {
         let len = program.tangents_len(width);
         if self.tangents.len() < len {
             self.tangents.resize(len);
+        }
+        if width > 1 && self.scratch.len() < program.scratch_len(width) {
+            self.scratch.resize(program.scratch_len(width));
         }
     }
 }

@@ -310,6 +310,7 @@ impl<T: Real> Dataset<T> {
             n: indices.map_or(self.len(), |indices| indices.len()),
             picks: indices.is_some(),
             apart: self.apart,
+            back: Arc::default(),
         }
     }
 

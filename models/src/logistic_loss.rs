@@ -5,7 +5,6 @@ mod rules;
 use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot, sum};
-use autodiff::threads::for_each;
 use autodiff::{
     Asked, OperandAdjoints, OperandTangents, Operands, Places, Primitive, Real, Shape, Stash,
 };
@@ -28,7 +27,8 @@ pub(crate) enum Loss {
 /// One pass gives the value, the gradient and the curvature of each sample, and the
 /// Hessian-vector product if the direction is known; each further product is one more.
 /// A second operand holds the indices of the samples, if they are a batch. Kept: gradient `d` |
-/// curvatures `n`. Scratch: product `d` | losses `n` | the labels of a batch | the room of the passes.
+/// curvatures `n`. Scratch: products `d` each | losses `n` | the labels of a batch | the room of the
+/// passes.
 pub(crate) struct ScoreLoss<T: Real> {
     loss: Loss,
     over: Going<T>,
@@ -39,7 +39,7 @@ pub(crate) struct ScoreLoss<T: Real> {
 struct Parts<'a, T> {
     gradient: &'a mut [T],
     curvatures: &'a mut [T],
-    product: &'a mut [T],
+    products: &'a mut [T],
     losses: &'a mut [T],
     labels: &'a mut [T],
     room: Room<'a, T>,
@@ -71,19 +71,31 @@ impl<T: Real> ScoreLoss<T> {
         if self.over.picks { self.over.n } else { 0 }
     }
 
-    fn split<'a>(&self, stash: &'a mut Stash<'_, T>) -> Parts<'a, T> {
+    /// The rows of a pass with so many directions: one may go beside the weights.
+    fn rows(directions: usize) -> usize {
+        directions.max(2)
+    }
+
+    /// The scratch for as many directions in a pass.
+    fn scratch_for(&self, directions: usize) -> usize {
+        let room = self.over.room_len(1, Self::rows(directions));
+        directions * self.over.d() + self.over.n + self.gathered() + room
+    }
+
+    /// The buffers for as many directions in a pass.
+    fn split<'a>(&self, stash: &'a mut Stash<'_, T>, directions: usize) -> Parts<'a, T> {
         let (kept, scratch) = stash.split();
         let (gradient, curvatures) = kept.split_at_mut(self.over.d());
-        let (product, scratch) = scratch.split_at_mut(self.over.d());
+        let (products, scratch) = scratch.split_at_mut(directions * self.over.d());
         let (losses, scratch) = scratch.split_at_mut(self.over.n);
         let (labels, scratch) = scratch.split_at_mut(self.gathered());
         Parts {
             gradient,
             curvatures,
-            product,
+            products,
             losses,
             labels,
-            room: self.over.room(scratch, 1),
+            room: self.over.room(scratch, Self::rows(directions)),
         }
     }
 
@@ -98,7 +110,7 @@ impl<T: Real> ScoreLoss<T> {
     ) {
         let at = self.over.at(a);
         let scale = self.over.scale();
-        let to = self.split(stash);
+        let to = self.split(stash, 1);
         let labels = match at {
             Places::From(first) => &self.labels[first..],
             Places::At(_) => {
@@ -108,12 +120,9 @@ impl<T: Real> ScoreLoss<T> {
                 &*to.labels
             }
         };
-        let Room {
-            weights: w,
-            direction: v,
-            own,
-        } = to.room;
-        let d = w.len();
+        let Room { rows, own } = to.room;
+        let d = self.over.padded(1);
+        let (w, v) = rows.split_at_mut(d);
         self.over.pad(a.get(0), w);
         if let Some(direction) = direction {
             self.over.pad(direction, v);
@@ -121,9 +130,11 @@ impl<T: Real> ScoreLoss<T> {
         let (w, v) = (&*w, direction.map(|_| &*v));
         let each = [to.losses, to.curvatures];
         let mut all = Blocks::new();
-        self.over.cut(at, 1, each, [1, 1], own, &mut all);
+        self.over
+            .cut(at, (1, Self::rows(1)), each, [1, 1], own, &mut all);
         let count = if direction.is_some() { 2 } else { 1 };
-        for_each(&mut all, count * self.over.work(1), |part| {
+        let work = count * self.over.work(1);
+        self.over.each_block(&mut all, work, |part| {
             let [losses, curvatures] = &mut part.each;
             let rule = Scores {
                 loss: self.loss,
@@ -164,72 +175,47 @@ impl<T: Real> ScoreLoss<T> {
             self.over.gather(&all, &summed, 0..d, to.gradient);
         }
         if direction.is_some() {
-            self.over.gather(&all, &summed, d..2 * d, to.product);
+            self.over.gather(&all, &summed, d..2 * d, to.products);
         }
         if asked.value {
             out[0] = Going::value(&all, &summed) * scale;
         }
     }
 
-    /// The pass that multiplies the Hessian with a direction at the point evaluated last.
-    fn multiply(&self, a: &Operands<'_, T>, direction: &[T], stash: &mut Stash<'_, T>) {
-        let to = self.split(stash);
-        let (v, own) = (to.room.direction, to.room.own);
-        let d = v.len();
-        self.over.pad(direction, v);
-        let at = self.over.at(a);
-        let mut all = Blocks::new();
-        self.over.cut(at, 1, [to.curvatures], [1], own, &mut all);
-        for_each(&mut all, self.over.work(1), |part| {
-            let [curvatures] = &part.each;
-            let (sums, scratch) = part.own.split_at_mut(2 * d);
-            let pass = Pass {
-                samples: part.samples,
-                weights: [v],
-                sums: &mut sums[d..],
-                scratch,
-            };
-            pass.run(Curvatures(curvatures));
-        });
-        let summed = self.over.exchange(&all, 1, d..2 * d);
-        self.over.gather(&all, &summed, d..2 * d, to.product);
-    }
-
-    /// The pass that multiplies it with two, and adds `scale` times the products to `out`: of each the same
-    /// bits as alone.
-    fn add_two(
+    /// The pass that multiplies the Hessian with some directions at the point evaluated last: each has
+    /// the same bits as alone. To the rows of a pass they are what classes are elsewhere.
+    fn multiply<'a>(
         &self,
         a: &Operands<'_, T>,
-        directions: &[T],
-        scale: T,
-        out: &mut [T],
-        stash: &mut Stash<'_, T>,
-    ) {
-        let to = self.split(stash);
-        let (v, w, own) = (to.room.weights, to.room.direction, to.room.own);
-        let (d, (one, other)) = (v.len(), directions.split_at(self.over.d()));
-        self.over.pad(one, v);
-        self.over.pad(other, w);
-        let (v, w, at) = (&*v, &*w, self.over.at(a));
+        (count, directions): (usize, &[T]),
+        stash: &'a mut Stash<'_, T>,
+    ) -> &'a mut [T] {
+        let (to, at) = (self.split(stash, count), self.over.at(a));
+        let (Room { rows, own }, len) = (to.room, self.over.padded(count));
+        let v = &mut rows[..len];
+        self.over.pad(directions, v);
+        let v = &*v;
         let mut all = Blocks::new();
-        self.over.cut(at, 1, [to.curvatures], [1], own, &mut all);
-        for_each(&mut all, 2 * self.over.work(1), |part| {
-            let [curvatures] = &part.each;
-            let (sums, scratch) = part.own.split_at_mut(2 * d);
-            let pass = Pass {
-                samples: part.samples,
-                weights: [v, w],
-                sums,
-                scratch,
-            };
-            pass.run(Curvatures(curvatures));
-        });
-        let summed = self.over.exchange(&all, 1, 0..2 * d);
-        for (k, out) in out.chunks_exact_mut(self.over.d()).enumerate() {
-            self.over
-                .gather(&all, &summed, k * d..(k + 1) * d, to.product);
-            axpy(out, scale, to.product);
-        }
+        let cut = (1, Self::rows(count));
+        self.over.cut(at, cut, [to.curvatures], [1], own, &mut all);
+        self.over
+            .each_block(&mut all, self.over.work(count), |part| {
+                let [curvatures] = &part.each;
+                let (sums, scratch) = part.own.split_at_mut(len);
+                let pass = Pass {
+                    samples: part.samples,
+                    weights: [v],
+                    sums,
+                    scratch,
+                };
+                pass.run(Curvatures {
+                    of: curvatures,
+                    directions: count,
+                });
+            });
+        let summed = self.over.exchange(&all, 1, 0..len);
+        self.over.gather(&all, &summed, 0..len, to.products);
+        to.products
     }
 }
 
@@ -256,7 +242,11 @@ impl<T: Real> Primitive<T> for ScoreLoss<T> {
     }
 
     fn scratch_len(&self, _: &[Shape]) -> usize {
-        self.over.d() + self.over.n + self.gathered() + self.over.room_len(1)
+        self.scratch_for(1)
+    }
+
+    fn block_scratch_len(&self, _: &[Shape], width: usize) -> usize {
+        self.scratch_for(self.over.directions_in_pass(width))
     }
 
     fn knows_hessian(&self) -> bool {
@@ -271,7 +261,7 @@ impl<T: Real> Primitive<T> for ScoreLoss<T> {
         room: &mut [T],
         out: &mut [T],
     ) {
-        let curvatures = self.split(&mut stash).curvatures;
+        let curvatures = self.split(&mut stash, 1).curvatures;
         // Every rank makes the block of all samples.
         self.over.exchange_samples(1, curvatures);
         self.over
@@ -330,20 +320,10 @@ impl<T: Real> Primitive<T> for ScoreLoss<T> {
         du: Option<&[T]>,
         adjoint_tangents: &mut OperandAdjoints<'_, T>,
     ) {
-        let Some(out) = adjoint_tangents.get(0) else {
-            return;
-        };
-        if let Some(du) = du {
-            axpy(out, du[0], &stash[..self.over.d()]);
-        }
-        if let Some(direction) = tangents.get(0) {
-            if !tangents.evaluated() {
-                self.multiply(a, direction, &mut stash);
-            }
-            axpy(out, u[0], self.split(&mut stash).product);
-        }
+        self.vjp_tangent_block(a, tangents, stash.reborrow(), u, du, adjoint_tangents);
     }
-    // Two in each pass, as its scratch has room for: half of the memory that is read.
+
+    // Some in each pass, as the scratch of a block has room for: they read the samples once.
     fn vjp_tangent_block(
         &self,
         a: &Operands<'_, T>,
@@ -353,27 +333,25 @@ impl<T: Real> Primitive<T> for ScoreLoss<T> {
         du: Option<&[T]>,
         adjoint_tangents: &mut OperandAdjoints<'_, T>,
     ) {
-        let (two, width) = (2 * self.over.d(), tangents.width());
-        let pairs = tangents.get(0).map_or(0, |_| width / 2);
-        if let (Some(directions), Some(out)) = (tangents.get(0), adjoint_tangents.get(0)) {
-            let gradients = out.chunks_exact_mut(self.over.d()).zip(du.unwrap_or(&[]));
-            for (out, du) in gradients.take(2 * pairs) {
-                axpy(out, *du, &stash[..self.over.d()]);
-            }
-            let directions = directions.chunks_exact(two);
-            for (directions, out) in directions.zip(out.chunks_exact_mut(two)) {
-                self.add_two(a, directions, u[0], out, &mut stash);
-            }
+        let (d, width) = (self.over.d(), tangents.width());
+        let Some(out) = adjoint_tangents.get(0) else {
+            return;
+        };
+        for (c, du) in du.into_iter().flatten().enumerate() {
+            axpy(&mut out[c * d..][..d], *du, &stash[..d]);
         }
-        for c in 2 * pairs..width {
-            self.vjp_tangent(
-                a,
-                &tangents.column(c),
-                stash.reborrow(),
-                u,
-                du.map(|du| &du[c..=c]),
-                &mut adjoint_tangents.column(c),
-            );
+        let Some(directions) = tangents.get(0) else {
+            return;
+        };
+        if tangents.evaluated() {
+            return axpy(out, u[0], self.split(&mut stash, 1).products);
+        }
+        let most = self.over.directions_in_pass(width);
+        for first in (0..width).step_by(most) {
+            let count = most.min(width - first);
+            let some = first * d..(first + count) * d;
+            let products = self.multiply(a, (count, &directions[some.clone()]), &mut stash);
+            axpy(&mut out[some], u[0], products);
         }
     }
 }

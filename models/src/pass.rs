@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 use std::slice::from_ref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use autodiff::ranks::{self, SharedSum};
 use autodiff::rows::{Picked, RowPass, Rule, aligned, alignment, pad, tree_sum};
@@ -15,6 +17,8 @@ use crate::store::Store;
 
 /// At most this many blocks, whatever the machine.
 const BLOCKS: usize = 64;
+/// At most so many directions go in one pass: each block of samples has a partial sum for every one.
+const DIRECTIONS: usize = 8;
 /// Entries of sparse samples in a block for each number of its partial sum, at least.
 const DENSE: usize = 4;
 
@@ -28,6 +32,8 @@ pub(crate) struct Going<T: Real> {
     pub(crate) picks: bool,
     /// Which sample is the first that is held, where each rank holds its own alone.
     pub(crate) apart: Option<usize>,
+    /// Whether the next pass begins with the last block: see [`each_block`](Going::each_block).
+    pub(crate) back: Arc<AtomicBool>,
 }
 
 /// The samples of a block.
@@ -89,7 +95,7 @@ pub(crate) struct Part<'a, T: Real, const S: usize> {
     pub(crate) samples: Chosen<'a, T>,
     /// Its share of the per-sample buffers.
     pub(crate) each: [&'a mut [T]; S],
-    /// Room for two sums of as many rows as there are classes, and the scratch of a pass.
+    /// Room for the sums of as many rows as a pass may have, and its scratch.
     pub(crate) own: &'a mut [T],
     /// Its part of the value, for whoever asks.
     pub(crate) value: T,
@@ -100,10 +106,8 @@ pub(crate) type Parts<'a, T, const S: usize> = SmallVec<[Part<'a, T, S>; BLOCKS]
 
 /// The buffers of all passes of a loss.
 pub(crate) struct Room<'a, T> {
-    /// Weights in whole lines.
-    pub(crate) weights: &'a mut [T],
-    /// A direction in whole lines.
-    pub(crate) direction: &'a mut [T],
+    /// Weights and directions in whole lines.
+    pub(crate) rows: &'a mut [T],
     /// What belongs to the blocks.
     pub(crate) own: &'a mut [T],
 }
@@ -194,13 +198,14 @@ impl<T: Real> Going<T> {
         whole_groups(least)
     }
 
-    /// Entries that belong to a block.
-    fn share(&self, classes: usize) -> usize {
+    /// Entries that belong to a block, in passes of so many rows of weights and directions.
+    fn share(&self, rows: usize) -> usize {
         let scratch = match &self.samples {
-            Store::Dense(table) => RowPass::<T, 2>::scratch_len(table, classes),
-            Store::Sparse(_) => SparsePass::<T, 2>::scratch_len(classes),
+            Store::Dense(table) => RowPass::<T, 1>::scratch_len(table, rows),
+            // Half of them are weights, half a direction.
+            Store::Sparse(_) => SparsePass::<T, 2>::scratch_len(rows / 2),
         };
-        2 * self.padded(classes) + scratch
+        self.padded(rows) + scratch
     }
 
     /// The number of blocks.
@@ -242,29 +247,35 @@ impl<T: Real> Going<T> {
         first(blocks.start)..first(blocks.end)
     }
 
-    /// Entries of [`room`](Going::room).
-    pub(crate) fn room_len(&self, classes: usize) -> usize {
+    /// Entries of [`room`](Going::room), where samples have some classes.
+    pub(crate) fn room_len(&self, classes: usize, rows: usize) -> usize {
         let blocks = self.blocks(classes).max(1);
-        alignment::<T>() + 2 * self.padded(classes) + blocks * self.share(classes)
+        alignment::<T>() + self.padded(rows) + blocks * self.share(rows)
     }
 
-    /// Cuts what is left of a scratch.
-    pub(crate) fn room<'a>(&self, scratch: &'a mut [T], classes: usize) -> Room<'a, T> {
-        let (weights, rest) = aligned(scratch).split_at_mut(self.padded(classes));
-        let (direction, own) = rest.split_at_mut(self.padded(classes));
-        Room {
-            weights,
-            direction,
-            own,
-        }
+    /// Cuts what is left of a scratch for passes of so many rows of weights and directions.
+    pub(crate) fn room<'a>(&self, scratch: &'a mut [T], rows: usize) -> Room<'a, T> {
+        let (rows, own) = aligned(scratch).split_at_mut(self.padded(rows));
+        Room { rows, own }
+    }
+
+    /// At most so many of a block of directions go in one pass over the samples. Sparse ones are summed in
+    /// another order beside others.
+    pub(crate) fn directions_in_pass(&self, width: usize) -> usize {
+        let most = match &self.samples {
+            Store::Dense(_) => DIRECTIONS,
+            Store::Sparse(_) => 1,
+        };
+        most.min(width)
     }
 
     /// Cuts this rank's samples and buffers into blocks, which are appended to `parts`: these are many
-    /// bytes to hand back. `each[k]` holds `widths[k]` entries per sample, of all samples.
+    /// bytes to hand back. `each[k]` holds `widths[k]` entries per sample, of all samples. A pass has as
+    /// many rows of weights and directions as `own` was cut for.
     pub(crate) fn cut<'a, const S: usize>(
         &'a self,
         at: Places<'a, T>,
-        classes: usize,
+        (classes, rows): (usize, usize),
         mut each: [&'a mut [T]; S],
         widths: [usize; S],
         own: &'a mut [T],
@@ -280,7 +291,7 @@ impl<T: Real> Going<T> {
             Store::Dense(table) => Chosen::Dense(Picked::of(table, at, len)),
             Store::Sparse(sparse) => Chosen::Sparse(SparseRows::of(sparse, at, len)),
         };
-        let mut own = own.chunks_exact_mut(self.share(classes));
+        let mut own = own.chunks_exact_mut(self.share(rows));
         let mine = self.samples_of(self.mine(classes), classes);
         let held = self.first()..self.first() + len;
         assert!(
@@ -305,6 +316,21 @@ impl<T: Real> Going<T> {
                 value: T::zero(),
             });
         }
+    }
+
+    /// Does `f` for every block, to and fro: a pass begins with the blocks that the one before ended with,
+    /// as those are still in a cache. No sum depends on it.
+    pub(crate) fn each_block<'a, const S: usize>(
+        &self,
+        parts: &mut Parts<'a, T, S>,
+        work: usize,
+        f: impl Fn(&mut Part<'a, T, S>) + Sync + Send,
+    ) {
+        let mut order: SmallVec<[_; BLOCKS]> = parts.iter_mut().collect();
+        if self.back.fetch_xor(true, Relaxed) {
+            order.reverse();
+        }
+        for_each(&mut order, work, |part| f(part));
     }
 
     /// Weights as a pass takes them.

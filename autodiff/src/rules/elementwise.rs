@@ -103,21 +103,21 @@ macro_rules! unary_table {
             pub(crate) fn first<T: Real>(
                 self, p: T, a_u_t: [&[T]; 3], out: &mut [T], fresh: bool,
             ) {
-                T::first(self, p, a_u_t, out, fresh);
+                T::first(self, p, &a_u_t, out, fresh);
             }
 
             /// `out += f″(a) · s · t`.
             pub(crate) fn second<T: Real>(
                 self, p: T, a_u_s_t: [&[T]; 4], out: &mut [T], fresh: bool,
             ) {
-                T::second(self, p, a_u_s_t, out, fresh);
+                T::second(self, p, &a_u_s_t, out, fresh);
             }
 
             /// [`first`](Unary::first) with r, then [`second`](Unary::second), in one pass.
             pub(crate) fn both<T: Real>(
                 self, p: T, a_u_r_s_t: [&[T]; 5], out: &mut [T], fresh: bool,
             ) {
-                T::both(self, p, a_u_r_s_t, out, fresh);
+                T::both(self, p, &a_u_r_s_t, out, fresh);
             }
         }
 
@@ -146,23 +146,23 @@ macro_rules! unary_table {
         impl Kernels for $T {
             fn value(row: Unary, p: $T, a: &[$T], out: &mut [$T]) {
                 match row { $(Unary::$Name => {
-                    $T::each(Value::<rows::$Name>::new(p), [a], out, true)
+                    $T::each(Value::<rows::$Name>::new(p), &[a], out, true)
                 })* }
             }
 
-            fn first(row: Unary, p: $T, a: [&[$T]; 3], out: &mut [$T], fresh: bool) {
+            fn first(row: Unary, p: $T, a: &[&[$T]; 3], out: &mut [$T], fresh: bool) {
                 match row { $(Unary::$Name => {
                     $T::each(First::<rows::$Name>::new(p), a, out, fresh)
                 })* }
             }
 
-            fn second(row: Unary, p: $T, a: [&[$T]; 4], out: &mut [$T], fresh: bool) {
+            fn second(row: Unary, p: $T, a: &[&[$T]; 4], out: &mut [$T], fresh: bool) {
                 match row { $(Unary::$Name => {
                     $T::each(Second::<rows::$Name>::new(p), a, out, fresh)
                 })* }
             }
 
-            fn both(row: Unary, p: $T, a: [&[$T]; 5], out: &mut [$T], fresh: bool) {
+            fn both(row: Unary, p: $T, a: &[&[$T]; 5], out: &mut [$T], fresh: bool) {
                 match row { $(Unary::$Name => {
                     $T::each(Both::<rows::$Name>::new(p), a, out, fresh)
                 })* }

@@ -35,7 +35,7 @@ impl Formula<1> for ShiftedExp {
 pub fn softmax<T: Real>(a: &[T], p: &mut [T]) -> T {
     let largest = largest(a);
     let shift = largest.f64();
-    T::each(ShiftedExp { shift }, [a], p, true);
+    T::each(ShiftedExp { shift }, &[a], p, true);
     largest + normalise(p).ln()
 }
 

@@ -11,7 +11,7 @@ use crate::adjoints::Adjoints;
 use crate::block::Block;
 use crate::bytes::Meter;
 use crate::inputs::Inputs;
-use crate::kernels::axpy;
+use crate::kernels::{axpy, put_multiple};
 use crate::leaves::{Leaf, Leaves};
 use crate::linearised::{Extent, Linearised, Need};
 use crate::operands::{OperandAdjoints, OperandTangents, Operands, Operation};
@@ -300,8 +300,8 @@ pub(super) fn pull<T: Real>(
     });
     for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested as usize..]) {
         for (k, operand) in leaf.operands().enumerate() {
-            if let Some(out) = adjoints.get(operand) {
-                axpy(out, u, work.adjoint(&leaf.of, k));
+            if let Some((out, fresh)) = adjoints.take(operand) {
+                put_multiple(out, u, work.adjoint(&leaf.of, k), fresh);
             }
         }
     }
@@ -411,13 +411,12 @@ pub(super) fn pull_tangents<T: Real>(
     for (leaf, work) in leaves.all.iter().zip(&nested[at.node.nested as usize..]) {
         let moves = leaf.moving(tangents) != Inputs::NONE;
         for (k, operand) in leaf.operands().enumerate() {
-            let Some(out) = adjoints.get(operand) else {
+            if moves && let Some((out, fresh)) = adjoints.take(operand) {
+                put_multiple(out, u, work.adjoint_tangent(&leaf.of, k), fresh);
+            }
+            let (Some(du), Some(out)) = (du, adjoints.get(operand)) else {
                 continue;
             };
-            if moves {
-                axpy(out, u, work.adjoint_tangent(&leaf.of, k));
-            }
-            let Some(du) = du else { continue };
             let adjoint = work.adjoint(&leaf.of, k);
             for (column, du) in out.chunks_exact_mut(adjoint.len()).zip(du) {
                 axpy(column, *du, adjoint);

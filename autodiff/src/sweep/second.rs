@@ -12,6 +12,7 @@ use super::Sweep;
 use super::columns::{Pair, binary_first, binary_second, each, unary_both};
 use super::leaves;
 use super::products::Product;
+use super::tangent::moved_bytes;
 
 /// What the way back of a second sweep is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,7 +191,7 @@ impl<T: Real> Sweep<'_, T> {
                     }
                 }
                 Op::Fused(f) => {
-                    let stash = at.stash(&mut work.stash, &mut work.scratch);
+                    let stash = at.stash_along(width, &mut work.stash, &mut work.scratch);
                     let adjoints = &mut adjoints;
                     match width {
                         1 => f.vjp_tangent(&a, &tangents, stash, adjoint, du, adjoints),
@@ -218,6 +219,5 @@ impl<T: Real> Sweep<'_, T> {
 pub(crate) fn second_bytes<T: Real>(program: &Program<T>, width: usize) -> usize {
     let leaves = program.nodes.iter().flat_map(|n| n.op.leaves());
     let leaves: usize = leaves.map(|of| second_bytes(of, width)).sum();
-    let own = program.tangents_len(width) * size_of::<T>() + Adjoints::bytes(program, width);
-    own + leaves
+    moved_bytes(program, width) + Adjoints::bytes(program, width) + leaves
 }

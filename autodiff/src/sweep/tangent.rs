@@ -147,7 +147,7 @@ impl<'a, T: Real> Sweep<'a, T> {
                 }
             }
             Op::Fused(f) => {
-                let stash = at.stash(&mut work.stash, &mut work.scratch);
+                let stash = at.stash_along(width, &mut work.stash, &mut work.scratch);
                 match width {
                     1 => f.jvp(&a, &tangents, stash, out),
                     _ => f.jvp_block(&a, &tangents, stash, out),
@@ -182,5 +182,12 @@ pub(crate) fn tangent_bytes<T: Real>(program: &Program<T>, moving: Inputs, width
         let gradient = n.op.gradient_of().map_or(0, |of| second_bytes(of, width));
         gradient + leaves.sum::<usize>()
     });
-    program.tangents_len(width) * size_of::<T>() + inner.sum::<usize>()
+    moved_bytes(program, width) + inner.sum::<usize>()
+}
+
+/// Bytes of the tangents along `width` directions, and of what a block of them has more scratch than a
+/// primal sweep makes.
+pub(super) fn moved_bytes<T: Real>(program: &Program<T>, width: usize) -> usize {
+    let more = program.scratch_len(width) - program.scratch_len(1);
+    (program.tangents_len(width) + more) * size_of::<T>()
 }

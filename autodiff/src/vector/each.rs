@@ -67,7 +67,7 @@ pub trait Vector: Sized {
     #[allow(private_bounds)]
     fn each<const N: usize>(
         formula: impl Formula<N>,
-        a: [&[Self]; N],
+        a: &[&[Self]; N],
         out: &mut [Self],
         fresh: bool,
     );
@@ -80,7 +80,7 @@ pub trait Vector: Sized {
     #[allow(private_bounds)]
     fn each_spread<const N: usize>(
         formula: impl Formula<N>,
-        a: [&[Self]; N],
+        a: &[&[Self]; N],
         out: &mut [Self],
         fresh: bool,
     );
@@ -169,7 +169,7 @@ macro_rules! vector {
             #[inline]
             fn each<const N: usize>(
                 formula: impl Formula<N>,
-                a: [&[$type]; N],
+                a: &[&[$type]; N],
                 out: &mut [$type],
                 fresh: bool,
             ) {
@@ -185,7 +185,7 @@ macro_rules! vector {
             #[inline]
             fn each_spread<const N: usize>(
                 formula: impl Formula<N>,
-                a: [&[$type]; N],
+                a: &[&[$type]; N],
                 out: &mut [$type],
                 fresh: bool,
             ) {
@@ -259,7 +259,9 @@ macro_rules! vector {
 /// A formula over slices; if it may `SPREAD`, some have one entry for all.
 struct Each<'a, T, F, const N: usize, const SPREAD: bool> {
     formula: F,
-    a: [&'a [T]; N],
+    /// By reference: what was written as words is read again as words, and not copied in wider pieces,
+    /// which would wait for them.
+    a: &'a [&'a [T]; N],
     out: &'a mut [T],
     fresh: bool,
 }

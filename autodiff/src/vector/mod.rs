@@ -66,7 +66,7 @@ macro_rules! slices {
 
             let (n, m) = (a.len(), out.len());
             assert!(n == m, "{n} arguments do not go with {m} results");
-            T::each(Function, [a], out, true);
+            T::each(Function, &[a], out, true);
         }
     )*};
 }

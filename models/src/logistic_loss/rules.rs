@@ -60,14 +60,17 @@ impl<T: Real, const N: usize> Rule<T, N> for Scores<'_, T> {
     }
 }
 
-/// Products with directions become the coefficients of the Hessian's products.
-pub(super) struct Curvatures<'a, T>(pub(super) &'a [T]);
+/// Products with some directions become the coefficients of the Hessian's products.
+pub(super) struct Curvatures<'a, T> {
+    pub(super) of: &'a [T],
+    pub(super) directions: usize,
+}
 
-impl<T: Real, const N: usize> Rule<T, N> for Curvatures<'_, T> {
+impl<T: Real> Rule<T, 1> for Curvatures<'_, T> {
     #[inline(always)]
-    fn apply<S: Simd>(&mut self, _: S, first: usize, count: usize, z: [&mut [T]; N]) {
-        for z in z {
-            for (z, curvature) in z.iter_mut().zip(&self.0[first..first + count]) {
+    fn apply<S: Simd>(&mut self, _: S, first: usize, count: usize, [z]: [&mut [T]; 1]) {
+        for z in z.chunks_exact_mut(z.len() / self.directions) {
+            for (z, curvature) in z.iter_mut().zip(&self.of[first..first + count]) {
                 *z *= *curvature;
             }
         }

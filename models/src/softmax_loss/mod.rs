@@ -5,7 +5,6 @@ mod rules;
 use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot, sum};
-use autodiff::threads::for_each;
 use autodiff::{Asked, OperandAdjoints, OperandTangents, Operands, Primitive, Real, Shape, Stash};
 
 use crate::dataset::{Dataset, Labels};
@@ -84,7 +83,7 @@ impl<T: Real> SoftmaxLoss<T> {
             softmax,
             product,
             slopes,
-            room: self.over.room(scratch, self.classes),
+            room: self.over.room(scratch, 2 * self.classes),
         }
     }
 
@@ -100,12 +99,9 @@ impl<T: Real> SoftmaxLoss<T> {
         let (c, at) = (self.classes, self.over.at(a));
         let to = self.split(stash);
         let samples = self.weighted.then(|| a.get(1));
-        let Room {
-            weights: w,
-            direction: v,
-            own,
-        } = to.room;
-        let len = w.len();
+        let Room { rows, own } = to.room;
+        let len = self.over.padded(c);
+        let (w, v) = rows.split_at_mut(len);
         self.over.pad(a.get(0), w);
         // Without a direction of W the logits do not move.
         let along = direction.as_ref().and_then(|v| v.weights);
@@ -116,9 +112,11 @@ impl<T: Real> SoftmaxLoss<T> {
         let v = along.map_or(w, |_| &*v);
         let each = [&mut *to.losses, to.softmax, &mut *to.slopes];
         let mut all = Blocks::new();
-        self.over.cut(at, c, each, [1, c, 1], own, &mut all);
+        self.over
+            .cut(at, (c, 2 * c), each, [1, c, 1], own, &mut all);
         let count = if direction.is_some() { 2 } else { 1 };
-        for_each(&mut all, count * self.over.work(c), |part| {
+        let work = count * self.over.work(c);
+        self.over.each_block(&mut all, work, |part| {
             let first = part.first;
             let samples = samples.map(|s| &s[first..]);
             let [losses, softmax, slopes] = &mut part.each;
@@ -195,15 +193,16 @@ impl<T: Real> SoftmaxLoss<T> {
         let (c, at) = (self.classes, self.over.at(a));
         let to = self.split(stash);
         let samples = self.weighted.then(|| a.get(1));
-        let (v, own) = (to.room.direction, to.room.own);
-        let len = v.len();
+        let Room { rows, own } = to.room;
+        let len = self.over.padded(c);
+        let v = &mut rows[..len];
         // Without a direction of W any matrix serves to walk the rows.
         self.over.pad(direction.weights.unwrap_or(a.get(0)), v);
         let v = &*v;
         let each = [to.softmax, &mut *to.slopes];
         let mut all = Blocks::new();
-        self.over.cut(at, c, each, [c, 1], own, &mut all);
-        for_each(&mut all, self.over.work(c), |part| {
+        self.over.cut(at, (c, 2 * c), each, [c, 1], own, &mut all);
+        self.over.each_block(&mut all, self.over.work(c), |part| {
             let first = part.first;
             let [softmax, slopes] = &mut part.each;
             let rule = Kept {
@@ -258,7 +257,9 @@ impl<T: Real> Primitive<T> for SoftmaxLoss<T> {
     }
 
     fn scratch_len(&self, _: &[Shape]) -> usize {
-        self.classes * self.over.d() + self.over.n + self.over.room_len(self.classes)
+        self.classes * self.over.d()
+            + self.over.n
+            + self.over.room_len(self.classes, 2 * self.classes)
     }
 
     fn eval(&self, a: &Operands<'_, T>, asked: Asked, out: &mut [T], mut stash: Stash<'_, T>) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use autodiff::{Inputs, Point, Program, Real, Shape, Var};
+use autodiff::{Inputs, Meter, Point, Program, Real, Shape, Sparse, Var};
 use models::Dataset;
 use models::data::Samples;
 use nalgebra::DMatrix;
@@ -225,4 +225,67 @@ fn nor_does_it_for_blocks_of_products() {
     };
     assert_eq!(bits(1), bits(2));
     assert_eq!(bits(1), bits(5));
+}
+
+/// A block of products of one loss: each as alone, in as many bytes as were predicted.
+fn block_by_block<T: Real>(data: &Dataset<T>) {
+    let (d, loss) = (data.dim(), data.clone());
+    let program = Program::record(&[Shape::vector(d)], |v: &[Var<'_, T>]| {
+        loss.logistic_loss(v[0])
+    });
+    let wave = |len: usize| Vec::from_iter((0..len).map(|i| T::of((1.3 * i as f64).sin())));
+    let w = wave(d);
+    for width in [2, 3, 7, 8, 9, 16, 17] {
+        let block = wave(width * d);
+        let meter = Meter::new();
+        let mut point = Point::new(program.clone(), &meter);
+        point.linearise(&[&w]);
+        point.second_block(width, &[Some(&block)], Inputs::ALL);
+        let predicted =
+            Point::gradient_bytes(&program) + Point::second_block_bytes(&program, width);
+        assert_eq!(meter.read().live(), predicted, "{width} directions");
+        assert_eq!(meter.read().peak, predicted, "{width} directions");
+        let products = point.product(0).to_vec();
+        let mut alone = program.point();
+        alone.linearise(&[&w]);
+        for (product, v) in products.chunks(d).zip(block.chunks(d)) {
+            alone.second(&[Some(v)]);
+            assert_eq!(alone.product(0), product, "{width} directions");
+        }
+        // The room of a block is one that a point can have, and then it needs no more.
+        let other = Meter::new();
+        let mut restored = Point::new(program.clone(), &other);
+        assert!(restored.make_room(&point.room()));
+        restored.linearise(&[&w]);
+        restored.second_block(width, &[Some(&block)], Inputs::ALL);
+        assert_eq!(other.read().peak, predicted, "{width} directions");
+        assert_eq!(restored.product(0), products);
+        let mut lengths = point.room();
+        lengths[0] += 1;
+        assert!(
+            !program.point().make_room(&lengths),
+            "a scratch of no block"
+        );
+    }
+}
+
+fn blocks_of<T: Real>() {
+    for (n, d) in SIZES {
+        let dense = samples(n, d, 2);
+        block_by_block::<T>(&Dataset::binary(&dense));
+        let features = DMatrix::from_fn(n, d, |j, i| match (i + j) % 3 {
+            0 => 0.0,
+            _ => (0.3 * (2 * i + 5 * j) as f64).cos(),
+        });
+        block_by_block::<T>(&Dataset::binary(&Samples {
+            features: Sparse::of_dense(&features).into(),
+            labels: dense.labels,
+        }));
+    }
+}
+
+#[test]
+fn blocks_of_products_have_the_bits_of_each_and_the_bytes_that_are_predicted() {
+    blocks_of::<f64>();
+    blocks_of::<f32>();
 }

@@ -67,12 +67,12 @@ macro_rules! binary_table {
     };
     (@kernels $T:ident $($Name:ident)*) => {
         impl PairKernels for $T {
-            fn pair_value(row: Binary, a: [&[$T]; 2], out: &mut [$T]) {
+            fn pair_value(row: Binary, a: &[&[$T]; 2], out: &mut [$T]) {
                 match row { $(Binary::$Name => $T::each_spread(Value(rows::$Name), a, out, true),)* }
             }
 
             fn pair_first(
-                row: Binary, by: Side, a: [&[$T]; 3], out: &mut [$T], fresh: bool,
+                row: Binary, by: Side, a: &[&[$T]; 3], out: &mut [$T], fresh: bool,
             ) {
                 match (row, by) { $(
                     (Binary::$Name, Side::Left) => $T::each_spread(ByA(rows::$Name), a, out, fresh),
@@ -80,12 +80,12 @@ macro_rules! binary_table {
                 )* }
             }
 
-            fn pair_along(row: Binary, a: [&[$T]; 4], out: &mut [$T]) {
+            fn pair_along(row: Binary, a: &[&[$T]; 4], out: &mut [$T]) {
                 match row { $(Binary::$Name => $T::each_spread(Along(rows::$Name), a, out, true),)* }
             }
 
             fn pair_second(
-                row: Binary, by: (Side, Side), a: [&[$T]; 4], out: &mut [$T], fresh: bool,
+                row: Binary, by: (Side, Side), a: &[&[$T]; 4], out: &mut [$T], fresh: bool,
             ) {
                 use Side::{Left, Right};
                 match (row, by) { $(

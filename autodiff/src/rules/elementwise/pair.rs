@@ -18,13 +18,13 @@ pub(super) trait Row: Copy {
 /// slices have the length of `out`, or one entry that goes with all of the others'.
 pub trait PairKernels: Sized {
     /// `out = f(a, b)` for `[a, b]`.
-    fn pair_value(row: Binary, a: [&[Self]; 2], out: &mut [Self]);
+    fn pair_value(row: Binary, a: &[&[Self]; 2], out: &mut [Self]);
     /// `out += ∂f/∂by · t` for `[a, b, t]`; here as below `out` is overwritten if it is `fresh`.
-    fn pair_first(row: Binary, by: Side, a: [&[Self]; 3], out: &mut [Self], fresh: bool);
+    fn pair_first(row: Binary, by: Side, a: &[&[Self]; 3], out: &mut [Self], fresh: bool);
     /// `out = ∂f/∂a · t`, then `out += ∂f/∂b · w`, for `[a, b, t, w]`.
-    fn pair_along(row: Binary, a: [&[Self]; 4], out: &mut [Self]);
+    fn pair_along(row: Binary, a: &[&[Self]; 4], out: &mut [Self]);
     /// `out += ∂²f/∂by · s · t` for `[a, b, s, t]`.
-    fn pair_second(row: Binary, by: (Side, Side), a: [&[Self]; 4], out: &mut [Self], fresh: bool);
+    fn pair_second(row: Binary, by: (Side, Side), a: &[&[Self]; 4], out: &mut [Self], fresh: bool);
 }
 
 macro_rules! formulas {
@@ -80,7 +80,7 @@ impl Binary {
     /// `out = f(a, b)`; here as below an operand of one entry goes with all of the others'.
     #[inline]
     pub(crate) fn eval<T: Real>(self, a: &[T], b: &[T], out: &mut [T]) {
-        T::pair_value(self, [a, b], out);
+        T::pair_value(self, &[a, b], out);
     }
 
     /// `out += ∂f/∂by · t`; here as below `out` is overwritten if it is `fresh`.
@@ -93,13 +93,13 @@ impl Binary {
         out: &mut [T],
         fresh: bool,
     ) {
-        T::pair_first(self, by, [a, b, t], out, fresh);
+        T::pair_first(self, by, &[a, b, t], out, fresh);
     }
 
     /// [`first`](Binary::first) by the left operand, with t, then by the right one, with w, in one pass.
     #[inline]
     pub(crate) fn along<T: Real>(self, [a, b]: [&[T]; 2], [t, w]: [&[T]; 2], out: &mut [T]) {
-        T::pair_along(self, [a, b, t, w], out);
+        T::pair_along(self, &[a, b, t, w], out);
     }
 
     /// `out += ∂²f/∂by∂along · s · t`.
@@ -113,6 +113,6 @@ impl Binary {
         out: &mut [T],
         fresh: bool,
     ) {
-        T::pair_second(self, by, [a, b, s, t], out, fresh);
+        T::pair_second(self, by, &[a, b, s, t], out, fresh);
     }
 }

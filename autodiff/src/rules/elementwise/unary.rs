@@ -18,11 +18,11 @@ pub trait Kernels: Sized {
     /// `out = f(a)`.
     fn value(row: Unary, p: Self, a: &[Self], out: &mut [Self]);
     /// `out += f′(a) · t` for `[a, u, t]`; here as below `out` is overwritten if it is `fresh`.
-    fn first(row: Unary, p: Self, a: [&[Self]; 3], out: &mut [Self], fresh: bool);
+    fn first(row: Unary, p: Self, a: &[&[Self]; 3], out: &mut [Self], fresh: bool);
     /// `out += f″(a) · s · t` for `[a, u, s, t]`.
-    fn second(row: Unary, p: Self, a: [&[Self]; 4], out: &mut [Self], fresh: bool);
+    fn second(row: Unary, p: Self, a: &[&[Self]; 4], out: &mut [Self], fresh: bool);
     /// `out += f′(a) · r`, then `out += f″(a) · s · t`, for `[a, u, r, s, t]`.
-    fn both(row: Unary, p: Self, a: [&[Self]; 5], out: &mut [Self], fresh: bool);
+    fn both(row: Unary, p: Self, a: &[&[Self]; 5], out: &mut [Self], fresh: bool);
 }
 
 macro_rules! formulas {
