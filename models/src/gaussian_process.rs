@@ -3,7 +3,7 @@
 use autodiff::{Real, Var, objective};
 use nalgebra::{DMatrix, DVector};
 
-use crate::catalogue::{Data, Entry, Given, make};
+use crate::catalogue::{Data, Defaults, Entry, Given, make};
 use crate::data::{DataError, Labels, Samples, Splits};
 use crate::gaussian::Gaussian;
 use crate::task::{Metric, Task};
@@ -149,6 +149,10 @@ const VARIABLES: [&str; 2] = [
     "weights of the training samples",
 ];
 
+/// The curvature of the lower level grows as the signal does, and steps that suit the start diverge on
+/// the way unless they are short.
+const DEFAULTS: Defaults = Defaults::adam(0.01, 0.01).inner_step(0.02).iterations(200);
+
 /// The entry of [`gaussian_process`] by validation.
 pub static GAUSSIAN_PROCESS: Entry = Entry::new(
     "gaussian-process",
@@ -156,7 +160,8 @@ pub static GAUSSIAN_PROCESS: Entry = Entry::new(
     VARIABLES,
     make!(|given| made(given, Evidence::Validation)),
 )
-.takes(Data::Table(Labels::Targets));
+.takes(Data::Table(Labels::Targets))
+.defaults(DEFAULTS);
 
 /// The entry of [`gaussian_process`] by the marginal likelihood.
 pub static GAUSSIAN_PROCESS_LIKELIHOOD: Entry = Entry::new(
@@ -165,4 +170,5 @@ pub static GAUSSIAN_PROCESS_LIKELIHOOD: Entry = Entry::new(
     VARIABLES,
     make!(|given| made(given, Evidence::Likelihood)),
 )
-.takes(Data::Table(Labels::Targets));
+.takes(Data::Table(Labels::Targets))
+.defaults(DEFAULTS);
