@@ -63,6 +63,7 @@ fn experts_are_learned_within_their_budgets() {
     let given = Given {
         budgets: vec![60, 300],
         images: (1..4).map(image).collect(),
+        ..Given::default()
     };
     let records = Table::Foe.run::<f64>(&given, 0).expect("a table");
     assert_eq!(records.len(), 1 + 2 * 5);
@@ -78,6 +79,37 @@ fn experts_are_learned_within_their_budgets() {
             }
         };
         assert!(of("computations") <= budget, "{record:?}");
+    }
+}
+
+/// Forty samples of two classes in a table: a network is trained on the splits that are asked for.
+#[test]
+fn samples_of_the_users_are_cleaned() {
+    let folder = Folder::new();
+    let row = |k: usize| {
+        let class = k % 2;
+        let noise = 0.1 * (k as f64).sin();
+        format!("{},{},{class}\n", class as f64 + noise, 1.0 - noise)
+    };
+    folder.write("two.csv", (0..40).map(row).collect::<String>());
+    let words = "table --task mlp-cleaning --data two.csv --hidden 2 --seeds 1";
+    let records = folder
+        .run(&format!("{words} --split 12,8,20 --json"))
+        .code(0)
+        .records();
+    // Five trainings, and four methods, each with one on what it keeps.
+    assert_eq!(records.len(), 5 + 2 * 4);
+    for record in &records {
+        assert!(record["test_accuracy"].is_number(), "{record}");
+    }
+    let cleaned = records.iter().filter(|r| r["cleaner_f1"].is_number());
+    assert_eq!(cleaned.count(), 4);
+    for (more, line) in [
+        ("--split 12,8", "--split: 2 numbers: expected three"),
+        ("--split 30,8,20", "40 samples, of which [30, 8, 20]"),
+    ] {
+        let error = folder.run(&format!("{words} {more}")).code(2).err;
+        assert!(error.contains(line), "{error}");
     }
 }
 
@@ -214,7 +246,11 @@ fn what_a_table_does_not_take_is_refused() {
         ),
         (
             "--task mlp --data small",
-            "--data: without effect: expected with --task foe",
+            "--data: without effect: expected with --task mlp-cleaning or foe",
+        ),
+        (
+            "--task foe --data small --hidden 3",
+            "--hidden: without effect: expected with --task mlp-cleaning",
         ),
         (
             "--task foe --data small",

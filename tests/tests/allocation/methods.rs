@@ -251,7 +251,6 @@ fn an_iteration_of_a_method_allocates_nothing() {
             &Descent::new(Aid::cg(), adam, n).warm_start(true),
         ),
         (&Itd::reverse(5), &Descent::new(Itd::reverse(5), adam, n)),
-        // Steps that come to the solution at once: nothing is to be remarked.
         (
             &Itd::reverse(5).step(1.0).pessimistic(),
             &Iaptt::new(Itd::reverse(5).step(1.0), adam, adam, n),
@@ -260,6 +259,9 @@ fn an_iteration_of_a_method_allocates_nothing() {
     // What a strategy returns is its own: descent adds nothing.
     for (strategy, descent) in strategies {
         let own = 10 * estimates(strategy);
-        assert_eq!(iterations(descent), (own, 0), "{}", descent.name());
+        let (made, remarks) = iterations(descent);
+        // That the worst y is no solution is a line, and the lists it is returned in.
+        assert_eq!(made, own + 3 * remarks, "{}", descent.name());
+        assert!(remarks == 0 || descent.name() == "iaptt");
     }
 }
