@@ -79,8 +79,9 @@ pub use status::Status;
 // Its list of methods is its own.
 pub use method::stepwise::*;
 pub use method::{
-    Advance, Batches, Begun, Constraint, Descent, Finish, Gda, Ground, Hoag, Isgd, Keep, Maid,
-    Method, Motion, Outer, Progress, Project, Rule, Run, State, Update, keep_warnings, keeping,
+    Advance, Batches, Begun, Constraint, Descent, Finish, Gda, Ground, Hoag, Iaptt, Isgd, Keep,
+    Maid, Method, Motion, Outer, Progress, Project, Rule, Run, State, Update, keep_warnings,
+    keeping,
 };
 pub use optimiser::{Moving, Optimise, Optimiser};
 pub use part::{Entrywise, FixedPart, Need, Parameter, Part, ProximalMap};

@@ -468,7 +468,28 @@ pub(super) struct TableArgs {
     )]
     pub(super) budgets: Vec<usize>,
     /// Of `foe`: a folder of images of your own, of which the middle 96 x 96 pixels are taken; two
-    /// thirds are trained on, the others kept apart
-    #[arg(long, value_name = "DIR")]
+    /// thirds are trained on, the others kept apart. Of `mlp-cleaning`: samples of classes in any form
+    /// that `solve` reads, half of the training labels made wrong
+    #[arg(long, value_name = "PATH")]
     pub(super) data: Option<PathBuf>,
+    /// Of `mlp-cleaning` with --data: samples for training, validation and the test [default: a quarter,
+    /// a quarter, the rest]
+    #[arg(
+        long,
+        value_name = "N,N,N",
+        value_delimiter = ',',
+        value_parser = count,
+        requires = "data",
+        allow_negative_numbers = true
+    )]
+    pub(super) split: Option<Vec<usize>>,
+    /// Of `mlp-cleaning` with --data: units of the hidden layer [default: 300]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = count,
+        requires = "data",
+        allow_negative_numbers = true
+    )]
+    pub(super) hidden: Option<usize>,
 }

@@ -8,7 +8,7 @@ use super::args::{Common, TableArgs};
 use super::failure::Failure;
 use super::out_folder;
 use super::output::{bar, leave, line, plus_minus, say};
-use crate::runs::table::{Claimed, Given, Record, Summary, summarise};
+use crate::runs::table::{Claimed, Given, Own, Record, Summary, Table, summarise};
 
 pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Failure> {
     let seeds = args.seeds as u64;
@@ -17,8 +17,15 @@ pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Fail
         ..Given::default()
     };
     given.budgets.sort_unstable();
-    if let Some(folder) = &args.data {
-        given.crops_of(folder).map_err(Failure::Input)?;
+    if let Some(data) = &args.data {
+        match args.task {
+            Table::MlpCleaning => {
+                let sizes = args.split.as_deref().map(three).transpose();
+                let sizes = sizes.map_err(Failure::Input)?;
+                given.samples = Some(Own::read(data, sizes, args.hidden).map_err(Failure::Input)?);
+            }
+            _ => given.crops_of(data).map_err(Failure::Input)?,
+        }
     }
     out_folder::for_records(common)?;
     let progress = bar(seeds as usize);
@@ -57,6 +64,16 @@ pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Fail
             r.message
         ))),
     }
+}
+
+/// Samples for training, validation and the test.
+fn three(sizes: &[usize]) -> Result<[usize; 3], String> {
+    sizes.try_into().map_err(|_| {
+        format!(
+            "--split: {} numbers: expected three, of training, validation and test samples",
+            sizes.len()
+        )
+    })
 }
 
 /// A case after the name of a method.

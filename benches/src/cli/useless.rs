@@ -81,6 +81,12 @@ fn complaint(command: &Command, common: &Common) -> Option<String> {
         Command::Table(args) if given("data") && !args.task.takes_data() => {
             Some(of_tables("data", Table::takes_data))
         }
+        Command::Table(args) if given("split") && !args.task.splits_data() => {
+            Some(of_tables("split", Table::splits_data))
+        }
+        Command::Table(args) if given("hidden") && !args.task.splits_data() => {
+            Some(of_tables("hidden", Table::splits_data))
+        }
         _ => None,
     }
 }

@@ -34,14 +34,11 @@ fn the_counter_examples_are_printed_with_their_claims() {
     let folder = Folder::new();
     let words = "table --task counter-examples --seeds 1";
     let records = folder.run(&format!("{words} --json")).code(0).records();
-    assert_eq!(records.len(), 2 * 4 * 5);
+    assert_eq!(records.len(), 2 * 4 * 6 + 3);
     for record in &records {
         assert!(record["x_distance"].is_number(), "{record}");
-        assert!(
-            record["case"]
-                .as_str()
-                .is_some_and(|case| case.contains("n = "))
-        );
+        let named = |case: &str| case.contains("n = ") || case == "sine-product";
+        assert!(record["case"].as_str().is_some_and(named), "{record}");
     }
     let text = folder.run(words).code(0).out;
     assert!(
@@ -49,6 +46,10 @@ fn the_counter_examples_are_printed_with_their_claims() {
         "{text}"
     );
     assert!(text.contains("✓ itd comes to it in none"), "{text}");
+    assert!(
+        text.contains("✓ iaptt comes to the best of the solutions of a g that is not convex"),
+        "{text}"
+    );
     assert!(
         text.contains("✗ itd says that its answer is none"),
         "{text}"
@@ -62,6 +63,7 @@ fn experts_are_learned_within_their_budgets() {
     let given = Given {
         budgets: vec![60, 300],
         images: (1..4).map(image).collect(),
+        ..Given::default()
     };
     let records = Table::Foe.run::<f64>(&given, 0).expect("a table");
     assert_eq!(records.len(), 1 + 2 * 5);
@@ -77,6 +79,37 @@ fn experts_are_learned_within_their_budgets() {
             }
         };
         assert!(of("computations") <= budget, "{record:?}");
+    }
+}
+
+/// Forty samples of two classes in a table: a network is trained on the splits that are asked for.
+#[test]
+fn samples_of_the_users_are_cleaned() {
+    let folder = Folder::new();
+    let row = |k: usize| {
+        let class = k % 2;
+        let noise = 0.1 * (k as f64).sin();
+        format!("{},{},{class}\n", class as f64 + noise, 1.0 - noise)
+    };
+    folder.write("two.csv", (0..40).map(row).collect::<String>());
+    let words = "table --task mlp-cleaning --data two.csv --hidden 2 --seeds 1";
+    let records = folder
+        .run(&format!("{words} --split 12,8,20 --json"))
+        .code(0)
+        .records();
+    // Five trainings, and four methods, each with one on what it keeps.
+    assert_eq!(records.len(), 5 + 2 * 4);
+    for record in &records {
+        assert!(record["test_accuracy"].is_number(), "{record}");
+    }
+    let cleaned = records.iter().filter(|r| r["cleaner_f1"].is_number());
+    assert_eq!(cleaned.count(), 4);
+    for (more, line) in [
+        ("--split 12,8", "--split: 2 numbers: expected three"),
+        ("--split 30,8,20", "40 samples, of which [30, 8, 20]"),
+    ] {
+        let error = folder.run(&format!("{words} {more}")).code(2).err;
+        assert!(error.contains(line), "{error}");
     }
 }
 
@@ -213,7 +246,11 @@ fn what_a_table_does_not_take_is_refused() {
         ),
         (
             "--task mlp --data small",
-            "--data: without effect: expected with --task foe",
+            "--data: without effect: expected with --task mlp-cleaning or foe",
+        ),
+        (
+            "--task foe --data small --hidden 3",
+            "--hidden: without effect: expected with --task mlp-cleaning",
         ),
         (
             "--task foe --data small",

@@ -5,11 +5,8 @@ use std::sync::OnceLock;
 
 use flate2::read::GzDecoder;
 use nalgebra::DMatrix;
-use rand::seq::index;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
-use super::{Samples, Splits, shuffled};
+use super::{Samples, Splits, cleaning, shuffled};
 
 /// Where the embedded data come from, and their licence.
 pub const DIGITS_NOTICE: &str = include_str!("../../data/NOTICE.md");
@@ -74,19 +71,11 @@ pub fn digits_classes(seed: u64) -> Splits {
 /// assert_eq!(corrupted.iter().filter(|&&wrong| wrong).count(), 450);
 /// ```
 pub fn digits_cleaning(seed: u64, corruption: f64) -> (Splits, Vec<bool>) {
-    let mut splits = split(&digits_shuffled(seed), 900, 60);
-    let labels = &mut splits.train.labels;
-
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    // The first stream has drawn the order of the samples.
-    rng.set_stream(1);
-    let count = (corruption.clamp(0.0, 1.0) * labels.len() as f64).round() as usize;
-    let mut corrupted = vec![false; labels.len()];
-    for chosen in index::sample(&mut rng, labels.len(), count) {
-        corrupted[chosen] = true;
-        labels[chosen] = (labels[chosen] + f64::from(rng.random_range(1..10u8))) % 10.0;
-    }
-    (splits, corrupted)
+    let digits = decoded();
+    let sizes = [900, 60, digits.len() - 960];
+    let (splits, corrupted) = cleaning(digits, sizes, 10, corruption, seed);
+    let source = SOURCE.into();
+    (Splits { source, ..splits }, corrupted)
 }
 
 fn split(samples: &Samples, train: usize, valid: usize) -> Splits {

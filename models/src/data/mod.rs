@@ -8,6 +8,7 @@
 //! what it claims to hold is not reserved before it is there.
 
 mod about;
+mod corrupted;
 mod csv;
 mod embedded;
 mod error;
@@ -45,6 +46,7 @@ use rand_chacha::ChaCha8Rng;
 
 pub use self::csv::read_csv;
 pub use about::{About, AboutImages, ReadData, Targets};
+pub use corrupted::cleaning;
 pub use embedded::{
     DIGITS_NOTICE, digits, digits_classes, digits_cleaning, digits_parity, digits_shuffled,
 };

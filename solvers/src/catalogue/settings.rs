@@ -128,6 +128,8 @@ settings! {
          `gda` and of methods made of small steps]";
     optimiser: OuterRule, Outer "RULE" = OuterRule::Gd, "How x moves";
     rate: f64, Positive "RATE" = 0.1, "Step length of x";
+    start_rate: f64, Positive "RATE",
+        "Step length of the start of the lower level, which `iaptt` moves as it does x [default: that of x]";
     adam_eps: f64, FromZero "EPS" = 1e-8,
         "What `adam` and `adamw` of x add to the root of the mean of squares [default: 1e-8]";
     adam_eps_root: f64, FromZero "EPS" = 0.0, "What they add under that root [default: 0]";
@@ -212,7 +214,15 @@ impl Settings {
 
     /// How x moves.
     pub fn mover(&self) -> Optimiser {
-        let rate = self.rate();
+        self.mover_at(self.rate())
+    }
+
+    /// How the start of the lower level moves, where it does.
+    pub fn start_mover(&self) -> Optimiser {
+        self.mover_at(self.start_rate.unwrap_or(self.rate()))
+    }
+
+    fn mover_at(&self, rate: f64) -> Optimiser {
         let adam = |decay| Optimiser::AdamWith {
             rate,
             decay,

@@ -50,6 +50,8 @@ pub struct Call<'a, T: Real> {
     pub(crate) constraints: Option<&'a mut ConstraintPoint<T>>,
     /// The function of x that the start is the value of, linearised there.
     pub(crate) learned: Option<&'a mut Point<T>>,
+    /// To be overwritten with the derivative by the start, of `dim_y` entries, if it is asked for.
+    pub(crate) by_start: Option<&'a mut [T]>,
     pub(crate) loops: &'a mut Loops<T>,
     pub(crate) working: &'a mut Option<Working<T>>,
 }
@@ -249,6 +251,7 @@ fn estimate<T: Real, S: Strategy<T> + ?Sized>(
     let _made = Claim::new(made, Category::Solver, &work.meter);
     let linear = at.linear.as_mut();
     let kept = at.kept.as_deref_mut();
+    let by_start = at.by_start.as_deref_mut();
     let undefined = work
         .part
         .as_mut()
@@ -272,6 +275,7 @@ fn estimate<T: Real, S: Strategy<T> + ?Sized>(
             part: work.part.as_mut(),
             constraints: work.constraints.as_mut(),
             learned: work.start.as_mut().filter(|_| is_learned),
+            by_start,
             loops: &mut work.loops,
             working: &mut work.working,
         })

@@ -1,6 +1,7 @@
 //! Iterative differentiation.
 
 mod entry;
+mod pessimistic;
 mod tolerance;
 
 use autodiff::bytes::Category;
@@ -49,6 +50,7 @@ pub struct Itd {
     pub(super) steps: Steps,
     pub(super) memory: Memory,
     tolerance: Option<f64>,
+    pessimistic: bool,
 }
 
 impl Itd {
@@ -59,6 +61,7 @@ impl Itd {
             steps: Steps::default(),
             memory: Memory::Stored,
             tolerance: None,
+            pessimistic: false,
         }
     }
 
@@ -113,7 +116,8 @@ impl Itd {
 
     /// Whether the end of a loop is looked at by products of its own: on small problems always.
     pub(super) fn looks(&self, memory: Memory, dim_y: usize) -> bool {
-        memory == Memory::Forward || !self.steps.inner.is_plain() || dim_y <= PROBED
+        let slow = memory == Memory::Forward || !self.steps.inner.is_plain();
+        !self.pessimistic && (slow || dim_y <= PROBED)
     }
 
     /// [`scratch`](Strategy::scratch) under `memory`.
@@ -186,9 +190,13 @@ impl Itd {
 
 impl<T: Real> Strategy<T> for Itd {
     fn name(&self) -> String {
-        match self.memory {
+        let name = match self.memory {
             Memory::Stored => "itd".into(),
             memory => format!("itd-{memory}"),
+        };
+        match self.pessimistic {
+            true => format!("{name}, pessimistic"),
+            false => name,
         }
     }
 
@@ -203,7 +211,8 @@ impl<T: Real> Strategy<T> for Itd {
             return Some(format!("tolerance {t}: expected a positive number"));
         }
         let inner = &self.steps.inner;
-        let steps = self.steps.complaint();
+        let truncation = self.truncation_complaint();
+        let steps = truncation.or_else(|| self.steps.complaint());
         steps.or(inner.memory_complaint::<T>(self.memory))
     }
 
@@ -211,6 +220,7 @@ impl<T: Real> Strategy<T> for Itd {
     fn misfit(&self, problem: &Bilevel<T>) -> Option<String> {
         let reason = problem
             .constrained()
+            .or_else(|| self.truncation_misfit(problem))
             .or_else(|| self.steps.inner.misfit(problem));
         if reason.is_some() {
             return reason;
@@ -273,6 +283,7 @@ impl<T: Real> Strategy<T> for Itd {
             hypergradient,
             part,
             learned,
+            by_start,
             ..
         } = call;
         let (x, start, dim_y) = (*x, *start, y.len());
@@ -301,6 +312,10 @@ impl<T: Real> Strategy<T> for Itd {
         let (value, mut seen, settled) = loop {
             let steps = &mut walk.steps;
             let last = match self.tolerance {
+                None if self.pessimistic => {
+                    let (depth, memory) = (self.depth, self.memory);
+                    pessimistic::forward(steps, upper, [x, state], dim_y, depth, memory)
+                }
                 None => steps.forward(x, state, self.depth, self.memory),
                 Some(tolerance) => {
                     let until = (tolerance, least);
@@ -317,7 +332,7 @@ impl<T: Real> Strategy<T> for Itd {
             let left = pull_back(&mut walk.steps, inner, upper, pulled, hypergradient);
             let residuals = [walk.before, after];
             let mut seen = Seen {
-                own: own && !problem.is_equation() || learned.is_some(),
+                own: own && !problem.is_equation() || learned.is_some() || self.pessimistic,
                 ..Seen::of(&walk.steps, [start, y], residuals, left)
             };
             if problem.is_equation() {
@@ -349,7 +364,17 @@ impl<T: Real> Strategy<T> for Itd {
             learned.pull_back(pulled, Inputs::one(0));
             add(hypergradient, learned.gradient(0));
         }
+        if let Some(by_start) = by_start {
+            match seen.left == 0.0 {
+                true => by_start.fill(T::zero()),
+                false => by_start.copy_from_slice(pulled),
+            }
+        }
         let mut answer = seen.answer(&walk.steps, value);
+        if self.pessimistic {
+            let mut g = |y: &[T]| lower.value(&[x, y]).f64();
+            answer.status = pessimistic::status(answer.status, || g(y) <= g(start));
+        }
         if problem.is_equation() && answer.status.is_success() {
             let [a, b, moved] = &mut around;
             if self.memory == Memory::Forward {
@@ -386,7 +411,10 @@ impl<T: Real> Strategy<T> for Itd {
         answer.margin = settled.0;
         answer.warnings.extend(settled.1);
         match self.tolerance {
-            None if answer.status.is_success() => answer.warnings.extend(seen.warning()),
+            None if answer.status.is_success() => answer.warnings.extend(match self.pessimistic {
+                true => pessimistic::warning(&seen, self.depth),
+                false => seen.warning(),
+            }),
             None => {}
             Some(tolerance) => {
                 answer.status = Self::to_tolerance::<T>(tolerance, &seen, answer.status);

@@ -106,6 +106,7 @@ pub struct At<'a, T: Real> {
     iteration: usize,
     linear: Option<&'a mut DVector<T>>,
     kept: Option<&'a mut [T]>,
+    by_start: Option<&'a mut [T]>,
 }
 
 impl<'a, T: Real> At<'a, T> {
@@ -118,6 +119,7 @@ impl<'a, T: Real> At<'a, T> {
             iteration: 0,
             linear: None,
             kept: None,
+            by_start: None,
         }
     }
 
@@ -171,6 +173,14 @@ impl<'a, T: Real> At<'a, T> {
     #[must_use]
     pub fn kept(mut self, kept: &'a mut [T]) -> Self {
         self.kept = Some(kept);
+        self
+    }
+
+    /// Overwrites `by_start` with the derivative of F(x, y_K) by where the loop starts. Only loops that
+    /// are pulled back to there have one.
+    #[must_use]
+    pub(crate) fn by_start(mut self, by_start: &'a mut [T]) -> Self {
+        self.by_start = Some(by_start);
         self
     }
 

@@ -6,16 +6,16 @@ use autodiff::Real;
 use autodiff::bytes::{Buffer, Category};
 use nalgebra::DVector;
 
-use crate::Status;
 use crate::hypergradient;
 use crate::hypergradient::{At, ConfigError, Room, Strategy};
 use crate::ledger::Ledger;
-use crate::optimiser::{Moving, Optimise, Optimiser};
+use crate::optimiser::{Optimise, Optimiser};
 use crate::problem::Bilevel;
 use crate::workspace::Workspace;
 
 use super::MethodEntry;
-use super::{Advance, Begun, Ground, Outer, Rule, State, Update, value_status};
+use super::along::Along;
+use super::{Advance, Begun, Ground, Outer, Rule, State, Update};
 
 /// Moves x against the hypergradients of a strategy.
 ///
@@ -117,8 +117,7 @@ where
             warm: self.warm,
             linear: self.warm_linear.then(|| DVector::zeros(s.y.len())),
             kept: Buffer::zeros(kept, Category::Solver, work.meter()),
-            optimiser: self.optimiser.begin(s.x.len(), work.meter())?,
-            before: s.x.clone(),
+            x: Along::begin(&self.optimiser, s, work.meter())?,
             work,
         }))
     }
@@ -133,9 +132,7 @@ struct Descending<T: Real, S> {
     linear: Option<DVector<T>>,
     /// What the latest linear system left for the next one.
     kept: Buffer<T>,
-    optimiser: Box<dyn Moving<T>>,
-    /// x before a step.
-    before: DVector<T>,
+    x: Along<T>,
 }
 
 impl<T: Real, S: Strategy<T>> Update<T> for Descending<T, S> {
@@ -150,44 +147,7 @@ impl<T: Real, S: Strategy<T>> Update<T> for Descending<T, S> {
         let work = &mut self.work;
         let estimate = self.strategy.hypergradient_at(s.problem, at, work);
         let estimate = estimate.expect("validated at the start");
-        s.y = estimate.y;
-        s.warnings.extend(estimate.warnings);
-        let mut status = estimate.status;
-        if status.is_success() {
-            let at = [s.x.as_slice(), s.y.as_slice()];
-            let failure = value_status(estimate.upper, &work.upper, &at);
-            status = failure.unwrap_or(status);
-        }
-        let direction = estimate.hypergradient.as_slice();
-        let finite = |v: &[T]| v.iter().all(|v| v.is_finite());
-        // A direction that is not finite, or a step out of all range, would destroy x, so x stays
-        // where it is.
-        if finite(direction) {
-            self.before.copy_from(&s.x);
-            self.optimiser.step(s.x.as_mut_slice(), direction, 1.0);
-            s.project();
-            if !finite(s.x.as_slice()) {
-                s.x.copy_from(&self.before);
-                s.end();
-                let place = format!("in the outer step of iteration {}", s.iteration + 1);
-                status = Status::NonFinite { place };
-            }
-        } else {
-            s.end();
-        }
-        let size = estimate.hypergradient.norm().f64();
-        let grown = s.grown(estimate.upper, estimate.lower_residual, size);
-        if status.is_success() {
-            status = grown.unwrap_or(status);
-        }
-        Advance {
-            upper: estimate.upper,
-            lower_residual: estimate.lower_residual,
-            hypergradient_norm: size,
-            status,
-            accuracy: None,
-            certificate: estimate.certificate,
-        }
+        self.x.step(s, estimate, work)
     }
 
     fn ground(&mut self) -> &mut dyn Ground {
@@ -195,7 +155,7 @@ impl<T: Real, S: Strategy<T>> Update<T> for Descending<T, S> {
     }
 
     fn visit(&mut self, ledger: &mut Ledger) {
-        self.optimiser.visit(ledger);
+        self.x.visit(ledger);
         if let Some(linear) = &mut self.linear {
             ledger.entries("the solution of the linear system", linear.as_mut_slice());
         }

@@ -1,5 +1,6 @@
 //! The one slot of methods that solve a bilevel problem.
 
+mod along;
 mod batches;
 mod constraint;
 mod descent;
@@ -7,6 +8,7 @@ mod driver;
 mod gda;
 mod growth;
 mod hoag;
+mod iaptt;
 mod implicit;
 mod isgd;
 mod keep;
@@ -23,6 +25,7 @@ pub use descent::Descent;
 pub use driver::Outer;
 pub use gda::Gda;
 pub use hoag::Hoag;
+pub use iaptt::Iaptt;
 pub use isgd::Isgd;
 pub use keep::{Keep, keeping};
 pub use maid::Maid;
@@ -46,6 +49,7 @@ pub(crate) type MethodEntry<T> = Entry<dyn Method<T>>;
 /// Every method by name.
 pub(crate) fn entries<T: Real>() -> Vec<MethodEntry<T>> {
     let mut entries: Vec<MethodEntry<T>> = descent::entries().collect();
+    entries.push(iaptt::entry());
     entries.extend([gda::entry(), hoag::entry(), maid::entry(), isgd::entry()]);
     entries.extend(stepwise::entries());
     entries

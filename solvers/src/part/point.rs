@@ -113,6 +113,11 @@ impl<T: Real> PartPoint<T> {
         }
     }
 
+    /// Whether it is a set, which [`apply`](PartPoint::apply) projects to.
+    pub(crate) fn is_set(&self) -> bool {
+        self.recorded.map().is_set()
+    }
+
     /// Why it is no part at this x, if it is none.
     pub(crate) fn complaint(&mut self, x: &[T]) -> Option<String> {
         let needs = self.recorded.needs.as_ref()?;

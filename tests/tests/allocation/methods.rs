@@ -5,8 +5,8 @@ use nalgebra::{DMatrix, DVector};
 use solvers::sampling::Sampling;
 use solvers::{
     Acceleration, Aid, Amigo, Bilevel, Bome, Bsa, Constants, Descent, Estimator, F2sa, Gda, Hoag,
-    InnerLoops, Isgd, Itd, Maid, Method, Motion, Optimiser, Outer, Pbgd, PbgdFree, Pzobo, Rule,
-    Schedule, Series, SlBamm, Soba, StocBio, StochasticAid, Strategy, Sustain, Tfbo, Vrbo,
+    Iaptt, InnerLoops, Isgd, Itd, Maid, Method, Motion, Optimiser, Outer, Pbgd, PbgdFree, Pzobo,
+    Rule, Schedule, Series, SlBamm, Soba, StocBio, StochasticAid, Strategy, Sustain, Tfbo, Vrbo,
 };
 
 use super::ALLOCATIONS;
@@ -245,16 +245,23 @@ fn an_iteration_of_a_method_allocates_nothing() {
         assert!(remarks == 0 || method.name() == "hoag");
     }
     let adam = Optimiser::Adam { rate: 0.02 };
-    let strategies: [(&dyn Strategy<f64>, &dyn Method<f64>); 2] = [
+    let strategies: [(&dyn Strategy<f64>, &dyn Method<f64>); 3] = [
         (
             &Aid::cg(),
             &Descent::new(Aid::cg(), adam, n).warm_start(true),
         ),
         (&Itd::reverse(5), &Descent::new(Itd::reverse(5), adam, n)),
+        (
+            &Itd::reverse(5).step(1.0).pessimistic(),
+            &Iaptt::new(Itd::reverse(5).step(1.0), adam, adam, n),
+        ),
     ];
     // What a strategy returns is its own: descent adds nothing.
     for (strategy, descent) in strategies {
         let own = 10 * estimates(strategy);
-        assert_eq!(iterations(descent), (own, 0), "{}", descent.name());
+        let (made, remarks) = iterations(descent);
+        // That the worst y is no solution is a line, and the lists it is returned in.
+        assert_eq!(made, own + 3 * remarks, "{}", descent.name());
+        assert!(remarks == 0 || descent.name() == "iaptt");
     }
 }

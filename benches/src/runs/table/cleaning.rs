@@ -1,8 +1,10 @@
 //! Hyper-cleaning: baselines and methods, with what a step of x costs.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use autodiff::Real;
+use autodiff::unroll::Memory;
 use models::data::{self, Samples, Splits};
 use models::{
     CORRUPTION, HYPER_CLEANING, HyperCleaning, MLP_CLEANING, Task, hyper_cleaning, mlp_cleaning,
@@ -11,7 +13,7 @@ use nalgebra::DVector;
 use solvers::catalogue::{Family, Settings};
 use solvers::linear::Cg;
 use solvers::{
-    Aid, Descent, InnerStep, Itd, LowerCurvature, LowerSolve, Method, Optimiser, Strategy,
+    Aid, Descent, InnerStep, Itd, LowerCurvature, LowerSolve, Method, Optimiser, Status, Strategy,
 };
 use study::solve;
 
@@ -21,13 +23,34 @@ use crate::catalogue::settings::SolveSettings;
 use crate::catalogue::subject;
 
 /// What is trained on the weighted samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Model {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Model<'a> {
     /// Linear softmax.
     Linear,
     /// A network with 32 hidden units.
     Network,
+    /// A network on samples of the user's.
+    Own(&'a Own),
 }
+
+/// Samples of the user's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Own {
+    /// All of them, their labels classes from 0 on.
+    samples: Samples,
+    classes: u8,
+    /// How many are for training, validation and the test.
+    sizes: [usize; 3],
+    /// Units of the hidden layer.
+    hidden: usize,
+}
+
+/// The part of the user's training labels that is made wrong.
+const HALF: f64 = 0.5;
+/// Steps of a training of their network.
+const TRAINING: usize = 300;
+/// Units of the hidden layer unless told otherwise.
+const HIDDEN: usize = 300;
 
 /// Methods; steps of `gda` are small, and as many as it makes unless told otherwise.
 const METHODS: [&str; 3] = ["itd", "bda", "gda"];
@@ -39,11 +62,60 @@ const DAMPING: f64 = 1e-2;
 /// σ of it is 1 to rounding: every sample counts in full.
 const KEPT: f64 = 40.0;
 
-impl Model {
+impl Own {
+    /// Reads samples of classes, whatever splits the file has. A quarter is for training, a quarter for
+    /// validation and the rest for the test unless `sizes` says otherwise.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or has too few samples or too many classes: one line.
+    pub fn read(
+        path: &Path,
+        sizes: Option<[usize; 3]>,
+        hidden: Option<usize>,
+    ) -> Result<Self, String> {
+        let splits = data::load(path, 0).map_err(|e| e.to_string())?;
+        let (splits, classes) = splits.into_classes().map_err(|e| e.to_string())?;
+        let name = path.display();
+        let Splits {
+            train, valid, test, ..
+        } = splits;
+        let samples = train.and(&valid);
+        let samples = test.map_or(samples.clone(), |test| samples.and(&test));
+        let (n, quarter) = (samples.len(), samples.len() / 4);
+        let sizes = sizes.unwrap_or([quarter, quarter, n - 2 * quarter]);
+        if sizes.contains(&0) || sizes.iter().sum::<usize>() > n {
+            return Err(format!(
+                "{name}: {n} samples, of which {sizes:?} for training, validation and test: expected at \
+                 least one for each, and no more in all"
+            ));
+        }
+        let classes = u8::try_from(classes)
+            .map_err(|_| format!("{name}: {classes} classes: expected at most {}", u8::MAX))?;
+        Ok(Own {
+            samples,
+            classes,
+            sizes,
+            hidden: hidden.unwrap_or(HIDDEN),
+        })
+    }
+}
+
+impl Model<'_> {
     fn name(self) -> &'static str {
         match self {
             Model::Linear => HYPER_CLEANING.row.name,
-            Model::Network => MLP_CLEANING.row.name,
+            Model::Network | Model::Own(_) => MLP_CLEANING.row.name,
+        }
+    }
+
+    /// The samples of a seed, with the usual part of wrong labels or with none, and which are wrong.
+    fn drawn(self, wrong: bool, seed: u64) -> (Splits, Vec<bool>) {
+        let share = |usual| if wrong { usual } else { 0.0 };
+        match self {
+            Model::Own(own) => {
+                data::cleaning(&own.samples, own.sizes, own.classes, share(HALF), seed)
+            }
+            _ => data::digits_cleaning(seed, share(CORRUPTION)),
         }
     }
 
@@ -56,12 +128,22 @@ impl Model {
         let task = match self {
             Model::Linear => hyper_cleaning(splits, corrupted, HyperCleaning::default()),
             Model::Network => mlp_cleaning(&splits, corrupted, &[32], seed),
+            Model::Own(own) => mlp_cleaning(&splits, corrupted, &[own.hidden], seed),
         };
         task.map_err(|e| e.to_string())
     }
 
+    /// The training that samples are judged by.
+    fn training(self, depth: usize) -> Itd {
+        match self {
+            // Longer than methods could differentiate; nobody asks for the derivative.
+            Model::Own(_) => Itd::reverse(TRAINING).memory(Memory::Truncated { steps: 1 }),
+            _ => Itd::reverse(depth),
+        }
+    }
+
     fn methods(self) -> Vec<&'static str> {
-        let of_networks = (self == Model::Network).then_some(GAUSS_NEWTON);
+        let of_networks = (self != Model::Linear).then_some(GAUSS_NEWTON);
         METHODS.into_iter().chain(of_networks).collect()
     }
 
@@ -78,14 +160,22 @@ impl Model {
                 iterations: (family != Family::Ascent).then_some(100),
                 ..Settings::NONE
             },
+            // As far as some minutes let them come on thousands of samples.
+            Model::Own(_) => Settings {
+                iterations: Some(if family == Family::Ascent { 600 } else { 30 }),
+                stage_iterations: (family == Family::Ascent).then_some(120),
+                rate: (family != Family::Ascent).then_some(1.0),
+                depth: Some(20),
+                ..Settings::NONE
+            },
         }
     }
 }
 
 /// The rows of one seed.
-pub(super) fn run<T: Real>(model: Model, seed: u64) -> Result<Vec<Record>, String> {
-    let (splits, corrupted) = data::digits_cleaning(seed, CORRUPTION);
-    let (clean, _) = data::digits_cleaning(seed, 0.0);
+pub(super) fn run<T: Real>(model: Model<'_>, seed: u64) -> Result<Vec<Record>, String> {
+    let (splits, corrupted) = model.drawn(true, seed);
+    let (clean, _) = model.drawn(false, seed);
     let on = |train: Samples| Splits {
         train,
         ..splits.clone()
@@ -134,9 +224,9 @@ pub(super) fn run<T: Real>(model: Model, seed: u64) -> Result<Vec<Record>, Strin
     Ok(records)
 }
 
-/// The same training as that of `itd`, every sample at the weight σ(x).
+/// The training of `itd`, or a longer one, every sample at the weight σ(x).
 fn baseline<T: Real>(
-    model: Model,
+    model: Model<'_>,
     name: &str,
     x: f64,
     splits: Splits,
@@ -144,7 +234,7 @@ fn baseline<T: Real>(
 ) -> Result<Record, String> {
     let settings = SolveSettings::of(model.name(), "itd", model.given(Family::Descent));
     let problem = model.task::<T>(splits, None, seed)?;
-    let itd = Itd::reverse(settings.method.depth());
+    let itd = model.training(settings.method.depth());
     let itd = settings.method.step.map_or(itd.clone(), |s| itd.step(s));
     let x = DVector::from_element(problem.bilevel.dim_x(), T::of(x));
     let estimate = itd.hypergradient(&problem.bilevel, &x, &mut problem.bilevel.workspace());
@@ -161,12 +251,14 @@ fn baseline<T: Real>(
         seed,
         status: estimate.status.code().into(),
         message: estimate.status.to_string(),
-        success: estimate.status.is_success(),
+        // What is measured is y: a derivative that grows through the loop is nobody's here.
+        success: estimate.status.is_success()
+            || matches!(estimate.status, Status::CotangentGrew { .. }),
     })
 }
 
 fn of_method<T: Real>(
-    model: Model,
+    model: Model<'_>,
     problem: &Task<T>,
     name: &str,
     seed: u64,
@@ -185,9 +277,10 @@ fn of_method<T: Real>(
     let steps = last.iteration as f64;
     let metric = |name: &str| last.metric(name).unwrap_or(f64::NAN);
     let failure = outcome.so_far.failure.clone();
-    // So many steps end far from a minimiser, and that is told each time.
-    let (told, failure) = match name {
-        GAUSS_NEWTON => (failure.is_some(), None),
+    // So many steps end far from a minimiser, and that is told each time; so few of them on a network of
+    // the user's anyhow.
+    let (told, failure) = match (name, model) {
+        (GAUSS_NEWTON, _) | (_, Model::Own(_)) => (failure.is_some(), None),
         _ => (false, failure),
     };
     let record = Record {

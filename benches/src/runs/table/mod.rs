@@ -21,13 +21,14 @@ use serde_json::{Map, Value};
 
 use super::spread::Spread;
 pub use claims::Claimed;
+pub use cleaning::Own;
 
 /// The tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Table {
     /// Hyper-cleaning with the linear model: baselines, itd, bda and gda.
     HyperCleaning,
-    /// The same with a 64-32-10 network.
+    /// The same with a 64-32-10 network; on samples of --data with one of 300 hidden units.
     MlpCleaning,
     /// The weight decays of that network's layers.
     Mlp,
@@ -80,7 +81,12 @@ impl Table {
 
     /// Whether it takes data of the user's.
     pub fn takes_data(self) -> bool {
-        self == Table::Foe
+        self == Table::Foe || self.splits_data()
+    }
+
+    /// Whether those are samples that it splits, and trains a network on.
+    pub fn splits_data(self) -> bool {
+        self == Table::MlpCleaning
     }
 
     /// The records of one seed.
@@ -91,7 +97,11 @@ impl Table {
         let budgets = &given.budgets;
         match self {
             Table::HyperCleaning => cleaning::run::<T>(cleaning::Model::Linear, seed),
-            Table::MlpCleaning => cleaning::run::<T>(cleaning::Model::Network, seed),
+            Table::MlpCleaning => {
+                let own = given.samples.as_ref();
+                let model = own.map_or(cleaning::Model::Network, cleaning::Model::Own);
+                cleaning::run::<T>(model, seed)
+            }
             Table::Mlp => networks::run::<T>(networks::Model::Decay, seed),
             Table::LearningRates => networks::run::<T>(networks::Model::Rates, seed),
             Table::FewShot => networks::run::<T>(networks::Model::FewShot { shots: 1 }, seed),
@@ -124,6 +134,8 @@ pub struct Given {
     pub budgets: Vec<usize>,
     /// Images to take in place of the embedded ones; none for those.
     pub images: Vec<DMatrix<f64>>,
+    /// Samples to clean in place of the embedded ones.
+    pub samples: Option<Own>,
 }
 
 /// Rows and columns of a crop.

@@ -47,26 +47,29 @@ pub(crate) fn entries<T: Real>() -> [StrategyEntry<T>; 2] {
     let about = "iterative differentiation: reverse through all --depth steps, states stored";
     [
         StrategyEntry::new("itd", about, &accepts, |call| {
-            Ok(Arc::new(itd(call.settings)))
+            Ok(Arc::new(Itd::of(call.settings)))
         })
         .descent_with(
             "descent along hypergradients of iterative differentiation",
             &["depth", "step"],
         ),
         StrategyEntry::new("itd-MEMORY", "", &accepts, |call| {
-            Ok(Arc::new(itd(call.settings).memory(call.memory()?)))
+            Ok(Arc::new(Itd::of(call.settings).memory(call.memory()?)))
         })
         .shown(ROWS),
     ]
 }
 
-fn itd(settings: &Settings) -> Itd {
-    let inner = settings.inner();
-    let length = settings.length();
-    Itd {
-        steps: Steps { inner, length },
-        // The same iterate is that of all the steps.
-        tolerance: settings.tolerance.filter(|_| !settings.same_iterate()),
-        ..Itd::reverse(settings.depth())
+impl Itd {
+    /// Of these settings, all states stored.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let inner = settings.inner();
+        let length = settings.length();
+        Itd {
+            steps: Steps { inner, length },
+            // The same iterate is that of all the steps.
+            tolerance: settings.tolerance.filter(|_| !settings.same_iterate()),
+            ..Itd::reverse(settings.depth())
+        }
     }
 }

@@ -5,6 +5,7 @@ mod edges;
 mod gaussian_process;
 mod group_ridge;
 mod nonconvex;
+mod pessimistic;
 mod random_quadratics;
 mod robust;
 mod scales;
