@@ -119,7 +119,7 @@ fn looked<T: Real>(case: &Case, rng: &mut impl Rng) -> Look {
         }
     };
     let loss = gain.warning(T::EPSILON);
-    let [before, after] = [&start, &end].map(|x| known::<T>(case, x));
+    let [before, after] = [&start, &end].map(|x| known(case, x));
     let slack = slack::<T>();
     let scale = |a: f64, b: f64| a.abs().max(b.abs());
     let compared = gain.start.value.is_some() && gain.end.value.is_some();
@@ -154,7 +154,7 @@ fn looked<T: Real>(case: &Case, rng: &mut impl Rng) -> Look {
 }
 
 /// φ at x where the lower level has one solution and no danger is near: the only value there is.
-fn known<T: Real>(case: &Case, x: &DVector<f64>) -> Option<f64> {
+fn known(case: &Case, x: &DVector<f64>) -> Option<f64> {
     if !x.iter().all(|v| v.is_finite()) {
         return None;
     }
