@@ -113,9 +113,9 @@ fn solve_writes_a_header_and_a_trace() {
 #[test]
 fn a_run_that_is_worth_less_at_the_end_says_so() {
     let words = "solve --problem quadratic --method soba --json";
-    let run = run(words).code(0);
-    assert!(run.err.contains("worth less"), "{run:?}");
-    let records = run.records();
+    let fast = run(words).code(0);
+    assert!(fast.err.contains("worth less"), "{fast:?}");
+    let records = fast.records();
     let [.., last, gain] = &records[..] else {
         panic!("{records:?}")
     };
@@ -125,7 +125,7 @@ fn a_run_that_is_worth_less_at_the_end_says_so() {
     assert!(last["upper"].as_f64().unwrap() < 0.354 && of("end", "value") > 1.0);
     assert!(of("end", "gradient_norm") > of("start", "gradient_norm"));
     assert!(of("end", "off") > 0.5);
-    let slower = super::run(&format!("{words} --rate 0.01 --no-worth")).code(0);
+    let slower = run(&format!("{words} --rate 0.01 --no-worth")).code(0);
     assert!(slower.err.is_empty(), "{slower:?}");
     assert!(slower.records().iter().all(|r| r.get("gain").is_none()));
 }
