@@ -99,7 +99,8 @@ fn words(text: &str) -> Vec<Vec<String>> {
     let lines = text.lines().map(|line| {
         let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         for i in (0..words.len()).rev() {
-            if ["s", "ms", "µs", "ns"].contains(&&*words[i]) {
+            let unit = |word: &String| ["s", "ms", "µs", "ns"].contains(&&**word);
+            if words.get(i).is_some_and(unit) {
                 words.drain(i - 1..=i);
             }
         }

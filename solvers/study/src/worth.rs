@@ -137,7 +137,8 @@ pub struct Gain {
     pub start: Worth,
     /// Where it ended.
     pub end: Worth,
-    /// Seconds that measuring took, which are none of the run's.
+    /// Seconds that measuring took, which are none of the run's and no part of its records.
+    #[serde(skip)]
     pub seconds: f64,
 }
 

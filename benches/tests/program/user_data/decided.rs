@@ -52,7 +52,8 @@ fn standardised_features_are_those_of_the_training_samples() {
     }
 
     // It is solved, and the record has the constants.
-    let words = "solve --problem logistic --method itd --json --data raw.csv --standardise";
+    let words =
+        "solve --problem logistic --method itd --json --data raw.csv --standardise --no-worth";
     let run = folder.run(words).code(0);
     assert!(
         run.err.contains("; standardised by the training samples\n"),
