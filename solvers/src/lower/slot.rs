@@ -163,7 +163,7 @@ impl LowerSolve {
                 .max(proximal_scratch::<T>(dim_y))
                 .max(coordinates_scratch(dim_y)),
             (LowerSolve::Lbfgs { .. }, _) => lbfgs_scratch(dim_y),
-            (LowerSolve::Accelerated { .. }, _) => StepLength::Auto.spare(dim_y).max(2 * dim_y),
+            (LowerSolve::Accelerated { .. }, _) => StepLength::Auto.spare(dim_y).max(3 * dim_y),
             _ => newton_scratch::<T>(dim_y, factors),
         }
     }

@@ -54,7 +54,7 @@ impl<T: Real> Inexact<T> {
         Ok(Inexact {
             accuracies,
             optimiser: optimiser.begin(s.x.len(), meter)?,
-            implicit: ImplicitVectors::new(s.x.len(), block, 2 * block, meter),
+            implicit: ImplicitVectors::new(s.x.len(), block, 3 * block, meter),
             found: batches.buffer(found),
             began: (f64::NAN, f64::NAN),
             batches,

@@ -63,7 +63,7 @@ impl<T: Real> Certified<T> {
         let (dim_x, dim_y) = (s.x.len(), s.y.len());
         let buffer = |len| Buffer::zeros(len, Category::Solver, work.meter());
         Ok(Certified {
-            implicit: ImplicitVectors::new(dim_x, dim_y, 2 * dim_y, work.meter()),
+            implicit: ImplicitVectors::new(dim_x, dim_y, 3 * dim_y, work.meter()),
             trial_x: buffer(dim_x),
             trial_y: buffer(dim_y),
             accuracy: settings.accuracy,
