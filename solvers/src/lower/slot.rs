@@ -31,8 +31,8 @@ pub enum LowerSolve {
         /// The most iterations; 200 if `None`, and 20 000 with a part beside g.
         limit: Option<usize>,
     },
-    /// By accelerated gradient steps with adaptive restarts, of automatic length, for a convex level
-    /// whose Hessian-vector products are dear.
+    /// By accelerated gradient steps with adaptive restarts, of automatic length that is shortened where
+    /// more curvature is met on the way, for a convex level whose Hessian-vector products are dear.
     ///
     /// Reference: B. O'Donoghue and E. Candès, Adaptive restart for accelerated gradient schemes,
     /// 2015.
