@@ -60,6 +60,26 @@ def test_a_run_is_iterated_over():
     assert len(run.solution().trace) == 4
 
 
+def test_what_a_run_is_worth_is_measured_with_the_lower_level_solved():
+    p = bl.Problem(
+        lambda x, y: 0.5 * np.sum((y - 1.0) ** 2) + 0.5 * np.sum(x**2),
+        lambda x, y: 0.5 * np.sum((y - x) ** 2),
+        x=np.zeros(2),
+        y=2,
+    )
+    end = p.solve("aid-cg", optimiser="gd", rate=0.4, iterations=60)
+    value = np.sum((end.x - 1.0) ** 2) / 2 + np.sum(end.x**2) / 2
+    np.testing.assert_allclose(end.gain["end"]["value"], value, rtol=1e-12)
+    assert end.gain["start"]["value"] == 1.0 and end.gain["warning"] is None
+    assert end.gain["end"]["gradient_norm"] < 1e-6 and end.warnings == ()
+    # Twice as far as the minimum is, and farther with each step.
+    lost = p.solve("aid-cg", optimiser="gd", rate=1.2, iterations=3)
+    assert lost.ok and "worth less" in lost.gain["warning"]
+    assert lost.gain["warning"] in lost.warnings
+    assert p.solve("aid-cg", iterations=3, worth=False).gain is None
+    assert p.run("aid-cg", iterations=3).gain()["end"]["value"] == 1.0
+
+
 @pytest.mark.parametrize("method", ["aid-cg", "soba"])
 def test_a_run_goes_on_to_the_bit_from_where_it_was_saved(method, tmp_path):
     p = own()

@@ -187,7 +187,8 @@ def to_its_end(
     solution = run.solution()
     if worth:
         solution.gain = run.gain()
-        if solution.gain["warning"] is not None:
+        # Of a run that failed it is no news.
+        if solution.ok and solution.gain["warning"] is not None:
             solution.warnings += (solution.gain["warning"],)
     return solution
 
