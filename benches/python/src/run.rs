@@ -49,7 +49,7 @@ enum Answer {
     Saved(SoFar, Vec<u64>),
     Restored,
     /// With a remark where x is worth less.
-    Gain(Box<Gain>, Option<String>),
+    Gain(Option<Box<Gain>>, Option<String>),
     Outcome(Box<Outcome>),
 }
 
@@ -157,8 +157,8 @@ fn answer<T: Scalar>(
                 }
                 Ask::Gain => {
                     let gain = session.gain();
-                    let warning = gain.warning(T::EPSILON);
-                    Answer::Gain(Box::new(gain), warning)
+                    let warning = gain.as_ref().and_then(|gain| gain.warning(T::EPSILON));
+                    Answer::Gain(gain.map(Box::new), warning)
                 }
                 Ask::Outcome(records) => Answer::Outcome(Box::new(session.outcome(records, None))),
             })
@@ -341,12 +341,12 @@ impl Run {
     }
 
     /// What x is worth where the run began and where it stands, and a remark where that is less.
-    fn gain<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, Option<String>)> {
+    fn gain<'py>(&self, py: Python<'py>) -> PyResult<(Option<Bound<'py, PyDict>>, Option<String>)> {
         guarded(|| {
             let Answer::Gain(gain, warning) = self.ask(py, Ask::Gain)? else {
                 return Err(InternalError::new_err("a run answers something else"));
             };
-            Ok((plain(py, &gain)?, warning))
+            Ok((gain.map(|gain| plain(py, &gain)).transpose()?, warning))
         })
     }
 

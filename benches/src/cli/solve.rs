@@ -145,7 +145,7 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     let every = settings.method.report_every();
     iterate(&mut session, &mut keeper, &mut records, every, &common)?;
 
-    let gain = (!args.no_worth).then(|| session.gain());
+    let gain = (!args.no_worth).then(|| session.gain()).flatten();
     let outcome = session.outcome(records, gain);
     if let (true, Some(gain)) = (common.json, &outcome.gain) {
         say(&line(&json!({ "gain": gain })));

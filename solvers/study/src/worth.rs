@@ -61,9 +61,7 @@ impl Worth {
         let problem = subject.problem();
         let finite = |v: &DVector<T>| v.iter().all(|v| v.f64().is_finite());
         if problem.step().is_some() {
-            return Worth::nothing(
-                "the problem brings steps of its own, and no lower level".into(),
-            );
+            return Worth::nothing("the problem brings steps of its own".into());
         }
         if !finite(x) || !finite(y) {
             return Worth::nothing("x or y is not finite".into());
@@ -202,7 +200,7 @@ impl fmt::Display for Gain {
 mod tests {
     use autodiff::{Var, objective};
     use nalgebra::dvector;
-    use solvers::{Aid, Bilevel, Descent, Optimiser};
+    use solvers::{Aid, Bilevel, Descent, Itd, Optimiser};
 
     use super::*;
     use crate::solve::Session;
@@ -253,10 +251,22 @@ mod tests {
             let method = Descent::new(Aid::cg(), rule, 3);
             let mut session = Session::begin(&subject, "own", &method).expect("it suits");
             while session.step().is_some() {}
-            let gain = session.gain();
+            let gain = session.gain().expect("a lower level");
             assert_eq!(gain.warning(f64::EPSILON).is_some(), loses, "{gain}");
             assert!((gain.start.value.unwrap() - 1.0).abs() < 1e-12);
         }
+    }
+
+    /// What steps of one's own lead to is no solution of a lower level, and nothing is missing.
+    #[test]
+    fn steps_of_ones_own_have_no_solution_to_be_measured_at() {
+        let upper = objective(|x: Var, y: Var| 0.5 * (y - 1.0).norm_squared() + x.sum());
+        let problem = Bilevel::fixed_point(upper, |x, y| 0.5 * (x + y), 1, 1).expect("a problem");
+        let subject = Subject::new("own", &problem, dvector![0.3]);
+        let rule = Optimiser::GradientDescent { rate: 0.1 };
+        let method = Descent::new(Itd::reverse(5), rule, 2);
+        let session = Session::begin(&subject, "own", &method).expect("it suits");
+        assert_eq!(session.gain(), None);
     }
 
     /// Below x = 0 the lower level is no longer convex, and has no solution.

@@ -141,16 +141,17 @@ class Run(Iterator[dict[str, Any]]):
         :meth:`Problem.resume` or ``bilevel solve --resume`` goes on from there, bit for bit."""
         self._run.save(os.fspath(folder))
 
-    def gain(self) -> dict[str, Any]:
+    def gain(self) -> dict[str, Any] | None:
         """What x is worth where the run began (``start``) and where it stands (``end``): ``value`` is
         F(x, y*(x)) and ``gradient_norm`` that of its gradient (``projected_norm`` within bounds of x), with
         the lower level solved there, and ``off`` how far the method's own y is from that solution.
         ``missing`` says why one of them is None, ``warning`` that x is worth less than at the start.
 
-        It takes two hypergradients, which are no part of the run's counts or time.
+        It takes two hypergradients, which are no part of the run's counts or time. None where the problem
+        brings its own steps: what they lead to is what is meant.
         """
         gain, warning = self._run.gain()
-        return {**gain, "warning": warning}
+        return None if gain is None else {**gain, "warning": warning}
 
     def solution(self) -> Solution:
         """The run as it is now."""
@@ -187,9 +188,10 @@ def to_its_end(
     solution = run.solution()
     if worth:
         solution.gain = run.gain()
+        warning = solution.gain["warning"] if solution.gain is not None else None
         # Of a run that failed it is no news.
-        if solution.ok and solution.gain["warning"] is not None:
-            solution.warnings += (solution.gain["warning"],)
+        if solution.ok and warning is not None:
+            solution.warnings += (warning,)
     return solution
 
 

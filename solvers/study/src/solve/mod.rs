@@ -275,16 +275,21 @@ impl<'p, T: Real> Session<'p, T> {
     }
 
     /// What x is worth where the run began and where it stands, measured with the lower level
-    /// [solved](Worth): two hypergradients, which are no part of the run's counts, bytes or time.
-    pub fn gain(&self) -> Gain {
+    /// [solved](Worth): two hypergradients, which are no part of the run's counts, bytes or time. `None`
+    /// where the problem [brings its own steps](solvers::Bilevel::with_step): what they lead to is what
+    /// is meant, and there is nothing to solve.
+    pub fn gain(&self) -> Option<Gain> {
+        if self.subject.problem().step().is_some() {
+            return None;
+        }
         let started = Instant::now();
         let [x, y] = &self.start;
         let worth = |at| Worth::at(self.subject, at, Solved::Well);
-        Gain {
+        Some(Gain {
             start: worth([x, y]),
             end: worth(self.reached()),
             seconds: started.elapsed().as_secs_f64(),
-        }
+        })
     }
 
     /// The run as it ends here, with all its records, and what it gained, if that was measured.
