@@ -80,10 +80,13 @@ def test_plans_are_those_of_the_program():
 )
 def test_a_run_is_that_of_the_program(name, method, settings):
     flags = [w for k, v in settings.items() for w in (f"--{k.replace('_', '-')}", str(v))]
-    header, *theirs = program("solve", "--problem", name, "--method", method, "--seed", "5", *flags)
+    header, *theirs, worth = program(
+        "solve", "--problem", name, "--method", method, "--seed", "5", *flags
+    )
     p = bl.problem(name, seed=5)
     run = p.solve(method, seed=5, **settings)
     same(run.trace, theirs)
+    assert {k: v for k, v in run.gain.items() if k != "warning"} == worth["gain"]
     assert run.record["settings"] == header["header"]["settings"]
 
 
