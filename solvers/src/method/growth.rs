@@ -126,3 +126,39 @@ pub(super) fn joint_norm<T: Real>(vectors: &[&[T]]) -> f64 {
     let norms = vectors.iter().map(|v| norm(v).f64());
     norms.fold(0.0, f64::hypot)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said after looks at F, ‖∇_y g‖, the direction and the iterates.
+    fn said(looks: &[Sizes]) -> Option<String> {
+        let mut growth = Growth::default();
+        for (i, sizes) in looks.iter().enumerate() {
+            assert_eq!(growth.look(*sizes, i + 1), None);
+        }
+        growth.warning()
+    }
+
+    /// The first step goes from one bound to the other: what follows is no larger than the second look.
+    #[test]
+    fn a_first_step_across_the_bounds_is_told_by_the_start() {
+        let far = [9000.0, 140.0, 90.0, 100.0];
+        let warning = said(&[[2.5, 2.0, 2.0, 2.8], far, far, far]).expect("a remark");
+        assert!(warning.contains("to and fro"), "{warning}");
+        // Each of the three has to be worse than at the start.
+        for i in 0..3 {
+            let mut start = [2.5, 2.0, 2.0, 2.8];
+            start[i] = far[i];
+            assert_eq!(said(&[start, far, far, far]), None);
+        }
+    }
+
+    #[test]
+    fn a_direction_that_began_as_nothing_is_no_divergence_where_all_has_fallen() {
+        let start = [0.5, 1.0, 2e-8, 1.0];
+        assert_eq!(said(&[start, start, [0.2, 0.06, 3e-3, 1.0]]), None);
+        let warning = said(&[start, start, [0.6, 0.06, 3e-3, 1.0]]).expect("a remark");
+        assert!(warning.contains("direction of x grew"), "{warning}");
+    }
+}

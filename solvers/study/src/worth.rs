@@ -225,6 +225,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_lower_bound_holds_x_where_the_gradient_is_positive() {
+        let problem = distance(1);
+        let subject = Subject::new("own", &problem, dvector![0.75]).with_bounds((0.75, 1.0));
+        for (x, held) in [(0.75, 0.0), (0.8, 0.6), (1.0, 1.0)] {
+            let worth = Worth::at(&subject, [&dvector![x], &dvector![x]], Solved::Well);
+            assert!((worth.projected_norm.unwrap() - held).abs() < 1e-9, "{x}");
+        }
+    }
+
     /// y₁ is free: F is known for the y that is brought, its gradient is not.
     #[test]
     fn a_level_with_many_solutions_has_a_value_and_no_gradient() {
