@@ -147,9 +147,9 @@ mod tests {
         let warning = said(&[[2.5, 2.0, 2.0, 2.8], far, far, far]).expect("a remark");
         assert!(warning.contains("to and fro"), "{warning}");
         // Each of the three has to be worse than at the start.
-        for i in 0..3 {
+        for (i, size) in far.into_iter().enumerate().take(3) {
             let mut start = [2.5, 2.0, 2.0, 2.8];
-            start[i] = far[i];
+            start[i] = size;
             assert_eq!(said(&[start, far, far, far]), None);
         }
     }
