@@ -6,14 +6,21 @@ use models::PROBLEMS;
 use models::catalogue::named;
 use study::check::{Record, STRATEGIES, count, hypergradient, objectives, records, table};
 
-use super::args::{CheckArgs, Common};
+use super::args::Common;
 use super::failure::{Failure, input};
 use super::out_folder;
 use super::output::{bar, leave, line, say};
 use crate::catalogue::subject;
 use crate::runs::primitives::primitives;
 
-pub(super) fn run<T: Real>(args: &CheckArgs, common: &Common) -> Result<(), Failure> {
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// This problem alone, at a small size; all of them and the primitives unless given
+    #[arg(long, value_name = "P")]
+    pub(super) problem: Option<String>,
+}
+
+pub(super) fn run<T: Real>(args: &Args, common: &Common) -> Result<(), Failure> {
     let seed = common.seed;
     let entries = match &args.problem {
         Some(name) => vec![named(name).map_err(input)?],

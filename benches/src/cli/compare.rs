@@ -10,16 +10,31 @@ use study::compare::{
     table,
 };
 
-use super::args::{Common, Compare, ProblemArgs};
+use super::args::{Common, ProblemArgs};
 use super::failure::{Failure, input};
-use super::given::dashed;
+use super::given::{Given, Strategies, dashed};
 use super::out_folder;
 use super::output::{About, OfProblem, bar, leave, line, say, trusted};
 use super::pages;
 use super::{memory, say_data};
 use crate::catalogue::subject;
 
-pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failure> {
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    // `--problem` takes several here.
+    #[command(flatten)]
+    pub(super) problem: ProblemArgs,
+    /// Strategies, separated by commas, see `bilevel list`
+    #[arg(long, value_name = "S,…", value_delimiter = ',')]
+    pub(super) strategy: Vec<String>,
+    #[command(flatten)]
+    pub(super) settings: Given<Strategies>,
+    /// Put the hypergradient itself into the records
+    #[arg(long)]
+    pub(super) full: bool,
+}
+
+pub(super) fn run<T: Real>(args: &Args, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
     let settings = &args.settings.settings;
     let names: Vec<&str> = match &args.strategy[..] {
@@ -93,7 +108,7 @@ pub(super) fn run<T: Real>(args: &Compare, common: &Common) -> Result<(), Failur
 }
 
 /// The problems that `--problem` names: one, several separated by commas, or `all`.
-fn problems<T: Real>(args: &Compare, common: &Common) -> Result<Vec<Task<T>>, Failure> {
+fn problems<T: Real>(args: &Args, common: &Common) -> Result<Vec<Task<T>>, Failure> {
     let given = &args.problem;
     let names: Vec<&str> = match given.problem.as_str() {
         "all" => names(|_| true),

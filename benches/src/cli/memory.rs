@@ -5,16 +5,45 @@ use autodiff::bytes::human_bytes;
 use solvers::Strategy;
 use study::memory::{Policy, measure, table};
 
-use super::args::{Common, Memory};
+use super::args::{Common, ProblemArgs};
 use super::failure::{Failure, input};
+use super::given::{Given, Loops};
 use super::loops::{bytes, unrolled};
 use super::out_folder;
 use super::output::{About, OfProblem, bar, leave, line, say, trusted};
 use super::pages;
 use super::say_data;
+use super::values::count;
 use crate::catalogue::subject;
 
-pub(super) fn run<T: Real>(args: &Memory, common: &Common) -> Result<(), Failure> {
+/// What is unrolled.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) problem: ProblemArgs,
+    /// Numbers of steps that are unrolled, separated by commas
+    #[arg(
+        long,
+        value_name = "K,…",
+        value_delimiter = ',',
+        default_value = "10,100,1000",
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) depths: Vec<usize>,
+    /// Policies, separated by commas: taped, stored, checkpointed[:SLOTS], online[:SLOTS],
+    /// disk[:SLOTS], truncated:STEPS, reversible, forward. Without SLOTS they take as many as fit
+    /// --budget, or 10
+    #[arg(long, value_name = "POLICY,…", value_delimiter = ',')]
+    pub(super) policy: Vec<String>,
+    /// Bytes that no estimate may go over, such as 64MiB, 1GB or 4096; what would is not run
+    #[arg(long, value_name = "BYTES")]
+    pub(super) budget: Option<String>,
+    #[command(flatten)]
+    pub(super) unroll: Given<Loops>,
+}
+
+pub(super) fn run<T: Real>(args: &Args, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong is looked at before any work.
     let depths = &args.depths;
     let given: Vec<Policy> = args

@@ -11,6 +11,7 @@ mod demo;
 mod demo_page;
 mod failure;
 mod given;
+mod keeper;
 mod launcher;
 mod list;
 mod lockstep;
@@ -91,27 +92,28 @@ fn run(cli: Cli) -> Result<(), Failure> {
             .build_global()
             .map_err(|e| Failure::Input(format!("--threads {threads}: {e}")))?;
     }
-    match (command, common.dtype) {
-        (Command::Demo, Dtype::F64) => demo::run::<f64>(&common),
-        (Command::Demo, Dtype::F32) => demo::run::<f32>(&common),
-        (Command::Compare(args), Dtype::F64) => compare::run::<f64>(&args, &common),
-        (Command::Compare(args), Dtype::F32) => compare::run::<f32>(&args, &common),
-        (Command::Check(args), Dtype::F64) => check::run::<f64>(&args, &common),
-        (Command::Check(args), Dtype::F32) => check::run::<f32>(&args, &common),
-        (Command::Memory(args), Dtype::F64) => memory::run::<f64>(&args, &common),
-        (Command::Memory(args), Dtype::F32) => memory::run::<f32>(&args, &common),
-        (Command::Plan(args), Dtype::F64) => plan::run::<f64>(&args, &common),
-        (Command::Plan(args), Dtype::F32) => plan::run::<f32>(&args, &common),
-        (Command::Solve(args), _) => solve::run(*args, common),
-        (Command::Stability(args), Dtype::F64) => stability::run::<f64>(&args, &common),
-        (Command::Stability(args), Dtype::F32) => stability::run::<f32>(&args, &common),
-        (Command::Sweep(args), _) => sweep::run(&args, &common),
-        (Command::Race(args), Dtype::F64) => race::run::<f64>(&args, &common),
-        (Command::Race(args), Dtype::F32) => race::run::<f32>(&args, &common),
-        (Command::Report(args), _) => report::run(&args, &common),
-        (Command::Table(args), Dtype::F64) => table::run::<f64>(&args, &common),
-        (Command::Table(args), Dtype::F32) => table::run::<f32>(&args, &common),
-        (Command::List, _) => list::run(&common),
+    /// A command's `run` in the precision that was asked for.
+    macro_rules! at_precision {
+        ($command:ident($($args:expr),*)) => {
+            match common.dtype {
+                Dtype::F32 => $command::run::<f32>($($args,)* &common),
+                Dtype::F64 => $command::run::<f64>($($args,)* &common),
+            }
+        };
+    }
+    match command {
+        Command::Demo => at_precision!(demo()),
+        Command::Compare(args) => at_precision!(compare(&args)),
+        Command::Check(args) => at_precision!(check(&args)),
+        Command::Memory(args) => at_precision!(memory(&args)),
+        Command::Plan(args) => at_precision!(plan(&args)),
+        Command::Solve(args) => solve::run(*args, common),
+        Command::Stability(args) => at_precision!(stability(&args)),
+        Command::Sweep(args) => sweep::run(&args, &common),
+        Command::Race(args) => at_precision!(race(&args)),
+        Command::Report(args) => report::run(&args, &common),
+        Command::Table(args) => at_precision!(table(&args)),
+        Command::List => list::run(&common),
     }
 }
 

@@ -5,14 +5,33 @@ use autodiff::bytes::human_bytes;
 use solvers::{Budget, Strategy};
 use study::plan::{deepest, fastest, table};
 
-use super::args::{Common, Plan};
+use super::args::{Common, ProblemArgs};
 use super::failure::{Failure, input};
+use super::given::{Given, Loops};
 use super::loops::{bytes, unrolled};
 use super::out_folder;
 use super::output::{About, OfProblem, leave, line, say};
+use super::values::count;
 use crate::catalogue::subject;
 
-pub(super) fn run<T: Real>(args: &Plan, common: &Common) -> Result<(), Failure> {
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) problem: ProblemArgs,
+    /// Steps that are unrolled; without it, the deepest loop for each policy
+    #[arg(long, value_name = "K", value_parser = count, allow_negative_numbers = true)]
+    pub(super) depth: Option<usize>,
+    /// Bytes that the estimate may hold, such as 64MiB, 1GB or 4096
+    #[arg(long, value_name = "BYTES")]
+    pub(super) budget: String,
+    /// Bytes that it may have on disk besides: states go to a temporary file, see TMPDIR
+    #[arg(long, value_name = "BYTES")]
+    pub(super) disk: Option<String>,
+    #[command(flatten)]
+    pub(super) unroll: Given<Loops>,
+}
+
+pub(super) fn run<T: Real>(args: &Args, common: &Common) -> Result<(), Failure> {
     let unrolled = unrolled(&args.unroll);
     let disk = args.disk.as_deref().map(|text| bytes("--disk", text));
     let budget = Budget {

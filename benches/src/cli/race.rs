@@ -1,5 +1,7 @@
 //! `bilevel race`.
 
+use std::path::PathBuf;
+
 use autodiff::Real;
 use clap::ValueEnum;
 use models::Task;
@@ -7,16 +9,54 @@ use solvers::Method;
 use solvers::catalogue::Family;
 use study::race::{self, Course, Run};
 
-use super::args::{Common, ProblemArgs, RaceArgs};
+use super::args::{Common, ProblemArgs};
 use super::failure::{Failure, input};
 use super::out_folder;
 use super::output::{bar, leave, line, say};
+use super::values::count;
 use super::{pages, resume};
 use crate::catalogue::methods::{find, method};
 use crate::catalogue::subject;
 use crate::runs::race::{Entrant, Kept, KeptError, Origin, Race, Track};
 
-pub(super) fn run<T: Real>(args: &RaceArgs, common: &Common) -> Result<(), Failure> {
+/// A race; with --out the same command goes on with it.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// The methods and their settings, in the form of a file of `sweep`, all on one problem
+    #[arg(value_name = "FILE.toml", conflicts_with = "track")]
+    pub(super) file: Option<PathBuf>,
+    /// A race that is at hand
+    #[arg(long, value_name = "T", value_enum)]
+    pub(super) track: Option<Track>,
+    /// Print the file of the race, to make one's own of it, and do nothing else
+    #[arg(long, requires = "track")]
+    pub(super) show: bool,
+    /// A run ends when it has touched all samples of both levels so many times: a gradient or a
+    /// Hessian-vector product of a sample is a touch
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 30,
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) passes: usize,
+    /// Records of a run, beside that of its start: for each the lower level is solved, as far as the
+    /// precision goes
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 30,
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) records: usize,
+    /// Seeds 0, 1, … in the place of the file's
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub(super) seeds: Option<usize>,
+}
+
+pub(super) fn run<T: Real>(args: &Args, common: &Common) -> Result<(), Failure> {
     let (name, text) = match (&args.file, args.track) {
         (Some(file), _) => {
             let name = file.display().to_string();
@@ -124,7 +164,7 @@ pub(super) fn run<T: Real>(args: &RaceArgs, common: &Common) -> Result<(), Failu
 }
 
 /// The folder of the race, if one was asked for, with the runs that are over.
-fn kept(race: &Race, args: &RaceArgs, common: &Common) -> Result<Option<Kept>, Failure> {
+fn kept(race: &Race, args: &Args, common: &Common) -> Result<Option<Kept>, Failure> {
     let Some(dir) = &common.out else {
         return Ok(None);
     };
@@ -193,7 +233,7 @@ fn raced<T: Real>(
     entrant: &Entrant,
     task: &Task<T>,
     seed: u64,
-    args: &RaceArgs,
+    args: &Args,
 ) -> Result<Run, Failure> {
     let (upper, lower) = task.bilevel.samples();
     let course = Course {

@@ -1,15 +1,25 @@
 //! `bilevel report`.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 use study::Page;
 
-use super::args::{Common, ReportArgs};
+use super::args::Common;
 use super::failure::{Failure, input};
 use super::out_folder::{self, same_folder};
 use super::output::{PAGE, line, prepare, say};
 
+/// The folder of a page.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// Folder that a command with --out left its report.html in; the page goes to --out if given
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
+}
+
 /// Lays out the page of a folder again, as this version does it.
-pub(super) fn run(args: &ReportArgs, common: &Common) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, common: &Common) -> Result<(), Failure> {
     if !args.dir.join(PAGE).is_file() {
         return Err(Failure::Input(format!(
             "{}: no {PAGE}: expected a folder that a command with --out left its page in",

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use autodiff::ranks;
 
-use super::args::{Common, Dtype, ProblemArgs, Solve};
+use super::args::{Common, Dtype, ProblemArgs};
 use super::failure::{Failure, input};
 use super::out_folder::{same_folder, take};
+use super::solve;
 use crate::catalogue::methods;
 use crate::catalogue::settings::{Given, SolveSettings};
 use crate::runs::checkpoint::{Checkpoint, FileMark, Origin};
@@ -14,7 +15,7 @@ use crate::runs::run_folder::{CHECKPOINT, FolderError, RunFolder};
 
 /// A run to be begun, or to go on.
 pub(super) struct Task {
-    pub(super) args: Solve,
+    pub(super) args: solve::Args,
     pub(super) common: Common,
     pub(super) settings: SolveSettings,
     /// Where it goes on; of several ranks the first has the folder.
@@ -23,7 +24,7 @@ pub(super) struct Task {
 
 /// What a run follows from.
 pub(super) fn origin(
-    args: &Solve,
+    args: &solve::Args,
     common: &Common,
     settings: &SolveSettings,
 ) -> Result<Origin, Failure> {
@@ -70,7 +71,7 @@ pub(super) fn mark(
 /// The run in a folder, which is to go on; `None`, and a word on it, if it is over.
 pub(super) fn from_folder(
     dir: &Path,
-    args: &Solve,
+    args: &solve::Args,
     common: &Common,
     given: Given,
 ) -> Result<Option<Task>, Failure> {
@@ -138,7 +139,7 @@ pub(super) fn from_folder(
         large: origin.large,
     };
     Ok(Some(Task {
-        args: Solve {
+        args: solve::Args {
             problem,
             method: origin.method.clone(),
             ..args.clone()
@@ -177,7 +178,12 @@ fn read(dir: &Path) -> Result<(Option<RunFolder>, Checkpoint), Failure> {
 }
 
 /// The first thing on the command line that is not as in the run, in words.
-fn disagreement(args: &Solve, common: &Common, given: &Given, origin: &Origin) -> Option<String> {
+fn disagreement(
+    args: &solve::Args,
+    common: &Common,
+    given: &Given,
+    origin: &Origin,
+) -> Option<String> {
     let differ = |what: &str, here: &str, there: &str| {
         (here != there).then(|| format!("the run has {what} {there}, not {here}"))
     };

@@ -1,23 +1,21 @@
 //! `bilevel solve`.
 
-use std::path::Path;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
 
 use autodiff::{Real, ranks};
-use models::catalogue::find;
-use models::data::{Reading, write_point};
+use models::data::Reading;
 use serde_json::{Value, json};
 use solvers::catalogue::{Setting, Settings};
-use study::Page;
 use study::solve::{Outcome, Record, Session};
 
-use super::args::{Common, Dtype, Solve};
+use super::args::{Common, Dtype, ProblemArgs};
 use super::checkpoint_every::CheckpointEvery;
 use super::failure::{Failure, input};
-use super::given::dashed;
+use super::given::{self, dashed};
+use super::keeper::{Keeper, gain_line};
 use super::lockstep::{agree, begin};
 use super::out_folder;
-use super::output::{PAGE, bar, line, say};
+use super::output::{bar, line, say};
 use super::pages;
 use super::resume::{Task, from_folder, origin};
 use super::say_data;
@@ -28,9 +26,42 @@ use crate::catalogue::reading;
 use crate::catalogue::settings::{Given, SolveSettings};
 use crate::catalogue::subject;
 use crate::runs::checkpoint::{Checkpoint, Origin};
-use crate::runs::run_folder::{RunFolder, SOLUTION, Trace};
+use crate::runs::run_folder::RunFolder;
 
-pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) problem: ProblemArgs,
+    /// The method, see `bilevel list`
+    #[arg(long, value_name = "M")]
+    pub(super) method: String,
+    /// Settings from a TOML file; arguments go before it
+    #[arg(long, value_name = "FILE.toml")]
+    pub(super) config: Option<PathBuf>,
+    /// Print all settings of this problem and method as such a file, and do nothing else
+    #[arg(long, conflicts_with = "resume")]
+    pub(super) show_config: bool,
+    /// Go on with the run in this folder, bit for bit as if it had never stopped (only `seconds`
+    /// differ: they add up over the processes). Problem, method, settings, seed, scalar type and
+    /// files are the run's; what is given all the same has to agree
+    #[arg(long, value_name = "DIR")]
+    pub(super) resume: Option<PathBuf>,
+    /// How often the run is saved in --out: after so many iterations, or seconds as in `30s`
+    /// [default: 1s]. It is saved at the start, at the end and at SIGINT or SIGTERM too
+    #[arg(long, value_name = "N|Ns", allow_hyphen_values = true)]
+    pub(super) checkpoint_every: Option<CheckpointEvery>,
+    #[command(flatten)]
+    pub(super) settings: given::Given<given::Methods>,
+    /// Put the solution x, y into the last record
+    #[arg(long)]
+    pub(super) full: bool,
+    /// Leave out what x is worth at the start and at the end: F and the hypergradient with the lower level
+    /// solved there, which takes about as long as two strategies of `compare`
+    #[arg(long)]
+    pub(super) no_worth: bool,
+}
+
+pub(super) fn run(mut args: Args, common: Common) -> Result<(), Failure> {
     let from_file = match &args.config {
         Some(file) => read_config(file)?,
         None => Given::default(),
@@ -68,7 +99,7 @@ pub(super) fn run(mut args: Solve, common: Common) -> Result<(), Failure> {
 }
 
 /// A setting is of use to the method, or a slip.
-fn refuse_useless(args: &Solve, from_file: &Settings, all: &SolveSettings) -> Result<(), Failure> {
+fn refuse_useless(args: &Args, from_file: &Settings, all: &SolveSettings) -> Result<(), Failure> {
     let file = args.config.as_deref().unwrap_or(Path::new("")).display();
     let of = |given: &Settings, shown: fn(&Setting) -> String| {
         let method = &args.method;
@@ -134,7 +165,7 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
     } else if let (Some(dir), true) = (&common.out, first) {
         let folder = out_folder::for_a_run(dir, &common)?;
         let trace = folder.new_trace(&line(&header)).map_err(input)?;
-        let mut new = Keeper::new(folder, trace, origin, &args, &session);
+        let mut new = Keeper::new(folder, trace, origin, args.checkpoint_every, &session);
         new.save(&mut session)?;
         keeper = Some(new);
     }
@@ -147,8 +178,8 @@ fn solve<T: Real>(task: Task) -> Result<(), Failure> {
 
     let gain = (!args.no_worth).then(|| session.gain()).flatten();
     let outcome = session.outcome(records, gain);
-    if let (true, Some(gain)) = (common.json, &outcome.gain) {
-        say(&line(&json!({ "gain": gain })));
+    if let (true, Some(text)) = (common.json, gain_line(&outcome)) {
+        say(&text);
     }
     if common.json && args.full {
         let (x, y) = (&outcome.x, &outcome.y);
@@ -183,7 +214,7 @@ fn go_on<T: Real>(
     folder: RunFolder,
     checkpoint: Checkpoint,
     origin: Origin,
-    args: &Solve,
+    args: &Args,
     settings: &SolveSettings,
     session: &Session<'_, T>,
 ) -> Result<(Keeper, Vec<Record>), Failure> {
@@ -201,7 +232,10 @@ fn go_on<T: Real>(
     }
     let trace = folder.resume_trace(&so_far, settings.method.iterations());
     let trace = trace.map_err(input)?;
-    Ok((Keeper::new(folder, trace, origin, args, session), records))
+    Ok((
+        Keeper::new(folder, trace, origin, args.checkpoint_every, session),
+        records,
+    ))
 }
 
 /// Makes iterations until there are no more, or a signal says to stop.
@@ -273,126 +307,7 @@ fn ended(outcome: &Outcome) -> Result<(), Failure> {
     }
 }
 
-/// Writes a run down as it goes.
-struct Keeper {
-    folder: RunFolder,
-    trace: Trace,
-    origin: Origin,
-    every: CheckpointEvery,
-    /// When, and after which iteration, the last checkpoint was made.
-    last: (Instant, usize),
-    /// Whether that is the one before the last record, which stays.
-    holds: bool,
-}
-
-impl Keeper {
-    fn new<T: Real>(
-        folder: RunFolder,
-        trace: Trace,
-        origin: Origin,
-        args: &Solve,
-        session: &Session<'_, T>,
-    ) -> Self {
-        Keeper {
-            folder,
-            trace,
-            origin,
-            every: args
-                .checkpoint_every
-                .unwrap_or(CheckpointEvery::Seconds(1.0)),
-            last: (Instant::now(), session.so_far().iteration),
-            holds: false,
-        }
-    }
-
-    /// Saves the run before its last record.
-    fn hold<T: Real>(&mut self, session: &mut Session<'_, T>) -> Result<(), Failure> {
-        self.save(session)?;
-        self.holds = true;
-        Ok(())
-    }
-
-    /// Adds a record to the trace, and saves the run if it is time to.
-    fn keep<T: Real>(&mut self, session: &mut Session<'_, T>, text: &str) -> Result<(), Failure> {
-        self.trace.append(text).map_err(|e| self.stuck(e))?;
-        let (at, iteration) = self.last;
-        let due = match self.every {
-            CheckpointEvery::Iterations(n) => session.so_far().iteration >= iteration + n,
-            CheckpointEvery::Seconds(s) => at.elapsed().as_secs_f64() >= s,
-        };
-        match due && !self.holds {
-            true => self.save(session),
-            false => Ok(()),
-        }
-    }
-
-    fn save<T: Real>(&mut self, session: &mut Session<'_, T>) -> Result<(), Failure> {
-        let mark = self.trace.mark().map_err(|e| self.stuck(e))?;
-        let checkpoint = Checkpoint {
-            origin: self.origin.clone(),
-            so_far: session.so_far().clone(),
-            finished: None,
-            trace: mark,
-            state: session.save(),
-        };
-        let written = self.folder.write_checkpoint(&checkpoint);
-        written.map_err(|e| self.stuck(e))?;
-        self.last = (Instant::now(), checkpoint.so_far.iteration);
-        Ok(())
-    }
-
-    /// Writes the solution and the page, and says in the checkpoint that all is done.
-    fn complete<T: Real>(
-        &mut self,
-        session: &mut Session<'_, T>,
-        outcome: &Outcome,
-        page: impl FnOnce() -> Page,
-    ) -> Result<(), Failure> {
-        if !self.holds {
-            self.save(session)?;
-        }
-        self.trace.mark().map_err(|e| self.stuck(e))?;
-        let dir = self.folder.dir();
-        let solution = dir.join(SOLUTION);
-        let [x, y] = [&outcome.x, &outcome.y].map(|v| Vec::from_iter(v.iter().map(|v| T::of(*v))));
-        let variables = find(&self.origin.problem).map_or([""; 2], |entry| entry.variables);
-        write_point(&solution, &x, &y, variables)
-            .map_err(|e| self.stuck(format!("{}: cannot be written: {e}", solution.display())))?;
-        let file = dir.join(PAGE);
-        let written = page().write(&file);
-        written.map_err(|e| self.stuck(format!("{}: cannot be written: {e}", dir.display())))?;
-        let last = self.folder.checkpoint().map_err(|e| self.stuck(e))?;
-        if let Some(last) = last {
-            let finished = Some(session.so_far().clone());
-            let written = self
-                .folder
-                .write_checkpoint(&Checkpoint { finished, ..last });
-            written.map_err(|e| self.stuck(e))?;
-        }
-        eprintln!(
-            "wrote {}, {} and {}",
-            self.trace.path().display(),
-            solution.display(),
-            file.display()
-        );
-        Ok(())
-    }
-
-    /// A file that could not be written, with what is left of the run.
-    fn stuck(&self, reason: impl std::fmt::Display) -> Failure {
-        let dir = self.folder.dir().display();
-        Failure::Input(match self.folder.checkpoint() {
-            Ok(Some(checkpoint)) => format!(
-                "{reason}; the run is saved up to iteration {}: go on with \
-                 `bilevel solve --resume {dir}`",
-                checkpoint.so_far.iteration
-            ),
-            _ => format!("{reason}; nothing of the run is saved"),
-        })
-    }
-}
-
-fn header(args: &Solve, origin: &Origin, read: Option<&Value>, percent: &[String]) -> Value {
+fn header(args: &Args, origin: &Origin, read: Option<&Value>, percent: &[String]) -> Value {
     let files = [&args.problem.data, &args.problem.point].map(|file| file.as_deref());
     origin.header(files, read, percent, rayon::current_num_threads())
 }

@@ -5,13 +5,68 @@ use solvers::Schedule;
 use study::columns::{Column, table};
 use study::report::{Claim, Page, Plot, Section, Series};
 
-use super::args::{Common, Stability};
+use super::args::Common;
 use super::failure::Failure;
 use super::out_folder;
 use super::output::{bar, leave, line, plus_minus, say};
 use super::pages;
+use super::values::count;
 use crate::runs::spread::Spread;
-use crate::runs::stability::{Experiment, Law, Summary, laws, run as measure, summarise};
+use crate::runs::stability::{Experiment, Law, Summary, Toy, laws, run as measure, summarise};
+
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// The problem
+    #[arg(long, value_name = "P", value_enum, default_value_t = Toy::RidgePrior)]
+    pub(super) problem: Toy,
+    /// Pairs of runs for each schedule and number of samples, from --seed on
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 40,
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) seeds: usize,
+    /// Numbers of validation samples, separated by commas
+    #[arg(
+        long,
+        value_name = "N,…",
+        value_delimiter = ',',
+        default_value = "25,50,100,200",
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) samples: Vec<usize>,
+    /// Step lengths of x in step t = 0, 1, …, separated by commas: constant:A, inverse:A for
+    /// A/(t + 1), inverse:A:C for A/(t + C), root:A, exponential:A:DECAY,
+    /// power:A:Q for A/(t + 1)^Q, power-log:A:Q, cosine:A:PERIOD
+    #[arg(
+        long,
+        value_name = "S,…",
+        value_delimiter = ',',
+        default_value = "inverse:0.5,constant:0.02,constant:0.1"
+    )]
+    pub(super) schedule: Vec<String>,
+    /// Steps of a run
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 300,
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) steps: usize,
+    /// Steps on the linear system in each of them
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 10,
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) inner_steps: usize,
+}
 
 fn columns() -> [Column<'static, Summary>; 5] {
     let spread = |title: &str, of: fn(&Summary) -> Spread| {
@@ -29,7 +84,7 @@ fn columns() -> [Column<'static, Summary>; 5] {
     ]
 }
 
-pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Failure> {
+pub(super) fn run<T: Real>(args: &Args, common: &Common) -> Result<(), Failure> {
     let experiment = Experiment {
         toy: args.problem,
         steps: args.steps,
@@ -91,7 +146,7 @@ pub(super) fn run<T: Real>(args: &Stability, common: &Common) -> Result<(), Fail
     }
 }
 
-fn page(args: &Stability, summaries: &[Summary], laws: &[Law], common: &Common) -> Page {
+fn page(args: &Args, summaries: &[Summary], laws: &[Law], common: &Common) -> Page {
     let claim = |law: &Law| Claim {
         text: law.text.clone(),
         value: law.value.clone(),

@@ -1,16 +1,71 @@
 //! `bilevel table`.
 
+use std::path::PathBuf;
+
 use autodiff::Real;
 use study::columns::{Column, table};
 use study::format::dash;
 
-use super::args::{Common, TableArgs};
+use super::args::Common;
 use super::failure::Failure;
 use super::out_folder;
 use super::output::{bar, leave, line, plus_minus, say};
+use super::values::count;
 use crate::runs::table::{Claimed, Given, Own, Record, Summary, Table, summarise};
 
-pub(super) fn run<T: Real>(args: &TableArgs, common: &Common) -> Result<(), Failure> {
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// The task
+    #[arg(long, value_name = "T", value_enum)]
+    pub(super) task: Table,
+    /// Seeds, from --seed on
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) seeds: usize,
+    /// What methods are compared at, separated by commas: of images, iterations on the lower level and
+    /// on the linear system of each; of `first-order`, gradients of either level
+    #[arg(
+        long,
+        value_name = "N,…",
+        value_delimiter = ',',
+        default_value = "1000,5000,20000",
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(super) budgets: Vec<usize>,
+    /// Of `foe`: a folder of images of your own, of which the middle 96 x 96 pixels are taken; two
+    /// thirds are trained on, the others kept apart. Of `mlp-cleaning`: samples of classes in any form
+    /// that `solve` reads, half of the training labels made wrong
+    #[arg(long, value_name = "PATH")]
+    pub(super) data: Option<PathBuf>,
+    /// Of `mlp-cleaning` with --data: samples for training, validation and the test [default: a quarter,
+    /// a quarter, the rest]
+    #[arg(
+        long,
+        value_name = "N,N,N",
+        value_delimiter = ',',
+        value_parser = count,
+        requires = "data",
+        allow_negative_numbers = true
+    )]
+    pub(super) split: Option<Vec<usize>>,
+    /// Of `mlp-cleaning` with --data: units of the hidden layer [default: 300]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = count,
+        requires = "data",
+        allow_negative_numbers = true
+    )]
+    pub(super) hidden: Option<usize>,
+}
+
+pub(super) fn run<T: Real>(args: &Args, common: &Common) -> Result<(), Failure> {
     let seeds = args.seeds as u64;
     let mut given = Given {
         budgets: args.budgets.clone(),

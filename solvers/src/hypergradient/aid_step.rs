@@ -4,6 +4,7 @@ mod anderson;
 mod entry;
 mod map;
 mod system;
+mod verdict;
 
 use autodiff::bytes::Category;
 use autodiff::kernels::add;
@@ -26,7 +27,8 @@ use super::slowest::Slowest;
 pub(super) use entry::entries;
 pub(super) use system::Linearised;
 pub use system::StepSystem;
-use system::{Solution, solve};
+use system::solve;
+use verdict::End;
 
 /// Solves the lower level by steps `y ← Φ(x, y)`, and differentiates the equation `y = Φ(x, y)` of
 /// their fixed point: `(I − ∂_yΦ)ᵀ p = ∇_yF`, then `∇_xF + (∂_xΦ)ᵀ p`.
@@ -144,90 +146,10 @@ impl AidStep {
         self.residual::<T>().min(LOOSE)
     }
 
-    /// What y at this relative `distance` and the solution of the linear system are worth together.
-    fn status<T: Real>(
-        &self,
-        end: &End,
-        solution: &Solution,
-        settling: &Settling<'_, T>,
-    ) -> Status {
-        let (tolerance, allowed) = (self.residual::<T>(), self.allowed::<T>());
-        let asked = self.linear::<T>();
-        let End {
-            before,
-            after,
-            distance,
-        } = *end;
-        // A given tolerance is strict; the default is within reach of rounding.
-        let met = after <= tolerance || self.tolerance.is_none();
-        let near = distance <= allowed;
-        let linear = Status::LinearNotConverged {
-            residual: solution.residual,
-            tolerance: asked,
-        };
-        // Written so that a NaN is no success.
-        if let Some(relative_curvature) = solution.repels {
-            Status::NegativeCurvature { relative_curvature }
-        } else if near && met && solution.residual <= asked {
-            settling.complaint().unwrap_or(Status::Converged)
-        } else if near && met {
-            linear
-        } else if !near && !(after <= before) {
-            Status::LowerDiverged { before, after }
-        } else if after > tolerance {
-            Status::LowerNotConverged {
-                residual: after,
-                tolerance,
-            }
-        } else if solution.residual > asked {
-            // Without its solution nothing is known of the distance.
-            linear
-        } else {
-            Status::LowerInaccurate { distance, allowed }
-        }
-    }
-
-    /// What is to be said beside the status of `depth` steps.
-    fn remark<T: Real>(
-        &self,
-        status: &Status,
-        end: &End,
-        depth: usize,
-        length: f64,
-    ) -> Option<String> {
-        match status {
-            Status::LowerNotConverged { .. } => {
-                let remedy = if end.after < 0.99 * end.before {
-                    "allow more, or measure y in units of like curvature"
-                } else {
-                    "take a shorter one where they go to and fro"
-                };
-                Some(format!(
-                    "{depth} steps of length {length:.1e} did not settle: {remedy}"
-                ))
-            }
-            Status::LinearNotConverged { .. } => Some(format!(
-                "the step's fixed point was differentiated by {}: where it does not contract, the \
-                 lower level has more than one solution; where it is slow, use gmres",
-                Strategy::<T>::name(self)
-            )),
-            _ => None,
-        }
-    }
-
     /// The relative distance to the fixed point that will do.
     fn allowed<T: Real>(&self) -> f64 {
         Settling::<T>::allowed(self.tolerance)
     }
-}
-
-/// Where the steps have ended.
-struct End {
-    /// The residual of the lower level where they started, and here.
-    before: f64,
-    after: f64,
-    /// How far the fixed point is, as a part of y's size.
-    distance: f64,
 }
 
 /// Bytes of a loop that keeps nothing and then linearises one step.

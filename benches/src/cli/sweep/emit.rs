@@ -5,7 +5,7 @@ use std::path::Path;
 use autodiff::bytes::parse_bytes;
 use clap::ValueEnum;
 
-use super::SweepArgs;
+use super::Args;
 use crate::cli::args::Common;
 use crate::cli::failure::{Failure, input};
 use crate::cli::output::prepare;
@@ -24,7 +24,7 @@ const MOST_TASKS: usize = 1000;
 /// The script. Messages of its tasks go to a folder beside the runs, which is made.
 pub(super) fn script(
     batch: Batch,
-    args: &SweepArgs,
+    args: &Args,
     runs: usize,
     dir: &Path,
     common: &Common,

@@ -8,26 +8,64 @@ mod queue;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use autodiff::bytes::parse_bytes;
 
-use super::args::{Common, SweepArgs};
+use super::args::{Common, Dtype};
 use super::failure::{Failure, input};
 use super::out_folder::{self, SWEEP};
 use super::output::{leave, line, say, write_whole};
+use super::values::count;
 use crate::runs::run_folder::RunFolder;
-use crate::runs::sweep::{Summary, Sweep, read_percent, read_trace, summarise};
-pub(super) use emit::Batch;
-pub(super) use jobs::Shard;
-use jobs::{Job, Outcome};
+use crate::runs::sweep::{Summary, Sweep, Traced, summarise};
+use emit::Batch;
+use jobs::{Job, Outcome, Shard};
 use page::{Swept, page, terminal};
 use queue::Queue;
+
+/// A sweep.
+#[derive(Clone, Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The file: `seeds = [0, 1, 2]`, a table [base] that every run has (problem, method, data,
+    /// bias, large, and the settings of `solve`), a table [grid] of lists of which every
+    /// combination is run, and tables [[run]] that are one configuration each. Each run has a
+    /// folder in --out; the same command goes on after a stop or a kill
+    #[arg(value_name = "FILE.toml")]
+    pub(in crate::cli) file: PathBuf,
+    /// Processes at one time; as many as cores unless given. Each has --threads, or one
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub(in crate::cli) jobs: Option<usize>,
+    /// Bytes that all processes together may hold, such as 2GiB: what does not fit waits, and where
+    /// more is held the youngest stops and goes on later
+    #[arg(long, value_name = "BYTES")]
+    pub(in crate::cli) memory: Option<String>,
+    /// The runs K, K + N, K + 2N, … alone, K from 0 to N − 1: parts may run side by side on several
+    /// machines, in any order, and again after a kill. --collect then says what came of all
+    #[arg(long, value_name = "K/N", allow_hyphen_values = true)]
+    pub(in crate::cli) shard: Option<Shard>,
+    /// Run nothing: the summary and the page of what there is in --out
+    #[arg(long, conflicts_with_all = ["shard", "jobs", "memory"])]
+    pub(in crate::cli) collect: bool,
+    /// Print a script that makes the sweep in parts, and do nothing else: a job array of SLURM whose
+    /// tasks are saved and queued again at their end, or a line of GNU parallel or HyperQueue
+    #[arg(long, value_name = "BATCH", value_enum, conflicts_with_all = ["shard", "collect"])]
+    pub(in crate::cli) emit: Option<Batch>,
+    /// Parts that the script makes; as many as runs unless given, at most 1000
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "emit",
+        value_parser = count,
+        allow_negative_numbers = true
+    )]
+    pub(in crate::cli) shards: Option<usize>,
+}
 
 /// The settings of a configuration, for its runs.
 const CONFIG: &str = "config.toml";
 
-pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, common: &Common) -> Result<(), Failure> {
     let name = args.file.display();
     let text = std::fs::read_to_string(&args.file)
         .map_err(|e| Failure::Input(format!("{name}: cannot be read: {e}")))?;
@@ -115,31 +153,46 @@ fn finish(
     outcomes: &[(Job<'_>, Outcome)],
     common: &Common,
 ) -> Result<(), Failure> {
+    let read = |(job, _): &(Job<'_>, Outcome)| Traced::read(&job.dir);
+    let traced: Vec<Traced> = outcomes.iter().map(read).collect();
+    let risen: Vec<Option<String>> = traced.iter().map(|run| risen(run, common)).collect();
     let summaries: Vec<Summary> = (0..)
         .zip(&sweep.configurations)
         .map(|(k, configuration)| {
-            let own = outcomes.iter().filter(|(job, _)| job.configuration == k);
-            let seeds = |of: fn(&Outcome) -> bool| {
-                let of = own.clone().filter(move |(_, outcome)| of(outcome));
-                of.map(|(job, _)| job.seed).collect()
+            let own = |at: &usize| outcomes[*at].0.configuration == k;
+            let own: Vec<usize> = (0..outcomes.len()).filter(own).collect();
+            let seeds = |of: &dyn Fn(usize) -> bool| {
+                let of = own.iter().filter(|at| of(**at));
+                of.map(|at| outcomes[*at].0.seed).collect()
             };
-            let done = own.clone().filter(|(_, outcome)| *outcome == Outcome::Done);
-            let traces: Vec<_> = done.map(|(job, _)| read_trace(&job.dir)).collect();
-            let failed = seeds(|o| matches!(o, Outcome::Failed(_) | Outcome::Refused(_)));
-            let missing = seeds(|o| matches!(o, Outcome::Missing(_)));
-            summarise(&configuration.name, &traces, failed, missing)
+            let done = |at: usize| outcomes[at].1 == Outcome::Done;
+            let ended = own.iter().filter(|at| done(**at));
+            let ended: Vec<&Traced> = ended.map(|at| &traced[*at]).collect();
+            let is = |at: usize, of: fn(&Outcome) -> bool| of(&outcomes[at].1);
+            Summary {
+                failed: seeds(&|at| {
+                    is(at, |o| {
+                        matches!(o, Outcome::Failed(_) | Outcome::Refused(_))
+                    })
+                }),
+                missing: seeds(&|at| is(at, |o| matches!(o, Outcome::Missing(_)))),
+                lost: seeds(&|at| done(at) && risen[at].is_some()),
+                ..summarise(&configuration.name, &ended)
+            }
         })
         .collect();
-    let percent: BTreeSet<String> = outcomes
-        .iter()
-        .flat_map(|(job, _)| read_percent(&job.dir))
-        .collect();
+    let percent: BTreeSet<String> = traced.iter().flat_map(|run| run.percent.clone()).collect();
     if common.json {
         summaries.iter().for_each(|s| say(&line(s)));
     } else {
         say(&terminal(&summaries, &percent));
     }
-    let failures = complaints(outcomes);
+    let mut failures = complaints(outcomes);
+    for ((job, outcome), risen) in outcomes.iter().zip(risen) {
+        if let (Outcome::Done, Some(risen)) = (outcome, risen) {
+            failures.push(said(job, &format!("warning: {risen}")));
+        }
+    }
     failures.iter().for_each(|failure| eprintln!("{failure}"));
     let swept = Swept {
         file,
@@ -158,10 +211,24 @@ fn complaints(outcomes: &[(Job<'_>, Outcome)]) -> Vec<String> {
     let complaint = |(job, outcome): &(Job<'_>, Outcome)| match outcome {
         Outcome::Done => None,
         Outcome::Failed(reason) | Outcome::Refused(reason) | Outcome::Missing(reason) => {
-            Some(format!("{}, seed {}: {reason}", job.of.name, job.seed))
+            Some(said(job, reason))
         }
     };
     outcomes.iter().filter_map(complaint).collect()
+}
+
+/// Words on a run.
+fn said(job: &Job<'_>, words: &str) -> String {
+    format!("{}, seed {}: {words}", job.of.name, job.seed)
+}
+
+/// What is to be said of what a run made of x.
+fn risen(run: &Traced, common: &Common) -> Option<String> {
+    let epsilon = match common.dtype {
+        Dtype::F32 => f32::EPSILON.into(),
+        Dtype::F64 => f64::EPSILON,
+    };
+    run.gain.as_ref()?.warning(epsilon)
 }
 
 /// The exit code of a sweep, or of a part of one.

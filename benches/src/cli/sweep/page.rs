@@ -23,7 +23,7 @@ pub(super) struct Swept<'a> {
     pub(super) summaries: &'a [Summary],
     /// The names of metrics that are parts of a hundred.
     pub(super) percent: &'a BTreeSet<String>,
-    /// The runs that failed, each with its reason.
+    /// The runs that failed or lost, each with its reason.
     pub(super) failures: &'a [String],
 }
 
@@ -48,6 +48,9 @@ fn columns<'a>(
     if summaries.iter().any(|s| !s.missing.is_empty()) {
         columns.push(Column::count("missing", |s: &Summary| s.missing.len()));
     }
+    if summaries.iter().any(|s| !s.lost.is_empty()) {
+        columns.push(Column::count("lost", |s: &Summary| s.lost.len()));
+    }
     for name in quantities(summaries) {
         let unit = unit(&name, percent);
         let title = title(&name);
@@ -64,8 +67,10 @@ fn columns<'a>(
     columns
 }
 
-/// The names of what the last records hold, of all configurations: F, the metrics, then the costs.
+/// The names of what the last records hold, of all configurations: F, what x is worth, the metrics, then
+/// the costs.
 fn quantities(summaries: &[Summary]) -> Vec<String> {
+    const VALUES: [&str; 2] = ["upper", "worth"];
     const COSTS: [&str; 4] = ["gradients", "hvps", "seconds", "peak_bytes"];
     let mut names: Vec<String> = Vec::new();
     for name in summaries.iter().flat_map(|s| s.last.keys()) {
@@ -75,7 +80,8 @@ fn quantities(summaries: &[Summary]) -> Vec<String> {
     }
     names.sort_by_key(|name| {
         let cost = COSTS.iter().position(|cost| cost == name);
-        (cost.map_or(0, |at| at + 1), name != "upper")
+        let value = VALUES.iter().position(|value| value == name);
+        (cost.map_or(0, |at| at + 1), value.unwrap_or(VALUES.len()))
     });
     names
 }
@@ -95,6 +101,7 @@ fn title(name: &str) -> String {
         "seconds" => "time".into(),
         "peak_bytes" => "peak".into(),
         "hvps" => "HVPs".into(),
+        "worth" => "F(x, y*(x))".into(),
         name => name.replace('_', " "),
     }
 }

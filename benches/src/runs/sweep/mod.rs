@@ -2,7 +2,7 @@
 
 mod summary;
 
-pub use summary::{Summary, read_percent, read_trace, summarise};
+pub use summary::{Summary, Traced, summarise};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

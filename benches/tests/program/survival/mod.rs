@@ -8,3 +8,4 @@ mod methods;
 mod sweeps;
 #[cfg(unix)]
 mod trouble;
+mod worth;
