@@ -53,6 +53,7 @@ impl<T: Real> Dataset<T> {
     /// # Panics
     /// If a label is neither −1 nor 1, or there is not one for each sample.
     #[track_caller]
+    #[inline(never)]
     pub fn binary(samples: &Samples) -> Self {
         one_label_each(samples);
         for (i, t) in samples.labels.iter().enumerate() {
@@ -67,6 +68,7 @@ impl<T: Real> Dataset<T> {
     /// # Panics
     /// If a label is none of these, there are no classes, or there is not one label for each sample.
     #[track_caller]
+    #[inline(never)]
     pub fn classes(samples: &Samples, classes: usize) -> Self {
         one_label_each(samples);
         assert!(classes > 0, "0 classes: expected at least 1");
@@ -90,6 +92,7 @@ impl<T: Real> Dataset<T> {
     /// # Panics
     /// If there is not one for each sample.
     #[track_caller]
+    #[inline(never)]
     pub fn targets(samples: &Samples) -> Self {
         one_label_each(samples);
         let targets = held(samples).iter().map(|t| T::of(*t)).collect();
@@ -165,6 +168,7 @@ impl<T: Real> Dataset<T> {
     /// If there is no sample of an index, or each rank holds its own.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn select(&self, batch: &[usize]) -> Self {
         let len = self.len();
         if batch.iter().copied().eq(0..len) {
@@ -195,6 +199,7 @@ impl<T: Real> Dataset<T> {
     /// If `w` does not have d entries, or the labels are classes.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn logistic_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
         w.fused(ScoreLoss::new(Loss::Logistic, self, self.over(None)), &[])
     }
@@ -205,6 +210,7 @@ impl<T: Real> Dataset<T> {
     /// As [`logistic_loss`](Dataset::logistic_loss).
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn logistic_loss_of<'r>(&self, batch: Batch<'r, T>, w: Var<'r, T>) -> Var<'r, T> {
         let loss = ScoreLoss::new(Loss::Logistic, self, self.over(Some(batch)));
         w.fused(loss, batch.indices().as_slice())
@@ -216,6 +222,7 @@ impl<T: Real> Dataset<T> {
     /// If `w` does not have d entries, or the labels are no [`targets`](Dataset::targets).
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn squared_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
         w.fused(ScoreLoss::new(Loss::Squared, self, self.over(None)), &[])
     }
@@ -226,6 +233,7 @@ impl<T: Real> Dataset<T> {
     /// As [`squared_loss`](Dataset::squared_loss).
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn squared_loss_of<'r>(&self, batch: Batch<'r, T>, w: Var<'r, T>) -> Var<'r, T> {
         let loss = ScoreLoss::new(Loss::Squared, self, self.over(Some(batch)));
         w.fused(loss, batch.indices().as_slice())
@@ -238,6 +246,7 @@ impl<T: Real> Dataset<T> {
     /// If `w` does not have `classes · d` entries, or the labels are ±1.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn cross_entropy<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
         w.fused(SoftmaxLoss::new(self, self.over(None), false), &[])
     }
@@ -248,6 +257,7 @@ impl<T: Real> Dataset<T> {
     /// As [`cross_entropy`](Dataset::cross_entropy).
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn cross_entropy_of<'r>(&self, batch: Batch<'r, T>, w: Var<'r, T>) -> Var<'r, T> {
         let loss = SoftmaxLoss::new(self, self.over(Some(batch)), false);
         w.fused(loss, batch.indices().as_slice())
@@ -259,6 +269,7 @@ impl<T: Real> Dataset<T> {
     /// As [`cross_entropy`](Dataset::cross_entropy), and if there are not n weights.
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn weighted_cross_entropy<'r>(&self, w: Var<'r, T>, weights: Var<'r, T>) -> Var<'r, T> {
         w.fused(SoftmaxLoss::new(self, self.over(None), true), &[weights])
     }
@@ -270,6 +281,7 @@ impl<T: Real> Dataset<T> {
     /// As [`weighted_cross_entropy`](Dataset::weighted_cross_entropy).
     #[must_use]
     #[track_caller]
+    #[inline(never)]
     pub fn weighted_cross_entropy_of<'r>(
         &self,
         batch: Batch<'r, T>,
@@ -319,6 +331,7 @@ impl<T: Real> Dataset<T> {
     /// # Panics
     /// If `w` does not fit the data, or the labels are targets.
     #[track_caller]
+    #[inline(never)]
     pub fn accuracy(&self, w: &[T]) -> f64 {
         let (outputs, mut row) = (self.outputs(), Vec::new());
         let mut scores = vec![T::zero(); outputs];

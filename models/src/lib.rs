@@ -20,6 +20,8 @@
 mod among;
 pub mod catalogue;
 pub mod closed_form;
+#[cfg(not(test))]
+mod compiled;
 mod constrained;
 mod curvatures;
 pub mod data;
