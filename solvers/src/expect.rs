@@ -18,6 +18,21 @@ pub(crate) fn number(what: &str, v: f64, fits: bool, expected: &str) -> Result<(
     }
 }
 
+/// The value of a name.
+pub(crate) fn one_of<V: Copy>(all: &[(&'static str, V)], name: &str) -> Result<V, String> {
+    let found = all.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names = Vec::from_iter(all.iter().map(|(name, _)| *name)).join(", ");
+        format!("{name}: expected one of {names}")
+    })
+}
+
+/// The name of a value that has one.
+pub(crate) fn name_of<V: PartialEq>(all: &[(&'static str, V)], value: &V) -> &'static str {
+    let named = all.iter().find(|(_, of)| of == value);
+    named.map_or("", |(name, _)| name)
+}
+
 /// Refuses a count of 0.
 pub(crate) fn at_least_1(what: &str, count: usize) -> Result<(), String> {
     match count {

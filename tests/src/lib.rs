@@ -18,7 +18,16 @@ pub mod properties;
 pub mod runs;
 pub mod silent;
 
+use std::any::Any;
+
 pub use autodiff::arbitrary::numbers;
+
+/// The words of a panic; empty where it has none.
+pub fn words_of(panic: &(dyn Any + Send)) -> String {
+    let fixed = panic.downcast_ref::<&str>().map(|m| (*m).to_owned());
+    let words = panic.downcast_ref::<String>().cloned().or(fixed);
+    words.unwrap_or_default()
+}
 
 /// The README, and the pages of the guide that need `models`.
 #[cfg(doctest)]

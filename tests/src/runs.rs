@@ -16,6 +16,8 @@ use solvers::catalogue::{self, Settings};
 use study::Subject;
 use study::solve::Session;
 
+use crate::words_of;
+
 /// What became of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
@@ -112,9 +114,7 @@ fn looked<T: Real>(case: &Case, rng: &mut impl Rng) -> Look {
             return seen;
         }
         Err(panic) => {
-            let fixed = panic.downcast_ref::<&str>().map(|m| (*m).to_owned());
-            let text = panic.downcast_ref::<String>().cloned().or(fixed);
-            seen.line = format!("{}: {}", case.form, text.unwrap_or_default());
+            seen.line = format!("{}: {}", case.form, words_of(&*panic));
             return seen;
         }
     };

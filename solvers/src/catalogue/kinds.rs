@@ -1,5 +1,8 @@
 //! What a setting may be.
 
+use std::str::FromStr;
+
+use crate::expect;
 use crate::inner::InnerStep;
 use crate::lower::LowerRule;
 use crate::lower_curvature::LowerCurvature;
@@ -31,8 +34,15 @@ impl OuterRule {
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        let named = Self::ALL.iter().find(|(_, rule)| *rule == self);
-        named.map_or("", |(name, _)| name)
+        expect::name_of(&Self::ALL, &self)
+    }
+}
+
+impl FromStr for OuterRule {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        expect::one_of(&Self::ALL, name)
     }
 }
 
@@ -102,13 +112,7 @@ impl Kind {
                 "false" => Ok(Value::YesNo(false)),
                 _ => Err(format!("{text}: expected true or false")),
             },
-            Kind::Outer => {
-                let found = OuterRule::ALL.iter().find(|(name, _)| *name == text);
-                let names = OuterRule::ALL.map(|(name, _)| name).join(", ");
-                found
-                    .map(|(_, rule)| Value::Outer(*rule))
-                    .ok_or_else(|| format!("{text}: expected one of {names}"))
-            }
+            Kind::Outer => text.parse().map(Value::Outer),
             Kind::Inner => text.parse().map(Value::Inner).map_err(|e| format!("{e}")),
             Kind::Lower => text.parse().map(Value::Lower),
             Kind::Curvature => (text.parse().map(Value::Curvature)).map_err(|e| format!("{e}")),

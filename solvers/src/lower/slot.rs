@@ -6,6 +6,7 @@ use autodiff::Real;
 
 use super::{Steps, Working, coordinates_scratch, lbfgs_scratch, newton_scratch, proximal_scratch};
 use crate::Bilevel;
+use crate::expect;
 use crate::inner::{InnerStep, StepLength};
 
 /// How the lower level is solved before it is differentiated implicitly.
@@ -92,8 +93,7 @@ impl LowerRule {
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        let named = Self::ALL.iter().find(|(_, rule)| *rule == self);
-        named.map_or("", |(name, _)| name)
+        expect::name_of(&Self::ALL, &self)
     }
 
     /// The solver, to this tolerance in at most so many iterations, or its defaults.
@@ -110,11 +110,7 @@ impl FromStr for LowerRule {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        let names = || Self::ALL.map(|(name, _)| name).join(", ");
-        found
-            .map(|(_, rule)| *rule)
-            .ok_or_else(|| format!("{name}: expected one of {}", names()))
+        expect::one_of(&Self::ALL, name)
     }
 }
 

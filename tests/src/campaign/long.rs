@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use solvers::arbitrary::{Problem, problem};
 
 use crate::properties::{OF_LOOPS, OF_PROBLEMS, OF_PROGRAMS, Property};
+use crate::words_of;
 
 /// What a campaign is to look at.
 #[derive(Debug, Clone, Copy)]
@@ -198,11 +199,7 @@ fn complaint<V>(holds: fn(V) -> proptest::test_runner::TestCaseResult, value: V)
     match catch_unwind(AssertUnwindSafe(|| holds(value))) {
         Ok(Ok(())) => None,
         Ok(Err(failure)) => Some(failure.to_string()),
-        Err(panic) => {
-            let fixed = panic.downcast_ref::<&str>().map(|m| (*m).to_owned());
-            let text = panic.downcast_ref::<String>().cloned().or(fixed);
-            Some(format!("panic: {}", text.unwrap_or_default()))
-        }
+        Err(panic) => Some(format!("panic: {}", words_of(&*panic))),
     }
 }
 

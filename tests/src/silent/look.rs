@@ -8,6 +8,8 @@ use nalgebra::DVector;
 use solvers::arbitrary::unkind::{Case, Error, Family, Setting, Verdict, error, judge};
 use solvers::{Estimate, Status};
 
+use crate::words_of;
+
 /// What became of one estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
@@ -97,9 +99,7 @@ fn looked<T: Real>(case: &Case) -> Look {
         }
         Ok(Err(refused)) => seen.said = format!("refused: {refused}"),
         Err(panic) => {
-            let fixed = panic.downcast_ref::<&str>().map(|m| (*m).to_owned());
-            let text = panic.downcast_ref::<String>().cloned().or(fixed);
-            seen.said = format!("panic: {}", text.unwrap_or_default());
+            seen.said = format!("panic: {}", words_of(&*panic));
         }
     }
     seen

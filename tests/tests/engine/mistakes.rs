@@ -25,10 +25,7 @@ fn panic_of(f: impl FnOnce()) -> (String, u32, String) {
                 return before(info);
             }
             let place = info.location().expect("a location");
-            let payload = info.payload();
-            let fixed = || payload.downcast_ref::<&str>().map(|m| (*m).to_owned());
-            let message = payload.downcast_ref::<String>().cloned().or_else(fixed);
-            let message = message.unwrap_or_default();
+            let message = bilevel_tests::words_of(info.payload());
             LAST.set(Some((place.file().to_owned(), place.line(), message)));
         }));
     });
