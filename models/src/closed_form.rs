@@ -266,4 +266,4 @@ pub static QUADRATIC: Entry = Entry::new(
     ["the outer variables", "the lower variables"],
     make!(|given| Ok(quadratic(5, 8, given.seed))),
 )
-.defaults(Defaults::NONE.inner_step(0.1));
+.defaults(Defaults::NONE.small_rate(0.005).inner_step(0.1));

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solvers::Constants;
 
-use crate::catalogue::{Data, Entry, make};
+use crate::catalogue::{Data, Defaults, Entry, make};
 use crate::curvatures::WORK;
 use crate::data::{Labels, Samples, Splits};
 use crate::design::Design;
@@ -240,4 +240,5 @@ pub static LEAST_SQUARES: Entry = Entry::new(
     "closed form 7: least squares on both levels, x of 3 and y of 5 entries",
     ["the outer variables", "the lower variables"],
     make!(|given| Ok(least_squares(given.seed))),
-);
+)
+.defaults(Defaults::NONE.small_rate(0.03));

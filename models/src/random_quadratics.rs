@@ -6,7 +6,7 @@ use autodiff::{Batch, Real, Table, Var, batched};
 use nalgebra::{DMatrix, DVector};
 use solvers::Constants;
 
-use crate::catalogue::{Entry, Size, make};
+use crate::catalogue::{Defaults, Entry, Size, make};
 use crate::gaussian::Gaussian;
 use crate::task::{Known, Task};
 
@@ -105,7 +105,8 @@ pub static RANDOM_QUADRATICS: Entry = Entry::new(
         Ok(random_quadratics(dim_x, dim_y, samples, given.seed))
     }),
 )
-.with_large();
+.with_large()
+.defaults(Defaults::NONE.inner_step(0.05));
 
 /// A diagonal whose squares are logarithmically spaced over the spectrum.
 fn scales(dim: usize) -> DMatrix<f64> {

@@ -71,7 +71,8 @@ fn for_family(own: Defaults, family: Family) -> Settings {
         optimiser: own.optimiser.filter(|_| family != Family::SmallSteps),
         rate: match family {
             Family::Ascent => own.ascent_rate,
-            Family::Descent | Family::SmallSteps => own.rate,
+            Family::Descent => own.rate,
+            Family::SmallSteps => own.small_rate.or(own.rate),
         },
         iterations: own.iterations.filter(|_| family == Family::Descent),
         depth: own.depth,

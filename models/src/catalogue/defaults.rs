@@ -9,6 +9,9 @@ pub struct Defaults {
     pub optimiser: Option<OuterRule>,
     /// The step length of x.
     pub rate: Option<f64>,
+    /// The step length of x in methods of small steps, where `rate` is too long for them: where all
+    /// variables move at once, x has to be slower than y.
+    pub small_rate: Option<f64>,
     /// The step length of x in methods that ascend on a penalty.
     pub ascent_rate: Option<f64>,
     /// Outer iterations.
@@ -27,6 +30,7 @@ impl Defaults {
     pub const NONE: Defaults = Defaults {
         optimiser: None,
         rate: None,
+        small_rate: None,
         ascent_rate: None,
         iterations: None,
         depth: None,
@@ -48,6 +52,14 @@ impl Defaults {
         Defaults {
             optimiser: Some(OuterRule::Adam),
             ..Self::steps(rate, ascent_rate)
+        }
+    }
+
+    /// Sets the step length of x in methods of small steps.
+    pub(crate) const fn small_rate(self, rate: f64) -> Self {
+        Defaults {
+            small_rate: Some(rate),
+            ..self
         }
     }
 
