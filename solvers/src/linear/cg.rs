@@ -5,12 +5,10 @@ use std::sync::Arc;
 use autodiff::Real;
 use autodiff::kernels::{axpy, dot};
 
-use crate::default_tolerance;
-
 use super::dense::BLOCK;
 use super::{
-    LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, block, flat, least_ritz,
-    relative, scaled_residual, unknowns,
+    LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, Until, block, ends, flat,
+    least_ritz, relative, scaled_residual, unknowns,
 };
 
 /// The method of conjugate gradients.
@@ -33,8 +31,7 @@ use super::{
 /// M. Hestenes and E. Stiefel, Methods of conjugate gradients for solving linear systems, 1952.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cg {
-    tolerance: Option<f64>,
-    max_iterations: Option<usize>,
+    until: Until,
 }
 
 impl Cg {
@@ -42,21 +39,9 @@ impl Cg {
     pub fn new() -> Self {
         Self::default()
     }
-
-    /// Stops at `‖Hv − b‖ ≤ tolerance ‖b‖`.
-    #[must_use]
-    pub fn tolerance(mut self, tolerance: f64) -> Self {
-        self.tolerance = Some(tolerance);
-        self
-    }
-
-    /// Stops after this many iterations.
-    #[must_use]
-    pub fn max_iterations(mut self, count: usize) -> Self {
-        self.max_iterations = Some(count);
-        self
-    }
 }
+
+ends!(Cg);
 
 impl<T: Real> LinearSolver<T> for Cg {
     fn name(&self) -> &'static str {
@@ -64,7 +49,7 @@ impl<T: Real> LinearSolver<T> for Cg {
     }
 
     fn tolerance(&self) -> f64 {
-        self.tolerance.unwrap_or(default_tolerance::<T>())
+        self.until.tolerance::<T>()
     }
 
     fn scratch(&self, n: usize) -> usize {
@@ -82,13 +67,9 @@ impl<T: Real> LinearSolver<T> for Cg {
         let n = b.len();
         let [r, p, hp, best] = scratch.vectors(n);
         let Some(scale) = scaled_residual(h, b, v, r) else {
-            return Report {
-                outcome: Outcome::Converged,
-                iterations: 0,
-            };
+            return Report::OF_ZERO;
         };
-        let limit = self.max_iterations.unwrap_or(4 * n + 100);
-        let until = (LinearSolver::<T>::tolerance(self), limit);
+        let until = self.until.of::<T>(n);
         let report = iterate(h, v, [r, p, hp, best], until, None);
         v.iter_mut().for_each(|v| *v *= scale);
         report
@@ -108,8 +89,7 @@ impl<T: Real> LinearSolver<T> for Cg {
         scratch: &mut Scratch<'_, T>,
     ) {
         let n = unknowns(b, v, reports);
-        let limit = self.max_iterations.unwrap_or(4 * n + 100);
-        let until = (LinearSolver::<T>::tolerance(self), limit);
+        let until = self.until.of::<T>(n);
         let systems = b.chunks(n * BLOCK).zip(v.chunks_mut(n * BLOCK));
         for ((b, v), reports) in systems.zip(reports.chunks_mut(BLOCK)) {
             let (_, scratch) = scratch.split::<0>(0);
@@ -229,9 +209,9 @@ fn not_an_inverse<T: Real>(rz: T, rr: T) -> Outcome {
 pub(super) fn entry<T: Real>() -> LinearEntry<T> {
     let about = "implicit differentiation, linear system by conjugate gradients";
     LinearEntry::new("aid-cg", about, &["tolerance"], |call| {
-        let cg = Cg::new();
-        let tolerance = call.settings.tolerance;
-        Ok(Arc::new(tolerance.map_or(cg, |t| cg.tolerance(t))))
+        Ok(Arc::new(Cg {
+            until: Until::to(call.settings.tolerance),
+        }))
     })
     .descent("descent along implicit hypergradients, by conjugate gradients")
 }

@@ -7,7 +7,7 @@ use autodiff::kernels::{axpy, norm};
 
 use crate::inner::StepLength;
 
-use super::stationary::{Settings, Watch};
+use super::stationary::{Settings, Watch, ends};
 use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, lift, scaled_residual};
 
 /// The iteration `v ← v − s(Hv − b)`.
@@ -48,28 +48,9 @@ impl FixedPoint {
         self.settings.count = Some(count);
         self
     }
-
-    /// Stops at `‖Hv − b‖ ≤ tolerance ‖b‖`; not together with [`steps`](FixedPoint::steps).
-    #[must_use]
-    pub fn tolerance(mut self, tolerance: f64) -> Self {
-        self.settings.tolerance = Some(tolerance);
-        self
-    }
-
-    /// The steps after which an iteration to a tolerance ends in any case.
-    #[must_use]
-    pub fn max_iterations(mut self, count: usize) -> Self {
-        self.settings.max_iterations = Some(count);
-        self
-    }
-
-    /// The step length s.
-    #[must_use]
-    pub fn step(mut self, length: StepLength) -> Self {
-        self.settings.length = length;
-        self
-    }
 }
+
+ends!(FixedPoint, steps);
 
 impl<T: Real> LinearSolver<T> for FixedPoint {
     fn name(&self) -> &'static str {
@@ -104,10 +85,7 @@ impl<T: Real> LinearSolver<T> for FixedPoint {
         let s = self.settings.resolve(h, n, scratch);
         let [mut r, mut next, hr] = scratch.vectors(n);
         let Some(scale) = scaled_residual(h, b, v, r) else {
-            return Report {
-                outcome: Outcome::Converged,
-                iterations: 0,
-            };
+            return Report::OF_ZERO;
         };
         let (step, inverse) = (T::of(s), T::of(1.0 / s));
         let mut watch = Watch::new::<T>(&self.settings, n);

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use autodiff::Real;
 use autodiff::kernels::{axpy, dot, norm};
 
-use crate::default_tolerance;
-
 use super::{
-    LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat, positive, scaled_residual,
+    LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, Until, ends, flat, positive,
+    scaled_residual,
 };
 
 /// The method of generalised minimal residuals, started again after a number of iterations.
@@ -29,8 +28,7 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gmres {
     restart: usize,
-    tolerance: Option<f64>,
-    max_iterations: Option<usize>,
+    until: Until,
 }
 
 impl Gmres {
@@ -39,23 +37,8 @@ impl Gmres {
     pub fn new(restart: usize) -> Self {
         Gmres {
             restart,
-            tolerance: None,
-            max_iterations: None,
+            until: Until::default(),
         }
-    }
-
-    /// Stops at `‖Hv − b‖ ≤ tolerance ‖b‖`.
-    #[must_use]
-    pub fn tolerance(mut self, tolerance: f64) -> Self {
-        self.tolerance = Some(tolerance);
-        self
-    }
-
-    /// Stops after this many iterations.
-    #[must_use]
-    pub fn max_iterations(mut self, count: usize) -> Self {
-        self.max_iterations = Some(count);
-        self
     }
 
     /// Entries of the basis, the factor and the small least-squares problem for `n` unknowns, after
@@ -80,10 +63,7 @@ impl Gmres {
         let ([factor], mut scratch) = scratch.split(factor);
         let [small] = scratch.vectors(small);
         let mut met = Met {
-            report: Report {
-                outcome: Outcome::Converged,
-                iterations: 0,
-            },
+            report: Report::OF_ZERO,
             residual: 0.0,
             reach: 0.0,
             least: f64::INFINITY,
@@ -93,8 +73,7 @@ impl Gmres {
         let Some(scale) = scaled_residual(h, b, v, r) else {
             return met;
         };
-        let tolerance = LinearSolver::<T>::tolerance(self);
-        let limit = self.max_iterations.unwrap_or(4 * n + 100);
+        let (tolerance, limit) = self.until.of::<T>(n);
         let mut krylov = Krylov {
             basis,
             factor,
@@ -130,13 +109,15 @@ impl Gmres {
     }
 }
 
+ends!(Gmres);
+
 impl<T: Real> LinearSolver<T> for Gmres {
     fn name(&self) -> &'static str {
         "gmres"
     }
 
     fn tolerance(&self) -> f64 {
-        self.tolerance.unwrap_or(default_tolerance::<T>())
+        self.until.tolerance::<T>()
     }
 
     fn complaint(&self) -> Option<String> {
@@ -187,9 +168,10 @@ pub(super) fn entry<T: Real>() -> LinearEntry<T> {
     let about =
         "the same by generalised minimal residuals, begun again every 50 products or RESTART";
     LinearEntry::new("aid-gmres[:RESTART]", about, &["tolerance"], |call| {
-        let gmres = Gmres::new(call.count()?.unwrap_or(RESTART));
-        let tolerance = call.settings.tolerance;
-        Ok(Arc::new(tolerance.map_or(gmres, |t| gmres.tolerance(t))))
+        Ok(Arc::new(Gmres {
+            restart: call.count()?.unwrap_or(RESTART),
+            until: Until::to(call.settings.tolerance),
+        }))
     })
     .descent("the same, by generalised minimal residuals")
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use autodiff::Real;
 use autodiff::kernels::{axpy, dot, norm};
 
-use crate::default_tolerance;
-
 use super::{
-    LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, flat, lift, scaled_residual,
+    LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, Until, ends, flat, lift,
+    scaled_residual,
 };
 
 /// The method of minimal residuals.
@@ -32,8 +31,7 @@ use super::{
 /// F. Roosta, Obtaining pseudo-inverse solutions with MINRES, 2023.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Minres {
-    tolerance: Option<f64>,
-    max_iterations: Option<usize>,
+    until: Until,
 }
 
 impl Minres {
@@ -41,21 +39,9 @@ impl Minres {
     pub fn new() -> Self {
         Self::default()
     }
-
-    /// Stops at `‖Hv − b‖ ≤ tolerance ‖b‖`.
-    #[must_use]
-    pub fn tolerance(mut self, tolerance: f64) -> Self {
-        self.tolerance = Some(tolerance);
-        self
-    }
-
-    /// Stops after this many iterations.
-    #[must_use]
-    pub fn max_iterations(mut self, count: usize) -> Self {
-        self.max_iterations = Some(count);
-        self
-    }
 }
+
+ends!(Minres);
 
 /// The QR factors of the Lanczos matrix, as far as the next step needs them.
 struct Rotations {
@@ -75,7 +61,7 @@ impl<T: Real> LinearSolver<T> for Minres {
     }
 
     fn tolerance(&self) -> f64 {
-        self.tolerance.unwrap_or(default_tolerance::<T>())
+        self.until.tolerance::<T>()
     }
 
     fn solves_indefinite(&self) -> bool {
@@ -101,13 +87,9 @@ impl<T: Real> LinearSolver<T> for Minres {
             vector.fill(T::zero());
         }
         let Some(scale) = scaled_residual(h, b, v, lanczos) else {
-            return Report {
-                outcome: Outcome::Converged,
-                iterations: 0,
-            };
+            return Report::OF_ZERO;
         };
-        let limit = self.max_iterations.unwrap_or(4 * n + 100);
-        let tolerance = LinearSolver::<T>::tolerance(self);
+        let (tolerance, limit) = self.until.of::<T>(n);
         // ‖Hr‖ falls to about the root of the precision before rounding lifts it again.
         let (flat, null) = (flat::<T>(n), 8.0 * T::EPSILON.sqrt());
         let mut q = Rotations {
@@ -196,9 +178,9 @@ impl<T: Real> LinearSolver<T> for Minres {
 pub(super) fn entry<T: Real>() -> LinearEntry<T> {
     let about = "implicit differentiation, linear system by minimal residuals: any Hessian";
     LinearEntry::new("aid-minres", about, &["tolerance"], |call| {
-        let minres = Minres::new();
-        let tolerance = call.settings.tolerance;
-        Ok(Arc::new(tolerance.map_or(minres, |t| minres.tolerance(t))))
+        Ok(Arc::new(Minres {
+            until: Until::to(call.settings.tolerance),
+        }))
     })
     .descent("descent along implicit hypergradients, by minimal residuals")
 }

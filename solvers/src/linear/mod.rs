@@ -22,6 +22,7 @@ mod ritz;
 mod small;
 mod stationary;
 pub(crate) mod system;
+mod until;
 
 pub use cg::Cg;
 pub(crate) use common::largest_magnitude;
@@ -38,6 +39,7 @@ pub use outcome::{Outcome, Report};
 pub use pcg::{Pcg, Preconditioner, Sketched};
 pub use recycled::Recycled;
 pub use system::Solved;
+use until::{Until, ends};
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use autodiff::kernels::{axpy, norm};
 
 use crate::inner::StepLength;
 
-use super::stationary::{Settings, Watch};
+use super::stationary::{Settings, Watch, ends};
 use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, lift, scaled_residual};
 
 /// The Neumann series `v = s Σ_{k≤K} (I − sH)ᵏ b`.
@@ -43,28 +43,9 @@ impl Neumann {
         self.settings.count = Some(order);
         self
     }
-
-    /// Stops at `‖Hv − b‖ ≤ tolerance ‖b‖`; not together with [`order`](Neumann::order).
-    #[must_use]
-    pub fn tolerance(mut self, tolerance: f64) -> Self {
-        self.settings.tolerance = Some(tolerance);
-        self
-    }
-
-    /// The order at which a series to a tolerance ends in any case.
-    #[must_use]
-    pub fn max_iterations(mut self, count: usize) -> Self {
-        self.settings.max_iterations = Some(count);
-        self
-    }
-
-    /// The step length s.
-    #[must_use]
-    pub fn step(mut self, length: StepLength) -> Self {
-        self.settings.length = length;
-        self
-    }
 }
+
+ends!(Neumann, order);
 
 impl<T: Real> LinearSolver<T> for Neumann {
     fn name(&self) -> &'static str {
@@ -96,10 +77,7 @@ impl<T: Real> LinearSolver<T> for Neumann {
         let s = self.settings.resolve(h, n, scratch);
         let [r, hr] = scratch.vectors(n);
         let Some(scale) = scaled_residual(h, b, v, r) else {
-            return Report {
-                outcome: Outcome::Converged,
-                iterations: 0,
-            };
+            return Report::OF_ZERO;
         };
         let mut watch = Watch::new::<T>(&self.settings, n);
         let mut iterations = 0;

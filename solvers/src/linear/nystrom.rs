@@ -122,10 +122,7 @@ impl<T: Real> LinearSolver<T> for Nystrom {
         let _bytes = Claim::new(LowRank::<T>::bytes(n, k), Category::Solver, scratch.meter());
         let [r] = scratch.vectors(n);
         let Some(scale) = scaled_residual(h, b, v, r) else {
-            return Report {
-                outcome: Outcome::Converged,
-                iterations: 0,
-            };
+            return Report::OF_ZERO;
         };
         let h = LowRank::new(h, n, k, self.sketch, self.seed);
         let (rho, tau) = match self.damping {

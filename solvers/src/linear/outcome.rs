@@ -66,6 +66,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of a right-hand side of zeros, whose solution is 0 without an iteration.
+    pub(crate) const OF_ZERO: Report = Report {
+        outcome: Outcome::Converged,
+        iterations: 0,
+    };
+
     /// Before anything was done.
     pub(crate) const BEGUN: Report = Report {
         outcome: Outcome::Exhausted,

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use autodiff::Real;
 use autodiff::bytes::{Category, Claim};
 
-use crate::default_tolerance;
 use crate::hypergradient::Room;
 
 use super::cg::{Preconditioned, iterate};
 use super::dense::BLOCK;
 use super::low_rank::{LowRank, Sketch};
-use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, scaled_residual};
+use super::{
+    LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, Until, ends, scaled_residual,
+};
 
 /// A symmetric positive definite stand-in for H⁻¹: a value of one slot of [`Pcg`].
 ///
@@ -116,8 +117,7 @@ pub trait Preconditioner<T: Real>: Debug + Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pcg<P> {
     preconditioner: P,
-    tolerance: Option<f64>,
-    max_iterations: Option<usize>,
+    until: Until,
 }
 
 impl<P> Pcg<P> {
@@ -125,25 +125,12 @@ impl<P> Pcg<P> {
     pub fn with(preconditioner: P) -> Self {
         Pcg {
             preconditioner,
-            tolerance: None,
-            max_iterations: None,
+            until: Until::default(),
         }
     }
-
-    /// Stops at `‖Hv − b‖ ≤ tolerance ‖b‖`.
-    #[must_use]
-    pub fn tolerance(mut self, tolerance: f64) -> Self {
-        self.tolerance = Some(tolerance);
-        self
-    }
-
-    /// Stops after this many iterations.
-    #[must_use]
-    pub fn max_iterations(mut self, count: usize) -> Self {
-        self.max_iterations = Some(count);
-        self
-    }
 }
+
+ends!(Pcg<P>);
 
 impl Pcg<Sketched> {
     /// With a [`Sketched`] preconditioner of this rank, or of `dim_y` if that is less.
@@ -158,7 +145,7 @@ impl<T: Real, P: Preconditioner<T>> LinearSolver<T> for Pcg<P> {
     }
 
     fn tolerance(&self) -> f64 {
-        self.tolerance.unwrap_or(default_tolerance::<T>())
+        self.until.tolerance::<T>()
     }
 
     fn complaint(&self) -> Option<String> {
@@ -200,13 +187,9 @@ impl<T: Real, P: Preconditioner<T>> LinearSolver<T> for Pcg<P> {
         let _bytes = Claim::new(bytes, Category::Solver, scratch.meter());
         let ([r, z, p, hp, best], rest) = scratch.split(n);
         let Some(scale) = scaled_residual(h, b, v, r) else {
-            return Report {
-                outcome: Outcome::Converged,
-                iterations: 0,
-            };
+            return Report::OF_ZERO;
         };
-        let limit = self.max_iterations.unwrap_or(4 * n + 100);
-        let until = (LinearSolver::<T>::tolerance(self), limit);
+        let until = self.until.of::<T>(n);
         let report = match self.preconditioner.prepare(h, n, rest) {
             Err(outcome) => Report {
                 outcome,

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use autodiff::Real;
 use autodiff::kernels::norm;
 
-use crate::default_tolerance;
 use crate::hypergradient::Room;
 
 use super::cg::{Preconditioned, iterate};
 use super::ritz::{Ritz, WINDOW};
-use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, scaled_residual};
+use super::{LinearEntry, LinearSolver, Operator, Report, Scratch, Until, ends, scaled_residual};
 
 /// Conjugate gradients, deflated by a space W that the last system left: recycled between the outer
 /// steps of a run, along which systems change slowly.
@@ -79,8 +78,7 @@ use super::{LinearEntry, LinearSolver, Operator, Outcome, Report, Scratch, scale
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recycled {
     rank: usize,
-    tolerance: Option<f64>,
-    max_iterations: Option<usize>,
+    until: Until,
 }
 
 impl Recycled {
@@ -89,23 +87,8 @@ impl Recycled {
     pub fn new(rank: usize) -> Self {
         Recycled {
             rank,
-            tolerance: None,
-            max_iterations: None,
+            until: Until::default(),
         }
-    }
-
-    /// Stops at `‖Hv − b‖ ≤ tolerance ‖b‖`.
-    #[must_use]
-    pub fn tolerance(mut self, tolerance: f64) -> Self {
-        self.tolerance = Some(tolerance);
-        self
-    }
-
-    /// Stops after this many iterations.
-    #[must_use]
-    pub fn max_iterations(mut self, count: usize) -> Self {
-        self.max_iterations = Some(count);
-        self
     }
 
     /// Vectors that are kept: fewer than four unknowns need none.
@@ -113,6 +96,8 @@ impl Recycled {
         if n < 4 { 0 } else { self.rank.min(n) }
     }
 }
+
+ends!(Recycled);
 
 /// What is kept beside the vectors: whether they paid.
 const NOTES: usize = 3;
@@ -154,7 +139,7 @@ impl<T: Real> LinearSolver<T> for Recycled {
     }
 
     fn tolerance(&self) -> f64 {
-        self.tolerance.unwrap_or(default_tolerance::<T>())
+        self.until.tolerance::<T>()
     }
 
     fn complaint(&self) -> Option<String> {
@@ -203,21 +188,17 @@ impl<T: Real> LinearSolver<T> for Recycled {
         scratch: &mut Scratch<'_, T>,
     ) -> Report {
         let n = b.len();
-        let tolerance = LinearSolver::<T>::tolerance(self);
+        let until = self.until.of::<T>(n);
         let ([r, z, p, hp, best], rest) = scratch.split(n);
         let Some(scale) = scaled_residual(h, b, v, r) else {
-            return Report {
-                outcome: Outcome::Converged,
-                iterations: 0,
-            };
+            return Report::OF_ZERO;
         };
-        let until = (tolerance, self.max_iterations.unwrap_or(4 * n + 100));
         let vectors = if kept.is_empty() { 0 } else { self.vectors(n) };
         let (kept, notes) = kept.split_at_mut(n * vectors);
         let mut notes = Notes(notes);
         let mut ritz = Ritz::new(n, vectors, rest);
         let mut flaw = None;
-        if notes.are_good() && norm(r).f64() > tolerance {
+        if notes.are_good() && norm(r).f64() > until.0 {
             flaw = ritz.recall(h, kept);
         }
         let (mut space, mut window) = ritz.split();
@@ -255,9 +236,10 @@ const RANK: usize = 8;
 pub(super) fn entry<T: Real>() -> LinearEntry<T> {
     let about = "aid-cg, deflated by 8 vectors that the last system left; aid-recycled-cg:RANK";
     LinearEntry::new("aid-recycled-cg[:RANK]", about, &["tolerance"], |call| {
-        let cg = Recycled::new(call.count()?.unwrap_or(RANK));
-        let tolerance = call.settings.tolerance;
-        Ok(Arc::new(tolerance.map_or(cg, |t| cg.tolerance(t))))
+        Ok(Arc::new(Recycled {
+            rank: call.count()?.unwrap_or(RANK),
+            until: Until::to(call.settings.tolerance),
+        }))
     })
     .descent("aid-cg, deflated by what the last steps left; aid-recycled-cg:RANK vectors")
 }

@@ -21,6 +21,37 @@ pub(super) struct Settings {
     pub(super) length: StepLength,
 }
 
+/// What an iteration with `settings` is told beside its count, whose setter is named.
+macro_rules! ends {
+    ($solver:ident, $count:ident) => {
+        impl $solver {
+            /// Stops at `‖Hv − b‖ ≤ tolerance ‖b‖`; not together with
+            #[doc = concat!("[`", stringify!($count), "`](", stringify!($solver), "::", stringify!($count), ").")]
+            #[must_use]
+            pub fn tolerance(mut self, tolerance: f64) -> Self {
+                self.settings.tolerance = Some(tolerance);
+                self
+            }
+
+            /// The iterations after which one to a tolerance ends in any case.
+            #[must_use]
+            pub fn max_iterations(mut self, count: usize) -> Self {
+                self.settings.max_iterations = Some(count);
+                self
+            }
+
+            /// The step length s.
+            #[must_use]
+            pub fn step(mut self, length: StepLength) -> Self {
+                self.settings.length = length;
+                self
+            }
+        }
+    };
+}
+
+pub(super) use ends;
+
 impl Settings {
     /// The settings that a name stands for. A count and a tolerance exclude each other: a count that
     /// was given is what is meant.
