@@ -52,7 +52,7 @@ fn a_sweep_counts_the_runs_whose_x_is_worth_less() {
         method = "aid-cg"
         optimiser = "gd"
         [grid]
-        rate = [0.01, 30.0]
+        rate = [0.01, 1.0]
     "#;
     folder.write("sweep.toml", file);
     let run = folder.run("sweep sweep.toml --out all --json").code(0);
@@ -74,7 +74,7 @@ fn a_sweep_counts_the_runs_whose_x_is_worth_less() {
     }
     let warned: Vec<&str> = run.err.lines().filter(|l| l.contains("worth")).collect();
     assert_eq!(warned.len(), 2, "{run:?}");
-    assert!(warned[0].starts_with("rate=30.0, seed 0: warning: x is worth less"));
+    assert!(warned[0].starts_with("rate=1.0, seed 0: warning: x is worth less"));
     let page = std::fs::read_to_string(folder.path("all/report.html")).expect("a page");
     assert!(page.contains("F(x, y*(x))") && page.contains("x is worth less"));
 }
