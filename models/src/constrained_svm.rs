@@ -9,9 +9,11 @@ use crate::data::{self, DataError, Labels, Samples, Splits};
 use crate::task::{Metric, Task};
 
 /// Entries of y at most: the matrices of the Karush–Kuhn–Tucker equations are dense.
-const MOST: usize = 800;
+const MOST: usize = 600;
 /// Where the sample that is farthest from the start's machine is, as a part of its margin.
 const SHORT: f64 = 0.9;
+/// The least budget, and the largest unless the start is close to that: 1 is what w = 0 keeps.
+const BUDGETS: [f64; 2] = [-10.0, -0.01];
 /// Training samples of the embedded digits: y has an entry for each.
 const TRAINED: usize = 100;
 
@@ -22,7 +24,7 @@ const TRAINED: usize = 100;
 /// `t_i (a_iᵀw + b) ≥ 1 − ξ_i`, `ξ_i ≥ 0`, `Σ_{t_i = −1} ξ_i/n₋ ≤ e^{x₀}` and `Σ_{t_i = +1} ξ_i/n₊ ≤ e^{x₁}`,
 ///
 /// upper = mean log-loss of aᵀw + b on the validation samples. The multipliers λ of the two budgets, which
-/// come last, are the prices of slack: (w, b) is the solution of the soft-margin machine
+/// come last, are the prices of slack: (w, b) is a solution of the soft-margin machine
 /// `½‖w‖² + Σ_i C_i max(0, 1 − t_i (a_iᵀw + b))` with the cost `C_i = λ/n_±` of its class. The metric is the
 /// accuracy in percent on the test samples, if there are any.
 ///
@@ -35,11 +37,12 @@ const TRAINED: usize = 100;
 /// status says so. Budgets that no machine keeps are [`Infeasible`](solvers::Status::Infeasible).
 ///
 /// Both entries of x start at the logarithm of a budget that a machine along the difference of the class
-/// means keeps, whatever the data.
+/// means keeps, whatever the data, and are in [−10, −0.01], where both budgets press; or up to half of the
+/// start, if that is more.
 ///
 /// # Errors
 /// If a label is no whole number, or there are more than two; [`DataError::Empty`] if the training samples
-/// are of one class; [`DataError::TooLarge`] if y has more than 800 entries.
+/// are of one class; [`DataError::TooLarge`] if y has more than 600 entries.
 ///
 /// # Panics
 /// If there are no training or validation samples, or no features.
@@ -71,7 +74,8 @@ pub fn constrained_svm<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
             what: ["sample of the class -1", "sample of the class +1"][none],
         });
     }
-    let start = T::of(kept(&splits.train).ln());
+    let start = kept(&splits.train).ln();
+    let [least, most] = BUDGETS;
     let (train, valid) = (signed(&splits.train), signed(&splits.valid));
     let over_m = T::of(1.0 / valid.nrows() as f64);
     let (train, valid) = (train.map(T::of), valid.map(T::of));
@@ -90,7 +94,7 @@ pub fn constrained_svm<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
         })
         .at_most_zero(move |_: Var<'_, T>, y: Var<'_, T>| -y.slice(d + 1, n))
         .at_most_zero(move |x: Var<'_, T>, y: Var<'_, T>| &means * y.slice(d + 1, n) - x.exp());
-    let x = DVector::from_element(2, start);
+    let x = DVector::from_element(2, T::of(start));
     let task = Task::plain("constrained-svm", upper, lower, x, entries);
     let metrics = splits.test.map(|test| {
         let test = signed(&test);
@@ -102,6 +106,7 @@ pub fn constrained_svm<T: Real>(splits: Splits) -> Result<Task<T>, DataError> {
     });
     Ok(Task {
         metrics: metrics.into_iter().collect(),
+        bounds: Some((least, most.max(0.5 * start))),
         ..task.with_constraints(constraints)
     })
 }

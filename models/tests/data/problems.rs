@@ -76,8 +76,8 @@ fn two_classes_of_at_most_so_many_samples_are_under_budgets() {
     );
     assert!(fits.read.is_some() && fits.measure(&fits.x, fits.bilevel.start()).len() == 1);
     assert_eq!(
-        made(&[800, 800]).unwrap_err(),
-        "800 training samples of 3 features, 804 unknowns with the bias, expected at most 800"
+        made(&[600, 600]).unwrap_err(),
+        "600 training samples of 3 features, 604 unknowns with the bias, expected at most 600"
     );
     // The file has both classes, and its training part one.
     let archive = |train: f64| models::data::Samples {

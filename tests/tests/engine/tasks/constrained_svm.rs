@@ -196,6 +196,10 @@ fn the_start_is_within_reach_of_any_two_classes() {
         })
         .expect("classes");
         assert!(task.x[0] < 0.0 && task.x[0] == task.x[1], "{}", task.x);
+        let (least, most) = task
+            .bounds
+            .expect("two budgets of 2 in sum ask for nothing");
+        assert!(least < task.x[0] && task.x[0] < most && most < 0.0);
         let estimate = at(&task, &task.x);
         assert!(estimate.status.is_success(), "{estimate}");
         assert!(estimate.hypergradient.norm() > 0.0, "{estimate}");
