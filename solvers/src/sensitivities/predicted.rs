@@ -11,9 +11,9 @@ impl<T: Real> Layer<T> {
     /// The most bytes that the workspace of [`pull_back`](Layer::pull_back) with `count` cotangents holds,
     /// without running anything, and with the matrix that comes back.
     ///
-    /// The peak of [`Sensitivities::estimate`] is exactly this, in a workspace that was fresh or used by this
-    /// strategy alone for as many. Of an implicit strategy from outside of this crate that holds if it
-    /// allocates nothing beside its scratch but what its [solver](Strategy::implicit) says.
+    /// The peak of the [estimate](crate::Sensitivities::estimate) is exactly this, in a workspace that was
+    /// fresh or used by this strategy alone for as many. Of an implicit strategy from outside of this crate
+    /// that holds if it allocates nothing beside its scratch but what its [solver](Strategy::implicit) says.
     ///
     /// # Panics
     /// If the strategy's settings are not valid.
