@@ -288,6 +288,31 @@ impl<T: Real> Point<T> {
         self.sweep().second(width, directions, wanted);
     }
 
+    /// Makes the buffers of [`second_block`](Point::second_block) sweeps of this width now, so that what is
+    /// held does not depend on when the first of them comes.
+    ///
+    /// # Panics
+    /// If the width is 0.
+    ///
+    /// # Example
+    /// ```
+    /// use autodiff::{Inputs, Meter, Point, Program, Shape};
+    ///
+    /// let f = Program::<f64>::record(&[Shape::vector(3)], |v| v[0].exp().sum());
+    /// let (meter, ones) = (Meter::new(), [1.0; 6]);
+    /// let mut point = Point::new(f, &meter);
+    /// point.linearise(&[&[0.0; 3]]);
+    /// point.make_second_block(2);
+    /// let held = meter.read().live();
+    /// point.second_block(2, &[Some(&ones)], Inputs::ALL);
+    /// assert_eq!((meter.read().live(), point.product(0)), (held, &ones[..]));
+    /// ```
+    #[track_caller]
+    pub fn make_second_block(&mut self, width: usize) {
+        assert!(width > 0, "a block of 0 directions: expected at least 1");
+        self.work.make_second(&self.program, width);
+    }
+
     /// The derivative of the gradient by input `k`, after [`second`](Point::second): one column for
     /// each direction of a block, one after the other.
     ///

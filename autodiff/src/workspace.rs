@@ -399,6 +399,15 @@ impl<T: Real> Workspace<T> {
         inner.all(|(work, of)| work.make_room(of, &mut *lengths))
     }
 
+    /// Makes the buffers of second sweeps along `width` directions.
+    pub(crate) fn make_second(&mut self, program: &Program<T>, width: usize) {
+        self.make_tangents(program, width);
+        self.adjoint_tangents.make(program.back_len(width));
+        let inner = program.nodes.iter().flat_map(|n| n.op.inner());
+        let inner = self.nested.iter_mut().zip(inner);
+        inner.for_each(|(work, of)| work.make_second(of, width));
+    }
+
     pub(crate) fn make_scratch(&mut self) {
         if self.scratch.len() < self.scratch_len {
             self.scratch.resize(self.scratch_len);

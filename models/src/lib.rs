@@ -23,6 +23,7 @@ pub mod closed_form;
 #[cfg(not(test))]
 mod compiled;
 mod constrained;
+mod constrained_svm;
 mod curvatures;
 pub mod data;
 mod data_selection;
@@ -62,6 +63,7 @@ use closed_form::{BDA_COUNTEREXAMPLE, BDA_DISCRIMINATING, PENALTY_BIAS, QUADRATI
 use stability::{ORTHOGONAL_MAP, RIDGE_PRIOR};
 
 pub use constrained::{CONSTRAINED, constrained};
+pub use constrained_svm::{CONSTRAINED_SVM, constrained_svm};
 pub use data_selection::{MOST_SELECTING, data_selection};
 pub use dataset::Dataset;
 pub use deep_equilibrium::{DEEP_EQUILIBRIUM, deep_equilibrium};
@@ -132,6 +134,7 @@ pub static PROBLEMS: &[&Entry] = &[
     &GROUP_LASSO,
     &SPARSE_LOGISTIC,
     &SVM,
+    &CONSTRAINED_SVM,
     &TV_DENOISING,
     &TV_DEBLURRING,
     &FOE_DENOISING,

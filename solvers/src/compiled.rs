@@ -29,6 +29,8 @@ fn all<T: Real>() {
         Layer::<T>::batch as *const (),
         Layer::<T>::pull_back as *const (),
         Layer::<T>::jacobian as *const (),
+        Layer::<T>::predicted_pull_back_bytes as *const (),
+        Layer::<T>::predicted_jacobian_bytes as *const (),
         Bilevel::<T>::with_part as *const (),
         Bilevel::<T>::with_constraints as *const (),
         Bilevel::<T>::workspace as *const (),

@@ -1,9 +1,11 @@
 //! How the solution of a lower level moves: many cotangents pulled back at once, and dy*/dx.
 
+mod predicted;
+
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
-use autodiff::bytes::{Buffer, Category, Interrupted};
+use autodiff::bytes::{Buffer, Category, Claim, Interrupted};
 use autodiff::{Inputs, Real};
 use nalgebra::{DMatrix, DVector};
 
@@ -45,6 +47,35 @@ enum Sides<'a, T: Real> {
     Cotangents(&'a DMatrix<T>),
     /// `−∇²_yx g` along each entry of x; the solutions are the derivatives.
     Entries,
+    /// The unit vectors of y, of which the rows of the derivative come back.
+    Units,
+}
+
+impl<T: Real> Sides<'_, T> {
+    /// The rows and columns of what comes of them, and how many systems there are.
+    fn shape(&self, dim_x: usize, dim_y: usize) -> ([usize; 2], usize) {
+        match self {
+            Sides::Cotangents(of) => ([dim_x, of.ncols()], of.ncols()),
+            Sides::Entries => ([dim_y, dim_x], dim_x),
+            Sides::Units => ([dim_y, dim_x], dim_y),
+        }
+    }
+
+    /// Overwrites the `j`-th column of the matrix, or its row.
+    fn put(&self, matrix: &mut DMatrix<T>, j: usize, values: impl Iterator<Item = T>) {
+        match self {
+            Sides::Units => (matrix.row_mut(j).iter_mut().zip(values)).for_each(|(m, v)| *m = v),
+            _ => (matrix.column_mut(j).iter_mut().zip(values)).for_each(|(m, v)| *m = v),
+        }
+    }
+
+    /// Whether the `j`-th column, or row, is finite.
+    fn is_finite(&self, matrix: &DMatrix<T>, j: usize) -> bool {
+        match self {
+            Sides::Units => matrix.row(j).iter().all(|v| v.is_finite()),
+            _ => matrix.column(j).iter().all(|v| v.is_finite()),
+        }
+    }
 }
 
 impl<T: Real> Layer<T> {
@@ -130,11 +161,7 @@ impl<T: Real> Layer<T> {
         if dim_x <= dim_y && self.in_blocks(strategy).is_some() {
             return self.sensitivities(strategy, row, Sides::Entries, work);
         }
-        let units = DMatrix::identity(dim_y, dim_y);
-        let mut found = self.sensitivities(strategy, row, Sides::Cotangents(&units), work)?;
-        found.matrix = found.matrix.transpose();
-        found.by_rows = true;
-        Ok(found)
+        self.sensitivities(strategy, row, Sides::Units, work)
     }
 
     /// The solver of several systems at once, where there is one.
@@ -154,6 +181,7 @@ impl<T: Real> Layer<T> {
     ) -> Result<Sensitivities<T>, ConfigError> {
         let (started, before) = (Instant::now(), work.oracles());
         let (dim_x, dim_y) = (self.problem.dim_x(), self.problem.dim_y());
+        let ([rows, columns], count) = sides.shape(dim_x, dim_y);
         let mut forward = Row::new(row.x.clone());
         forward.start.clone_from(&row.start);
         let linear = self.in_blocks(strategy);
@@ -162,18 +190,22 @@ impl<T: Real> Layer<T> {
             let mut any = DVector::zeros(dim_y);
             along_all(any.as_mut_slice());
             forward = forward.cotangent(any);
+            // Before the call, so that what it holds is the same in every one.
+            let width = count.min(BLOCK);
+            if width > 0 {
+                work.lower.make_second_block(width);
+            }
         }
         let mut estimate = self.call(strategy, &mut forward, work)?;
         estimate.hypergradient.fill(T::zero());
         estimate.upper = 0.0;
-        let (rows, count) = match sides {
-            Sides::Cotangents(of) => (dim_x, of.ncols()),
-            Sides::Entries => (dim_y, dim_x),
-        };
-        let mut matrix = DMatrix::from_element(rows, count, T::of(f64::NAN));
+        // Of the caller once it is made, and counted until then.
+        let bytes = rows * columns * size_of::<T>();
+        let _made = Claim::new(bytes, Category::Solver, &work.meter);
+        let mut matrix = DMatrix::from_element(rows, columns, T::of(f64::NAN));
         let mut systems = Vec::new();
         match (linear, sides) {
-            _ if estimate.status == Status::Interrupted => {}
+            _ if count == 0 || estimate.status == Status::Interrupted => {}
             (Some(linear), _) => {
                 let at = [row.x.as_slice(), estimate.y.as_slice()];
                 let whole = || self.solve_all(linear, at, sides, work, (&mut matrix, &mut systems));
@@ -183,13 +215,17 @@ impl<T: Real> Layer<T> {
                     resume_unwind(payload);
                 }
             }
-            (None, Sides::Cotangents(cotangents)) => {
-                for (cotangent, mut column) in
-                    cotangents.column_iter().zip(matrix.column_iter_mut())
-                {
-                    let mut forward = forward.clone().cotangent(cotangent.into_owned());
+            (None, _) => {
+                for j in 0..count {
+                    forward = forward.cotangent(match sides {
+                        Sides::Cotangents(of) => of.column(j).into_owned(),
+                        Sides::Units => {
+                            DVector::from_fn(dim_y, |i, _| T::of(f64::from(u8::from(i == j))))
+                        }
+                        Sides::Entries => unreachable!("columns are solved for in blocks"),
+                    });
                     let one = self.call(strategy, &mut forward, work)?;
-                    column.copy_from(&one.hypergradient);
+                    sides.put(&mut matrix, j, one.hypergradient.iter().copied());
                     systems.push(Solved {
                         status: one.status,
                         residual: one.linear_residual.or(one.left).unwrap_or(f64::NAN),
@@ -197,22 +233,21 @@ impl<T: Real> Layer<T> {
                     });
                 }
             }
-            (None, Sides::Entries) => unreachable!("columns are solved for in blocks"),
         }
         systems.resize_with(count, || Solved {
             status: Status::Interrupted,
             residual: f64::NAN,
             iterations: 0,
         });
-        for (system, mut column) in systems.iter_mut().zip(matrix.column_iter_mut()) {
-            if !column.iter().all(|v| v.is_finite()) && system.status.is_success() {
+        for (j, system) in systems.iter_mut().enumerate() {
+            if !sides.is_finite(&matrix, j) && system.status.is_success() {
                 system.status = Status::in_a_product();
             }
             if matches!(
                 system.status,
                 Status::NonFinite { .. } | Status::Interrupted
             ) {
-                column.fill(T::of(f64::NAN));
+                sides.put(&mut matrix, j, std::iter::repeat(T::of(f64::NAN)));
             }
             if system.status.is_success() {
                 system.status = estimate.status.clone();
@@ -225,11 +260,11 @@ impl<T: Real> Layer<T> {
             estimate,
             matrix,
             systems,
-            by_rows: false,
+            by_rows: matches!(sides, Sides::Units),
         })
     }
 
-    /// Overwrites the columns of `matrix`, block by block, and says how each system was solved.
+    /// Overwrites `matrix`, block by block, and says how each system was solved.
     fn solve_all(
         &self,
         linear: &dyn LinearSolver<T>,
@@ -238,10 +273,11 @@ impl<T: Real> Layer<T> {
         work: &mut Workspace<T>,
         (matrix, systems): (&mut DMatrix<T>, &mut Vec<Solved>),
     ) {
-        let (m, n, count) = (at[0].len(), at[1].len(), matrix.ncols());
+        let (m, n) = (at[0].len(), at[1].len());
+        let (_, count) = sides.shape(m, n);
         let width = count.min(BLOCK);
         let meter = work.meter.clone();
-        let entries = width * (2 * n + m) + linear.block_scratch(n, width);
+        let entries = Self::block_entries(linear, [m, n], width);
         let mut room = Buffer::zeros(entries, Category::Solver, &meter);
         let ([b, v], scratch) = Scratch::new(&mut room, &meter).take(n * width);
         let ([units], mut scratch) = scratch.take(m * width);
@@ -254,6 +290,10 @@ impl<T: Real> Layer<T> {
                 Sides::Cotangents(of) => {
                     b.copy_from_slice(&of.as_slice()[n * first..n * (first + width)]);
                 }
+                Sides::Units => {
+                    b.fill(T::zero());
+                    (0..width).for_each(|j| b[j * n + first + j] = T::one());
+                }
                 Sides::Entries => {
                     let units = &mut units[..m * width];
                     units.fill(T::zero());
@@ -265,13 +305,12 @@ impl<T: Real> Layer<T> {
                 }
             }
             let solved = system::solve_block(linear, &mut work.lower, b, v, width, &mut scratch);
-            let mut out = matrix.columns_mut(first, width);
-            match sides {
-                Sides::Cotangents(_) => {
-                    let of = work.lower.product(0);
-                    out.iter_mut().zip(of).for_each(|(out, of)| *out = -*of);
-                }
-                Sides::Entries => out.iter_mut().zip(&*v).for_each(|(out, v)| *out = *v),
+            let (of, len, sign) = match sides {
+                Sides::Entries => (&*v, n, T::one()),
+                _ => (work.lower.product(0), m, -T::one()),
+            };
+            for (j, of) in of.chunks_exact(len).enumerate() {
+                sides.put(matrix, first + j, of.iter().map(|of| sign * *of));
             }
             systems.extend(solved);
         }

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nalgebra::DVector;
+use nalgebra::{DMatrix, DVector};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use solvers::catalogue::strategy;
-use solvers::{Bilevel, Estimate, Layer as Rows, Row, Workspace};
+use solvers::{Bilevel, ConfigError, Estimate, Layer as Rows, Row, Sensitivities, Workspace};
 use study::compare::AnyStrategy;
 
 use crate::arrays::{Of, Scalar, array, each, numbers};
@@ -40,6 +40,16 @@ type Called<'py> = (
     Bound<'py, PyAny>,
     Bound<'py, PyAny>,
     Bound<'py, PyList>,
+);
+
+/// The solution, the matrix column by column, what is said of each system and whether these are of the
+/// rows, and what is said of the solution.
+type Derivatives<'py> = (
+    Bound<'py, PyAny>,
+    Bound<'py, PyAny>,
+    Bound<'py, PyList>,
+    bool,
+    Bound<'py, PyDict>,
 );
 
 #[pymethods]
@@ -83,6 +93,54 @@ impl Layer {
                 called(py, kept, chosen, rows, self.calls)
             })
         })
+    }
+
+    /// Solves the level at one x, from this start, and differentiates the solution by x; with cotangents,
+    /// one vector after the other, each is pulled back instead.
+    #[pyo3(signature = (strategy, given, x, start=None, cotangents=None))]
+    fn sensitivities<'py>(
+        &self,
+        py: Python<'py>,
+        strategy: &str,
+        given: Given,
+        x: &Bound<'py, PyAny>,
+        start: Option<Bound<'py, PyAny>>,
+        cotangents: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Derivatives<'py>> {
+        guarded(|| {
+            each!(&self.of, kept => {
+                let dim_y = kept.layer.problem().dim_y();
+                let mut row = rows(kept, x, [start.as_ref(), None, None])?;
+                let row = row.swap_remove(0);
+                let cotangents = cotangents.as_ref().map(numbers).transpose()?;
+                let cotangents =
+                    cotangents.map(|all| DMatrix::from_vec(dim_y, all.len() / dim_y, all));
+                let chosen: AnyStrategy<_> =
+                    self::strategy(strategy, &settings(&given)?).map_err(config)?;
+                fits(strategy, &*chosen, kept.layer.problem())?;
+                derivatives(py, kept, chosen, (row, cotangents), self.calls)
+            })
+        })
+    }
+}
+
+impl<T: Scalar> Kept<T> {
+    /// With so many workspaces, which wait for the next call afterwards.
+    fn with<R>(
+        &self,
+        wanted: usize,
+        call: impl FnOnce(&mut [Workspace<T>]) -> Result<R, ConfigError>,
+    ) -> PyResult<R> {
+        let free = || self.works.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut works: Vec<Workspace<T>> = {
+            let mut free = free();
+            let from = free.len().saturating_sub(wanted);
+            free.split_off(from)
+        };
+        works.resize_with(wanted, || self.layer.workspace());
+        let called = call(&mut works);
+        free().extend(works);
+        called.map_err(Raised::raised)
     }
 }
 
@@ -147,16 +205,9 @@ fn called<'py, T: Scalar>(
             rayon::current_num_threads()
         };
         let wanted = threads.min(rows.len()).max(1);
-        let free = || kept.works.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut works: Vec<Workspace<T>> = {
-            let mut free = free();
-            let from = free.len().saturating_sub(wanted);
-            free.split_off(from)
-        };
-        works.resize_with(wanted, || kept.layer.workspace());
-        let batch = kept.layer.batch(&*strategy, &mut rows, &mut works);
-        free().extend(works);
-        Ok((batch.map_err(Raised::raised)?, rows))
+        let work = |works: &mut [Workspace<T>]| kept.layer.batch(&*strategy, &mut rows, works);
+        let batch = kept.with(wanted, work)?;
+        Ok((batch, rows))
     };
     let (batch, rows) = computed(py, calls, job)?;
     let all = |of: &dyn Fn(usize) -> Option<Vec<T>>| {
@@ -168,6 +219,37 @@ fn called<'py, T: Scalar>(
     let linear = all(&|r| rows[r].solution().map(|v| v.as_slice().to_vec()));
     let said: Vec<_> = batch.iter().map(|e| said(py, e)).collect::<PyResult<_>>()?;
     Ok((y, by_x, linear, PyList::new(py, said)?))
+}
+
+fn derivatives<'py, T: Scalar>(
+    py: Python<'py>,
+    kept: &Arc<Kept<T>>,
+    strategy: AnyStrategy<T>,
+    (row, cotangents): (Row<T>, Option<DMatrix<T>>),
+    calls: bool,
+) -> PyResult<Derivatives<'py>> {
+    let kept = kept.clone();
+    let job = move || {
+        kept.with(1, |works| match &cotangents {
+            Some(of) => kept.layer.pull_back(&*strategy, &row, of, &mut works[0]),
+            None => kept.layer.jacobian(&*strategy, &row, &mut works[0]),
+        })
+    };
+    let found: Sensitivities<T> = computed(py, calls, job)?;
+    let systems = found.systems.iter().map(|system| {
+        let said = PyDict::new(py);
+        said.set_item("status", system.status.code())?;
+        said.set_item("message", system.status.to_string())?;
+        said.set_item("success", system.status.is_success())?;
+        said.set_item("residual", system.residual)?;
+        said.set_item("iterations", system.iterations)?;
+        Ok(said)
+    });
+    let systems = PyList::new(py, systems.collect::<PyResult<Vec<_>>>()?)?;
+    let y = array(py, found.estimate.y.as_slice());
+    let matrix = array(py, found.matrix.as_slice());
+    let said = said(py, &found.estimate)?;
+    Ok((y, matrix, systems, found.by_rows, said))
 }
 
 /// What an estimate says beside its vectors.

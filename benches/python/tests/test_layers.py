@@ -68,6 +68,54 @@ def test_a_batch_has_the_bits_of_a_loop(strategy):
         assert alone.status == together.status[s]
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("strategy", ["aid-cg", "aid-direct", "exact", "itd"])
+def test_the_jacobian_is_the_closed_form(strategy, dtype):
+    settings = {"depth": 400} if strategy == "itd" else {}
+    x = X[0].astype(dtype)
+    found = lower(dtype).jacobian(x, strategy, **settings)
+    assert found.ok and found.status in ("converged", "unrolled"), found.message
+    assert found.matrix.shape == (M, D) and found.matrix.dtype == dtype
+    tolerance = 1e-7 if dtype == "float64" else 1e-3
+    np.testing.assert_allclose(found.matrix, jacobian(x, found.y), atol=tolerance)
+    implicit = strategy.startswith("aid")
+    assert found.by_rows is not implicit and len(found.systems) == (D if implicit else M)
+
+
+def test_cotangents_are_pulled_back_through_one_solution():
+    u, level = rng.standard_normal((21, M)), lower()
+    found = level.pull_back(X[0], u)
+    assert found.ok and found.matrix.shape == (21, D) and len(found.systems) == 21
+    np.testing.assert_allclose(found.matrix, u @ jacobian(X[0], found.y), atol=1e-8)
+    assert all(s["residual"] < 1e-8 and s["iterations"] >= 0 for s in found.systems)
+    # From the solution nothing is left to solve for but the systems.
+    again = level.pull_back(X[0], u, start=found.y)
+    assert again.record["lower_iterations"] == 0
+    np.testing.assert_allclose(again.matrix, found.matrix, atol=1e-9)
+    assert level.pull_back(X[0], u[:0]).matrix.shape == (0, D)
+
+
+def test_sensitivities_that_fail_say_so():
+    found = flat().jacobian(np.array([0.0, 0.5]))
+    assert not found.ok and found.status == "singular-hessian" and "singular" in found.message
+    u = np.ones((3, M))
+    u[1, 2] = np.nan
+    back = lower().pull_back(X[0], u)
+    assert [s["status"] for s in back.systems] == ["converged", "non-finite", "converged"]
+    assert not back.ok and back.status == "non-finite" and np.isnan(back.matrix[1]).all()
+    assert repr(back) == "Sensitivities(3 x 3: non-finite)"
+    with pytest.raises(ValueError, match=r"x has shape \(1, 3\): expected \(3,\)"):
+        lower().jacobian(X[:1])
+    with pytest.raises(ValueError, match=r"start has shape \(3,\): expected \(4,\)"):
+        lower().jacobian(X[0], start=X[0])
+    with pytest.raises(ValueError, match=r"cotangents has shape \(4,\): expected \(rows, 4\)"):
+        lower().pull_back(X[0], u[0])
+    with pytest.raises(TypeError, match="float32: expected float64"):
+        lower().jacobian(X[0].astype(np.float32))
+    with pytest.raises(bl.ConfigError, match="follows F"):
+        lower().jacobian(X[0], "bda")
+
+
 def test_functions_are_a_lower_level_too():
     def value_and_grad(x, y):
         r = A @ y - C @ x
@@ -80,6 +128,8 @@ def test_functions_are_a_lower_level_too():
     u = rng.standard_normal((7, M))
     called = bl.Lower(bl.Functions(value_and_grad, hvp), x=D, y=M).call(X, cotangents=u)
     np.testing.assert_allclose(called.by_x, lower().call(X, cotangents=u).by_x, rtol=1e-7)
+    found = bl.Lower(bl.Functions(value_and_grad, hvp), x=D, y=M).jacobian(X[0])
+    np.testing.assert_allclose(found.matrix, jacobian(X[0], found.y), atol=1e-8)
 
 
 def test_what_does_not_fit_is_one_exception():

@@ -67,6 +67,38 @@ fn every_kind_of_data_is_taken_and_every_other_refused() {
 }
 
 #[test]
+fn two_classes_of_at_most_so_many_samples_are_under_budgets() {
+    let made = |samples: &[usize]| task("constrained-svm", &classes(samples));
+    let fits = made(&[500, 500]).unwrap();
+    assert_eq!(
+        (fits.bilevel.dim_x(), fits.bilevel.dim_y()),
+        (2, 3 + 1 + 500)
+    );
+    assert!(fits.read.is_some() && fits.measure(&fits.x, fits.bilevel.start()).len() == 1);
+    assert_eq!(
+        made(&[600, 600]).unwrap_err(),
+        "600 training samples of 3 features, 604 unknowns with the bias, expected at most 600"
+    );
+    // The file has both classes, and its training part one.
+    let archive = |train: f64| models::data::Samples {
+        features: nalgebra::DMatrix::identity(2, 2).into(),
+        labels: vec![train, 1.0],
+    };
+    let splits = models::data::Splits {
+        train: archive(1.0),
+        valid: archive(-1.0),
+        test: None,
+        source: "user.npz".into(),
+    };
+    assert_eq!(
+        models::constrained_svm::<f64>(splits)
+            .unwrap_err()
+            .to_string(),
+        "user.npz: the training part has no sample of the class -1, expected at least one"
+    );
+}
+
+#[test]
 fn few_shot_tasks_are_of_the_classes_that_have_enough_samples() {
     let notes = |samples: &[usize]| {
         let text = task("few-shot", &classes(samples))?

@@ -132,7 +132,7 @@ struct Parts<'a, T> {
 impl<T: Real> Parts<'_, T> {
     /// What the linear solver allocates beside its scratch.
     fn beside(&self, n: usize) -> usize {
-        self.linear.bytes(n) - self.linear.scratch(n) * size_of::<T>()
+        system::beside(self.linear, n)
     }
 
     /// Whether Newton's method may hold a factor of the Hessian: where the linear solver will take as

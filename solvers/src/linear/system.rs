@@ -36,6 +36,11 @@ pub(crate) fn scratch<T: Real>(solver: &dyn LinearSolver<T>, n: usize, probe: bo
     solver.scratch(n).max(probed)
 }
 
+/// Bytes that a solver allocates beside its scratch, while it solves.
+pub(crate) fn beside<T: Real>(solver: &dyn LinearSolver<T>, n: usize) -> usize {
+    solver.bytes(n) - solver.scratch(n) * size_of::<T>()
+}
+
 /// Solves `H v = b` at the point's linearisation, from the `v` given, and leaves `H v` and the cross
 /// product with v in the point. `kept` is what the last system left, or nothing; `probe` looks for a flat
 /// direction that b hides.

@@ -5,8 +5,11 @@ use nalgebra::{DMatrix, DVector, dmatrix, dvector};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use solvers::linear::{Minres, Recycled};
-use solvers::{Aid, Bilevel, Exact, Itd, Layer, Part, Row, Strategy};
+use solvers::linear::{Gmres, Minres, Neumann, Nystrom, Pcg, Recycled};
+use solvers::{
+    Aid, AidStep, Bilevel, Exact, InnerStep, Itd, Layer, LowerSolve, Part, Row, StepLength,
+    Strategy,
+};
 
 fn random(rows: usize, columns: usize, seed: u64) -> DMatrix<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -226,4 +229,97 @@ fn cotangents_of_another_length_are_refused() {
         &DMatrix::zeros(3, 1),
         &mut layer.workspace(),
     ));
+}
+
+/// Bytes are those on the meter, twice in one workspace, in blocks and one by one.
+fn assert_bytes<T: autodiff::Real>(strategies: &[&dyn Strategy<T>]) {
+    for (dim_x, dim_y) in [(1, 1), (3, 7), (30, 20), (18, 21), (50, 40)] {
+        let half = T::of(0.5);
+        let lower = objective(move |x: Var<'_, T>, y: Var<'_, T>| {
+            (y - x.sum()).norm_squared() * half + y.exp().sum()
+        });
+        let layer = Layer::new(lower, dim_x, dim_y).expect("a valid problem");
+        let row = Row::new(DVector::from_element(dim_x, T::of(0.1)));
+        for strategy in strategies {
+            let mut work = layer.workspace();
+            let predicted = layer.predicted_jacobian_bytes(*strategy);
+            for call in 0..2 {
+                let found = layer.jacobian(*strategy, &row, &mut work).expect("valid");
+                let peak = found.estimate.bytes.peak;
+                assert_eq!(
+                    peak, predicted,
+                    "{strategy:?}, {dim_x}, {dim_y}, call {call}"
+                );
+            }
+            for count in [0, 1, 5, 37] {
+                let cotangents = DMatrix::from_fn(dim_y, count, |i, j| T::of((i + 3 * j) as f64));
+                let mut work = layer.workspace();
+                let predicted = layer.predicted_pull_back_bytes(*strategy, count);
+                for call in 0..2 {
+                    let found = layer.pull_back(*strategy, &row, &cotangents, &mut work);
+                    let peak = found.expect("valid").estimate.bytes.peak;
+                    assert_eq!(
+                        peak, predicted,
+                        "{count} by {strategy:?}, {dim_x}, {dim_y}, call {call}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn predicted_bytes_are_the_measured_ones() {
+    fn all<T: autodiff::Real>() {
+        let steps = |inner| LowerSolve::Steps {
+            depth: 12,
+            inner,
+            length: StepLength::Auto,
+        };
+        assert_bytes::<T>(&[
+            &Aid::cg(),
+            &Aid::direct(),
+            &Aid::with(Minres::new()),
+            &Aid::with(Recycled::new(3)),
+            &Aid::with(Gmres::new(5)),
+            &Aid::with(Nystrom::new(5)),
+            &Aid::with(Pcg::jacobi(4)),
+            &Aid::with(Pcg::nystrom(5)),
+            &Aid::with(Neumann::new()),
+            &Aid::cg().lower(steps(InnerStep::GradientDescent)),
+            &Aid::direct().lower(steps(InnerStep::Nesterov(0.5))),
+            &Aid::cg().lower(LowerSolve::Lbfgs {
+                tolerance: None,
+                limit: None,
+            }),
+            &Exact,
+            &Itd::reverse(12),
+            &AidStep::new(InnerStep::GradientDescent),
+        ]);
+    }
+    all::<f64>();
+    all::<f32>();
+}
+
+#[test]
+fn predicted_bytes_of_a_learned_start_are_the_measured_ones() {
+    let lower = objective(|x: Var, y: Var| 0.5 * (y - x).norm_squared());
+    let upper = objective(|_: Var, y: Var| y.sum());
+    let problem = Bilevel::new(upper, lower, 20, 20).expect("a valid problem");
+    let problem = problem.starting_at(|x: Var| x.exp());
+    let layer = Layer::of(&problem);
+    let row = Row::new(DVector::from_element(20, 0.2));
+    for strategy in [
+        &Aid::cg() as &dyn Strategy<f64>,
+        &Aid::direct(),
+        &Itd::reverse(9),
+    ] {
+        let found = layer.jacobian(strategy, &row, &mut layer.workspace());
+        let peak = found.expect("valid").estimate.bytes.peak;
+        assert_eq!(
+            peak,
+            layer.predicted_jacobian_bytes(strategy),
+            "{strategy:?}"
+        );
+    }
 }

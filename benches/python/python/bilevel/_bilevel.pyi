@@ -196,6 +196,14 @@ class Layer:
         cotangents: _Vector | None = None,
         guesses: _Vector | None = None,
     ) -> tuple[_Vector, _Vector, _Vector, list[dict[str, Any]]]: ...
+    def sensitivities(
+        self,
+        strategy: str,
+        given: _Given,
+        x: _Vector,
+        start: _Vector | None = None,
+        cotangents: _Vector | None = None,
+    ) -> tuple[_Vector, _Vector, list[dict[str, Any]], bool, dict[str, Any]]: ...
 
 def oracle(
     single: bool, name: str, functions: object, dims: list[int], site: str

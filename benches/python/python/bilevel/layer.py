@@ -16,7 +16,7 @@ from .oracle import Asked, Functions, Oracle, site_of
 from .function import recorded
 from .problem import given
 
-__all__ = ["Layer", "Lower", "Rows"]
+__all__ = ["Layer", "Lower", "Rows", "Sensitivities"]
 
 #: What becomes of a row whose status is no success.
 Failure = Literal["warn", "raise", "nan"]
@@ -99,6 +99,59 @@ class Lower:
             records=tuple(said),
         )
 
+    def jacobian(
+        self, x: Array, strategy: str = "aid-cg", *, start: Array | None = None, **settings: Any
+    ) -> Sensitivities:
+        """Solves the level at one ``x``, of shape ``(dim_x,)``, and differentiates the solution: ``matrix``
+        is dy*/dx, of shape ``(dim_y, dim_x)``. Implicit strategies solve for sixteen columns at once, or rows
+        where y has fewer entries."""
+        return self._sensitivities(x, strategy, start, None, settings)
+
+    def pull_back(
+        self,
+        x: Array,
+        cotangents: Array,
+        strategy: str = "aid-cg",
+        *,
+        start: Array | None = None,
+        **settings: Any,
+    ) -> Sensitivities:
+        """Solves the level at one ``x``, of shape ``(dim_x,)``, and pulls each row of ``cotangents``, of shape
+        ``(count, dim_y)``, back through the one solution: ``matrix`` has a cotangent of x in each row, of shape
+        ``(count, dim_x)``. Implicit strategies solve for sixteen at once."""
+        return self._sensitivities(
+            x, strategy, start, self._rows(cotangents, self.dim_y, "cotangents"), settings
+        )
+
+    def _sensitivities(
+        self,
+        x: Any,
+        strategy: str,
+        start: Any,
+        cotangents: Array | None,
+        settings: dict[str, Any],
+    ) -> Sensitivities:
+        self._asked.by = strategy
+        y, matrix, systems, by_rows, said = self._inner.sensitivities(
+            strategy,
+            given(settings),
+            self._one(x, self.dim_x, "x"),
+            None if start is None else self._one(start, self.dim_y, "start"),
+            cotangents,
+        )
+        if cotangents is None:
+            # It comes column by column.
+            matrix = matrix.reshape(self.dim_x, self.dim_y).T
+        else:
+            matrix, by_rows = matrix.reshape(-1, self.dim_x), True
+        return Sensitivities(y, matrix, tuple(systems), by_rows, said)
+
+    def _one(self, given: Any, entries: int, what: str) -> Array:
+        array = np.asarray(given)
+        if array.shape != (entries,):
+            raise ValueError(f"{what} has shape {array.shape}: expected ({entries},)")
+        return self._rows(array[None, :], entries, what)
+
     def _rows(self, given: Any, entries: int, what: str) -> Array:
         array = np.asarray(given)
         if array.dtype != self.dtype:
@@ -106,6 +159,48 @@ class Lower:
         if array.ndim != 2 or array.shape[1] != entries:
             raise ValueError(f"{what} has shape {array.shape}: expected (rows, {entries})")
         return np.ascontiguousarray(array).reshape(-1)
+
+
+@dataclass(frozen=True, repr=False)
+class Sensitivities:
+    """Several derivatives of one solution, with what is said of each."""
+
+    #: The solution, ``(dim_y,)``.
+    y: Array
+    #: dy*/dx, ``(dim_y, dim_x)``, or the cotangents of x, ``(count, dim_x)``. What has no finite answer is NaN.
+    matrix: Array
+    #: For each row of the matrix, or each column: status, message, success, residual and iterations.
+    systems: tuple[dict[str, Any], ...]
+    #: Whether the systems are those of the rows.
+    by_rows: bool
+    #: The estimate of the solution: residuals, distances, counts, bytes.
+    record: dict[str, Any]
+
+    @property
+    def status(self) -> str:
+        """The first status that is no success, that of y or of a system; that of y where all are."""
+        return self._first[0]
+
+    @property
+    def message(self) -> str:
+        """The same in a sentence with a remedy."""
+        return self._first[1]
+
+    @property
+    def ok(self) -> bool:
+        """Whether y and all derivatives are what was asked for."""
+        return bool(self.record["success"]) and all(s["success"] for s in self.systems)
+
+    @property
+    def _first(self) -> tuple[str, str]:
+        own = str(self.record["status"]["code"]), str(self.record["message"])
+        failed = (s for s in self.systems if not s["success"])
+        first = next(failed, None) if self.record["success"] else None
+        return own if first is None else (str(first["status"]), str(first["message"]))
+
+    def __repr__(self) -> str:
+        rows, columns = self.matrix.shape
+        return f"Sensitivities({rows} x {columns}: {self.status})"
 
 
 @dataclass(frozen=True, repr=False)

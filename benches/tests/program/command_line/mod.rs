@@ -165,8 +165,8 @@ fn everything_that_is_listed_can_be_run() {
         let name = name.replace("EPS_ROOT", "1e-8").replace("EPS", "1e-8");
         let words = match kind {
             // What differentiates under constraints knows no problem without.
-            "problem" if name == "constrained" => {
-                "compare --problem constrained --strategy kkt".into()
+            "problem" if name.starts_with("constrained") => {
+                format!("compare --problem {name} --strategy kkt")
             }
             "problem" => format!("compare --problem {name} --strategy itd --depth 3"),
             "strategy" if name == "kkt" => "compare --problem constrained --strategy kkt".into(),

@@ -167,7 +167,7 @@ fn lists_and_help_say_which_data_a_problem_takes() {
         "{help}"
     );
     assert!(
-        help.contains("a table of two classes: logistic, sparse-logistic, svm;"),
+        help.contains("a table of two classes: logistic, sparse-logistic, svm, constrained-svm;"),
         "{help}"
     );
 }

@@ -1,5 +1,6 @@
 //! The learned tasks: closed forms, invariances, and strategies against each other, at small sizes.
 
+mod constrained_svm;
 mod deep_equilibrium;
 mod imaging;
 mod kalman;
