@@ -65,6 +65,7 @@ mod sparse;
 mod sweep;
 mod table;
 pub mod threads;
+mod tiles;
 pub mod unroll;
 mod var;
 pub mod vector;

@@ -10,8 +10,10 @@ use crate::inputs::Inputs;
 use crate::plan::{Place, lay_out};
 use crate::program::{Activity, Node, Op, Program};
 use crate::real::Real;
+use crate::rows::alignment;
 use crate::rules::linear::Linear;
 use crate::shape::Shape;
+use crate::simd::{LINE, line};
 use crate::site::Site;
 
 /// Nodes and constants, appended through `&self` while closures hold `Copy` handles to them;
@@ -45,6 +47,10 @@ impl<T: Real> Recorder<T> {
     #[track_caller]
     pub(crate) fn constant(&self, shape: Shape, data: impl Iterator<Item = T>) -> u32 {
         let mut constants = self.constants.borrow_mut();
+        if is_long::<T>(shape.len()) {
+            let whole = constants.len().next_multiple_of(line::<T>());
+            constants.resize(whole, T::zero());
+        }
         let start = constants.len();
         constants.extend(data);
         let none = Inputs::NONE;
@@ -199,8 +205,7 @@ impl<T: Real> Recorder<T> {
         analyse(&mut nodes);
         let plan = lay_out(&mut nodes, output as usize, false);
         nodes.shrink_to_fit();
-        let mut constants = self.constants.into_inner();
-        constants.shrink_to_fit();
+        let constants = in_lines(self.constants.into_inner(), &mut nodes);
         Program {
             nodes,
             constants: Arc::new(constants),
@@ -210,5 +215,62 @@ impl<T: Real> Recorder<T> {
             scratch_len,
             plan,
         }
+    }
+}
+
+/// Bytes of a constant that starts at a line: where a matrix is read in vectors of a line, those that lie
+/// across two take as long as two.
+const LONG: usize = 1 << 12;
+
+fn is_long<T>(len: usize) -> bool {
+    len * size_of::<T>() >= LONG
+}
+
+/// Moves the constants to where long ones start at a line in memory too. The bytes are the same wherever
+/// that is.
+fn in_lines<T: Real>(mut constants: Vec<T>, nodes: &mut [Node<T>]) -> Vec<T> {
+    let places = nodes.iter_mut().filter(|n| matches!(n.op, Op::Constant));
+    let mut places: Vec<&mut Node<T>> = places.collect();
+    if !places.iter().any(|n| is_long::<T>(n.shape.len())) {
+        constants.shrink_to_fit();
+        return constants;
+    }
+    let slack = alignment::<T>();
+    let len = constants.len() + slack;
+    let mut all: Vec<T> = Vec::with_capacity(len);
+    let first = all.as_ptr().align_offset(LINE).min(slack);
+    all.resize(first, T::zero());
+    all.append(&mut constants);
+    all.resize(len, T::zero());
+    places.iter_mut().for_each(|n| n.start += first);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::simd::LINE;
+    use crate::{Program, Real, Shape};
+
+    fn check<T: Real>() {
+        let numbers = |n: usize| Vec::from_iter((0..n).map(|i| T::of(i as f64 + 2.0)));
+        for lens in [[3, 5, 7], [3, 2000, 1024], [4001, 1, 1024]] {
+            let program = Program::<T>::record(&[Shape::SCALAR], |v| {
+                let terms = lens.map(|n| (v[0] * v[0].vector(&numbers(n))).sum());
+                terms[0] + terms[1] + terms[2]
+            });
+            let constants = program.nodes.iter().filter(|n| n.op.name() == "constant");
+            let constants: Vec<&[T]> = constants.map(|n| &program.constants[n.place()]).collect();
+            assert_eq!(constants, lens.map(numbers));
+            for entries in constants.iter().filter(|entries| entries.len() > 1000) {
+                assert_eq!(entries.as_ptr().align_offset(LINE), 0, "{lens:?}");
+            }
+            assert_eq!(program.constants.len(), program.constants.capacity());
+        }
+    }
+
+    #[test]
+    fn long_constants_start_at_a_line_and_all_are_as_they_were_given() {
+        check::<f64>();
+        check::<f32>();
     }
 }

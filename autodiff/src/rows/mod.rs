@@ -1,6 +1,5 @@
 //! The pass over samples that fused losses are made of, in vector instructions.
 
-mod tiles;
 mod tree;
 
 pub use pulp::Simd;
@@ -12,6 +11,7 @@ use crate::batch::Places;
 use crate::real::Real;
 use crate::simd::{dispatch_lines, line};
 use crate::table::Table;
+use crate::tiles::{self, Group};
 use crate::vector::Head;
 
 /// The samples that a [`RowPass`] goes over.
@@ -129,15 +129,6 @@ struct Kernel<'a, T: Real, R, const N: usize> {
     rule: R,
 }
 
-/// Samples that go together: each in whole lines.
-struct Group<'a, T> {
-    entries: &'a [T],
-    /// The line that each starts at.
-    starts: &'a [usize],
-    /// Entries of a sample, padding included.
-    len: usize,
-}
-
 impl<T: Real, R: Rule<T, N>, const N: usize> WithSimd for Kernel<'_, T, R, N> {
     type Output = ();
 
@@ -168,7 +159,7 @@ impl<T: Real, R: Rule<T, N>, const N: usize> WithSimd for Kernel<'_, T, R, N> {
                 Some(rows) => {
                     for (start, i) in starts.iter_mut().zip(indices) {
                         assert!(i < table.len(), "sample {i} of {}", table.len());
-                        *start = i * rows.stride / line::<T>();
+                        *start = i * rows.stride;
                     }
                     rows.all()
                 }
@@ -183,7 +174,7 @@ impl<T: Real, R: Rule<T, N>, const N: usize> WithSimd for Kernel<'_, T, R, N> {
                                 padding.fill(T::zero());
                             }
                         }
-                        starts[k] = k * len / line::<T>();
+                        starts[k] = k * len;
                     }
                     &*scratch
                 }
@@ -198,7 +189,8 @@ impl<T: Real, R: Rule<T, N>, const N: usize> WithSimd for Kernel<'_, T, R, N> {
             let parts = std::array::from_fn(|_| parts.next().expect("products for each"));
             rule.apply(simd, first, count, parts);
             if !sums.is_empty() {
-                tiles::add(simd, &group, &z[skipped * size..], size, sums, first == 0);
+                let (z, rows) = (&z[skipped * size..], sums.chunks_exact_mut(len));
+                tiles::add(simd, &group, (z, size), rows, first == 0);
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Products of samples and rows of weights, and sums of samples: in tiles that fill the registers.
+//! Products of samples and rows of weights, and sums of samples: in tiles that fill the registers. The
+//! columns of a matrix are samples too.
 //!
 //! A product is summed in the lanes of one line, from the first line of the sample to the last, then
 //! over the lanes; a sum goes over the samples in their order. Neither depends on the tile, so tiles
@@ -8,10 +9,39 @@ use std::array::from_fn;
 
 use pulp::{Simd, WithSimd};
 
-use super::Group;
 use crate::real::Real;
 use crate::simd::{line, many_registers, vectorize};
-use crate::vector::Lanes;
+use crate::vector::{Head, Lanes};
+
+/// Samples that go together.
+pub(crate) struct Group<'a, T> {
+    pub(crate) entries: &'a [T],
+    /// The entry that each starts at.
+    pub(crate) starts: &'a [usize],
+    /// Entries of a sample, or of a part of each.
+    pub(crate) len: usize,
+}
+
+impl<'a, T: Real> Group<'a, T> {
+    /// What stands from some entry of a sample on.
+    #[inline(always)]
+    fn sample(&self, start: usize, at: usize) -> &'a [T] {
+        &self.entries[start + at..]
+    }
+
+    /// The whole lines of a sample.
+    #[inline(always)]
+    fn lines(&self) -> usize {
+        self.len / line::<T>()
+    }
+
+    /// The first entry of a line that is no whole one, and how it is read.
+    #[inline(always)]
+    fn rest<S: Simd>(&self, simd: S) -> Option<(usize, Head<T, S>)> {
+        let rest = self.len % line::<T>();
+        (rest > 0).then(|| (self.len - rest, Head::new(simd, rest)))
+    }
+}
 
 /// Calls `run` for tiles of 1 to 6 of `rows` rows, as even as can be: with the first row, and the
 /// number of rows as a constant.
@@ -43,7 +73,7 @@ macro_rules! tiles {
 ///
 /// Kernels of their own, so that they are compiled once and not for every rule.
 #[inline(never)]
-pub(super) fn products<T: Real, S: Simd>(
+pub(crate) fn products<T: Real, S: Simd>(
     simd: S,
     group: &Group<'_, T>,
     weights: &[&[T]],
@@ -110,19 +140,34 @@ fn samples<T: Real, S: Simd, const K: usize, const I: usize>(
     size: usize,
     done: &mut usize,
 ) {
-    let entries = T::registers::<S>(group.entries);
-    let lines = group.len / line::<T>();
-    let rows = rows.map(|row| &T::registers::<S>(row)[..lines]);
+    let (lines, rest) = (group.lines(), group.rest(simd));
+    // Loops, as the compiler then sees that all have as many lines.
+    let mut heads: [&[T::Register<S>]; K] = [&[]; K];
+    for k in 0..K {
+        heads[k] = &T::registers::<S>(rows[k])[..lines];
+    }
     while let Some(starts) = group.starts[*done..].first_chunk::<I>() {
-        let samples = starts.map(|start| &entries[start..][..lines]);
+        let mut samples: [&[T::Register<S>]; I] = [&[]; I];
+        for i in 0..I {
+            samples[i] = &T::registers::<S>(group.sample(starts[i], 0))[..lines];
+        }
         let zero = T::fill(simd, T::zero());
         let mut sums = [[zero; I]; K];
         for j in 0..lines {
             let a: [_; I] = from_fn(|i| T::pack(simd, samples[i][j]));
             for k in 0..K {
-                let w = T::pack(simd, rows[k][j]);
+                let w = T::pack(simd, heads[k][j]);
                 for i in 0..I {
                     sums[k][i] = a[i].mul_add(w, sums[k][i]);
+                }
+            }
+        }
+        if let Some((at, rest)) = rest {
+            for k in 0..K {
+                let w = T::load(simd, &rows[k][at..]);
+                for i in 0..I {
+                    let a = rest.load(group.sample(starts[i], at));
+                    sums[k][i] = a.mul_add(w, sums[k][i]);
                 }
             }
         }
@@ -137,55 +182,52 @@ fn samples<T: Real, S: Simd, const K: usize, const I: usize>(
 }
 
 /// Adds the samples of a group, times the coefficients `z` that stand as [`products`] leaves them, to
-/// the rows of `sums`; overwrites these if they are `fresh`.
+/// the rows of sums; overwrites these if they are `fresh`.
 #[inline(never)]
-pub(super) fn add<T: Real, S: Simd>(
+pub(crate) fn add<'a, T: Real, S: Simd>(
     simd: S,
     group: &Group<'_, T>,
-    z: &[T],
-    size: usize,
-    sums: &mut [T],
+    (z, size): (&[T], usize),
+    rows: impl ExactSizeIterator<Item = &'a mut [T]>,
     fresh: bool,
 ) {
     let kernel = Add {
         group,
         z,
         size,
-        sums,
+        rows,
         fresh,
     };
     vectorize(simd, kernel);
 }
 
-struct Add<'a, T> {
-    group: &'a Group<'a, T>,
-    z: &'a [T],
+struct Add<'g, T, R> {
+    group: &'g Group<'g, T>,
+    z: &'g [T],
     size: usize,
-    sums: &'a mut [T],
+    /// Those that are not done.
+    rows: R,
     fresh: bool,
 }
 
-impl<T: Real> WithSimd for Add<'_, T> {
+impl<'a, T: Real, R: ExactSizeIterator<Item = &'a mut [T]>> WithSimd for Add<'_, T, R> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let rows = self.sums.len() / self.group.len;
-        tiles!(S, rows, add_tile(simd, &mut self));
+        tiles!(S, self.rows.len(), add_tile(simd, &mut self));
     }
 }
 
 #[inline(always)]
-fn add_tile<T: Real, S: Simd, const K: usize>(simd: S, of: &mut Add<'_, T>, first: usize) {
-    let len = of.group.len;
-    let (count, lines) = (of.group.starts.len(), len / line::<T>());
-    let z: [&[T]; K] = from_fn(|k| &of.z[(first + k) * of.size..][..count]);
-    let mut rows = of.sums[first * len..].chunks_exact_mut(len);
-    let mut rows: [_; K] = from_fn(|_| {
-        let row = rows.next().expect("a row of sums");
-        &mut T::registers_mut::<S>(row)[..lines]
-    });
+fn add_tile<'a, T: Real, S: Simd, const K: usize>(
+    simd: S,
+    of: &mut Add<'_, T, impl Iterator<Item = &'a mut [T]>>,
+    first: usize,
+) {
     let (group, fresh) = (of.group, of.fresh);
+    let z: [&[T]; K] = from_fn(|k| &of.z[(first + k) * of.size..][..group.starts.len()]);
+    let mut rows: [_; K] = from_fn(|_| of.rows.next().expect("a row of sums"));
     let mut at = 0;
     match (many_registers::<S>(), K) {
         (true, 1..=3) => strips::<T, S, K, 8>(simd, group, z, &mut rows, fresh, &mut at),
@@ -198,6 +240,9 @@ fn add_tile<T: Real, S: Simd, const K: usize>(simd: S, of: &mut Add<'_, T>, firs
         strips::<T, S, K, 2>(simd, group, z, &mut rows, fresh, &mut at);
     }
     strips::<T, S, K, 1>(simd, group, z, &mut rows, fresh, &mut at);
+    if let Some((at, rest)) = group.rest(simd) {
+        add_rest(simd, group, z, &mut rows, fresh, (at, rest));
+    }
 }
 
 /// Adds to V lines of K rows at once, and so on as far as that goes.
@@ -206,22 +251,23 @@ fn strips<T: Real, S: Simd, const K: usize, const V: usize>(
     simd: S,
     group: &Group<'_, T>,
     z: [&[T]; K],
-    rows: &mut [&mut [T::Register<S>]; K],
+    rows: &mut [&mut [T]; K],
     fresh: bool,
     at: &mut usize,
 ) {
-    let entries = T::registers::<S>(group.entries);
-    while *at + V <= rows[0].len() {
+    let lines = group.lines();
+    while *at + V <= lines {
+        let from = *at * line::<T>();
         let zero = T::fill(simd, T::zero());
         let mut sums = [[zero; V]; K];
         if !fresh {
             for k in 0..K {
-                let row = &rows[k][*at..][..V];
+                let row = &T::registers::<S>(&rows[k][from..])[..V];
                 sums[k] = from_fn(|v| T::pack(simd, row[v]));
             }
         }
         for (i, start) in group.starts.iter().enumerate() {
-            let sample = &entries[start + *at..][..V];
+            let sample = &T::registers::<S>(group.sample(*start, from))[..V];
             let z: [_; K] = from_fn(|k| T::fill(simd, z[k][i]));
             for v in 0..V {
                 let a = T::pack(simd, sample[v]);
@@ -231,11 +277,38 @@ fn strips<T: Real, S: Simd, const K: usize, const V: usize>(
             }
         }
         for k in 0..K {
-            let row = &mut rows[k][*at..][..V];
+            let row = &mut T::registers_mut::<S>(&mut rows[k][from..])[..V];
             for v in 0..V {
                 row[v] = T::register(sums[k][v]);
             }
         }
         *at += V;
+    }
+}
+
+/// Adds to what is left of K rows behind their whole lines.
+#[inline(always)]
+fn add_rest<T: Real, S: Simd, const K: usize>(
+    simd: S,
+    group: &Group<'_, T>,
+    z: [&[T]; K],
+    rows: &mut [&mut [T]; K],
+    fresh: bool,
+    (at, rest): (usize, Head<T, S>),
+) {
+    let mut sums = [T::fill(simd, T::zero()); K];
+    if !fresh {
+        for k in 0..K {
+            sums[k] = T::load(simd, &rows[k][at..]);
+        }
+    }
+    for (i, start) in group.starts.iter().enumerate() {
+        let a = rest.load(group.sample(*start, at));
+        for k in 0..K {
+            sums[k] = a.mul_add(T::fill(simd, z[k][i]), sums[k]);
+        }
+    }
+    for k in 0..K {
+        T::store(sums[k], &mut rows[k][at..]);
     }
 }
