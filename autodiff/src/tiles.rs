@@ -13,8 +13,9 @@ use crate::real::Real;
 use crate::simd::{line, many_registers, vectorize};
 use crate::vector::{Head, Lanes};
 
-/// Samples that go together.
-pub(crate) struct Group<'a, T> {
+/// Samples that go together; `WHOLE` where each is known to have nothing but whole lines: what is behind them
+/// keeps the sums of a tile out of the registers.
+pub(crate) struct Group<'a, T, const WHOLE: bool> {
     pub(crate) entries: &'a [T],
     /// The entry that each starts at.
     pub(crate) starts: &'a [usize],
@@ -22,7 +23,7 @@ pub(crate) struct Group<'a, T> {
     pub(crate) len: usize,
 }
 
-impl<'a, T: Real> Group<'a, T> {
+impl<'a, T: Real, const WHOLE: bool> Group<'a, T, WHOLE> {
     /// What stands from some entry of a sample on.
     #[inline(always)]
     fn sample(&self, start: usize, at: usize) -> &'a [T] {
@@ -39,7 +40,8 @@ impl<'a, T: Real> Group<'a, T> {
     #[inline(always)]
     fn rest<S: Simd>(&self, simd: S) -> Option<(usize, Head<T, S>)> {
         let rest = self.len % line::<T>();
-        (rest > 0).then(|| (self.len - rest, Head::new(simd, rest)))
+        debug_assert!(!WHOLE || rest == 0, "lines of {} entries", self.len);
+        (!WHOLE && rest > 0).then(|| (self.len - rest, Head::new(simd, rest)))
     }
 }
 
@@ -64,7 +66,7 @@ macro_rules! tiles {
         }
     };
     (@ $run:ident $K:literal $first:ident ($($arg:expr),*)) => {
-        $run::<_, _, $K>($($arg,)* $first)
+        $run::<_, _, WHOLE, $K>($($arg,)* $first)
     };
 }
 
@@ -73,9 +75,9 @@ macro_rules! tiles {
 ///
 /// Kernels of their own, so that they are compiled once and not for every rule.
 #[inline(never)]
-pub(crate) fn products<T: Real, S: Simd>(
+pub(crate) fn products<T: Real, S: Simd, const WHOLE: bool>(
     simd: S,
-    group: &Group<'_, T>,
+    group: &Group<'_, T, WHOLE>,
     weights: &[&[T]],
     z: &mut [T],
     size: usize,
@@ -89,14 +91,14 @@ pub(crate) fn products<T: Real, S: Simd>(
     vectorize(simd, kernel);
 }
 
-struct Products<'a, T> {
-    group: &'a Group<'a, T>,
+struct Products<'a, T, const WHOLE: bool> {
+    group: &'a Group<'a, T, WHOLE>,
     weights: &'a [&'a [T]],
     z: &'a mut [T],
     size: usize,
 }
 
-impl<T: Real> WithSimd for Products<'_, T> {
+impl<T: Real, const WHOLE: bool> WithSimd for Products<'_, T, WHOLE> {
     type Output = ();
 
     #[inline(always)]
@@ -108,9 +110,9 @@ impl<T: Real> WithSimd for Products<'_, T> {
 }
 
 #[inline(always)]
-fn products_tile<T: Real, S: Simd, const K: usize>(
+fn products_tile<T: Real, S: Simd, const WHOLE: bool, const K: usize>(
     simd: S,
-    of: &mut Products<'_, T>,
+    of: &mut Products<'_, T, WHOLE>,
     first: usize,
 ) {
     let len = of.group.len;
@@ -122,19 +124,19 @@ fn products_tile<T: Real, S: Simd, const K: usize>(
     let z = &mut of.z[first * of.size..];
     let mut done = 0;
     match (many_registers::<S>(), K) {
-        (true, 1..=3) => samples::<T, S, K, 8>(simd, of.group, rows, z, of.size, &mut done),
-        (true, _) => samples::<T, S, K, 4>(simd, of.group, rows, z, of.size, &mut done),
-        (false, 1) => samples::<T, S, K, 4>(simd, of.group, rows, z, of.size, &mut done),
-        (false, _) => samples::<T, S, K, 2>(simd, of.group, rows, z, of.size, &mut done),
+        (true, 1..=3) => samples::<T, S, WHOLE, K, 8>(simd, of.group, rows, z, of.size, &mut done),
+        (true, _) => samples::<T, S, WHOLE, K, 4>(simd, of.group, rows, z, of.size, &mut done),
+        (false, 1) => samples::<T, S, WHOLE, K, 4>(simd, of.group, rows, z, of.size, &mut done),
+        (false, _) => samples::<T, S, WHOLE, K, 2>(simd, of.group, rows, z, of.size, &mut done),
     }
-    samples::<T, S, K, 1>(simd, of.group, rows, z, of.size, &mut done);
+    samples::<T, S, WHOLE, K, 1>(simd, of.group, rows, z, of.size, &mut done);
 }
 
 /// The products of K rows with as many of the samples as go in tiles of I.
 #[inline(always)]
-fn samples<T: Real, S: Simd, const K: usize, const I: usize>(
+fn samples<T: Real, S: Simd, const WHOLE: bool, const K: usize, const I: usize>(
     simd: S,
-    group: &Group<'_, T>,
+    group: &Group<'_, T, WHOLE>,
     rows: [&[T]; K],
     z: &mut [T],
     size: usize,
@@ -184,9 +186,9 @@ fn samples<T: Real, S: Simd, const K: usize, const I: usize>(
 /// Adds the samples of a group, times the coefficients `z` that stand as [`products`] leaves them, to
 /// the rows of sums; overwrites these if they are `fresh`.
 #[inline(never)]
-pub(crate) fn add<'a, T: Real, S: Simd>(
+pub(crate) fn add<'a, T: Real, S: Simd, const WHOLE: bool>(
     simd: S,
-    group: &Group<'_, T>,
+    group: &Group<'_, T, WHOLE>,
     (z, size): (&[T], usize),
     rows: impl ExactSizeIterator<Item = &'a mut [T]>,
     fresh: bool,
@@ -201,8 +203,8 @@ pub(crate) fn add<'a, T: Real, S: Simd>(
     vectorize(simd, kernel);
 }
 
-struct Add<'g, T, R> {
-    group: &'g Group<'g, T>,
+struct Add<'g, T, R, const WHOLE: bool> {
+    group: &'g Group<'g, T, WHOLE>,
     z: &'g [T],
     size: usize,
     /// Those that are not done.
@@ -210,7 +212,10 @@ struct Add<'g, T, R> {
     fresh: bool,
 }
 
-impl<'a, T: Real, R: ExactSizeIterator<Item = &'a mut [T]>> WithSimd for Add<'_, T, R> {
+impl<'a, T: Real, R, const WHOLE: bool> WithSimd for Add<'_, T, R, WHOLE>
+where
+    R: ExactSizeIterator<Item = &'a mut [T]>,
+{
     type Output = ();
 
     #[inline(always)]
@@ -220,9 +225,9 @@ impl<'a, T: Real, R: ExactSizeIterator<Item = &'a mut [T]>> WithSimd for Add<'_,
 }
 
 #[inline(always)]
-fn add_tile<'a, T: Real, S: Simd, const K: usize>(
+fn add_tile<'a, T: Real, S: Simd, const WHOLE: bool, const K: usize>(
     simd: S,
-    of: &mut Add<'_, T, impl Iterator<Item = &'a mut [T]>>,
+    of: &mut Add<'_, T, impl Iterator<Item = &'a mut [T]>, WHOLE>,
     first: usize,
 ) {
     let (group, fresh) = (of.group, of.fresh);
@@ -230,16 +235,18 @@ fn add_tile<'a, T: Real, S: Simd, const K: usize>(
     let mut rows: [_; K] = from_fn(|_| of.rows.next().expect("a row of sums"));
     let mut at = 0;
     match (many_registers::<S>(), K) {
-        (true, 1..=3) => strips::<T, S, K, 8>(simd, group, z, &mut rows, fresh, &mut at),
-        (true, _) | (false, 1) => strips::<T, S, K, 4>(simd, group, z, &mut rows, fresh, &mut at),
-        (false, 2) => strips::<T, S, K, 2>(simd, group, z, &mut rows, fresh, &mut at),
+        (true, 1..=3) => strips::<T, S, WHOLE, K, 8>(simd, group, z, &mut rows, fresh, &mut at),
+        (true, _) | (false, 1) => {
+            strips::<T, S, WHOLE, K, 4>(simd, group, z, &mut rows, fresh, &mut at)
+        }
+        (false, 2) => strips::<T, S, WHOLE, K, 2>(simd, group, z, &mut rows, fresh, &mut at),
         (false, _) => {}
     }
     if many_registers::<S>() {
-        strips::<T, S, K, 4>(simd, group, z, &mut rows, fresh, &mut at);
-        strips::<T, S, K, 2>(simd, group, z, &mut rows, fresh, &mut at);
+        strips::<T, S, WHOLE, K, 4>(simd, group, z, &mut rows, fresh, &mut at);
+        strips::<T, S, WHOLE, K, 2>(simd, group, z, &mut rows, fresh, &mut at);
     }
-    strips::<T, S, K, 1>(simd, group, z, &mut rows, fresh, &mut at);
+    strips::<T, S, WHOLE, K, 1>(simd, group, z, &mut rows, fresh, &mut at);
     if let Some((at, rest)) = group.rest(simd) {
         add_rest(simd, group, z, &mut rows, fresh, (at, rest));
     }
@@ -247,9 +254,9 @@ fn add_tile<'a, T: Real, S: Simd, const K: usize>(
 
 /// Adds to V lines of K rows at once, and so on as far as that goes.
 #[inline(always)]
-fn strips<T: Real, S: Simd, const K: usize, const V: usize>(
+fn strips<T: Real, S: Simd, const WHOLE: bool, const K: usize, const V: usize>(
     simd: S,
-    group: &Group<'_, T>,
+    group: &Group<'_, T, WHOLE>,
     z: [&[T]; K],
     rows: &mut [&mut [T]; K],
     fresh: bool,
@@ -288,9 +295,9 @@ fn strips<T: Real, S: Simd, const K: usize, const V: usize>(
 
 /// Adds to what is left of K rows behind their whole lines.
 #[inline(always)]
-fn add_rest<T: Real, S: Simd, const K: usize>(
+fn add_rest<T: Real, S: Simd, const WHOLE: bool, const K: usize>(
     simd: S,
-    group: &Group<'_, T>,
+    group: &Group<'_, T, WHOLE>,
     z: [&[T]; K],
     rows: &mut [&mut [T]; K],
     fresh: bool,

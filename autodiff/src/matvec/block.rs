@@ -115,7 +115,7 @@ impl<T: Real> WithSimd for Sums<'_, '_, T> {
                 for k in 0..count {
                     starts[k] = a.start(from + k) + self.first + at;
                 }
-                let group = Group {
+                let group: Group<'_, T, false> = Group {
                     entries: a.entries,
                     starts: &starts[..count],
                     len,
@@ -156,7 +156,7 @@ impl<T: Real> WithSimd for Dots<'_, '_, T> {
             for k in 0..count {
                 starts[k] = a.start(self.first + at + k);
             }
-            let group = Group {
+            let group: Group<'_, T, false> = Group {
                 entries: a.entries,
                 starts: &starts[..count],
                 len: a.rows,

@@ -179,7 +179,7 @@ impl<T: Real, R: Rule<T, N>, const N: usize> WithSimd for Kernel<'_, T, R, N> {
                     &*scratch
                 }
             };
-            let group = Group {
+            let group: Group<'_, T, true> = Group {
                 entries,
                 starts: &starts[..count],
                 len,
