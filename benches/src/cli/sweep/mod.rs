@@ -146,6 +146,32 @@ fn write_configs(sweep: &Sweep, text: &str, dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A run, and what its folder says of it.
+struct Made<'a> {
+    job: &'a Job<'a>,
+    outcome: &'a Outcome,
+    traced: Traced,
+    /// What is to be said of what a run that is done made of x.
+    risen: Option<String>,
+}
+
+impl<'a> Made<'a> {
+    fn read((job, outcome): &'a (Job<'_>, Outcome), common: &Common) -> Self {
+        let traced = Traced::read(&job.dir);
+        let epsilon = match common.dtype {
+            Dtype::F32 => f32::EPSILON.into(),
+            Dtype::F64 => f64::EPSILON,
+        };
+        let gain = traced.gain.as_ref().filter(|_| *outcome == Outcome::Done);
+        Made {
+            job,
+            outcome,
+            risen: gain.and_then(|gain| gain.warning(epsilon)),
+            traced,
+        }
+    }
+}
+
 /// Prints and writes what came of it.
 fn finish(
     file: &Path,
@@ -153,46 +179,40 @@ fn finish(
     outcomes: &[(Job<'_>, Outcome)],
     common: &Common,
 ) -> Result<(), Failure> {
-    let read = |(job, _): &(Job<'_>, Outcome)| Traced::read(&job.dir);
-    let traced: Vec<Traced> = outcomes.iter().map(read).collect();
-    let risen: Vec<Option<String>> = traced.iter().map(|run| risen(run, common)).collect();
+    let runs = outcomes.iter().map(|run| Made::read(run, common));
+    let runs: Vec<Made<'_>> = runs.collect();
     let summaries: Vec<Summary> = (0..)
         .zip(&sweep.configurations)
         .map(|(k, configuration)| {
-            let own = |at: &usize| outcomes[*at].0.configuration == k;
-            let own: Vec<usize> = (0..outcomes.len()).filter(own).collect();
-            let seeds = |of: &dyn Fn(usize) -> bool| {
-                let of = own.iter().filter(|at| of(**at));
-                of.map(|at| outcomes[*at].0.seed).collect()
+            let own: Vec<&Made<'_>> = runs.iter().filter(|r| r.job.configuration == k).collect();
+            let seeds = |of: fn(&Made<'_>) -> bool| {
+                let of = own.iter().filter(|run| of(run));
+                of.map(|run| run.job.seed).collect()
             };
-            let done = |at: usize| outcomes[at].1 == Outcome::Done;
-            let ended = own.iter().filter(|at| done(**at));
-            let ended: Vec<&Traced> = ended.map(|at| &traced[*at]).collect();
-            let is = |at: usize, of: fn(&Outcome) -> bool| of(&outcomes[at].1);
+            let done = own.iter().filter(|run| *run.outcome == Outcome::Done);
+            let done: Vec<&Traced> = done.map(|run| &run.traced).collect();
             Summary {
-                failed: seeds(&|at| {
-                    is(at, |o| {
-                        matches!(o, Outcome::Failed(_) | Outcome::Refused(_))
-                    })
+                failed: seeds(|run| {
+                    matches!(run.outcome, Outcome::Failed(_) | Outcome::Refused(_))
                 }),
-                missing: seeds(&|at| is(at, |o| matches!(o, Outcome::Missing(_)))),
-                lost: seeds(&|at| done(at) && risen[at].is_some()),
-                ..summarise(&configuration.name, &ended)
+                missing: seeds(|run| matches!(run.outcome, Outcome::Missing(_))),
+                lost: seeds(|run| run.risen.is_some()),
+                ..summarise(&configuration.name, &done)
             }
         })
         .collect();
-    let percent: BTreeSet<String> = traced.iter().flat_map(|run| run.percent.clone()).collect();
+    let percent = runs.iter().flat_map(|run| run.traced.percent.clone());
+    let percent: BTreeSet<String> = percent.collect();
     if common.json {
         summaries.iter().for_each(|s| say(&line(s)));
     } else {
         say(&terminal(&summaries, &percent));
     }
-    let mut failures = complaints(outcomes);
-    for ((job, outcome), risen) in outcomes.iter().zip(risen) {
-        if let (Outcome::Done, Some(risen)) = (outcome, risen) {
-            failures.push(said(job, &format!("warning: {risen}")));
-        }
-    }
+    let risen = runs.iter().filter_map(|run| {
+        let risen = run.risen.as_ref()?;
+        Some(said(run.job, &format!("warning: {risen}")))
+    });
+    let failures: Vec<String> = complaints(outcomes).into_iter().chain(risen).collect();
     failures.iter().for_each(|failure| eprintln!("{failure}"));
     let swept = Swept {
         file,
@@ -220,15 +240,6 @@ fn complaints(outcomes: &[(Job<'_>, Outcome)]) -> Vec<String> {
 /// Words on a run.
 fn said(job: &Job<'_>, words: &str) -> String {
     format!("{}, seed {}: {words}", job.of.name, job.seed)
-}
-
-/// What is to be said of what a run made of x.
-fn risen(run: &Traced, common: &Common) -> Option<String> {
-    let epsilon = match common.dtype {
-        Dtype::F32 => f32::EPSILON.into(),
-        Dtype::F64 => f64::EPSILON,
-    };
-    run.gain.as_ref()?.warning(epsilon)
 }
 
 /// The exit code of a sweep, or of a part of one.
