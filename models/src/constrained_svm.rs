@@ -148,9 +148,8 @@ fn kept(train: &Samples) -> f64 {
 /// Few of the digits for training.
 fn few(seed: u64) -> Splits {
     let splits = data::digits_parity(seed);
-    let first: Vec<usize> = (0..TRAINED).collect();
     Splits {
-        train: splits.train.subset(&first),
+        train: splits.train.first(TRAINED),
         ..splits
     }
 }

@@ -159,10 +159,9 @@ impl Net {
 /// Few of the digits.
 fn few(seed: u64) -> Splits {
     let splits = data::digits_classes(seed);
-    let first = |count: usize| (0..count).collect::<Vec<_>>();
     Splits {
-        train: splits.train.subset(&first(TRAINED)),
-        valid: splits.valid.subset(&first(TRAINED / 2)),
+        train: splits.train.first(TRAINED),
+        valid: splits.valid.first(TRAINED / 2),
         ..splits
     }
 }

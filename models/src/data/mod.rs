@@ -114,6 +114,11 @@ impl Samples {
         }
     }
 
+    /// The first `count` of them.
+    pub(crate) fn first(&self, count: usize) -> Samples {
+        self.subset(&Vec::from_iter(0..count))
+    }
+
     /// These samples and after them the others, as a dense table.
     ///
     /// # Panics
