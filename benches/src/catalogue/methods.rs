@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use autodiff::Real;
-use models::{Task, catalogue as problems};
+use models::Task;
 use solvers::Method;
-use solvers::catalogue::{self, Entry, Family, Place, Setting, Settings};
+use solvers::catalogue::{self, Entry, Place, Setting, Settings};
 
 use super::settings::SolveSettings;
 use super::subject;
@@ -69,13 +69,7 @@ pub fn method<T: Real>(
     settings: &SolveSettings,
 ) -> Result<Arc<dyn Method<T>>, String> {
     let place = subject(task).place(settings.seed);
-    let mut given = settings.method.clone();
-    let small_steps = find(name).is_some_and(|entry| entry.family == Family::SmallSteps);
-    if let (true, None, Some(problem)) = (small_steps, given.step, problems::find(task.name)) {
-        // Short enough for small batches; no part of a run's record.
-        given.step = Some(problem.defaults.inner_step);
-    }
-    catalogue::method(name, &given, &place)
+    catalogue::method(name, &settings.method, &place)
 }
 
 /// Whether the method of this name draws batches where a problem has samples. What is wrong with its

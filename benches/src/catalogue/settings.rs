@@ -76,7 +76,12 @@ fn for_family(own: Defaults, family: Family) -> Settings {
         },
         iterations: own.iterations.filter(|_| family == Family::Descent),
         depth: own.depth,
-        step: own.lower_step.filter(|_| family == Family::Descent),
+        step: match family {
+            Family::Descent => own.lower_step,
+            // Short enough for small batches.
+            Family::SmallSteps => Some(own.inner_step),
+            Family::Ascent => None,
+        },
         ..Settings::NONE
     }
 }
@@ -371,4 +376,22 @@ const FORMATS: &str = "\"npz\", \"csv\" or \"libsvm\"";
 pub(crate) fn check(key: &str, value: &toml::Value) -> Result<(), String> {
     let scalar = Scalar::deserialize(value.clone()).map_err(|e| e.message().to_owned())?;
     Given::default().set(key, &scalar)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a run is made with is in its record.
+    #[test]
+    fn lengths_that_a_problem_has_for_a_family_are_settings() {
+        let of = |problem: &str, method: &str| {
+            let all = SolveSettings::of(problem, method, Settings::NONE).method;
+            (all.rate, all.step)
+        };
+        assert_eq!(of("quadratic", "soba"), (Some(0.005), Some(0.1)));
+        assert_eq!(of("quadratic", "aid-cg"), (Some(0.1), None));
+        assert_eq!(of("quadratic", "gda").1, None);
+        assert_eq!(of("hyper-cleaning", "soba"), (Some(0.2), Some(0.05)));
+    }
 }
