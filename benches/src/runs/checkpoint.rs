@@ -17,8 +17,9 @@ use study::solve::SoFar;
 
 use crate::catalogue::settings::SolveSettings;
 
-/// The first line; the number is that of the format.
-const MAGIC: &[u8] = b"bilevel checkpoint 3\n";
+/// The first line; the number is that of the format, and another one where the same settings would make
+/// another run.
+const MAGIC: &[u8] = b"bilevel checkpoint 4\n";
 
 /// Everything that a run follows from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -228,7 +229,7 @@ pub enum CheckpointError {
     #[error("is no checkpoint of this program")]
     Foreign,
     /// A format that this program does not know.
-    #[error("is a checkpoint of format {0}: expected 3")]
+    #[error("is a checkpoint of format {0}: expected 4")]
     Format(String),
     /// It ends too early, or its checksum is another.
     #[error("is damaged: {0}")]
@@ -381,7 +382,7 @@ mod tests {
         assert_eq!(refusal(b"PK\x03\x04"), "is no checkpoint of this program");
         assert_eq!(
             refusal(b"bilevel checkpoint 20\n{}"),
-            "is a checkpoint of format 20: expected 3"
+            "is a checkpoint of format 20: expected 4"
         );
         assert_eq!(refusal(b"bilevel check"), "is damaged: it ends too early");
     }
