@@ -223,21 +223,34 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_a_part_is_the_callers_after_all_parts_and_the_team_goes_on() {
+    fn a_panic_in_a_part_is_the_callers_when_no_part_is_under_way_and_the_team_goes_on() {
+        /// Counts a part's end, by a panic too.
+        struct Ends<'a>(&'a AtomicUsize);
+        impl Drop for Ends<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
         for panicking in 0..5 {
-            let done = AtomicUsize::new(0);
+            let (begun, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let caught = catch_unwind(AssertUnwindSafe(|| {
                 run(5, 3, &|k| {
-                    done.fetch_add(1, Relaxed);
+                    begun.fetch_add(1, Relaxed);
+                    let _ends = Ends(&ended);
                     if k == panicking {
                         // Without the hook, which is the process's.
                         resume_unwind(Box::new("part"));
                     }
+                    // So that others are at their parts when one panics.
+                    thread::sleep(std::time::Duration::from_micros(100));
                 });
             }));
             let message = caught.expect_err("a panic");
             assert_eq!(message.downcast_ref(), Some(&"part"));
-            assert_eq!(done.load(Relaxed), 5);
+            // Where another caller holds the team, this thread is alone and what follows is left out.
+            let (begun, ended) = (begun.into_inner(), ended.into_inner());
+            assert_eq!(begun, ended);
+            assert!(begun > panicking, "{begun} of 5, {panicking}");
         }
         run(5, 3, &|_| ());
     }
