@@ -6,6 +6,7 @@ mod draws;
 mod estimators;
 mod family;
 mod first_order;
+mod gda;
 mod loop_of_aid;
 mod official_errors;
 mod own;
