@@ -317,6 +317,10 @@ impl<T: Real> Strategy<T> for AidStep {
                     before,
                     after,
                     distance,
+                    met: after <= tolerance || self.tolerance.is_none(),
+                    // Written so that a NaN is no success.
+                    diverged: !(distance <= allowed || after <= before),
+                    unfinished: after > tolerance,
                 };
                 break (end, value, solution, settled);
             }
@@ -330,7 +334,8 @@ impl<T: Real> Strategy<T> for AidStep {
         };
         walk.end(loops);
 
-        let status = self.status(&end, &solution, &settling);
+        let found = (solution.residual, solution.repels);
+        let status = self.status(&end, found, &settling);
         let mut answer = Answer::new(status, value.f64(), end.after);
         answer.change = settling.change();
         answer.distance = Some(end.distance);

@@ -18,6 +18,7 @@ use super::super::frame::{Answer, Call, Walked};
 use super::AidStep;
 use super::anderson::{self, accelerate};
 use super::system::{self, Linearised, StepSystem, solve};
+use super::verdict::End;
 
 /// Iterations after which GMRES starts again.
 const RESTART: usize = 50;
@@ -60,7 +61,7 @@ pub(super) fn differentiate<T: Real>(aid: &AidStep, call: &mut Call<'_, T>) -> A
         ..
     } = call;
     let (x, start, n) = (*x, *start, y.len());
-    let (tolerance, allowed) = (aid.residual::<T>(), aid.allowed::<T>());
+    let tolerance = aid.residual::<T>();
     let ([state, p, q, spare], mut rest) = call.scratch.split(n);
     let ([last], mut rest) = rest.split(Settling::<T>::entries(aid.tolerance, x.len()));
     let mut settling = Settling::new(aid.tolerance, last);
@@ -118,32 +119,20 @@ pub(super) fn differentiate<T: Real>(aid: &AidStep, call: &mut Call<'_, T>) -> A
 
     let before = before.unwrap_or(f64::NAN);
     let met = after <= tolerance * norm(y).f64() || aid.tolerance.is_none();
-    let asked = aid.linear::<T>();
-    let linear = Status::LinearNotConverged {
-        residual: solution.residual,
-        tolerance: asked,
+    let end = End {
+        before,
+        after,
+        distance,
+        met,
+        diverged: !(after < before) && after > 0.0,
+        unfinished: depth >= aid.limit || !met,
     };
-    // Written so that a NaN is no success.
-    let status = if !below.is_finite() {
-        Status::NonFinite {
+    // A map that does not contract may have a solution all the same.
+    let status = match below.is_finite() {
+        true => aid.status(&end, (solution.residual, None), &settling),
+        false => Status::NonFinite {
             place: "in g".into(),
-        }
-    } else if distance <= allowed && met {
-        match solution.residual <= asked {
-            true => settling.complaint().unwrap_or(Status::Converged),
-            false => linear,
-        }
-    } else if !(after < before) && after > 0.0 {
-        Status::LowerDiverged { before, after }
-    } else if depth >= aid.limit || !met {
-        Status::LowerNotConverged {
-            residual: after,
-            tolerance,
-        }
-    } else if solution.residual > asked {
-        linear
-    } else {
-        Status::LowerInaccurate { distance, allowed }
+        },
     };
     let mut answer = Answer::new(status, value.f64(), after);
     answer.distance = Some(distance);

@@ -5,55 +5,57 @@ use autodiff::Real;
 use crate::Status;
 use crate::hypergradient::Strategy;
 
-use super::system::Solution;
 use super::{AidStep, Settling};
 
-/// Where the steps have ended.
+/// Where the steps, or the iterations of a map, have ended.
 pub(super) struct End {
     /// The residual of the lower level where they started, and here.
     pub(super) before: f64,
     pub(super) after: f64,
     /// How far the fixed point is, as a part of y's size.
     pub(super) distance: f64,
+    /// Whether the tolerance is met, as far as one was given: the default is within reach of rounding.
+    pub(super) met: bool,
+    /// Whether they went away from the fixed point.
+    pub(super) diverged: bool,
+    /// Whether more of them could come nearer.
+    pub(super) unfinished: bool,
 }
 
 impl AidStep {
-    /// What y at this relative `distance` and the solution of the linear system are worth together.
+    /// What y at this relative distance and the solution of the linear system are worth together. Where the
+    /// fixed point `repels`, by a relative curvature, it is no solution.
     pub(super) fn status<T: Real>(
         &self,
         end: &End,
-        solution: &Solution,
+        (residual, repels): (f64, Option<f64>),
         settling: &Settling<'_, T>,
     ) -> Status {
-        let (tolerance, allowed) = (self.residual::<T>(), self.allowed::<T>());
+        let (distance, allowed) = (end.distance, self.allowed::<T>());
         let asked = self.linear::<T>();
-        let End {
-            before,
-            after,
-            distance,
-        } = *end;
-        // A given tolerance is strict; the default is within reach of rounding.
-        let met = after <= tolerance || self.tolerance.is_none();
-        let near = distance <= allowed;
+        let near = distance <= allowed && end.met;
         let linear = Status::LinearNotConverged {
-            residual: solution.residual,
+            residual,
             tolerance: asked,
         };
         // Written so that a NaN is no success.
-        if let Some(relative_curvature) = solution.repels {
+        if let Some(relative_curvature) = repels {
             Status::NegativeCurvature { relative_curvature }
-        } else if near && met && solution.residual <= asked {
+        } else if near && residual <= asked {
             settling.complaint().unwrap_or(Status::Converged)
-        } else if near && met {
+        } else if near {
             linear
-        } else if !near && !(after <= before) {
-            Status::LowerDiverged { before, after }
-        } else if after > tolerance {
-            Status::LowerNotConverged {
-                residual: after,
-                tolerance,
+        } else if end.diverged {
+            Status::LowerDiverged {
+                before: end.before,
+                after: end.after,
             }
-        } else if solution.residual > asked {
+        } else if end.unfinished {
+            Status::LowerNotConverged {
+                residual: end.after,
+                tolerance: self.residual::<T>(),
+            }
+        } else if residual > asked {
             // Without its solution nothing is known of the distance.
             linear
         } else {
