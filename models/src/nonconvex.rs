@@ -6,7 +6,7 @@ use std::f64::consts::PI;
 use autodiff::{Real, Var, objective};
 use nalgebra::DVector;
 
-use crate::catalogue::{Entry, make};
+use crate::catalogue::{Defaults, Entry, make};
 use crate::closed_form::known;
 use crate::task::Task;
 
@@ -73,4 +73,6 @@ pub static SINE_PRODUCT: Entry = Entry::new(
     "closed form 10: the same with a kink at x* = 11 pi/4; --part box:-2:2",
     ["the outer variable", "the lower variable"],
     make!(|_| Ok(sine_product())),
-);
+)
+// g bends by up to x² = 100: longer steps of y leave the branch that they are on.
+.defaults(Defaults::NONE.small_rate(0.003).inner_step(0.01));

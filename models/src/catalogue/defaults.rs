@@ -1,6 +1,6 @@
 //! The settings of methods that suit a problem.
 
-use solvers::catalogue::OuterRule;
+use solvers::catalogue::{OuterRule, SMALL_STEP};
 
 /// The settings of methods that suit a problem, unless they are given; the usual ones where `None`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,7 +35,7 @@ impl Defaults {
         iterations: None,
         depth: None,
         lower_step: None,
-        inner_step: 0.3,
+        inner_step: SMALL_STEP,
     };
 
     /// Steps of x of length `rate`, and of `ascent_rate` where a method ascends on a penalty.

@@ -27,4 +27,4 @@ pub use idle::Called;
 pub use kinds::{Kind, OuterRule, Value, exact};
 pub use made::{method, methods, strategies, strategy};
 pub use numbered::{Numbered, ParseNameError};
-pub use settings::{SETTINGS, Setting, Settings};
+pub use settings::{SETTINGS, SMALL_STEP, Setting, Settings};

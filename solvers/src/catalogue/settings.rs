@@ -7,6 +7,10 @@ use crate::optimiser::Optimiser;
 
 use super::kinds::{Kind, OuterRule, Value};
 
+/// The length of steps on y and on the linear system of methods of small steps, unless the problem or the
+/// caller says another.
+pub const SMALL_STEP: f64 = 0.3;
+
 /// A setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {

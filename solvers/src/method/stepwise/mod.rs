@@ -47,7 +47,7 @@ use std::sync::Arc;
 
 use autodiff::Real;
 
-use crate::catalogue::{Call, Family, Place, Settings};
+use crate::catalogue::{Call, Family, Place, SMALL_STEP, Settings};
 use crate::expect;
 
 use super::{MethodEntry, Motion, Outer, Rule};
@@ -115,7 +115,7 @@ fn drawn(place: &Place) -> Option<usize> {
 
 /// The length of steps on y and on the linear system.
 fn length(settings: &Settings) -> f64 {
-    settings.step.unwrap_or(0.3)
+    settings.step.unwrap_or(SMALL_STEP)
 }
 
 /// Plain steps of that length.
