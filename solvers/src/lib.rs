@@ -59,6 +59,7 @@ mod scratch;
 mod sensitivities;
 mod settling;
 mod status;
+mod trap;
 mod workspace;
 
 pub use certificate::{Certificate, Constants, certify};

@@ -7,7 +7,7 @@ mod verdict;
 use autodiff::kernels::{axpy, norm};
 use autodiff::{Inputs, Point, Real};
 
-use crate::accuracy::{self, Curvature, Flat, part};
+use crate::accuracy::{self, Curvature, Flat, PROBED, part};
 use crate::linear::LinearSolver;
 use crate::linear::approximate;
 use crate::linear::dense::{BLOCK, Factor};
@@ -15,6 +15,7 @@ use crate::linear::system::{self, Solution};
 use crate::lower::{Lower, LowerAt, LowerSolve, NOTHING, Working};
 use crate::part::{After, Face, Sight};
 use crate::settling::Settling;
+use crate::trap::Trap;
 use crate::{Bilevel, Certificate, LowerCurvature, Status, default_tolerance};
 
 use super::Strategy;
@@ -43,7 +44,8 @@ pub(super) use verdict::solve_further;
 /// The lower level's, one gradient of F, one of g, the linear solver's Hessian-vector
 /// products, and one more that gives the recomputed residual and the cross product together. With
 /// `dim_y ≤ 20` up to `dim_y` more products look for a flat direction outside the Krylov space, and two
-/// gradients with a product each look beside y.
+/// gradients with a product each look beside y; above that, where the start of y has entries that are
+/// alike, up to 48 gradients of g look for what it [hides](crate::guide::statuses).
 ///
 /// # Reference
 /// F. Pedregosa, Hyperparameter optimization with approximate gradient, ICML 2016.
@@ -159,7 +161,7 @@ impl<T: Real> Parts<'_, T> {
         let last = Settling::<T>::entries(self.lower.tolerance(), problem.dim_x());
         last + self.linear.kept(n)
             + match problem.part() {
-                None => n + lower.max(system).max(n),
+                None => n + lower.max(system).max(2 * n),
                 // The right-hand side on the face, and its product.
                 Some(_) => 2 * n + lower.max(system + n),
             }
@@ -287,6 +289,12 @@ impl<T: Real> Parts<'_, T> {
             && solved.iterations == 0
             && saddle_distance <= accuracy::solved::<T>()
             && solution.residual <= self.linear.tolerance();
+        // On small problems the linear system has looked in all directions.
+        let looks = !has_part && y.len() > PROBED;
+        let trap = looks.then(|| {
+            let [spare] = scratch.vectors(y.len());
+            Trap::of([start, y], lower.gradient(1), spare)
+        });
         let mut answer = self.judge(&solved, solution, distance, (saddle, &settling));
         answer.upper = value.f64();
         answer.walked = self.lower.steps().map(|(depth, steps)| Walked {
@@ -309,6 +317,15 @@ impl<T: Real> Parts<'_, T> {
                 answer.status = flat.status(Settling::<T>::allowed(given));
             }
         }
+        let (at, room) = ([x, start, y], scratch.vectors(y.len()));
+        answer.status = Trap::judge(
+            trap.flatten(),
+            answer.status,
+            lower,
+            at,
+            solved.before,
+            room,
+        );
         answer
     }
 

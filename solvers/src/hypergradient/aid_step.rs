@@ -17,6 +17,7 @@ use crate::inner::{InnerStep, StepLength, Stop};
 use crate::lower::{NOTHING, Steps, Walk};
 use crate::part::{After, Sight};
 use crate::settling::{LOOSE, Settling};
+use crate::trap::Trap;
 use crate::{Bilevel, Status, default_tolerance};
 
 use super::Strategy;
@@ -55,7 +56,8 @@ use verdict::End;
 /// not yet near enough, or the linear system not solved well enough, both again from there. With
 /// `dim_y ≤ 20` up to `4 dim_y + 13` more tell how near y is where g is not flat. Of a map 24 pullbacks
 /// tell how fast it contracts, 192 more where that is slowly, and five evaluations with a pullback each
-/// whether it has a kink beside y.
+/// whether it has a kink beside y. Where the start of y has
+/// entries that are alike up to 48 gradients of g look for what it [hides](crate::guide::statuses).
 ///
 /// # Reference
 /// Q. Bertrand et al., Implicit differentiation for fast hyperparameter selection in non-smooth
@@ -333,6 +335,8 @@ impl<T: Real> Strategy<T> for AidStep {
             inner.start(y, state);
         };
         walk.end(loops);
+        let looks = following.is_nothing();
+        let trap = looks.then(|| Trap::of([start, y], lower.gradient(1), q));
 
         let found = (solution.residual, solution.repels);
         let status = self.status(&end, found, &settling);
@@ -379,6 +383,8 @@ impl<T: Real> Strategy<T> for AidStep {
                 answer.status = flat.status(allowed);
             }
         }
+        let at = [x, start, y];
+        answer.status = Trap::judge(trap.flatten(), answer.status, lower, at, before, [p, q]);
         answer
     }
 }

@@ -12,6 +12,7 @@ use autodiff::{Inputs, Point, Real, Var};
 use crate::inner::{Direction, InnerStep, StepLength};
 use crate::loops::{Key, Loops};
 use crate::part::{After, Sight};
+use crate::trap::Trap;
 use crate::{Bilevel, Schedule};
 
 use super::Strategy;
@@ -39,7 +40,8 @@ pub use one_stage::OneStage;
 /// # Cost in oracle calls
 /// Per step one gradient of each level on the way forward, and on the way back one gradient and one
 /// Hessian-vector product of each. At the end a Hessian-vector product of g for every 8 steps, at
-/// most 12 and one that checks them, looks at how far y has come.
+/// most 12 and one that checks them, looks at how far y has come. Where the start of y has
+/// entries that are alike up to 48 gradients of g look for what it [hides](crate::guide::statuses).
 ///
 /// # Reference
 /// R. Liu et al., A generic first-order algorithmic framework for bi-level programming beyond
@@ -344,6 +346,8 @@ impl<T: Real> Strategy<T> for Bda {
         y.copy_from_slice(&last[..dim_y]);
         let after = follows.residual(lower, x, y, length, spare);
         let smooth = follows.is_nothing();
+        let looks = smooth && learned.is_none();
+        let trap = looks.then(|| Trap::of([start, y], lower.gradient(1), pulled));
         let off = slowest.distance(lower, smooth, [x, y], after, spare, self.depth);
         let part = match smooth {
             true => slowest.energy(lower, [start, y]),
@@ -386,6 +390,8 @@ impl<T: Real> Strategy<T> for Bda {
         answer.margin = margin;
         answer.warnings.extend(weak);
         answer.warnings.extend(self.warnings());
+        let (trap, room) = (trap.flatten(), [&mut state[..dim_y], pulled]);
+        answer.status = Trap::judge(trap, answer.status, lower, [x, start, y], seen.before, room);
         answer
     }
 }

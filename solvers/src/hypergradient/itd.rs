@@ -14,6 +14,7 @@ use crate::accuracy::PROBED;
 use crate::inner::{InnerStep, StepLength, Stop};
 use crate::lower::{NOTHING, Steps, Walk};
 use crate::part::{After, Sight};
+use crate::trap::Trap;
 
 use super::Strategy;
 use super::equation;
@@ -40,7 +41,8 @@ pub(super) use entry::entries;
 /// in forward mode (twice), and where `dim_y ≤ 20`, a Hessian-vector product for every 8 steps, at most
 /// 12 and one that checks them, looks at how far y has come. On the equation of a
 /// [map](Bilevel::fixed_point) five more steps with a pullback each look for a kink beside y, and in
-/// forward mode as many pullbacks as the loop has steps, 192 at least, tell how fast the map contracts.
+/// forward mode as many pullbacks as the loop has steps, 192 at least, tell how fast the map contracts. Where the start of y has
+/// entries that are alike up to 48 gradients of g look for what it [hides](crate::guide::statuses).
 ///
 /// # Reference
 /// L. Franceschi et al., Forward and reverse gradient-based hyperparameter optimization, 2017.
@@ -309,7 +311,7 @@ impl<T: Real> Strategy<T> for Itd {
             loops,
         );
         let mut least = 1;
-        let (value, mut seen, settled) = loop {
+        let (value, mut seen, settled, trap) = loop {
             let steps = &mut walk.steps;
             let last = match self.tolerance {
                 None if self.pessimistic => {
@@ -328,6 +330,8 @@ impl<T: Real> Strategy<T> for Itd {
             };
             y.copy_from_slice(&last[..dim_y]);
             let after = following.residual(lower, x, y, walk.length, spare);
+            let looks = following.is_nothing() && !own && !self.pessimistic;
+            let trap = looks.then(|| Trap::of([start, y], lower.gradient(1), pulled));
             let value = upper.differentiate(&[x, y], Inputs::ALL).f64();
             let left = pull_back(&mut walk.steps, inner, upper, pulled, hypergradient);
             let residuals = [walk.before, after];
@@ -355,7 +359,7 @@ impl<T: Real> Strategy<T> for Itd {
                 self.look(slowest, &mut seen, levels, at, follows, by, hypergradient);
             }
             match self.longer::<T>(&seen) {
-                None => break (value, seen, settled),
+                None => break (value, seen, settled, trap),
                 Some(steps) => least = steps,
             }
         };
@@ -422,6 +426,11 @@ impl<T: Real> Strategy<T> for Itd {
                 answer.linear_residual = Some(seen.left);
             }
         }
+        let (trap, room) = (
+            trap.flatten().filter(|_| !seen.own),
+            [&mut state[..dim_y], pulled],
+        );
+        answer.status = Trap::judge(trap, answer.status, lower, [x, start, y], seen.before, room);
         answer
     }
 }

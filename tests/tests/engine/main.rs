@@ -26,4 +26,5 @@ mod sparse;
 mod stochastic;
 mod strategies;
 mod tasks;
+mod traps;
 mod unkind;

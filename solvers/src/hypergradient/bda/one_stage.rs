@@ -8,6 +8,7 @@ use crate::Bilevel;
 use crate::inner::InnerStep;
 use crate::lower::NOTHING;
 use crate::part::After;
+use crate::trap::Trap;
 
 use super::super::Strategy;
 use super::super::footprint::{Footprint, loop_bytes};
@@ -131,6 +132,7 @@ impl<T: Real> Strategy<T> for OneStage {
         axpy(y, -by_lower, lower.gradient(1));
 
         let after = plain.residual(lower, x, y, lengths[1], spare);
+        let trap = Trap::of([start, y], lower.gradient(1), pulled);
         let off = slowest.distance(lower, true, [x, y], after, spare, bda.depth);
         let value = upper.differentiate(&[x, y], Inputs::ALL).f64();
         hypergradient.copy_from_slice(upper.gradient(0));
@@ -169,6 +171,8 @@ impl<T: Real> Strategy<T> for OneStage {
             inner: bda.inner.clone(),
         });
         answer.warnings.extend(bda.warnings());
+        let at = [x, start, y];
+        answer.status = Trap::judge(trap, answer.status, lower, at, residual, [moved, pulled]);
         answer
     }
 }

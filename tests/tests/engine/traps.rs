@@ -1,0 +1,189 @@
+//! Lower levels that a start keeps at a stationary point by symmetry: networks from weights that are alike.
+
+use autodiff::{Objective, Var, objective};
+use nalgebra::{DMatrix, DVector};
+use proptest::prelude::*;
+use solvers::{
+    Aid, AidStep, Bda, Bilevel, Estimate, Exact, InnerStep, Itd, Status, Strategy as Hypergradient,
+    linear,
+};
+
+#[derive(Clone, Copy, Debug)]
+enum Activation {
+    Tanh,
+    Sigmoid,
+    Softplus,
+    Silu,
+}
+
+/// A network of one hidden layer on thirty samples, its weights, then those of its output and their
+/// constant, and a decay eˣ.
+#[derive(Clone, Debug)]
+struct Network {
+    samples: DMatrix<f64>,
+    targets: DVector<f64>,
+    hidden: usize,
+    activation: Activation,
+}
+
+impl Network {
+    fn new(inputs: usize, hidden: usize, activation: Activation) -> Self {
+        let samples = DMatrix::from_fn(30, inputs, |i, j| ((i * 7 + j * 13) as f64 * 0.7).sin());
+        let targets = DVector::from_fn(30, |i, _| samples[(i, 0)] * samples[(i, inputs - 1)] + 0.3);
+        Network {
+            samples,
+            targets,
+            hidden,
+            activation,
+        }
+    }
+
+    fn dim_y(&self) -> usize {
+        (self.samples.ncols() + 1) * self.hidden + 1
+    }
+
+    fn loss<'r>(&self, y: Var<'r>) -> Var<'r> {
+        let (inputs, hidden) = (self.samples.ncols(), self.hidden);
+        let weights = y.slice(0, inputs * hidden).reshape(inputs, hidden);
+        let sums = &self.samples * weights;
+        let features = match self.activation {
+            Activation::Tanh => sums.tanh(),
+            Activation::Sigmoid => sums.sigmoid(),
+            Activation::Softplus => sums.softplus(),
+            Activation::Silu => sums.silu(),
+        };
+        let out = features.matmul(y.slice(inputs * hidden, hidden)) + y.at(y.len() - 1);
+        (out - &self.targets).norm_squared() / 30.0
+    }
+
+    fn lower(&self) -> impl Objective<f64> + 'static {
+        let net = self.clone();
+        objective(move |x: Var, y: Var| net.loss(y) + x.exp().sum() * y.norm_squared())
+    }
+
+    fn problem(&self, start: f64) -> Bilevel<f64> {
+        let net = self.clone();
+        let upper = objective(move |_x: Var, y: Var| net.loss(y));
+        Bilevel::new(upper, self.lower(), 1, self.dim_y())
+            .expect("a valid problem")
+            .starting_from(DVector::from_element(self.dim_y(), start))
+    }
+
+    /// The least eigenvalue of g's Hessian as a part of the largest.
+    fn least(&self, x: f64, y: &DVector<f64>) -> f64 {
+        let n = self.dim_y();
+        let mut point = self.lower().record(1, n).point();
+        point.linearise(&[&[x], y.as_slice()]);
+        let hessian = DMatrix::from_fn(n, n, |_, _| 0.0);
+        let columns = (0..n).map(|j| {
+            let mut e = DVector::zeros(n);
+            e[j] = 1.0;
+            point.second(&[None, Some(e.as_slice())]);
+            DVector::from_column_slice(point.product(1))
+        });
+        let hessian = columns.enumerate().fold(hessian, |mut h, (j, column)| {
+            h.set_column(j, &column);
+            h
+        });
+        let values = hessian.symmetric_eigenvalues();
+        values.min() / values.amax()
+    }
+}
+
+fn all() -> Vec<Box<dyn Hypergradient<f64>>> {
+    vec![
+        Box::new(Aid::cg()),
+        Box::new(Aid::direct()),
+        Box::new(Exact),
+        Box::new(AidStep::new(InnerStep::GradientDescent)),
+        Box::new(Itd::reverse(300)),
+        Box::new(Bda::new(300)),
+    ]
+}
+
+/// Where a strategy ended, and the least curvature there.
+fn looked(net: &Network, start: f64, x: f64, by: &dyn Hypergradient<f64>) -> (f64, Estimate<f64>) {
+    let problem = net.problem(start);
+    let estimate = by
+        .hypergradient(
+            &problem,
+            &DVector::from_element(1, x),
+            &mut problem.workspace(),
+        )
+        .expect("a strategy that takes it");
+    (net.least(x, &estimate.y), estimate)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Where the weights began alike and g goes down beside the end, no strategy answers without a word;
+    /// where it does not, none speaks of negative curvature.
+    #[test]
+    fn networks_that_began_alike_are_told(
+        inputs in 1_usize..4,
+        hidden in 2_usize..12,
+        activation in prop_oneof![
+            Just(Activation::Tanh),
+            Just(Activation::Sigmoid),
+            Just(Activation::Softplus),
+            Just(Activation::Silu),
+        ],
+        start in prop_oneof![Just(0.0), Just(0.1), Just(-0.5)],
+        x in -7.0..-1.0_f64,
+    ) {
+        let net = Network::new(inputs, hidden, activation);
+        for by in all() {
+            let (least, estimate) = looked(&net, start, x, &*by);
+            let (name, status) = (by.name(), &estimate.status);
+            // On its way, a loop says that it is on it.
+            if least < -1e-3 && estimate.warnings.is_empty() {
+                prop_assert!(!status.is_success(), "{name}: {status}, least {least:e}");
+            }
+            let told = matches!(status, Status::NegativeCurvature { .. });
+            prop_assert!(!(told && least > 1e-4), "{name}: {status}, least {least:e}");
+        }
+    }
+}
+
+/// The usual start of y is 0: there a network of tanh keeps its weights, at any size.
+#[test]
+fn a_network_from_zeros_is_no_success_at_any_size() {
+    for hidden in [2, 5, 10, 40] {
+        let net = Network::new(2, hidden, Activation::Tanh);
+        let minres = Box::new(Aid::with(linear::Minres::default()));
+        for by in all().into_iter().chain([minres as Box<_>]) {
+            let (least, estimate) = looked(&net, 0.0, -5.0, &*by);
+            assert!(least < -1e-3, "{least}");
+            let told = matches!(estimate.status, Status::NegativeCurvature { .. });
+            assert!(told, "{} with {hidden}: {}", by.name(), estimate.status);
+        }
+    }
+}
+
+/// Entries that no sample has stay where they were, held by their ridge each: one gradient tells it.
+#[test]
+fn features_that_no_sample_has_are_no_trap() {
+    let samples = DMatrix::from_fn(20, 40, |i, j| match j % 2 {
+        0 => ((i * 5 + j * 3) as f64).sin(),
+        _ => 0.0,
+    });
+    let lower = move |x: Var, y: Var| {
+        let fit = (&samples * y - 1.0).norm_squared();
+        fit / 20.0 + x.exp().dot(y.square())
+    };
+    let upper = objective(|_x: Var, y: Var| (y - 0.1).norm_squared());
+    let problem = Bilevel::new(upper, objective(lower), 40, 40).expect("a valid problem");
+    let x = DVector::from_fn(40, |j, _| -2.0 + 0.05 * j as f64);
+    for by in all() {
+        let estimate = by
+            .hypergradient(&problem, &x, &mut problem.workspace())
+            .expect("a strategy that takes it");
+        assert!(
+            estimate.status.is_success(),
+            "{}: {}",
+            by.name(),
+            estimate.status
+        );
+    }
+}
