@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use crate::block::Columns;
-use crate::bytes::{Buffer, Category, Meter};
+use crate::bytes::{Category, Lines, Meter};
 use crate::inputs::Inputs;
 use crate::plan::Piece;
 use crate::program::{Node, Program};
@@ -15,7 +15,7 @@ const FEW: usize = 1 << 14;
 /// Adjoints laid out like the values, or columns of their tangents, and which regions of them the
 /// sweep wrote: what stands elsewhere is of a sweep before, and means zero.
 pub(crate) struct Adjoints<T: Real> {
-    entries: Buffer<T>,
+    entries: Lines<T>,
     written: Box<[bool]>,
     /// Whether the sweep zeroed all entries before.
     zeroed: bool,
@@ -25,7 +25,7 @@ impl<T: Real> Adjoints<T> {
     /// Marks of a program's regions, and room for nothing.
     pub(crate) fn new(program: &Program<T>, meter: &Meter) -> Self {
         Adjoints {
-            entries: Buffer::zeros(0, Category::Adjoints, meter),
+            entries: Lines::zeros(0, Category::Adjoints, meter),
             written: vec![false; program.nodes.len()].into(),
             zeroed: false,
         }
@@ -33,7 +33,7 @@ impl<T: Real> Adjoints<T> {
 
     /// Bytes that adjoints of a program make at their first use, or `width` columns of their tangents.
     pub(crate) fn bytes(program: &Program<T>, width: usize) -> usize {
-        program.back_len(width) * size_of::<T>()
+        Lines::<T>::bytes(program.back_len(width))
     }
 
     /// Bytes of the marks, which are there from the start.

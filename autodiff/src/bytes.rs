@@ -5,9 +5,11 @@
 //! lengths times scalar sizes: deterministic, and independent of the allocator and of the process.
 
 mod interrupt;
+mod lines;
 mod units;
 
 pub use interrupt::{Interrupt, Interrupted};
+pub(crate) use lines::Lines;
 pub use units::{ParseBytesError, human_bytes, parse_bytes};
 
 use std::fmt;

@@ -13,7 +13,7 @@ use crate::real::Real;
 use crate::threads::for_each;
 
 pub use update::{add, axpy};
-pub(crate) use update::{add_products, put, put_multiple, put_number};
+pub(crate) use update::{add_products, put, put_multiple, put_multiple_twice, put_number};
 
 /// A read-only strided view of a matrix.
 #[derive(Clone, Copy)]

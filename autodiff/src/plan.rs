@@ -21,6 +21,7 @@ use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::rules::elementwise::Side;
 use crate::rules::linear::Linear;
+use crate::simd::{is_long, line};
 
 /// Where what comes back to a node stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,6 +84,9 @@ pub(crate) fn lay_out<T: Real>(nodes: &mut [Node<T>], output: usize, plain: bool
             carried: false,
         };
         let next = |total: &mut usize| {
+            if is_long::<T>(len) {
+                *total = total.next_multiple_of(line::<T>());
+            }
             *total += len;
             *total - len
         };

@@ -235,6 +235,11 @@ impl<T: Real> Program<T> {
         self.nodes.iter().map(|n| n.op.name())
     }
 
+    /// The places of all inputs' entries in a buffer laid out like the values.
+    pub(crate) fn input_places(&self) -> impl Iterator<Item = usize> {
+        self.nodes[..self.inputs].iter().flat_map(Node::place)
+    }
+
     /// Entries of the tangents along `width` directions.
     pub(crate) fn tangents_len(&self, width: usize) -> usize {
         match width {

@@ -13,7 +13,7 @@ use crate::real::Real;
 use crate::rows::alignment;
 use crate::rules::linear::Linear;
 use crate::shape::Shape;
-use crate::simd::{LINE, line};
+use crate::simd::{LINE, is_long, line};
 use crate::site::Site;
 
 /// Nodes and constants, appended through `&self` while closures hold `Copy` handles to them;
@@ -216,14 +216,6 @@ impl<T: Real> Recorder<T> {
             plan,
         }
     }
-}
-
-/// Bytes of a constant that starts at a line: where a matrix is read in vectors of a line, those that lie
-/// across two take as long as two.
-const LONG: usize = 1 << 12;
-
-fn is_long<T>(len: usize) -> bool {
-    len * size_of::<T>() >= LONG
 }
 
 /// Moves the constants to where long ones start at a line in memory too. The bytes are the same wherever

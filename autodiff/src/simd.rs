@@ -15,6 +15,15 @@ pub(crate) const fn line<T>() -> usize {
     LINE / size_of::<T>()
 }
 
+/// Bytes of entries that start at a line: what is read in vectors of a line takes twice as long where
+/// these lie across two.
+const LONG: usize = 1 << 12;
+
+/// Whether so many entries are to start at a line.
+pub(crate) const fn is_long<T>(len: usize) -> bool {
+    len * size_of::<T>() >= LONG
+}
+
 /// Most bytes that are fetched before they are worked with.
 const NEAR: usize = 1 << 16;
 

@@ -4,7 +4,7 @@ use std::mem::swap;
 
 use crate::adjoints::Adjoints;
 use crate::block::Columns;
-use crate::bytes::{Buffer, Category, Claim, Meter};
+use crate::bytes::{Buffer, Category, Claim, Lines, Meter};
 use crate::inputs::Inputs;
 use crate::linearised::Linearised;
 use crate::program::{Node, Op, Program};
@@ -60,12 +60,12 @@ impl std::ops::Sub for Sweeps {
 /// Values are there from the start; the buffers of the other sweeps are made at their first use,
 /// and again at the first of a wider block of directions, after which nothing is allocated.
 pub(crate) struct Workspace<T: Real> {
-    pub(crate) values: Buffer<T>,
+    pub(crate) values: Lines<T>,
     pub(crate) stash: Buffer<T>,
     /// Made at the first sweep, so that a taped step has none of its own.
     pub(crate) scratch: Buffer<T>,
     pub(crate) adjoints: Adjoints<T>,
-    pub(crate) tangents: Buffer<T>,
+    pub(crate) tangents: Lines<T>,
     pub(crate) adjoint_tangents: Adjoints<T>,
     pub(crate) nested: Vec<Workspace<T>>,
     pub(crate) sweeps: Sweeps,
@@ -95,11 +95,11 @@ impl<T: Real> Workspace<T> {
         let mut nested = Vec::with_capacity(inner().count());
         nested.extend(inner().map(|of| Workspace::new(of, meter)));
         Workspace {
-            values: Buffer::zeros(program.plan.values_len, Category::Values, meter),
+            values: Lines::zeros(program.plan.values_len, Category::Values, meter),
             stash: Buffer::zeros(program.stash_len, Category::Values, meter),
             scratch: Buffer::zeros(0, Category::Values, meter),
             adjoints: Adjoints::new(program, meter),
-            tangents: Buffer::zeros(0, Category::Tangents, meter),
+            tangents: Lines::zeros(0, Category::Tangents, meter),
             adjoint_tangents: Adjoints::new(program, meter),
             nested,
             sweeps: Sweeps::default(),
@@ -324,7 +324,8 @@ impl<T: Real> Workspace<T> {
     pub(crate) fn linearisation_bytes(program: &Program<T>, category: Category) -> usize {
         let own = match category {
             Category::Values => {
-                (program.plan.values_len + program.stash_len) * size_of::<T>()
+                Lines::<T>::bytes(program.plan.values_len)
+                    + program.stash_len * size_of::<T>()
                     + Self::own_bytes(program)
             }
             _ => 0,

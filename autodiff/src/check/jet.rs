@@ -142,8 +142,10 @@ impl<'p, T: Real> Jets<'p, T> {
 
     /// The values at another point.
     pub(super) fn move_to(&mut self, at: &[T]) {
-        self.values[..at.len()].copy_from_slice(at);
         let program = self.program;
+        for (i, entry) in program.input_places().zip(at) {
+            self.values[i] = *entry;
+        }
         for (id, node) in program.nodes.iter().enumerate() {
             let longest = node.args.iter().map(|a| self.operations[*a as usize]);
             self.operations[id] = longest.fold(0.0, f64::max) + operations(program, node);
@@ -208,11 +210,9 @@ impl<'p, T: Real> Jets<'p, T> {
     ) -> Result<(), String> {
         let mut along = std::mem::take(&mut self.along);
         let zero = T::zero();
-        let n = a.len();
-        along.a[..n].copy_from_slice(a);
-        along.sizes[0][..n].copy_from_slice(size);
-        for i in 0..n {
-            let b = b.map_or(zero, |b| b[i]);
+        for (k, i) in self.program.input_places().enumerate() {
+            (along.a[i], along.sizes[0][i]) = (a[k], size[k]);
+            let b = b.map_or(zero, |b| b[k]);
             along.b[i] = b;
             along.sizes[1][i] = b.abs();
             if self.drifting {

@@ -22,6 +22,10 @@ enum Update<'a, T> {
     Put(&'a [T]),
     /// `0 + s a`
     Multiple(T, &'a [T]),
+    /// `o + s a + s a`
+    Twice(T, &'a [T]),
+    /// `0 + s a + s a`
+    PutTwice(T, &'a [T]),
     /// `o + s`
     Shift(T),
 }
@@ -51,6 +55,13 @@ impl<T: Real> WithSimd for Updated<'_, '_, T> {
             Update::Put(a) => out.zip(a).for_each(|(o, a)| *o = T::zero() + *a),
             Update::Multiple(s, a) => {
                 out.zip(a).for_each(|(o, a)| *o = T::zero() + s * *a);
+            }
+            Update::Twice(s, a) => {
+                out.zip(a).for_each(|(o, a)| *o = *o + s * *a + s * *a);
+            }
+            Update::PutTwice(s, a) => {
+                out.zip(a)
+                    .for_each(|(o, a)| *o = T::zero() + s * *a + s * *a);
             }
             Update::Shift(s) => out.for_each(|o| *o += s),
         }
@@ -106,10 +117,37 @@ pub(crate) fn put_multiple<T: Real>(out: &mut [T], scale: T, a: &[T], fresh: boo
     }
 }
 
+/// [`put_multiple`], and once more, in one pass.
+pub(crate) fn put_multiple_twice<T: Real>(out: &mut [T], scale: T, a: &[T], fresh: bool) {
+    assert_eq!(out.len(), a.len(), "multiple: lengths");
+    match fresh {
+        true => update(out, Update::PutTwice(scale, a)),
+        false => update(out, Update::Twice(scale, a)),
+    }
+}
+
 /// Adds a number to every entry.
 pub(crate) fn put_number<T: Real>(out: &mut [T], number: T, fresh: bool) {
     match fresh {
         true => out.fill(T::zero() + number),
         false => update(out, Update::Shift(number)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twice_in_one_pass_has_the_bits_of_one_after_the_other() {
+        for (n, fresh) in [(3, false), (3, true), (101, false), (101, true)] {
+            let numbers = |step: f32| Vec::from_iter((0..n).map(|i| (i as f32 * step).sin()));
+            let (a, mut once) = (numbers(0.7), numbers(1.3));
+            let mut two = once.clone();
+            put_multiple_twice(&mut once, 0.3, &a, fresh);
+            put_multiple(&mut two, 0.3, &a, fresh);
+            put_multiple(&mut two, 0.3, &a, false);
+            assert_eq!(once, two, "{n} entries, fresh: {fresh}");
+        }
     }
 }

@@ -53,8 +53,9 @@ fn assert_are_here<T: Real>(leaves: &[Workspace<T>]) {
     );
 }
 
-/// Leaves that go one after the other, so that each finds the buffers of the one before in a cache.
-const IN_TURN: usize = 8;
+/// Most leaves that go one after the other, so that each but the first finds the buffers of the one before in
+/// a cache.
+const IN_TURN: usize = 64;
 
 /// [`each`], a few after the other: buffers go on from a leaf to the next, and each keeps what comes out of
 /// it.

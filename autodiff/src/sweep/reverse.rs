@@ -3,10 +3,11 @@
 use crate::adjoints::Adjoints;
 use crate::block::Columns;
 use crate::inputs::Inputs;
-use crate::kernels::add;
+use crate::kernels::{add, put_multiple_twice};
 use crate::operands::{Operation, Targets};
 use crate::program::{Op, Program};
 use crate::real::Real;
+use crate::rules::bilinear::Bilinear;
 use crate::rules::elementwise::Side;
 
 use super::columns::{Pair, binary_first};
@@ -46,24 +47,24 @@ impl<T: Real> Sweep<'_, T> {
             let (entries, _) = adjoints.take(output, Columns::all(1));
             entries.copy_from_slice(cotangent);
         }
+        let (values, mut all) = (&*work.values, work.adjoints.open());
         for node in program.nodes[..=program.output].iter().rev() {
             if matches!(node.op, Op::Input) || node.back.view || !targets.takes(node) {
                 continue;
             }
-            let mut adjoints = work.adjoints.open();
-            if !adjoints.settle(program, node, 1) {
+            if !all.settle(program, node, 1) {
                 continue; // nothing came back
             }
             let at = Operation { program, node };
-            let (before, u) = adjoints.split(node, 1);
+            let (before, u) = all.split(node, 1);
             let u = &*u;
-            let a = at.operands(&work.values);
+            let a = at.operands(values);
             let mut adjoints = at.adjoints(before, targets, 1);
             match &node.op {
                 Op::Input | Op::Constant => unreachable!("constants have no adjoint"),
                 Op::Unary(f, p) => {
                     if let Some((out, fresh)) = adjoints.take(0) {
-                        f.first(*p, [a.get(0), &work.values[node.place()], u], out, fresh);
+                        f.first(*p, [a.get(0), &values[node.place()], u], out, fresh);
                     }
                 }
                 Op::Binary(f) => {
@@ -72,6 +73,12 @@ impl<T: Real> Sweep<'_, T> {
                         if let Some((out, fresh)) = adjoints.take(k) {
                             binary_first(*f, side, pair, (1, u), out, fresh);
                         }
+                    }
+                }
+                // Of a squared norm both terms in one pass.
+                Op::Bilinear(Bilinear::Dot) if node.args[0] == node.args[1] => {
+                    if let Some((out, fresh)) = adjoints.take(0) {
+                        put_multiple_twice(out, u[0], a.get(0), fresh);
                     }
                 }
                 Op::Bilinear(f) => {

@@ -3,9 +3,11 @@
 use crate::adjoints::Adjoints;
 use crate::block::{Block, Columns};
 use crate::inputs::Inputs;
+use crate::kernels::put_multiple_twice;
 use crate::operands::{Operation, Targets};
 use crate::program::{Op, Program};
 use crate::real::Real;
+use crate::rules::bilinear::Bilinear;
 use crate::rules::elementwise::Side;
 
 use super::Sweep;
@@ -92,13 +94,14 @@ impl<T: Real> Sweep<'_, T> {
         let targets = Targets::by(wanted);
         work.adjoint_tangents.begin(program, width);
         work.sweeps.hvps += width;
+        let (values, moved) = (&*work.values, &*work.tangents);
+        let mut all = work.adjoint_tangents.open();
         for node in program.nodes[..=program.output].iter().rev() {
             if matches!(node.op, Op::Input) || node.back_in(width).view || !targets.takes(node) {
                 continue;
             }
-            let mut back = work.adjoint_tangents.open();
             let moves = node.activity.adjoint_moves.meets(moving);
-            let came = moves && back.settle(program, node, width);
+            let came = moves && all.settle(program, node, width);
             // A linear operation is as if its operands did not move.
             let is_linear = way == Back::GaussNewton && node.activity.before_outputs;
             let along = match is_linear {
@@ -115,20 +118,20 @@ impl<T: Real> Sweep<'_, T> {
             }
             let at = Operation { program, node };
             let adjoint = &work.adjoints[Columns::all(1).back_of(node)];
-            let (before, du) = back.split(node, width);
+            let (before, du) = all.split(node, width);
             let du = came.then_some(&*du);
             let evaluated = way == Back::Evaluated && node.depends.meets(moving);
-            let a = at.operands(&work.values);
+            let a = at.operands(values);
             let block = Block {
                 moving: along,
                 width,
             };
-            let tangents = at.tangents(&work.tangents, block, evaluated);
+            let tangents = at.tangents(moved, block, evaluated);
             let mut adjoints = at.adjoints(before, targets, width);
             match &node.op {
                 Op::Input | Op::Constant => unreachable!("constants have no adjoint"),
                 Op::Unary(f, p) => {
-                    let factors = [a.get(0), &work.values[node.place()]];
+                    let factors = [a.get(0), &values[node.place()]];
                     let t = tangents.get(0).filter(|_| bends);
                     if (du.is_some() || t.is_some())
                         && let Some((out, fresh)) = adjoints.take(0)
@@ -153,6 +156,16 @@ impl<T: Real> Sweep<'_, T> {
                                 binary_second(*f, by, pair, adjoint, (width, t), out, fresh);
                             }
                         }
+                    }
+                }
+                // Of a squared norm whose own adjoint stays, as in a reverse sweep.
+                Op::Bilinear(Bilinear::Dot)
+                    if width == 1 && du.is_none() && node.args[0] == node.args[1] =>
+                {
+                    if let Some(t) = tangents.get(0)
+                        && let Some((out, fresh)) = adjoints.take(0)
+                    {
+                        put_multiple_twice(out, adjoint[0], t, fresh);
                     }
                 }
                 Op::Bilinear(f) => {

@@ -3,6 +3,7 @@
 use std::mem::take;
 
 use crate::block::{Block, Columns};
+use crate::bytes::Lines;
 use crate::inputs::Inputs;
 use crate::operands::Operation;
 use crate::program::{Node, Op, Program};
@@ -189,5 +190,5 @@ pub(crate) fn tangent_bytes<T: Real>(program: &Program<T>, moving: Inputs, width
 /// primal sweep makes.
 pub(super) fn moved_bytes<T: Real>(program: &Program<T>, width: usize) -> usize {
     let more = program.scratch_len(width) - program.scratch_len(1);
-    (program.tangents_len(width) + more) * size_of::<T>()
+    Lines::<T>::bytes(program.tangents_len(width)) + more * size_of::<T>()
 }
