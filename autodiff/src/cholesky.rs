@@ -12,6 +12,10 @@
 //! assert_eq!(b, [0.0, 1.0]);
 //! ```
 
+mod changed;
+
+pub use changed::{append, remove};
+
 use gemm_common::Parallelism;
 use smallvec::SmallVec;
 

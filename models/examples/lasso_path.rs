@@ -9,8 +9,10 @@
 //! by its starts of rows, the columns of its entries and their values. KIND is `lasso`, `elastic-net`
 //! with as large a weight of the squares, `weighted-lasso`, whose weights are 0.5 to 1.5 times that of
 //! the path in turn, or `sparse-logistic`. The weights go from a RATIO-th of the largest to RATIO, in
-//! POINTS equal steps of their logarithm. One line of JSON a point: `weight`, `seconds`,
-//! `hypergradient`, `residual`, `iterations`, `status` and `y`.
+//! POINTS equal steps of their logarithm; the path is gone twice, as what runs beside it is warm too. One
+//! line of JSON a point of the second time: `weight`, `seconds`, those of the solution alone in
+//! `solve_seconds` with what it is in `y_alone`, `hypergradient`, `residual`, `iterations`, `status` and
+//! `y`.
 
 use std::error::Error;
 use std::time::Instant;
@@ -19,7 +21,7 @@ use autodiff::Sparse;
 use models::data::{Features, Samples, Splits};
 use models::{Task, elastic_net_on, lasso_on, sparse_logistic, weighted_lasso_on};
 use nalgebra::{DMatrix, DVector};
-use solvers::{Aid, At, Strategy};
+use solvers::{Aid, At, Strategy, solve_lower_from};
 
 /// What is left of the numbers.
 struct Numbers(std::vec::IntoIter<f64>);
@@ -92,25 +94,42 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The task starts at a tenth of the largest weight.
     let largest = task.x[0] + 10f64.ln();
     let problem = &task.bilevel;
-    let aid = Aid::cg().lower_tolerance(tolerance.parse()?);
+    let tolerance: f64 = tolerance.parse()?;
+    let aid = Aid::cg().lower_tolerance(tolerance);
     let mut work = problem.workspace();
-    let mut y = problem.start().clone();
-    for k in 1..=points {
+    let (mut y, mut passed) = (problem.start().clone(), 0);
+    for k in (1..=points).chain(1..=points) {
+        if k == 1 {
+            y.copy_from(problem.start());
+        }
         let weight = largest + ratio.ln() * k as f64 / points as f64;
         let x = DVector::from_fn(task.x.len(), |j, _| weight + share(j));
         let began = Instant::now();
         let estimate = aid.hypergradient_at(problem, At::new(&x).start(&y), &mut work)?;
         let seconds = began.elapsed().as_secs_f64();
+        // From the same start, without the hypergradient.
+        let began = Instant::now();
+        let alone = solve_lower_from(problem, &x, &y, tolerance, &mut work);
+        let solve_seconds = began.elapsed().as_secs_f64();
+        if !alone.status.is_success() {
+            return Err(format!("weight {}: {}", weight.exp(), alone.status).into());
+        }
         y.copy_from(&estimate.y);
+        passed += 1;
+        if passed <= points {
+            continue;
+        }
         println!(
-            "{{\"weight\": {:e}, \"seconds\": {seconds:e}, \"hypergradient\": {:?}, \"residual\": {:e}, \
-             \"iterations\": {}, \"status\": \"{}\", \"y\": {:?}}}",
+            "{{\"weight\": {:e}, \"seconds\": {seconds:e}, \"solve_seconds\": {solve_seconds:e}, \
+             \"hypergradient\": {:?}, \"residual\": {:e}, \"iterations\": {}, \"status\": \"{}\", \
+             \"y\": {:?}, \"y_alone\": {:?}}}",
             weight.exp(),
             estimate.hypergradient.as_slice(),
             estimate.lower_residual,
             estimate.lower_iterations,
             estimate.status.code(),
             y.as_slice(),
+            alone.y.as_slice(),
         );
     }
     Ok(())

@@ -23,6 +23,7 @@ fn all<T: Real>() {
         catalogue::method::<T> as *const (),
         linear::entries::<T> as *const (),
         lower::solve_lower::<T> as *const (),
+        lower::solve_lower_from::<T> as *const (),
         certificate::certify::<T> as *const (),
         Certificate::of_pair::<T> as *const (),
         Layer::<T>::call as *const (),

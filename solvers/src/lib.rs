@@ -73,7 +73,7 @@ pub use hypergradient::{
 pub use inner::{InnerStep, Numbers, OwnStep, Recorded, RmsProp, StepAt, StepLength, StepRule};
 pub use layer::{Layer, Row};
 pub use ledger::{Ledger, RestoreError};
-pub use lower::{LowerSolution, LowerSolve, solve_lower};
+pub use lower::{LowerSolution, LowerSolve, solve_lower, solve_lower_from};
 pub use lower_curvature::LowerCurvature;
 pub use oracles::Oracles;
 pub use status::Status;

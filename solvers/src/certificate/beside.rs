@@ -61,6 +61,9 @@ impl Certificate {
         size: f64,
         (upper, lower): (&Point<T>, &mut Point<T>),
     ) -> Option<Self> {
+        if !(constants.strong_convexity > 0.0 || part.has_square()) {
+            return None;
+        }
         let found = part.piece([x, y], lower.gradient(1), s)?;
         // Before what costs sweeps.
         let lower_error = constants.distance(&found, s)?;

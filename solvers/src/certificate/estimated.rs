@@ -164,7 +164,7 @@ fn solve<T: Real>(
     let mut room = vec![T::zero(); system::scratch::<T>(&cg, b.len(), false) + on_face];
     let (room, meter) = (&mut room[..], Meter::new());
     let (v, scratch) = ((v, &mut [][..]), Scratch::new(room, &meter));
-    let solution = system::solve(&cg, point, face, b, v, scratch, false);
+    let solution = system::solve(&cg, point, face, b, v, scratch, (false, false));
     (!solution.flawed).then_some(())
 }
 

@@ -353,7 +353,7 @@ impl<T: Real> Parts<'_, T> {
         let length = || solved.step.expect("proximal steps have a length");
         let solution = match at.part.as_deref_mut() {
             None if self.curvature.is_exact() => {
-                system::solve(self.linear, point, None, b, (v, kept), room, true)
+                system::solve(self.linear, point, None, b, (v, kept), room, (true, false))
             }
             None => approximate::solve(self.curvature, self.linear, point, b, (v, kept), room),
             Some(part) => {
@@ -363,14 +363,11 @@ impl<T: Real> Parts<'_, T> {
                 asymmetry = face.asymmetry();
                 on_face.copy_from_slice(b);
                 face.project(on_face);
-                if let Some(working) = at.working.as_deref_mut()
-                    && let Some(least) = face.guess(point, b, v, working)
-                {
-                    met = least;
-                }
-                let on = Some(&mut face);
-                let solution =
-                    system::solve(self.linear, point, on, on_face, (v, kept), room, true);
+                let working = at.working.as_deref_mut();
+                let least = working.and_then(|working| face.guess(point, b, v, working));
+                met = least.unwrap_or(met);
+                let (on, how) = (Some(&mut face), (true, least.is_some()));
+                let solution = system::solve(self.linear, point, on, on_face, (v, kept), room, how);
                 face.add_by_x(point, b, hypergradient);
                 solution
             }

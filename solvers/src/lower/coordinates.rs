@@ -20,6 +20,8 @@ const EPOCHS: usize = 10;
 const PATIENCE: usize = 8;
 /// Room for so many working sets' worth of free entries, one block after the other; with more patience.
 const IN_BLOCKS: usize = 4;
+/// The part of a change of the gradient that a model may be off by if the Hessian is to be the same.
+const SAME: f64 = 1e-9;
 /// The part of the residual that the quadratic model leaves, where another one follows.
 const FORCING: f64 = 0.05;
 
@@ -57,7 +59,8 @@ pub(crate) fn coordinates<T: Real>(
     for (i, y) in y.iter_mut().enumerate() {
         *y = h.at(i).allowed(*y);
     }
-    working.factored.clear();
+    working.forget();
+    working.stands = false;
     let mut model = Model::default();
     let mut value = point.linearise(&[x, y]).f64() + h.value(y);
     let (mut least, mut least_at, mut iterations) = (f64::INFINITY, 0, 0);
@@ -83,6 +86,7 @@ pub(crate) fn coordinates<T: Real>(
         let stuck = stands || iterations - least_at >= patience || !residual.is_finite();
         let ends = residual <= tolerance || iterations >= limit || stuck;
         if free > IN_BLOCKS * most || !whole && stuck && residual > tolerance {
+            working.forget();
             return None;
         }
         if ends && formed {
@@ -115,6 +119,7 @@ pub(crate) fn coordinates<T: Real>(
             Some(now) => value = now,
             None => stands = true,
         }
+        working.stands = model.foretold(&working.of, y, point.gradient(1));
     }
 }
 
@@ -211,7 +216,6 @@ struct Model<T> {
     gradient: Vec<T>,
     /// What the way promises: the change of g's model to first order, and of h.
     first: Vec<T>,
-    free: Vec<usize>,
     way: Vec<T>,
     /// The entries and the gradient before a step of Newton's.
     kept: [Vec<T>; 2],
@@ -272,8 +276,8 @@ impl<T: Real> Model<T> {
 
     /// Coordinate descent once around: how many entries became free or are no longer.
     fn epoch(&mut self, h: &Entries<'_, T>, working: &Working<T>) -> usize {
-        let (m, mut changed) = (working.of.len(), 0);
-        for (p, column) in working.block.chunks_exact(m).enumerate() {
+        let mut changed = 0;
+        for (p, column) in working.columns().enumerate() {
             let a = column[p];
             if !(a > T::zero()) {
                 continue;
@@ -297,52 +301,57 @@ impl<T: Real> Model<T> {
     /// A step of Newton's method among the free entries: all the way, each as far as it stays free, or
     /// if that does not lower the model all as far as they stay free.
     fn newton(&mut self, h: &Entries<'_, T>, working: &mut Working<T>) {
-        let m = working.of.len();
-        self.free.clear();
-        for (p, i) in working.of.iter().enumerate() {
-            if h.at(*i).is_free(self.t[p]) {
-                self.free.push(p);
-            }
+        let definite = working.factor(|p, i| h.at(i).is_free(self.t[p]), |i| h.at(i).curvature());
+        let (free, working) = (&working.places, &*working);
+        if !definite || free.is_empty() {
+            return;
         }
-        let free = std::mem::take(&mut self.free);
+        let of = |p: usize| h.at(working.of[p]);
         self.way.clear();
-        let of = |working: &Working<T>, p: usize| h.at(working.of[p]);
-        (self.way).extend(free.iter().map(|p| of(working, *p).curvature()));
-        let definite = working.factor(&free, |entry, i, j| match i == j {
-            true => entry + self.way[i],
-            false => entry,
-        });
-        if definite && !free.is_empty() {
-            for (way, p) in self.way.iter_mut().zip(&free) {
-                *way = -of(working, *p).least(self.t[*p], self.gradient[*p]);
+        let least = |p: &usize| -of(*p).least(self.t[*p], self.gradient[*p]);
+        self.way.extend(free.iter().map(least));
+        cholesky::solve(&working.factor, &mut self.way);
+        let before = self.value(h, &working.of);
+        for (kept, of) in self.kept.iter_mut().zip([&self.t, &self.gradient]) {
+            kept.clone_from(of);
+        }
+        let (mut part, mut first) = (T::one(), None);
+        for (k, p) in free.iter().enumerate() {
+            let (reach, end) = of(*p).reach(self.t[*p], self.way[k]);
+            if reach < part {
+                (part, first) = (reach, Some((k, end)));
             }
-            cholesky::solve(&working.factor, &mut self.way);
-            let before = self.value(h, &working.of);
-            for (kept, of) in self.kept.iter_mut().zip([&self.t, &self.gradient]) {
-                kept.clone_from(of);
-            }
-            let (mut part, mut first) = (T::one(), None);
+            // All the way, each up to where it is no longer free.
+            self.move_to(*p, end, working.column(*p));
+        }
+        if first.is_some() && !(self.value(h, &working.of) < before) {
+            std::mem::swap(&mut self.t, &mut self.kept[0]);
+            std::mem::swap(&mut self.gradient, &mut self.kept[1]);
             for (k, p) in free.iter().enumerate() {
-                let (reach, end) = of(working, *p).reach(self.t[*p], self.way[k]);
-                if reach < part {
-                    (part, first) = (reach, Some((k, end)));
-                }
-                // All the way, each up to where it is no longer free.
-                self.move_to(*p, end, &working.block[p * m..][..m]);
-            }
-            if first.is_some() && !(self.value(h, &working.of) < before) {
-                std::mem::swap(&mut self.t, &mut self.kept[0]);
-                std::mem::swap(&mut self.gradient, &mut self.kept[1]);
-                for (k, p) in free.iter().enumerate() {
-                    let end = match first {
-                        Some((first, end)) if first == k => end,
-                        _ => of(working, *p).allowed(self.t[*p] + part * self.way[k]),
-                    };
-                    self.move_to(*p, end, &working.block[p * m..][..m]);
-                }
+                let end = match first {
+                    Some((first, end)) if first == k => end,
+                    _ => of(*p).allowed(self.t[*p] + part * self.way[k]),
+                };
+                self.move_to(*p, end, working.column(*p));
             }
         }
-        self.free = free;
+    }
+
+    /// Whether y is where the model ended, and g has the gradient there that the model foretold: the
+    /// Hessian is then the same. By what the gradient has changed, or by its rounding.
+    fn foretold(&self, of: &[usize], y: &[T], gradient: &[T]) -> bool {
+        let (mut off, mut moved, mut size) = (0.0f64, 0.0f64, 0.0f64);
+        for (p, i) in of.iter().enumerate() {
+            if y[*i] != self.t[p] {
+                return false;
+            }
+            // Written so that a NaN stays.
+            let apart = (gradient[*i] - self.gradient[p]).abs().f64();
+            off = if apart <= off { off } else { apart };
+            moved = moved.max((self.gradient[p] - self.first[p]).abs().f64());
+            size = size.max(gradient[*i].abs().f64());
+        }
+        off <= SAME * moved + 64.0 * T::EPSILON * size
     }
 
     /// Takes the step to where the model is, or a part of it that lowers g + h from `value`, or near the

@@ -18,7 +18,7 @@ pub(crate) use lbfgs::{lbfgs, lbfgs_scratch};
 pub(crate) use newton::{NEWTON_LIMIT, Trend, newton, newton_scratch};
 pub(crate) use proximal::{proximal, proximal_scratch};
 pub use slot::{LowerRule, LowerSolve};
-pub use solution::{LowerSolution, solve_lower};
+pub use solution::{LowerSolution, solve_lower, solve_lower_from};
 pub(crate) use solve::{Lower, LowerAt, NOTHING};
 pub(crate) use steps::{Steps, Walk};
 pub(crate) use working::Working;

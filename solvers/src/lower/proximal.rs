@@ -148,7 +148,8 @@ fn on_face<T: Real>(
         let cg = Cg::new().tolerance(NEWTON.1).max_iterations(products);
         cg.solve(&mut h, way, u, &mut scratch);
         let met = h.curvature();
-        trial.copy_from_slice(face.tangent(u));
+        trial.copy_from_slice(u);
+        face.project(trial);
         add(trial, y);
         point.differentiate(&[x, trial], Inputs::one(1));
         After::of(Some(part)).descend(point, x, step, trial);

@@ -10,7 +10,7 @@ use crate::hessian::Hessian;
 use crate::inner::StepLength;
 use crate::linear::{Cg, LinearSolver, Scratch, system::along_all};
 use crate::part::{Face, OnFace, PartPoint};
-use crate::{Bilevel, Status};
+use crate::{Bilevel, Status, Workspace};
 
 use super::{
     Lower, LowerAt, LowerSolve, NEWTON_LIMIT, Trend, Working, accelerated, newton, newton_scratch,
@@ -88,30 +88,136 @@ pub fn solve_lower<T: Real>(
         x.len(),
         problem.dim_x()
     );
-    let (meter, dim_y) = (Meter::new(), problem.dim_y());
+    let meter = Meter::new();
     let mut point = Point::new(problem.lower().clone(), &meter);
-    if let Some(part) = problem.recorded_part() {
-        let part = PartPoint::new(part, &meter);
-        return beside(problem, point, part, x.as_slice(), tolerance, &meter);
+    let mut part = (problem.recorded_part()).map(|part| PartPoint::new(part, &meter));
+    let mut constraints =
+        (problem.recorded_constraints()).map(|of| ConstraintPoint::new(of, &meter));
+    let mut room = Buffer::zeros(entries(problem), Category::Solver, &meter);
+    let within = Within {
+        point: &mut point,
+        part: part.as_mut(),
+        constraints: constraints.as_mut(),
+        working: &mut None,
+        scratch: Scratch::new(&mut room, &meter),
+    };
+    let x = x.as_slice();
+    within.solve(problem, x, &problem.start_at(x), tolerance)
+}
+
+/// [`solve_lower`] from a `start` and in a workspace: for a path of solutions, each from the one before.
+///
+/// # Panics
+/// If `x` does not have `dim_x` entries, or `start` does not have `dim_y`, or the workspace is of another
+/// problem.
+///
+/// # Example
+/// A path of soft thresholds:
+/// ```
+/// use autodiff::{Var, objective};
+/// use nalgebra::dvector;
+/// use solvers::{Bilevel, Part, solve_lower_from};
+///
+/// let g = || objective(|_: Var, y: Var| 0.5 * (y - 1.0).norm_squared());
+/// let problem = Bilevel::new(g(), g(), 1, 1)?.with_part(Part::l1(|x: Var| x))?;
+/// let (mut work, mut y) = (problem.workspace(), dvector![0.0]);
+/// for weight in [0.75, 0.5, 0.25] {
+///     y = solve_lower_from(&problem, &dvector![weight], &y, 1e-12, &mut work).y;
+///     assert!((y[0] - (1.0 - weight)).abs() < 1e-12);
+/// }
+/// # Ok::<(), solvers::ProblemError>(())
+/// ```
+#[track_caller]
+#[inline(never)]
+pub fn solve_lower_from<T: Real>(
+    problem: &Bilevel<T>,
+    x: &DVector<T>,
+    start: &DVector<T>,
+    tolerance: f64,
+    work: &mut Workspace<T>,
+) -> LowerSolution<T> {
+    work.check(problem, x);
+    assert!(
+        start.len() == problem.dim_y(),
+        "the start has {} entries: the problem's inner variable has {}",
+        start.len(),
+        problem.dim_y()
+    );
+    work.reserve(entries(problem));
+    let within = Within {
+        point: &mut work.lower,
+        part: work.part.as_mut(),
+        constraints: work.constraints.as_mut(),
+        working: &mut work.working,
+        scratch: Scratch::new(&mut work.room, &work.meter),
+    };
+    within.solve(problem, x.as_slice(), start, tolerance)
+}
+
+/// Entries of scratch that a solution takes.
+fn entries<T: Real>(problem: &Bilevel<T>) -> usize {
+    let n = problem.dim_y();
+    StepLength::Auto.spare(n).max(match problem.part() {
+        Some(_) => proximal_scratch::<T>(n),
+        None => newton_scratch::<T>(n, false),
+    })
+}
+
+/// What a lower level is solved in.
+struct Within<'a, T: Real> {
+    point: &'a mut Point<T>,
+    part: Option<&'a mut PartPoint<T>>,
+    constraints: Option<&'a mut ConstraintPoint<T>>,
+    working: &'a mut Option<Working<T>>,
+    scratch: Scratch<'a, T>,
+}
+
+impl<T: Real> Within<'_, T> {
+    fn solve(
+        self,
+        problem: &Bilevel<T>,
+        x: &[T],
+        start: &DVector<T>,
+        tolerance: f64,
+    ) -> LowerSolution<T> {
+        let Within {
+            point,
+            part,
+            constraints,
+            working,
+            mut scratch,
+        } = self;
+        if let Some(part) = part {
+            if Working::suits(problem) {
+                let make = || Working::new(start.len(), scratch.meter());
+                working.get_or_insert_with(make);
+            }
+            let mut at = LowerAt {
+                point,
+                part: Some(part),
+                working: working.as_mut(),
+                x,
+                scratch: &mut scratch,
+            };
+            return beside(&mut at, start, tolerance);
+        }
+        match constraints {
+            Some(constraints) => constrained(point, constraints, x, start, tolerance),
+            None => smooth(point, x, start, tolerance, scratch),
+        }
     }
-    if let Some(of) = problem.recorded_constraints() {
-        let mut constraints = ConstraintPoint::new(of, &meter);
-        return constrained(
-            problem,
-            &mut point,
-            &mut constraints,
-            x.as_slice(),
-            tolerance,
-        );
-    }
-    let room = StepLength::Auto
-        .spare(dim_y)
-        .max(newton_scratch::<T>(dim_y, false));
-    let mut room = Buffer::zeros(room, Category::Solver, &meter);
-    let mut scratch = Scratch::new(&mut room, &meter);
-    let (x, start) = (x.as_slice(), &problem.start_at(x.as_slice()));
-    let [spare] = scratch.vectors(StepLength::Auto.spare(dim_y));
-    let mut step = StepLength::Auto.resolve(&mut point, x, start.as_slice(), spare);
+}
+
+/// [`solve_lower`] where nothing is beside g.
+fn smooth<T: Real>(
+    point: &mut Point<T>,
+    x: &[T],
+    start: &DVector<T>,
+    tolerance: f64,
+    mut scratch: Scratch<'_, T>,
+) -> LowerSolution<T> {
+    let [spare] = scratch.vectors(StepLength::Auto.spare(start.len()));
+    let mut step = StepLength::Auto.resolve(point, x, start.as_slice(), spare);
     let mut best = LowerSolution {
         y: start.clone(),
         residual: f64::INFINITY,
@@ -122,7 +228,7 @@ pub fn solve_lower<T: Real>(
     for _ in 0..TRIALS {
         let mut y = start.clone();
         let entries = y.as_mut_slice();
-        let reached = accelerated(&mut point, x, entries, step, tolerance, LIMIT, &mut scratch);
+        let reached = accelerated(point, x, entries, step, tolerance, LIMIT, &mut scratch);
         best.iterations += reached.iterations;
         if reached.residual < best.residual {
             (best.y, best.residual) = (y, reached.residual);
@@ -132,27 +238,18 @@ pub fn solve_lower<T: Real>(
         }
         step *= 0.25;
     }
-    settle(
-        &mut point,
-        x,
-        start.as_slice(),
-        tolerance,
-        &mut best,
-        &mut scratch,
-    );
+    let from = start.as_slice();
+    settle(point, x, from, tolerance, &mut best, &mut scratch);
     best
 }
 
 /// [`solve_lower`] beside a part.
 fn beside<T: Real>(
-    problem: &Bilevel<T>,
-    mut point: Point<T>,
-    mut part: PartPoint<T>,
-    x: &[T],
+    at: &mut LowerAt<'_, '_, T>,
+    start: &DVector<T>,
     tolerance: f64,
-    meter: &Meter,
 ) -> LowerSolution<T> {
-    let (n, start) = (problem.dim_y(), &problem.start_at(x));
+    let (n, x) = (start.len(), at.x);
     let mut best = LowerSolution {
         y: start.clone(),
         residual: f64::NAN,
@@ -160,39 +257,39 @@ fn beside<T: Real>(
         distance: f64::INFINITY,
         status: Status::Converged,
     };
-    if let Some(reason) = part.complaint(x) {
+    let complaint = at.part.as_deref_mut().and_then(|part| part.complaint(x));
+    if let Some(reason) = complaint {
         best.y.fill(T::of(f64::NAN));
         best.status = Status::Undefined { reason };
         return best;
     }
-    let room = StepLength::Auto.spare(n).max(proximal_scratch::<T>(n));
-    let mut room = Buffer::zeros(room, Category::Solver, meter);
-    let mut scratch = Scratch::new(&mut room, meter);
     let (allowed, mut until) = (tolerance.max(solved::<T>()), tolerance);
-    let mut working = Working::suits(problem).then(|| Working::new(n, meter));
     let (by, mut lower) = (LowerSolve::default(), Lower::begun(true, false));
     for _ in 0..ROUNDS {
         let y = best.y.as_mut_slice();
-        let mut at = LowerAt {
-            point: &mut point,
-            part: Some(&mut part),
-            working: working.as_mut(),
-            x,
-            scratch: &mut scratch,
-        };
-        by.advance(&mut at, y, (until, TRIALS * LIMIT), &mut lower);
+        by.advance(at, y, (until, TRIALS * LIMIT), &mut lower);
         (best.iterations, best.residual) = (lower.iterations, lower.residual);
         let step = lower.step.expect("proximal steps have a length");
-        let ([gradient, rhs, u], mut rest) = scratch.split(n);
-        point.linearise(&[x, y]);
+        let (point, part) = (&mut *at.point, at.part.as_deref_mut());
+        let part = part.expect("a part beside g");
+        let meter = at.scratch.meter().clone();
+        let ([gradient, rhs, u], mut rest) = at.scratch.split(n);
+        if !lower.here {
+            point.linearise(&[x, y]);
+        }
         gradient.copy_from_slice(point.gradient(1));
-        let mut face = Face::at(&mut part, [x, y], gradient, step, false, meter);
+        let mut face = Face::at(part, [x, y], gradient, step, false, &meter);
         along_all(rhs);
-        face.project(rhs);
-        u.fill(T::zero());
-        let mut h = OnFace::new(&mut point, &mut face);
-        Cg::new().tolerance(0.1).solve(&mut h, rhs, u, &mut rest);
-        let off = h.curvature().distance(best.residual);
+        let working = at.working.as_deref_mut();
+        let by_factor = working.and_then(|working| face.guess(point, rhs, u, working));
+        let curvature = by_factor.unwrap_or_else(|| {
+            face.project(rhs);
+            u.fill(T::zero());
+            let mut h = OnFace::new(point, &mut face);
+            Cg::new().tolerance(0.1).solve(&mut h, rhs, u, &mut rest);
+            h.curvature()
+        });
+        let off = curvature.distance(best.residual);
         best.distance = part_of_size(off, y, start.as_slice());
         if !(best.distance > allowed && best.distance.is_finite()) {
             break;
@@ -205,13 +302,12 @@ fn beside<T: Real>(
 
 /// [`solve_lower`] under constraints.
 fn constrained<T: Real>(
-    problem: &Bilevel<T>,
     lower: &mut Point<T>,
     constraints: &mut ConstraintPoint<T>,
     x: &[T],
+    start: &DVector<T>,
     tolerance: f64,
 ) -> LowerSolution<T> {
-    let start = problem.start_at(x);
     let mut level = Level {
         x,
         lower,

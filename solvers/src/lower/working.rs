@@ -9,17 +9,30 @@ use crate::part::Recorded;
 
 /// The most entries of y that a working set has.
 const MOST: usize = 1024;
+/// Changed entries that take as long as a new factor of so many times more.
+const CHANGE: usize = 32;
+/// Units of rounding within which a diagonal is the same.
+const SAME: f64 = 64.0;
 
 /// Room for blocks of the Hessian of g among few entries of y.
 #[derive(Debug)]
 pub(crate) struct Working<T> {
     /// The entries, ascending.
     pub(crate) of: Vec<usize>,
-    /// The block among them.
-    pub(crate) block: Vec<T>,
-    /// A factor of a part of it, or of an earlier one, and the entries of y of that.
+    /// The block among them, in the first entries.
+    block: Vec<T>,
+    /// Whether the block is that where g is linearised now, and not only nearby.
+    pub(crate) stands: bool,
+    /// A factor of a part of it, or of an earlier one, with the curvature of h; the entries of y of that,
+    /// in the order of its rows, and their places in the block.
     pub(crate) factor: Vec<T>,
     pub(crate) factored: Vec<usize>,
+    pub(crate) places: Vec<usize>,
+    /// The same entries, ascending, and the diagonal of what was factored.
+    ascending: Vec<usize>,
+    diagonal: Vec<T>,
+    /// Rows of the factor that go.
+    gone: Vec<usize>,
     room: Vec<T>,
     dim_y: usize,
     _bytes: Claim,
@@ -41,8 +54,8 @@ impl<T: Real> Working<T> {
     pub(crate) fn bytes(n: usize) -> usize {
         let most = Self::most(n);
         // With the vectors of a model of coordinate descent.
-        let numbers = 2 * most * most + (HESSIAN_ROOM + 7) * most + n;
-        numbers * size_of::<T>() + 3 * most * size_of::<usize>()
+        let numbers = 2 * most * most + (HESSIAN_ROOM + 8) * most + n;
+        numbers * size_of::<T>() + 5 * most * size_of::<usize>()
     }
 
     /// Room for `n` entries of y. What is not used is reserved alone.
@@ -52,7 +65,12 @@ impl<T: Real> Working<T> {
             of: Vec::with_capacity(most),
             block: Vec::with_capacity(most * most),
             factor: Vec::with_capacity(most * most),
+            stands: false,
             factored: Vec::with_capacity(most),
+            places: Vec::with_capacity(most),
+            ascending: Vec::with_capacity(most),
+            diagonal: Vec::with_capacity(most),
+            gone: Vec::with_capacity(most),
             room: Vec::with_capacity(HESSIAN_ROOM * most + n),
             dim_y: n,
             _bytes: Claim::new(Self::bytes(n), Category::Solver, meter),
@@ -62,33 +80,142 @@ impl<T: Real> Working<T> {
     /// Makes the block among [`of`](Working::of), of a g that was linearised.
     pub(crate) fn form(&mut self, point: &mut Point<T>) {
         let m = self.of.len();
-        self.block.resize(m * m, T::zero());
+        // All of it is overwritten: what is there need not be cleared.
+        if self.block.len() < m * m {
+            self.block.resize(m * m, T::zero());
+        }
         self.room.resize(HESSIAN_ROOM * m + self.dim_y, T::zero());
-        point.hessian_among(1, &self.of, &mut self.room, &mut self.block);
+        point.hessian_among(1, &self.of, &mut self.room, &mut self.block[..m * m]);
+        self.stands = true;
     }
 
-    /// Factors the part of the block that the numbers `some` of its rows make, each entry given with its
-    /// place there by `entry`; whether it is positive definite.
-    pub(crate) fn factor(&mut self, some: &[usize], entry: impl Fn(T, usize, usize) -> T) -> bool {
-        let (m, k) = (self.of.len(), some.len());
-        self.factor.resize(k * k, T::zero());
-        for (j, column) in self.factor.chunks_exact_mut(k.max(1)).enumerate() {
-            for i in j..k {
-                column[i] = entry(self.block[some[j] * m + some[i]], i, j);
+    /// The columns of the block that was formed last.
+    pub(crate) fn columns(&self) -> std::slice::ChunksExact<'_, T> {
+        let m = self.of.len();
+        self.block[..m * m].chunks_exact(m.max(1))
+    }
+
+    /// One of them.
+    pub(crate) fn column(&self, place: usize) -> &[T] {
+        let m = self.of.len();
+        &self.block[place * m..][..m]
+    }
+
+    /// Forgets the factor.
+    pub(crate) fn forget(&mut self) {
+        self.factored.clear();
+        self.ascending.clear();
+        self.diagonal.clear();
+    }
+
+    /// Whether the factor is of these entries of y, which ascend.
+    pub(crate) fn is_factored(&self, entries: impl Iterator<Item = usize>) -> bool {
+        self.ascending.iter().copied().eq(entries)
+    }
+
+    /// Factors the part of the block that some places of it make, with a `curvature` added to the
+    /// diagonal for the entry of y at each; `is_free` says which, of a place and its entry. Whether it
+    /// is positive definite. A factor of nearly the same entries is changed where its diagonal was the
+    /// same: each entry that goes or comes takes some n² operations.
+    pub(crate) fn factor(
+        &mut self,
+        is_free: impl Fn(usize, usize) -> bool,
+        curvature: impl Fn(usize) -> T,
+    ) -> bool {
+        let (m, of) = (self.of.len(), &self.of);
+        let diagonal = |p: usize| self.block[p * m + p] + curvature(of[p]);
+        self.places.clear();
+        self.places.extend((0..m).filter(|p| is_free(*p, of[*p])));
+        self.gone.clear();
+        let mut alike = !self.factored.is_empty();
+        for (row, (entry, before)) in self.factored.iter().zip(&self.diagonal).enumerate() {
+            match of.binary_search(entry).ok().filter(|p| is_free(*p, *entry)) {
+                None => self.gone.push(row),
+                Some(p) => {
+                    let moved = (diagonal(p) - *before).abs().f64();
+                    alike &= moved <= SAME * T::EPSILON * before.abs().f64();
+                }
             }
         }
-        self.factored.clear();
-        if cholesky::factor(&mut self.factor, k).is_err() {
+        let kept = self.factored.len() - self.gone.len();
+        let changes = self.gone.len() + self.places.len() - kept;
+        let change = alike && changes * CHANGE <= self.places.len();
+        if !(change && self.change(&curvature)) && !self.whole(&curvature) {
+            self.forget();
             return false;
         }
+        let k = self.factored.len();
         let pivots = || self.factor.iter().step_by(k + 1).map(|p| p.f64());
         let least = pivots().fold(f64::INFINITY, f64::min);
         let largest = pivots().fold(0.0, f64::max);
         let definite = (least / largest).powi(2) > k as f64 * T::EPSILON;
         if definite {
-            self.factored.extend(some.iter().map(|p| self.of[*p]));
+            self.ascending.clear();
+            self.ascending.extend_from_slice(&self.factored);
+            self.ascending.sort_unstable();
+        } else {
+            self.forget();
         }
         definite
+    }
+
+    /// Makes the factor of what stands at the [`places`](Working::places) anew.
+    fn whole(&mut self, curvature: impl Fn(usize) -> T) -> bool {
+        let (m, k) = (self.of.len(), self.places.len());
+        self.forget();
+        self.factored
+            .extend(self.places.iter().map(|p| self.of[*p]));
+        self.factor.resize(k * k, T::zero());
+        for (j, column) in self.factor.chunks_exact_mut(k.max(1)).enumerate() {
+            let from = &self.block[self.places[j] * m..][..m];
+            for (to, p) in column[j..].iter_mut().zip(&self.places[j..]) {
+                *to = from[*p];
+            }
+            column[j] += curvature(self.factored[j]);
+            self.diagonal.push(column[j]);
+        }
+        cholesky::factor(&mut self.factor, k).is_ok()
+    }
+
+    /// Takes the rows that have [gone](Working::gone) from the factor and appends what is new.
+    fn change(&mut self, curvature: impl Fn(usize) -> T) -> bool {
+        let (m, n) = (self.of.len(), self.factored.len());
+        let of = &self.of;
+        if !self.gone.is_empty() {
+            cholesky::remove(&mut self.factor, n, &self.gone, &mut self.room);
+            for row in self.gone.iter().rev() {
+                self.factored.remove(*row);
+                self.diagonal.remove(*row);
+            }
+        }
+        let kept = self.factored.len();
+        let known = &self.ascending;
+        let new = (self.places.iter()).filter(|p| known.binary_search(&of[**p]).is_err());
+        for p in new {
+            self.factored.push(of[*p]);
+            self.diagonal
+                .push(self.block[p * m + p] + curvature(of[*p]));
+        }
+        let place = |entry: &usize| of.binary_search(entry).expect("an entry of the block");
+        self.places.clear();
+        self.places.extend(self.factored.iter().map(place));
+        let k = self.factored.len();
+        self.factor.resize(k * k, T::zero());
+        let (places, block, diagonal) = (&self.places, &self.block, &self.diagonal);
+        let mut column = |new: usize, out: &mut [T]| {
+            let row = kept + new;
+            let from = &block[places[row] * m..][..m];
+            for (out, p) in out.iter_mut().zip(places) {
+                *out = from[*p];
+            }
+            out[row] = diagonal[row];
+        };
+        let size = (kept, k - kept);
+        let appended = cholesky::append(&mut self.factor, size, &mut self.room, &mut column);
+        if appended.is_err() {
+            self.places.sort_unstable();
+        }
+        appended.is_ok()
     }
 
     /// The largest curvature of the block, by some steps of the power method.
@@ -99,7 +226,7 @@ impl<T: Real> Working<T> {
             .collect();
         let mut largest = 0.0;
         for _ in 0..4 {
-            let product: Vec<T> = self.block.chunks_exact(m).map(|c| dot(c, &v)).collect();
+            let product: Vec<T> = self.columns().map(|c| dot(c, &v)).collect();
             let size = dot(&product, &product).sqrt();
             let before = dot(&v, &v).sqrt();
             largest = (size / before).f64();

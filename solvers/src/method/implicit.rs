@@ -49,7 +49,8 @@ impl<T: Real> ImplicitVectors<T> {
         let relative = accuracy.relative::<T>(size);
         let cg = Cg::new().tolerance(relative);
         let scratch = Scratch::new(&mut self.room, meter);
-        let solution = system::solve(&cg, lower, None, b, (&mut self.q, &mut []), scratch, false);
+        let v = (&mut self.q[..], &mut [][..]);
+        let solution = system::solve(&cg, lower, None, b, v, scratch, (false, false));
         let z = &mut self.z;
         for i in 0..z.len() {
             z[i] = upper.gradient(0)[i] - lower.product(0)[i];

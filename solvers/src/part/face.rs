@@ -6,6 +6,7 @@ use autodiff::{Inputs, Meter, Point, Real, cholesky};
 use nalgebra::DMatrix;
 
 use super::kernel::kernel;
+use super::point::Prox;
 use super::{PartPoint, Recorded};
 use crate::accuracy::Curvature;
 use crate::linear::Operator;
@@ -31,6 +32,8 @@ use crate::lower::Working;
 pub(crate) struct Face<'a, T: Real> {
     part: &'a mut PartPoint<T>,
     s: f64,
+    /// Whether D was seen to scale each entry by itself: the scales are in the room of the part.
+    diagonal: bool,
     /// An orthonormal basis of what D loses of the entries that it keeps some of.
     lost: Option<DMatrix<T>>,
     _bytes: Claim,
@@ -51,19 +54,28 @@ impl<'a, T: Real> Face<'a, T> {
         let n = y.len();
         let bytes = Self::bytes(&part.recorded, n, all);
         let claim = Claim::new(bytes, Category::Solver, meter);
-        let (prox, [z, gone, ..]) = part.split();
+        let by_entries = part.recorded.map().entrywise().is_some();
+        let (prox, [z, gone, .., scales, probe]) = part.split();
         for ((z, y), g) in z.iter_mut().zip(y).zip(gradient) {
             *z = *y - T::of(s) * *g;
         }
         prox.linearise(x, z, s);
-        along_all(z);
-        for (gone, kept) in gone.iter_mut().zip(prox.tangent(z)) {
+        let diagonal = by_entries && scales_entries(prox, scales, probe);
+        let kept = match diagonal {
+            true => &*scales,
+            false => {
+                along_all(z);
+                prox.tangent(z)
+            }
+        };
+        for (gone, kept) in gone.iter_mut().zip(kept) {
             let is_gone = *kept == T::zero();
             *gone = if is_gone { T::one() } else { T::zero() };
         }
         let mut face = Face {
             part,
             s,
+            diagonal,
             lost: None,
             _bytes: claim,
         };
@@ -103,15 +115,18 @@ impl<'a, T: Real> Face<'a, T> {
     /// too if it is the `last`.
     pub(crate) fn times(&mut self, lower: &mut Point<T>, u: &[T], out: &mut [T], last: bool) {
         let over_s = T::of(1.0 / self.s);
-        let (prox, [_, gone, v, rest, ..]) = self.part.split();
-        v.copy_from_slice(prox.tangent(u));
+        let (prox, [_, gone, v, rest, scales, _]) = self.part.split();
+        let scales = self.diagonal.then_some(&*scales);
+        v.copy_from_slice(u);
+        apply(prox, scales, v);
         let wanted = if last { Inputs::ALL } else { Inputs::one(1) };
         lower.second_by(&[None, Some(v)], wanted);
         for i in 0..u.len() {
             rest[i] = lower.product(1)[i] + (u[i] - v[i]) * over_s;
         }
         // D(Hv + (u − v)/s): what is lost of u is lost here.
-        out.copy_from_slice(prox.tangent(rest));
+        out.copy_from_slice(rest);
+        apply(prox, scales, out);
         for i in 0..u.len() {
             out[i] += gone[i] * u[i] * over_s;
         }
@@ -124,14 +139,8 @@ impl<'a, T: Real> Face<'a, T> {
 
     /// Replaces `b` by `D b`.
     pub(crate) fn project(&mut self, b: &mut [T]) {
-        let (prox, _) = self.part.split();
-        b.copy_from_slice(prox.tangent(b));
-    }
-
-    /// `D u`.
-    pub(crate) fn tangent(&mut self, u: &[T]) -> &[T] {
-        let (prox, _) = self.part.split();
-        prox.tangent(u)
+        let (prox, [.., scales, _]) = self.part.split();
+        apply(prox, self.diagonal.then_some(&*scales), b);
     }
 
     /// Adds `(∂_xP)ᵀ q` to `by_x`, with `q = v/s + b − H v`, for the `v` of the latest
@@ -147,7 +156,7 @@ impl<'a, T: Real> Face<'a, T> {
 
     /// Overwrites `u` with the solution of `M u = D b`, of a part of entries with no more of them free
     /// than `working` has room for: `D⁻¹ (H + C)⁻¹ b` among these, by the factor of `H + C` that stands
-    /// there, which may be of a y nearby, or a new one. The least curvature of that; `None`, and `u` as
+    /// there where it is that of y, or a new one. The least curvature of that; `None`, and `u` as
     /// it was, if there is no such factor.
     pub(crate) fn guess(
         &mut self,
@@ -157,34 +166,24 @@ impl<'a, T: Real> Face<'a, T> {
         working: &mut Working<T>,
     ) -> Option<Curvature> {
         let over_s = T::of(1.0 / self.s);
-        let (prox, [d, ..]) = self.part.split();
-        d.fill(T::one());
-        d.copy_from_slice(prox.tangent(d));
+        let (_, [.., d, _]) = self.part.split();
         let free = |d: &T| *d != T::zero();
         let count = d.iter().filter(|d| free(d)).count();
-        if count == 0 || count > Working::<T>::most(d.len()) {
+        if !self.diagonal || count == 0 || count > Working::<T>::most(d.len()) {
             return None;
         }
-        working.of.clear();
-        working.of.extend((0..d.len()).filter(|i| free(&d[*i])));
-        if working.of != working.factored {
+        if !(working.stands && working.is_factored((0..d.len()).filter(|i| free(&d[*i])))) {
+            working.of.clear();
+            working.of.extend((0..d.len()).filter(|i| free(&d[*i])));
             working.form(lower);
-            let all: Vec<usize> = (0..count).collect();
-            let c: Vec<T> = (working.of.iter())
-                .map(|i| (T::one() / d[*i] - T::one()) * over_s)
-                .collect();
-            let definite = working.factor(&all, |entry, i, j| match i == j {
-                true => entry + c[i],
-                false => entry,
-            });
-            if !definite {
+            if !working.factor(|_, _| true, |i| (T::one() / d[i] - T::one()) * over_s) {
                 return None;
             }
         }
-        let mut v: Vec<T> = working.of.iter().map(|i| b[*i]).collect();
+        let mut v: Vec<T> = working.factored.iter().map(|i| b[*i]).collect();
         cholesky::solve(&working.factor, &mut v);
         u.fill(T::zero());
-        for (i, v) in working.of.iter().zip(&v) {
+        for (i, v) in working.factored.iter().zip(&v) {
             u[*i] = *v / d[*i];
         }
         // Inverse iteration.
@@ -201,6 +200,9 @@ impl<'a, T: Real> Face<'a, T> {
 
     /// How far D is from symmetric along two unit vectors.
     pub(crate) fn asymmetry(&mut self) -> f64 {
+        if self.diagonal {
+            return 0.0;
+        }
         let (prox, [a, _, _, b, da, db]) = self.part.split();
         along_all(a);
         for (b, a) in b.iter_mut().zip(&*a) {
@@ -211,6 +213,28 @@ impl<'a, T: Real> Face<'a, T> {
         // Its eigenvalues are from 0 to 1: an asymmetry of rounding is small beside 1.
         (dot(a, db) - dot(b, da)).f64().abs() / (norm(a) * norm(b)).f64()
     }
+}
+
+/// Replaces `u` by `D u`: by the scales of the entries, if D has such, or by a pullback.
+fn apply<T: Real>(prox: &mut Prox<T>, scales: Option<&[T]>, u: &mut [T]) {
+    match scales {
+        Some(scales) => u.iter_mut().zip(scales).for_each(|(u, d)| *u *= *d),
+        None => u.copy_from_slice(prox.tangent(u)),
+    }
+}
+
+/// Whether D scales each entry by itself, as far as another vector tells; then `scales` are these.
+fn scales_entries<T: Real>(prox: &mut Prox<T>, scales: &mut [T], probe: &mut [T]) -> bool {
+    probe.fill(T::one());
+    scales.copy_from_slice(prox.tangent(probe));
+    // Multiples of the golden ratio, between 1 and 2: no two entries are alike.
+    for (i, probe) in probe.iter_mut().enumerate() {
+        *probe = T::of(1.0 + (i as f64 * 0.618_033_988_749_894_9).fract());
+    }
+    let of = prox.tangent(probe).iter().zip(&*scales).zip(&*probe);
+    // Written so that a NaN is none.
+    of.into_iter()
+        .all(|((kept, d), p)| (*kept - *d * *p).abs().f64() <= 16.0 * T::EPSILON * kept.abs().f64())
 }
 
 /// `u ↦ M u` of a face.

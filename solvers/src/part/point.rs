@@ -118,6 +118,12 @@ impl<T: Real> PartPoint<T> {
         self.recorded.map().is_set()
     }
 
+    /// Whether it is a sum over entries that has a weight of their squares.
+    pub(crate) fn has_square(&self) -> bool {
+        let entrywise = self.recorded.map().entrywise();
+        entrywise.is_some_and(|of| of.square.is_some())
+    }
+
     /// Why it is no part at this x, if it is none.
     pub(crate) fn complaint(&mut self, x: &[T]) -> Option<String> {
         let needs = self.recorded.needs.as_ref()?;

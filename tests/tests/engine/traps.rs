@@ -168,12 +168,12 @@ fn features_that_no_sample_has_are_no_trap() {
         0 => ((i * 5 + j * 3) as f64).sin(),
         _ => 0.0,
     });
-    let lower = move |x: Var, y: Var| {
+    let lower = objective(move |x: Var, y: Var| {
         let fit = (&samples * y - 1.0).norm_squared();
         fit / 20.0 + x.exp().dot(y.square())
-    };
+    });
     let upper = objective(|_x: Var, y: Var| (y - 0.1).norm_squared());
-    let problem = Bilevel::new(upper, objective(lower), 40, 40).expect("a valid problem");
+    let problem = Bilevel::new(upper, lower, 40, 40).expect("a valid problem");
     let x = DVector::from_fn(40, |j, _| -2.0 + 0.05 * j as f64);
     for by in all() {
         let estimate = by

@@ -6,6 +6,7 @@ use models::{Dataset, Task};
 use nalgebra::{DMatrix, DVector, dvector};
 use solvers::{
     Aid, At, Bilevel, Entrywise, Exact, LowerSolve, Need, Parameter, Part, ProximalMap, Strategy,
+    solve_lower, solve_lower_from,
 };
 
 /// Samples of some features, a tenth of them telling, with targets or signs.
@@ -107,9 +108,9 @@ fn working_sets_and_steps_have_the_same_hypergradient() {
             let predicted = by_sets.predicted_peak_bytes(&problem);
             assert_eq!(found.bytes.peak, predicted, "{of}");
             assert!(found.lower_iterations < 30, "{of}: {found}");
-            // From the factor of the last block, which where g is not quadratic is one of nearby.
-            let at_once = found.linear_iterations <= 2;
-            assert!(at_once || signs, "{of}: {found}");
+            // From the factor of the block at y, or of one that the gradient's rounding does not tell
+            // from it: no more than a few.
+            assert!(found.linear_iterations <= 4, "{of}: {found}");
             if !wanted.status.is_success() {
                 continue;
             }
@@ -191,6 +192,82 @@ fn the_catalogue_is_solved_by_working_sets() {
         assert!(found.status.is_success() && apart < 1e-12, "{found}");
         assert!(found.lower_iterations <= 6, "{found}");
     }
+}
+
+/// From any start, and in a workspace that was used, a solution is that of a start from 0; so much nearer
+/// that a path of them is short.
+#[test]
+fn a_path_of_solutions_in_a_workspace_is_that_of_each_alone() {
+    for (sparse, signs) in [(false, false), (true, true)] {
+        let problem = problem(sparse, signs, Part::l1(|x: Var| x.at(0).exp()), 1);
+        let (mut work, mut y) = (problem.workspace(), DVector::zeros(150));
+        let (mut steps, mut cold) = (0, 0);
+        for k in 0..12 {
+            let x = dvector![-2.5 - 0.15 * f64::from(k)];
+            let found = solve_lower_from(&problem, &x, &y, 1e-11, &mut work);
+            let wanted = solve_lower(&problem, &x, 1e-11);
+            assert!(found.status.is_success() && wanted.status.is_success());
+            let apart = (&found.y - &wanted.y).amax();
+            assert!(apart <= 1e-7 * wanted.y.amax(), "{k}: {apart:e}");
+            let again = solve_lower_from(&problem, &x, &y, 1e-11, &mut work);
+            assert_eq!(found, again, "a workspace changes no answer");
+            steps += found.iterations;
+            cold += wanted.iterations;
+            y = found.y;
+        }
+        assert!(steps < cold, "{steps} iterations, {cold} from 0");
+    }
+}
+
+#[test]
+#[should_panic(expected = "the start has 3 entries: the problem's inner variable has 150")]
+fn a_start_of_another_size_is_refused() {
+    let problem = problem(false, false, Part::l1(|x: Var| x.at(0).exp()), 1);
+    let start = DVector::zeros(3);
+    let _ = solve_lower_from(
+        &problem,
+        &dvector![0.0],
+        &start,
+        1e-8,
+        &mut problem.workspace(),
+    );
+}
+
+/// What scales each entry by itself according to its `entrywise`, and turns the first two.
+struct Turning;
+
+impl ProximalMap<f64> for Turning {
+    fn name(&self) -> String {
+        "turning".into()
+    }
+    fn prox<'r>(&self, x: Var<'r>, z: Var<'r>, s: Var<'r>) -> Var<'r> {
+        let turned = (z.at(1) * 0.3).concat(&[z.at(0) * -0.3, z.slice(2, 148) * 0.0]);
+        (z - s * x).relu() - (-z - s * x).relu() + turned
+    }
+    fn value<'r>(&self, x: Var<'r>, y: Var<'r>) -> Var<'r> {
+        (x * y.abs()).sum()
+    }
+    fn parameters<'r>(&self, x: Var<'r>, _: usize) -> Vec<Parameter<'r, f64>> {
+        vec![Parameter::new("weight", x, Need::Weight, &[1])]
+    }
+    fn entrywise(&self) -> Option<Entrywise> {
+        Some(Entrywise {
+            weight: Some(0),
+            ..Entrywise::default()
+        })
+    }
+    fn couples(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_derivative_that_turns_entries_is_told_though_the_map_says_it_scales_them() {
+    let problem = problem(false, false, Part::own(Turning), 1);
+    let found = Aid::cg()
+        .hypergradient(&problem, &dvector![0.05], &mut problem.workspace())
+        .expect("valid settings");
+    assert!(!found.status.is_success(), "{found}");
 }
 
 /// A simplex of more entries than what it loses was looked for among: ½‖y − Bx‖² on it, whose system is
