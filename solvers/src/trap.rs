@@ -13,9 +13,9 @@ use crate::accuracy::size;
 
 /// The most entries that differ in a start that many share.
 const FEW: usize = 4;
-/// The most differences of gradients that are spent, and from how many entries on one of them may tell that
-/// there is nothing.
+/// The most differences of gradients that are spent.
 const LOOKS: usize = 24;
+/// So many entries that hold each other do not look as if each did by itself.
 const MANY: usize = 8;
 
 /// The mark of a start that y was kept by.
@@ -73,9 +73,8 @@ impl Trap {
     }
 
     /// That g has negative curvature which this trap hides, as a part of the largest met, by central
-    /// differences of gradients: at most two for each of [`LOOKS`] directions, and one where the first says
-    /// that each entry is held by itself. `before` is the gradient's norm at the start. The point is left at
-    /// another y.
+    /// differences of gradients along at most [`LOOKS`] directions. `before` is the gradient's norm at the
+    /// start. The point is left at another y.
     fn repels<T: Real>(
         self,
         lower: &mut Point<T>,
@@ -83,57 +82,44 @@ impl Trap {
         before: f64,
         [d, moved]: [&mut [T]; 2],
     ) -> Option<Status> {
-        let mut count = 0;
-        for (i, (d, (y, start))) in d.iter_mut().zip(y.iter().zip(start)).enumerate() {
-            let along = self == Trap::Tied || y == start;
-            count += usize::from(along);
-            // Of either sign: where all are alike, a sum would cancel nothing.
-            let value = (1.0 + i as f64 * 78.233).sin();
-            *d = T::of(if along { value } else { 0.0 });
-        }
         let noise = T::EPSILON.cbrt();
-        let reach = T::of(noise * Some(size(y, start)).filter(|s| *s > 0.0).unwrap_or(1.0));
+        let size = Some(size(y, start)).filter(|size| *size > 0.0);
+        let reach = T::of(noise * size.unwrap_or(1.0));
+        if self == Trap::Unmoved && Self::is_held(lower, [x, start, y], reach, [d, moved]) {
+            return None;
+        }
+        self.seed([start, y], 1.0, d);
         let way = y.iter().zip(start).map(|(a, b)| (*a - *b).f64().powi(2));
         let met = before / way.sum::<f64>().sqrt();
         let (mut scale, mut largest) = (if met.is_finite() { met } else { 0.0 }, 0.0f64);
         for look in 0..LOOKS {
-            let length = norm(d);
-            if length == T::zero() {
+            if !along(d, y, reach, moved) {
                 return None;
-            }
-            for (moved, (d, y)) in moved.iter_mut().zip(d.iter_mut().zip(y)) {
-                *d /= length;
-                *moved = *y + reach * *d;
             }
             lower.differentiate(&[x, moved], Inputs::one(1));
-            let gradient = lower.gradient(1);
-            let alone = d.iter().zip(gradient).all(|(d, g)| *d * *g >= T::zero());
-            if self == Trap::Unmoved && look == 0 && count > MANY && alone {
-                return None;
-            }
             // d makes way for its product; it is what y was moved by.
-            for ((d, moved), (g, y)) in d.iter_mut().zip(&mut *moved).zip(gradient.iter().zip(y)) {
+            for ((d, moved), (g, y)) in
+                (d.iter_mut().zip(&mut *moved)).zip(lower.gradient(1).iter().zip(y))
+            {
                 *d = -*g;
                 *moved = *y + *y - *moved;
             }
             lower.differentiate(&[x, moved], Inputs::one(1));
-            let (mut along, mut squares) = (0.0, 0.0);
-            for ((d, moved), (g, y)) in d
-                .iter_mut()
-                .zip(&*moved)
-                .zip(lower.gradient(1).iter().zip(y))
+            let (mut product, mut squares) = (0.0, 0.0);
+            for ((d, moved), (g, y)) in
+                (d.iter_mut().zip(&*moved)).zip(lower.gradient(1).iter().zip(y))
             {
                 *d = (*d + *g) / (reach + reach);
-                along -= ((*y - *moved) / reach * *d).f64();
+                product -= ((*y - *moved) / reach * *d).f64();
                 squares += (*d * *d).f64();
             }
             largest = largest.max(squares.sqrt());
             scale = scale.max(largest);
-            if along < -noise * scale {
-                let relative_curvature = along / scale;
+            if product < -noise * scale {
+                let relative_curvature = product / scale;
                 return Some(Status::NegativeCurvature { relative_curvature });
             }
-            let is_vector = along * along >= (1.0 - 1e-6) * squares;
+            let is_vector = product * product >= (1.0 - 1e-6) * squares;
             if look == 0 && is_vector || !(squares > 0.0) {
                 return None;
             }
@@ -145,6 +131,53 @@ impl Trap {
         }
         None
     }
+
+    /// Whether each entry that has not moved is held by itself, as by a ridge: the gradient by it, which is
+    /// 0 at y, has the sign of what it is moved by. That of entries which hold each other may have either,
+    /// so few of them are moved twice.
+    fn is_held<T: Real>(
+        lower: &mut Point<T>,
+        [x, start, y]: [&[T]; 3],
+        reach: T,
+        [d, moved]: [&mut [T]; 2],
+    ) -> bool {
+        let count = y.iter().zip(start).filter(|(y, start)| y == start).count();
+        let turns = if count > MANY {
+            &[1.0][..]
+        } else {
+            &[1.0, -1.0]
+        };
+        turns.iter().all(|turn| {
+            Trap::Unmoved.seed([start, y], *turn, d);
+            along(d, y, reach, moved);
+            lower.differentiate(&[x, moved], Inputs::one(1));
+            let mut pairs = d.iter().zip(lower.gradient(1));
+            pairs.all(|(d, g)| *d * *g >= T::zero())
+        })
+    }
+
+    /// A direction of entries of either sign: where all are alike, a sum would cancel nothing. `turn` of −1
+    /// turns the sign of every other one.
+    fn seed<T: Real>(self, [start, y]: [&[T]; 2], turn: f64, d: &mut [T]) {
+        let mut sign = 1.0;
+        for (i, (d, (y, start))) in d.iter_mut().zip(y.iter().zip(start)).enumerate() {
+            *d = T::zero();
+            if self == Trap::Tied || y == start {
+                *d = T::of(sign * (1.0 + i as f64 * 78.233).sin());
+                sign *= turn;
+            }
+        }
+    }
+}
+
+/// Brings d to length 1 and y + `reach` d to `moved`, unless d is 0.
+fn along<T: Real>(d: &mut [T], y: &[T], reach: T, moved: &mut [T]) -> bool {
+    let length = norm(d);
+    for (moved, (d, y)) in moved.iter_mut().zip(d.iter_mut().zip(y)) {
+        *d /= length;
+        *moved = *y + reach * *d;
+    }
+    length > T::zero()
 }
 
 /// Whether a start is made of few numbers, as 0 alone.

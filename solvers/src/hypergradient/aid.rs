@@ -45,7 +45,7 @@ pub(super) use verdict::solve_further;
 /// products, and one more that gives the recomputed residual and the cross product together. With
 /// `dim_y ≤ 20` up to `dim_y` more products look for a flat direction outside the Krylov space, and two
 /// gradients with a product each look beside y; above that, where the start of y has entries that are
-/// alike, up to 48 gradients of g look for what it [hides](crate::guide::statuses).
+/// alike, up to 50 gradients of g look for what it [hides](crate::guide::statuses).
 ///
 /// # Reference
 /// F. Pedregosa, Hyperparameter optimization with approximate gradient, ICML 2016.
@@ -290,7 +290,7 @@ impl<T: Real> Parts<'_, T> {
             && saddle_distance <= accuracy::solved::<T>()
             && solution.residual <= self.linear.tolerance();
         // On small problems the linear system has looked in all directions.
-        let looks = !has_part && y.len() > PROBED;
+        let looks = !has_part && y.len() > PROBED && !saddle && found.solution.remark.is_none();
         let trap = looks.then(|| {
             let [spare] = scratch.vectors(y.len());
             Trap::of([start, y], lower.gradient(1), spare)

@@ -57,7 +57,7 @@ use verdict::End;
 /// `dim_y ≤ 20` up to `4 dim_y + 13` more tell how near y is where g is not flat. Of a map 24 pullbacks
 /// tell how fast it contracts, 192 more where that is slowly, and five evaluations with a pullback each
 /// whether it has a kink beside y. Where the start of y has
-/// entries that are alike up to 48 gradients of g look for what it [hides](crate::guide::statuses).
+/// entries that are alike up to 50 gradients of g look for what it [hides](crate::guide::statuses).
 ///
 /// # Reference
 /// Q. Bertrand et al., Implicit differentiation for fast hyperparameter selection in non-smooth

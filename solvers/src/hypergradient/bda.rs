@@ -41,7 +41,7 @@ pub use one_stage::OneStage;
 /// Per step one gradient of each level on the way forward, and on the way back one gradient and one
 /// Hessian-vector product of each. At the end a Hessian-vector product of g for every 8 steps, at
 /// most 12 and one that checks them, looks at how far y has come. Where the start of y has
-/// entries that are alike up to 48 gradients of g look for what it [hides](crate::guide::statuses).
+/// entries that are alike up to 50 gradients of g look for what it [hides](crate::guide::statuses).
 ///
 /// # Reference
 /// R. Liu et al., A generic first-order algorithmic framework for bi-level programming beyond

