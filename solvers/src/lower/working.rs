@@ -140,7 +140,8 @@ impl<T: Real> Working<T> {
         let kept = self.factored.len() - self.gone.len();
         let changes = self.gone.len() + self.places.len() - kept;
         let change = alike && changes * CHANGE <= self.places.len();
-        if !(change && self.change(&curvature)) && !self.whole(&curvature) {
+        let changed = change && self.change(&curvature);
+        if !changed && !self.whole(&curvature) {
             self.forget();
             return false;
         }

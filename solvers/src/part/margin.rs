@@ -120,17 +120,18 @@ impl<T: Real> PartPoint<T> {
     /// The margin of a part of entries, whose bends are known, at the z of the first vector of room.
     fn margin_of_entries(&mut self, x: &[T], scale: f64, s: f64) -> Option<Margin> {
         let (h, _, [z, ..]) = self.with_entries(x)?;
-        let (mut least, mut nearest) = (FARTHEST * scale, 0);
+        let mut margin = Margin {
+            of_size: FARTHEST,
+            entry: 0,
+        };
         for (entry, z) in z.iter().enumerate() {
-            let off = h.at(entry).off_bends(z.f64(), s);
+            let of_size = h.at(entry).off_bends(z.f64(), s) / scale;
             // Written so that a NaN is near.
-            if !(off >= least) {
-                (least, nearest) = (off, entry);
+            if !(of_size >= margin.of_size) {
+                margin = Margin { of_size, entry };
             }
         }
-        Some(Margin {
-            of_size: (least / scale).max(0.0).min(FARTHEST),
-            entry: nearest,
-        })
+        margin.of_size = margin.of_size.max(0.0);
+        Some(margin)
     }
 }
