@@ -5,11 +5,12 @@
 //! out of what the start has in common, however unstable it is. So it is looked for along a direction of its
 //! own, and only where y bears the marks of it.
 
+use autodiff::bytes::{Buffer, Category};
 use autodiff::kernels::norm;
-use autodiff::{Inputs, Point, Real};
+use autodiff::{Inputs, Meter, Point, Real};
 
-use crate::Status;
 use crate::accuracy::size;
+use crate::{Bilevel, Status};
 
 /// The most entries that differ in a start that many share.
 const FEW: usize = 4;
@@ -72,9 +73,28 @@ impl Trap {
         }
     }
 
+    /// The failure of a run that has come to (x, y), where its start has kept y in a trap.
+    pub(crate) fn at_end<T: Real>(
+        problem: &Bilevel<T>,
+        [x, y]: [&[T]; 2],
+        lower: &mut Point<T>,
+        meter: &Meter,
+    ) -> Option<Status> {
+        if problem.not_smooth().is_some() || problem.constraints().is_some() {
+            return None;
+        }
+        let start = problem.start_at(x);
+        let at = [x, start.as_slice(), y];
+        let room = || Buffer::zeros(y.len(), Category::Solver, meter);
+        let (mut d, mut moved) = (room(), room());
+        lower.differentiate(&[x, y], Inputs::one(1));
+        let trap = Trap::of([at[1], y], lower.gradient(1), &mut d)?;
+        trap.repels(lower, at, f64::NAN, [&mut d, &mut moved])
+    }
+
     /// That g has negative curvature which this trap hides, as a part of the largest met, by central
     /// differences of gradients along at most [`LOOKS`] directions. `before` is the gradient's norm at the
-    /// start. The point is left at another y.
+    /// start, or NaN. The point is left at another y.
     fn repels<T: Real>(
         self,
         lower: &mut Point<T>,

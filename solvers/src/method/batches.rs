@@ -216,7 +216,7 @@ impl<T: Real> Batches<T> {
     }
 }
 
-impl<T: Real> Ground for Batches<T> {
+impl<T: Real> Ground<T> for Batches<T> {
     fn oracles(&self) -> Oracles {
         Oracles {
             upper: self.upper.sweeps(),
@@ -226,6 +226,10 @@ impl<T: Real> Ground for Batches<T> {
 
     fn touched(&self, _: (usize, usize)) -> usize {
         self.upper.touched() + self.lower.touched()
+    }
+
+    fn lower(&mut self) -> &mut Point<T> {
+        self.lower.whole()
     }
 
     fn meter(&self) -> &Meter {

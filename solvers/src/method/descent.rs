@@ -150,7 +150,7 @@ impl<T: Real, S: Strategy<T>> Update<T> for Descending<T, S> {
         self.x.step(s, estimate, work)
     }
 
-    fn ground(&mut self) -> &mut dyn Ground {
+    fn ground(&mut self) -> &mut dyn Ground<T> {
         &mut self.work
     }
 

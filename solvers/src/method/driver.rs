@@ -34,7 +34,9 @@ use super::{Method, Progress, Run};
 /// linearises it, which is counted as a gradient too.
 ///
 /// # Status
-/// The rule's; see also [`Batches`](crate::Batches).
+/// The rule's; see also [`Batches`](crate::Batches). Where a run has come to its end and its start has kept
+/// y at a point that is no minimiser, as networks from weights that are all alike are, the last report is
+/// `negative-curvature`.
 ///
 /// # Example
 /// ```
@@ -247,6 +249,9 @@ impl<T: Real> Run<T> for OuterRun<'_, T> {
         }
         let (s, ground) = (&mut self.state, self.update.ground());
         self.peak = self.peak.max(ground.meter().read().peak);
+        if said.status.is_success() && (s.ended || s.iteration == s.iterations) {
+            said.status = s.kept_in_a_trap(ground).unwrap_or(said.status);
+        }
         s.warnings.extend(s.growth.warning());
         Some(Progress {
             iteration: s.iteration,

@@ -217,7 +217,7 @@ impl<T: Real> Update<T> for Moves<T> {
         said
     }
 
-    fn ground(&mut self) -> &mut dyn Ground {
+    fn ground(&mut self) -> &mut dyn Ground<T> {
         &mut self.batches
     }
 

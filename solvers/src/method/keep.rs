@@ -57,7 +57,7 @@ pub fn keeping<'p, T: Real, K: Keep + 'p>(
             batches.measured(s, |s, b| step(s, b, kept))
         }
 
-        fn ground(&mut self) -> &mut dyn Ground {
+        fn ground(&mut self) -> &mut dyn Ground<T> {
             &mut self.0
         }
 

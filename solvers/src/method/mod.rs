@@ -157,8 +157,8 @@ pub trait Run<T: Real> {
     /// [restored](Run::restore) from what was saved before.
     fn meter(&mut self) -> Meter;
 
-    /// Wall-clock time, since the run began in this process, in which F and ‖∇_y g‖ were measured for
-    /// reports alone: no iteration has a part in it, and no sweep of it is counted.
+    /// Wall-clock time, since the run began in this process, in which F, ‖∇_y g‖ and whether the end is a
+    /// minimiser of g were measured for reports alone: no iteration has a part in it, and no sweep of it is counted.
     fn measuring_seconds(&self) -> f64 {
         0.0
     }

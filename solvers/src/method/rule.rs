@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use autodiff::{Meter, Real, Sweeps};
+use autodiff::{Meter, Point, Real, Sweeps};
 
 use crate::certificate::Certificate;
 use crate::hypergradient::{ConfigError, Room};
@@ -68,7 +68,7 @@ use super::state::State;
 ///         })
 ///     }
 ///
-///     fn ground(&mut self) -> &mut dyn Ground {
+///     fn ground(&mut self) -> &mut dyn Ground<f64> {
 ///         &mut self.batches
 ///     }
 ///
@@ -132,14 +132,14 @@ pub trait Update<T: Real> {
     fn step(&mut self, state: &mut State<'_, T>) -> Advance;
 
     /// What derivatives are taken from.
-    fn ground(&mut self) -> &mut dyn Ground;
+    fn ground(&mut self) -> &mut dyn Ground<T>;
 
     /// Names to the ledger what later iterations depend on beside the [`State`] and the ground.
     fn visit(&mut self, ledger: &mut Ledger);
 }
 
 /// What an iteration takes derivatives from: [`Batches`](super::Batches), or a [`Workspace`].
-pub trait Ground {
+pub trait Ground<T: Real> {
     /// Sweeps so far.
     fn oracles(&self) -> Oracles;
 
@@ -151,6 +151,9 @@ pub trait Ground {
         of(made.upper) * upper + of(made.lower) * lower
     }
 
+    /// The whole of g.
+    fn lower(&mut self) -> &mut Point<T>;
+
     /// The meter of the run's buffers.
     fn meter(&self) -> &Meter;
 
@@ -158,9 +161,13 @@ pub trait Ground {
     fn visit(&mut self, ledger: &mut Ledger);
 }
 
-impl<T: Real> Ground for Workspace<T> {
+impl<T: Real> Ground<T> for Workspace<T> {
     fn oracles(&self) -> Oracles {
         self.oracles()
+    }
+
+    fn lower(&mut self) -> &mut Point<T> {
+        &mut self.lower
     }
 
     fn meter(&self) -> &Meter {

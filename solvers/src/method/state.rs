@@ -1,6 +1,6 @@
 //! What a run keeps, whatever its method.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use autodiff::Real;
 use nalgebra::DVector;
@@ -8,11 +8,13 @@ use nalgebra::DVector;
 use crate::ledger::Ledger;
 use crate::problem::Bilevel;
 use crate::sampling::Sampling;
+use crate::trap::Trap;
 use crate::workspace::Workspace;
 use crate::{Oracles, Status};
 
 use super::growth::{Growth, joint_norm};
 use super::project::Project;
+use super::rule::Ground;
 
 /// The state of a run, whatever its method.
 #[derive(Debug)]
@@ -115,6 +117,20 @@ impl<T: Real> State<'_, T> {
     /// what grows together counts as growth.
     pub fn steps_adapt(&mut self) {
         self.growth = Growth::adaptive();
+    }
+
+    /// The failure of a run that has come to its end where its start has kept y in a trap, which is
+    /// measured for its report and not counted.
+    pub(super) fn kept_in_a_trap(&mut self, ground: &mut dyn Ground<T>) -> Option<Status> {
+        let (started, of) = (Instant::now(), self.problem.samples());
+        let (before, touched) = (ground.oracles(), ground.touched(of));
+        let meter = ground.meter().clone();
+        let at = [self.x.as_slice(), self.y.as_slice()];
+        let found = Trap::at_end(self.problem, at, ground.lower(), &meter);
+        self.reports += ground.oracles() - before;
+        self.reports_touched += ground.touched(of) - touched;
+        self.measuring += started.elapsed();
+        found
     }
 
     /// Completes an iteration.

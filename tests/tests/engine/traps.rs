@@ -3,6 +3,7 @@
 use autodiff::{Objective, Var, objective};
 use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
+use solvers::catalogue::{Place, Settings, method, methods};
 use solvers::{
     Aid, AidStep, Bda, Bilevel, Estimate, Exact, InnerStep, Itd, Status, Strategy as Hypergradient,
     linear,
@@ -185,5 +186,52 @@ fn features_that_no_sample_has_are_no_trap() {
             by.name(),
             estimate.status
         );
+    }
+}
+
+/// The status that a few iterations of each method end with, by its name.
+fn ends(problem: &Bilevel<f64>, x: &DVector<f64>) -> Vec<(String, Status)> {
+    let settings = Settings {
+        iterations: Some(4),
+        depth: Some(50),
+        ..Settings::NONE
+    };
+    let rows = methods::<f64>().into_iter().flat_map(|entry| entry.rows);
+    let plain = rows.map(|row| row.name).filter(|name| !name.contains(':'));
+    let run = |name: &'static str| {
+        let method = method::<f64>(name, &settings, &Place::default()).ok()?;
+        let mut run = method.begin(problem, x.clone()).ok()?;
+        let last = run.finish().last.expect("an iteration at least");
+        Some((name.to_owned(), last.status))
+    };
+    plain.filter_map(run).collect()
+}
+
+/// No method promises a minimiser, but each that keeps y where no training ends says so at the end.
+#[test]
+fn no_run_ends_in_a_trap_without_a_word() {
+    let net = Network::new(2, 5, Activation::Tanh);
+    let ends = ends(&net.problem(0.0), &DVector::from_element(1, -5.0));
+    assert!(ends.len() > 30, "{ends:?}");
+    for (name, status) in &ends {
+        assert!(!status.is_success(), "{name}: {status}");
+    }
+    let told = |(_, status): &&(String, Status)| matches!(status, Status::NegativeCurvature { .. });
+    assert!(ends.iter().filter(told).count() > 25, "{ends:?}");
+}
+
+/// What a start of zeros leaves alike in a convex lower level is no trap to any method.
+#[test]
+fn no_run_of_a_convex_lower_level_is_told_of_a_trap() {
+    let lower = objective(|x: Var, y: Var| {
+        (y.slice(0, 20) - 1.0).norm_squared() + x.exp().sum() * y.norm_squared()
+    });
+    let upper = objective(|_x: Var, y: Var| (y - 0.1).norm_squared());
+    let problem = Bilevel::new(upper, lower, 1, 30).expect("a valid problem");
+    let ends = ends(&problem, &DVector::from_element(1, -1.0));
+    assert!(ends.len() > 30, "{ends:?}");
+    for (name, status) in &ends {
+        let told = matches!(status, Status::NegativeCurvature { .. });
+        assert!(!told, "{name}: {status}");
     }
 }

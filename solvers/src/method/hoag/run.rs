@@ -220,7 +220,7 @@ impl<T: Real> Update<T> for Adapting<T> {
         }
     }
 
-    fn ground(&mut self) -> &mut dyn Ground {
+    fn ground(&mut self) -> &mut dyn Ground<T> {
         &mut self.work
     }
 

@@ -194,7 +194,7 @@ impl<T: Real> Update<T> for Inexact<T> {
         }
     }
 
-    fn ground(&mut self) -> &mut dyn Ground {
+    fn ground(&mut self) -> &mut dyn Ground<T> {
         &mut self.batches
     }
 

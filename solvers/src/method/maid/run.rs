@@ -278,7 +278,7 @@ impl<T: Real> Update<T> for Certified<T> {
         said
     }
 
-    fn ground(&mut self) -> &mut dyn Ground {
+    fn ground(&mut self) -> &mut dyn Ground<T> {
         &mut self.work
     }
 

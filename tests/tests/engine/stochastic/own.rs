@@ -175,7 +175,7 @@ impl Update<f64> for Mean {
         })
     }
 
-    fn ground(&mut self) -> &mut dyn Ground {
+    fn ground(&mut self) -> &mut dyn Ground<f64> {
         &mut self.batches
     }
 
