@@ -316,16 +316,29 @@ fn fold<T: Real>(l: [T; 8]) -> T {
 
 /// The Euclidean norm, scaled so that it neither overflows nor underflows.
 pub fn norm<T: Real>(a: &[T]) -> T {
+    let (a8, rest) = a.as_chunks::<8>();
+    let (mut largest, mut nothing) = ([T::zero(); 8], [T::zero(); 8]);
     // `max` would skip a NaN.
-    if a.iter().any(|v| !v.is_finite()) {
+    for p in a8 {
+        for l in 0..8 {
+            largest[l] = largest[l].max(p[l].abs());
+            nothing[l] += p[l] - p[l];
+        }
+    }
+    for (l, v) in rest.iter().enumerate() {
+        largest[l] = largest[l].max(v.abs());
+        nothing[l] += *v - *v;
+    }
+    if nothing.iter().any(|v| *v != T::zero()) {
         return a.iter().fold(T::zero(), |s, v| s + v.abs());
     }
-    let largest = a.iter().fold(T::zero(), |m, v| m.max(v.abs()));
+    let largest = largest.iter().fold(T::zero(), |m, v| m.max(*v));
     if largest == T::zero() {
         return largest;
     }
     let mut sum = T::zero();
-    for v in a {
+    // Zeros, of which there may be many, add nothing.
+    for v in a.iter().filter(|v| **v != T::zero()) {
         let q = *v / largest;
         sum += q * q;
     }

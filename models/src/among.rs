@@ -1,6 +1,6 @@
 //! The block of `Aᵀ C A` that some features make, with a curvature for each sample.
 
-use autodiff::{HESSIAN_ROOM, Places, Real, Sparse, Table};
+use autodiff::{HESSIAN_ROOM, Places, Real, Sparse, SparseColumns, Table};
 use nalgebra::{DMatrixView, DMatrixViewMut, Dyn};
 
 use crate::pass::Going;
@@ -21,7 +21,12 @@ impl<T: Real> Going<T> {
         let sample = |i: usize| at.index(i);
         match &self.samples {
             Store::Dense(table) => dense(table, sample, curvatures, of, room, out),
-            Store::Sparse(sparse) => few(sparse, sample, curvatures, of, room, out),
+            Store::Sparse(sparse) => {
+                let columns = self.columns.as_deref().unwrap_or_default();
+                if columns.is_empty() || !few_columns(columns, curvatures, of, room, out) {
+                    few(sparse, sample, curvatures, of, room, out);
+                }
+            }
         }
     }
 }
@@ -84,19 +89,74 @@ fn few<T: Real>(
         for (j, v) in columns.iter().zip(entries) {
             let p = places[*j as usize];
             if p > T::zero() {
-                (found[count], values[count]) = (p, *v);
+                (found[count], values[count]) = (p - T::one(), *v);
                 count += 1;
             }
         }
-        for a in 0..count {
-            let (i, scaled) = (found[a].f64() as usize - 1, values[a] * *c);
-            out[i * m + i] += scaled * values[a];
-            for b in a + 1..count {
-                let (k, product) = (found[b].f64() as usize - 1, scaled * values[b]);
-                // Both halves: few are found in a row, and the block may be large.
-                out[i * m + k] += product;
-                out[k * m + i] += product;
+        add_row(&found[..count], &values[..count], *c, m, out);
+    }
+}
+
+/// The same from the columns alone, sorted by rows; whether there is room for them.
+fn few_columns<T: Real>(
+    blocks: &[SparseColumns<T>],
+    curvatures: &[T],
+    of: &[usize],
+    room: &mut [T],
+    out: &mut [T],
+) -> bool {
+    let entries =
+        |columns: &SparseColumns<T>| of.iter().map(|j| columns.column(*j).count()).sum::<usize>();
+    // All of these are whole numbers of T.
+    let exact = |count: usize| count as f64 * T::EPSILON < 0.5;
+    let fits = |columns| {
+        let count = entries(columns);
+        columns.rows() + 2 * count <= room.len() && exact(count)
+    };
+    if !blocks.iter().all(fits) {
+        return false;
+    }
+    let mut rest = curvatures;
+    for columns in blocks {
+        let (curvatures, after) = rest.split_at(columns.rows());
+        rest = after;
+        let (ends, all) = room.split_at_mut(columns.rows());
+        let (found, values) = all.split_at_mut(all.len() / 2);
+        ends.fill(T::zero());
+        for j in of {
+            columns.column(*j).for_each(|(i, _)| ends[i] += T::one());
+        }
+        let mut count = T::zero();
+        for end in ends.iter_mut() {
+            count += std::mem::replace(end, count);
+        }
+        for (p, j) in of.iter().enumerate() {
+            for (i, v) in columns.column(*j) {
+                let at = ends[i].f64() as usize;
+                (found[at], values[at]) = (T::of(p as f64), v);
+                ends[i] += T::one();
             }
+        }
+        let mut start = 0;
+        for (end, c) in ends.iter().zip(curvatures) {
+            let row = start..end.f64() as usize;
+            start = row.end;
+            add_row(&found[row.clone()], &values[row], *c, of.len(), out);
+        }
+    }
+    true
+}
+
+/// Adds the products of what was found in a row, at these places.
+fn add_row<T: Real>(found: &[T], values: &[T], c: T, m: usize, out: &mut [T]) {
+    for a in 0..found.len() {
+        let (i, scaled) = (found[a].f64() as usize, values[a] * c);
+        out[i * m + i] += scaled * values[a];
+        for b in a + 1..found.len() {
+            let (k, product) = (found[b].f64() as usize, scaled * values[b]);
+            // Both halves: few are found in a row, and the block may be large.
+            out[i * m + k] += product;
+            out[k * m + i] += product;
         }
     }
 }
@@ -144,6 +204,44 @@ mod tests {
                     assert!((found - want).abs() < 1e-14, "{i} {k}: {found} {want}");
                 }
             }
+        }
+    }
+
+    /// Sorted by rows from the columns, and row by row where there is no room for that: the same bits.
+    #[test]
+    fn blocks_from_columns_are_those_from_rows() {
+        let (d, n) = (4200, 90);
+        let dense = DMatrix::from_fn(n, d, |i, j| match (j * 13 + i * 7) % 11 {
+            0 => ((j + 3 * i) as f64).sin(),
+            _ => 0.0,
+        });
+        let features: Features = autodiff::Sparse::of_dense(&dense).into();
+        let labels = (0..n).map(|i| (i as f64).sin()).collect();
+        let data = Dataset::<f64>::targets(&Samples { features, labels });
+        let going = data.over_all();
+        let columns = going.columns.as_deref().expect("a copy by columns");
+        let crate::store::Store::Sparse(sparse) = &going.samples else {
+            unreachable!("sparse samples")
+        };
+        let curvatures: Vec<f64> = (0..n).map(|i| 1.0 + (i as f64).cos()).collect();
+        for step in [1, 3, 700] {
+            let of: Vec<usize> = (2..d).step_by(step).take(300).collect();
+            let m = of.len();
+            let mut room = vec![f64::NAN; HESSIAN_ROOM * m + d];
+            let (mut a, mut b) = (vec![0.0; m * m], vec![0.0; m * m]);
+            assert!(super::few_columns(
+                columns,
+                &curvatures,
+                &of,
+                &mut room,
+                &mut a
+            ));
+            super::few(sparse, |i| i, &curvatures, &of, &mut room, &mut b);
+            assert!(a == b, "{step}");
+            let entries = a.iter().filter(|v| **v != 0.0).count();
+            assert!(entries > m, "{step}: {entries}");
+            let fits = super::few_columns(columns, &curvatures, &of, &mut room[..n], &mut a);
+            assert!(!fits && a == b);
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use autodiff::{Batch, Real, Storage, Var, ranks};
+use autodiff::{Batch, Real, SparseColumns, Storage, Var, ranks};
 
 use crate::data::{Features, Samples};
 use crate::logistic_loss::{Loss, ScoreLoss};
@@ -24,6 +24,8 @@ pub struct Dataset<T: Real> {
     n: usize,
     /// Which sample is the first that is held, where ranks hold them apart.
     apart: Option<usize>,
+    /// Once a loss was recorded that sums by columns: see [`by_columns`](Going::by_columns).
+    columns: Arc<OnceLock<Option<Arc<[SparseColumns<T>]>>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -105,6 +107,7 @@ impl<T: Real> Dataset<T> {
             labels,
             n: samples.len(),
             apart: own_rows(samples).map(|rows| rows.start),
+            columns: Arc::default(),
         }
     }
 
@@ -157,9 +160,12 @@ impl<T: Real> Dataset<T> {
         }
     }
 
-    /// Bytes that the features take that are held.
+    /// Bytes that the features take that are held: of sparse ones also column by column, once a loss of
+    /// all samples was recorded that reads them so.
     pub fn bytes(&self) -> usize {
-        self.features.bytes()
+        let columns = self.columns.get().into_iter().flatten();
+        let columns = columns.flat_map(|all| all.iter().map(SparseColumns::bytes));
+        self.features.bytes() + columns.sum::<usize>()
     }
 
     /// The samples of a batch, in its order; all of them in their own order share the data.
@@ -181,6 +187,7 @@ impl<T: Real> Dataset<T> {
             features: self.all_features().select(batch),
             n: batch.len(),
             apart: None,
+            columns: Arc::default(),
             labels: match &self.labels {
                 Labels::Binary(t) => Labels::Binary(batch.iter().map(|i| t[*i]).collect()),
                 Labels::Targets(t) => Labels::Targets(batch.iter().map(|i| t[*i]).collect()),
@@ -201,7 +208,7 @@ impl<T: Real> Dataset<T> {
     #[track_caller]
     #[inline(never)]
     pub fn logistic_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
-        w.fused(ScoreLoss::new(Loss::Logistic, self, self.over(None)), &[])
+        w.fused(ScoreLoss::new(Loss::Logistic, self, self.over_all()), &[])
     }
 
     /// [`logistic_loss`](Dataset::logistic_loss) of the samples in a batch.
@@ -224,7 +231,7 @@ impl<T: Real> Dataset<T> {
     #[track_caller]
     #[inline(never)]
     pub fn squared_loss<'r>(&self, w: Var<'r, T>) -> Var<'r, T> {
-        w.fused(ScoreLoss::new(Loss::Squared, self, self.over(None)), &[])
+        w.fused(ScoreLoss::new(Loss::Squared, self, self.over_all()), &[])
     }
 
     /// [`squared_loss`](Dataset::squared_loss) of the samples in a batch.
@@ -322,8 +329,16 @@ impl<T: Real> Dataset<T> {
             n: indices.map_or(self.len(), |indices| indices.len()),
             picks: indices.is_some(),
             apart: self.apart,
+            columns: None,
             back: Arc::default(),
         }
+    }
+
+    /// [`over`](Dataset::over) all samples with one class, by columns where that is faster.
+    pub(crate) fn over_all(&self) -> Going<T> {
+        let mut over = self.over(None);
+        over.columns = self.columns.get_or_init(|| over.by_columns()).clone();
+        over
     }
 
     /// The share of samples that weights `w` of a linear model classify rightly, in percent.

@@ -3,6 +3,7 @@
 //! The type is small and its own: indices of 32 bits, which are a third of what a product reads, and
 //! rows that a batch can pick; `nalgebra-sparse` has neither.
 
+mod columns;
 mod error;
 mod pass;
 mod product;
@@ -14,6 +15,7 @@ use nalgebra::DMatrix;
 
 use crate::real::Real;
 
+pub use columns::SparseColumns;
 pub use error::SparseError;
 pub use pass::{SparsePass, SparseRows};
 

@@ -6,7 +6,8 @@ use autodiff::kernels::{axpy, dot, norm};
 use autodiff::{Inputs, Meter, Point, Real};
 use nalgebra::DVector;
 
-use crate::linear::{Cg, Scratch, system};
+use crate::linear::system::{self, Known};
+use crate::linear::{Cg, Scratch};
 use crate::part::{Face, PartPoint, Recorded};
 use crate::{Bilevel, Estimate, default_tolerance};
 
@@ -164,7 +165,7 @@ fn solve<T: Real>(
     let mut room = vec![T::zero(); system::scratch::<T>(&cg, b.len(), false) + on_face];
     let (room, meter) = (&mut room[..], Meter::new());
     let (v, scratch) = ((v, &mut [][..]), Scratch::new(room, &meter));
-    let solution = system::solve(&cg, point, face, b, v, scratch, (false, false));
+    let solution = system::solve(&cg, point, face, b, v, scratch, Known::Positive);
     (!solution.flawed).then_some(())
 }
 

@@ -11,7 +11,7 @@ use crate::accuracy::{self, Curvature, Flat, PROBED, part};
 use crate::linear::LinearSolver;
 use crate::linear::approximate;
 use crate::linear::dense::{BLOCK, Factor};
-use crate::linear::system::{self, Solution};
+use crate::linear::system::{self, Known, Solution};
 use crate::lower::{Lower, LowerAt, LowerSolve, NOTHING, Working};
 use crate::part::{After, Face, Sight};
 use crate::settling::Settling;
@@ -351,9 +351,10 @@ impl<T: Real> Parts<'_, T> {
         let meter = at.scratch.meter().clone();
         let (_, room) = at.scratch.split::<0>(0);
         let length = || solved.step.expect("proximal steps have a length");
+        let near = accuracy::solved::<T>();
         let solution = match at.part.as_deref_mut() {
             None if self.curvature.is_exact() => {
-                system::solve(self.linear, point, None, b, (v, kept), room, (true, false))
+                system::solve(self.linear, point, None, b, (v, kept), room, Known::Start)
             }
             None => approximate::solve(self.curvature, self.linear, point, b, (v, kept), room),
             Some(part) => {
@@ -364,9 +365,17 @@ impl<T: Real> Parts<'_, T> {
                 on_face.copy_from_slice(b);
                 face.project(on_face);
                 let working = at.working.as_deref_mut();
-                let least = working.and_then(|working| face.guess(point, b, v, working));
-                met = least.unwrap_or(met);
-                let (on, how) = (Some(&mut face), (true, least.is_some()));
+                let enough = solved.residual / (near * accuracy::size(y, start));
+                let factored = working.and_then(|working| {
+                    met = face.factor(point, working, enough)?;
+                    v.fill(T::zero());
+                    face.add_solution(on_face, v, working);
+                    Some(&*working)
+                });
+                let (on, how) = (
+                    Some(&mut face),
+                    factored.map_or(Known::Start, Known::Factor),
+                );
                 let solution = system::solve(self.linear, point, on, on_face, (v, kept), room, how);
                 face.add_by_x(point, b, hypergradient);
                 solution

@@ -6,6 +6,7 @@ use autodiff::{Inputs, Point, Real};
 use crate::Status;
 use crate::accuracy::{Curvature, PROBED};
 use crate::hessian::Hessian;
+use crate::lower::Working;
 use crate::lower_curvature::along;
 use crate::part::{Face, OnFace};
 
@@ -27,6 +28,16 @@ pub(crate) struct Solution {
     pub(crate) remark: Option<String>,
 }
 
+/// What is known of a system before it is solved.
+pub(crate) enum Known<'w, T> {
+    /// A start; a flat direction that the right-hand side hides is looked for.
+    Start,
+    /// A start, and that H is positive definite.
+    Positive,
+    /// The factor of the matrix on a face, which the start was made by.
+    Factor(&'w Working<T>),
+}
+
 /// Entries of scratch that [`solve`] takes, with `probe` or without.
 pub(crate) fn scratch<T: Real>(solver: &dyn LinearSolver<T>, n: usize, probe: bool) -> usize {
     let probed = match probe && n <= PROBED {
@@ -42,10 +53,10 @@ pub(crate) fn beside<T: Real>(solver: &dyn LinearSolver<T>, n: usize) -> usize {
 }
 
 /// Solves `H v = b` at the point's linearisation, from the `v` given, and leaves `H v` and the cross
-/// product with v in the point. `kept` is what the last system left, or nothing; `probe` looks for a flat
-/// direction that b hides. A v that was `guessed` by a factor is measured first, and is the answer
-/// where its residual is within the tolerance; but a solver that allocates is run, as its bytes are
-/// predicted.
+/// product with v in the point. `kept` is what the last system left, or nothing. A v by a factor is measured
+/// first, and refined by it once where its residual is not within the tolerance (N. Higham, Accuracy and
+/// stability of numerical algorithms, 2002, chapter 12); where that is so it is the answer. But a solver
+/// that allocates is run, as its bytes are predicted.
 ///
 /// On a face the system is its own, `M u = b`, and what is left in the point is the product with
 /// `v = D u`; scratch is then one vector more.
@@ -56,12 +67,13 @@ pub(crate) fn solve<T: Real>(
     b: &[T],
     (v, kept): (&mut [T], &mut [T]),
     scratch: Scratch<'_, T>,
-    (probe, guessed): (bool, bool),
+    known: Known<'_, T>,
 ) -> Solution {
     let tolerance = solver.tolerance();
     let mut curvature = Curvature::new();
     let ([hv], mut scratch) = scratch.take(if face.is_some() { b.len() } else { 0 });
-    let mut flaw = match probe && b.len() <= PROBED {
+    let probes = !matches!(known, Known::Positive) && b.len() <= PROBED;
+    let mut flaw = match probes {
         true => flat_direction(point, &mut face, b.len(), &mut scratch, &mut curvature),
         false => None,
     };
@@ -70,10 +82,27 @@ pub(crate) fn solve<T: Real>(
         (kept.chunks_exact_mut(b.len().max(1))).for_each(|kept| face.project(kept));
     }
     let (mut residual, mut outcome, mut iterations) = (f64::NAN, Outcome::Exhausted, 0);
-    let guessed = guessed && beside(solver, b.len()) == 0;
-    if guessed {
-        residual = relative_residual(product(point, &mut face, v, hv), b);
+    let by_factor = match known {
+        Known::Factor(working) if beside(solver, b.len()) == 0 => {
+            face.as_deref_mut().zip(Some(working))
+        }
+        _ => None,
+    };
+    let guessed = by_factor.is_some();
+    if let Some((face, working)) = by_factor {
         outcome = Outcome::Converged;
+        let mut measured = |face: &mut Face<'_, T>, v: &[T], hv: &mut [T]| {
+            face.times(point, v, hv, true);
+            relative_residual(hv, b)
+        };
+        residual = measured(face, v, hv);
+        if residual > tolerance {
+            for (hv, b) in hv.iter_mut().zip(b) {
+                *hv = *b - *hv;
+            }
+            face.add_solution(hv, v, working);
+            residual = measured(face, v, hv);
+        }
     }
     // The solver's own residual drifts from the true one by rounding: one that ends short of the
     // tolerance goes on from where it is.

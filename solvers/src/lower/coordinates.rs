@@ -7,7 +7,7 @@ use autodiff::{Point, Real, cholesky};
 use super::LowerAt;
 use super::newton::Minimum;
 use super::working::Working;
-use crate::accuracy::Curvature;
+use crate::accuracy::{Curvature, solved};
 use crate::part::{Entries, Prox};
 
 /// The fewest entries that a working set is filled up to, and the growth of it.
@@ -30,12 +30,23 @@ pub(crate) fn coordinates_scratch(n: usize) -> usize {
     2 * n
 }
 
+/// Where it ended.
+pub(crate) struct Coordinates {
+    pub(crate) minimum: Minimum,
+    /// The residual that it began with.
+    pub(crate) before: f64,
+    /// g + h at the end.
+    pub(crate) value: f64,
+}
+
 /// Replaces `y` by a minimiser of `g(x, ·) + h(x, ·)`, until the least subgradient there is no longer than
 /// `tolerance`, for `limit` iterations, or until the residual is down to rounding; `None` where four
 /// times as many entries as a [`Working`] has room for are free, or blocks of them lead no further, with
-/// y brought nearer. With it the residual that it
-/// began with. `step` becomes one over the largest curvature among the entries looked at. g is left
-/// linearised at y.
+/// y brought nearer. `step` becomes one over the largest curvature among the entries looked at. g is left
+/// linearised at y. Within the tolerance it goes on as long as each iteration leaves a tenth, until the
+/// residual is a small part of that of the start: near the end Newton's steps are that good, and each
+/// takes less than looking whether y is near enough. With the `value` of g + h where that is so already, it goes on from what it left,
+/// by the factor at hand.
 ///
 /// Each iteration takes one gradient of g and the block of its Hessian among the free entries and those
 /// of the largest subgradients, as many again. That quadratic model with h is minimised by coordinate
@@ -50,7 +61,8 @@ pub(crate) fn coordinates<T: Real>(
     y: &mut [T],
     step: &mut Option<f64>,
     (tolerance, limit): (f64, usize),
-) -> Option<(Minimum, f64)> {
+    value: Option<f64>,
+) -> Option<Coordinates> {
     let (n, x, point) = (y.len(), at.x, &mut *at.point);
     let [sizes, order] = at.scratch.vectors(n);
     let most = Working::<T>::most(n);
@@ -59,17 +71,14 @@ pub(crate) fn coordinates<T: Real>(
     for (i, y) in y.iter_mut().enumerate() {
         *y = h.at(i).allowed(*y);
     }
-    working.forget();
-    working.stands = false;
+    if value.is_none() {
+        working.forget();
+        working.stands = false;
+    }
     let mut model = Model::default();
-    let mut value = point.linearise(&[x, y]).f64() + h.value(y);
+    let mut value = value.unwrap_or_else(|| point.linearise(&[x, y]).f64() + h.value(y));
     let (mut least, mut least_at, mut iterations) = (f64::INFINITY, 0, 0);
-    let (mut before, mut formed, mut stands) = (None, false, false);
-    let minimum = |residual, iterations| Minimum {
-        residual,
-        iterations,
-        curvature: Curvature::new(),
-    };
+    let (mut before, mut last, mut formed, mut stands) = (None, 0.0, false, false);
     loop {
         let (residual, free) = subgradients(&h, y, point.gradient(1), sizes);
         let before = *before.get_or_insert(residual);
@@ -84,7 +93,10 @@ pub(crate) fn coordinates<T: Real>(
             IN_BLOCKS * PATIENCE
         };
         let stuck = stands || iterations - least_at >= patience || !residual.is_finite();
-        let ends = residual <= tolerance || iterations >= limit || stuck;
+        let goal = tolerance.min(solved::<T>() * before);
+        let done = residual <= goal || residual <= tolerance && !(residual < 0.1 * last);
+        let ends = done || iterations >= limit || stuck;
+        last = residual;
         if free > IN_BLOCKS * most || !whole && stuck && residual > tolerance {
             working.forget();
             return None;
@@ -92,8 +104,17 @@ pub(crate) fn coordinates<T: Real>(
         if ends && formed {
             let largest = working.largest();
             *step = Some(if largest > 0.0 { 1.0 / largest } else { 1.0 });
-            return agrees(prox, x, y, point.gradient(1), *step, residual, sizes)
-                .then(|| (minimum(residual, iterations), before));
+            let agree = agrees(prox, x, y, point.gradient(1), *step, residual, sizes);
+            let minimum = Minimum {
+                residual,
+                iterations,
+                curvature: Curvature::new(),
+            };
+            return agree.then_some(Coordinates {
+                minimum,
+                before,
+                value,
+            });
         }
         if !whole {
             // Among more than there is room for those are next that are farthest from a solution.
@@ -101,8 +122,8 @@ pub(crate) fn coordinates<T: Real>(
                 *size = h.at(i).least(y[i], point.gradient(1)[i]).abs();
             }
         }
-        let covers = choose(&h, y, sizes, order, free, &mut working.of);
-        working.form(point);
+        let covers = choose(&h, y, sizes, order, free, &mut working.wanted);
+        working.form_wanted(point);
         formed = true;
         if ends {
             continue;
@@ -111,7 +132,7 @@ pub(crate) fn coordinates<T: Real>(
         // Where others are left out that are no solution either, all of it is for nothing.
         let forcing = if covers { T::EPSILON.sqrt() } else { 1.0 };
         let own = model.residual(&h, &working.of);
-        let until = (0.1 * tolerance).max(FORCING * forcing * own);
+        let until = (0.1 * goal).max(FORCING * forcing * own);
         model.minimise(&h, working, until);
         let taken = model.step(point, &h, x, y, &working.of, (value, residual));
         iterations += 1;

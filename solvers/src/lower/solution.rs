@@ -4,7 +4,7 @@ use autodiff::bytes::{Buffer, Category};
 use autodiff::{Meter, Point, Real};
 use nalgebra::DVector;
 
-use crate::accuracy::{Curvature, part as part_of_size, solved};
+use crate::accuracy::{Curvature, part as part_of_size, size, solved};
 use crate::constraints::{self, ConstraintPoint, Level, Trouble};
 use crate::hessian::Hessian;
 use crate::inner::StepLength;
@@ -279,10 +279,11 @@ fn beside<T: Real>(
         }
         gradient.copy_from_slice(point.gradient(1));
         let mut face = Face::at(part, [x, y], gradient, step, false, &meter);
-        along_all(rhs);
         let working = at.working.as_deref_mut();
-        let by_factor = working.and_then(|working| face.guess(point, rhs, u, working));
+        let enough = best.residual / (allowed * size(y, start.as_slice()));
+        let by_factor = working.and_then(|working| face.factor(point, working, enough));
         let curvature = by_factor.unwrap_or_else(|| {
+            along_all(rhs);
             face.project(rhs);
             u.fill(T::zero());
             let mut h = OnFace::new(point, &mut face);

@@ -43,6 +43,8 @@ pub(crate) struct Lower {
     stalled: bool,
     /// Whether g was left linearised at y.
     pub(crate) here: bool,
+    /// Beside a part of entries g + h there, if working sets left it so.
+    value: Option<f64>,
 }
 
 impl Lower {
@@ -59,6 +61,7 @@ impl Lower {
             trend: Trend::default(),
             stalled: false,
             here: false,
+            value: None,
         }
     }
 }
@@ -194,13 +197,15 @@ impl LowerSolve {
         let newtons = matches!(self, LowerSolve::Newton { .. });
         lower.here = false;
         if at.working.is_some() {
-            if let Some((minimum, before)) = coordinates(at, y, &mut lower.step, until) {
+            let value = lower.value.take();
+            if let Some(found) = coordinates(at, y, &mut lower.step, until, value) {
                 if lower.before.is_infinite() {
-                    lower.before = before;
+                    lower.before = found.before;
                 }
+                let minimum = found.minimum;
                 lower.residual = minimum.residual;
                 lower.iterations += minimum.iterations;
-                lower.here = true;
+                (lower.here, lower.value) = (true, Some(found.value));
                 return minimum.residual;
             }
             lower.step = None;

@@ -11,6 +11,8 @@ use crate::part::Recorded;
 const MOST: usize = 1024;
 /// Changed entries that take as long as a new factor of so many times more.
 const CHANGE: usize = 32;
+/// A block is kept that has at most so many times the entries that are wanted.
+const SPARE: (usize, usize) = (5, 4);
 /// Units of rounding within which a diagonal is the same.
 const SAME: f64 = 64.0;
 
@@ -19,6 +21,8 @@ const SAME: f64 = 64.0;
 pub(crate) struct Working<T> {
     /// The entries, ascending.
     pub(crate) of: Vec<usize>,
+    /// Those that are to be among them next, ascending.
+    pub(crate) wanted: Vec<usize>,
     /// The block among them, in the first entries.
     block: Vec<T>,
     /// Whether the block is that where g is linearised now, and not only nearby.
@@ -55,7 +59,7 @@ impl<T: Real> Working<T> {
         let most = Self::most(n);
         // With the vectors of a model of coordinate descent.
         let numbers = 2 * most * most + (HESSIAN_ROOM + 8) * most + n;
-        numbers * size_of::<T>() + 5 * most * size_of::<usize>()
+        numbers * size_of::<T>() + 6 * most * size_of::<usize>()
     }
 
     /// Room for `n` entries of y. What is not used is reserved alone.
@@ -63,6 +67,7 @@ impl<T: Real> Working<T> {
         let most = Self::most(n);
         Working {
             of: Vec::with_capacity(most),
+            wanted: Vec::with_capacity(most),
             block: Vec::with_capacity(most * most),
             factor: Vec::with_capacity(most * most),
             stands: false,
@@ -74,6 +79,16 @@ impl<T: Real> Working<T> {
             room: Vec::with_capacity(HESSIAN_ROOM * most + n),
             dim_y: n,
             _bytes: Claim::new(Self::bytes(n), Category::Solver, meter),
+        }
+    }
+
+    /// Makes the block among the [`wanted`](Working::wanted), or leaves that of some more which stands.
+    pub(crate) fn form_wanted(&mut self, point: &mut Point<T>) {
+        let few_more = self.of.len() * SPARE.1 <= self.wanted.len() * SPARE.0;
+        let known = |i: &usize| self.of.binary_search(i).is_ok();
+        if !(self.stands && few_more && self.wanted.iter().all(known)) {
+            std::mem::swap(&mut self.of, &mut self.wanted);
+            self.form(point);
         }
     }
 

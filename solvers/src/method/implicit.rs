@@ -5,7 +5,8 @@ use autodiff::kernels::norm;
 use autodiff::{Inputs, Meter, Point, Real};
 
 use crate::accuracy::{Curvature, LOST, TOLD, part, solved};
-use crate::linear::{Cg, Scratch, system};
+use crate::linear::system::{self, Known};
+use crate::linear::{Cg, Scratch};
 use crate::{Bilevel, Ledger, Status, default_tolerance};
 
 use super::value_status;
@@ -50,7 +51,7 @@ impl<T: Real> ImplicitVectors<T> {
         let cg = Cg::new().tolerance(relative);
         let scratch = Scratch::new(&mut self.room, meter);
         let v = (&mut self.q[..], &mut [][..]);
-        let solution = system::solve(&cg, lower, None, b, v, scratch, (false, false));
+        let solution = system::solve(&cg, lower, None, b, v, scratch, Known::Positive);
         let z = &mut self.z;
         for i in 0..z.len() {
             z[i] = upper.gradient(0)[i] - lower.product(0)[i];

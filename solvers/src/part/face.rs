@@ -13,6 +13,11 @@ use crate::linear::Operator;
 use crate::linear::system::along_all;
 use crate::lower::Working;
 
+/// Steps of inverse iteration to the least curvature, and how far it is to be above what is enough after
+/// two of them if these do: the first ones are above it by a small factor.
+const INVERSE_STEPS: usize = 6;
+const FAR: f64 = 1e4;
+
 /// The smooth piece of a part near a solution, where its proximal map P is differentiable: with
 /// `D = ∂_zP` at `z = y − s ∇_y g`, the range T of D is tangent to the piece, and `C = (D⁺ − I)/s` is
 /// the second derivative of h along it. The derivative of y by x solves `(C + H) v = …` on T, here
@@ -154,16 +159,15 @@ impl<'a, T: Real> Face<'a, T> {
         axpy(by_x, T::one(), prox.by_x(q));
     }
 
-    /// Overwrites `u` with the solution of `M u = D b`, of a part of entries with no more of them free
-    /// than `working` has room for: `D⁻¹ (H + C)⁻¹ b` among these, by the factor of `H + C` that stands
-    /// there where it is that of y, or a new one. The least curvature of that; `None`, and `u` as
-    /// it was, if there is no such factor.
-    pub(crate) fn guess(
+    /// Makes the factor of `H + C` among the free entries in `working`, of a part of entries with no more
+    /// of them free than there is room for, where it is not the one that stands there. The least
+    /// curvature of it, by fewer steps where it is far above what is `enough`; `None` if there is no such
+    /// factor.
+    pub(crate) fn factor(
         &mut self,
         lower: &mut Point<T>,
-        b: &[T],
-        u: &mut [T],
         working: &mut Working<T>,
+        enough: f64,
     ) -> Option<Curvature> {
         let over_s = T::of(1.0 / self.s);
         let (_, [.., d, _]) = self.part.split();
@@ -173,29 +177,40 @@ impl<'a, T: Real> Face<'a, T> {
             return None;
         }
         if !(working.stands && working.is_factored((0..d.len()).filter(|i| free(&d[*i])))) {
-            working.of.clear();
-            working.of.extend((0..d.len()).filter(|i| free(&d[*i])));
-            working.form(lower);
-            if !working.factor(|_, _| true, |i| (T::one() / d[i] - T::one()) * over_s) {
+            working.wanted.clear();
+            working.wanted.extend((0..d.len()).filter(|i| free(&d[*i])));
+            working.form_wanted(lower);
+            let is_free = |_, i: usize| free(&d[i]);
+            if !working.factor(is_free, |i| (T::one() / d[i] - T::one()) * over_s) {
                 return None;
             }
         }
-        let mut v: Vec<T> = working.factored.iter().map(|i| b[*i]).collect();
-        cholesky::solve(&working.factor, &mut v);
-        u.fill(T::zero());
-        for (i, v) in working.factored.iter().zip(&v) {
-            u[*i] = *v / d[*i];
-        }
         // Inverse iteration.
+        let mut v = vec![T::zero(); count];
         along_all(&mut v);
         let mut least = f64::INFINITY;
-        for _ in 0..6 {
+        for k in 0..INVERSE_STEPS {
+            if k > 1 && least > FAR * enough {
+                break;
+            }
             let size = norm(&v);
             v.iter_mut().for_each(|v| *v /= size);
             cholesky::solve(&working.factor, &mut v);
             least = (T::one() / norm(&v)).f64();
         }
         Some(Curvature::met(least))
+    }
+
+    /// Adds the solution of `M u = r` to `u`, for an r in the range of D: `D⁻¹ (H + C)⁻¹ D⁻¹ r` among the
+    /// free entries, by the [`factor`](Face::factor) that stands in `working`.
+    pub(crate) fn add_solution(&mut self, r: &[T], u: &mut [T], working: &Working<T>) {
+        let (_, [.., d, _]) = self.part.split();
+        let on_free = working.factored.iter();
+        let mut v: Vec<T> = on_free.map(|i| r[*i] / d[*i]).collect();
+        cholesky::solve(&working.factor, &mut v);
+        for (i, v) in working.factored.iter().zip(&v) {
+            u[*i] += *v / d[*i];
+        }
     }
 
     /// How far D is from symmetric along two unit vectors.

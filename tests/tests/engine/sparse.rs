@@ -218,3 +218,48 @@ fn what_needs_zeros_says_so() {
     let [sparse, _] = samples(6, 4, 2);
     let _ = sparse.features.dense();
 }
+
+/// With more features than a near cache has room for, sums are taken by columns: to the bit what a batch of
+/// all samples gives, which goes row by row, on any number of threads; and the copy is counted.
+#[test]
+fn wide_samples_are_summed_by_columns_with_the_bits_of_rows() {
+    for (n, d) in [(3, 5000), (150, 5003), (700, 6000)] {
+        for classes in [1, 2] {
+            let [sparse, _] = samples(n, d, classes);
+            let (data, apart) = match classes {
+                1 => (Dataset::<f64>::targets(&sparse), Dataset::targets(&sparse)),
+                _ => (Dataset::<f64>::binary(&sparse), Dataset::binary(&sparse)),
+            };
+            let w: Vec<f64> = (0..d).map(|i| (1.7 * i as f64).cos()).collect();
+            let v: Vec<f64> = (0..d).map(|i| (0.3 * i as f64).sin()).collect();
+            let held = data.bytes();
+            let whole = objective(|_: Var, y: Var| match classes {
+                1 => data.squared_loss(y),
+                _ => data.logistic_loss(y),
+            })
+            .record(1, d);
+            assert!(data.bytes() > 2 * held, "{held} {}", data.bytes());
+            assert_eq!(data.clone().bytes(), data.bytes());
+            let by_rows = batched(n, move |_: Var, y: Var, b: Batch| match classes {
+                1 => apart.squared_loss_of(b, y),
+                _ => apart.logistic_loss_of(b, y),
+            })
+            .batch_program(1, d, n);
+            let indices: Vec<f64> = (0..n).map(|i| i as f64).collect();
+            let mut rows = by_rows.point();
+            let value = rows.linearise(&[&[0.0], &w, &indices]);
+            rows.second(&[None, Some(&v), None]);
+            let wanted = (value, rows.gradient(1).to_vec(), rows.product(1).to_vec());
+            for threads in [1, 2, 3] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                let found = pool.expect("a pool").install(|| {
+                    let mut point = whole.point();
+                    let value = point.linearise(&[&[0.0], &w]);
+                    point.second(&[None, Some(&v)]);
+                    (value, point.gradient(1).to_vec(), point.product(1).to_vec())
+                });
+                assert!(found == wanted, "{n} {d} {classes}, {threads} threads");
+            }
+        }
+    }
+}

@@ -1,7 +1,12 @@
 //! Products with a sparse matrix: those with the dense one, in every sweep.
 
-use autodiff::{Inputs, Program, Real, Shape, Sparse, SparseError};
+use autodiff::rows::{Rule, Simd};
+use autodiff::{
+    Inputs, Places, Program, Real, Shape, Sparse, SparseColumns, SparseError, SparsePass,
+    SparseRows,
+};
 use nalgebra::DMatrix;
+use proptest::prelude::*;
 
 use crate::operations::harness::{check, noise};
 
@@ -141,4 +146,99 @@ fn what_is_no_matrix_is_an_error() {
         new(&[0, 2, 2], &[1, 1], 2),
         SparseError::Order { entry: 1, .. }
     ));
+}
+
+/// Products become coefficients: of every sample another one.
+struct Scaled;
+
+impl<T: Real, const N: usize> Rule<T, N> for Scaled {
+    #[inline(always)]
+    fn apply<S: Simd>(&mut self, _: S, first: usize, count: usize, z: [&mut [T]; N]) {
+        for z in z {
+            for (k, z) in z[..count].iter_mut().enumerate() {
+                *z = *z * T::of(0.5) + T::of(((first + k) as f64).sin());
+            }
+        }
+    }
+}
+
+fn sums_of_some_rows<T: Real, const N: usize>(
+    sparse: &Sparse<T>,
+    (first, len): (usize, usize),
+    summed: usize,
+    by_columns: bool,
+) -> Vec<f64> {
+    let d = sparse.columns();
+    let weights: [Vec<T>; N] = std::array::from_fn(|k| {
+        let all = noise(d, k + 11);
+        all.iter().map(|v| T::of(*v)).collect()
+    });
+    let columns = SparseColumns::of(sparse, first..first + len);
+    let samples = SparseRows::of(sparse, Places::of(None), sparse.rows()).part(first, len);
+    // What a scratch had before is nothing.
+    let (samples, room) = match by_columns {
+        true => (
+            samples.by_columns(&columns),
+            SparsePass::<T, N>::scratch_len_by_columns(len),
+        ),
+        false => (samples, SparsePass::<T, N>::scratch_len(1)),
+    };
+    let mut sums = vec![T::of(f64::NAN); summed * d];
+    SparsePass {
+        samples,
+        weights: weights.each_ref().map(|w| &w[..]),
+        sums: &mut sums,
+        scratch: &mut vec![T::of(f64::NAN); room],
+    }
+    .run(Scaled);
+    sums.iter().map(|v| v.f64()).collect()
+}
+
+fn columns_sum_as_rows_do<T: Real>(dense: &DMatrix<f64>, (first, len): (usize, usize)) {
+    let sparse = Sparse::of_dense(dense).map(T::of);
+    let bits = |sums: Vec<f64>| sums.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+    let one = |columns| bits(sums_of_some_rows::<T, 1>(&sparse, (first, len), 1, columns));
+    assert_eq!(one(true), one(false));
+    for summed in [1, 2] {
+        let two = |columns| {
+            let sums = sums_of_some_rows::<T, 2>(&sparse, (first, len), summed, columns);
+            bits(sums)
+        };
+        assert_eq!(two(true), two(false), "{summed} of two");
+    }
+    let columns = SparseColumns::of(&sparse, first..first + len);
+    for j in 0..sparse.columns() {
+        let wanted = (0..len).map(|i| (i, dense[(first + i, j)]));
+        let wanted = wanted.filter(|(_, v)| *v != 0.0);
+        let wanted: Vec<(usize, T)> = wanted.map(|(i, v)| (i, T::of(v))).collect();
+        assert_eq!(columns.column(j).collect::<Vec<_>>(), wanted, "column {j}");
+    }
+    assert_eq!((columns.rows(), columns.columns()), (len, sparse.columns()));
+    let entries: usize = (0..sparse.columns())
+        .map(|j| columns.column(j).count())
+        .sum();
+    assert!(columns.bytes() >= entries * (size_of::<T>() + size_of::<u32>()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sums_by_columns_have_the_bits_of_sums_by_rows(
+        (rows, columns) in (1usize..70, 1usize..40),
+        entries in 1u64..5,
+        seed in any::<u64>(),
+        cut in any::<(u16, u16)>(),
+    ) {
+        // Rows and columns of all lengths, some of them empty.
+        let dense = DMatrix::from_fn(rows, columns, |i, j| {
+            let mixed = (seed ^ (i * 1_000_003 + j) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
+            let kept = mixed % 7 < entries && (j % 5 != 3 || mixed.is_multiple_of(11)) && i % 13 != 7;
+            if kept { (mixed as f64).sin() } else { 0.0 }
+        });
+        let first = usize::from(cut.0) % rows;
+        let len = usize::from(cut.1) % (rows - first + 1);
+        columns_sum_as_rows_do::<f64>(&dense, (first, len));
+        columns_sum_as_rows_do::<f32>(&dense, (first, len));
+    }
 }
