@@ -61,6 +61,10 @@ pub struct Draws {
     drawn: u64,
     /// The samples, or the blocks, in the order of this epoch.
     order: Vec<usize>,
+    /// Room to put samples in order that are drawn with replacement.
+    sorted: Sorted,
+    /// The batches of an epoch, if they are put in order together.
+    batches: Option<Batches>,
     /// The place of the next block in it.
     next: usize,
     /// Whether this epoch has a block that is shorter than the others.
@@ -94,6 +98,7 @@ impl Draws {
             DrawRule::Epochs => vec![0; samples],
             DrawRule::Blocks => vec![0; samples.div_ceil(batch)],
         };
+        let of_epochs = rule == DrawRule::Epochs && batch > 1;
         Draws {
             rule,
             samples,
@@ -101,6 +106,12 @@ impl Draws {
             rng,
             drawn: 0,
             order,
+            sorted: Sorted::new(if rule == DrawRule::WithReplacement {
+                batch
+            } else {
+                0
+            }),
+            batches: of_epochs.then(|| Batches::new(samples, batch)).flatten(),
             next: 0,
             rest: true,
             last: Vec::with_capacity(batch),
@@ -112,10 +123,9 @@ impl Draws {
         self.last.clear();
         match self.rule {
             DrawRule::WithReplacement => {
-                for _ in 0..self.batch {
-                    let index = below(&mut self.rng, self.samples);
-                    self.last.push(index);
-                }
+                let (rng, batch) = (&mut self.rng, self.batch);
+                let words = std::iter::repeat_with(|| rng.next_u64()).take(batch);
+                self.sorted.extend(words, self.samples, &mut self.last);
             }
             DrawRule::Epochs => {
                 let place = self.place();
@@ -124,6 +134,9 @@ impl Draws {
                 }
                 let end = (place + self.batch).min(self.samples);
                 self.last.extend_from_slice(&self.order[place..end]);
+                if !self.are_ordered() {
+                    self.last.sort_unstable();
+                }
             }
             DrawRule::Blocks => loop {
                 if self.place() == 0 {
@@ -139,7 +152,6 @@ impl Draws {
                 self.drawn += block.len() as u64;
             },
         }
-        self.last.sort_unstable();
         self.drawn += self.last.len() as u64;
         &self.last
     }
@@ -227,7 +239,14 @@ impl Draws {
 
     /// Bytes of the index vectors.
     pub(crate) fn bytes(&self) -> usize {
-        (self.order.len() + self.batch) * size_of::<usize>()
+        let batches = self.batches.as_ref().map_or(0, Batches::bytes);
+        (self.order.len() + self.batch) * size_of::<usize>() + batches + self.sorted.bytes()
+    }
+
+    /// Whether each batch of this epoch is ascending already: they are cut where they begin, unless the
+    /// draws went to a place between two.
+    fn are_ordered(&self) -> bool {
+        self.batches.is_some() && self.place().is_multiple_of(self.batch)
     }
 
     /// Orders the samples, or the blocks, of the epoch that `drawn` is in.
@@ -240,13 +259,112 @@ impl Draws {
             let j = below(&mut self.rng, i + 1);
             self.order.swap(i, j);
         }
+        if self.are_ordered()
+            && let Some(batches) = &mut self.batches
+        {
+            batches.order(&mut self.order, self.batch);
+        }
         if self.rule == DrawRule::Blocks {
             self.rest = below(&mut self.rng, self.batch) < self.samples % self.batch;
         }
     }
 }
 
+/// Puts each batch of an epoch in ascending order, in one pass over all samples.
+#[derive(Clone, Debug)]
+struct Batches {
+    /// Which batch a sample is in.
+    of: Vec<u32>,
+    /// The place of a batch's next sample.
+    next: Vec<usize>,
+}
+
+impl Batches {
+    /// `None` where there are too many to be counted.
+    fn new(samples: usize, batch: usize) -> Option<Self> {
+        let count = samples.div_ceil(batch);
+        u32::try_from(count).ok().map(|_| Batches {
+            of: vec![0; samples],
+            next: vec![0; count],
+        })
+    }
+
+    fn order(&mut self, order: &mut [usize], batch: usize) {
+        for (number, samples) in order.chunks(batch).enumerate() {
+            self.next[number] = number * batch;
+            for sample in samples {
+                self.of[*sample] = number as u32;
+            }
+        }
+        for (sample, number) in self.of.iter().enumerate() {
+            let next = &mut self.next[*number as usize];
+            order[*next] = sample;
+            *next += 1;
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.of.len() * size_of::<u32>() + self.next.len() * size_of::<usize>()
+    }
+}
+
+/// Puts a batch of independent samples in ascending order: uniform words are spread out to where they are
+/// expected, which leaves few that are not in their place.
+#[derive(Clone, Debug)]
+struct Sorted {
+    words: Vec<u64>,
+    /// The place of the next word of a part of all words, and of those behind.
+    next: Vec<usize>,
+}
+
+impl Sorted {
+    fn new(batch: usize) -> Self {
+        Sorted {
+            words: Vec::with_capacity(batch),
+            next: vec![0; batch + 1],
+        }
+    }
+
+    /// Overwrites `to` with the samples of as many words as there is room for.
+    fn extend(&mut self, words: impl Iterator<Item = u64>, samples: usize, to: &mut Vec<usize>) {
+        let Sorted { words: kept, next } = self;
+        let parts = next.len() - 1;
+        kept.clear();
+        next.fill(0);
+        for word in words {
+            next[scaled(word, parts) + 1] += 1;
+            kept.push(word);
+        }
+        for part in 0..parts {
+            next[part + 1] += next[part];
+        }
+        to.resize(kept.len(), 0);
+        for word in kept {
+            let place = &mut next[scaled(*word, parts)];
+            to[*place] = scaled(*word, samples);
+            *place += 1;
+        }
+        for i in 1..to.len() {
+            let (sample, mut place) = (to[i], i);
+            while place > 0 && to[place - 1] > sample {
+                to[place] = to[place - 1];
+                place -= 1;
+            }
+            to[place] = sample;
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.words.capacity() * size_of::<u64>() + self.next.len() * size_of::<usize>()
+    }
+}
+
 /// A uniform index below `n` from one word of 64 bits: off by less than n / 2⁶⁴.
 pub(crate) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
-    ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
+    scaled(rng.next_u64(), n)
+}
+
+/// ⌊n·w / 2⁶⁴⌋.
+fn scaled(word: u64, n: usize) -> usize {
+    ((u128::from(word) * n as u128) >> 64) as usize
 }

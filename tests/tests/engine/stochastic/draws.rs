@@ -124,6 +124,43 @@ fn the_stream_is_the_documented_one() {
 }
 
 #[test]
+fn the_batches_of_an_epoch_are_the_documented_ones_wherever_they_are_cut() {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+    let orders = |n: usize, epochs: usize| {
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        rng.set_stream(Draws::UPPER);
+        let order = move |epoch: usize| {
+            rng.set_word_pos(2 * (epoch * n) as u128);
+            let mut order: Vec<usize> = (0..n).collect();
+            for i in (1..n).rev() {
+                let word = u128::from(rng.next_u64());
+                order.swap(i, (((i + 1) as u128 * word) >> 64) as usize);
+            }
+            order
+        };
+        Vec::from_iter((0..epochs).map(order))
+    };
+    for (n, batch) in [(1, 1), (9, 1), (9, 2), (12, 4), (300, 64), (300, 300)] {
+        let orders = orders(n, 3);
+        // From where an epoch begins, and from a place that is no batch's.
+        for first in [0, n, n + 1, 2 * n - 1] {
+            let mut draws = Draws::new(DrawRule::Epochs, n, batch, 9, Draws::UPPER);
+            draws.skip_to(first as u64);
+            let mut place = first;
+            while place < 3 * n {
+                let order = &orders[place / n];
+                let end = (place % n + batch).min(n);
+                let mut want = order[place % n..end].to_vec();
+                want.sort_unstable();
+                assert_eq!(draws.next_batch(), want, "{batch} of {n} at {place}");
+                place += want.len();
+            }
+        }
+    }
+}
+
+#[test]
 fn batches_that_cannot_be_drawn_are_refused_before_any_work() {
     let rule = Soba::new(Estimator::Plain, Schedule::Constant(0.1), 1.0);
     let refusal = |problem: &Bilevel<f64>, sampling: Sampling| {
