@@ -9,7 +9,7 @@ pub(crate) use tree::{subtrees, sum_of_subtrees};
 
 use crate::batch::Places;
 use crate::real::Real;
-use crate::simd::{dispatch_lines, line};
+use crate::simd::{LINE, dispatch_lines, line};
 use crate::table::Table;
 use crate::tiles::{self, Group};
 use crate::vector::Head;
@@ -77,12 +77,17 @@ const MOST_LINES: usize = 4;
 /// At most so many samples go together.
 const MOST: usize = MOST_LINES * line::<f32>();
 
-/// How many samples go together. Few, so that they are still near when their coefficients are known;
-/// more where there are many weights, which each group reads all of.
-fn group<T>(products: usize) -> usize {
+/// Bytes of samples that are still near when their coefficients are known.
+const NEAR: usize = 8 << 10;
+
+/// How many samples of `padded` entries go together. Few, so that they are still near when their
+/// coefficients are known; more where they are short, or there are many weights, which each group reads
+/// all of.
+fn group<T>(products: usize, padded: usize) -> usize {
+    let near = (NEAR / (padded * LINE).max(1)).clamp(1, MOST_LINES);
     let lines = match products {
-        0..4 => 1,
-        4..64 => 2,
+        0..4 => near,
+        4..64 => near.max(2),
         _ => MOST_LINES,
     };
     lines * line::<T>()
@@ -91,7 +96,7 @@ fn group<T>(products: usize) -> usize {
 impl<T: Real, const N: usize> RowPass<'_, T, N> {
     /// The scratch of a pass over samples of a table with this many classes.
     pub fn scratch_len(table: &Table<T>, classes: usize) -> usize {
-        let group = group::<T>(N * classes);
+        let group = group::<T>(N * classes, table.padded());
         let copies = match table.in_lines() {
             Some(_) => 0,
             None => table.padded(),
@@ -143,7 +148,7 @@ impl<T: Real, R: Rule<T, N>, const N: usize> WithSimd for Kernel<'_, T, R, N> {
         let mut rule = self.rule;
         let (table, len) = (samples.table, samples.table.padded());
         let of_one = weights[0].len() / len;
-        let size = group::<T>(N * of_one);
+        let size = group::<T>(N * of_one, len);
         let (z, scratch) = scratch.split_at_mut(N * of_one * size);
         if samples.len == 0 {
             return sums.fill(T::zero());
@@ -202,7 +207,9 @@ fn copy_lines<T: Real, S: Simd>(row: &[T], rest: Option<Head<T, S>>, out: &mut [
     let out = T::registers_mut::<S>(out);
     let whole = out.len() - usize::from(rest.is_some());
     let (lines, last) = out.split_at_mut(whole);
-    lines.copy_from_slice(&T::registers::<S>(row)[..whole]);
+    for (line, row) in lines.iter_mut().zip(T::registers::<S>(row)) {
+        *line = *row;
+    }
     if let (Some(rest), [last]) = (rest, last) {
         *last = T::register(rest.load(&row[whole * line::<T>()..]));
     }
