@@ -158,16 +158,24 @@ impl<'a, T: Real> Open<'a, T> {
     /// overwritten.
     #[inline(always)]
     pub(crate) fn take(&mut self, node: &Node<T>, columns: Columns) -> (&mut [T], bool) {
-        let Some(written) = self.written_of(node, columns.width()) else {
+        if self.written.is_empty() {
             return (&mut self.entries[columns.of(node)], false);
-        };
-        let first = !std::mem::replace(written, true) && !self.zeroed;
+        }
+        let first = self.is_first(node, columns.width());
         if first && !columns.is_all() {
             let all = Columns::all(columns.width()).back_of(node);
             self.entries[all].fill(T::zero());
         }
         let entries = &mut self.entries[columns.back_of(node)];
         (entries, first && columns.is_all())
+    }
+
+    /// Marks a node's entries as written, and whether these are the first and what stands there is to be
+    /// overwritten.
+    #[inline(always)]
+    pub(crate) fn is_first(&mut self, node: &Node<T>, width: usize) -> bool {
+        let written = &mut self.written[node.back_in(width).region as usize];
+        !std::mem::replace(written, true) && !self.zeroed
     }
 
     #[inline(always)]

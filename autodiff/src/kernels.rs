@@ -3,6 +3,7 @@
 //! Products of matrices are the crate `gemm`'s, those with a vector `matvec`'s. The only
 //! `unsafe` is the call of the former, after its bounds are checked.
 
+mod gemm;
 mod update;
 
 use gemm_common::Parallelism;
@@ -12,6 +13,7 @@ use crate::matvec::Columns;
 use crate::real::Real;
 use crate::threads::for_each;
 
+pub use gemm::Gemm;
 pub use update::{add, axpy};
 pub(crate) use update::{add_products, put, put_multiple, put_multiple_twice, put_number};
 
@@ -180,38 +182,6 @@ pub(crate) fn columns<T: Real>(a: View<'_, T>, vs: &[T], outs: &mut [T], fresh: 
 const BLOCK_WORK: usize = 1 << 22;
 /// At most this many blocks.
 const BLOCKS: usize = 8;
-
-/// The matrix product of a scalar type.
-pub trait Gemm: Sized {
-    /// The kernel of this processor.
-    fn gemm() -> Product<Self>;
-}
-
-impl Gemm for f32 {
-    fn gemm() -> Product<f32> {
-        gemm_f32::gemm::f32::get_gemm_fn()
-    }
-}
-
-impl Gemm for f64 {
-    fn gemm() -> Product<f64> {
-        gemm_f64::gemm::f64::get_gemm_fn()
-    }
-}
-
-/// `dst = α dst + β lhs rhs`, in the crate's order of arguments: rows, columns and inner dimension;
-/// `dst` with its column and row strides, and whether it is read; `lhs` and `rhs` with theirs; α and
-/// β; which are conjugated; threads.
-#[rustfmt::skip]
-type Product<T> = unsafe fn(
-    usize, usize, usize,
-    *mut T, isize, isize, bool,
-    *const T, isize, isize,
-    *const T, isize, isize,
-    T, T,
-    bool, bool, bool,
-    Parallelism,
-);
 
 /// [`matmul_add`] to a column-major `out`, in blocks of columns.
 fn blocks<T: Real>(out: &mut [T], a: View<'_, T>, b: View<'_, T>, fresh: bool) {

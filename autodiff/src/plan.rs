@@ -22,6 +22,7 @@ use crate::real::Real;
 use crate::rules::elementwise::Side;
 use crate::rules::linear::Linear;
 use crate::simd::{is_long, line};
+use crate::sweep::is_few;
 
 /// Where what comes back to a node stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,6 +74,7 @@ pub(crate) fn lay_out<T: Real>(nodes: &mut [Node<T>], output: usize, plain: bool
         let (before, rest) = nodes.split_at_mut(id);
         let node = &mut rest[0];
         node.pieces = (0, 0);
+        node.few = !plain && is_few(node, before);
         if matches!(node.op, Op::Constant) {
             continue;
         }

@@ -117,6 +117,8 @@ pub(crate) struct Node<T: Real> {
     pub(crate) start: usize,
     /// Whether these entries are its operand's.
     pub(crate) view: bool,
+    /// Whether it is an elementwise operation on few entries, as many of each operand.
+    pub(crate) few: bool,
     /// Where what comes back to it stands.
     pub(crate) back: Place,
     /// The same in a block of several directions, and where its tangents stand there.

@@ -102,6 +102,7 @@ impl<T: Real> Recorder<T> {
             depends,
             start,
             view: false,
+            few: false,
             back: Place::default(),
             columns: Place::default(),
             pieces: (0, 0),

@@ -3,6 +3,7 @@
 //! A *line* is 64 bytes, on every machine: paddings are whole lines, and sums that a kernel spreads
 //! over lanes have a line of them. So neither byte counts nor bits depend on the processor.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use pulp::{Simd, WithSimd};
@@ -74,28 +75,30 @@ pub fn width() -> Width {
 /// Lets kernels of this process use vectors of no more than this width from now on, and returns
 /// what they use: the processor may have less.
 ///
-/// The kernels of this crate give the same bits with each, matrix products apart: this is for
-/// holding them against each other.
+/// The kernels of this crate give the same bits with each: this is for holding them against each
+/// other. Products of matrices are another crate's and may round otherwise, so that they stay as they are
+/// in a process that runs; `BILEVEL_VECTORS=narrow` limits them too.
 pub fn limit_width(width: Width) -> Width {
     let width = width.min(widest());
     WIDTH.store(width as u8, Ordering::Relaxed);
     width
 }
 
-/// What the environment says.
-fn wanted() -> Width {
-    match std::env::var("BILEVEL_VECTORS").as_deref() {
+/// What the environment said when it was asked first.
+pub(crate) fn wanted() -> Width {
+    static WANTED: OnceLock<Width> = OnceLock::new();
+    *WANTED.get_or_init(|| match std::env::var("BILEVEL_VECTORS").as_deref() {
         Ok("scalar") => Width::Scalar,
         Ok("narrow") => Width::Narrow,
         Ok("wide") | Err(_) => Width::Wide,
         Ok(other) => {
             panic!("BILEVEL_VECTORS is `{other}`: expected `scalar`, `narrow` or `wide`")
         }
-    }
+    })
 }
 
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-fn widest() -> Width {
+pub(crate) fn widest() -> Width {
     use pulp::x86::{V3, V4};
     if V4::try_new().is_some() {
         Width::Wide
@@ -107,7 +110,7 @@ fn widest() -> Width {
 }
 
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
-fn widest() -> Width {
+pub(crate) fn widest() -> Width {
     Width::Narrow
 }
 

@@ -3,7 +3,7 @@
 machine could do.
 
     python3 benches/peers/compare.py [--quick] [--json] [--threads 1,2] [--dtypes f64,f32] [--only W1,...]
-                                     [--rounds 7]
+                                     [--rounds 7] [--vectors widest]
 
 Needs cargo and this Python (3.9 or later, its standard library); the peers that it can import are
 timed: JAX and PyTorch, our own Python package (`bilevel`), for whole calls JAXopt, Optimistix, TorchOpt and higher, and for those through a
@@ -31,7 +31,7 @@ import tempfile
 
 import table
 import workers
-from machine import Machine, processor
+from machine import Machine, in_use, processor
 from row import TOLERANCES, Row
 from workers import Failed, complain
 
@@ -78,6 +78,12 @@ def arguments():
     parser.add_argument("--dtypes", type=names(list(TOLERANCES)), default=["f64", "f32"])
     parser.add_argument("--only", default="", help="workloads, or what their names begin with")
     parser.add_argument("--rounds", type=count, help="default: 7, 3 if quick")
+    parser.add_argument(
+        "--vectors",
+        choices=workers.VECTORS,
+        default="widest",
+        help="avx2: as on a processor that has no wider ones (default: widest)",
+    )
     return parser, parser.parse_args()
 
 
@@ -107,7 +113,7 @@ def section(args, dtype, threads, tasks, team, folder, failures):
     rounds, seconds = (3, 0.04) if args.quick else (7, 0.1)
     rounds = args.rounds or rounds
     # Ours, and one with NumPy.
-    machine, above = Machine(team[:2]), None
+    machine, above = Machine(team[:2], in_use(args.vectors)), None
     for task in tasks:
         peers = [peer.name for peer in workers.peers_of([task["group"]])]
         row = Row(task["task"], dtype, threads, peers)
@@ -134,6 +140,13 @@ def words(args):
     return sys.stderr if args.json else sys.stdout
 
 
+def about(vectors):
+    """The processor, its widest vectors, and those in use if they are others."""
+    name, widest = processor()
+    limited = "" if in_use(vectors) == widest else f", all kept to {in_use(vectors)}"
+    return f"{name}, {widest}{limited}"
+
+
 def run(args, tasks, executable, folder, failures):
     """Prints the rows as they come, then the means; gives the rows."""
     rows, peers = [], workers.peers_of([task["group"] for task in tasks])
@@ -141,13 +154,13 @@ def run(args, tasks, executable, folder, failures):
     if absent:
         complain(f"not installed, and left out: {', '.join(absent)}")
     here = [peer for peer in peers if peer.name not in absent]
-    print("{}, {}".format(*processor()), file=words(args), flush=True)
+    print(about(args.vectors), file=words(args), flush=True)
     for dtype in args.dtypes:
         able = [task for task in tasks if dtype in task["dtypes"]]
         for threads in map(int, args.threads):
             with contextlib.ExitStack() as stack:
-                team = list(workers.team(stack, here, executable, folder, dtype, threads))
-                rows += section(args, dtype, threads, able, team, folder, failures)
+                team = workers.team(stack, here, executable, folder, dtype, threads, args.vectors)
+                rows += section(args, dtype, threads, able, list(team), folder, failures)
     for line in table.mean_lines(rows):
         print(line, file=words(args), flush=True)
     return rows
@@ -155,6 +168,8 @@ def run(args, tasks, executable, folder, failures):
 
 def main():
     parser, args = arguments()
+    if args.vectors == "avx2" and processor()[1] not in ("AVX-512", "AVX2"):
+        parser.error(f"--vectors avx2: this processor has {processor()[1]}")
     failures = Failures()
     try:
         executable = workers.build()

@@ -99,6 +99,9 @@ def main():
     for path in sys.argv[1:]:
         with open(path) as file:
             rows += [json.loads(line) for line in file]
+    sets = sorted({row.get("vectors", "of no stated set") for row in rows})
+    if len(sets) > 1:
+        sys.exit(f"guide.py: records of vectors {' and '.join(sets)}: expected one table for each")
     rows = Rows(rows)
     for prefix, peers in SECTIONS:
         names = rows.of(prefix)

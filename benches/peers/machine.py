@@ -25,14 +25,20 @@ def processor():
     return name, wide[0] if wide else platform.machine()
 
 
+def in_use(vectors):
+    """The set that workers use which are kept to their `widest` vectors or to `avx2`."""
+    return "AVX2" if vectors == "avx2" else processor()[1]
+
+
 class Machine:
-    """Rates of one precision on one number of threads, each measured when it is first needed.
+    """Rates of one precision on one number of threads, each measured when it is first needed, and the
+    instruction set that they are of.
 
     Our worker and one that has NumPy try; the faster counts, and is named.
     """
 
-    def __init__(self, team):
-        self.team, self.bandwidths, self.peak = team, {}, (0.0, None)
+    def __init__(self, team, set):
+        self.team, self.set, self.bandwidths, self.peak = team, set, {}, (0.0, None)
 
     def bandwidth(self, bytes):
         """Bytes a second of reading so many again and again, and whose loop it was."""

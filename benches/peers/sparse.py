@@ -66,7 +66,7 @@ def ours(folder, entries, dtype, threads):
     mine = set(cores()[:threads])
     out = subprocess.run(
         command,
-        env={**os.environ, **environment(threads)},
+        env=environment(threads),
         preexec_fn=lambda: os.sched_setaffinity(0, mine) if hasattr(os, "sched_setaffinity") else None,
         stdout=subprocess.PIPE,
         text=True,

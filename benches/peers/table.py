@@ -55,6 +55,7 @@ def record(row, every_peer, machine):
         values[f"{name}_first_call_s"] = row.first.get(name)
     values["rounds"] = len(row.times["ours"])
     values["tolerance"] = row.tolerance()
+    values["vectors"] = machine.set
     if row.cost is not None:
         values["bandwidth"], values["bandwidth_by"] = machine.bandwidth(row.cost["resident"])
         values["peak"], values["peak_by"] = machine.peak

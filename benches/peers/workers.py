@@ -37,6 +37,22 @@ PEERS = [
 ]
 
 
+# What keeps every library to AVX2 where the processor has more: ours, PyTorch with MKL and oneDNN, and
+# NumPy with OpenBLAS. JAX has a flag, which its products in single precision by YNNPACK do not heed: they
+# are left to Eigen.
+AVX2 = {
+    "BILEVEL_VECTORS": "narrow",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4,AVX512_ICL,AVX512_SPR",
+}
+XLA_AVX2 = ["--xla_cpu_max_isa=AVX2", "--xla_cpu_experimental_ynn_fusion_type="]
+# The vectors that workers may use.
+VECTORS = ["widest", "avx2"]
+
+
 class Failed(Exception):
     """What a worker could not do, in one line."""
 
@@ -86,7 +102,7 @@ def cores():
 class Worker:
     """A process on the first `threads` cores; used as a context."""
 
-    def __init__(self, name, command, folder, dtype, threads):
+    def __init__(self, name, command, folder, dtype, threads, vectors):
         self.name = name
         mine = set(cores()[:threads])
 
@@ -99,7 +115,7 @@ class Worker:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **environment(threads)},
+            env=environment(threads, vectors),
             preexec_fn=pin,
             text=True,
         )
@@ -133,13 +149,21 @@ class Worker:
         return answer
 
 
-def environment(threads):
-    """Variables that keep every library to as many threads, and to the processor."""
+def environment(threads, vectors="widest"):
+    """This process's, with every library kept to as many threads, to the processor, and to its widest
+    vectors or to AVX2, whatever was set before.
+    """
     count = str(threads)
-    flags = os.environ.get("XLA_FLAGS", "")
+    flags = [f for f in os.environ.get("XLA_FLAGS", "").split() if "xla_cpu_max_isa" not in f]
     if threads == 1:
-        flags += " --xla_cpu_multi_thread_eigen=false"
+        flags.append("--xla_cpu_multi_thread_eigen=false")
+    limits = {}
+    if vectors == "avx2":
+        flags += XLA_AVX2
+        limits = AVX2
     return {
+        **{key: value for key, value in os.environ.items() if key not in AVX2},
+        **limits,
         "CUDA_VISIBLE_DEVICES": "",
         "JAX_PLATFORMS": "cpu",
         "MKL_NUM_THREADS": count,
@@ -147,25 +171,26 @@ def environment(threads):
         "OMP_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
         "RAYON_NUM_THREADS": count,
-        "XLA_FLAGS": flags.strip(),
+        "XLA_FLAGS": " ".join(flags),
     }
 
 
-def start(name, executable, folder, dtype, threads):
+def start(name, executable, folder, dtype, threads, vectors):
     """The worker `ours`, or that of a peer."""
     command = [executable]
     command += ["worker"] if name == "ours" else []
     if name != "ours":
         command = [sys.executable, os.path.join(HERE, f"{name}_worker.py")]
-    return Worker(name, command, folder, dtype, threads)
+    return Worker(name, command, folder, dtype, threads, vectors)
 
 
-def team(stack, peers, executable, folder, dtype, threads):
+def team(stack, peers, executable, folder, dtype, threads, vectors="widest"):
     """Our worker, and those of the peers that start; `stack` ends them."""
-    yield stack.enter_context(start("ours", executable, folder, dtype, threads))
+    begin = lambda name: start(name, executable, folder, dtype, threads, vectors)
+    yield stack.enter_context(begin("ours"))
     for peer in peers:
         try:
-            yield stack.enter_context(start(peer.name, executable, folder, dtype, threads))
+            yield stack.enter_context(begin(peer.name))
         except Failed as failed:
             complain(f"left out: {failed}")
 

@@ -121,6 +121,21 @@ macro_rules! unary_table {
             }
         }
 
+        /// The formulas by themselves, for a kernel that computes several operations.
+        impl Unary {
+            /// `f(a)`.
+            #[inline(always)]
+            pub(crate) fn value_at<V: Lanes>(self, a: V, p: V) -> V {
+                match self { $(Unary::$Name => <rows::$Name as Row>::value(a, p),)* }
+            }
+
+            /// `f′(a)` for u = f(a).
+            #[inline(always)]
+            pub(crate) fn slope_at<V: Lanes>(self, a: V, u: V, p: V) -> V {
+                match self { $(Unary::$Name => <rows::$Name as Row>::first(a, u, p),)* }
+            }
+        }
+
         unary_table!(@kernels f64 $($Name)*);
         unary_table!(@kernels f32 $($Name)*);
 

@@ -8,6 +8,7 @@
 
 mod ahead;
 mod columns;
+mod few;
 mod joint;
 mod leaves;
 mod primal;
@@ -17,6 +18,7 @@ mod second;
 mod tangent;
 
 // What each makes at its first use stands beside it.
+pub(crate) use few::is_few;
 pub(crate) use primal::{primal_bytes, scratch_bytes};
 pub(crate) use reverse::reverse_bytes;
 pub(crate) use second::second_bytes;

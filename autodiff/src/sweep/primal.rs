@@ -8,7 +8,7 @@ use crate::program::{Node, Op, Program};
 use crate::real::Real;
 use crate::workspace::Workspace;
 
-use super::{Sweep, leaves, reverse_bytes, split};
+use super::{Sweep, few, leaves, reverse_bytes, split};
 
 impl<T: Real> Sweep<'_, T> {
     /// Computes the values that depend on the inputs that were set since the last primal sweep, and
@@ -51,10 +51,17 @@ impl<T: Real> Sweep<'_, T> {
 
     pub(super) fn run(&mut self, plan: Plan) {
         self.work.make_scratch();
-        for node in &self.program.nodes {
+        let mut rest = &self.program.nodes[..];
+        while let Some((node, behind)) = rest.split_first() {
+            if node.few {
+                let done = few::evaluate(self.program, rest, plan, &mut self.work.values);
+                rest = &rest[done..];
+                continue;
+            }
             if plan.takes(node) {
                 self.evaluate(node, plan);
             }
+            rest = behind;
         }
         plan.close(self.work);
     }

@@ -12,7 +12,7 @@ use crate::rules::elementwise::Side;
 
 use super::columns::{Pair, binary_first};
 use super::second::Back;
-use super::{Sweep, leaves, second_bytes};
+use super::{Sweep, few, leaves, second_bytes};
 
 impl<T: Real> Sweep<'_, T> {
     /// Computes the adjoints of the `wanted` inputs for a cotangent of the output.
@@ -48,7 +48,14 @@ impl<T: Real> Sweep<'_, T> {
             entries.copy_from_slice(cotangent);
         }
         let (values, mut all) = (&*work.values, work.adjoints.open());
-        for node in program.nodes[..=program.output].iter().rev() {
+        let mut rest = &program.nodes[..=program.output];
+        while let Some((node, ahead)) = rest.split_last() {
+            if node.few {
+                let done = few::pull(program, rest, targets, values, all.reborrow());
+                rest = &rest[..rest.len() - done];
+                continue;
+            }
+            rest = ahead;
             if matches!(node.op, Op::Input) || node.back.view || !targets.takes(node) {
                 continue;
             }

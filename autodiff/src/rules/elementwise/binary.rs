@@ -38,6 +38,24 @@ macro_rules! binary_table {
             }
         }
 
+        /// The formulas by themselves, for a kernel that computes several operations.
+        impl Binary {
+            /// `f(a, b)`.
+            #[inline(always)]
+            pub(crate) fn value_at<V: Lanes>(self, a: V, b: V) -> V {
+                match self { $(Binary::$Name => <rows::$Name as Row>::value(a, b),)* }
+            }
+
+            /// `∂f/∂by`.
+            #[inline(always)]
+            pub(crate) fn slope_at<V: Lanes>(self, by: Side, a: V, b: V) -> V {
+                match (self, by) { $(
+                    (Binary::$Name, Side::Left) => <rows::$Name as Row>::by_a(a, b),
+                    (Binary::$Name, Side::Right) => <rows::$Name as Row>::by_b(a, b),
+                )* }
+            }
+        }
+
         binary_table!(@kernels f64 $($Name)*);
         binary_table!(@kernels f32 $($Name)*);
 
