@@ -15,8 +15,8 @@ use rules::{Chosen, Kept, Logits, Products};
 /// weighted, sample weights `s`. A last operand holds the indices of the samples, if they are a batch;
 /// `s` then has an entry for each of these.
 ///
-/// Kept: gradient by W `C·d` | losses `n` | softmax `C·n`, for the samples that a pass takes together
-/// class after class. Scratch: product by W `C·d` | slopes `n` | the room of the passes.
+/// Kept: gradient by W `C·d` | losses `n` | softmax `C·n`, class after class for each line
+/// of samples. Scratch: product by W `C·d` | slopes `n` | the room of the passes.
 pub(crate) struct SoftmaxLoss<T: Real> {
     over: Going<T>,
     labels: Arc<[usize]>,

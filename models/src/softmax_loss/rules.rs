@@ -12,13 +12,14 @@ pub(super) struct Logits<'a, T> {
     pub(super) products: Products<'a, T>,
 }
 
-/// The places of the lanes that hold samples, `len` from `start` on of `count`, among numbers that
-/// stand class after class.
+/// The lanes that hold samples, `len` from `start` on of those that go together.
+///
+/// What is kept of them stands class after class for each line of samples apart: how many go together is
+/// not the same in every pass.
 #[derive(Clone, Copy)]
 struct Here {
     start: usize,
     len: usize,
-    count: usize,
 }
 
 impl<T: Real, const N: usize> Rule<T, N> for Logits<'_, T> {
@@ -26,14 +27,13 @@ impl<T: Real, const N: usize> Rule<T, N> for Logits<'_, T> {
     fn apply<S: Simd>(&mut self, simd: S, first: usize, count: usize, z: [&mut [T]; N]) {
         let c = self.softmax.len() / self.losses.len();
         let (size, lanes) = (z[0].len() / c, T::lanes::<S>());
-        let softmax = &mut self.softmax[first * c..(first + count) * c];
         for start in (0..count).step_by(lanes) {
             let here = Here {
                 start,
                 len: lanes.min(count - start),
-                count,
             };
             let i = first + start;
+            let softmax = &mut self.softmax[i * c..][..here.len * c];
             let logits = &mut *z[0];
             let losses = &mut self.losses[i..i + here.len];
             for (k, loss) in losses.iter_mut().enumerate() {
@@ -56,7 +56,7 @@ impl<T: Real, const N: usize> Rule<T, N> for Logits<'_, T> {
             for class in 0..c {
                 let place = &mut logits[class * size + start..][..lanes];
                 let p = T::load(simd, place) * share;
-                T::store(p, &mut softmax[class * count + start..][..here.len]);
+                T::store(p, &mut softmax[class * here.len..][..here.len]);
                 T::store(p * weight, place);
             }
             let mut weights = [T::zero(); MOST_LANES];
@@ -85,14 +85,14 @@ impl<T: Real> Rule<T, 1> for Kept<'_, T> {
     fn apply<S: Simd>(&mut self, simd: S, first: usize, count: usize, [z]: [&mut [T]; 1]) {
         let c = self.softmax.len() / self.products.slopes.len();
         let lanes = T::lanes::<S>();
-        let softmax = &self.softmax[first * c..(first + count) * c];
         for start in (0..count).step_by(lanes) {
             let here = Here {
                 start,
                 len: lanes.min(count - start),
-                count,
             };
-            self.products.apply(simd, first + start, here, softmax, z);
+            let i = first + start;
+            let softmax = &self.softmax[i * c..][..here.len * c];
+            self.products.apply(simd, i, here, softmax, z);
         }
     }
 }
@@ -140,12 +140,9 @@ impl<T: Real> Products<'_, T> {
     /// The samples from `i` on, in the lanes `here`.
     #[inline(always)]
     fn apply<S: Simd>(&mut self, simd: S, i: usize, here: Here, softmax: &[T], z: &mut [T]) {
-        let (c, lanes) = (softmax.len() / here.count, T::lanes::<S>());
+        let (c, lanes) = (softmax.len() / here.len, T::lanes::<S>());
         let size = z.len() / c;
-        let p = |class: usize| {
-            let place = class * here.count + here.start;
-            T::load(simd, &softmax[place..place + here.len])
-        };
+        let p = |class: usize| T::load(simd, &softmax[class * here.len..][..here.len]);
         if self.still {
             z.chunks_exact_mut(size)
                 .for_each(|z| z[here.start..][..lanes].fill(T::zero()));

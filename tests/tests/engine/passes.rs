@@ -2,7 +2,9 @@
 //! samples are kept.
 
 use autodiff::vector::{Width, limit_width, width};
-use autodiff::{Batch, Batched, Inputs, Real, Sampled, Storage, Var, batched};
+use autodiff::{
+    Batch, Batched, Inputs, Objective, Real, Sampled, Storage, Var, batched, objective,
+};
 use models::Dataset;
 use models::data::Samples;
 use nalgebra::DMatrix;
@@ -64,6 +66,38 @@ fn bits<T: Real>(data: &Dataset<T>, classes: usize) -> Vec<u64> {
         found.extend_from_slice(point.product(1));
     }
     Vec::from_iter(found.iter().map(|v| v.f64().to_bits()))
+}
+
+/// A product along one direction after a pass along another, and after a pass along none: what is kept of
+/// the samples does not depend on how many go together, which is not the same in the two.
+#[test]
+fn a_product_after_a_pass_along_another_direction_has_the_same_bits() {
+    fn holds<T: Real>() {
+        for (n, d) in SIZES {
+            let features = DMatrix::from_fn(d, n, |i, j| ((3 * i + 7 * j) as f64 * 0.37).sin());
+            for classes in [2, 3, 4, 10, 31, 32, 40, 63, 64] {
+                let samples = Samples {
+                    features: features.clone().into(),
+                    labels: Vec::from_iter((0..n).map(|j| ((j * j + j / 3) % classes) as f64)),
+                };
+                let data = Dataset::<T>::classes(&samples, classes);
+                let dim = d * classes;
+                let loss = objective(move |_: Var<T>, y: Var<T>| data.cross_entropy(y));
+                let mut point = Objective::record(&loss, 1, dim).point();
+                let (x, y) = ([T::one()], wave::<T>(dim, 1.0));
+                let (v, other) = (wave::<T>(dim, 5.0), wave::<T>(dim, 2.0));
+                let inputs = [&x[..], &y];
+                point.linearise(&inputs);
+                point.second(&[None, Some(&other)]);
+                let want = point.product(1).to_vec();
+                point.linearise_along(&inputs, &[None, Some(&v)]);
+                point.second(&[None, Some(&other)]);
+                assert!(point.product(1) == want, "{n} × {d}, {classes}");
+            }
+        }
+    }
+    holds::<f64>();
+    holds::<f32>();
 }
 
 fn every_width<T: Real>() {
