@@ -199,6 +199,8 @@ impl<T: Real> Going<T> {
             Store::Sparse(_) if self.columns.is_some() => {
                 SparsePass::<T, 2>::scratch_len_by_columns(self.block(1))
             }
+            // A batch has few blocks, so room for larger groups is little.
+            Store::Dense(table) if self.picks => RowPass::<T, 1>::roomy_scratch_len(table, rows),
             Store::Dense(table) => RowPass::<T, 1>::scratch_len(table, rows),
             // Half of them are weights, half a direction.
             Store::Sparse(_) => SparsePass::<T, 2>::scratch_len(rows / 2),

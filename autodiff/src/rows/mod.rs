@@ -56,7 +56,7 @@ pub struct RowPass<'a, T: Real, const N: usize> {
     /// Overwritten with the sums of the last weights, in the same layout, one after the other: of all
     /// that it has room for.
     pub sums: &'a mut [T],
-    /// As many entries as [`RowPass::scratch_len`] says, or more.
+    /// As many entries as [`RowPass::scratch_len`] says, or more: no sum depends on it.
     pub scratch: &'a mut [T],
 }
 
@@ -80,28 +80,39 @@ const MOST: usize = MOST_LINES * line::<f32>();
 /// Bytes of samples that are still near when their coefficients are known.
 const NEAR: usize = 8 << 10;
 
-/// How many samples of `padded` entries go together. Few, so that they are still near when their
-/// coefficients are known; more where they are short, or there are many weights, which each group reads
-/// all of.
-fn group<T>(products: usize, padded: usize) -> usize {
-    let near = (NEAR / (padded * LINE).max(1)).clamp(1, MOST_LINES);
-    let lines = match products {
-        0..4 => near,
-        4..64 => near.max(2),
+/// The fewest and the most lines of samples that go together, of `padded` entries each. Few, so that they
+/// are still near when their coefficients are known; more where there are many weights, which each group
+/// reads all of, or where the samples are short and there is room.
+fn lines(products: usize, padded: usize) -> (usize, usize) {
+    let fewest = match products {
+        0..4 => 1,
+        4..64 => 2,
         _ => MOST_LINES,
     };
-    lines * line::<T>()
+    let near = NEAR / (padded * LINE).max(1);
+    (fewest, near.clamp(fewest, MOST_LINES))
 }
 
 impl<T: Real, const N: usize> RowPass<'_, T, N> {
     /// The scratch of a pass over samples of a table with this many classes.
     pub fn scratch_len(table: &Table<T>, classes: usize) -> usize {
-        let group = group::<T>(N * classes, table.padded());
+        let (fewest, _) = lines(N * classes, table.padded());
+        fewest * Self::line_len(table, classes)
+    }
+
+    /// The most scratch that makes such a pass faster: short samples go in larger groups then.
+    pub fn roomy_scratch_len(table: &Table<T>, classes: usize) -> usize {
+        let (_, most) = lines(N * classes, table.padded());
+        most * Self::line_len(table, classes)
+    }
+
+    /// The scratch of a line of samples.
+    fn line_len(table: &Table<T>, classes: usize) -> usize {
         let copies = match table.in_lines() {
             Some(_) => 0,
             None => table.padded(),
         };
-        group * (N * classes + copies)
+        line::<T>() * (N * classes + copies)
     }
 
     /// Runs the pass.
@@ -148,7 +159,9 @@ impl<T: Real, R: Rule<T, N>, const N: usize> WithSimd for Kernel<'_, T, R, N> {
         let mut rule = self.rule;
         let (table, len) = (samples.table, samples.table.padded());
         let of_one = weights[0].len() / len;
-        let size = group::<T>(N * of_one, len);
+        let (fewest, most) = lines(N * of_one, len);
+        let room = scratch.len() / RowPass::<T, N>::line_len(table, of_one);
+        let size = room.clamp(fewest, most) * line::<T>();
         let (z, scratch) = scratch.split_at_mut(N * of_one * size);
         if samples.len == 0 {
             return sums.fill(T::zero());
