@@ -292,12 +292,12 @@ pub fn norm<T: Real>(a: &[T]) -> T {
     for p in a8 {
         for l in 0..8 {
             largest[l] = largest[l].max(p[l].abs());
-            nothing[l] += p[l] - p[l];
+            nothing[l] += p[l] * T::zero();
         }
     }
     for (l, v) in rest.iter().enumerate() {
         largest[l] = largest[l].max(v.abs());
-        nothing[l] += *v - *v;
+        nothing[l] += *v * T::zero();
     }
     if nothing.iter().any(|v| *v != T::zero()) {
         return a.iter().fold(T::zero(), |s, v| s + v.abs());

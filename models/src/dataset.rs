@@ -8,7 +8,7 @@ use autodiff::{Batch, Real, SparseColumns, Storage, Var, ranks};
 
 use crate::data::{Features, Samples};
 use crate::logistic_loss::{Loss, ScoreLoss};
-use crate::pass::Going;
+use crate::pass::{Columns, Going};
 use crate::softmax_loss::SoftmaxLoss;
 use crate::store::Store;
 
@@ -25,7 +25,7 @@ pub struct Dataset<T: Real> {
     /// Which sample is the first that is held, where ranks hold them apart.
     apart: Option<usize>,
     /// Once a loss was recorded that sums by columns: see [`by_columns`](Going::by_columns).
-    columns: Arc<OnceLock<Option<Arc<[SparseColumns<T>]>>>>,
+    columns: Arc<OnceLock<Option<Columns<T>>>>,
 }
 
 #[derive(Clone, Debug)]

@@ -25,6 +25,9 @@ const DENSE: usize = 4;
 /// Bytes of sums beyond which they are not near: sums over columns are then faster than adding rows.
 const NEAR: usize = 32 << 10;
 
+/// Sparse samples column by column, a block after the other.
+pub(crate) type Columns<T> = Arc<[SparseColumns<T>]>;
+
 /// What a fused loss goes over: the samples of a data set, or those whose indices its last operand
 /// holds; with a linear model of some classes. And how they are cut into blocks.
 #[derive(Clone, Debug)]
@@ -36,7 +39,7 @@ pub(crate) struct Going<T: Real> {
     /// Which sample is the first that is held, where each rank holds its own alone.
     pub(crate) apart: Option<usize>,
     /// The samples of each block column by column, for passes of one class, where that is faster.
-    pub(crate) columns: Option<Arc<[SparseColumns<T>]>>,
+    pub(crate) columns: Option<Columns<T>>,
     /// Whether the next pass begins with the last block: see [`each_block`](Going::each_block).
     pub(crate) back: Arc<AtomicBool>,
 }
@@ -215,7 +218,7 @@ impl<T: Real> Going<T> {
 
     /// The samples of each block column by column, where sums are faster so: where those of all features
     /// are not near, and there are fewer samples in a block.
-    pub(crate) fn by_columns(&self) -> Option<Arc<[SparseColumns<T>]>> {
+    pub(crate) fn by_columns(&self) -> Option<Columns<T>> {
         let Store::Sparse(sparse) = &self.samples else {
             return None;
         };
