@@ -114,12 +114,17 @@ fn blocks_are_neighbours_in_another_order_each_epoch() {
 fn the_stream_is_the_documented_one() {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};
-    let mut rng = ChaCha8Rng::seed_from_u64(9);
-    rng.set_stream(Draws::LOWER);
-    let mut draws = Draws::new(DrawRule::WithReplacement, 37, 1, 9, Draws::LOWER);
-    for _ in 0..20 {
-        let word = u128::from(rng.next_u64());
-        assert_eq!(draws.next_batch(), [((37 * word) >> 64) as usize]);
+    // Of few samples many are drawn twice.
+    for (n, batch) in [(37, 1), (37, 2), (37, 37), (1000, 64)] {
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        rng.set_stream(Draws::LOWER);
+        let mut draws = Draws::new(DrawRule::WithReplacement, n, batch, 9, Draws::LOWER);
+        for _ in 0..20 {
+            let index = |word: u64| ((n as u128 * u128::from(word)) >> 64) as usize;
+            let mut want = Vec::from_iter((0..batch).map(|_| index(rng.next_u64())));
+            want.sort_unstable();
+            assert_eq!(draws.next_batch(), want, "{batch} of {n}");
+        }
     }
 }
 
