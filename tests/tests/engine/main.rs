@@ -1,5 +1,7 @@
 //! The engine: everything that needs no program, in one executable.
 
+mod any_calls;
+mod any_estimates;
 mod campaign;
 mod check;
 mod closed_forms;

@@ -12,6 +12,7 @@
 //! ```
 
 pub mod bytes;
+pub mod calls;
 pub mod gauss_newton;
 pub mod loops;
 pub mod plans;
@@ -46,6 +47,7 @@ pub const OF_PROGRAMS: &[Property<Case>] = table! {
     replays::raising_and_lowering_the_need_changes_no_bit,
     replays::a_joint_sweep_has_the_bits_of_its_parts,
     replays::both_derivatives_of_a_gradient_are_products_of_the_function,
+    calls::calls_in_any_order_have_the_bits_of_a_fresh_point,
     plans::a_planned_program_has_the_bits_of_the_plain_one,
     bytes::the_bytes_of_a_point_are_those_predicted,
     bytes::the_bytes_of_gradients_inside_are_predicted,

@@ -3,7 +3,7 @@
 
 use autodiff::arbitrary::case;
 use autodiff::arbitrary::for_all;
-use autodiff::arbitrary::properties::{plans, replays as property};
+use autodiff::arbitrary::properties::{calls, plans, replays as property};
 
 const SAMPLE: u32 = 1000;
 
@@ -14,6 +14,16 @@ fn a_used_workspace_is_as_good_as_a_fresh_one() {
         SAMPLE,
         case(),
         property::a_used_workspace_is_as_good_as_a_fresh_one,
+    );
+}
+
+#[test]
+fn calls_in_any_order_have_the_bits_of_a_fresh_point() {
+    for_all(
+        file!(),
+        SAMPLE,
+        case(),
+        calls::calls_in_any_order_have_the_bits_of_a_fresh_point,
     );
 }
 

@@ -21,7 +21,7 @@ fn task(problem: &str) -> Task<f64> {
 }
 
 /// A name with numbers in the place of its capitals.
-fn filled(pattern: &str) -> String {
+pub(crate) fn filled(pattern: &str) -> String {
     let number = |word: &str| match word {
         "SLOTS" | "STEPS" | "PERIOD" | "P" | "COUNT" => "2".to_owned(),
         "RANK" => "5".to_owned(),
