@@ -2,7 +2,7 @@
 //!
 //! | rung | what is compared | to |
 //! |---|---|---|
-//! | [identities](Rung::Identities) | `⟨u,Jv⟩ = ⟨Jᵀu,v⟩`, `⟨w,Hv⟩ = ⟨v,Hw⟩`, the cross block's two sides, linearity, the joint sweep and its parts | rounding |
+//! | [identities](Rung::Identities) | `⟨u,Jv⟩ = ⟨Jᵀu,v⟩`, `⟨w,Hv⟩ = ⟨v,Hw⟩`, the cross block's two sides, linearity; products by the joint sweep, after it, in blocks, and as a block of the Hessian | rounding |
 //! | [cross-mode](Rung::CrossMode) | reverse mode against forward mode on hyper-dual numbers, written for checking alone | rounding |
 //! | [complex step](Rung::ComplexStep) | `Im f(x + ihv)/h` where every operation is holomorphic | rounding |
 //! | [differences](Rung::Differences) | extrapolated central differences on a plateau of steps | their own error |

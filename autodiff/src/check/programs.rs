@@ -1,6 +1,8 @@
 //! The rungs that know the program: identities between its sweeps, jets and complex steps, each
 //! held to what rounding may leave.
 
+mod ways;
+
 use std::sync::Arc;
 
 use super::complex;
@@ -106,7 +108,7 @@ impl<'p, T: Real> Swept<'p, T> {
     }
 
     /// `⟨1, Jv⟩ = ⟨Jᵀ1, v⟩`, and with second derivatives the Hessian's symmetry, its cross block,
-    /// linearity, and the joint sweep.
+    /// linearity, and the other ways to its products.
     pub(super) fn identities(&mut self, frame: &Frame<'_>) -> Vec<Trial> {
         let rung = Rung::Identities;
         let (n, factor) = (frame.x.len(), frame.check.factor);
@@ -144,7 +146,7 @@ impl<'p, T: Real> Swept<'p, T> {
             trials.extend(self.symmetry("cross block", &a, &b, factor));
         }
         trials.push(self.linearity(v, w, factor));
-        trials.push(self.joint(v));
+        trials.extend(self.other_ways([v, w], frame));
         trials
     }
 
@@ -193,33 +195,6 @@ impl<'p, T: Real> Swept<'p, T> {
             }
             Err(reason) => Trial::unchecked(check, rung, got, reason, place),
         }
-    }
-
-    /// The joint sweep gives the bits of its parts.
-    fn joint(&mut self, v: &[f64]) -> Trial {
-        let parts = self.second(v);
-        let direction = self.split(v);
-        let at: Vec<&[T]> = self.at.iter().map(Vec::as_slice).collect();
-        self.point.linearise_along(&at, &some(&direction));
-        let joint = self.products();
-        self.linearise();
-        let same = |i: &usize| parts[*i].to_bits() == joint[*i].to_bits();
-        let differs = (0..parts.len()).find(|i| !same(i));
-        let i = differs.unwrap_or(0);
-        let (expected, got) = match parts.get(i) {
-            Some(part) => (*part, joint[i]),
-            None => (0.0, 0.0),
-        };
-        let place = differs.map_or_else(Place::default, |i| Place::entry(self.entry(i)));
-        // −0 for 0 is no difference of value.
-        Trial::compare(
-            "joint sweep = its parts",
-            Rung::Identities,
-            [expected, got],
-            0.0,
-            1.0,
-            place,
-        )
     }
 
     fn entry(&self, mut i: usize) -> (usize, usize) {

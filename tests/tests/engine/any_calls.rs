@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use autodiff::arbitrary::properties::calls::any_calls_have_the_bits_of_a_fresh_point;
 use autodiff::arbitrary::for_all;
+use autodiff::arbitrary::properties::calls::any_calls_have_the_bits_of_a_fresh_point;
 use autodiff::{Batch, Batched, Program, Real, Sampled, Sparse, Var, batched};
 use models::catalogue::{self, Entry};
 use models::data::{Features, Samples};

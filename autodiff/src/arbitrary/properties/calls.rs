@@ -156,7 +156,8 @@ fn answer<T: Real>(
     let chosen = |k: usize| call.wanted >> k & 1 == 1;
     let wanted = (0..at.len()).filter(|k| chosen(*k));
     let wanted = wanted.fold(Inputs::NONE, |all, k| all.union(Inputs::one(k)));
-    let single = Vec::from_iter((0..at.len()).map(|k| along[k].as_deref().map(|v| &v[..at[k].len()])));
+    let single =
+        Vec::from_iter((0..at.len()).map(|k| along[k].as_deref().map(|v| &v[..at[k].len()])));
     let block = Vec::from_iter(along.iter().map(Option::as_deref));
     let mut found: Vec<(&str, Vec<T>)> = Vec::new();
     let (mut gradients, mut products) = (Inputs::NONE, Inputs::NONE);

@@ -5,3 +5,4 @@ mod kinks;
 mod places;
 mod rules;
 mod steps;
+mod ways;
