@@ -46,6 +46,7 @@ fn all<T: Real>() {
     ]);
     black_box([
         Point::<T>::hessian_among as *const (),
+        Point::<T>::hessian_roots as *const (),
         Point::<T>::first_non_finite as *const (),
         Point::<T>::kinks as *const (),
         Program::<T>::find_non_finite as *const (),

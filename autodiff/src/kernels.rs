@@ -306,9 +306,15 @@ pub fn norm<T: Real>(a: &[T]) -> T {
     if largest == T::zero() {
         return largest;
     }
-    let mut sum = T::zero();
-    // Zeros, of which there may be many, add nothing.
-    for v in a.iter().filter(|v| **v != T::zero()) {
+    let mut sums = [T::zero(); 8];
+    for p in a8 {
+        for l in 0..8 {
+            let q = p[l] / largest;
+            sums[l] += q * q;
+        }
+    }
+    let mut sum = fold(sums);
+    for v in rest {
         let q = *v / largest;
         sum += q * q;
     }

@@ -94,7 +94,7 @@ pub use rules::conv::Padding;
 pub use sampled::{Batched, BatchedClosure, Sampled, SampledClosure, batched, sampled};
 pub use shape::Shape;
 pub use site::Site;
-pub use sparse::{Sparse, SparseColumns, SparseError, SparsePass, SparseRows};
+pub use sparse::{FewColumns, Sparse, SparseColumns, SparseError, SparsePass, SparseRows};
 pub use table::{Storage, Table};
 pub use var::Var;
 pub use workspace::Sweeps;

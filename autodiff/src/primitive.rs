@@ -3,6 +3,7 @@
 use crate::operands::{OperandAdjoints, OperandTangents, Operands, Stash};
 use crate::real::Real;
 use crate::shape::Shape;
+use crate::sparse::FewColumns;
 use crate::table::Table;
 
 /// What is read after [`Primitive::eval`], which may leave out the rest.
@@ -157,6 +158,22 @@ pub trait Primitive<T: Real>: Send + Sync + 'static {
     ) {
         let _ = (operands, stash, of, room, out);
         unreachable!("{} knows no block of its Hessian", self.name());
+    }
+
+    /// Columns of some sparse B, one for each of `of`, for which the block that
+    /// [`hessian_among`](Primitive::hessian_among) makes is `BᵀB`; whether they are in `out`: they are not
+    /// where there is no such B, or no room for them.
+    ///
+    /// Asked for where [`knows_hessian`](Primitive::knows_hessian) says so.
+    fn hessian_roots(
+        &self,
+        operands: &Operands<'_, T>,
+        stash: Stash<'_, T>,
+        of: &[usize],
+        out: &mut FewColumns<T>,
+    ) -> bool {
+        let _ = (operands, stash, of, out);
+        false
     }
 
     /// Overwrites `out` with the value, and the stash with what is asked for.

@@ -1,6 +1,6 @@
 //! The block of `Aᵀ C A` that some features make, with a curvature for each sample.
 
-use autodiff::{HESSIAN_ROOM, Places, Real, Sparse, SparseColumns, Table};
+use autodiff::{FewColumns, HESSIAN_ROOM, Places, Real, Sparse, SparseColumns, Table};
 use nalgebra::{DMatrixView, DMatrixViewMut, Dyn};
 
 use crate::pass::Going;
@@ -28,6 +28,29 @@ impl<T: Real> Going<T> {
                 }
             }
         }
+    }
+
+    /// Overwrites `out` with the columns `of` of the samples, each entry times the root of its sample's
+    /// curvature; whether there are samples by columns, and room for these.
+    pub(crate) fn roots_among(
+        &self,
+        curvatures: &[T],
+        of: &[usize],
+        out: &mut FewColumns<T>,
+    ) -> bool {
+        let Some(blocks) = self.columns.as_deref().filter(|_| out.begin(self.n)) else {
+            return false;
+        };
+        of.iter().all(|j| {
+            let mut first = 0;
+            let column = blocks.iter().flat_map(|columns| {
+                let start = first;
+                first += columns.rows();
+                let root = move |(i, v): (usize, T)| (start + i, v * curvatures[start + i].sqrt());
+                columns.column(*j).map(root)
+            });
+            out.push(column)
+        })
     }
 }
 
@@ -241,6 +264,19 @@ mod tests {
             let entries = a.iter().filter(|v| **v != 0.0).count();
             // Of those far apart few share a sample.
             assert!(step == 700 || entries > m, "{step}: {entries}");
+            // The same block by the columns of its root, but for rounding.
+            let mut roots = autodiff::FewColumns::with_room(m, 100_000);
+            assert!(going.roots_among(&curvatures, &of, &mut roots));
+            assert_eq!((roots.columns(), roots.rows()), (m, n));
+            for (p, column) in b.chunks_exact(m).enumerate() {
+                let mut image = vec![0.0; n];
+                roots.add_to(p, 1.0, &mut image);
+                for (q, wanted) in column.iter().enumerate() {
+                    assert!((roots.dot(q, &image) - wanted).abs() < 1e-14, "{p} {q}");
+                }
+            }
+            roots.clear(n + roots.entries() - 1);
+            assert!(!going.roots_among(&curvatures, &of, &mut roots));
             let fits = super::few_columns(columns, &curvatures, &of, &mut room[..n], &mut a);
             assert!(!fits && a == b);
         }

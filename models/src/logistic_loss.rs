@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use autodiff::kernels::{axpy, dot, sum};
 use autodiff::{
-    Asked, OperandAdjoints, OperandTangents, Operands, Places, Primitive, Real, Shape, Stash,
+    Asked, FewColumns, OperandAdjoints, OperandTangents, Operands, Places, Primitive, Real, Shape,
+    Stash,
 };
 
 use crate::dataset::{Dataset, Labels};
@@ -266,6 +267,18 @@ impl<T: Real> Primitive<T> for ScoreLoss<T> {
         self.over.exchange_samples(1, curvatures);
         self.over
             .curvature_among(self.over.at(a), curvatures, of, room, out);
+    }
+
+    fn hessian_roots(
+        &self,
+        _: &Operands<'_, T>,
+        mut stash: Stash<'_, T>,
+        of: &[usize],
+        out: &mut FewColumns<T>,
+    ) -> bool {
+        let curvatures = self.split(&mut stash, 1).curvatures;
+        self.over.exchange_samples(1, curvatures);
+        self.over.roots_among(curvatures, of, out)
     }
 
     fn eval(&self, a: &Operands<'_, T>, asked: Asked, out: &mut [T], mut stash: Stash<'_, T>) {

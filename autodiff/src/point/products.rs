@@ -6,6 +6,7 @@ use crate::operands::Operation;
 use crate::primitive::HESSIAN_ROOM;
 use crate::program::Program;
 use crate::real::Real;
+use crate::sparse::FewColumns;
 use crate::sweep::second_bytes;
 
 impl<T: Real> Point<T> {
@@ -132,6 +133,38 @@ impl<T: Real> Point<T> {
         };
         let stash = at.stash(&mut work.stash, &mut work.scratch);
         f.hessian_among(&at.operands(&work.values), stash, of, room, out);
+    }
+
+    /// Columns of some sparse B, one for each entry of `of`, for which the block of
+    /// [`hessian_among`](Point::hessian_among) is `BᵀB`; whether they are in `out`: they are not where the
+    /// samples are not sparse, or there is no room for them. Those that are there count as a
+    /// Hessian-vector product each.
+    ///
+    /// # Panics
+    /// If the program does not [know](Program::knows_hessian) blocks of its Hessian, was not linearised,
+    /// or an entry is none of the input's.
+    #[track_caller]
+    #[inline(never)]
+    pub fn hessian_roots(&mut self, k: usize, of: &[usize], out: &mut FewColumns<T>) -> bool {
+        let (node, f) = self
+            .program
+            .hessian_node(k)
+            .expect("a program that knows blocks of its Hessian");
+        let len = self.program.input_shape(k).len();
+        assert!(of.iter().all(|i| *i < len), "columns of {len} entries");
+        let work = &mut self.work;
+        assert!(
+            work.state.bends_by(Inputs::one(k)),
+            "columns of the Hessian's root need a linearisation with curvature before them"
+        );
+        let at = Operation {
+            program: &self.program,
+            node,
+        };
+        let stash = at.stash(&mut work.stash, &mut work.scratch);
+        let found = f.hessian_roots(&at.operands(&work.values), stash, of, out);
+        work.sweeps.hvps += if found { of.len() } else { 0 };
+        found
     }
 
     /// The derivative of the value along a direction of each input, after

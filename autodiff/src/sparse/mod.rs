@@ -5,6 +5,7 @@
 
 mod columns;
 mod error;
+mod few;
 mod pass;
 mod product;
 
@@ -17,6 +18,7 @@ use crate::real::Real;
 
 pub use columns::SparseColumns;
 pub use error::SparseError;
+pub use few::FewColumns;
 pub use pass::{SparsePass, SparseRows};
 
 /// A matrix of few entries, row after row; the others are 0. Cloning shares the entries.

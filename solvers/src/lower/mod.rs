@@ -3,6 +3,7 @@
 mod accelerated;
 mod coordinates;
 mod lbfgs;
+mod model;
 mod newton;
 mod proximal;
 mod slot;

@@ -2,7 +2,7 @@
 
 use autodiff::bytes::{Category, Claim};
 use autodiff::kernels::dot;
-use autodiff::{HESSIAN_ROOM, Meter, Point, Real, cholesky};
+use autodiff::{FewColumns, HESSIAN_ROOM, Meter, Point, Real, cholesky};
 
 use crate::Bilevel;
 use crate::part::Recorded;
@@ -13,6 +13,9 @@ const MOST: usize = 1024;
 const CHANGE: usize = 32;
 /// A block is kept that has at most so many times the entries that are wanted.
 const SPARE: (usize, usize) = (5, 4);
+/// Numbers of a dense block that are gone through in the time of an entry of a column, or a sample, that is
+/// looked up.
+const APART: usize = 4;
 /// Units of rounding within which a diagonal is the same.
 const SAME: f64 = 64.0;
 
@@ -38,6 +41,11 @@ pub(crate) struct Working<T> {
     /// Rows of the factor that go.
     gone: Vec<usize>,
     room: Vec<T>,
+    /// The Hessian among the entries of a [model](super::model::Model) as `BᵀB`, column by column, and the
+    /// image `Bt` of its steps t: where going over these is less work than over a block.
+    pub(crate) columns: FewColumns<T>,
+    pub(crate) image: Vec<T>,
+    pub(crate) by_columns: bool,
     dim_y: usize,
     _bytes: Claim,
 }
@@ -58,8 +66,11 @@ impl<T: Real> Working<T> {
     pub(crate) fn bytes(n: usize) -> usize {
         let most = Self::most(n);
         // With the vectors of a model of coordinate descent.
-        let numbers = 2 * most * most + (HESSIAN_ROOM + 8) * most + n;
-        numbers * size_of::<T>() + 6 * most * size_of::<usize>()
+        let apart = most * most / APART;
+        let numbers = 2 * most * most + (HESSIAN_ROOM + 9) * most + n + apart;
+        numbers * size_of::<T>()
+            + 8 * most * size_of::<usize>()
+            + FewColumns::<T>::bytes(most, apart)
     }
 
     /// Room for `n` entries of y. What is not used is reserved alone.
@@ -77,8 +88,36 @@ impl<T: Real> Working<T> {
             diagonal: Vec::with_capacity(most),
             gone: Vec::with_capacity(most),
             room: Vec::with_capacity(HESSIAN_ROOM * most + n),
+            columns: FewColumns::with_room(most, most * most / APART),
+            image: Vec::with_capacity(most * most / APART),
+            by_columns: false,
             dim_y: n,
             _bytes: Claim::new(Self::bytes(n), Category::Solver, meter),
+        }
+    }
+
+    /// Has the Hessian among the [`wanted`](Working::wanted), of a g that was linearised: as columns where
+    /// that is less work, or as the block, perhaps among some more. `of` becomes the entries that it is
+    /// among.
+    pub(crate) fn look(&mut self, point: &mut Point<T>, of: &mut Vec<usize>) {
+        let m = self.wanted.len();
+        self.columns.clear(m * m / APART);
+        self.by_columns = point.hessian_roots(1, &self.wanted, &mut self.columns);
+        if self.by_columns {
+            of.clone_from(&self.wanted);
+            self.image.clear();
+            self.image.resize(self.columns.rows(), T::zero());
+        } else {
+            self.form_wanted(point);
+            of.clone_from(&self.of);
+        }
+    }
+
+    /// The second derivative at a place of what was [looked](Working::look) at.
+    pub(crate) fn diagonal(&self, place: usize) -> T {
+        match self.by_columns {
+            true => self.columns.norm_squared(place),
+            false => self.block[place * self.of.len() + place],
         }
     }
 
@@ -104,13 +143,7 @@ impl<T: Real> Working<T> {
         self.stands = true;
     }
 
-    /// The columns of the block that was formed last.
-    pub(crate) fn columns(&self) -> std::slice::ChunksExact<'_, T> {
-        let m = self.of.len();
-        self.block[..m * m].chunks_exact(m.max(1))
-    }
-
-    /// One of them.
+    /// A column of the block.
     pub(crate) fn column(&self, place: usize) -> &[T] {
         let m = self.of.len();
         &self.block[place * m..][..m]
@@ -234,15 +267,18 @@ impl<T: Real> Working<T> {
         appended.is_ok()
     }
 
-    /// The largest curvature of the block, by some steps of the power method.
-    pub(crate) fn largest(&self) -> f64 {
-        let m = self.of.len();
+    /// The largest curvature of what was [looked](Working::look) at, by some steps of the power method.
+    pub(crate) fn largest(&mut self) -> f64 {
+        let m = match self.by_columns {
+            true => self.columns.columns(),
+            false => self.of.len(),
+        };
         let mut v: Vec<T> = (0..m)
             .map(|i| T::of(1.0 + 0.3 * (i as f64).sin()))
             .collect();
         let mut largest = 0.0;
         for _ in 0..4 {
-            let product: Vec<T> = self.columns().map(|c| dot(c, &v)).collect();
+            let product = self.times(&v);
             let size = dot(&product, &product).sqrt();
             let before = dot(&v, &v).sqrt();
             largest = (size / before).f64();
@@ -252,5 +288,19 @@ impl<T: Real> Working<T> {
             v = product.iter().map(|p| *p / size).collect();
         }
         largest
+    }
+
+    fn times(&mut self, v: &[T]) -> Vec<T> {
+        if !self.by_columns {
+            let m = self.of.len();
+            let columns = self.block[..m * m].chunks_exact(m.max(1));
+            return columns.map(|c| dot(c, v)).collect();
+        }
+        self.image.fill(T::zero());
+        for (p, v) in v.iter().enumerate() {
+            self.columns.add_to(p, *v, &mut self.image);
+        }
+        let image = &self.image;
+        (0..v.len()).map(|p| self.columns.dot(p, image)).collect()
     }
 }

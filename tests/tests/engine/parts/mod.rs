@@ -3,6 +3,7 @@
 
 mod alone;
 mod bad_input;
+mod columns;
 mod faces;
 mod kinds;
 mod starts;
