@@ -308,6 +308,10 @@ impl Batches {
     }
 }
 
+/// Parts of all words for each that is drawn: with fewer more are out of their place, with more there is more
+/// to count.
+const PARTS: usize = 2;
+
 /// Puts a batch of independent samples in ascending order: uniform words are spread out to where they are
 /// expected, which leaves few that are not in their place.
 #[derive(Clone, Debug)]
@@ -321,7 +325,7 @@ impl Sorted {
     fn new(batch: usize) -> Self {
         Sorted {
             words: Vec::with_capacity(batch),
-            next: vec![0; batch + 1],
+            next: vec![0; PARTS * batch + 1],
         }
     }
 
@@ -329,14 +333,17 @@ impl Sorted {
     fn extend(&mut self, words: impl Iterator<Item = u64>, samples: usize, to: &mut Vec<usize>) {
         let Sorted { words: kept, next } = self;
         let parts = next.len() - 1;
+        // Each loop does one thing: words of the generator, counts and places wait for different ones before.
         kept.clear();
+        kept.extend(words);
         next.fill(0);
-        for word in words {
-            next[scaled(word, parts) + 1] += 1;
-            kept.push(word);
+        for word in kept.iter() {
+            next[scaled(*word, parts) + 1] += 1;
         }
-        for part in 0..parts {
-            next[part + 1] += next[part];
+        let mut sum = 0;
+        for count in next.iter_mut() {
+            sum += *count;
+            *count = sum;
         }
         to.resize(kept.len(), 0);
         for word in kept {
@@ -346,6 +353,10 @@ impl Sorted {
         }
         for i in 1..to.len() {
             let (sample, mut place) = (to[i], i);
+            // Nothing is written where nothing moves: the next step would wait for it.
+            if to[i - 1] <= sample {
+                continue;
+            }
             while place > 0 && to[place - 1] > sample {
                 to[place] = to[place - 1];
                 place -= 1;

@@ -168,12 +168,21 @@ impl<T: Real> Table<T> {
     /// Adds what a row gives now, in parts, less what it gave then, times its share of the batch; the
     /// row is set to what it gives now.
     fn reduce(&mut self, row: usize, share: T, parts: &[&[T]]) {
-        let (first, of_all) = (row * self.mean.len(), self.share(row));
-        for (i, new) in parts.iter().copied().flatten().enumerate() {
-            let change = *new - self.rows[first + i];
-            self.reduced[i] += share * change;
-            self.mean[i] += change * of_all;
-            self.rows[first + i] = *new;
+        let (width, of_all) = (self.mean.len(), self.share(row));
+        let mut rows = &mut self.rows[row * width..][..width];
+        let (mut means, mut sums) = (&mut self.mean[..], &mut self.reduced[..]);
+        // Slices of one length, which are gone through in vectors.
+        for new in parts {
+            let (old, mean, sum);
+            (old, rows) = rows.split_at_mut(new.len());
+            (mean, means) = means.split_at_mut(new.len());
+            (sum, sums) = sums.split_at_mut(new.len());
+            for (((old, mean), sum), new) in old.iter_mut().zip(mean).zip(sum).zip(*new) {
+                let change = *new - *old;
+                *sum += share * change;
+                *mean += change * of_all;
+                *old = *new;
+            }
         }
         self.changed += 1;
     }
