@@ -198,7 +198,8 @@ fn answer<T: Real>(
         Ask::Among => {
             let program = point.program().clone();
             for k in (0..at.len()).filter(|k| program.knows_hessian(*k)) {
-                let of = Vec::from_iter((0..at[k].len()).filter(|i| (i * 7 + call.width) % 3 != 0));
+                let some = |i: &usize| !(i * 7 + call.width).is_multiple_of(3);
+                let of = Vec::from_iter((0..at[k].len()).filter(some));
                 let mut room = vec![T::zero(); HESSIAN_ROOM * of.len() + at[k].len()];
                 let mut out = vec![T::zero(); of.len() * of.len()];
                 point.hessian_among(k, &of, &mut room, &mut out);
