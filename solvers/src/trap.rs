@@ -16,8 +16,6 @@ use crate::{Bilevel, Status};
 const FEW: usize = 4;
 /// The most differences of gradients that are spent.
 const LOOKS: usize = 24;
-/// How much farther apart gradients are where the difference of nearer ones may be rounding.
-const FARTHER: f64 = 4.0;
 /// So many entries that hold each other do not look as if each did by itself.
 const MANY: usize = 8;
 
@@ -95,10 +93,8 @@ impl Trap {
     }
 
     /// That g has negative curvature which this trap hides, as a part of the largest met, by central
-    /// differences of gradients along at most [`LOOKS`] directions. Of a convex g no difference is negative
-    /// but by rounding, which is about ε^⅔ of the largest: what is not far below 0 beside that is looked at
-    /// again, farther apart. `before` is the gradient's norm at the start, or NaN. The point is left at
-    /// another y.
+    /// differences of gradients along at most [`LOOKS`] directions. `before` is the gradient's norm at the
+    /// start, or NaN. The point is left at another y.
     fn repels<T: Real>(
         self,
         lower: &mut Point<T>,
@@ -106,9 +102,9 @@ impl Trap {
         before: f64,
         [d, moved]: [&mut [T]; 2],
     ) -> Option<Status> {
-        let (clear, least) = (T::EPSILON.cbrt(), T::EPSILON.sqrt());
+        let noise = T::EPSILON.cbrt();
         let size = Some(size(y, start)).filter(|size| *size > 0.0);
-        let mut reach = T::of(clear * size.unwrap_or(1.0));
+        let reach = T::of(noise * size.unwrap_or(1.0));
         if self == Trap::Unmoved && Self::is_held(lower, [x, start, y], reach, [d, moved]) {
             return None;
         }
@@ -116,27 +112,35 @@ impl Trap {
         let way = y.iter().zip(start).map(|(a, b)| (*a - *b).f64().powi(2));
         let met = before / way.sum::<f64>().sqrt();
         let (mut scale, mut largest) = (if met.is_finite() { met } else { 0.0 }, 0.0f64);
-        let mut again = false;
         for look in 0..LOOKS {
             if !along(d, y, reach, moved) {
                 return None;
             }
-            let (product, squares) = difference(lower, [x, y], reach, [d, moved]);
+            lower.differentiate(&[x, moved], Inputs::one(1));
+            // d makes way for its product; it is what y was moved by.
+            for ((d, moved), (g, y)) in
+                (d.iter_mut().zip(&mut *moved)).zip(lower.gradient(1).iter().zip(y))
+            {
+                *d = -*g;
+                *moved = *y + *y - *moved;
+            }
+            lower.differentiate(&[x, moved], Inputs::one(1));
+            let (mut product, mut squares) = (0.0, 0.0);
+            for ((d, moved), (g, y)) in
+                (d.iter_mut().zip(&*moved)).zip(lower.gradient(1).iter().zip(y))
+            {
+                *d = (*d + *g) / (reach + reach);
+                product -= ((*y - *moved) / reach * *d).f64();
+                squares += (*d * *d).f64();
+            }
             largest = largest.max(squares.sqrt());
             scale = scale.max(largest);
-            if product < -least * scale {
-                if again || product < -clear * scale {
-                    let relative_curvature = product / scale;
-                    return Some(Status::NegativeCurvature { relative_curvature });
-                }
-                for (d, (moved, y)) in d.iter_mut().zip(moved.iter().zip(y)) {
-                    *d = (*y - *moved) / reach;
-                }
-                (again, reach) = (true, reach * T::of(FARTHER));
-                continue;
+            if product < -noise * scale {
+                let relative_curvature = product / scale;
+                return Some(Status::NegativeCurvature { relative_curvature });
             }
             let is_vector = product * product >= (1.0 - 1e-6) * squares;
-            if again || look == 0 && is_vector || !(squares > 0.0) {
+            if look == 0 && is_vector || !(squares > 0.0) {
                 return None;
             }
             // Towards the least curvature.
@@ -184,31 +188,6 @@ impl Trap {
             }
         }
     }
-}
-
-/// dᵀHd and ‖Hd‖² by a central difference over y ± `reach` d, the first of which is in `moved`: it becomes the
-/// second, and d the product Hd.
-fn difference<T: Real>(
-    lower: &mut Point<T>,
-    [x, y]: [&[T]; 2],
-    reach: T,
-    [d, moved]: [&mut [T]; 2],
-) -> (f64, f64) {
-    lower.differentiate(&[x, moved], Inputs::one(1));
-    let gradient = lower.gradient(1).iter().zip(y);
-    for ((d, moved), (g, y)) in (d.iter_mut().zip(&mut *moved)).zip(gradient) {
-        *d = -*g;
-        *moved = *y + *y - *moved;
-    }
-    lower.differentiate(&[x, moved], Inputs::one(1));
-    let gradient = lower.gradient(1).iter().zip(y);
-    let (mut product, mut squares) = (0.0, 0.0);
-    for ((d, moved), (g, y)) in (d.iter_mut().zip(&*moved)).zip(gradient) {
-        *d = (*d + *g) / (reach + reach);
-        product -= ((*y - *moved) / reach * *d).f64();
-        squares += (*d * *d).f64();
-    }
-    (product, squares)
 }
 
 /// Brings d to length 1 and y + `reach` d to `moved`, unless d is 0.
