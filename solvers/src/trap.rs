@@ -2,7 +2,7 @@
 //!
 //! From weights that are all 0, or all the same, every hidden unit of a network gets the gradient of every
 //! other, and that of the first layer may be exactly 0: no step, no Krylov space and no cotangent ever points
-//! out of what the start has in common, however unstable it is. So it is looked for along a direction of its
+//! out of what the start has in common, however unstable it is. So it is looked for along directions of its
 //! own, and only where y bears the marks of it.
 
 use autodiff::bytes::{Buffer, Category};
@@ -14,8 +14,8 @@ use crate::{Bilevel, Status};
 
 /// The most entries that differ in a start that many share.
 const FEW: usize = 4;
-/// The most differences of gradients that are spent.
-const LOOKS: usize = 24;
+/// The most products with the Hessian that are spent.
+const LOOKS: usize = 48;
 /// So many entries that hold each other do not look as if each did by itself.
 const MANY: usize = 8;
 
@@ -49,11 +49,10 @@ impl Trap {
         spare.copy_from_slice(y);
         spare.sort_unstable_by(|a, b| a.partial_cmp(b).expect("finite"));
         let near = T::EPSILON.powf(0.8);
-        let pairs = spare.windows(2).filter(|pair| {
-            let [a, b] = [pair[0].f64(), pair[1].f64()];
-            b - a <= near * a.abs()
-        });
-        (2 * pairs.count() > y.len()).then_some(Trap::Tied)
+        let same = |a: &T, b: &T| (*b - *a).f64() <= near * a.f64().abs();
+        let runs = spare.chunk_by(same).filter(|run| run.len() > 1);
+        let tied: usize = runs.map(<[T]>::len).sum();
+        (2 * tied > y.len()).then_some(Trap::Tied)
     }
 
     /// The status of an answer at y, which is none where it is kept in a trap.
@@ -89,115 +88,106 @@ impl Trap {
         let (mut d, mut moved) = (room(), room());
         lower.differentiate(&[x, y], Inputs::one(1));
         let trap = Trap::of([at[1], y], lower.gradient(1), &mut d)?;
-        trap.repels(lower, at, f64::NAN, [&mut d, &mut moved])
+        lower.differentiate(&[x, at[1]], Inputs::one(1));
+        let before = norm(lower.gradient(1)).f64();
+        trap.repels(lower, at, before, [&mut d, &mut moved])
     }
 
-    /// That g has negative curvature which this trap hides, as a part of the largest met, by central
-    /// differences of gradients along at most [`LOOKS`] directions. `before` is the gradient's norm at the
-    /// start, or NaN. The point is left at another y.
+    /// That g has negative curvature which this trap hides, as a part of the largest met: by conjugate gradients
+    /// from a right-hand side of its own, of at most [`LOOKS`] products, whose directions have negative curvature
+    /// as soon as their Krylov space has one. What is above −√ε of the largest may be rounding. `before` is the
+    /// gradient's norm at the start. The point is left linearised at y, or at another y.
     fn repels<T: Real>(
         self,
         lower: &mut Point<T>,
         [x, start, y]: [&[T]; 3],
         before: f64,
-        [d, moved]: [&mut [T]; 2],
+        [residual, p]: [&mut [T]; 2],
     ) -> Option<Status> {
-        let noise = T::EPSILON.cbrt();
-        let size = Some(size(y, start)).filter(|size| *size > 0.0);
-        let reach = T::of(noise * size.unwrap_or(1.0));
-        if self == Trap::Unmoved && Self::is_held(lower, [x, start, y], reach, [d, moved]) {
+        if self == Trap::Unmoved && Self::is_held(lower, [x, start, y], [residual, p]) {
             return None;
         }
-        self.seed([start, y], 1.0, d);
+        self.seed([start, y], None, residual);
+        p.copy_from_slice(residual);
         let way = y.iter().zip(start).map(|(a, b)| (*a - *b).f64().powi(2));
         let met = before / way.sum::<f64>().sqrt();
-        let (mut scale, mut largest) = (if met.is_finite() { met } else { 0.0 }, 0.0f64);
-        for look in 0..LOOKS {
-            if !along(d, y, reach, moved) {
-                return None;
-            }
-            lower.differentiate(&[x, moved], Inputs::one(1));
-            // d makes way for its product; it is what y was moved by.
-            for ((d, moved), (g, y)) in
-                (d.iter_mut().zip(&mut *moved)).zip(lower.gradient(1).iter().zip(y))
-            {
-                *d = -*g;
-                *moved = *y + *y - *moved;
-            }
-            lower.differentiate(&[x, moved], Inputs::one(1));
-            let (mut product, mut squares) = (0.0, 0.0);
-            for ((d, moved), (g, y)) in
-                (d.iter_mut().zip(&*moved)).zip(lower.gradient(1).iter().zip(y))
-            {
-                *d = (*d + *g) / (reach + reach);
-                product -= ((*y - *moved) / reach * *d).f64();
-                squares += (*d * *d).f64();
-            }
-            largest = largest.max(squares.sqrt());
-            scale = scale.max(largest);
-            if product < -noise * scale {
-                let relative_curvature = product / scale;
+        let mut scale = if met.is_finite() { met } else { 0.0 };
+        let first = inner(residual, residual);
+        let mut size = first;
+        lower.linearise(&[x, y]);
+        for _ in 0..LOOKS {
+            lower.second_by(&[None, Some(p)], Inputs::one(1));
+            let product = lower.product(1);
+            let (length, bend) = (inner(p, p), inner(p, product));
+            scale = scale.max((inner(product, product) / length).sqrt());
+            let relative_curvature = bend / length / scale;
+            if relative_curvature < -T::EPSILON.sqrt() {
                 return Some(Status::NegativeCurvature { relative_curvature });
             }
-            let is_vector = product * product >= (1.0 - 1e-6) * squares;
-            if look == 0 && is_vector || !(squares > 0.0) {
+            // Written so that a NaN ends it.
+            if !(relative_curvature.abs() > T::EPSILON) {
                 return None;
             }
-            // Towards the least curvature.
-            let by = T::of(1.0 / largest);
-            for ((d, moved), y) in d.iter_mut().zip(&*moved).zip(y) {
-                *d = (*y - *moved) / reach + by * *d;
+            let step = T::of(size / bend);
+            for (residual, product) in residual.iter_mut().zip(product) {
+                *residual -= step * *product;
             }
+            let next = inner(residual, residual);
+            if !(next > T::EPSILON.powi(2) * first) {
+                return None;
+            }
+            let turn = T::of(next / size);
+            for (p, residual) in p.iter_mut().zip(&*residual) {
+                *p = *residual + turn * *p;
+            }
+            size = next;
         }
         None
     }
 
     /// Whether each entry that has not moved is held by itself, as by a ridge: the gradient by it, which is
-    /// 0 at y, has the sign of what it is moved by. That of entries which hold each other may have either,
-    /// so few of them are moved twice.
+    /// 0 at y, has the sign of what it is moved by. That of entries which hold each other may have either;
+    /// where they are few they are moved again, so that any two turn beside each other once.
     fn is_held<T: Real>(
         lower: &mut Point<T>,
         [x, start, y]: [&[T]; 3],
-        reach: T,
         [d, moved]: [&mut [T]; 2],
     ) -> bool {
+        let size = Some(size(y, start)).filter(|size| *size > 0.0);
+        let reach = T::EPSILON.cbrt() * size.unwrap_or(1.0);
         let count = y.iter().zip(start).filter(|(y, start)| y == start).count();
-        let turns = if count > MANY {
-            &[1.0][..]
-        } else {
-            &[1.0, -1.0]
-        };
-        turns.iter().all(|turn| {
-            Trap::Unmoved.seed([start, y], *turn, d);
-            along(d, y, reach, moved);
+        let bits = if count > MANY { 0 } else { MANY.ilog2() };
+        let mut turns = std::iter::once(None).chain((0..bits).map(Some));
+        turns.all(|bit| {
+            Trap::Unmoved.seed([start, y], bit, d);
+            let step = T::of(reach / inner(d, d).sqrt());
+            for (moved, (d, y)) in moved.iter_mut().zip(d.iter().zip(y)) {
+                *moved = *y + step * *d;
+            }
             lower.differentiate(&[x, moved], Inputs::one(1));
             let mut pairs = d.iter().zip(lower.gradient(1));
             pairs.all(|(d, g)| *d * *g >= T::zero())
         })
     }
 
-    /// A direction of entries of either sign: where all are alike, a sum would cancel nothing. `turn` of −1
-    /// turns the sign of every other one.
-    fn seed<T: Real>(self, [start, y]: [&[T]; 2], turn: f64, d: &mut [T]) {
-        let mut sign = 1.0;
+    /// A direction of entries of either sign: where all are alike, a sum would cancel nothing. The sign of
+    /// those is turned whose number among them has this `bit`.
+    fn seed<T: Real>(self, [start, y]: [&[T]; 2], bit: Option<u32>, d: &mut [T]) {
+        let mut number = 0u32;
         for (i, (d, (y, start))) in d.iter_mut().zip(y.iter().zip(start)).enumerate() {
             *d = T::zero();
             if self == Trap::Tied || y == start {
+                let turned = bit.is_some_and(|bit| number >> bit & 1 == 1);
+                let sign = if turned { -1.0 } else { 1.0 };
                 *d = T::of(sign * (1.0 + i as f64 * 78.233).sin());
-                sign *= turn;
+                number += 1;
             }
         }
     }
 }
 
-/// Brings d to length 1 and y + `reach` d to `moved`, unless d is 0.
-fn along<T: Real>(d: &mut [T], y: &[T], reach: T, moved: &mut [T]) -> bool {
-    let length = norm(d);
-    for (moved, (d, y)) in moved.iter_mut().zip(d.iter_mut().zip(y)) {
-        *d /= length;
-        *moved = *y + reach * *d;
-    }
-    length > T::zero()
+fn inner<T: Real>(a: &[T], b: &[T]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a.f64() * b.f64()).sum()
 }
 
 /// Whether a start is made of few numbers, as 0 alone.
